@@ -1,0 +1,3 @@
+"""labeleff: how many labels is pretraining worth?"""
+
+__version__ = "0.1.0"

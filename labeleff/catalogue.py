@@ -1,0 +1,160 @@
+"""The one catalogue of plug-ins: names, options with defaults, and where the code lives.
+
+It holds strings only, so that a study can be checked and planned without importing torch. `resolve` imports
+the code of one entry when it is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from labeleff.cell import OptionValue, Spec
+from labeleff.errors import LabeleffError, StudyError, UnknownNameError
+
+Kind = Literal["task", "encoder", "pretext", "protocol"]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry: what it is called, what it does in a clause, its options' defaults, its code."""
+
+    name: str
+    clause: str
+    target: str
+    """`module:function`."""
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    """Options that a study must give."""
+    choices: Mapping[str, tuple[OptionValue, ...]] = field(default_factory=dict)
+    trained: bool = True
+    """Pretexts and protocols: it runs the optimiser, so the budget table must have a row for it."""
+    pool: int | None = None
+    """Tasks: number of training images where it is fixed; an option named `train` takes its place."""
+    classes: int | None = None
+    """Tasks: number of classes where it is fixed."""
+    default_budget: str | None = None
+
+
+_ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
+    "task": (
+        Plugin(
+            "toy/classify",
+            "procedural coloured, textured shapes; made from a seed, nothing to download",
+            "labeleff.data.toy:load",
+            options={"train": 6000, "test": 2000, "size": 32},
+            classes=10,
+        ),
+        Plugin(
+            "cifar10/classify",
+            "CIFAR-10: 50,000 + 10,000 photographs of 10 classes, 32x32",
+            "labeleff.data.cifar10:load",
+            pool=50_000,
+            classes=10,
+        ),
+        Plugin(
+            "folder/classify",
+            "your images: PATH/train/CLASS/*.png|jpg and PATH/test/CLASS/*",
+            "labeleff.data.folder:load",
+            options={"path": "", "size": 32},
+            required=("path",),
+        ),
+    ),
+    "encoder": (
+        Plugin(
+            "mobilenet_v2",
+            "torchvision's MobileNetV2, 1280 features",
+            "labeleff.encoders.mobilenet_v2:build",
+            options={"stem": "cifar"},
+            choices={"stem": ("imagenet", "cifar")},
+        ),
+        Plugin(
+            "resnet9",
+            "the paper's ResNet9 with CELU and a linear layer before pooling",
+            "labeleff.encoders.resnet9:build",
+            options={"width": 1.0, "dim": 256},
+        ),
+        Plugin("resnet18", "torchvision's ResNet-18, small-image stem", "labeleff.encoders.resnet:build18"),
+        Plugin("resnet50", "torchvision's ResNet-50, small-image stem", "labeleff.encoders.resnet:build50"),
+    ),
+    "pretext": (
+        Plugin("scratch", "no pretraining: random initialisation", "labeleff.pretext.scratch:pretrain", trained=False),
+        Plugin(
+            "rotation",
+            "predict which multiple of 90 degrees an image was turned by",
+            "labeleff.pretext.rotation:pretrain",
+            options={"holdout": 0.02},
+        ),
+    ),
+    "protocol": (
+        Plugin("finetune", "train encoder and linear head together", "labeleff.protocols.finetune:fit"),
+        Plugin(
+            "linear",
+            "frozen encoder, logistic regression on its features",
+            "labeleff.protocols.linear:fit",
+            options={"prior": 10.0},
+            trained=False,
+        ),
+        Plugin(
+            "knn",
+            "frozen encoder, weighted vote of the nearest labelled features",
+            "labeleff.protocols.knn:fit",
+            options={"k": 20, "temperature": 0.07},
+            trained=False,
+        ),
+    ),
+}
+
+
+def plugins(kind: Kind) -> tuple[Plugin, ...]:
+    """All entries of a kind, in the order they are listed to people."""
+    return _ENTRIES[kind]
+
+
+def lookup(kind: Kind, name: str) -> Plugin:
+    """The entry called `name`; raises UnknownNameError with the nearest match."""
+    for plugin in _ENTRIES[kind]:
+        if plugin.name == name:
+            return plugin
+    raise UnknownNameError(kind, name, (plugin.name for plugin in _ENTRIES[kind]))
+
+
+def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
+    """A spec with every option at its value: what was given, else the default.
+
+    Raises StudyError for an option of the wrong type or outside its choices, UnknownNameError for one that the
+    plug-in doesn't have.
+    """
+    plugin = lookup(kind, name)
+    options = dict(plugin.options)
+    for key, value in given.items():
+        if key not in options:
+            raise UnknownNameError(f"option of {kind} {name!r}", key, plugin.options)
+        default = plugin.options[key]
+        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not type(default):
+            raise StudyError(
+                f"{kind} {name!r}, option {key!r}: found {value!r}, expected {type(default).__name__} like {default!r}"
+            )
+        if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
+            raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected a number over 0")
+        if key in plugin.choices and value not in plugin.choices[key]:
+            raise UnknownNameError(f"{key} of {kind} {name!r}", str(value), map(str, plugin.choices[key]))
+        options[key] = value
+    for key in plugin.required:
+        if not options[key]:
+            raise StudyError(f"{kind} {name!r} needs the option {key!r}: {plugin.clause}")
+    return Spec(name=name, options=options)
+
+
+def resolve(kind: Kind, name: str) -> Any:
+    """Import and return the function behind an entry."""
+    plugin = lookup(kind, name)
+    module, _, attribute = plugin.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise LabeleffError(f"{kind} {name!r}: {plugin.target} can't be loaded: {error}") from error

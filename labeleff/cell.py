@@ -1,0 +1,170 @@
+"""What is asked: a cell is one number to be measured, frozen and hashed.
+
+A cell's key is the hash of everything that decides its number. Two cells of equal key are the same
+measurement, in whatever study or folder they stand.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MEANING = 1
+"""Raised whenever a change of code changes the number that a cell gives: old records then no longer match."""
+
+OptionValue = bool | int | float | str
+Subset = Literal["stratified", "random", "prefix"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class Frozen(BaseModel):
+    """A checked value that can't be changed and knows no extra fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Spec(Frozen):
+    """A plug-in by name with all its options, e.g. `resnet9` with `width = 0.25`."""
+
+    name: str
+    options: dict[str, OptionValue] = Field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name and every option, as people read it: `resnet9(width=0.25)`."""
+        if not self.options:
+            return self.name
+        inside = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()))
+        return f"{self.name}({inside})"
+
+
+class Steps(Frozen):
+    """Optimiser steps as a function of the label count: clamp(per_label * n, min, max)."""
+
+    min: int = Field(ge=1)
+    per_label: float = Field(default=0.0, ge=0)
+    max: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Steps:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is over max ({self.max})")
+        return self
+
+
+class Augment(Frozen):
+    """Augmentations, all on the device; each is off at its default.
+
+    crop: zero padding in pixels of which a random window is taken; flip: mirror half of the images; jitter:
+    standard deviation, in octaves, of a per-channel gain and, in units of the channel's standard deviation, of
+    a per-channel shift; cutout: side in pixels of one square that is set to the mean.
+    """
+
+    crop: int = Field(default=0, ge=0)
+    flip: bool = False
+    jitter: float = Field(default=0.0, ge=0)
+    cutout: int = Field(default=0, ge=0)
+
+
+class Budget(Frozen):
+    """One row of a study's budget table: optimiser, schedule, length and augmentation.
+
+    The learning rate rises linearly over the first `warmup` share of the steps and then falls to `final` times
+    `lr` along the schedule. `steps` or `epochs` must be given, not both.
+    """
+
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    batch: int = Field(ge=2)
+    steps: Steps | None = None
+    epochs: float | None = Field(default=None, gt=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant"] = "cosine"
+    final: float = Field(default=0.0, ge=0, le=1)
+    augment: Augment = Augment()
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Budget:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give exactly one of 'steps' and 'epochs'")
+        return self
+
+    def steps_for(self, n: int) -> int:
+        """The number of optimiser steps on `n` examples, at least 1."""
+        if self.steps is not None:
+            return int(min(max(round(self.steps.per_label * n), self.steps.min), self.steps.max))
+        assert self.epochs is not None
+        return max(1, math.ceil(self.epochs * n / self.batch))
+
+
+def content_key(*parts: object) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 of `parts` as canonical JSON, with `MEANING`."""
+    text = json.dumps([MEANING, *parts], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+class Pretraining(Frozen):
+    """What decides a pretrained encoder: no labels, no label count, no draw."""
+
+    task: Spec
+    encoder: Spec
+    pretext: Spec
+    budget: Budget | None
+    seed: int = Field(ge=0)
+    precision: Precision
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The hash under which the encoder is cached."""
+        return content_key("pretraining", self.model_dump(mode="json"))
+
+
+class Cell(Frozen):
+    """Task, encoder, pretext, protocol, n, draw, seed, budget: one number to be measured.
+
+    `pretrain` is the pretext's budget (None for `scratch`); `budget` the protocol's (None for frozen
+    protocols, which are solved, not trained). `indices_sha256` is set where the labels come from a published
+    list instead of the draw.
+    """
+
+    task: Spec
+    encoder: Spec
+    pretext: Spec
+    protocol: Spec
+    n: int = Field(ge=1)
+    draw: int = Field(ge=0)
+    seed: int = Field(ge=0)
+    subset: Subset = "stratified"
+    indices_sha256: str | None = None
+    pretrain: Budget | None = None
+    budget: Budget | None = None
+    precision: Precision = "auto"
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The hash of everything that decides this cell's number."""
+        return content_key("cell", self.model_dump(mode="json"))
+
+    @property
+    def arm(self) -> str:
+        """The arm's name: pretext and protocol, e.g. `rotation/finetune`."""
+        return f"{self.pretext.label}/{self.protocol.label}"
+
+    @property
+    def pretraining(self) -> Pretraining:
+        """The encoder that this cell starts from."""
+        return Pretraining(
+            task=self.task,
+            encoder=self.encoder,
+            pretext=self.pretext,
+            budget=self.pretrain,
+            seed=self.seed,
+            precision=self.precision,
+        )

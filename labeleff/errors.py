@@ -1,0 +1,58 @@
+"""Every exception of labeleff, one family.
+
+A `LabeleffError` is a user's mistake or a machine's condition: the command line prints its text without a
+traceback and exits with `exit_code`. Anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LabeleffError(Exception):
+    """Something a user can put right; the text says where, what was found and what was expected."""
+
+    exit_code = 2
+
+
+class OptionError(LabeleffError):
+    """A command-line option or an argument of a public function can't be used."""
+
+
+class UnknownNameError(LabeleffError):
+    """A name that is in no list: the text gives the nearest match and the whole list."""
+
+    def __init__(self, kind: str, found: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(found, names, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {found!r}{hint} (known: {', '.join(names) or 'none'})")
+
+
+class StudyError(LabeleffError):
+    """A study file, or a value set over it, is wrong."""
+
+
+class LadderError(LabeleffError):
+    """A draw of labels that was asked for can't be made."""
+
+
+class DataError(LabeleffError):
+    """A data set is missing, incomplete or not what it should be."""
+
+
+class RecordError(LabeleffError):
+    """A records file can't be read or written."""
+
+
+class ConditionError(LabeleffError):
+    """Results were measured under different conditions and must not be mixed."""
+
+
+class CurveError(LabeleffError):
+    """A curve can't be fitted or inverted from what was given."""
+
+
+class PluginError(LabeleffError):
+    """A plug-in broke its contract (for example a frozen encoder that changed)."""

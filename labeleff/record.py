@@ -1,0 +1,224 @@
+"""What came out: `records.jsonl`, append-only, one line a run, a pretraining or a cell.
+
+Every line is flushed and synced before the next cell starts, so a killed run loses nothing that finished. A
+torn last line is survived; a damaged line anywhere else is an error that names it. Raw values are stored;
+means and intervals are derived on read. A missing value is null.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from labeleff.cell import Cell, Frozen, Pretraining
+from labeleff.errors import RecordError
+
+SCHEMA = 1
+FILE_NAME = "records.jsonl"
+
+
+class Conditions(Frozen):
+    """What must be equal for two records to be compared as numbers of one experiment."""
+
+    device: str
+    """Kind of device: `cpu` or the accelerator's name."""
+    precision: dict[str, str]
+    """Arithmetic that `auto` stood for, by encoder name: `fp32` or `bf16`."""
+    torch: str
+    """Major and minor version of torch."""
+    data: dict[str, str]
+    """SHA-256 of each task's arrays, by task label."""
+
+
+class RunEntry(Frozen):
+    """One start of the command: the study as it was run, the conditions and the environment."""
+
+    type: Literal["run"] = "run"
+    schema_version: int = SCHEMA
+    run: str
+    started: str
+    command: list[str]
+    study: dict[str, Any]
+    conditions: Conditions
+    tasks: dict[str, dict[str, Any]]
+    """By task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`."""
+    environment: dict[str, Any]
+
+
+class Window(Frozen):
+    """A timed stretch of training: an epoch, or several steps where epochs are shorter than 20 steps."""
+
+    images: int
+    seconds: float
+
+
+class Training(Frozen):
+    """How the optimisation went: raw, for throughput and learning curves."""
+
+    steps: int
+    batch: int
+    images: int
+    seconds: float
+    windows: list[Window]
+    history: list[dict[str, float]] = Field(default_factory=list)
+    """Learning curve: one entry an epoch (or window) with `step`, `epoch`, `loss`, `accuracy`, ..."""
+    layout: str = "contiguous"
+    threads: int = 1
+
+
+class PretrainingRecord(Frozen):
+    """A pretrained encoder: its key, its own metrics and how its training went."""
+
+    type: Literal["pretraining"] = "pretraining"
+    schema_version: int = SCHEMA
+    run: str
+    key: str
+    pretraining: Pretraining
+    status: Literal["ok", "failed"]
+    reason: str | None = None
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    encoder_sha256: str | None = None
+    training: Training | None = None
+    cached: bool = False
+    """True where the encoder came from the cache: its timing then belongs to an earlier run."""
+    peak_memory: int | None = None
+
+
+class Record(Frozen):
+    """A finished or failed cell."""
+
+    type: Literal["cell"] = "cell"
+    schema_version: int = SCHEMA
+    run: str
+    key: str
+    cell: Cell
+    status: Literal["ok", "failed"]
+    reason: str | None = None
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    """The task's metrics on the whole test split, unrounded, e.g. `accuracy` in 0..1."""
+    test_count: int | None = None
+    indices_sha256: str | None = None
+    """SHA-256 of the sorted label indices as little-endian int64."""
+    missing_classes: list[str] = Field(default_factory=list)
+    pretraining: str | None = None
+    training: Training | None = None
+    train_metrics: dict[str, float | None] = Field(default_factory=dict)
+    peak_memory: int | None = None
+    """Bytes: of the device where it counts them, else of the process."""
+    seconds: float | None = None
+    finished: str | None = None
+
+
+Entry = Annotated[RunEntry | PretrainingRecord | Record, Field(discriminator="type")]
+_ENTRY: TypeAdapter[RunEntry | PretrainingRecord | Record] = TypeAdapter(Entry)
+
+
+class Records:
+    """Everything in one records file; for equal keys the last line counts."""
+
+    def __init__(self, entries: Iterable[RunEntry | PretrainingRecord | Record]) -> None:
+        self.runs: list[RunEntry] = []
+        self.pretrainings: dict[str, PretrainingRecord] = {}
+        self.cells: dict[str, Record] = {}
+        for entry in entries:
+            if isinstance(entry, RunEntry):
+                self.runs.append(entry)
+            elif isinstance(entry, PretrainingRecord):
+                self.pretrainings[entry.key] = entry
+            else:
+                self.cells[entry.key] = entry
+
+
+def _lines(path: Path) -> tuple[list[bytes], int]:
+    """Whole lines of the file, and the byte length of what is whole (a torn tail lies behind it)."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return [], 0
+    except OSError as error:
+        raise RecordError(f"{path}: can't be read: {error.strerror}") from error
+    end = content.rfind(b"\n") + 1
+    return content[:end].splitlines(), end
+
+
+def read_records(folder: Path) -> Records:
+    """Read `folder/records.jsonl`; a torn last line is left out, a missing file gives no entries.
+
+    Raises RecordError naming file and line where a whole line is not a record.
+    """
+    path = folder / FILE_NAME
+    entries = []
+    for number, line in enumerate(_lines(path)[0], start=1):
+        try:
+            entry = _ENTRY.validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RecordError(
+                f"{path}, line {number}: not a record: {first['msg']}{f' (at {where})' if where else ''}; "
+                f"found {line[:60].decode(errors='replace')!r}, expected one JSON object a line. "
+                "Restore the file, or delete that line to measure its cell again"
+            ) from error
+        if entry.schema_version > SCHEMA:
+            raise RecordError(
+                f"{path}, line {number}: schema version {entry.schema_version}, but this labeleff reads up to "
+                f"{SCHEMA}; upgrade labeleff"
+            )
+        entries.append(entry)
+    return Records(entries)
+
+
+class RecordWriter:
+    """Appends entries to `folder/records.jsonl`, each synced to disk before `write` returns."""
+
+    def __init__(self, folder: Path, stream: IO[bytes]) -> None:
+        self._path = folder / FILE_NAME
+        self._stream = stream
+
+    def write(self, entry: RunEntry | PretrainingRecord | Record) -> None:
+        """Append one entry and sync. On a full disk the half-written line is taken back."""
+        data = json.dumps(entry.model_dump(mode="json"), separators=(",", ":"), allow_nan=False).encode()
+        start = self._stream.tell()
+        try:
+            self._stream.write(data + b"\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._stream.fileno(), start)
+            raise RecordError(
+                f"{self._path}: can't be written: {error.strerror}; every earlier record is safe. "
+                "Make room and run the same command again to go on"
+            ) from error
+
+
+@contextlib.contextmanager
+def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
+    """Take `folder` for this process alone, read what is there and give a writer.
+
+    A torn last line is cut off first. Raises RecordError where the folder can't be made or written, or another
+    process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / FILE_NAME).open("ab", buffering=0)
+    except OSError as error:
+        raise RecordError(
+            f"{folder}: can't be written: {error.strerror}; choose another output folder with --out"
+        ) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RecordError(f"{folder}: another labeleff run is writing here; wait for it or use --out") from error
+        records = read_records(folder)
+        os.ftruncate(stream.fileno(), _lines(folder / FILE_NAME)[1])
+        stream.seek(0, os.SEEK_END)
+        yield records, RecordWriter(folder, stream)

@@ -1,0 +1,283 @@
+"""A study: one TOML file of axes, checked whole before anything runs, expanded into cells.
+
+All validation and the only defaults live here (and in the catalogue, for options of plug-ins).
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from labeleff import catalogue
+from labeleff.cell import Budget, Cell, Frozen, Precision, Pretraining, Spec, Subset
+from labeleff.errors import LabeleffError, StudyError, UnknownNameError
+
+
+class Arm(Frozen):
+    """A way from images to an accuracy: a pretext, then a protocol."""
+
+    pretext: Spec
+    protocol: Spec
+
+    @property
+    def name(self) -> str:
+        """Short name used in studies, tables and figures: `rotation/finetune`."""
+        return f"{self.pretext.name}/{self.protocol.name}"
+
+
+def _spec(kind: catalogue.Kind, value: Any) -> Spec:
+    """A spec from `"name"` or `{name = "name", option = value, ...}`."""
+    if isinstance(value, str):
+        return catalogue.complete(kind, value, {})
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        return catalogue.complete(kind, value["name"], {k: v for k, v in value.items() if k != "name"})
+    raise StudyError(f"found {value!r}, expected a name or a table like {{name = ..., option = ...}}")
+
+
+def _arm(value: Any) -> Arm:
+    """An arm from `"pretext/protocol"` or `{pretext = ..., protocol = ...}`."""
+    if isinstance(value, str) and value.count("/") == 1:
+        pretext, protocol = value.split("/")
+    elif isinstance(value, Mapping) and set(value) == {"pretext", "protocol"}:
+        pretext, protocol = value["pretext"], value["protocol"]
+    else:
+        raise StudyError(f"found {value!r}, expected 'pretext/protocol' or {{pretext = ..., protocol = ...}}")
+    return Arm(pretext=_spec("pretext", pretext), protocol=_spec("protocol", protocol))
+
+
+class Study(Frozen):
+    """Everything that a study fixes; unknown keys are refused.
+
+    Axes: `tasks`, `encoders`, `arms`, `rungs`, and runs. With `pairing = "crossed"` every draw meets every
+    seed; with `"zipped"` run i has draw i and seed i (so that intervals also carry the noise of pretraining at
+    the price of one axis) and `draws` must equal `seeds`.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    smoke: bool = False
+    """A rehearsal: every report of it says that its numbers mean nothing."""
+    tasks: list[Spec] = Field(min_length=1)
+    encoders: list[Spec] = Field(min_length=1)
+    arms: list[Arm] = Field(min_length=1)
+    baseline: str = "scratch/finetune"
+    """The arm whose curve is inverted: utility is measured against it."""
+    rungs: list[int] = Field(min_length=2)
+    draws: int = Field(default=3, ge=1)
+    seeds: int = Field(default=1, ge=1)
+    pairing: Literal["crossed", "zipped"] = "crossed"
+    subset: Subset = "stratified"
+    allow_missing_classes: bool = False
+    draws_from: str | None = None
+    """A folder written by `labeleff plan --export-draws`: take the labels listed there."""
+    budget: dict[str, Budget] = Field(default_factory=dict)
+    """By pretext, protocol, or (in place of the protocol's) by arm, e.g. `rotation/finetune`."""
+    precision: Precision = "auto"
+    level: float = Field(default=0.90, gt=0.5, lt=1)
+    """Probability that intervals are made for."""
+
+    @field_validator("tasks", "encoders", mode="before")
+    @classmethod
+    def _specs(cls, value: Any, info: Any) -> Any:
+        if not isinstance(value, list):
+            raise StudyError(f"found {value!r}, expected a list")
+        kind: catalogue.Kind = "task" if info.field_name == "tasks" else "encoder"
+        return [item if isinstance(item, Spec) else _spec(kind, item) for item in value]
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _arms(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            raise StudyError(f"found {value!r}, expected a list of 'pretext/protocol'")
+        return [item if isinstance(item, Arm) else _arm(item) for item in value]
+
+    @field_validator("rungs")
+    @classmethod
+    def _ladder(cls, rungs: list[int]) -> list[int]:
+        for low, high in itertools.pairwise(rungs):
+            if high <= low:
+                raise StudyError(f"rungs: found {low} before {high}, expected label counts that rise")
+        if rungs[0] < 1:
+            raise StudyError(f"rungs: found {rungs[0]}, expected label counts of at least 1")
+        return rungs
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        for axis in (self.tasks, self.encoders):
+            labels = [spec.label for spec in axis]
+            if len(set(labels)) < len(labels):
+                raise StudyError(f"{labels} names one thing twice")
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise StudyError(f"arms: {names} names one arm twice")
+        if self.baseline not in names:
+            raise UnknownNameError("arm (in 'baseline')", self.baseline, names)
+        if self.pairing == "zipped" and self.draws != self.seeds:
+            raise StudyError(
+                f"pairing = 'zipped' needs as many seeds as draws: found draws = {self.draws}, seeds = {self.seeds}"
+            )
+        self._check_budgets(names)
+        self._check_pools()
+        return self
+
+    def _check_budgets(self, names: Sequence[str]) -> None:
+        allowed = {*names}
+        for arm in self.arms:
+            for kind, spec in (("pretext", arm.pretext), ("protocol", arm.protocol)):
+                if catalogue.lookup(kind, spec.name).trained:
+                    allowed.add(spec.name)
+                    if spec.name not in self.budget and not (kind == "protocol" and arm.name in self.budget):
+                        raise StudyError(f"budget.{spec.name} is missing: arm {arm.name!r} trains and needs one")
+        for key in self.budget:
+            if key not in allowed:
+                raise UnknownNameError("row of the budget table", key, allowed)
+
+    def _check_pools(self) -> None:
+        for task in self.tasks:
+            plugin = catalogue.lookup("task", task.name)
+            pool = task.options.get("train", plugin.pool)
+            if pool is not None and self.rungs[-1] > int(pool):
+                raise StudyError(
+                    f"rungs: {self.rungs[-1]} labels asked for, but {task.label} has {int(pool)} training images"
+                )
+            if plugin.classes and self.rungs[0] < plugin.classes and not self.allow_missing_classes:
+                raise StudyError(
+                    f"rungs: {self.rungs[0]} labels can't cover the {plugin.classes} classes of {task.label}; "
+                    "set allow_missing_classes = true to measure that on purpose"
+                )
+
+    def budget_of(self, arm: Arm) -> Budget | None:
+        """The protocol's row for this arm; None where the protocol is solved, not trained."""
+        return self.budget.get(arm.name, self.budget.get(arm.protocol.name))
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """The (draw, seed) pairs of every rung."""
+        if self.pairing == "zipped":
+            return [(i, i) for i in range(self.draws)]
+        return list(itertools.product(range(self.draws), range(self.seeds)))
+
+    def cells(self, indices_sha256: Mapping[tuple[str, int, int], str] | None = None) -> Iterator[Cell]:
+        """Every cell, arm by arm. `indices_sha256` gives, by (task label, draw, n), the hash of published labels."""
+        for task, encoder, arm in itertools.product(self.tasks, self.encoders, self.arms):
+            for n, (draw, seed) in itertools.product(self.rungs, self.runs):
+                yield Cell(
+                    task=task,
+                    encoder=encoder,
+                    pretext=arm.pretext,
+                    protocol=arm.protocol,
+                    n=n,
+                    draw=draw,
+                    seed=seed,
+                    subset=self.subset,
+                    indices_sha256=(indices_sha256 or {}).get((task.label, draw, n)),
+                    pretrain=self.budget.get(arm.pretext.name),
+                    budget=self.budget_of(arm),
+                    precision=self.precision,
+                )
+
+    def pretrainings(self) -> list[Pretraining]:
+        """Every encoder that has to be pretrained, once an arm's pretext and seed."""
+        found = {cell.pretraining.key: cell.pretraining for cell in self.cells() if cell.pretrain is not None}
+        return list(found.values())
+
+
+def _explain(error: ValidationError, source: str) -> StudyError:
+    """Pydantic's first complaint in one line: where, what was found, what was expected."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = list(Study.model_fields)
+        if len(first["loc"]) > 1:
+            known = _fields_at(first["loc"][:-1])
+        return StudyError(f"{source}: {UnknownNameError('key', where, known)}")
+    cause = first.get("ctx", {}).get("error", first["msg"])
+    found = "" if first["type"] in {"missing", "value_error"} else f"; found {first['input']!r}"
+    return StudyError(f"{source}: {f'{where}: ' if where else ''}{cause}{found}")
+
+
+def _fields_at(path: Sequence[int | str]) -> list[str]:
+    """Names of the fields of the table at `path` in a study (budget rows are the only nested tables)."""
+    fields = Budget.model_fields
+    for part in path[2:]:
+        inner = next((t for t in _models(fields[str(part)].annotation)), None)
+        if inner is None:
+            return []
+        fields = inner.model_fields
+    return list(fields)
+
+
+def _models(annotation: Any) -> Iterator[type[Frozen]]:
+    """The checked types inside an annotation such as `Steps | None`."""
+    for part in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(part, type) and issubclass(part, Frozen):
+            yield part
+
+
+def built_in() -> list[str]:
+    """Names of the studies inside the package."""
+    folder = resources.files("labeleff") / "studies"
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def _source(study: str) -> tuple[str, str]:
+    """Text of a study and where it came from: a path that ends in .toml, or a built-in name."""
+    if study.endswith(".toml"):
+        try:
+            return Path(study).read_text(encoding="utf-8"), study
+        except UnicodeDecodeError as error:
+            raise StudyError(f"{study}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+        except OSError as error:
+            raise StudyError(f"{study}: can't be read: {error.strerror}") from error
+    if study not in built_in():
+        raise StudyError(f"{UnknownNameError('study', study, built_in())}, or give a path ending in .toml")
+    text = (resources.files("labeleff") / "studies" / f"{study}.toml").read_text(encoding="utf-8")
+    return text, f"study {study!r}"
+
+
+def _assign(table: dict[str, Any], assignment: str) -> None:
+    """Set `a.b=value` in nested tables; the value is TOML, or else a bare string."""
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise StudyError(f"--set {assignment!r}: expected key=value, e.g. --set draws=1")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *path, last = [part.strip().strip('"') for part in key.split(".")]
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise StudyError(f"--set {assignment!r}: {part!r} is no table")
+    table[last] = value
+
+
+def parse_study(table: Mapping[str, Any], source: str) -> Study:
+    """Check a study given as nested tables; every complaint begins with `source`."""
+    try:
+        return Study.model_validate(dict(table))
+    except ValidationError as error:
+        raise _explain(error, source) from error
+    except LabeleffError as error:
+        raise StudyError(f"{source}: {error}") from error
+
+
+def load_study(study: str, overrides: Sequence[str] = ()) -> Study:
+    """Load a built-in study by name, or a file by a path ending in `.toml`, with `key=value` set over it.
+
+    Raises StudyError naming the source and the key for everything that is wrong.
+    """
+    text, source = _source(study)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{source}: not TOML: {error}") from error
+    for assignment in overrides:
+        _assign(table, assignment)
+    return parse_study(table, source if not overrides else f"{source} with {' '.join(overrides)}")
