@@ -67,7 +67,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "mobilenet_v2",
             "torchvision's MobileNetV2, 1280 features",
             "labeleff.encoders.mobilenet_v2:build",
-            options={"stem": "cifar"},
+            options={"stem": "imagenet"},
             choices={"stem": ("imagenet", "cifar")},
         ),
         Plugin(
@@ -80,7 +80,12 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         Plugin("resnet50", "torchvision's ResNet-50, small-image stem", "labeleff.encoders.resnet:build50"),
     ),
     "pretext": (
-        Plugin("scratch", "no pretraining: random initialisation", "labeleff.pretext.scratch:pretrain", trained=False),
+        Plugin(
+            "scratch",
+            "no pretraining: random initialisation",
+            "labeleff.pretext.scratch:pretrain",
+            trained=False,
+        ),
         Plugin(
             "rotation",
             "predict which multiple of 90 degrees an image was turned by",

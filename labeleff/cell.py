@@ -155,7 +155,7 @@ class Cell(Frozen):
     @property
     def arm(self) -> str:
         """The arm's name: pretext and protocol, e.g. `rotation/finetune`."""
-        return f"{self.pretext.label}/{self.protocol.label}"
+        return f"{self.pretext.name}/{self.protocol.name}"
 
     @property
     def pretraining(self) -> Pretraining:

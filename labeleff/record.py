@@ -83,6 +83,7 @@ class PretrainingRecord(Frozen):
     pretraining: Pretraining
     status: Literal["ok", "failed"]
     reason: str | None = None
+    detail: str | None = None
     metrics: dict[str, float | None] = Field(default_factory=dict)
     encoder_sha256: str | None = None
     training: Training | None = None
@@ -101,6 +102,8 @@ class Record(Frozen):
     cell: Cell
     status: Literal["ok", "failed"]
     reason: str | None = None
+    detail: str | None = None
+    """The traceback, where a cell failed for a reason that nobody foresaw."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """The task's metrics on the whole test split, unrounded, e.g. `accuracy` in 0..1."""
     test_count: int | None = None

@@ -32,9 +32,12 @@ class Arm(Frozen):
 
 
 def _spec(kind: catalogue.Kind, value: Any) -> Spec:
-    """A spec from `"name"` or `{name = "name", option = value, ...}`."""
+    """A spec from `"name"`, `{name = "name", option = value, ...}` or, as records hold it, with `options`."""
     if isinstance(value, str):
         return catalogue.complete(kind, value, {})
+    dumped = isinstance(value, Mapping) and set(value) == {"name", "options"}
+    if dumped and isinstance(value["options"], Mapping):
+        return catalogue.complete(kind, value["name"], value["options"])
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
         return catalogue.complete(kind, value["name"], {k: v for k, v in value.items() if k != "name"})
     raise StudyError(f"found {value!r}, expected a name or a table like {{name = ..., option = ...}}")
@@ -129,7 +132,8 @@ class Study(Frozen):
     def _check_budgets(self, names: Sequence[str]) -> None:
         allowed = {*names}
         for arm in self.arms:
-            for kind, spec in (("pretext", arm.pretext), ("protocol", arm.protocol)):
+            kinds: tuple[tuple[catalogue.Kind, Spec], ...] = (("pretext", arm.pretext), ("protocol", arm.protocol))
+            for kind, spec in kinds:
                 if catalogue.lookup(kind, spec.name).trained:
                     allowed.add(spec.name)
                     if spec.name not in self.budget and not (kind == "protocol" and arm.name in self.budget):

@@ -36,7 +36,7 @@ class Task:
     @property
     def chance(self) -> float:
         """Accuracy of always giving the commonest class of the test split, in 0..1."""
-        return float(torch.bincount(self.test.labels).max() / len(self.test))
+        return int(torch.bincount(self.test.labels).max()) / len(self.test)
 
     @property
     def fingerprint(self) -> str:
@@ -58,4 +58,4 @@ class Source:
 
     folder: Path
     offline: bool = False
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None
+    progress: Callable[[int, int, str], None] = lambda *_: None

@@ -1,0 +1,68 @@
+"""Pretrained encoders on disk: one safetensors file a key, its record inside it; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from labeleff.errors import DataError
+from labeleff.record import PretrainingRecord
+
+
+def state_sha256(module: nn.Module) -> str:
+    """SHA-256 over names, shapes and bytes of all weights and buffers, batch-norm statistics included."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class EncoderCache:
+    """Encoders in `folder/encoders`, written whole or not at all and shared by concurrent processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "encoders"
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.safetensors"
+
+    def save(self, key: str, encoder: nn.Module, record: PretrainingRecord) -> None:
+        """Store an encoder with its record; raises DataError where the folder can't be written."""
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+        temporary = None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".partial")
+            os.close(handle)
+            save_file(state, temporary, metadata={"record": record.model_dump_json()})
+            Path(temporary).replace(self._path(key))
+        except (OSError, SafetensorError) as error:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
+            raise DataError(
+                f"{self._path(key)}: the pretrained encoder can't be stored: {error}; "
+                "make room or point LABELEFF_CACHE at another folder"
+            ) from error
+
+    def record(self, key: str) -> PretrainingRecord | None:
+        """The record of a cached encoder; None where there is none, or where the file is damaged."""
+        try:
+            with safe_open(self._path(key), "pt") as file:
+                return PretrainingRecord.model_validate_json(file.metadata()["record"])
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, KeyError, TypeError, ValidationError):
+            return None
+
+    def load(self, key: str, encoder: nn.Module) -> None:
+        """Fill `encoder` with the cached weights; every name and shape must match."""
+        with safe_open(self._path(key), "pt") as file:
+            encoder.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

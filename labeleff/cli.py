@@ -1,0 +1,197 @@
+"""The command line. Commands import torch only when they train.
+
+Exit status: 0 all is well; 1 some cells failed; 2 a mistake in how it was called, or in a file; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeleff import __version__
+from labeleff.errors import LabeleffError, OptionError
+
+if TYPE_CHECKING:
+    from labeleff.record import Record
+
+app = typer.Typer(
+    name="labeleff",
+    help="How many labels is pretraining worth? Train a label ladder, fit its curve, report utility U(n) = n1/n - 1.",
+    epilog="Exit status: 0 all is well, 1 some cells failed, 2 usage or input error, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyArgument = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A built-in study's name, or a path to a .toml file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the study, e.g. --set rungs=[50,200]."),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data-dir", help="Folder of data sets (default: $LABELEFF_DATA, else the user's cache)."),
+]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"labeleff {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def run(
+    study: StudyArgument,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/STUDY).")] = None,
+    sets: SetOption = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
+) -> None:
+    """Measure a study's cells and write its report; run again to go on where it stopped."""
+    from labeleff.places import cache_folder, data_folder
+    from labeleff.study import load_study
+
+    checked = load_study(study, sets or [])
+    folder = out or Path("runs") / checked.name
+    from labeleff.session import Options, measure
+
+    options = Options(
+        folder=folder,
+        command=["labeleff", *sys.argv[1:]],
+        jobs=jobs,
+        cores=available_cores(),
+        device=device,
+        data=data_folder(data_dir),
+        cache=cache_folder(),
+        offline=offline,
+        retry_failed=retry_failed,
+        quiet=quiet,
+    )
+    failed = measure(checked, options)
+    report_path = _write_report(folder)
+    print(f"report: {report_path}")
+    if failed:
+        _list_failed(failed)
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    study: StudyArgument,
+    sets: SetOption = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes to estimate for.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Count what is already measured here (default: runs/STUDY)."),
+    ] = None,
+    export_draws: Annotated[
+        Path | None,
+        typer.Option("--export-draws", help="Write the label indices of every draw and rung here."),
+    ] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="List every single cell with its key.")] = False,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """List what a study would measure, with counts and an estimate of time; nothing is trained."""
+    from labeleff.planning import show_plan
+    from labeleff.study import load_study
+
+    checked = load_study(study, sets or [])
+    show_plan(checked, out or Path("runs") / checked.name, jobs or available_cores(), every_cell=cells)
+    if export_draws is not None:
+        from labeleff.places import cache_folder, data_folder
+        from labeleff.session import export
+
+        del cache_folder
+        export(checked, export_draws, data_folder(data_dir), offline)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str | None, typer.Argument(help="studies, tasks, encoders, pretexts or protocols (default: all).")
+    ] = None,
+) -> None:
+    """List built-in studies and plug-ins with their options."""
+    from labeleff.planning import KINDS, show_list
+
+    if kind is not None and kind not in KINDS:
+        from labeleff.errors import UnknownNameError
+
+        raise UnknownNameError("kind", kind, KINDS)
+    show_list([kind] if kind else list(KINDS))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with records.jsonl.")],
+) -> None:
+    """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte."""
+    print(f"report: {_write_report(folder)}")
+
+
+def _write_report(folder: Path) -> Path:
+    from labeleff.report import build
+
+    return build(folder)
+
+
+def _list_failed(failed: list[Record]) -> None:
+    print(f"{len(failed)} cells failed:", file=sys.stderr)
+    for record in failed[:20]:
+        cell = record.cell
+        where = f"{cell.arm}, n={cell.n}, draw {cell.draw}, seed {cell.seed}"
+        print(f"  {where}: {record.reason}", file=sys.stderr)
+    if len(failed) > 20:
+        print(f"  and {len(failed) - 20} more (see the report)", file=sys.stderr)
+    print("run the same command with --retry-failed to measure them again", file=sys.stderr)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main() -> None:
+    """Entry point: a user's mistake prints one or two lines and exits 2; a bug keeps its traceback."""
+    try:
+        app(standalone_mode=True)
+    except LabeleffError as error:
+        print(f"labeleff: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(
+            "labeleff: interrupted; what was finished is recorded, run the same command to go on",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+__all__ = ["OptionError", "app", "main"]

@@ -1,0 +1,144 @@
+"""Facts of the machine, and the choice of arithmetic and memory layout for an encoder on a device."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+import labeleff
+from labeleff.errors import OptionError
+
+FP32_ON_CPU = frozenset({"mobilenet_v2"})
+"""Encoders whose depthwise convolutions train slower in bf16 on CPUs (0.3-0.6 of fp32's speed, measured)."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how one encoder is computed."""
+
+    device: torch.device
+    precision: Literal["fp32", "bf16"]
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """A context in which matrix products and convolutions run in this precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def place(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Move a module to the device in channels-last layout, which measured fastest on CPU and GPU."""
+        return module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device for `auto`, `cpu`, `cuda` or `cuda:1`; raises OptionError where it isn't there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise OptionError(f"--device {name!r}: expected auto, cpu, cuda or cuda:NUMBER") from error
+    if device.type not in {"cpu", "cuda"}:
+        raise OptionError(f"--device {name!r}: expected auto, cpu, cuda or cuda:NUMBER")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise OptionError(f"--device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def _fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 products have instructions of their own here."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = Path("/proc/cpuinfo")
+    text = flags.read_text(errors="replace") if flags.exists() else ""
+    return "avx512_bf16" in text or "amx_bf16" in text
+
+
+def choose(encoder: str, precision: str, device: torch.device) -> Compute:
+    """The precision that `auto` stands for with this encoder on this device, or the one asked for."""
+    if precision == "auto":
+        slow = device.type == "cpu" and encoder in FP32_ON_CPU
+        precision = "bf16" if _fast_bf16(device) and not slow else "fp32"
+    return Compute(device, "bf16" if precision == "bf16" else "fp32")
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the accelerator's own name."""
+    return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin a new measurement of peak memory where the device has a counter."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most that was allocated on the accelerator, or the process's largest resident set."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _cpu_model() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.exists():
+        for line in path.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git_state() -> dict[str, Any]:
+    """Commit and dirty flag of the source tree that the package is imported from, if it is one."""
+    folder = Path(labeleff.__file__).resolve().parent
+    if not (folder.parent / ".git").exists():
+        return {"commit": None, "dirty": None}
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain", "--", str(folder))),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": None}
+
+
+def environment(device: torch.device, jobs: int) -> dict[str, Any]:
+    """Versions, device, processor, load and git state, for the run entry."""
+    import numpy
+    import scipy
+    import torchvision
+
+    versions = {
+        "python": platform.python_version(),
+        "labeleff": labeleff.__version__,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+    }
+    return {
+        "versions": versions,
+        "platform": platform.platform(),
+        "device": device_name(device),
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "jobs": jobs,
+        "load_average": os.getloadavg()[0],
+        "git": _git_state(),
+    }

@@ -1,0 +1,38 @@
+"""torchvision's MobileNetV2, exactly, up to its pooled 1280 features (its dropout and classifier are the head's).
+
+`stem = "imagenet"` keeps torchvision's strides (a 32-px image ends at 1x1); `stem = "cifar"` keeps stride 1 in
+the first two downsamplings (it ends at 4x4), which small images need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torchvision.models import mobilenet_v2
+
+from labeleff.cell import OptionValue
+from labeleff.encoders import Encoder
+
+
+class MobileNetV2(Encoder):
+    """Images (N, 3, H, W) to features (N, 1280)."""
+
+    dim = 1280
+
+    def __init__(self, stem: str = "imagenet") -> None:
+        super().__init__()
+        self.features = mobilenet_v2().features
+        if stem == "cifar":
+            strided = [m for m in self.features.modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)]
+            for conv in strided[:2]:
+                conv.stride = (1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (N, 1280): the last map averaged over its positions."""
+        return self.features(images).mean((2, 3))  # type: ignore[no-any-return]
+
+
+def build(options: Mapping[str, OptionValue]) -> Encoder:
+    """A fresh MobileNetV2; option `stem`."""
+    return MobileNetV2(str(options["stem"]))

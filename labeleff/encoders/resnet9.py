@@ -1,0 +1,73 @@
+"""ResNet9 of Newell & Deng's code (CVPR 2020), derived from the myrtle.ai CIFAR-10 network.
+
+At `width = 1`, `dim = 256` it has 6,699,328 parameters, as the reference implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from labeleff.cell import OptionValue
+from labeleff.encoders import Encoder
+from labeleff.errors import StudyError
+
+CELU_ALPHA = 0.075
+
+
+def _conv(inside: int, outside: int) -> nn.Conv2d:
+    conv = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return conv
+
+
+def _pooled(inside: int, outside: int) -> nn.Sequential:
+    """Convolution, 2x2 max-pool, batch-norm, CELU: half the side."""
+    return nn.Sequential(_conv(inside, outside), nn.MaxPool2d(2), nn.BatchNorm2d(outside), nn.CELU(CELU_ALPHA))
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions around an identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(width, width), nn.BatchNorm2d(width), nn.ReLU(), _conv(width, width), nn.BatchNorm2d(width)
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.relu(maps + self.body(maps))
+
+
+class ResNet9(Encoder):
+    """Images (N, 3, H, W) with H, W multiples of 8 to features (N, dim).
+
+    A linear layer is applied at every position of the last map, then the map is averaged ("prepool").
+    """
+
+    def __init__(self, width: float = 1.0, dim: int = 256) -> None:
+        super().__init__()
+        w = [max(4, round(width * channels)) for channels in (64, 128, 256, 512)]
+        self.dim = dim
+        self.stages = nn.Sequential(
+            nn.Sequential(_conv(3, w[0]), nn.BatchNorm2d(w[0]), nn.ReLU()),
+            nn.Sequential(_pooled(w[0], w[1]), _Residual(w[1])),
+            _pooled(w[1], w[2]),
+            nn.Sequential(_pooled(w[2], w[3]), _Residual(w[3])),
+        )
+        self.prepool = nn.Linear(w[3], dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (N, dim). Averaging and the linear layer commute; the average comes first since it is cheaper."""
+        if images.shape[-1] % 8 or images.shape[-2] % 8:
+            raise StudyError(
+                f"resnet9 halves images three times: found size {tuple(images.shape[-2:])}, expected multiples of 8"
+            )
+        return self.prepool(self.stages(images).mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def build(options: Mapping[str, OptionValue]) -> Encoder:
+    """A fresh ResNet9; options `width` (factor on all channel counts) and `dim` (features)."""
+    return ResNet9(float(options["width"]), int(options["dim"]))

@@ -1,0 +1,192 @@
+"""Jobs on this machine: one after another in this process, or on one-thread worker processes (CPU).
+
+Workers are persistent, do one job at a time, and end by themselves when the process that started them is gone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Protocol
+
+import torch
+
+from labeleff.record import PretrainingRecord, Record
+from labeleff.run import Bench, Job, Settings
+
+Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Display(Protocol):
+    """Who is told what goes on: the progress bar, or nobody."""
+
+    def started(self, worker: int, job: Job) -> None:
+        """A worker took a job."""
+
+    def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
+        """A worker's training got to step `done` of `total`, at `rate` images/s."""
+
+    def finished(self, worker: int, job: Job) -> None:
+        """A worker's job is done and recorded."""
+
+
+class _Ready:
+    """Jobs that wait, in order, and which of them may start."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.waiting = list(jobs)
+        self._unfinished = {job.pretraining.key for job in jobs if not job.cells}
+        self._failed: dict[str, str] = {}
+
+    def take(self) -> Job | None:
+        """The first job whose pretraining is there; None where all have to wait."""
+        for place, job in enumerate(self.waiting):
+            if job.needs not in self._unfinished:
+                return self.waiting.pop(place)
+        return None
+
+    def settle(self, job: Job, records: Sequence[PretrainingRecord | Record], run: str) -> list[Record]:
+        """Note a finished job; where a pretraining failed, give the failed records of every cell that needs it."""
+        if job.cells:
+            return []
+        self._unfinished.discard(job.pretraining.key)
+        reasons = [record.reason for record in records if record.status == "failed"]
+        if not reasons:
+            return []
+        lost = [other for other in self.waiting if other.needs == job.pretraining.key]
+        self.waiting = [other for other in self.waiting if other.needs != job.pretraining.key]
+        reason = f"pretraining failed: {reasons[0]}"
+        return [
+            Record(
+                run=run,
+                key=cell.key,
+                cell=cell,
+                status="failed",
+                reason=reason,
+                pretraining=job.pretraining.key,
+            )
+            for other in lost
+            for cell in other.cells
+        ]
+
+
+def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display) -> None:
+    """Do the jobs one after another in this process."""
+    if bench.device.type == "cpu":
+        torch.set_num_threads(1)
+    ready = _Ready(jobs)
+    while (job := ready.take()) is not None:
+        display.started(0, job)
+        records = bench.perform(job, lambda *news: display.advanced(0, *news))
+        sink(records)
+        sink(ready.settle(job, records, bench.settings.run))
+        display.finished(0, job)
+
+
+def _work(link: Connection, settings: Settings) -> None:
+    """A worker's life: take a job, send news and records, until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    parent = os.getppid()
+    bench = Bench(settings)
+
+    def progress(done: int, total: int, loss: float, rate: float) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+        link.send(("news", (done, total, loss, rate)))
+
+    try:
+        while True:
+            job = link.recv()
+            link.send(("done", bench.perform(job, progress)))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+@dataclass
+class _Worker:
+    number: int
+    process: SpawnProcess
+    link: Connection
+    job: Job | None = None
+    tries: int = 1
+
+
+def _spawn(number: int, settings: Settings) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, settings), daemon=True, name=f"labeleff-{number}")
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        process.start()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+    theirs.close()
+    return _Worker(number, process, ours)
+
+
+def _lost(job: Job, run: str, code: int | None) -> list[PretrainingRecord | Record]:
+    """Failed records for a job whose worker died."""
+    reason = f"the worker process died (exit code {code}); the usual cause is that memory ran out"
+    if not job.cells:
+        key = job.pretraining.key
+        return [PretrainingRecord(run=run, key=key, pretraining=job.pretraining, status="failed", reason=reason)]
+    return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason) for c in job.cells]
+
+
+def run_workers(jobs: Sequence[Job], settings: Settings, count: int, sink: Sink, display: Display) -> None:
+    """Do the jobs on `count` one-thread worker processes; records are written by this process alone, as they come."""
+    ready = _Ready(jobs)
+    workers = [_spawn(number, settings) for number in range(min(count, len(jobs)))]
+
+    def settle(worker: _Worker, records: Sequence[PretrainingRecord | Record]) -> None:
+        job, worker.job = worker.job, None
+        assert job is not None
+        sink(records)
+        sink(ready.settle(job, records, settings.run))
+        display.finished(worker.number, job)
+
+    try:
+        while True:
+            for worker in workers:
+                if worker.job is None and (job := ready.take()) is not None:
+                    worker.job = job
+                    worker.link.send(job)
+                    display.started(worker.number, job)
+            busy = {worker.link: worker for worker in workers if worker.job is not None}
+            if not busy:
+                return
+            for link in wait(list(busy)):
+                worker = busy[link]  # type: ignore[index]
+                try:
+                    kind, content = worker.link.recv()
+                except (EOFError, ConnectionResetError):
+                    worker.process.join()
+                    assert worker.job is not None
+                    settle(worker, _lost(worker.job, settings.run, worker.process.exitcode))
+                    workers[workers.index(worker)] = _spawn(worker.number, settings)
+                    continue
+                if kind == "news":
+                    display.advanced(worker.number, *content)
+                else:
+                    settle(worker, content)
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+        deadline = time.monotonic() + 5
+        for worker in workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()

@@ -1,0 +1,108 @@
+"""How long a study will take, before it runs: images to process times the speed measured here, or a rough guess.
+
+Every run leaves the speeds it saw, per process, in `speed.json` in the cache folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeleff import catalogue
+from labeleff.cell import Cell, Pretraining, Spec
+from labeleff.record import PretrainingRecord, Record
+
+FILE_NAME = "speed.json"
+SIZE = 32
+"""Image side in pixels that the rough costs are for."""
+GIGAFLOPS = 40.0
+"""A rough training speed of one CPU core, 10**9 operations a second, for encoders never run here."""
+ENCODE_SPEEDUP = 3.0
+"""Encoding against training: no backward pass."""
+_MEGAFLOPS = {"mobilenet_v2": 36.0, "resnet9": 2272.0, "resnet18": 3340.0, "resnet50": 7800.0}
+"""Training operations an image at 32 px, in 10**6 (three times the forward pass)."""
+_UNKNOWN_MEGAFLOPS = 2000.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of one process, and whether every speed in it was measured here."""
+
+    seconds: float
+    measured: bool
+
+
+def _speed_name(encoder: Spec, task: Spec) -> str:
+    return f"{encoder.label} at {task.options.get('size', SIZE)} px"
+
+
+def read_speeds(cache: Path) -> dict[str, float]:
+    """Images/s of training by encoder and size, as measured by earlier runs; empty where there are none."""
+    try:
+        table = json.loads((cache / FILE_NAME).read_text(encoding="utf-8"))
+        return {str(name): float(value) for name, value in table.items() if float(value) > 0}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def remember_speeds(cache: Path, records: Iterable[Record | PretrainingRecord]) -> None:
+    """Add the median images/s of these records to `speed.json`; a cache that can't be written is no matter."""
+    seen: dict[str, list[float]] = {}
+    for record in records:
+        asked = record.cell if isinstance(record, Record) else record.pretraining
+        if record.training is None or (isinstance(record, PretrainingRecord) and record.cached):
+            continue
+        rates = [w.images / w.seconds for w in record.training.windows[1:] if w.seconds > 0]
+        seen.setdefault(_speed_name(asked.encoder, asked.task), []).extend(rates)
+    table = read_speeds(cache) | {name: statistics.median(rates) for name, rates in seen.items() if rates}
+    with contextlib.suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=cache, suffix=".partial")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(table, file, indent=1, sort_keys=True)
+        Path(temporary).replace(cache / FILE_NAME)
+
+
+def _rate(encoder: Spec, task: Spec, speeds: dict[str, float]) -> tuple[float, bool]:
+    name = _speed_name(encoder, task)
+    if name in speeds:
+        return speeds[name], True
+    scale = (float(task.options.get("size", SIZE)) / SIZE) ** 2 * float(encoder.options.get("width", 1.0)) ** 2
+    return GIGAFLOPS * 1e3 / (_MEGAFLOPS.get(encoder.name, _UNKNOWN_MEGAFLOPS) * scale), False
+
+
+def _pool(task: Spec) -> int:
+    """Training images of a task; 10,000 where only the data itself could tell."""
+    return int(task.options.get("train", catalogue.lookup("task", task.name).pool or 10_000))
+
+
+def _test(task: Spec) -> int:
+    return int(task.options.get("test", 10_000))
+
+
+def pretraining_estimate(pretraining: Pretraining, speeds: dict[str, float]) -> Estimate:
+    """Time of one pretraining in one process."""
+    rate, measured = _rate(pretraining.encoder, pretraining.task, speeds)
+    assert pretraining.budget is not None
+    images = pretraining.budget.steps_for(_pool(pretraining.task)) * pretraining.budget.batch
+    return Estimate(images / rate, measured)
+
+
+def cell_estimate(cell: Cell, sharing: int, speeds: dict[str, float]) -> Estimate:
+    """Time of one cell in one process; `sharing` frozen cells share one encoding."""
+    rate, measured = _rate(cell.encoder, cell.task, speeds)
+    scoring = _test(cell.task) / (rate * ENCODE_SPEEDUP)
+    if cell.budget is None:
+        return Estimate((scoring + cell.n / (rate * ENCODE_SPEEDUP)) / sharing, measured)
+    return Estimate(cell.budget.steps_for(cell.n) * cell.budget.batch / rate + scoring, measured)
+
+
+def total(estimates: Sequence[Estimate], jobs: int) -> Estimate:
+    """Wall time of all of them on `jobs` processes that are never idle."""
+    return Estimate(sum(e.seconds for e in estimates) / jobs, all(e.measured for e in estimates))

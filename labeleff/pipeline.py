@@ -1,0 +1,141 @@
+"""Images on the device as uint8, and the one gather that composes crop, flip and rotation.
+
+A batch is built by looking pixels up: for every output pixel the source position follows from the image, the
+crop window, the flip and the turn. Normalisation, jitter and cutout follow on the floats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labeleff.cell import Augment
+from labeleff.counter import below, hash32, normal
+from labeleff.seeding import stream_seed
+
+_BLOCK = 4096
+_CROP_Y, _CROP_X, _FLIP, _TURN, _CUT_Y, _CUT_X, _JITTER = range(7)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Per-channel mean and standard deviation, each (3,), in units of uint8 levels."""
+
+    mean: Tensor
+    std: Tensor
+
+    @staticmethod
+    def of(images: Tensor) -> Normalisation:
+        """Statistics of uint8 images (N, H, W, 3); labels play no part. Blocks keep the memory small."""
+        total = torch.zeros(3, dtype=torch.float64)
+        square = torch.zeros(3, dtype=torch.float64)
+        for start in range(0, len(images), _BLOCK):
+            values = images[start : start + _BLOCK].reshape(-1, 3).to(torch.float64)
+            total += values.sum(0)
+            square += values.square().sum(0)
+        count = images.shape[0] * images.shape[1] * images.shape[2]
+        mean = total / count
+        std = (square / count - mean.square()).clamp(min=1.0).sqrt()
+        return Normalisation(mean.float(), std.float())
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Float images (B, 3, H, W) in channels-last order, their positions `samples` (B,), and their `turns`.
+
+    `turns` (B,) counts quarter turns (counter-clockwise, 0..3), all 0 unless the resident images rotate.
+    """
+
+    images: Tensor
+    samples: Tensor
+    turns: Tensor
+
+
+def _offsets(side: int, stride: int) -> Tensor:
+    """Source offset of every output pixel for the 8 variants turn + 4 * flip: int64 (8, side * side).
+
+    The output is the window, mirrored where flip = 1, then turned counter-clockwise `turn` times.
+    """
+    window = (torch.arange(side)[:, None] * stride + torch.arange(side)[None, :]).to(torch.int64)
+    views = [torch.rot90(w, turn) for w in (window, window.flip(1)) for turn in range(4)]
+    return torch.stack([view.reshape(-1) for view in views])
+
+
+class ResidentImages:
+    """A set of square images on the device, ready to be gathered into augmented batches.
+
+    `images`: uint8 (N, S, S, 3). `seed` names the augmentation's stream; with `rotate` each sample also gets a
+    drawn quarter turn. Padding has the mean colour.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        normalisation: Normalisation,
+        device: torch.device,
+        *,
+        augment: Augment | None = None,
+        rotate: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.augment = augment or Augment()
+        self.rotate = rotate
+        self.count, self.side = int(images.shape[0]), int(images.shape[1])
+        self._seed = stream_seed("augment", seed)
+        self._pad = self.augment.crop
+        self._mean = normalisation.mean.to(device)
+        self._scale = 1 / normalisation.std.to(device)
+        width = self.side + 2 * self._pad
+        padded = images.to(device)
+        if self._pad:
+            padded = normalisation.mean.round().to(torch.uint8).to(device).repeat(self.count, width, width, 1)
+            padded[:, self._pad : -self._pad, self._pad : -self._pad] = images.to(device)
+        self._pixels = padded.reshape(-1, 3)
+        self._width = width
+        self._offsets = _offsets(self.side, width).to(device)
+
+    def _draws(self, samples: Tensor, epochs: Tensor, view: int, which: Tensor) -> Tensor:
+        return hash32(self._seed, epochs[:, None], samples[:, None], which[None, :] + 64 * view)
+
+    def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
+        """The augmented images at positions `samples` (B,) in their `epochs` (B,); `view` numbers several views."""
+        draws = self._draws(samples, epochs, view, torch.arange(_JITTER, device=samples.device))
+        span = 2 * self._pad + 1
+        corner = below(draws[:, _CROP_Y], span) * self._width + below(draws[:, _CROP_X], span)
+        turns = below(draws[:, _TURN], 4) if self.rotate else torch.zeros_like(samples)
+        flips = below(draws[:, _FLIP], 2) if self.augment.flip else torch.zeros_like(samples)
+        source = (samples * self._width**2 + corner)[:, None] + self._offsets[turns + 4 * flips]
+        levels = self._pixels.index_select(0, source.reshape(-1)).to(torch.float32)
+        values = ((levels - self._mean) * self._scale).view(len(samples), self.side * self.side, 3)
+        if self.augment.jitter:
+            values = self._jittered(values, samples, epochs, view)
+        images = values.view(len(samples), self.side, self.side, 3)
+        if self.augment.cutout:
+            images = images * self._kept(draws)
+        return Batch(images.permute(0, 3, 1, 2), samples, turns)
+
+    def plain_batches(self, size: int) -> Iterator[Batch]:
+        """All images once, in order, in blocks of `size`, as they look in epoch 0."""
+        for start in range(0, self.count, size):
+            block = torch.arange(start, min(start + size, self.count), device=self._pixels.device)
+            yield self.batch(block, torch.zeros_like(block))
+
+    def _jittered(self, values: Tensor, samples: Tensor, epochs: Tensor, view: int) -> Tensor:
+        """Per image and channel: times 2**N(0, s) and plus N(0, s), s = `augment.jitter`."""
+        which = torch.arange(_JITTER, _JITTER + 12, device=samples.device)
+        noise = self._draws(samples, epochs, view, which)
+        drawn = self.augment.jitter * normal(noise[:, :6], noise[:, 6:])
+        return values * torch.exp2(drawn[:, None, :3]) + drawn[:, None, 3:]
+
+    def _kept(self, draws: Tensor) -> Tensor:
+        """1 outside and 0 inside a square of side `cutout` wholly inside the image: (B, S, S, 1)."""
+        size = min(self.augment.cutout, self.side)
+        line = torch.arange(self.side, device=draws.device)[None, :]
+        span = self.side - size + 1
+        top, left = below(draws[:, _CUT_Y], span)[:, None], below(draws[:, _CUT_X], span)[:, None]
+        rows = (line >= top) & (line < top + size)
+        columns = (line >= left) & (line < left + size)
+        return (~(rows[:, :, None] & columns[:, None, :])).to(torch.float32)[..., None]

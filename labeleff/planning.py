@@ -1,0 +1,115 @@
+"""What would run, in words: the plan of a study and the lists of what there is. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from labeleff import catalogue
+from labeleff.cell import Cell
+from labeleff.estimate import Estimate, cell_estimate, pretraining_estimate, read_speeds, total
+from labeleff.places import cache_folder
+from labeleff.record import read_records
+from labeleff.study import Study, built_in, load_study
+
+KINDS: dict[str, catalogue.Kind | None] = {
+    "studies": None,
+    "tasks": "task",
+    "encoders": "encoder",
+    "pretexts": "pretext",
+    "protocols": "protocol",
+}
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `42 s`, `6 min`, `3.1 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _console() -> Console:
+    """A console for tables: full width in files and pipes, so that nothing is cut."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False) -> None:
+    """Print a study's cells by arm and rung, how many are measured in `folder`, and an estimate of time."""
+    console, speeds = _console(), read_speeds(cache_folder())
+    measured = {key for key, record in read_records(folder).cells.items() if record.status == "ok"}
+    cells = list(study.cells())
+    sharing = len(study.rungs) * study.draws
+    costs = {cell.key: cell_estimate(cell, sharing, speeds) for cell in cells}
+    console.print(f"study {study.name}: {study.title}", soft_wrap=True)
+    console.print(_axes(study), soft_wrap=True)
+    for task, encoder in dict.fromkeys((cell.task.label, cell.encoder.label) for cell in cells):
+        members = [cell for cell in cells if (cell.task.label, cell.encoder.label) == (task, encoder)]
+        console.print(f"\n{task}, {encoder}", soft_wrap=True)
+        console.print(_summary_table(members, costs, measured))
+    pretrainings = [pretraining_estimate(p, speeds) for p in study.pretrainings()]
+    for pretraining, cost in zip(study.pretrainings(), pretrainings, strict=True):
+        console.print(
+            f"pretraining {pretraining.pretext.label}, seed {pretraining.seed}, {pretraining.encoder.label}, "
+            f"{pretraining.task.label}: {duration(cost.seconds)}",
+            soft_wrap=True,
+        )
+    if every_cell:
+        for cell in cells:
+            console.print(
+                f"{cell.key} {cell.task.label} {cell.encoder.label} {cell.arm} n={cell.n} draw={cell.draw} "
+                f"seed={cell.seed}{' (measured)' if cell.key in measured else ''}",
+                soft_wrap=True,
+            )
+    pending = [costs[cell.key] for cell in cells if cell.key not in measured]
+    whole = total([*pending, *pretrainings], jobs)
+    basis = "from speeds measured here" if whole.measured else "a rough guess: not every encoder has been timed here"
+    console.print(
+        f"{len(cells)} cells and {len(pretrainings)} pretrainings, {len(cells) - len(pending)} cells measured; "
+        f"about {duration(whole.seconds)} on {jobs} processes ({basis})",
+        soft_wrap=True,
+    )
+
+
+def _axes(study: Study) -> str:
+    pairs = "every draw with every seed" if study.pairing == "crossed" else "draw i with seed i"
+    return (
+        f"rungs {study.rungs}; {study.draws} {study.subset} draws, {study.seeds} seeds ({pairs}); "
+        f"baseline {study.baseline}"
+    )
+
+
+def _summary_table(cells: Sequence[Cell], costs: dict[str, Estimate], measured: set[str]) -> Table:
+    """Cells of one task and encoder, a row an arm and rung."""
+    table = Table("arm", "n", "cells", "measured", "time, one process")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    groups: dict[tuple[str, int], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.arm, cell.n), []).append(cell)
+    for (arm, n), members in groups.items():
+        done = sum(cell.key in measured for cell in members)
+        seconds = sum(costs[cell.key].seconds for cell in members)
+        table.add_row(arm, f"{n:,}", f"{len(members)}", f"{done}", duration(seconds))
+    return table
+
+
+def show_list(kinds: Sequence[str]) -> None:
+    """Print studies and plug-ins, a line each, with their options and defaults."""
+    console = _console()
+    for name in kinds:
+        kind = KINDS[name]
+        table = Table("name", "what it is", "options", title=name, title_justify="left")
+        if kind is None:
+            for study in built_in():
+                table.add_row(study, load_study(study).title, "")
+        else:
+            for plugin in catalogue.plugins(kind):
+                options = ", ".join(f"{key}={value!r}" for key, value in plugin.options.items())
+                table.add_row(plugin.name, plugin.clause, options)
+        console.print(table)

@@ -1,0 +1,80 @@
+"""Rotation prediction (Gidaris et al., 2018; Newell & Deng 2020, section 3).
+
+Every image of a batch is turned by a multiple of 90 degrees drawn for it, and a linear layer on the encoder's
+features says which. The reference code splits every batch exactly evenly over the four turns; here each image's
+turn is drawn on its own, so that it depends on nothing but the seed, the epoch and the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from labeleff.cell import Budget, OptionValue
+from labeleff.counter import permutations
+from labeleff.device import Compute
+from labeleff.encoders import Encoder, linear_head
+from labeleff.errors import PluginError
+from labeleff.pipeline import Batch, ResidentImages
+from labeleff.pretext import Pretrained, Unlabelled
+from labeleff.seeding import stream_seed
+from labeleff.train import Progress, Slot, train
+
+BLOCK = 500
+
+
+def _objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    logits = model(batch.images).float()
+    return F.cross_entropy(logits, batch.turns), (logits.argmax(1) == batch.turns).sum()
+
+
+def _accuracy(model: nn.Module, held_out: ResidentImages, compute: Compute) -> float:
+    """Share of (image, turn) pairs told right, every held-out image in the turn drawn for it in epoch 0."""
+    right = torch.zeros((), device=compute.device)
+    with torch.no_grad(), compute.autocast():
+        for batch in held_out.plain_batches(BLOCK):
+            right += (model(batch.images).argmax(1) == batch.turns).sum()
+    return float(right) / held_out.count
+
+
+def pretrain(
+    data: Unlabelled,
+    encoder: Encoder,
+    seed: int,
+    budget: Budget,
+    options: Mapping[str, OptionValue],
+    compute: Compute,
+    progress: Progress,
+) -> Pretrained:
+    """Train `encoder` in place to tell how images were turned.
+
+    A share `holdout` of the images (at least one, never trained on, never test images) gives `heldout_accuracy`.
+    """
+    count = int(data.images.shape[0])
+    held = max(1, round(float(options["holdout"]) * count))
+    if held >= count:
+        raise PluginError(f"rotation: {held} of {count} images would be held out; nothing is left to train on")
+    shuffled = permutations(stream_seed("holdout", seed), torch.zeros(1, dtype=torch.int64), count)[0]
+    parts = shuffled[held:].sort().values, shuffled[:held].sort().values
+    images = ResidentImages(
+        data.images[parts[0]],
+        data.normalisation,
+        compute.device,
+        augment=budget.augment,
+        rotate=True,
+        seed=seed,
+    )
+    held_out = ResidentImages(data.images[parts[1]], data.normalisation, compute.device, rotate=True, seed=seed)
+    model = nn.Sequential(encoder, linear_head(encoder.dim, 4, stream_seed("rotation head", seed)))
+    slot = Slot(model, images, _objective, seed, watch=lambda m: {"heldout_accuracy": _accuracy(m, held_out, compute)})
+    [training] = train([slot], budget, budget.steps_for(images.count), compute, progress)
+    last = training.history[-1]
+    metrics = {
+        "accuracy": last["accuracy"],
+        "heldout_accuracy": last["heldout_accuracy"],
+        "loss": last["loss"],
+    }
+    return Pretrained(dict(metrics), training)

@@ -1,0 +1,408 @@
+"""Pending cells to records: what a job is, and how one job is done in one process.
+
+A job is a pretraining, one cell of a trained protocol, or all cells of a frozen arm and seed (which share one
+encoding). Engines decide where and when jobs run; everything that makes a number is here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import itertools
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from labeleff import catalogue, ladder
+from labeleff.cache import EncoderCache, state_sha256
+from labeleff.cell import Cell, Pretraining, Spec, Subset, content_key
+from labeleff.data import load_task
+from labeleff.device import Compute, choose, device_name, peak_memory, pick_device, reset_peak_memory
+from labeleff.encoders import Encoder, build_encoder
+from labeleff.errors import ConditionError, PluginError
+from labeleff.pipeline import Normalisation, ResidentImages
+from labeleff.pretext import Unlabelled
+from labeleff.protocols import Fitted, Labelled, LabelledFeatures
+from labeleff.record import Conditions, PretrainingRecord, Record, RunEntry
+from labeleff.seeding import stream_seed
+from labeleff.study import Study
+from labeleff.tensors import Examples, Source, Task
+from labeleff.train import DivergedError, Progress
+
+BLOCK = 500
+"""Images encoded or scored at once."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker process needs to know beside the job; nothing here changes a number."""
+
+    run: str
+    data: Path
+    cache: Path
+    device: str
+    offline: bool = False
+    draws_from: Path | None = None
+    allow_missing_classes: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pretraining (`cells` empty), or cells that are done together and need `pretraining` first."""
+
+    pretraining: Pretraining
+    cells: tuple[Cell, ...] = ()
+
+    @property
+    def needs(self) -> str | None:
+        """Key of the pretraining that must be finished first, if any."""
+        return self.pretraining.key if self.cells and self.pretraining.budget is not None else None
+
+    @property
+    def name(self) -> str:
+        """What people see while it runs."""
+        if not self.cells:
+            return f"pretrain {self.pretraining.pretext.name}, seed {self.pretraining.seed}"
+        first = self.cells[0]
+        rungs = sorted({cell.n for cell in self.cells})
+        labels = f"n={rungs[0]}" if len(rungs) == 1 else f"n={rungs[0]}..{rungs[-1]}"
+        name = f"{first.pretext.name}/{first.protocol.name}, {labels}"
+        return f"{name}, draw {first.draw}, seed {first.seed}" if len(self.cells) == 1 else f"{name}, seed {first.seed}"
+
+
+def jobs_for(cells: Iterable[Cell], pretrained: Callable[[Pretraining], bool]) -> list[Job]:
+    """The jobs that give these cells: missing pretrainings first, then cells, longest first."""
+    cells = list(cells)
+    missing = {c.pretraining.key: c.pretraining for c in cells if c.pretrain is not None}
+    first = [Job(p) for p in missing.values() if not pretrained(p)]
+    jobs = []
+    for (_, trained), group in itertools.groupby(
+        sorted(cells, key=lambda c: (c.pretraining.key, c.protocol.label)),
+        key=lambda c: (
+            (c.pretraining.key, c.protocol.label),
+            catalogue.lookup("protocol", c.protocol.name).trained,
+        ),
+    ):
+        members = tuple(group)
+        packs = [(cell,) for cell in members] if trained else [members]
+        jobs += [Job(pack[0].pretraining, pack) for pack in packs]
+    jobs.sort(key=lambda job: -max(c.budget.steps_for(c.n) * c.budget.batch if c.budget else 0 for c in job.cells))
+    return first + jobs
+
+
+class LoadedTask:
+    """A task in this process, and what is worked out from it once."""
+
+    def __init__(self, task: Task, device: torch.device) -> None:
+        self.task = task
+        self._device = device
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the task's arrays."""
+        return self.task.fingerprint
+
+    @functools.cached_property
+    def normalisation(self) -> Normalisation:
+        """Channel statistics of the training images; labels play no part."""
+        return Normalisation.of(self.task.train.images)
+
+    @functools.cached_property
+    def test_images(self) -> ResidentImages:
+        """The test images on the device."""
+        return ResidentImages(self.task.test.images, self.normalisation, self._device)
+
+
+class Bench:
+    """One process's workplace: loaded tasks, the encoder cache, and how to do each kind of job."""
+
+    def __init__(self, settings: Settings, source: Source | None = None) -> None:
+        self.settings = settings
+        self.device = pick_device(settings.device)
+        self.cache = EncoderCache(settings.cache)
+        self._source = source or Source(settings.data, settings.offline)
+        self._tasks: dict[str, LoadedTask] = {}
+
+    def load(self, spec: Spec) -> LoadedTask:
+        """The task that a spec names, loaded once a process."""
+        if spec.label not in self._tasks:
+            self._tasks[spec.label] = LoadedTask(load_task(spec, self._source), self.device)
+        return self._tasks[spec.label]
+
+    def compute(self, encoder: Spec, precision: str) -> Compute:
+        """Arithmetic for an encoder on this device."""
+        return choose(encoder.name, precision, self.device)
+
+    def cache_key(self, pretraining: Pretraining) -> str:
+        """Key of the encoder file: the pretraining, the data's bytes, and the conditions it is computed under."""
+        compute = self.compute(pretraining.encoder, pretraining.precision)
+        fingerprint = self.load(pretraining.task).fingerprint
+        return content_key(
+            "encoder",
+            pretraining.key,
+            fingerprint,
+            compute.precision,
+            device_name(self.device),
+            torch_release(),
+        )
+
+    def perform(self, job: Job, progress: Progress) -> list[PretrainingRecord | Record]:
+        """Do one job; what fails becomes a failed record with its reason, never an exception."""
+        if not job.cells:
+            return [self._pretrain(job.pretraining, progress)]
+        if catalogue.lookup("protocol", job.cells[0].protocol.name).trained:
+            measure = functools.partial(self._trained, progress=progress)
+            return [_guarded(cell, self.settings.run, measure) for cell in job.cells]
+        return self._frozen(job.cells)
+
+    def _pretrain(self, pretraining: Pretraining, progress: Progress) -> PretrainingRecord:
+        key, run = self.cache_key(pretraining), self.settings.run
+        cached = self.cache.record(key)
+        if cached is not None:
+            return cached.model_copy(update={"run": run, "cached": True})
+        reset_peak_memory(self.device)
+        try:
+            assert pretraining.budget is not None
+            compute = self.compute(pretraining.encoder, pretraining.precision)
+            encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed))
+            loaded = self.load(pretraining.task)
+            data = Unlabelled(loaded.task.train.images, loaded.normalisation)
+            result = catalogue.resolve("pretext", pretraining.pretext.name)(
+                data,
+                encoder,
+                pretraining.seed,
+                pretraining.budget,
+                pretraining.pretext.options,
+                compute,
+                progress,
+            )
+        except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
+            reason, detail = explain(error)
+            return PretrainingRecord(
+                run=run,
+                key=pretraining.key,
+                pretraining=pretraining,
+                status="failed",
+                reason=reason,
+                detail=detail,
+            )
+        record = PretrainingRecord(
+            run=run,
+            key=pretraining.key,
+            pretraining=pretraining,
+            status="ok",
+            metrics=result.metrics,
+            encoder_sha256=state_sha256(encoder),
+            training=result.training,
+            peak_memory=peak_memory(self.device),
+        )
+        self.cache.save(key, encoder, record)
+        return record
+
+    def _encoder(self, pretraining: Pretraining) -> Encoder:
+        """A fresh copy of the encoder that a cell starts from."""
+        encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed))
+        if pretraining.budget is not None:
+            self.cache.load(self.cache_key(pretraining), encoder)
+        return encoder
+
+    def _labels(self, cell: Cell) -> tuple[np.ndarray, list[str]]:
+        """The cell's sorted label indices, and the classes that have no example among them."""
+        task = self.load(cell.task).task
+        labels = task.train.labels.numpy()
+        if cell.indices_sha256 is not None:
+            assert self.settings.draws_from is not None
+            indices = ladder.read_draws(self.settings.draws_from, cell.task.label, cell.draw, cell.n, pool=len(labels))
+            if ladder.indices_sha256(indices) != cell.indices_sha256:
+                raise ConditionError(f"{self.settings.draws_from}: the published labels changed during the run")
+        else:
+            order = self._order(cell.task, cell.draw, cell.subset)
+            indices = ladder.rung_indices(order, cell.n)
+        missing = ladder.check_rung(
+            labels, indices, task.classes, allow_missing_classes=self.settings.allow_missing_classes
+        )
+        return indices, missing
+
+    def _order(self, spec: Spec, draw: int, subset: Subset) -> np.ndarray:
+        labels = self.load(spec).task.train.labels.numpy()
+        return ladder.draw_order(labels, draw, subset=subset, task=spec.name)
+
+    def _trained(self, cell: Cell, progress: Progress) -> Record:
+        """Fit a trained protocol on a copy of the encoder, then score it once on the whole test split."""
+        began = time.perf_counter()
+        reset_peak_memory(self.device)
+        assert cell.budget is not None
+        compute = self.compute(cell.encoder, cell.precision)
+        loaded = self.load(cell.task)
+        task = loaded.task
+        indices, missing = self._labels(cell)
+        chosen = torch.from_numpy(indices)
+        examples = Examples(task.train.images[chosen], task.train.labels[chosen])
+        data = Labelled(examples, len(task.classes), loaded.normalisation)
+        fit = catalogue.resolve("protocol", cell.protocol.name)
+        fitted = fit(
+            data,
+            self._encoder(cell.pretraining),
+            cell.seed,
+            cell.budget,
+            cell.protocol.options,
+            compute,
+            progress,
+        )
+        scores = predict(fitted.predictor, loaded.test_images, compute)
+        return self._record(cell, fitted, scores, indices, missing, time.perf_counter() - began)
+
+    def _frozen(self, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:
+        """Encode the labelled and the test images once with a frozen encoder, then solve all label sets together."""
+        run = self.settings.run
+        try:
+            began = time.perf_counter()
+            reset_peak_memory(self.device)
+            sets = [self._labels(cell) for cell in cells]
+            fitted, tested = self._solve(cells, [indices for indices, _ in sets])
+            seconds = (time.perf_counter() - began) / len(cells)
+        except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
+            reason, detail = explain(error)
+            return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
+        records: list[PretrainingRecord | Record] = []
+        for cell, one, (indices, missing) in zip(cells, fitted, sets, strict=True):
+            measure = functools.partial(
+                self._record,
+                fitted=one,
+                scores=one.predictor(tested),
+                indices=indices,
+                missing=missing,
+                seconds=seconds,
+            )
+            records.append(_guarded(cell, run, measure))
+        return records
+
+    def _solve(self, cells: Sequence[Cell], sets: Sequence[np.ndarray]) -> tuple[list[Fitted], Tensor]:
+        first = cells[0]
+        compute = self.compute(first.encoder, first.precision)
+        loaded = self.load(first.task)
+        task = loaded.task
+        encoder = compute.place(self._encoder(first.pretraining)).eval()
+        before = state_sha256(encoder)
+        union = functools.reduce(np.union1d, sets)
+        images = ResidentImages(task.train.images[torch.from_numpy(union)], loaded.normalisation, self.device)
+        features = predict(encoder, images, compute)
+        tested = predict(encoder, loaded.test_images, compute)
+        if state_sha256(encoder) != before:
+            raise PluginError(f"encoder {first.encoder.label}: weights or statistics changed although it is frozen")
+        labels = task.train.labels.to(self.device)
+        problems = []
+        for indices in sets:
+            places = torch.from_numpy(np.searchsorted(union, indices)).to(self.device)
+            chosen = torch.from_numpy(indices).to(self.device)
+            problems.append(LabelledFeatures(features[places], labels[chosen], len(task.classes)))
+        fit = catalogue.resolve("protocol", first.protocol.name)
+        return fit(problems, first.protocol.options), tested
+
+    def _record(
+        self,
+        cell: Cell,
+        fitted: Fitted,
+        scores: Tensor,
+        indices: np.ndarray,
+        missing: list[str],
+        seconds: float,
+    ) -> Record:
+        test = self.load(cell.task).task.test
+        if not bool(torch.isfinite(scores).all()):
+            raise DivergedError("the predictions on the test split are not all finite numbers")
+        right = int((scores.argmax(1).cpu() == test.labels).sum())
+        return Record(
+            run=self.settings.run,
+            key=cell.key,
+            cell=cell,
+            status="ok",
+            metrics={"accuracy": right / len(test)},
+            test_count=len(test),
+            indices_sha256=ladder.indices_sha256(indices),
+            missing_classes=missing,
+            pretraining=cell.pretraining.key if cell.pretrain is not None else None,
+            training=fitted.training,
+            train_metrics=fitted.metrics,
+            peak_memory=peak_memory(self.device),
+            seconds=seconds,
+            finished=timestamp(),
+        )
+
+
+def torch_release() -> str:
+    """Major and minor version of torch."""
+    return ".".join(torch.__version__.split(".")[:2])
+
+
+def timestamp() -> str:
+    """The time now in UTC, ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def predict(model: Callable[[Tensor], Tensor], images: ResidentImages, compute: Compute) -> Tensor:
+    """What `model` gives for all images, un-augmented, in blocks: float32 (N, ...)."""
+    if isinstance(model, nn.Module):
+        model.eval()
+    with torch.inference_mode(), compute.autocast():
+        outputs = [model(batch.images).float() for batch in images.plain_batches(BLOCK)]
+    return torch.cat(outputs)
+
+
+def explain(error: Exception) -> tuple[str, str | None]:
+    """A reason in one line and, for what nobody foresaw, the traceback."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return "out of memory", None
+    if isinstance(error, RuntimeError) and "not enough memory" in str(error):
+        return "out of memory", None
+    if isinstance(error, DivergedError):
+        return f"diverged: {error}", None
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}", "".join(traceback.format_exception(error))
+
+
+def _guarded(cell: Cell, run: str, measure: Callable[[Cell], Record]) -> Record:
+    """The record of a measurement, or a failed record with its reason."""
+    try:
+        return measure(cell)
+    except Exception as error:  # noqa: BLE001  a failed cell is a record; the rest of the study goes on
+        reason, detail = explain(error)
+        return Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail)
+
+
+def conditions(study: Study, bench: Bench) -> Conditions:
+    """The conditions that this study's numbers would be measured under on this bench."""
+    return Conditions(
+        device=device_name(bench.device),
+        precision={e.name: bench.compute(e, study.precision).precision for e in study.encoders},
+        torch=torch_release(),
+        data={t.label: bench.load(t).fingerprint for t in study.tasks},
+    )
+
+
+def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:
+    """Refuse to go on in a folder whose numbers were measured under other conditions, naming the first."""
+    for run in runs:
+        old = run.conditions
+        for name in ("device", "torch"):
+            if getattr(old, name) != getattr(new, name):
+                _refuse(folder, name, getattr(old, name), getattr(new, name))
+        for name in ("precision", "data"):
+            before: Mapping[str, str] = getattr(old, name)
+            after: Mapping[str, str] = getattr(new, name)
+            for key in sorted(before.keys() & after.keys()):
+                if before[key] != after[key]:
+                    _refuse(folder, f"{name} of {key}", before[key], after[key])
+
+
+def _refuse(folder: Path, what: str, old: str, new: str) -> None:
+    raise ConditionError(
+        f"{folder}: its records were measured with {what} = {old}, this run has {new}; numbers of different "
+        "conditions are not mixed. Choose another folder with --out, or the same conditions"
+    )

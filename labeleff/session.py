@@ -1,0 +1,222 @@
+"""One start of the command: prepare, find what is pending, run it, record it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from labeleff import ladder
+from labeleff.cell import Cell
+from labeleff.data import load_task
+from labeleff.device import environment
+from labeleff.encoders import build_encoder
+from labeleff.engines.local import run_here, run_workers
+from labeleff.errors import LadderError, StudyError
+from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds
+from labeleff.progress import LiveDisplay
+from labeleff.record import PretrainingRecord, Record, Records, RunEntry, open_records
+from labeleff.run import Bench, Job, Settings, check_conditions, conditions, jobs_for, timestamp
+from labeleff.study import Study
+from labeleff.tensors import Source
+
+WORTH_WORKERS = 20.0
+"""Estimated seconds of training under which starting worker processes would take longer than it saves."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run; nothing here changes a number."""
+
+    folder: Path
+    command: list[str]
+    jobs: int | None
+    """Worker processes asked for; None leaves it to the amount of work."""
+    cores: int
+    device: str
+    data: Path
+    cache: Path
+    offline: bool = False
+    retry_failed: bool = False
+    quiet: bool = False
+
+
+def _announce(done: int, total: int, what: str) -> None:
+    """Download and preparation progress on a terminal: one line, rewritten."""
+    if sys.stderr.isatty():
+        share = f"{done / total:.0%}" if total else f"{done:,}"
+        print(f"\r{what}: {share}", end="\n" if total and done >= total else "", file=sys.stderr, flush=True)
+
+
+def _published(study: Study, bench: Bench) -> dict[tuple[str, int, int], str]:
+    """By task, draw and rung, the hash of the label lists that the study reads; empty where it draws its own."""
+    if study.draws_from is None:
+        return {}
+    found = {}
+    for task in study.tasks:
+        pool = len(bench.load(task).task.train)
+        for draw in range(study.draws):
+            for n in study.rungs:
+                indices = ladder.read_draws(Path(study.draws_from), task.label, draw, n, pool=pool)
+                found[task.label, draw, n] = ladder.indices_sha256(indices)
+    return found
+
+
+def _preflight(study: Study, bench: Bench) -> None:
+    """Everything about data and encoders that can be wrong is found before the first training step."""
+    for spec in study.tasks:
+        task = bench.load(spec).task
+        if study.rungs[-1] > len(task.train):
+            raise LadderError(
+                f"rungs: {study.rungs[-1]} labels asked for, but {spec.label} has {len(task.train)} training images"
+            )
+        labels = task.train.labels.numpy()
+        for draw in range(study.draws):
+            if study.draws_from is None:
+                order = ladder.draw_order(labels, draw, subset=study.subset, task=spec.name)
+                for n in study.rungs:
+                    ladder.check_rung(
+                        labels,
+                        ladder.rung_indices(order, n),
+                        task.classes,
+                        allow_missing_classes=study.allow_missing_classes,
+                    )
+        side = int(task.train.images.shape[1])
+        for encoder in study.encoders:
+            try:
+                with torch.inference_mode():
+                    build_encoder(encoder, 0).eval()(torch.zeros(1, 3, side, side))
+            except RuntimeError as error:
+                raise StudyError(f"encoder {encoder.label} can't take {side}-pixel images: {error}") from error
+
+
+def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
+    tasks: dict[str, dict[str, Any]] = {}
+    for spec in study.tasks:
+        task = bench.load(spec).task
+        tasks[spec.label] = {
+            "classes": list(task.classes),
+            "train": len(task.train),
+            "test": len(task.test),
+            "chance": task.chance,
+            "metric": "accuracy",
+            "provenance": task.provenance,
+        }
+    return RunEntry(
+        run=bench.settings.run,
+        started=timestamp(),
+        command=options.command,
+        study=study.model_dump(mode="json"),
+        conditions=conditions(study, bench),
+        tasks=tasks,
+        environment=environment(bench.device, options.jobs or options.cores),
+    )
+
+
+def _pending(cells: Sequence[Cell], records: Records, retry_failed: bool) -> list[Cell]:
+    def settled(record: Record | None) -> bool:
+        return record is not None and (record.status == "ok" or not retry_failed)
+
+    return [cell for cell in cells if not settled(records.cells.get(cell.key))]
+
+
+def _costs(jobs: Sequence[Job], cache: Path) -> dict[int, float]:
+    speeds = read_speeds(cache)
+
+    def cost(job: Job) -> float:
+        if not job.cells:
+            return pretraining_estimate(job.pretraining, speeds).seconds
+        return sum(cell_estimate(cell, len(job.cells), speeds).seconds for cell in job.cells)
+
+    return {id(job): cost(job) for job in jobs}
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def measure(study: Study, options: Options) -> list[Record]:
+    """Measure every pending cell of a study into `options.folder`; returns the study's failed records.
+
+    Raises LabeleffError for everything that is wrong before or around the cells; what goes wrong inside a cell is
+    a failed record.
+    """
+    settings = Settings(
+        run=uuid.uuid4().hex[:12],
+        data=options.data,
+        cache=options.cache,
+        device=options.device,
+        offline=options.offline,
+        draws_from=Path(study.draws_from).resolve() if study.draws_from else None,
+        allow_missing_classes=study.allow_missing_classes,
+    )
+    with _terminable(), open_records(options.folder) as (records, writer):
+        bench = Bench(settings, Source(options.data, options.offline, _announce))
+        _preflight(study, bench)
+        check_conditions(records.runs, conditions(study, bench), options.folder)
+        cells = list(study.cells(_published(study, bench)))
+        pending = _pending(cells, records, options.retry_failed)
+        measured: list[PretrainingRecord | Record] = []
+
+        def sink(new: Sequence[PretrainingRecord | Record]) -> None:
+            for record in new:
+                writer.write(record)
+                measured.append(record)
+
+        if pending:
+            writer.write(_entry(study, bench, options))
+            jobs = jobs_for(pending, lambda p: _is_pretrained(p.key, bench.cache_key(p), records.pretrainings, bench))
+            _execute(jobs, bench, options, sink)
+            remember_speeds(options.cache, measured)
+        now = records.cells | {record.key: record for record in measured if isinstance(record, Record)}
+        return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
+
+
+def _is_pretrained(key: str, cache_key: str, known: Mapping[str, PretrainingRecord], bench: Bench) -> bool:
+    record = known.get(key)
+    return record is not None and record.status == "ok" and bench.cache.record(cache_key) is not None
+
+
+def _workers(options: Options, bench: Bench, seconds: float) -> int:
+    """Worker processes: as asked for, else one a core where there is work for them; 1 stands for this process."""
+    if bench.device.type != "cpu":
+        return 1
+    if options.jobs is not None:
+        return options.jobs
+    return options.cores if seconds > WORTH_WORKERS else 1
+
+
+def _execute(jobs: Sequence[Job], bench: Bench, options: Options, sink: Any) -> None:
+    costs = _costs(jobs, options.cache)
+    workers = _workers(options, bench, sum(costs.values()))
+    with LiveDisplay(jobs, costs, workers, quiet=options.quiet) as display:
+        if workers == 1:
+            run_here(jobs, bench, sink, display)
+        else:
+            run_workers(jobs, bench.settings, workers, sink, display)
+
+
+def export(study: Study, folder: Path, data: Path, offline: bool) -> None:
+    """Write the label indices of every task, draw and rung of a study into `folder`."""
+    for spec in study.tasks:
+        task = load_task(spec, Source(data, offline, _announce))
+        labels = task.train.labels.numpy()
+        ladder.export_draws(folder, spec.label, labels, study.rungs, range(study.draws), study.subset)
+        print(f"draws of {spec.label}: {folder}")

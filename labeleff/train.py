@@ -1,0 +1,174 @@
+"""The one optimisation loop: a trainer of K slots.
+
+A slot is one model with its own weights, optimiser state, learning-rate table, data and seed; K = 1 is the
+ordinary case. Every random choice is a hash of (slot seed, epoch, sample), so a slot's numbers depend neither
+on K nor on its neighbours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from labeleff import counter
+from labeleff.cell import Budget
+from labeleff.device import Compute
+from labeleff.errors import LabeleffError
+from labeleff.pipeline import Batch, ResidentImages
+from labeleff.record import Training
+from labeleff.rewrite import rewrite
+from labeleff.seeding import stream_seed
+from labeleff.timing import Stopwatch
+
+CHUNK = 64
+"""Steps whose sample order is made at once."""
+MIN_WINDOW = 20
+"""Fewest steps in a timed window; an epoch that is longer is a window of its own."""
+MAX_WINDOWS = 50
+
+Objective = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
+"""(model, batch) to (mean loss, number right), both scalars; the loss is differentiated."""
+
+Progress = Callable[[int, int, float, float], None]
+"""Called with (steps done, steps in all, mean loss, images/s) at the end of every window."""
+
+
+class DivergedError(LabeleffError):
+    """The loss stopped being a number."""
+
+
+@dataclass
+class Slot:
+    """One model to train: what it sees (`images`), what it minimises, and the seed of its order.
+
+    `watch`, if given, is called at the end of every window with the model in eval mode and returns further
+    entries of the learning curve, e.g. held-out accuracy. Its time is not counted.
+    """
+
+    model: nn.Module
+    images: ResidentImages
+    objective: Objective
+    seed: int
+    watch: Callable[[nn.Module], dict[str, float]] | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def learning_rates(budget: Budget, steps: int) -> list[float]:
+    """The learning rate of every step: linear warm-up, then the schedule down to `final * lr`."""
+    warmup = math.ceil(budget.warmup * steps)
+    rates = []
+    for step in range(steps):
+        if step < warmup:
+            rates.append(budget.lr * (step + 1) / warmup)
+            continue
+        done = (step - warmup + 1) / (steps - warmup)
+        fall = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}[budget.schedule]
+        rates.append(budget.lr * (budget.final + (1 - budget.final) * fall))
+    return rates
+
+
+def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
+    """SGD (Nesterov where momentum is on), Adam or AdamW; decay is applied to matrices and kernels only."""
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": budget.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    if budget.optimizer == "sgd":
+        nesterov = budget.momentum > 0
+        return torch.optim.SGD(groups, lr=budget.lr, momentum=budget.momentum, nesterov=nesterov, fused=True)
+    kind = torch.optim.Adam if budget.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=budget.lr, fused=True)
+
+
+def _window_steps(steps: int, n: int, batch: int) -> int:
+    """Steps in a window: an epoch, but no fewer than MIN_WINDOW and no more than MAX_WINDOWS windows in all."""
+    return max(round(n / batch), MIN_WINDOW, math.ceil(steps / MAX_WINDOWS))
+
+
+def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
+    model = compute.place(rewrite(slot.model)).train()
+    optimizer = _optimizer(budget, model)
+    rates = learning_rates(budget, steps)
+    seed, n, batch = stream_seed("order", slot.seed), slot.images.count, budget.batch
+    window = _window_steps(steps, n, batch)
+    watch = Stopwatch(compute.device)
+    sums = torch.zeros(2, device=compute.device)
+    samples = epochs = torch.empty(0, dtype=torch.int64)
+    since = 0
+    watch.start()
+    for step in range(steps):
+        at = step % CHUNK * batch
+        if at == 0:
+            ahead = min(CHUNK, steps - step) * batch
+            samples, epochs = counter.order(seed, n, step * batch, ahead, compute.device)
+        for group in optimizer.param_groups:
+            group["lr"] = rates[step]
+        with compute.autocast():
+            loss, right = slot.objective(model, slot.images.batch(samples[at : at + batch], epochs[at : at + batch]))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        sums += torch.stack((loss.detach().float(), right.detach().float() / batch))
+        if (step + 1) % window and step + 1 < steps:
+            continue
+        length, since = step + 1 - since, step + 1
+        _close_window(slot, model, watch, sums, length, step + 1, progress, steps, budget)
+        watch.start()
+    return Training(
+        steps=steps,
+        batch=batch,
+        images=steps * batch,
+        seconds=sum(w.seconds for w in watch.windows),
+        windows=watch.windows,
+        history=slot.history,
+        layout="channels_last",
+        threads=torch.get_num_threads(),
+    )
+
+
+def _close_window(
+    slot: Slot,
+    model: nn.Module,
+    watch: Stopwatch,
+    sums: Tensor,
+    length: int,
+    step: int,
+    progress: Progress,
+    steps: int,
+    budget: Budget,
+) -> None:
+    """Read the sums of a window back, check them, and add one entry to the learning curve."""
+    loss, accuracy = (sums / length).tolist()
+    timed = watch.stop(length * budget.batch)
+    sums.zero_()
+    if not math.isfinite(loss):
+        raise DivergedError(f"the training loss is {loss} within the {length} steps up to step {step} of {steps}")
+    entry = {
+        "step": step,
+        "epoch": step * budget.batch / slot.images.count,
+        "loss": loss,
+        "accuracy": accuracy,
+    }
+    if slot.watch is not None:
+        model.eval()
+        entry |= slot.watch(model)
+        model.train()
+    slot.history.append(entry)
+    progress(step, steps, loss, timed.images / max(timed.seconds, 1e-9))
+
+
+def train(
+    slots: Sequence[Slot], budget: Budget, steps: int, compute: Compute, progress: Progress = lambda *_: None
+) -> list[Training]:
+    """Train every slot for `steps` steps of `budget.batch` images and return how each went.
+
+    Models are trained in place and left in train mode. Raises DivergedError where a loss is not finite; slots are
+    independent, so what one slot does changes nothing in another.
+    """
+    return [_train_slot(slot, budget, steps, compute, progress) for slot in slots]

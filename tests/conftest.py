@@ -1,0 +1,32 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path, monkeypatch):
+    """No test reads or writes the user's folders; one thread a process."""
+    monkeypatch.setenv("LABELEFF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LABELEFF_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def command():
+    """Run `labeleff` as a process: command("plan", "smoke") gives its completed process."""
+
+    def run(*arguments, timeout=120):
+        environment = os.environ | {"COLUMNS": "160", "OMP_NUM_THREADS": "1"}
+        return subprocess.run(
+            [sys.executable, "-m", "labeleff", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment,
+        )
+
+    return run

@@ -1,0 +1,94 @@
+import pytest
+import torch
+
+from labeleff.cell import Augment
+from labeleff.counter import below, hash32
+from labeleff.pipeline import Normalisation, ResidentImages
+from labeleff.seeding import stream_seed
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def images():
+    return torch.randint(0, 256, (20, 8, 8, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def slow_batch(images, normalisation, samples, epochs, crop, rotate, seed):
+    """One image at a time: pad, crop, flip, turn, normalise, with the documented draws."""
+    outputs = []
+    stream = stream_seed("augment", seed)
+    for sample, epoch in zip(samples.tolist(), epochs.tolist(), strict=True):
+        draws = hash32(stream, torch.full((6,), epoch), torch.full((6,), sample), torch.arange(6))
+        image = images[sample].float()
+        padded = normalisation.mean.round().repeat(8 + 2 * crop, 8 + 2 * crop, 1)
+        padded[crop : crop + 8, crop : crop + 8] = image
+        y, x = int(below(draws[0], 2 * crop + 1)), int(below(draws[1], 2 * crop + 1))
+        window = padded[y : y + 8, x : x + 8]
+        if int(below(draws[2], 2)):
+            window = window.flip(1)
+        if rotate:
+            window = torch.rot90(window, int(below(draws[3], 4)))
+        outputs.append(((window - normalisation.mean) / normalisation.std).permute(2, 0, 1))
+    return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+def test_one_gather_equals_the_steps_one_by_one(images, rotate):
+    normalisation = Normalisation.of(images)
+    resident = ResidentImages(images, normalisation, CPU, augment=Augment(crop=2, flip=True), rotate=rotate, seed=4)
+    samples, epochs = torch.arange(20), torch.arange(20) % 3
+    batch = resident.batch(samples, epochs)
+    expected = slow_batch(images, normalisation, samples, epochs, 2, rotate, 4)
+    torch.testing.assert_close(batch.images, expected, rtol=1e-5, atol=1e-5)
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    assert bool(batch.turns.any()) == rotate
+
+
+def test_without_augmentation_images_are_only_normalised(images):
+    normalisation = Normalisation.of(images)
+    batch = ResidentImages(images, normalisation, CPU).batch(torch.arange(20), torch.zeros(20, dtype=torch.int64))
+    values = batch.images.double()
+    assert values.mean((0, 2, 3)).abs().max() < 1e-5
+    assert (values.std((0, 2, 3), correction=0) - 1).abs().max() < 1e-5
+
+
+def test_a_sample_looks_the_same_in_any_batch(images):
+    resident = ResidentImages(
+        images, Normalisation.of(images), CPU, augment=Augment(crop=2, flip=True, jitter=0.2, cutout=3), rotate=True
+    )
+    whole = resident.batch(torch.arange(20), torch.full((20,), 7))
+    alone = resident.batch(torch.tensor([13]), torch.tensor([7]))
+    assert torch.equal(whole.images[13], alone.images[0])
+    assert whole.turns[13] == alone.turns[0]
+
+
+def test_views_epochs_and_seeds_differ(images):
+    def look(seed=0, epoch=0, view=0):
+        resident = ResidentImages(images, Normalisation.of(images), CPU, augment=Augment(crop=2), seed=seed)
+        return resident.batch(torch.arange(20), torch.full((20,), epoch), view).images
+
+    assert torch.equal(look(), look())
+    assert not torch.equal(look(), look(seed=1))
+    assert not torch.equal(look(), look(epoch=1))
+    assert not torch.equal(look(), look(view=1))
+
+
+def test_cutout_blanks_one_whole_square(images):
+    resident = ResidentImages(images, Normalisation.of(images), CPU, augment=Augment(cutout=3))
+    batch = resident.batch(torch.arange(20), torch.zeros(20, dtype=torch.int64))
+    assert torch.equal((batch.images == 0).all(1).sum((1, 2)), torch.full((20,), 9))
+
+
+def test_jitter_has_its_gain_and_shift():
+    images = torch.full((4000, 4, 4, 3), 128, dtype=torch.uint8)
+    images[:, :2] = 0
+    normalisation = Normalisation.of(images)
+    resident = ResidentImages(images, normalisation, CPU, augment=Augment(jitter=0.25))
+    values = resident.batch(torch.arange(4000), torch.zeros(4000, dtype=torch.int64)).images
+    high, low = values[:, :, -1, 0], values[:, :, 0, 0]
+    gain, shift = torch.log2((high - low) / 2), (high + low) / 2
+    assert abs(float(gain.std()) - 0.25) < 0.01
+    assert abs(float(shift.std()) - 0.25) < 0.01
+    assert abs(float(gain.mean())) < 0.01
+    assert abs(float(shift.mean())) < 0.01

@@ -1,0 +1,48 @@
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from labeleff.cell import Spec
+from labeleff.encoders import build_encoder
+from labeleff.rewrite import SmallDepthwiseConv2d, rewrite
+
+
+@pytest.mark.parametrize("stem", ["imagenet", "cifar"])
+def test_mobilenet_is_the_same_function_with_the_same_gradients(stem):
+    plain = nn.Sequential(build_encoder(Spec(name="mobilenet_v2", options={"stem": stem}), 0), nn.Linear(1280, 10))
+    plain = plain.double().to(memory_format=torch.channels_last)
+    fast = rewrite(copy.deepcopy(plain))
+    side = 32 if stem == "imagenet" else 16
+    images = torch.randn(16, 3, side, side, dtype=torch.double, generator=torch.Generator().manual_seed(1))
+    images = images.to(memory_format=torch.channels_last)
+    labels = torch.arange(16) % 10
+    losses = []
+    for net in (plain, fast):
+        loss = F.cross_entropy(net(images), labels)
+        loss.backward()
+        losses.append(loss.detach())
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-12, atol=1e-12)
+    whole = [torch.cat([p.grad.flatten() for p in net.parameters()]) for net in (plain, fast)]
+    assert float((whole[0] - whole[1]).norm() / whole[0].norm()) < 1e-9
+
+
+def test_state_dictionaries_are_interchangeable():
+    plain = build_encoder(Spec(name="mobilenet_v2", options={"stem": "imagenet"}), 0)
+    fast = rewrite(build_encoder(Spec(name="mobilenet_v2", options={"stem": "imagenet"}), 1))
+    fast.load_state_dict(plain.state_dict())
+    plain.load_state_dict(fast.state_dict())
+    kinds = {type(m).__name__ for m in fast.modules()}
+    assert {"PointwiseConv2d", "SmallDepthwiseConv2d", "UncountedBatchNorm2d"} <= kinds
+
+
+@pytest.mark.parametrize("side", [1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_small_depthwise_equals_convolution(side, stride):
+    conv = nn.Conv2d(6, 6, 3, stride=stride, padding=1, groups=6, bias=False).double()
+    images = torch.randn(5, 6, side, side, dtype=torch.double).to(memory_format=torch.channels_last)
+    expected = conv(images)
+    conv.__class__ = SmallDepthwiseConv2d
+    torch.testing.assert_close(conv(images), expected)

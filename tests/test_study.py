@@ -1,0 +1,145 @@
+import pytest
+
+from labeleff.errors import LabeleffError
+from labeleff.study import built_in, load_study
+
+SMOKE = """
+name = "mine"
+tasks = [{ name = "toy/classify", train = 400, test = 200 }]
+encoders = ["resnet9"]
+arms = ["scratch/finetune", "rotation/linear"]
+rungs = [20, 50]
+[budget.rotation]
+lr = 0.1
+batch = 64
+epochs = 2
+[budget.finetune]
+lr = 0.1
+batch = 32
+steps = { min = 8, max = 8 }
+"""
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_built_in_studies_are_valid_and_survive_their_records(name):
+    study = load_study(name)
+    assert study.name == name
+    again = type(study).model_validate(study.model_dump(mode="json"))
+    assert again == study
+    assert [c.key for c in again.cells()] == [c.key for c in study.cells()]
+
+
+def test_cells_are_the_product_of_the_axes(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(SMOKE)
+    study = load_study(str(path), ["draws=2", "seeds=3"])
+    cells = list(study.cells())
+    assert len(cells) == len({c.key for c in cells}) == 2 * 2 * 2 * 3
+    assert {c.arm for c in cells} == {"scratch/finetune", "rotation/linear"}
+    assert len(study.pretrainings()) == 3
+    assert all(c.budget is None for c in cells if c.protocol.name == "linear")
+
+
+def test_zipped_runs_pair_draws_with_seeds(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(SMOKE)
+    study = load_study(str(path), ["pairing=zipped", "draws=3", "seeds=3"])
+    assert study.runs == [(0, 0), (1, 1), (2, 2)]
+    with pytest.raises(LabeleffError, match="draws = 3, seeds = 2"):
+        load_study(str(path), ["pairing=zipped", "draws=3", "seeds=2"])
+
+
+def test_a_cells_key_covers_everything_that_decides_its_number():
+    base = next(load_study("smoke").cells())
+    changed = [
+        "budget.finetune.lr=0.06",
+        "budget.finetune.batch=16",
+        "budget.finetune.augment={flip=true}",
+        "encoders=[{name='resnet9', width=0.125}]",
+        "tasks=[{name='toy/classify', train=500, test=200}]",
+        "rungs=[30, 50]",
+        "subset=random",
+        "precision=fp32",
+    ]
+    keys = {next(load_study("smoke", [change]).cells()).key for change in changed}
+    assert len(keys) == len(changed)
+    assert base.key not in keys
+    assert next(load_study("smoke", ["draws=3", "level=0.8", "title=other"]).cells()).key == base.key
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("draw=1", "unknown key 'draw'; did you mean 'draws'"),
+        ("encoders=['resnet8']", "unknown encoder 'resnet8'; did you mean 'resnet"),
+        ("encoders=[{name='resnet9', widht=2.0}]", "'widht'; did you mean 'width'"),
+        ("encoders=[{name='resnet9', width='big'}]", "found 'big', expected float"),
+        ("encoders=[{name='resnet9', width=-1}]", "expected a number over 0"),
+        ("encoders=[{name='mobilenet_v2', stem='cfar'}]", "'cfar'; did you mean 'cifar'"),
+        ("tasks=['cifar/classify']", "did you mean 'cifar10/classify'"),
+        ("tasks=['folder/classify']", "needs the option 'path'"),
+        ("arms=['scratch/finetun']", "unknown protocol 'finetun'; did you mean 'finetune'"),
+        ("arms=['scratch']", "expected 'pretext/protocol'"),
+        ("arms='scratch/finetune'", "expected a list"),
+        ("baseline=rotation/knn", "known: rotation/finetune"),
+        ("rungs=[50, 20]", "rungs: found 50 before 20"),
+        ("rungs=[-5, 20]", "rungs: found -5"),
+        ("rungs=[20, 20]", "rungs: found 20 before 20"),
+        ("rungs=[20]", "rungs"),
+        ("rungs=[20, 401]", "401 labels asked for, but .* 400 training images"),
+        ("rungs=[5, 20]", "5 labels can't cover the 10 classes"),
+        ("draws=0", "draws: .* found 0"),
+        ("draws=many", "draws: .* found 'many'"),
+        ("subset=balanced", "subset"),
+        ("level=1.5", "level"),
+        ("budget.finetune.lr=0", "budget.finetune.lr: .* found 0"),
+        ("budget.finetune.lrr=0.1", "unknown key 'budget.finetune.lrr'"),
+        (
+            "budget.finetune.steps.mni=1",
+            "'budget.finetune.steps.mni'; did you mean|unknown key 'budget.finetune.steps.mni'",
+        ),
+        ("budget.finetune.epochs=3", "exactly one of 'steps' and 'epochs'"),
+        ("budget.finetune.steps={min=9, max=8}", r"min \(9\) is over max \(8\)"),
+        ("budget.rotate.lr=1", "budget.rotate"),
+        ("budget=3", "budget"),
+        ("name='a/b'", "name"),
+        ("=3", "expected key=value"),
+        ("draws", "expected key=value"),
+        ("rungs.x=3", "no table"),
+        ("budget.finetune.lr=nan", "budget.finetune.lr"),
+    ],
+)
+def test_every_mistake_says_where_and_what(override, message):
+    with pytest.raises(LabeleffError, match=message) as caught:
+        load_study("smoke", [override])
+    assert "smoke" in str(caught.value) or "--set" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name = ", "not TOML"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"", "Field required"),
+        (SMOKE.replace("[budget.rotation]", "[budget.rotatoin]").encode(), "budget.rotation is missing|rotatoin"),
+    ],
+)
+def test_files_that_are_no_study(tmp_path, content, message):
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(LabeleffError, match=message) as caught:
+        load_study(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_an_unknown_study_gets_the_nearest_match(tmp_path):
+    with pytest.raises(LabeleffError, match="did you mean 'smoke'"):
+        load_study("smok")
+    with pytest.raises(LabeleffError, match="can't be read: No such file"):
+        load_study(str(tmp_path / "missing.toml"))
+
+
+def test_rungs_below_the_class_count_can_be_allowed():
+    study = load_study("smoke", ["rungs=[5, 20]", "allow_missing_classes=true"])
+    assert study.rungs == [5, 20]
