@@ -1,0 +1,249 @@
+"""Figures of a report: accuracy and utility against labels, and learning curves of the pretexts.
+
+Drawn through matplotlib's objects, without pyplot and its global state; the same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from labeleff.results import Comparison, Place, Results
+from labeleff.stats import mean_intervals
+from labeleff.utility import UtilityPoint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
+"""Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
+MARKERS = "sD^vP*Xh"
+LINEAR_UP_TO = 8.0
+"""Utilities over this put the figure's axis on a logarithmic scale beyond 1."""
+
+
+def _figure(columns: int = 1) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0 if columns == 1 else 9.5, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
+    """The figure as a file's bytes, without dates or versions in them."""
+    import matplotlib
+
+    stream = io.BytesIO()
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    with matplotlib.rc_context({"svg.hashsalt": "labeleff"}):
+        figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
+    return stream.getvalue()
+
+
+def _styles(results: Results) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line by arm: the baseline black, the others from the palette in the study's order."""
+    styles: dict[str, dict[str, Any]] = {}
+    for arm in results.arms:
+        if arm == results.study.baseline:
+            styles[arm] = {"color": "black", "marker": "o", "linestyle": "-"}
+            continue
+        index = len([name for name in styles if name != results.study.baseline])
+        lap = index // len(COLOURS)
+        styles[arm] = {
+            "color": COLOURS[index % len(COLOURS)],
+            "marker": MARKERS[(index + lap) % len(MARKERS)],
+            "linestyle": ("-", "--", ":", "-.")[lap % 4],
+        }
+    return styles
+
+
+def _label_axis(axes: Axes, rungs: Sequence[int]) -> None:
+    """Logarithmic label counts with a tick at the rungs, thinned out where they would collide."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    span = rungs[-1] / rungs[0]
+    ticks = [rungs[0]]
+    for n in rungs[1:]:
+        if n / ticks[-1] >= span ** (1 / 9):
+            ticks.append(n)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlabel("labels n")
+    axes.set_xlim(rungs[0] * span**-0.04, rungs[-1] * span**0.04)
+
+
+def _title(results: Results, place: Place) -> str:
+    rehearsal = "  (rehearsal: numbers mean nothing)" if results.study.smoke else ""
+    return f"{results.title(place)}{rehearsal}"
+
+
+def _legend(axes: Axes, columns: int = 1) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8.5, ncols=columns)
+
+
+def accuracy(results: Results, place: Place) -> Figure:
+    """Accuracy in % against labels: every run as a dot, means as lines, intervals of the means as bands."""
+    figure = _figure()
+    axes = figure.add_subplot()
+    for arm, style in _styles(results).items():
+        runs = results.arm_runs(place, arm)
+        if not runs:
+            continue
+        intervals = mean_intervals(runs, level=results.study.level)
+        ns = [item.n for item in intervals]
+        axes.plot(ns, [100 * item.mean for item in intervals], label=arm, markersize=4.5, linewidth=1.5, **style)
+        for item in intervals:
+            dots = [100 * value for value in runs[item.n].values()]
+            axes.plot([item.n] * len(dots), dots, ".", color=style["color"], alpha=0.35, markersize=3)
+        ends = [(100 * i.low, 100 * i.high) for i in intervals if i.low is not None and i.high is not None]
+        if len(ends) == len(ns):
+            low, high = zip(*ends, strict=True)
+            axes.fill_between(ns, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    chance = results.chance(place.task)
+    if chance is not None:
+        axes.axhline(100 * chance, color="0.4", linestyle=":", linewidth=1, label="chance")
+    _label_axis(axes, results.study.rungs)
+    axes.set_ylabel(f"{results.metric(place.task)} on the test split (%)")
+    axes.set_title(_title(results, place), fontsize=10, loc="left")
+    axes.grid(color="0.92", linewidth=0.6)
+    _legend(axes, 1 + len(results.arms) // 24)
+    return figure
+
+
+def _limits(points: Sequence[UtilityPoint]) -> tuple[float, float]:
+    """Range of the utility axis: everything that was measured, and 0, with room for arrows."""
+    ends = [(p.utility, p.bound, p.low, p.high) for p in points]
+    known = [0.0, *(value for item in ends for value in item if value is not None)]
+    top = max(known)
+    return max(-1.05, min(-0.25, 1.3 * min(known) - 0.1)), max(0.5, 1.25 * top if top <= LINEAR_UP_TO else 1.8 * top)
+
+
+def _unmeasurable(axes: Axes, ladder: tuple[int, int], limits: tuple[float, float]) -> None:
+    """Shade what the baseline's ladder can't tell: over n_last/n - 1 and under n_first/n - 1."""
+    import numpy as np
+
+    ns = np.geomspace(ladder[0] / 2, ladder[1] * 2, 400)
+    over = np.clip(ladder[1] / ns - 1, *limits)
+    under = np.clip(ladder[0] / ns - 1, *limits)
+    shade: dict[str, Any] = {"color": "0.88", "linewidth": 0, "zorder": 0}
+    axes.fill_between(ns, over, limits[1], label="outside the baseline's\nladder: bounds only", **shade)
+    axes.fill_between(ns, limits[0], under, **shade)
+
+
+def _draw_point(axes: Axes, point: UtilityPoint, x: float, limits: tuple[float, float], style: Any) -> None:
+    """A measured utility with its interval, or a bound with an arrow towards where the utility lies."""
+    colour = style["color"]
+    if point.bound is not None:
+        up = point.kind == "above"
+        axes.plot(x, point.bound, marker=style["marker"], markersize=5.5, color=colour, mfc="white", zorder=5)
+        arrow = {"arrowstyle": "<|-", "color": colour, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 3}
+        tail = (x, point.bound)
+        if up:
+            axes.annotate("", tail, (0, 20), textcoords="offset points", arrowprops=arrow)
+        else:
+            axes.annotate("", tail, (x, max(-1.0, point.bound - 0.25)), arrowprops=arrow)
+    elif point.utility is not None:
+        axes.plot(x, point.utility, marker=style["marker"], markersize=5.5, color=colour)
+    if point.p_above is None:
+        return
+    if point.kind == "inside":
+        low = limits[0] if point.low is None else point.low
+        high = limits[1] if point.high is None else point.high
+        axes.plot([x, x], [low, high], color=colour, linewidth=1.3)
+    elif point.kind == "above" and point.low is not None and point.bound is not None:
+        axes.plot([x, x], [point.low, point.bound], color=colour, linewidth=1.3)
+    elif point.kind == "below" and point.high is not None and point.bound is not None:
+        axes.plot([x, x], [point.bound, point.high], color=colour, linewidth=1.3)
+
+
+def utility(results: Results, comparisons: Sequence[Comparison]) -> Figure:
+    """Utility of every arm at one place against labels, with intervals; bounds are hollow, with arrows."""
+    import numpy as np
+
+    place, baseline = comparisons[0].place, comparisons[0].baseline
+    figure = _figure()
+    axes = figure.add_subplot()
+    limits = _limits([point for item in comparisons for point in item.points])
+    ladder = sorted(results.arm_runs(place, baseline))
+    _label_axis(axes, results.study.rungs)
+    if limits[1] > LINEAR_UP_TO:
+        axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
+    axes.axhline(0, color="black", linewidth=1)
+    styles = _styles(results)
+    spread = (results.study.rungs[-1] / results.study.rungs[0]) ** 0.012
+    for index, item in enumerate(comparisons):
+        shift = spread ** (index - (len(comparisons) - 1) / 2) if len(comparisons) <= 8 else 1.0
+        style = styles[item.arm]
+        inside = [(p.n * shift, p.utility if p.utility is not None else np.nan) for p in item.points]
+        axes.plot(*zip(*inside, strict=True), color=style["color"], linestyle=style["linestyle"], linewidth=1)
+        axes.plot([], [], label=item.arm, **style)
+        for point in item.points:
+            _draw_point(axes, point, point.n * shift, limits, style)
+    _unmeasurable(axes, (ladder[0], ladder[-1]), limits)
+    axes.set_ylim(*limits)
+    _plain_numbers(axes)
+    axes.set_ylabel(f"utility U(n) against {baseline}")
+    axes.set_title(_title(results, place), fontsize=10, loc="left")
+    _legend(axes, 1 + len(comparisons) // 24)
+    return figure
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Ticks at 1, 2, 5 times powers of ten, written out."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter
+
+    if axes.get_yscale() != "linear":
+        top = axes.get_ylim()[1]
+        ticks = [m * 10**e for e in range(7) for m in (1, 2, 5) if m * 10**e <= top]
+        axes.yaxis.set_major_locator(FixedLocator([-1, -0.5, 0, *ticks]))
+        axes.yaxis.set_minor_locator(FixedLocator([]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+
+
+def pretexts(results: Results, place: Place) -> Figure | None:
+    """Learning curves of the pretexts, one line a seed: loss, and accuracy where they have one.
+
+    None where no curve was recorded.
+    """
+    wanted = [
+        item
+        for item in results.pretrainings
+        if (item.pretraining.task.label, item.pretraining.encoder.label) == (place.task, place.encoder)
+        and item.training is not None
+        and item.training.history
+    ]
+    if not wanted:
+        return None
+    figure = _figure(columns=2)
+    left, right = figure.subplots(1, 2)
+    kinds = list(dict.fromkeys(item.pretraining.pretext.name for item in wanted))
+    named: set[str] = set()
+    for item in wanted:
+        assert item.training is not None
+        name, history = item.pretraining.pretext.name, item.training.history
+        style = {"color": COLOURS[kinds.index(name) % len(COLOURS)], "alpha": 0.8}
+        hide = "_" if name in named else ""
+        named.add(name)
+        _curve(left, history, "loss", 1, label=f"{hide}{name}", **style)
+        _curve(right, history, "accuracy", 100, label=f"{hide}{name}: training", **style)
+        _curve(right, history, "heldout_accuracy", 100, label=f"{hide}{name}: held out", linestyle="--", **style)
+    for axes, what in ((left, "pretext loss"), (right, "pretext accuracy (%)")):
+        axes.set_xlabel("epochs of pretraining")
+        axes.set_ylabel(what)
+        axes.grid(color="0.92", linewidth=0.6)
+        if axes.lines:
+            axes.legend(frameon=False, fontsize=8)
+    left.set_title(_title(results, place), fontsize=10, loc="left")
+    return figure
+
+
+def _curve(axes: Axes, history: Sequence[dict[str, float]], key: str, scale: float, **style: Any) -> None:
+    points = [(entry.get("epoch", entry.get("step", 0.0)), scale * entry[key]) for entry in history if key in entry]
+    if points:
+        axes.plot(*zip(*points, strict=True), linewidth=1.4, marker=".", markersize=4, **style)

@@ -1,0 +1,196 @@
+"""A folder's records seen through its study: runs by arm and rung, and what is missing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeleff.cell import Cell, Pretraining, Spec
+from labeleff.errors import RecordError
+from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, read_records
+from labeleff.stats import Run
+from labeleff.study import Study, parse_study
+from labeleff.utility import Crossing, UtilityPoint, crossing, utility
+
+
+@dataclass(frozen=True)
+class Place:
+    """Task and encoder, by their full labels: what a section of the report is about."""
+
+    task: str
+    encoder: str
+
+    def __str__(self) -> str:
+        return f"{self.task}, {self.encoder}"
+
+
+ArmRuns = dict[int, dict[Run, float]]
+
+
+def arm_of(cell: Cell) -> str:
+    """The arm's name as the study has it: `rotation/finetune`."""
+    return f"{cell.pretext.name}/{cell.protocol.name}"
+
+
+def place_of(item: Cell | Pretraining) -> Place:
+    """Where a cell or a pretraining belongs."""
+    return Place(item.task.label, item.encoder.label)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The newest run entry's study, and those records that belong to it."""
+
+    study: Study
+    run: RunEntry
+    runs: list[RunEntry]
+    """Run entries that records of the study came from, in the order they were written, the newest at last."""
+    groups: dict[tuple[Place, str], list[Record]]
+    """Finished and failed cells of the study by place and arm, in the study's order."""
+    expected: int
+    """Number of cells in the study."""
+    foreign: int
+    """Number of records of other studies in the same file."""
+    pretrainings: list[PretrainingRecord]
+
+    @property
+    def places(self) -> list[Place]:
+        """Every task with every encoder, in the study's order."""
+        return [Place(t.label, e.label) for t, e in itertools.product(self.study.tasks, self.study.encoders)]
+
+    def title(self, place: Place) -> str:
+        """The place by bare names where they are unambiguous in the study."""
+        tasks, encoders = _short_names(self.study.tasks), _short_names(self.study.encoders)
+        return f"{tasks[place.task]}, {encoders[place.encoder]}"
+
+    @property
+    def arms(self) -> list[str]:
+        """Names of the arms, in the study's order."""
+        return [arm.name for arm in self.study.arms]
+
+    def metric(self, task: str) -> str:
+        """Name of the task's metric in its records."""
+        return str(self._fact(task, "metric") or "accuracy")
+
+    def chance(self, task: str) -> float | None:
+        """Chance level of the task in 0..1; None where no run entry tells it."""
+        value = self._fact(task, "chance")
+        return float(value) if isinstance(value, int | float) else None
+
+    def _fact(self, task: str, name: str) -> object:
+        return next((run.tasks[task].get(name) for run in reversed(self.runs) if task in run.tasks), None)
+
+    def value(self, record: Record) -> float | None:
+        """The cell's accuracy in 0..1; None where it failed or has none."""
+        return record.metrics.get(self.metric(record.cell.task.label)) if record.status == "ok" else None
+
+    def at(self, place: Place, arm: str) -> list[Record]:
+        """Finished and failed cells of one arm."""
+        return self.groups.get((place, arm), [])
+
+    @property
+    def cells(self) -> list[Record]:
+        """All finished and failed cells of the study, in its order."""
+        return [record for group in self.groups.values() for record in group]
+
+    def arm_runs(self, place: Place, arm: str) -> ArmRuns:
+        """Accuracy by label count and (draw, seed); rungs without a finished cell are left out."""
+        found: ArmRuns = {}
+        for record in self.at(place, arm):
+            value = self.value(record)
+            if value is not None:
+                found.setdefault(record.cell.n, {})[record.cell.draw, record.cell.seed] = value
+        return found
+
+
+def _without_list(cell: Cell) -> Cell:
+    return Cell.model_validate({**cell.model_dump(), "indices_sha256": None})
+
+
+def _study_cells(study: Study, records: Records) -> tuple[list[Record], int]:
+    """The study's records in its order, and how many cells it has.
+
+    Where the labels come from a published list, the list's hashes stand in the records alone, so cells are
+    matched without them.
+    """
+    if study.draws_from is None:
+        keys = [cell.key for cell in study.cells()]
+        return [records.cells[key] for key in keys if key in records.cells], len(keys)
+    plain = {_without_list(record.cell).key: record for record in records.cells.values()}
+    keys = [cell.key for cell in study.cells()]
+    return [plain[key] for key in keys if key in plain], len(keys)
+
+
+def load(folder: Path) -> Results:
+    """Read `folder/records.jsonl` and pick what belongs to its newest study.
+
+    Raises RecordError where the folder has no run entry, StudyError where the study in it can't be read.
+    """
+    records = read_records(folder)
+    if not records.runs:
+        raise RecordError(
+            f"{folder / FILE_NAME}: no run found, expected records of `labeleff run`; check the folder's name"
+        )
+    newest = records.runs[-1]
+    study = parse_study(newest.study, f"{folder / FILE_NAME}, study of run {newest.run}")
+    cells, expected = _study_cells(study, records)
+    wanted = {item.key for item in study.pretrainings()}
+    pretrainings = [item for key, item in records.pretrainings.items() if key in wanted]
+    used = {newest.run, *(item.run for item in cells), *(item.run for item in pretrainings)}
+    groups: dict[tuple[Place, str], list[Record]] = {}
+    for item in cells:
+        groups.setdefault((place_of(item.cell), arm_of(item.cell)), []).append(item)
+    return Results(
+        study=study,
+        run=newest,
+        runs=[run for run in records.runs if run.run in used],
+        groups=groups,
+        expected=expected,
+        foreign=len(records.cells) - len(cells),
+        pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
+    )
+
+
+def _order(item: PretrainingRecord) -> tuple[str, int]:
+    return item.pretraining.pretext.label, item.pretraining.seed
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An arm against the baseline at one place."""
+
+    place: Place
+    arm: str
+    baseline: str
+    points: list[UtilityPoint]
+    crossing: Crossing | None
+
+
+def compare_arms(results: Results, baseline: str | None = None) -> list[Comparison]:
+    """Utility of every other arm with finished cells, where the baseline's curve has at least two rungs.
+
+    `baseline` defaults to the study's.
+    """
+    name = baseline or results.study.baseline
+    return list(_comparisons(results, name))
+
+
+def _comparisons(results: Results, baseline: str) -> Iterator[Comparison]:
+    level = results.study.level
+    for place in results.places:
+        base = results.arm_runs(place, baseline)
+        if len(base) < 2:
+            continue
+        for arm in results.arms:
+            runs = results.arm_runs(place, arm)
+            if arm != baseline and runs:
+                points = utility(base, runs, level=level)
+                yield Comparison(place, arm, baseline, points, crossing(base, runs, level=level))
+
+
+def _short_names(specs: Sequence[Spec]) -> dict[str, str]:
+    """By full label: the name alone where that is unambiguous, else the full label."""
+    names = [spec.name for spec in specs]
+    return {spec.label: spec.name if names.count(spec.name) == 1 else spec.label for spec in specs}
