@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeleff import __version__
-from labeleff.errors import LabeleffError, OptionError
+from labeleff.errors import LabeleffError
 
 if TYPE_CHECKING:
     from labeleff.record import Record
@@ -192,6 +192,3 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-
-
-__all__ = ["OptionError", "app", "main"]

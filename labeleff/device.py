@@ -74,6 +74,11 @@ def device_name(device: torch.device) -> str:
     return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
 
 
+def torch_release() -> str:
+    """Major and minor version of torch."""
+    return ".".join(torch.__version__.split(".")[:2])
+
+
 def reset_peak_memory(device: torch.device) -> None:
     """Begin a new measurement of peak memory where the device has a counter."""
     if device.type == "cuda":

@@ -56,3 +56,9 @@ class CurveError(LabeleffError):
 
 class PluginError(LabeleffError):
     """A plug-in broke its contract (for example a frozen encoder that changed)."""
+
+
+class InterruptedRunError(LabeleffError):
+    """Ctrl-C or SIGTERM: not a mistake, but the run ends here."""
+
+    exit_code = 130

@@ -1,17 +1,15 @@
-"""Pending cells to records: what a job is, and how one job is done in one process.
+"""Jobs to records: how one job is done in one process.
 
-A job is a pretraining, one cell of a trained protocol, or all cells of a frozen arm and seed (which share one
-encoding). Engines decide where and when jobs run; everything that makes a number is here.
+Engines decide where and when jobs run; everything that makes a number is here.
 """
 
 from __future__ import annotations
 
 import datetime
 import functools
-import itertools
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +21,15 @@ from labeleff import catalogue, ladder
 from labeleff.cache import EncoderCache, state_sha256
 from labeleff.cell import Cell, Pretraining, Spec, Subset, content_key
 from labeleff.data import load_task
-from labeleff.device import Compute, choose, device_name, peak_memory, pick_device, reset_peak_memory
+from labeleff.device import Compute, choose, device_name, peak_memory, pick_device, reset_peak_memory, torch_release
 from labeleff.encoders import Encoder, build_encoder
 from labeleff.errors import ConditionError, PluginError
+from labeleff.jobs import Job
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.pretext import Unlabelled
 from labeleff.protocols import Fitted, Labelled, LabelledFeatures
-from labeleff.record import Conditions, PretrainingRecord, Record, RunEntry
+from labeleff.record import PretrainingRecord, Record
 from labeleff.seeding import stream_seed
-from labeleff.study import Study
 from labeleff.tensors import Examples, Source, Task
 from labeleff.train import DivergedError, Progress
 
@@ -50,50 +48,6 @@ class Settings:
     offline: bool = False
     draws_from: Path | None = None
     allow_missing_classes: bool = False
-
-
-@dataclass(frozen=True)
-class Job:
-    """One pretraining (`cells` empty), or cells that are done together and need `pretraining` first."""
-
-    pretraining: Pretraining
-    cells: tuple[Cell, ...] = ()
-
-    @property
-    def needs(self) -> str | None:
-        """Key of the pretraining that must be finished first, if any."""
-        return self.pretraining.key if self.cells and self.pretraining.budget is not None else None
-
-    @property
-    def name(self) -> str:
-        """What people see while it runs."""
-        if not self.cells:
-            return f"pretrain {self.pretraining.pretext.name}, seed {self.pretraining.seed}"
-        first = self.cells[0]
-        rungs = sorted({cell.n for cell in self.cells})
-        labels = f"n={rungs[0]}" if len(rungs) == 1 else f"n={rungs[0]}..{rungs[-1]}"
-        name = f"{first.pretext.name}/{first.protocol.name}, {labels}"
-        return f"{name}, draw {first.draw}, seed {first.seed}" if len(self.cells) == 1 else f"{name}, seed {first.seed}"
-
-
-def jobs_for(cells: Iterable[Cell], pretrained: Callable[[Pretraining], bool]) -> list[Job]:
-    """The jobs that give these cells: missing pretrainings first, then cells, longest first."""
-    cells = list(cells)
-    missing = {c.pretraining.key: c.pretraining for c in cells if c.pretrain is not None}
-    first = [Job(p) for p in missing.values() if not pretrained(p)]
-    jobs = []
-    for (_, trained), group in itertools.groupby(
-        sorted(cells, key=lambda c: (c.pretraining.key, c.protocol.label)),
-        key=lambda c: (
-            (c.pretraining.key, c.protocol.label),
-            catalogue.lookup("protocol", c.protocol.name).trained,
-        ),
-    ):
-        members = tuple(group)
-        packs = [(cell,) for cell in members] if trained else [members]
-        jobs += [Job(pack[0].pretraining, pack) for pack in packs]
-    jobs.sort(key=lambda job: -max(c.budget.steps_for(c.n) * c.budget.batch if c.budget else 0 for c in job.cells))
-    return first + jobs
 
 
 class LoadedTask:
@@ -336,11 +290,6 @@ class Bench:
         )
 
 
-def torch_release() -> str:
-    """Major and minor version of torch."""
-    return ".".join(torch.__version__.split(".")[:2])
-
-
 def timestamp() -> str:
     """The time now in UTC, ISO 8601, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -374,35 +323,3 @@ def _guarded(cell: Cell, run: str, measure: Callable[[Cell], Record]) -> Record:
     except Exception as error:  # noqa: BLE001  a failed cell is a record; the rest of the study goes on
         reason, detail = explain(error)
         return Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail)
-
-
-def conditions(study: Study, bench: Bench) -> Conditions:
-    """The conditions that this study's numbers would be measured under on this bench."""
-    return Conditions(
-        device=device_name(bench.device),
-        precision={e.name: bench.compute(e, study.precision).precision for e in study.encoders},
-        torch=torch_release(),
-        data={t.label: bench.load(t).fingerprint for t in study.tasks},
-    )
-
-
-def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:
-    """Refuse to go on in a folder whose numbers were measured under other conditions, naming the first."""
-    for run in runs:
-        old = run.conditions
-        for name in ("device", "torch"):
-            if getattr(old, name) != getattr(new, name):
-                _refuse(folder, name, getattr(old, name), getattr(new, name))
-        for name in ("precision", "data"):
-            before: Mapping[str, str] = getattr(old, name)
-            after: Mapping[str, str] = getattr(new, name)
-            for key in sorted(before.keys() & after.keys()):
-                if before[key] != after[key]:
-                    _refuse(folder, f"{name} of {key}", before[key], after[key])
-
-
-def _refuse(folder: Path, what: str, old: str, new: str) -> None:
-    raise ConditionError(
-        f"{folder}: its records were measured with {what} = {old}, this run has {new}; numbers of different "
-        "conditions are not mixed. Choose another folder with --out, or the same conditions"
-    )

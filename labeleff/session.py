@@ -15,15 +15,17 @@ import torch
 
 from labeleff import ladder
 from labeleff.cell import Cell
+from labeleff.conditions import check_conditions, conditions
 from labeleff.data import load_task
 from labeleff.device import environment
 from labeleff.encoders import build_encoder
 from labeleff.engines.local import run_here, run_workers
-from labeleff.errors import LadderError, StudyError
+from labeleff.errors import InterruptedRunError, LadderError, StudyError
 from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds
+from labeleff.jobs import Job, jobs_for
 from labeleff.progress import LiveDisplay
 from labeleff.record import PretrainingRecord, Record, Records, RunEntry, open_records
-from labeleff.run import Bench, Job, Settings, check_conditions, conditions, jobs_for, timestamp
+from labeleff.run import Bench, Settings, timestamp
 from labeleff.study import Study
 from labeleff.tensors import Source
 
@@ -183,8 +185,16 @@ def measure(study: Study, options: Options) -> list[Record]:
         if pending:
             writer.write(_entry(study, bench, options))
             jobs = jobs_for(pending, lambda p: _is_pretrained(p.key, bench.cache_key(p), records.pretrainings, bench))
-            _execute(jobs, bench, options, sink)
-            remember_speeds(options.cache, measured)
+            try:
+                _execute(jobs, bench, options, sink)
+            except KeyboardInterrupt as error:
+                done = sum(isinstance(record, Record) for record in measured)
+                raise InterruptedRunError(
+                    f"interrupted; {done} of {len(pending)} cells are recorded in {options.folder}, "
+                    "run the same command to go on"
+                ) from error
+            finally:
+                remember_speeds(options.cache, measured)
         now = records.cells | {record.key: record for record in measured if isinstance(record, Record)}
         return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
 

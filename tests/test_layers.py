@@ -10,17 +10,21 @@ LAYERS = [
     {"record"},
     {"ladder", "curve", "utility", "stats", "catalogue"},
     {"study"},
-    {"results", "tables", "figures", "report", "estimate", "planning"},
+    {"results", "markdown", "jobs", "estimate", "planning"},
+    {"tables", "figures", "evidence", "verdict", "explanation"},
+    {"report"},
     {"tensors", "counter"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
     {"train", "data", "encoders"},
     {"pretext", "protocols"},
     {"run"},
     {"engines"},
+    {"conditions"},
     {"progress", "session"},
     {"cli"},
+    {"__main__"},
 ]
-TORCH_FREE = 6
+TORCH_FREE = 8
 """The first rows, that must not import torch."""
 
 

@@ -6,6 +6,7 @@ import toy_study
 
 from labeleff import run
 from labeleff.errors import ConditionError, LabeleffError
+from labeleff.jobs import jobs_for
 from labeleff.record import read_records
 from labeleff.session import Options, measure
 from labeleff.study import load_study
@@ -180,12 +181,12 @@ def test_preflight_finds_what_the_study_cannot_know(study, go):
 
 
 def test_jobs_run_pretrainings_first_and_frozen_cells_together(study):
-    jobs = run.jobs_for(study().cells(), lambda _: False)
+    jobs = jobs_for(study().cells(), lambda _: False)
     assert not jobs[0].cells
     assert all(job.cells for job in jobs[1:])
     assert sorted(len(job.cells) for job in jobs[1:]) == [1] * 8 + [4, 4]
     assert all(job.needs == jobs[0].pretraining.key for job in jobs[1:] if job.cells[0].pretext.name == "rotation")
-    assert len(run.jobs_for(study().cells(), lambda _: True)) == len(jobs) - 1
+    assert len(jobs_for(study().cells(), lambda _: True)) == len(jobs) - 1
 
 
 def test_reasons_are_one_line():

@@ -17,8 +17,9 @@ from typing import Protocol
 
 import torch
 
+from labeleff.jobs import Job
 from labeleff.record import PretrainingRecord, Record
-from labeleff.run import Bench, Job, Settings
+from labeleff.run import Bench, Settings
 
 Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

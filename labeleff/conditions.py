@@ -1,0 +1,44 @@
+"""The conditions of a measurement, and the refusal to mix numbers of different ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from labeleff.device import device_name, torch_release
+from labeleff.errors import ConditionError
+from labeleff.record import Conditions, RunEntry
+from labeleff.run import Bench
+from labeleff.study import Study
+
+
+def conditions(study: Study, bench: Bench) -> Conditions:
+    """The conditions that this study's numbers would be measured under on this bench."""
+    return Conditions(
+        device=device_name(bench.device),
+        precision={e.name: bench.compute(e, study.precision).precision for e in study.encoders},
+        torch=torch_release(),
+        data={t.label: bench.load(t).fingerprint for t in study.tasks},
+    )
+
+
+def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:
+    """Refuse to go on in a folder whose numbers were measured under other conditions, naming the first."""
+    for run in runs:
+        old = run.conditions
+        for name in ("device", "torch"):
+            if getattr(old, name) != getattr(new, name):
+                _refuse(folder, name, getattr(old, name), getattr(new, name))
+        for name in ("precision", "data"):
+            before: Mapping[str, str] = getattr(old, name)
+            after: Mapping[str, str] = getattr(new, name)
+            for key in sorted(before.keys() & after.keys()):
+                if before[key] != after[key]:
+                    _refuse(folder, f"{name} of {key}", before[key], after[key])
+
+
+def _refuse(folder: Path, what: str, old: str, new: str) -> None:
+    raise ConditionError(
+        f"{folder}: its records were measured with {what} = {old}, this run has {new}; numbers of different "
+        "conditions are not mixed. Choose another folder with --out, or the same conditions"
+    )
