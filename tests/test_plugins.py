@@ -1,0 +1,106 @@
+"""One walk over the whole catalogue: every entry resolves, and every plug-in works on a toy task."""
+
+import pytest
+import torch
+from PIL import Image
+
+from labeleff import catalogue
+from labeleff.cell import Budget, Spec
+from labeleff.data import load_task
+from labeleff.device import Compute
+from labeleff.encoders import build_encoder
+from labeleff.pipeline import Normalisation, ResidentImages
+from labeleff.pretext import Unlabelled
+from labeleff.protocols import Labelled, LabelledFeatures
+from labeleff.run import predict
+from labeleff.tensors import Source
+
+CPU = Compute(torch.device("cpu"), "fp32")
+SMALL = {"resnet9": {"width": 0.0625, "dim": 16}}
+BUDGET = Budget(lr=0.01, batch=8, steps={"min": 2, "max": 2})
+
+
+def names(kind):
+    return [plugin.name for plugin in catalogue.plugins(kind)]
+
+
+@pytest.fixture(scope="module")
+def task():
+    options = {"train": 40, "test": 20, "size": 16}
+    return load_task(catalogue.complete("task", "toy/classify", options), Source(None, offline=True))
+
+
+@pytest.fixture
+def folder_of_images(tmp_path):
+    for split in ("train", "test"):
+        for shade, name in enumerate(("dark", "light")):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(3):
+                Image.new("RGB", (20 + i, 30), (shade * 200,) * 3).save(tmp_path / split / name / f"{i}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["task", "encoder", "pretext", "protocol"])
+def test_every_entry_resolves(kind):
+    for name in names(kind):
+        assert callable(catalogue.resolve(kind, name))
+
+
+@pytest.mark.parametrize("name", [n for n in names("task") if not n.startswith("cifar10/")])
+def test_every_task_is_what_it_says(name, folder_of_images):
+    given = {
+        "toy/classify": {"train": 40, "test": 20},
+        "folder/classify": {"path": str(folder_of_images), "size": 16},
+    }[name]
+    loaded = load_task(catalogue.complete("task", name, given), Source(None, offline=True))
+    for part in (loaded.train, loaded.test):
+        assert part.images.dtype == torch.uint8
+        assert part.images.ndim == 4
+        assert part.images.shape[1] == part.images.shape[2]
+        assert part.images.shape[3] == 3
+        assert part.labels.dtype == torch.int64
+        assert set(part.labels.tolist()) == set(range(len(loaded.classes)))
+    assert 0 < loaded.chance <= 1
+    assert len(loaded.fingerprint) == 64
+
+
+@pytest.mark.parametrize("name", names("encoder"))
+def test_every_encoder_gives_features_and_gradients(name):
+    encoder = build_encoder(catalogue.complete("encoder", name, SMALL.get(name, {})), 0)
+    features = encoder(torch.randn(4, 3, 32, 32))
+    assert features.shape == (4, encoder.dim)
+    features.square().mean().backward()
+    assert all(p.grad is not None for p in encoder.parameters())
+
+
+@pytest.mark.parametrize("name", names("pretext"))
+def test_every_pretext_trains_the_encoder_it_is_given(name, task):
+    spec = Spec(name="resnet9", options=SMALL["resnet9"])
+    encoder, untouched = build_encoder(spec, 0), build_encoder(spec, 0)
+    options = catalogue.complete("pretext", name, {}).options
+    data = Unlabelled(task.train.images, Normalisation.of(task.train.images))
+    result = catalogue.resolve("pretext", name)(data, encoder, 0, BUDGET, options, CPU, lambda *_: None)
+    changed = any(not torch.equal(a, b) for a, b in zip(encoder.parameters(), untouched.parameters(), strict=True))
+    assert changed == catalogue.lookup("pretext", name).trained
+    assert (result.training is not None) == changed
+    assert encoder(torch.randn(2, 3, 16, 16)).shape == (2, 16)
+
+
+@pytest.mark.parametrize("name", names("protocol"))
+def test_every_protocol_gives_scores_a_class(name, task):
+    plugin, spec = catalogue.lookup("protocol", name), catalogue.complete("protocol", name, {})
+    normalisation = Normalisation.of(task.train.images)
+    encoder = build_encoder(Spec(name="resnet9", options=SMALL["resnet9"]), 0)
+    images = ResidentImages(task.test.images, normalisation, CPU.device)
+    fit = catalogue.resolve("protocol", name)
+    if plugin.trained:
+        data = Labelled(task.train, 10, normalisation)
+        fitted = fit(data, encoder, 0, BUDGET, spec.options, CPU, lambda *_: None)
+        scores = predict(fitted.predictor, images, CPU)
+    else:
+        labelled = ResidentImages(task.train.images, normalisation, CPU.device)
+        problem = LabelledFeatures(predict(encoder, labelled, CPU), task.train.labels, 10)
+        [fitted] = fit([problem], spec.options)
+        scores = fitted.predictor(predict(encoder, images, CPU))
+    assert scores.shape == (20, 10)
+    assert torch.isfinite(scores).all()
