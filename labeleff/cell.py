@@ -123,7 +123,7 @@ class Pretraining(Frozen):
     @functools.cached_property
     def key(self) -> str:
         """The hash under which the encoder is cached."""
-        return content_key("pretraining", self.model_dump(mode="json"))
+        return content_key("pretraining", self.model_dump(mode="json", exclude_none=True))
 
 
 class Cell(Frozen):
@@ -149,8 +149,8 @@ class Cell(Frozen):
 
     @functools.cached_property
     def key(self) -> str:
-        """The hash of everything that decides this cell's number."""
-        return content_key("cell", self.model_dump(mode="json"))
+        """The hash of everything that decides this cell's number; an optional field counts only where it is set."""
+        return content_key("cell", self.model_dump(mode="json", exclude_none=True))
 
     @property
     def arm(self) -> str:

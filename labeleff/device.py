@@ -138,7 +138,7 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
     }
     return {
         "versions": versions,
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "device": device_name(device),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "cpu": _cpu_model(),

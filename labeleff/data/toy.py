@@ -1,8 +1,9 @@
 """Procedural images of ten things that have an up and a down; made from a seed, nothing to download.
 
-Each image shows one tilted, textured thing in random colours at a random place and size, before a cluttered
-background that has no direction of its own. So which way is up can be told from the thing alone, and telling
-it needs much of what telling the class needs. Image i of a split depends on i and the split's seed alone.
+Each image shows one tilted, textured thing at a random place and size, in colours that only lean towards its
+usual ones, before a cluttered background that has no direction of its own. So which way is up can be told from
+the thing alone, and telling it needs much of what telling the class needs. Image i of a split depends on i and
+the split's seed alone.
 """
 
 from __future__ import annotations
