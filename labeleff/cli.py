@@ -77,7 +77,7 @@ def run(
 
     checked = load_study(study, sets or [])
     folder = out or Path("runs") / checked.name
-    from labeleff.session import Options, measure
+    from labeleff.launch import Options, measure
 
     options = Options(
         folder=folder,
@@ -123,10 +123,9 @@ def plan(
     checked = load_study(study, sets or [])
     show_plan(checked, out or Path("runs") / checked.name, jobs or available_cores(), every_cell=cells)
     if export_draws is not None:
-        from labeleff.places import cache_folder, data_folder
-        from labeleff.session import export
+        from labeleff.launch import export
+        from labeleff.places import data_folder
 
-        del cache_folder
         export(checked, export_draws, data_folder(data_dir), offline)
 
 

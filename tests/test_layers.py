@@ -20,7 +20,7 @@ LAYERS = [
     {"run"},
     {"engines"},
     {"conditions"},
-    {"progress", "session"},
+    {"progress", "launch"},
     {"cli"},
     {"__main__"},
 ]

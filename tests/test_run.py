@@ -7,8 +7,8 @@ import toy_study
 from labeleff import run
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.jobs import jobs_for
+from labeleff.launch import Options, measure
 from labeleff.record import read_records
-from labeleff.session import Options, measure
 from labeleff.study import load_study
 from labeleff.tensors import Source
 from labeleff.train import DivergedError
@@ -134,7 +134,7 @@ def test_a_moving_frozen_encoder_is_caught(study, go, monkeypatch):
 
 
 def test_published_draws_are_read_back(study, go, tmp_path):
-    from labeleff.session import export
+    from labeleff.launch import export
 
     export(study(), tmp_path / "draws", tmp_path / "data", offline=True)
     _, own = go(study(), "own")
