@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labeleff.curve import DEFAULT_METHOD
 from labeleff.markdown import OPEN
 from labeleff.results import Results
 from labeleff.stats import PRIOR_DF, REPLICATES, wilson
@@ -21,19 +20,19 @@ def explain(results: Results) -> Iterator[str]:
     study = results.study
     level = f"{100 * study.level:g} %"
     yield "## What the numbers mean"
-    yield "\n".join(f"- {text}" for text in (*_utility(study.baseline, level), *_noise(results, level)))
+    yield "\n".join(f"- {text}" for text in (*_utility(study.baseline, study.curve, level), *_noise(results, level)))
     yield "### What was kept fair"
     yield "\n".join(f"- {text}" for text in _fairness(results))
 
 
-def _utility(baseline: str, level: str) -> Iterator[str]:
+def _utility(baseline: str, curve: str, level: str) -> Iterator[str]:
     yield (
         f"**Utility** U(n) = n1/n - 1, where n1 is the number of labels with which {baseline} reaches the accuracy "
         "that the arm reaches with n labels (Newell and Deng, CVPR 2020). 0: nothing saved; 1: the baseline needs "
         "twice the labels; -0.5: half of them. -1 is the least possible."
     )
     yield (
-        f"**Curve**: {_METHODS[DEFAULT_METHOD]}; where it is flat, n1 is the first label count that reaches the "
+        f"**Curve**: {_METHODS[curve]}; where it is flat, n1 is the first label count that reaches the "
         "accuracy. It is never drawn beyond the rungs."
     )
     yield (

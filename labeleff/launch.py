@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
-import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,12 @@ from labeleff.data import load_task
 from labeleff.device import environment
 from labeleff.encoders import build_encoder
 from labeleff.engines.local import run_here, run_workers
-from labeleff.errors import InterruptedRunError, LadderError, StudyError
+from labeleff.errors import InterruptedRunError, StudyError
 from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds
 from labeleff.jobs import Job, jobs_for
-from labeleff.progress import LiveDisplay
-from labeleff.record import PretrainingRecord, Record, Records, RunEntry, open_records
+from labeleff.labels import LabelRule, choose_labels
+from labeleff.progress import LiveDisplay, PreparationBars
+from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
 from labeleff.study import Study
 from labeleff.tensors import Source
@@ -50,53 +51,33 @@ class Options:
     quiet: bool = False
 
 
-def _announce(done: int, total: int, what: str) -> None:
-    """Download and preparation progress on a terminal: one line, rewritten."""
-    if sys.stderr.isatty():
-        share = f"{done / total:.0%}" if total else f"{done:,}"
-        print(f"\r{what}: {share}", end="\n" if total and done >= total else "", file=sys.stderr, flush=True)
-
-
-def _published(study: Study, bench: Bench) -> dict[tuple[str, int, int], str]:
-    """By task, draw and rung, the hash of the label lists that the study reads; empty where it draws its own."""
-    if study.draws_from is None:
-        return {}
-    found = {}
-    for task in study.tasks:
-        pool = len(bench.load(task).task.train)
-        for draw in range(study.draws):
-            for n in study.rungs:
-                indices = ladder.read_draws(Path(study.draws_from), task.label, draw, n, pool=pool)
-                found[task.label, draw, n] = ladder.indices_sha256(indices)
+def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
+    """The labels of every task, draw and rung, made and checked before the first training step."""
+    found = []
+    for spec, draw, n in itertools.product(study.tasks, range(study.draws), study.rungs):
+        chosen = choose_labels(bench.load(spec).task, spec, bench.settings.labels, draw, n)
+        found.append(
+            LabelsEntry(
+                task=spec.label,
+                draw=draw,
+                n=n,
+                subset=study.subset,
+                indices_sha256=chosen.sha256,
+                indices=chosen.indices.tolist(),
+            )
+        )
     return found
 
 
-def _preflight(study: Study, bench: Bench) -> None:
-    """Everything about data and encoders that can be wrong is found before the first training step."""
-    for spec in study.tasks:
-        task = bench.load(spec).task
-        if study.rungs[-1] > len(task.train):
-            raise LadderError(
-                f"rungs: {study.rungs[-1]} labels asked for, but {spec.label} has {len(task.train)} training images"
-            )
-        labels = task.train.labels.numpy()
-        for draw in range(study.draws):
-            if study.draws_from is None:
-                order = ladder.draw_order(labels, draw, subset=study.subset, task=spec.name)
-                for n in study.rungs:
-                    ladder.check_rung(
-                        labels,
-                        ladder.rung_indices(order, n),
-                        task.classes,
-                        allow_missing_classes=study.allow_missing_classes,
-                    )
-        side = int(task.train.images.shape[1])
-        for encoder in study.encoders:
-            try:
-                with torch.inference_mode():
-                    build_encoder(encoder, 0).eval()(torch.zeros(1, 3, side, side))
-            except RuntimeError as error:
-                raise StudyError(f"encoder {encoder.label} can't take {side}-pixel images: {error}") from error
+def _check_encoders(study: Study, bench: Bench) -> None:
+    """Every encoder takes the images of every task; raises StudyError naming the pair."""
+    for spec, encoder in itertools.product(study.tasks, study.encoders):
+        side = int(bench.load(spec).task.train.images.shape[1])
+        try:
+            with torch.inference_mode():
+                build_encoder(encoder, 0).eval()(torch.zeros(1, 3, side, side))
+        except RuntimeError as error:
+            raise StudyError(f"encoder {encoder.label} can't take {side}-pixel images: {error}") from error
 
 
 def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
@@ -166,14 +147,19 @@ def measure(study: Study, options: Options) -> list[Record]:
         cache=options.cache,
         device=options.device,
         offline=options.offline,
-        draws_from=Path(study.draws_from).resolve() if study.draws_from else None,
-        allow_missing_classes=study.allow_missing_classes,
+        labels=LabelRule(
+            study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
+        ),
     )
     with _terminable(), open_records(options.folder) as (records, writer):
-        bench = Bench(settings, Source(options.data, options.offline, _announce))
-        _preflight(study, bench)
+        bars = PreparationBars(quiet=options.quiet)
+        bench = Bench(settings, Source(options.data, options.offline, bars.advance))
+        with bars:
+            labels = _all_labels(study, bench)
+        _check_encoders(study, bench)
         check_conditions(records.runs, conditions(study, bench), options.folder)
-        cells = list(study.cells(_published(study, bench)))
+        hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
+        cells = list(study.cells(hashes if study.draws_from else None))
         pending = _pending(cells, records, options.retry_failed)
         measured: list[PretrainingRecord | Record] = []
 
@@ -182,8 +168,12 @@ def measure(study: Study, options: Options) -> list[Record]:
                 writer.write(record)
                 measured.append(record)
 
-        if pending:
+        for entry in labels:
+            if entry.indices_sha256 not in records.labels:
+                writer.write(entry)
+        if pending or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             writer.write(_entry(study, bench, options))
+        if pending:
             jobs = jobs_for(pending, lambda p: _is_pretrained(p.key, bench.cache_key(p), records.pretrainings, bench))
             try:
                 _execute(jobs, bench, options, sink)
@@ -226,7 +216,8 @@ def _execute(jobs: Sequence[Job], bench: Bench, options: Options, sink: Any) -> 
 def export(study: Study, folder: Path, data: Path, offline: bool) -> None:
     """Write the label indices of every task, draw and rung of a study into `folder`."""
     for spec in study.tasks:
-        task = load_task(spec, Source(data, offline, _announce))
+        with PreparationBars() as bars:
+            task = load_task(spec, Source(data, offline, bars.advance))
         labels = task.train.labels.numpy()
         ladder.export_draws(folder, spec.label, labels, study.rungs, range(study.draws), study.subset)
         print(f"draws of {spec.label}: {folder}")

@@ -42,7 +42,9 @@ def _console() -> Console:
 def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False) -> None:
     """Print a study's cells by arm and rung, how many are measured in `folder`, and an estimate of time."""
     console, speeds = _console(), read_speeds(cache_folder())
-    measured = {key for key, record in read_records(folder).cells.items() if record.status == "ok"}
+    records = read_records(folder)
+    measured = {key for key, record in records.cells.items() if record.status == "ok"}
+    trained = {key for key, record in records.pretrainings.items() if record.status == "ok"}
     cells = list(study.cells())
     sharing = len(study.rungs) * study.draws
     costs = {cell.key: cell_estimate(cell, sharing, speeds) for cell in cells}
@@ -52,11 +54,12 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
         members = [cell for cell in cells if (cell.task.label, cell.encoder.label) == (task, encoder)]
         console.print(f"\n{task}, {encoder}", soft_wrap=True)
         console.print(_summary_table(members, costs, measured))
-    pretrainings = [pretraining_estimate(p, speeds) for p in study.pretrainings()]
-    for pretraining, cost in zip(study.pretrainings(), pretrainings, strict=True):
+    pretrainings = {p.key: pretraining_estimate(p, speeds) for p in study.pretrainings()}
+    for pretraining in study.pretrainings():
         console.print(
             f"pretraining {pretraining.pretext.label}, seed {pretraining.seed}, {pretraining.encoder.label}, "
-            f"{pretraining.task.label}: {duration(cost.seconds)}",
+            f"{pretraining.task.label}: {duration(pretrainings[pretraining.key].seconds)}"
+            f"{' (measured)' if pretraining.key in trained else ''}",
             soft_wrap=True,
         )
     if every_cell:
@@ -67,7 +70,8 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
                 soft_wrap=True,
             )
     pending = [costs[cell.key] for cell in cells if cell.key not in measured]
-    whole = total([*pending, *pretrainings], jobs)
+    waiting = [cost for key, cost in pretrainings.items() if key not in trained]
+    whole = total([*pending, *waiting], jobs)
     basis = "from speeds measured here" if whole.measured else "a rough guess: not every encoder has been timed here"
     console.print(
         f"{len(cells)} cells and {len(pretrainings)} pretrainings, {len(cells) - len(pending)} cells measured; "

@@ -1,4 +1,4 @@
-"""The live progress display: cells done, what each worker does, loss, images/s, time left."""
+"""Live progress: preparation; then cells done, what each worker does, loss, images/s, time left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from labeleff.jobs import Job
 from labeleff.planning import duration
@@ -97,3 +97,28 @@ class LiveDisplay:
             self._spoken = time.monotonic()
             doing = "; ".join(f"{job.name} ({share:.0%})" for job, _, share in self._running.values())
             print(f"cells {note}; now: {doing}", file=sys.stderr, flush=True)
+
+
+class PreparationBars:
+    """Bars on a terminal for downloads and other preparation, one a kind of work; nothing elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+        self._bars = Progress(
+            *columns, TimeRemainingColumn(), console=console, disable=quiet or not console.is_terminal
+        )
+        self._rows: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def advance(self, done: int, total: int, what: str) -> None:
+        """`done` of `total` units of `what` are done; `total` 0 where it isn't known."""
+        if what not in self._rows:
+            self._rows[what] = self._bars.add_task(what)
+        self._bars.update(self._rows[what], completed=done, total=total or None)

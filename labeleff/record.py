@@ -1,4 +1,4 @@
-"""What came out: `records.jsonl`, append-only, one line a run, a pretraining or a cell.
+"""What came out: `records.jsonl`, append-only, one line a run, a set of labels, a pretraining or a cell.
 
 Every line is flushed and synced before the next cell starts, so a killed run loses nothing that finished. A
 torn last line is survived; a damaged line anywhere else is an error that names it. Raw values are stored;
@@ -17,7 +17,7 @@ from typing import IO, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from labeleff.cell import Cell, Frozen, Pretraining
+from labeleff.cell import Cell, Frozen, Pretraining, Subset
 from labeleff.errors import RecordError
 
 SCHEMA = 1
@@ -50,6 +50,21 @@ class RunEntry(Frozen):
     tasks: dict[str, dict[str, Any]]
     """By task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`."""
     environment: dict[str, Any]
+
+
+class LabelsEntry(Frozen):
+    """Which images one draw labels at one rung; cells refer to it by its hash, so the file is complete in itself."""
+
+    type: Literal["labels"] = "labels"
+    schema_version: int = SCHEMA
+    task: str
+    """The task's label."""
+    draw: int
+    n: int
+    subset: Subset
+    indices_sha256: str
+    indices: list[int]
+    """Sorted positions in the training split."""
 
 
 class Window(Frozen):
@@ -119,20 +134,24 @@ class Record(Frozen):
     finished: str | None = None
 
 
-Entry = Annotated[RunEntry | PretrainingRecord | Record, Field(discriminator="type")]
-_ENTRY: TypeAdapter[RunEntry | PretrainingRecord | Record] = TypeAdapter(Entry)
+Entry = RunEntry | LabelsEntry | PretrainingRecord | Record
+_ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="type")])
 
 
 class Records:
     """Everything in one records file; for equal keys the last line counts."""
 
-    def __init__(self, entries: Iterable[RunEntry | PretrainingRecord | Record]) -> None:
+    def __init__(self, entries: Iterable[Entry]) -> None:
         self.runs: list[RunEntry] = []
+        self.labels: dict[str, LabelsEntry] = {}
+        """By hash of the sorted indices."""
         self.pretrainings: dict[str, PretrainingRecord] = {}
         self.cells: dict[str, Record] = {}
         for entry in entries:
             if isinstance(entry, RunEntry):
                 self.runs.append(entry)
+            elif isinstance(entry, LabelsEntry):
+                self.labels[entry.indices_sha256] = entry
             elif isinstance(entry, PretrainingRecord):
                 self.pretrainings[entry.key] = entry
             else:
@@ -185,7 +204,7 @@ class RecordWriter:
         self._path = folder / FILE_NAME
         self._stream = stream
 
-    def write(self, entry: RunEntry | PretrainingRecord | Record) -> None:
+    def write(self, entry: Entry) -> None:
         """Append one entry and sync. On a full disk the half-written line is taken back."""
         data = json.dumps(entry.model_dump(mode="json"), separators=(",", ":"), allow_nan=False).encode()
         start = self._stream.tell()

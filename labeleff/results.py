@@ -178,7 +178,7 @@ def compare_arms(results: Results, baseline: str | None = None) -> list[Comparis
 
 
 def _comparisons(results: Results, baseline: str) -> Iterator[Comparison]:
-    level = results.study.level
+    level, method = results.study.level, results.study.curve
     for place in results.places:
         base = results.arm_runs(place, baseline)
         if len(base) < 2:
@@ -186,8 +186,8 @@ def _comparisons(results: Results, baseline: str) -> Iterator[Comparison]:
         for arm in results.arms:
             runs = results.arm_runs(place, arm)
             if arm != baseline and runs:
-                points = utility(base, runs, level=level)
-                yield Comparison(place, arm, baseline, points, crossing(base, runs, level=level))
+                points = utility(base, runs, level=level, method=method)
+                yield Comparison(place, arm, baseline, points, crossing(base, runs, level=level, method=method))
 
 
 def _short_names(specs: Sequence[Spec]) -> dict[str, str]:

@@ -17,14 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labeleff import catalogue, ladder
+from labeleff import catalogue
 from labeleff.cache import EncoderCache, state_sha256
-from labeleff.cell import Cell, Pretraining, Spec, Subset, content_key
+from labeleff.cell import Cell, Pretraining, Spec, content_key
 from labeleff.data import load_task
 from labeleff.device import Compute, choose, device_name, peak_memory, pick_device, reset_peak_memory, torch_release
 from labeleff.encoders import Encoder, build_encoder
 from labeleff.errors import ConditionError, PluginError
 from labeleff.jobs import Job
+from labeleff.labels import ChosenLabels, LabelRule, choose_labels
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.pretext import Unlabelled
 from labeleff.protocols import Fitted, Labelled, LabelledFeatures
@@ -45,9 +46,8 @@ class Settings:
     data: Path
     cache: Path
     device: str
+    labels: LabelRule
     offline: bool = False
-    draws_from: Path | None = None
-    allow_missing_classes: bool = False
 
 
 class LoadedTask:
@@ -166,26 +166,11 @@ class Bench:
             self.cache.load(self.cache_key(pretraining), encoder)
         return encoder
 
-    def _labels(self, cell: Cell) -> tuple[np.ndarray, list[str]]:
-        """The cell's sorted label indices, and the classes that have no example among them."""
-        task = self.load(cell.task).task
-        labels = task.train.labels.numpy()
-        if cell.indices_sha256 is not None:
-            assert self.settings.draws_from is not None
-            indices = ladder.read_draws(self.settings.draws_from, cell.task.label, cell.draw, cell.n, pool=len(labels))
-            if ladder.indices_sha256(indices) != cell.indices_sha256:
-                raise ConditionError(f"{self.settings.draws_from}: the published labels changed during the run")
-        else:
-            order = self._order(cell.task, cell.draw, cell.subset)
-            indices = ladder.rung_indices(order, cell.n)
-        missing = ladder.check_rung(
-            labels, indices, task.classes, allow_missing_classes=self.settings.allow_missing_classes
-        )
-        return indices, missing
-
-    def _order(self, spec: Spec, draw: int, subset: Subset) -> np.ndarray:
-        labels = self.load(spec).task.train.labels.numpy()
-        return ladder.draw_order(labels, draw, subset=subset, task=spec.name)
+    def _labels(self, cell: Cell) -> ChosenLabels:
+        chosen = choose_labels(self.load(cell.task).task, cell.task, self.settings.labels, cell.draw, cell.n)
+        if cell.indices_sha256 not in {None, chosen.sha256}:
+            raise ConditionError(f"{self.settings.labels.published}: the published labels changed during the run")
+        return chosen
 
     def _trained(self, cell: Cell, progress: Progress) -> Record:
         """Fit a trained protocol on a copy of the encoder, then score it once on the whole test split."""
@@ -195,8 +180,8 @@ class Bench:
         compute = self.compute(cell.encoder, cell.precision)
         loaded = self.load(cell.task)
         task = loaded.task
-        indices, missing = self._labels(cell)
-        chosen = torch.from_numpy(indices)
+        labels = self._labels(cell)
+        chosen = torch.from_numpy(labels.indices)
         examples = Examples(task.train.images[chosen], task.train.labels[chosen])
         data = Labelled(examples, len(task.classes), loaded.normalisation)
         fit = catalogue.resolve("protocol", cell.protocol.name)
@@ -210,7 +195,7 @@ class Bench:
             progress,
         )
         scores = predict(fitted.predictor, loaded.test_images, compute)
-        return self._record(cell, fitted, scores, indices, missing, time.perf_counter() - began)
+        return self._record(cell, fitted, scores, labels, time.perf_counter() - began)
 
     def _frozen(self, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:
         """Encode the labelled and the test images once with a frozen encoder, then solve all label sets together."""
@@ -219,19 +204,18 @@ class Bench:
             began = time.perf_counter()
             reset_peak_memory(self.device)
             sets = [self._labels(cell) for cell in cells]
-            fitted, tested = self._solve(cells, [indices for indices, _ in sets])
+            fitted, tested = self._solve(cells, [labels.indices for labels in sets])
             seconds = (time.perf_counter() - began) / len(cells)
         except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
             reason, detail = explain(error)
             return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
         records: list[PretrainingRecord | Record] = []
-        for cell, one, (indices, missing) in zip(cells, fitted, sets, strict=True):
+        for cell, one, labels in zip(cells, fitted, sets, strict=True):
             measure = functools.partial(
                 self._record,
                 fitted=one,
                 scores=one.predictor(tested),
-                indices=indices,
-                missing=missing,
+                labels=labels,
                 seconds=seconds,
             )
             records.append(_guarded(cell, run, measure))
@@ -264,8 +248,7 @@ class Bench:
         cell: Cell,
         fitted: Fitted,
         scores: Tensor,
-        indices: np.ndarray,
-        missing: list[str],
+        labels: ChosenLabels,
         seconds: float,
     ) -> Record:
         test = self.load(cell.task).task.test
@@ -279,8 +262,8 @@ class Bench:
             status="ok",
             metrics={"accuracy": right / len(test)},
             test_count=len(test),
-            indices_sha256=ladder.indices_sha256(indices),
-            missing_classes=missing,
+            indices_sha256=labels.sha256,
+            missing_classes=labels.missing,
             pretraining=cell.pretraining.key if cell.pretrain is not None else None,
             training=fitted.training,
             train_metrics=fitted.metrics,

@@ -82,6 +82,8 @@ class Study(Frozen):
     budget: dict[str, Budget] = Field(default_factory=dict)
     """By pretext, protocol, or (in place of the protocol's) by arm, e.g. `rotation/finetune`."""
     precision: Precision = "auto"
+    curve: Literal["pchip", "log", "linear"] = "pchip"
+    """How the baseline's curve runs between its rungs: isotonic PCHIP in ln n, linear in ln n, or linear in n."""
     level: float = Field(default=0.90, gt=0.5, lt=1)
     """Probability that intervals are made for."""
 

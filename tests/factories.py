@@ -19,10 +19,11 @@ from labeleff.record import (
     Training,
     Window,
 )
+from labeleff.seeding import stream_seed
 from labeleff.study import Study, parse_study
 
 RUNGS = [20, 50, 100, 200, 500, 1000]
-SAVED = {"scratch/finetune": 0.0, "rotation/finetune": 100.0, "rotation/linear": 1000.0}
+SAVED = {"scratch/finetune": 0.0, "rotation/finetune": 100.0, "rotation/linear": 3000.0}
 """Labels that each arm's curve lies to the left of the baseline's: U(n) = saved / n."""
 
 
@@ -110,9 +111,8 @@ def pretrainings(of: Study, run: str = "r1", cached: bool = False) -> list[Pretr
 def value(cell: Cell, noise: float, seed: int = 0) -> float:
     """The cell's accuracy: its arm's curve, noise of its draw at the rung (shared by arms) and its own."""
     shared = np.random.default_rng([seed, cell.n, cell.draw]).standard_normal()
-    own = np.random.default_rng([seed, int(cell.key, 16) % 2**32]).standard_normal()
-    arm = f"{cell.pretext.name}/{cell.protocol.name}"
-    true = accuracy(cell.n + SAVED.get(arm, 0.0))
+    own = np.random.default_rng([seed, stream_seed(cell.arm, cell.n, cell.draw, cell.seed)]).standard_normal()
+    true = accuracy(cell.n + SAVED.get(cell.arm, 0.0))
     return round(1000 * (true + noise * cell.n**-0.3 * (0.7 * shared + 0.7 * own))) / 1000
 
 

@@ -14,6 +14,7 @@ LAYERS = [
     {"tables", "figures", "evidence", "verdict", "explanation"},
     {"report"},
     {"tensors", "counter"},
+    {"labels"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
     {"train", "data", "encoders"},
     {"pretext", "protocols"},

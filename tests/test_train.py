@@ -110,7 +110,7 @@ def test_learning_rates_rise_then_follow_the_schedule(schedule):
     rates = learning_rates(budget(lr=1.0, warmup=0.25, schedule=schedule, final=0.1), 40)
     assert len(rates) == 40
     assert rates[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
-    assert all(a >= b for a, b in itertools.pairwise(rates))
+    assert all(a >= b for a, b in itertools.pairwise(rates[9:]))
     assert rates[-1] == pytest.approx(1.0 if schedule == "constant" else 0.1)
 
 

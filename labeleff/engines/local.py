@@ -17,6 +17,7 @@ from typing import Protocol
 
 import torch
 
+from labeleff.errors import LabeleffError
 from labeleff.jobs import Job
 from labeleff.record import PretrainingRecord, Record
 from labeleff.run import Bench, Settings
@@ -106,7 +107,10 @@ def _work(link: Connection, settings: Settings) -> None:
     try:
         while True:
             job = link.recv()
-            link.send(("done", bench.perform(job, progress)))
+            try:
+                link.send(("done", bench.perform(job, progress)))
+            except LabeleffError as error:
+                link.send(("stopped", str(error)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -181,6 +185,8 @@ def run_workers(jobs: Sequence[Job], settings: Settings, count: int, sink: Sink,
                     continue
                 if kind == "news":
                     display.advanced(worker.number, *content)
+                elif kind == "stopped":
+                    raise LabeleffError(content)
                 else:
                     settle(worker, content)
     finally:

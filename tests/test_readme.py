@@ -1,0 +1,37 @@
+"""What the README promises to a newcomer."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from labeleff.study import parse_study
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_two_commands_set_everything_up():
+    assert "pip install . && labeleff run quick\n" in blocks("")
+    assert "pip install tox && tox\n" in blocks("")
+
+
+def test_the_example_study_is_valid():
+    [example] = blocks("toml")
+    assert parse_study(tomllib.loads(example), "README.md").rungs == [50, 100, 200, 500, 1000]
+
+
+def test_the_tree_names_every_module():
+    tree = next(block for block in blocks("") if block.startswith("labeleff/\n"))
+    listed = set(re.findall(r"([a-z0-9_]+\.py)", tree))
+    top = {path.name for path in (ROOT / "labeleff").glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert top <= listed
+    assert listed - top == {"local.py"}
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
+        assert (ROOT / target).exists(), target
