@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+from labeleff import device
+from labeleff.errors import OptionError
+
+CPU = torch.device("cpu")
+
+
+def test_depthwise_encoders_stay_in_fp32_on_cpu(monkeypatch):
+    monkeypatch.setattr(device, "_fast_bf16", lambda _: True)
+    assert device.choose("mobilenet_v2", "auto", CPU).precision == "fp32"
+    assert device.choose("resnet9", "auto", CPU).precision == "bf16"
+    assert device.choose("resnet9", "fp32", CPU).precision == "fp32"
+    monkeypatch.setattr(device, "_fast_bf16", lambda _: False)
+    assert device.choose("resnet9", "auto", CPU).precision == "fp32"
+    assert device.choose("resnet9", "bf16", CPU).precision == "bf16"
+
+
+def test_only_devices_that_are_there():
+    assert device.pick_device("cpu") == CPU
+    for name in ("tpu", "meta", "cuda:99", ""):
+        with pytest.raises(OptionError, match="--device"):
+            device.pick_device(name)
+
+
+def test_environment_tells_versions_and_machine():
+    facts = device.environment(CPU, 2)
+    assert facts["versions"]["torch"] == torch.__version__
+    assert facts["device"] == "cpu"
+    assert facts["jobs"] == 2
+    assert device.peak_memory(CPU) > 1e6

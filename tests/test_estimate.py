@@ -1,0 +1,52 @@
+import pytest
+
+from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds, total
+from labeleff.record import Record, Training, Window
+from labeleff.study import load_study
+
+STUDY = load_study("smoke")
+NAME = "resnet9(dim=256, width=0.0625) at 32 px"
+
+
+def record(seconds):
+    cell = next(STUDY.cells())
+    windows = [Window(images=100, seconds=9.0), *(Window(images=100, seconds=s) for s in seconds)]
+    training = Training(steps=1, batch=1, images=1, seconds=1, windows=windows)
+    return Record(run="r", key=cell.key, cell=cell, status="ok", training=training)
+
+
+def test_measured_speeds_are_remembered_without_the_first_window(tmp_path):
+    remember_speeds(tmp_path / "new", [record([0.1, 0.2, 0.4])])
+    assert read_speeds(tmp_path / "new") == {NAME: 500.0}
+    remember_speeds(tmp_path / "new", [])
+    assert read_speeds(tmp_path / "new") == {NAME: 500.0}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": "b"}', "{"])
+def test_a_damaged_speed_file_counts_as_none(tmp_path, content):
+    (tmp_path / "speed.json").write_text(content)
+    assert read_speeds(tmp_path) == {}
+
+
+def test_time_is_images_over_speed():
+    trained = next(STUDY.cells())
+    measured = cell_estimate(trained, 1, {NAME: 100.0})
+    assert measured.seconds == pytest.approx(8 * 32 / 100 + 200 / 300)
+    assert measured.measured
+    assert not cell_estimate(trained, 1, {}).measured
+    frozen = next(c for c in STUDY.cells() if c.budget is None)
+    assert cell_estimate(frozen, 6, {NAME: 100.0}).seconds < cell_estimate(frozen, 1, {NAME: 100.0}).seconds
+    [pretraining] = STUDY.pretrainings()
+    assert pretraining_estimate(pretraining, {NAME: 100.0}).seconds == pytest.approx(13 * 64 / 100)
+
+
+def test_wider_encoders_are_estimated_to_take_longer():
+    narrow, wide = (
+        next(load_study("smoke", [f"encoders=[{{name='resnet9', width={w}}}]"]).cells()) for w in (0.5, 1.0)
+    )
+    assert cell_estimate(wide, 1, {}).seconds == pytest.approx(4 * cell_estimate(narrow, 1, {}).seconds)
+
+
+def test_total_is_shared_by_processes():
+    parts = [cell_estimate(next(STUDY.cells()), 1, {NAME: 100.0})] * 4
+    assert total(parts, 2).seconds == pytest.approx(2 * parts[0].seconds)

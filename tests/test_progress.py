@@ -1,0 +1,30 @@
+from labeleff import progress
+from labeleff.jobs import jobs_for
+from labeleff.progress import LiveDisplay, PreparationBars
+from labeleff.study import load_study
+
+
+def test_logs_get_a_line_with_cells_and_time_left(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.0)
+    jobs = jobs_for(load_study("smoke").cells(), lambda _: True)
+    with LiveDisplay(jobs, {id(job): 10.0 for job in jobs}, 1, quiet=False) as display:
+        display.started(0, jobs[0])
+        display.advanced(0, 1, 2, 0.5, 100.0)
+        display.finished(0, jobs[0])
+        display.started(0, jobs[1])
+    lines = capsys.readouterr().err.splitlines()
+    assert f"now: {jobs[0].name} (50%)" in lines[1]
+    assert lines[2].startswith("cells 1 of 18, about ")
+    assert " left; now:" in lines[2]
+
+
+def test_quiet_says_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.0)
+    jobs = jobs_for(load_study("smoke").cells(), lambda _: True)
+    with LiveDisplay(jobs, {id(job): 1.0 for job in jobs}, 1, quiet=True) as display:
+        display.started(0, jobs[0])
+        display.finished(0, jobs[0])
+    with PreparationBars(quiet=True) as bars:
+        bars.advance(1, 2, "x")
+    captured = capsys.readouterr()
+    assert captured.err == captured.out == ""
