@@ -92,8 +92,7 @@ def run(
         quiet=quiet,
     )
     failed = measure(checked, options)
-    report_path = _write_report(folder)
-    print(f"report: {report_path}")
+    _report(folder)
     if failed:
         _list_failed(failed)
         raise typer.Exit(1)
@@ -150,13 +149,17 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with records.jsonl.")],
 ) -> None:
     """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte."""
-    print(f"report: {_write_report(folder)}")
+    _report(folder)
 
 
-def _write_report(folder: Path) -> Path:
+def _report(folder: Path) -> None:
+    """Build the report, say its verdict and where it lies."""
     from labeleff.report import build
 
-    return build(folder)
+    path = build(folder)
+    _, _, after = path.read_text(encoding="utf-8").partition("## Verdict\n\n")
+    print(after.partition("\n\n")[0])
+    print(f"report: {path}")
 
 
 def _list_failed(failed: list[Record]) -> None:

@@ -55,6 +55,7 @@ def test_run_report_and_rebuild(command, tmp_path):
     done = command("run", study, "--out", tmp_path / "out", "--offline")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("report.md")
+    assert "rotation/finetune" in done.stdout
     kept = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert {"report.md", "summary.csv", "utility.csv", "throughput.csv"} <= {p.name for p in kept}
     for path in kept:

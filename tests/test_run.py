@@ -52,6 +52,23 @@ def test_a_study_gives_a_record_a_cell_and_then_nothing_is_left(study, go, tmp_p
     assert (tmp_path / "out" / "records.jsonl").read_bytes() == before
 
 
+def test_another_baseline_is_another_report_of_the_same_cells(study, go):
+    _, first = go(study())
+    _, second = go(study(["baseline=rotation/linear"]))
+    assert set(first.cells) == set(second.cells)
+    assert [run.study["baseline"] for run in second.runs] == ["scratch/finetune", "rotation/linear"]
+
+
+def test_records_hold_the_labels_of_every_draw(study, go):
+    _, records = go(study())
+    assert {record.indices_sha256 for record in records.cells.values()} == set(records.labels)
+    for entry in records.labels.values():
+        assert entry.indices == sorted(set(entry.indices))
+        assert len(entry.indices) == entry.n
+    small, large = (next(e for e in records.labels.values() if (e.draw, e.n) == (0, n)) for n in (20, 40))
+    assert set(small.indices) < set(large.indices)
+
+
 def test_records_say_which_labels_and_how_training_went(study, go):
     _, records = go(study())
     by_arm = {}

@@ -45,7 +45,6 @@ class _Ready:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.waiting = list(jobs)
         self._unfinished = {job.pretraining.key for job in jobs if not job.cells}
-        self._failed: dict[str, str] = {}
 
     def take(self) -> Job | None:
         """The first job whose pretraining is there; None where all have to wait."""
