@@ -157,8 +157,9 @@ def _report(folder: Path) -> None:
     from labeleff.report import build
 
     path = build(folder)
-    _, _, after = path.read_text(encoding="utf-8").partition("## Verdict\n\n")
-    print(after.partition("\n\n")[0])
+    paragraphs = path.read_text(encoding="utf-8").split("\n\n")
+    verdict = paragraphs.index("## Verdict")
+    print("\n".join([*paragraphs[1:verdict], paragraphs[verdict + 1]]))
     print(f"report: {path}")
 
 
