@@ -20,6 +20,7 @@ MEANING = 1
 OptionValue = bool | int | float | str
 Subset = Literal["stratified", "random", "prefix"]
 Precision = Literal["auto", "fp32", "bf16"]
+Layout = Literal["channels_last", "contiguous"]
 
 
 class Frozen(BaseModel):
@@ -119,6 +120,7 @@ class Pretraining(Frozen):
     budget: Budget | None
     seed: int = Field(ge=0)
     precision: Precision
+    layout: Layout | None = None
 
     @functools.cached_property
     def key(self) -> str:
@@ -146,6 +148,8 @@ class Cell(Frozen):
     pretrain: Budget | None = None
     budget: Budget | None = None
     precision: Precision = "auto"
+    layout: Layout | None = None
+    """Order of images and weights in memory; None leaves it to the device."""
 
     @functools.cached_property
     def key(self) -> str:
@@ -167,4 +171,5 @@ class Cell(Frozen):
             budget=self.pretrain,
             seed=self.seed,
             precision=self.precision,
+            layout=self.layout,
         )

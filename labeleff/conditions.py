@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labeleff.device import device_name, torch_release
+from labeleff.device import choose, device_name, torch_release
 from labeleff.errors import ConditionError
 from labeleff.record import Conditions, RunEntry
 from labeleff.run import Bench
@@ -16,7 +16,7 @@ def conditions(study: Study, bench: Bench) -> Conditions:
     """The conditions that this study's numbers would be measured under on this bench."""
     return Conditions(
         device=device_name(bench.device),
-        precision={e.name: bench.compute(e, study.precision).precision for e in study.encoders},
+        precision={e.name: choose(e.name, study.precision, bench.device).precision for e in study.encoders},
         torch=torch_release(),
         data={t.label: bench.load(t).fingerprint for t in study.tasks},
     )

@@ -105,17 +105,18 @@ class PreparationBars:
     def __init__(self, *, quiet: bool = False) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-        self._bars = Progress(
-            *columns, TimeRemainingColumn(), console=console, disable=quiet or not console.is_terminal
-        )
+        self._shown = console.is_terminal and not quiet
+        self._bars = Progress(*columns, TimeRemainingColumn(), console=console)
         self._rows: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        if self._shown:
+            self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        if self._shown:
+            self._bars.stop()
 
     def advance(self, done: int, total: int, what: str) -> None:
         """`done` of `total` units of `what` are done; `total` 0 where it isn't known."""

@@ -89,13 +89,13 @@ class Bench:
             self._tasks[spec.label] = LoadedTask(load_task(spec, self._source), self.device)
         return self._tasks[spec.label]
 
-    def compute(self, encoder: Spec, precision: str) -> Compute:
-        """Arithmetic for an encoder on this device."""
-        return choose(encoder.name, precision, self.device)
+    def compute(self, of: Cell | Pretraining) -> Compute:
+        """Arithmetic and layout for a cell or a pretraining on this device."""
+        return choose(of.encoder.name, of.precision, self.device, of.layout)
 
     def cache_key(self, pretraining: Pretraining) -> str:
         """Key of the encoder file: the pretraining, the data's bytes, and the conditions it is computed under."""
-        compute = self.compute(pretraining.encoder, pretraining.precision)
+        compute = self.compute(pretraining)
         fingerprint = self.load(pretraining.task).fingerprint
         return content_key(
             "encoder",
@@ -123,7 +123,7 @@ class Bench:
         reset_peak_memory(self.device)
         try:
             assert pretraining.budget is not None
-            compute = self.compute(pretraining.encoder, pretraining.precision)
+            compute = self.compute(pretraining)
             encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed))
             loaded = self.load(pretraining.task)
             data = Unlabelled(loaded.task.train.images, loaded.normalisation)
@@ -177,7 +177,7 @@ class Bench:
         began = time.perf_counter()
         reset_peak_memory(self.device)
         assert cell.budget is not None
-        compute = self.compute(cell.encoder, cell.precision)
+        compute = self.compute(cell)
         loaded = self.load(cell.task)
         task = loaded.task
         labels = self._labels(cell)
@@ -223,7 +223,7 @@ class Bench:
 
     def _solve(self, cells: Sequence[Cell], sets: Sequence[np.ndarray]) -> tuple[list[Fitted], Tensor]:
         first = cells[0]
-        compute = self.compute(first.encoder, first.precision)
+        compute = self.compute(first)
         loaded = self.load(first.task)
         task = loaded.task
         encoder = compute.place(self._encoder(first.pretraining)).eval()
@@ -283,7 +283,7 @@ def predict(model: Callable[[Tensor], Tensor], images: ResidentImages, compute: 
     if isinstance(model, nn.Module):
         model.eval()
     with torch.inference_mode(), compute.autocast():
-        outputs = [model(batch.images).float() for batch in images.plain_batches(BLOCK)]
+        outputs = [model(compute.arrange(batch.images)).float() for batch in images.plain_batches(BLOCK)]
     return torch.cat(outputs)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from labeleff import catalogue
-from labeleff.cell import Budget, Cell, Frozen, Precision, Pretraining, Spec, Subset
+from labeleff.cell import Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 
 
@@ -82,6 +82,8 @@ class Study(Frozen):
     budget: dict[str, Budget] = Field(default_factory=dict)
     """By pretext, protocol, or (in place of the protocol's) by arm, e.g. `rotation/finetune`."""
     precision: Precision = "auto"
+    layout: Layout | None = None
+    """Memory layout of images and weights; left to the device unless given."""
     curve: Literal["pchip", "log", "linear"] = "pchip"
     """How the baseline's curve runs between its rungs: isotonic PCHIP in ln n, linear in ln n, or linear in n."""
     level: float = Field(default=0.90, gt=0.5, lt=1)
@@ -186,6 +188,7 @@ class Study(Frozen):
                     pretrain=self.budget.get(arm.pretext.name),
                     budget=self.budget_of(arm),
                     precision=self.precision,
+                    layout=self.layout,
                 )
 
     def pretrainings(self) -> list[Pretraining]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -109,8 +109,9 @@ def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
             samples, epochs = counter.order(seed, n, step * batch, ahead, compute.device)
         for group in optimizer.param_groups:
             group["lr"] = rates[step]
+        seen = slot.images.batch(samples[at : at + batch], epochs[at : at + batch])
         with compute.autocast():
-            loss, right = slot.objective(model, slot.images.batch(samples[at : at + batch], epochs[at : at + batch]))
+            loss, right = slot.objective(model, replace(seen, images=compute.arrange(seen.images)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -127,7 +128,7 @@ def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
         seconds=sum(w.seconds for w in watch.windows),
         windows=watch.windows,
         history=slot.history,
-        layout="channels_last",
+        layout=compute.layout,
         threads=torch.get_num_threads(),
     )
 

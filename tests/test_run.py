@@ -59,6 +59,14 @@ def test_another_baseline_is_another_report_of_the_same_cells(study, go):
     assert [run.study["baseline"] for run in second.runs] == ["scratch/finetune", "rotation/linear"]
 
 
+def test_layout_can_be_chosen_and_is_recorded(study, go):
+    _, usual = go(study(["precision=fp32"]), "usual")
+    _, other = go(study(["precision=fp32", "layout=contiguous"]), "other")
+    layouts = [{r.training.layout for r in s.cells.values() if r.training} for s in (usual, other)]
+    assert layouts == [{"channels_last"}, {"contiguous"}]
+    assert not set(usual.cells) & set(other.cells)
+
+
 def test_records_hold_the_labels_of_every_draw(study, go):
     _, records = go(study())
     assert {record.indices_sha256 for record in records.cells.values()} == set(records.labels)

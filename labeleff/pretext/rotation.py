@@ -36,7 +36,7 @@ def _accuracy(model: nn.Module, held_out: ResidentImages, compute: Compute) -> f
     right = torch.zeros((), device=compute.device)
     with torch.no_grad(), compute.autocast():
         for batch in held_out.plain_batches(BLOCK):
-            right += (model(batch.images).argmax(1) == batch.turns).sum()
+            right += (model(compute.arrange(batch.images)).argmax(1) == batch.turns).sum()
     return float(right) / held_out.count
 
 
