@@ -1,207 +1,45 @@
-"""Accuracy-against-labels curves: interpolation through rung means, many curves at once, and inversion.
+"""Inversion: the label count at which a measured accuracy-against-labels curve reaches a target.
 
-A method turns rung means into `Curves`; `METHODS` lists them by name. Inside the ladder all of them
-interpolate, and none goes beyond it: a target over the last rung is "above", one under the first "below".
+The methods of `labeleff.interpolation` stay inside the ladder: a target over the last rung is "above", one under
+the first "below". The method "bayes" combines isotonic PCHIP inside the ladder with the Bayesian average of
+`labeleff.bayes`, which alone speaks beyond it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from labeleff import bayes
 from labeleff.errors import CurveError, UnknownNameError
-from labeleff.stats import REPLICATES, Array, check_level, resample_independent
+from labeleff.interpolation import METHODS, Curves, fit
+from labeleff.stats import REPLICATES, Array, check_level, moderated_variance, resample_independent
 
 Kind = Literal["inside", "extrapolated", "above", "below"]
 """Where a target lies: between measured rungs, beyond them by a model, or outside with a bound only."""
-
-
-def isotonic(means: Array, weights: Array) -> Array:
-    """Weighted least-squares non-decreasing fit of each row of `means` (B, R) with `weights` (R,).
-
-    By the minimax formula max over i <= k of min over j >= k of the weighted mean of i..j (Robertson, Wright
-    and Dykstra 1988, section 1.4), which gives what pooling adjacent violators gives, for all rows at once.
-    Rows that don't fall come back untouched.
-    """
-    count = means.shape[1]
-    fit = np.full_like(means, -np.inf)
-    for i in range(count):
-        averages = np.cumsum(weights[i:] * means[:, i:], axis=1) / np.cumsum(weights[i:])
-        lowest = np.minimum.accumulate(averages[:, ::-1], axis=1)[:, ::-1]
-        fit[:, i:] = np.maximum(fit[:, i:], lowest)
-    fit = np.maximum.accumulate(fit, axis=1)
-    rising = (np.diff(means, axis=1) >= 0).all(axis=1, keepdims=True)
-    return np.where(rising, means, fit)
-
-
-def pchip_slopes(x: Array, y: Array) -> Array:
-    """Slopes at the nodes of the monotone piecewise cubic of Fritsch and Butland (1984), shape (B, R).
-
-    The formulas are those of scipy's PchipInterpolator, for all rows of `y` (B, R) over common `x` (R,).
-    """
-    h = np.diff(x)
-    delta = np.diff(y, axis=1) / h
-    if len(x) == 2:
-        return np.repeat(delta, 2, axis=1)
-    slopes = np.empty_like(y)
-    left, right = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        harmonic = (left + right) / (left / delta[:, :-1] + right / delta[:, 1:])
-    slopes[:, 1:-1] = np.where(delta[:, :-1] * delta[:, 1:] > 0, harmonic, 0.0)
-    slopes[:, 0] = _end_slope(h[0], h[1], delta[:, 0], delta[:, 1])
-    slopes[:, -1] = _end_slope(h[-1], h[-2], delta[:, -1], delta[:, -2])
-    return slopes
-
-
-def _end_slope(h0: float, h1: float, delta0: Array, delta1: Array) -> Array:
-    """One-sided three-point estimate, limited so that the end segment stays monotone."""
-    slope = ((2 * h0 + h1) * delta0 - h0 * delta1) / (h0 + h1)
-    slope = np.where(np.sign(slope) != np.sign(delta0), 0.0, slope)
-    turns = (np.sign(delta0) != np.sign(delta1)) & (np.abs(slope) > 3 * np.abs(delta0))
-    return np.where(turns, 3 * delta0, slope)
-
-
-def _hermite(s: Array, start: Array, end: Array) -> Array:
-    """The cubic on [0, 1] from 0 to 1 with slopes `start` and `end`."""
-    r = 1 - s
-    return s * s * (3 - 2 * s) + s * r * (start * r - end * s)
-
-
-def _solve_hermite(share: Array, start: Array, end: Array) -> Array:
-    """Solve `_hermite(s) = share` for s in [0, 1] by Newton steps inside a shrinking bracket.
-
-    Elements leave the loop as they converge; bisection alone, its worst case, needs some 45 rounds.
-    """
-    result = share.copy()
-    todo = np.flatnonzero((share > 0) & (share < 1))
-    goal, first, second = (array.ravel()[todo] for array in (share, start, end))
-    s, low, high = goal.copy(), np.zeros_like(goal), np.ones_like(goal)
-    for _ in range(60):
-        error = _hermite(s, first, second) - goal
-        low, high = np.where(error < 0, s, low), np.where(error > 0, s, high)
-        rate = 6 * s * (1 - s) + first * (1 - s) * (1 - 3 * s) - second * s * (2 - 3 * s)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            step = s - error / rate
-        moved = np.where((step > low) & (step < high), step, (low + high) / 2)
-        moved = np.where(error == 0, s, moved)
-        going = np.abs(moved - s) > 1e-13
-        result.flat[todo] = moved
-        if not going.any():
-            break
-        todo, s, goal, low, high = todo[going], moved[going], goal[going], low[going], high[going]
-        first, second = first[going], second[going]
-    return result
-
-
-@dataclass(frozen=True)
-class Curves:
-    """B curves through the nodes of one ladder (R rungs)."""
-
-    ns: Array
-    values: Array
-    """(B, R): accuracy at the rungs."""
-    log: bool
-    """Interpolate in ln n, else in n."""
-    slopes: Array | None = None
-    """(B, R): of accuracy by ln n at the nodes; None for straight pieces."""
-
-    @property
-    def _x(self) -> Array:
-        return np.log(self.ns) if self.log else self.ns
-
-    def invert(self, targets: Array) -> Array:
-        """Label counts of the first crossing of `targets` (B, K): 0 below the first rung, inf over all rungs.
-
-        Where a curve is flat at its target, the first label count of the flat stretch is taken.
-        """
-        reached = self.values[:, None, :] >= targets[:, :, None]
-        upper = reached.argmax(axis=2)
-        lower = np.maximum(upper - 1, 0)
-        row = np.arange(len(targets))[:, None]
-        y0, y1 = self.values[row, lower], self.values[row, upper]
-        rise = np.where(y1 > y0, y1 - y0, 1.0)
-        share = np.clip(np.where(upper > 0, (targets - y0) / rise, 1.0), 0.0, 1.0)
-        x = self._x
-        width = x[upper] - x[lower]
-        if self.slopes is not None:
-            # Slopes over 3 times the secant would break monotonicity; rounding alone can bring them there.
-            start = np.clip(self.slopes[row, lower] * width / rise, 0.0, 3.0)
-            end = np.clip(self.slopes[row, upper] * width / rise, 0.0, 3.0)
-            share = _solve_hermite(share, start, end)
-        place = x[lower] + share * width
-        crossed = np.where(share == 1, self.ns[upper], np.exp(place) if self.log else place)
-        crossed = np.where(targets < self.values[:, :1], 0.0, crossed)
-        return np.asarray(np.where(reached.any(axis=2), crossed, np.inf))
-
-    def at(self, ns: Array) -> Array:
-        """Accuracies (B, K) at label counts `ns` (K,), each within the ladder."""
-        x = self._x
-        points = np.log(ns) if self.log else ns
-        lower = np.clip(np.searchsorted(x, points, side="right") - 1, 0, len(x) - 2)
-        width = x[lower + 1] - x[lower]
-        s = (points - x[lower]) / width
-        y0, y1 = self.values[:, lower], self.values[:, lower + 1]
-        if self.slopes is None:
-            return np.asarray(y0 + s * (y1 - y0))
-        r = 1 - s
-        bend = self.slopes[:, lower] * r - self.slopes[:, lower + 1] * s
-        return np.asarray(y0 + s * s * (3 - 2 * s) * (y1 - y0) + width * s * r * bend)
-
-
-Method = Callable[[Array, Array, Array], Curves]
-"""From rungs (R,), rung means (B, R) and runs a rung (R,) to curves."""
-
-
-def _linear(ns: Array, means: Array, runs: Array) -> Curves:
-    del runs
-    return Curves(ns, means, log=False)
-
-
-def _log(ns: Array, means: Array, runs: Array) -> Curves:
-    del runs
-    return Curves(ns, means, log=True)
-
-
-def _pchip(ns: Array, means: Array, runs: Array) -> Curves:
-    values = isotonic(means, runs)
-    return Curves(ns, values, log=True, slopes=pchip_slopes(np.log(ns), values))
-
-
-METHODS: Mapping[str, Method] = {"linear": _linear, "log": _log, "pchip": _pchip}
-"""`linear` and `log` join the raw means by straight pieces in n and in ln n; `pchip` draws a monotone cubic
-in ln n through the isotonic means."""
-DEFAULT_METHOD = "pchip"
-
-
-def fit(ns: Sequence[float], means: Array, runs: Sequence[float], method: str = DEFAULT_METHOD) -> Curves:
-    """Curves through `means` (B, R) at label counts `ns` (R,), which rise; `runs` (R,) says how many a rung.
-
-    Raises CurveError for fewer than two rungs or counts that don't rise, UnknownNameError for the method.
-    """
-    if method not in METHODS:
-        raise UnknownNameError("curve method", method, METHODS)
-    ladder = np.asarray(ns, dtype=float)
-    if len(ladder) < 2:
-        raise CurveError(f"a curve needs at least two rungs, found {len(ladder)}")
-    if not (ladder[0] > 0 and (np.diff(ladder) > 0).all()):
-        raise CurveError(f"label counts: found {list(ns)}, expected numbers over 0 that rise")
-    if not np.isfinite(means).all():
-        raise CurveError(f"accuracies: found {means[~np.isfinite(means)][0]}, expected finite numbers")
-    return METHODS[method](ladder, means, np.asarray(runs, dtype=float))
+BAYES = "bayes"
+BOOTSTRAPS = 500
+"""Replicates of PCHIP behind its share of the Bayesian method's interval."""
+PIECES = 16
+"""Straight pieces between two rungs that stand for one of its cubics."""
+ASSUMED_SD = 0.02
+"""Of one run's accuracy, where no rung has two runs to measure it."""
 
 
 @dataclass(frozen=True)
 class Inversion:
     """The label count at which a curve reaches a target.
 
-    kind "inside": `n` lies between rungs. "above": no rung reaches the target, `n` is inf. "below": the first
-    rung is already over it and `n`, the first rung, is an upper bound. `low` is 0, or `high` inf, where
-    nothing was measured on that side. With one run a rung there is no interval: `low` and `high` are None
-    inside, and repeat the bound outside.
+    kind "inside": `n` lies between rungs. "extrapolated": it lies beyond the last one, by a model. "above": the
+    target is not reached and `n` is inf; no rung reaches it, and for "bayes" most of the posterior's curves
+    don't either. "below": the first rung is already over it and `n`, the first rung, is an upper bound.
+
+    `low` is 0, or `high` inf, where nothing is known on that side. With one run a rung there is no interval:
+    `low` and `high` are None, and repeat the bound for "above" and "below".
     """
 
     n: float
@@ -209,13 +47,53 @@ class Inversion:
     high: float | None
     kind: Kind
     p_above: float | None
-    """Share of resampled curves that don't reach the target on the ladder; None without an interval."""
+    """Share of resampled curves that don't reach the target on the ladder, for "bayes" of the posterior's curves
+    that don't reach it within 1000 times the last rung; None without an interval."""
+
+
+def _rank(count: int, p: float) -> int:
+    """Place in rising order, from 0, of the smallest of `count` values that the share `p` doesn't exceed."""
+    return min(max(math.ceil(p * count - 1e-9) - 1, 0), count - 1)
+
+
+def quantiles(values: Array, p: float) -> Array:
+    """By column of `values` (S, K) the smallest value that at least the share `p` doesn't exceed, shape (K,)."""
+    rank = _rank(len(values), p)
+    return np.asarray(np.partition(values, rank, axis=0)[rank])
 
 
 def quantile(values: Array, p: float) -> float:
-    """The smallest value that at least the share `p` of `values` doesn't exceed; safe with infinities."""
-    rank = min(max(math.ceil(p * len(values) - 1e-9) - 1, 0), len(values) - 1)
-    return float(np.partition(values, rank)[rank])
+    """The smallest value that at least the share `p` of `values` (S,) doesn't exceed; safe with infinities."""
+    return float(quantiles(values[:, None], p)[0])
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """Checked measurements in rising order of rungs and runs."""
+
+    ns: list[float]
+    groups: list[list[float]]
+
+    @property
+    def means(self) -> Array:
+        return np.array([np.mean(group) for group in self.groups])
+
+    @property
+    def counts(self) -> Array:
+        return np.array([len(group) for group in self.groups], dtype=float)
+
+
+@dataclass(frozen=True)
+class _Goals:
+    """K targets: their values (K,), and draws of them (S, K) where they are uncertain."""
+
+    values: Array
+    draws: Array | None
+
+    def drawn(self, count: int) -> Array:
+        """As many rows as `count`, (count, K), repeating what there is."""
+        rows = self.values[None] if self.draws is None else self.draws
+        return rows[np.arange(count) % len(rows)]
 
 
 def invert(
@@ -224,33 +102,170 @@ def invert(
     target: float,
     *,
     level: float = 0.90,
-    method: str = DEFAULT_METHOD,
+    method: str = BAYES,
 ) -> Inversion:
-    """The label count at which the curve through the rungs' means reaches `target`.
+    """The label count at which the curve behind the runs reaches the accuracy `target`.
 
-    `accuracies` holds one sequence of per-run accuracies a rung; rungs and runs may come in any order. The
-    interval of probability `level` carries the noise of the curve (runs taken as independent), not of the
-    target. Raises CurveError for fewer than two rungs, rungs without runs and numbers that aren't finite.
+    `accuracies` holds one sequence of per-run accuracies a rung; rungs and runs may come in any order. `method`
+    is "bayes", for accuracies in 0..1, or a name of labeleff.interpolation.METHODS. The interval of probability
+    `level` carries the noise of the curve (runs taken as independent), not of the target. Raises CurveError for
+    fewer than two rungs, rungs without runs, numbers that aren't finite and, with "bayes", not in 0..1.
+
+    Beyond the ladder "bayes" is somewhat early (by about 0.1 decades in the median, on real curves), and past
+    four times the last rung off by a factor of three in the mean: there `low` says more than `n`. With one run a
+    rung its `n` rests on an assumed noise (ASSUMED_SD).
+    """
+    return invert_many(ns, accuracies, [target], level=level, method=method)[0]
+
+
+def invert_many(
+    ns: Sequence[float],
+    accuracies: Sequence[Sequence[float]],
+    targets: Sequence[float] | Array,
+    *,
+    level: float = 0.90,
+    method: str = BAYES,
+    target_draws: Array | None = None,
+) -> list[Inversion]:
+    """`invert` for K targets on one curve, which is fitted once.
+
+    `target_draws` (S, K) are equally likely values of uncertain targets, e.g. replicates of another arm's means:
+    the intervals then carry their noise too.
     """
     check_level(level)
+    ladder, goals = _checked_ladder(ns, accuracies), _checked_goals(targets, target_draws)
+    if method == BAYES:
+        return _average(ladder, goals, level)
+    if method not in METHODS:
+        raise UnknownNameError("curve method", method, [*METHODS, BAYES])
+    return _interpolated(ladder, goals, level, method)
+
+
+def _checked_ladder(ns: Sequence[float], accuracies: Sequence[Sequence[float]]) -> _Ladder:
     if len(ns) != len(accuracies):
         raise CurveError(f"found {len(ns)} label counts but {len(accuracies)} rungs of accuracies")
-    if not math.isfinite(target):
-        raise CurveError(f"target: found {target}, expected a finite accuracy")
     rungs = sorted(zip(ns, map(sorted, accuracies), strict=True))
     ladder, groups = [n for n, _ in rungs], [group for _, group in rungs]
     if not all(groups):
         raise CurveError(f"the rung of {ladder[groups.index([])]} labels has no accuracies")
-    counts = [len(group) for group in groups]
-    point = fit(ladder, np.array([[np.mean(group) for group in groups]]), counts, method)
-    n = float(point.invert(np.array([[target]]))[0, 0])
-    kind: Kind = "above" if n == math.inf else "below" if n == 0 else "inside"
-    replicates = resample_independent(ladder, groups, REPLICATES)
+    return _Ladder(ladder, groups)
+
+
+def _checked_goals(targets: Sequence[float] | Array, draws: Array | None) -> _Goals:
+    goals = np.asarray(targets, dtype=float)
+    for values in (goals, *([] if draws is None else [draws])):
+        if not np.isfinite(values).all():
+            raise CurveError(f"target: found {values[~np.isfinite(values)][0]}, expected a finite accuracy")
+    if draws is not None and (draws.ndim != 2 or draws.shape[1] != len(goals) or not len(draws)):
+        raise CurveError(f"draws of the targets: found shape {draws.shape}, expected (draws, {len(goals)})")
+    return _Goals(goals, draws)
+
+
+def _bounds(kind: Kind, first: float, last: float) -> tuple[float | None, float | None]:
+    """Ends of the interval that need no model of the noise."""
+    return {"above": (last, math.inf), "below": (0.0, first)}.get(kind, (None, None))
+
+
+def _interpolated(ladder: _Ladder, goals: _Goals, level: float, method: str) -> list[Inversion]:
+    first, last = ladder.ns[0], ladder.ns[-1]
+    points = fit(ladder.ns, ladder.means[None], ladder.counts, method).invert(goals.values[None])[0]
+    kinds: list[Kind] = ["above" if n == math.inf else "below" if n == 0 else "inside" for n in points]
+    points = np.where(points == 0, first, points)
+    replicates = resample_independent(ladder.ns, ladder.groups, REPLICATES)
     if replicates is None:
-        ends = {"inside": (None, None), "above": (ladder[-1], math.inf), "below": (0.0, ladder[0])}[kind]
-        return Inversion(ladder[0] if kind == "below" else n, *ends, kind, None)
-    found = fit(ladder, replicates, counts, method).invert(np.full((len(replicates), 1), float(target)))[:, 0]
-    low = quantile(np.where(np.isinf(found), ladder[-1], found), (1 - level) / 2)
-    high = quantile(np.where(found == 0, ladder[0], found), (1 + level) / 2)
-    p_above = float(np.isinf(found).mean())
-    return Inversion(ladder[0] if kind == "below" else n, low, high, kind, p_above)
+        return [Inversion(float(n), *_bounds(k, first, last), k, None) for n, k in zip(points, kinds, strict=True)]
+    found = fit(ladder.ns, replicates, ladder.counts, method).invert(goals.drawn(len(replicates)))
+    low = quantiles(np.where(np.isinf(found), last, found), (1 - level) / 2)
+    high = quantiles(np.where(found == 0, first, found), (1 + level) / 2)
+    return _rows(points, low, high, kinds, np.isinf(found).mean(axis=0))
+
+
+def _rows(n: Array, low: Array, high: Array, kinds: Sequence[Kind], p_above: Array) -> list[Inversion]:
+    return [
+        Inversion(float(a), float(b), float(c), kind, float(p))
+        for a, b, c, kind, p in zip(n, low, high, kinds, p_above, strict=True)
+    ]
+
+
+def _average(ladder: _Ladder, goals: _Goals, level: float) -> list[Inversion]:
+    """The Bayesian average, inside the ladder joined with isotonic PCHIP.
+
+    Point and both ends are combined by `_combine`; the point then keeps to the side of the rungs on which the
+    isotonic means have the target. Ends beyond the reach of the drawn curves say only that: 0 or, for `low`,
+    the reach itself.
+    """
+    _check_accuracies(ladder)
+    first, last = ladder.ns[0], ladder.ns[-1]
+    moderated = moderated_variance(ladder.ns, ladder.groups)
+    variance = (ASSUMED_SD**2 if moderated is None else moderated.variance) / ladder.counts
+    fitted = fit(ladder.ns, ladder.means[None], 1 / variance, "pchip")
+    measured = fitted.invert(goals.values[None])[0]
+    curves = bayes.draw(fitted.ns, fitted.values[0], variance).curves
+    points = _point(measured, _quantiles(curves, _Goals(goals.values, None), [0.5])[0], first, last)
+    kinds = [_kind(at, n) for at, n in zip(measured, points, strict=True)]
+    replicates = resample_independent(ladder.ns, ladder.groups, BOOTSTRAPS)
+    if replicates is None:
+        return [Inversion(float(n), *_bounds(k, first, last), k, None) for n, k in zip(points, kinds, strict=True)]
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    bootstraps = _bootstraps(ladder, replicates, 1 / variance)
+    pairs = zip(_quantiles(bootstraps, goals, tails), _quantiles(curves, goals, tails), strict=True)
+    low, high = (_combine(*pair, first, last) for pair in pairs)
+    low = np.where(measured == 0, 0.0, np.minimum(np.minimum(low, points), last * bayes.REACH[1]))
+    p_above = (curves.values[:, -1:] < goals.drawn(len(curves.values))).mean(axis=0)
+    return _rows(points, low, np.maximum(high, points), kinds, p_above)
+
+
+def _bootstraps(ladder: _Ladder, replicates: Array, weights: Array) -> Curves:
+    """PCHIP through `replicates` (S, R) of the rung means, as straight pieces in ln n, PIECES between two rungs."""
+    curves = fit(ladder.ns, replicates, weights, "pchip")
+    places = np.arange((len(weights) - 1) * PIECES + 1) / PIECES
+    ns = np.exp(np.interp(places, np.arange(len(weights)), np.log(ladder.ns)))
+    ns[::PIECES] = ladder.ns
+    return Curves(ns, np.maximum.accumulate(curves.at(ns), axis=1), log=True)
+
+
+def _quantiles(curves: Curves, goals: _Goals, probabilities: Sequence[float]) -> list[Array]:
+    """Quantiles (K,) of the label counts at which `curves`, which never fall, reach the goals.
+
+    For certain goals all of them come from one curve a probability: a curve reaches t by n labels where its value
+    at n is at least t, so the rank-th smallest label count is where the rank-th largest values reach t.
+    """
+    count = len(curves.values)
+    if goals.draws is not None:
+        found = curves.invert(goals.drawn(count))
+        return [quantiles(found, p) for p in probabilities]
+    ranks = [count - 1 - _rank(count, p) for p in probabilities]
+    values = np.partition(curves.values, ranks, axis=0)[ranks]
+    return list(Curves(curves.ns, values, log=True).invert(np.tile(goals.values, (len(ranks), 1))))
+
+
+def _check_accuracies(ladder: _Ladder) -> None:
+    for n, group in zip(ladder.ns, ladder.groups, strict=True):
+        if group[0] < 0 or group[-1] > 1:
+            wrong = group[0] if group[0] < 0 else group[-1]
+            raise CurveError(f"accuracies at {n} labels: found {wrong}, expected 0..1 (percent divided by 100)")
+
+
+def _combine(measured: Array, model: Array, first: float, last: float) -> Array:
+    """Geometric mean of PCHIP's label counts and the model's, (K,).
+
+    Where PCHIP only gives a bound (0: at most the first rung; inf: at least the last) the model counts within it.
+    Rises with both, so that a higher target never gets fewer labels.
+    """
+    with np.errstate(invalid="ignore"):
+        both = np.sqrt(measured) * np.sqrt(model)
+    both = np.where(np.isinf(measured), np.maximum(model, last), both)
+    return np.where(measured == 0, np.minimum(model, first), both)
+
+
+def _point(measured: Array, model: Array, first: float, last: float) -> Array:
+    inside = np.clip(_combine(measured, model, first, last), first, last)
+    return np.where(np.isinf(measured), np.maximum(model, last), inside)
+
+
+def _kind(measured: float, n: float) -> Kind:
+    if measured == 0:
+        return "below"
+    if n == math.inf:
+        return "above"
+    return "extrapolated" if measured == math.inf else "inside"

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labeleff.curve import DEFAULT_METHOD, Kind, fit, quantile
+from labeleff.curve import Kind, quantile
 from labeleff.errors import CurveError
+from labeleff.interpolation import DEFAULT_METHOD, fit
 from labeleff.stats import REPLICATES, Array, Runs, check_level, means, resample
 
 WIDE = 4.0
@@ -119,7 +120,7 @@ def utility(
     """Utility of `arm` against `baseline` at each of the arm's rungs, in rising order.
 
     Both are mappings {label count: {(draw, seed): accuracy}}. The baseline's means are inverted by `method`
-    (labeleff.curve.METHODS) at the arm's means. The interval of probability `level` comes from resampling
+    (labeleff.interpolation.METHODS) at the arm's means. The interval of probability `level` comes from resampling
     draws and seeds of both arms jointly (labeleff.stats.resample); with one run a rung in either arm it is
     left out. Raises CurveError for a baseline of fewer than two rungs and numbers that aren't finite.
     """

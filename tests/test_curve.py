@@ -1,4 +1,4 @@
-"""Curves against scipy and a slow pooling of violators; inversion's bounds and invariants."""
+"""Inversion by interpolation: bounds, invariants, coverage; what all methods refuse."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.interpolate import PchipInterpolator
 
-from labeleff.curve import METHODS, Curves, fit, invert, isotonic, pchip_slopes, quantile
+from labeleff.curve import invert, invert_many, quantile
 from labeleff.errors import CurveError, OptionError, UnknownNameError
+from labeleff.interpolation import METHODS
 
 NS = [50, 100, 250, 500, 1000]
 RISING = [[0.30, 0.32], [0.41, 0.43], [0.55, 0.56], [0.63, 0.64], [0.70, 0.71]]
@@ -25,54 +25,6 @@ def measured(draw: st.DrawFn) -> tuple[list[int], list[list[float]]]:
     """A ladder with one to four runs a rung."""
     ns = draw(ladders)
     return ns, [draw(st.lists(thousandths, min_size=1, max_size=4)) for _ in ns]
-
-
-def pool(values: list[float], weights: list[float]) -> list[float]:
-    """Pool adjacent violators, one at a time."""
-    blocks: list[list[float]] = []
-    for value, weight in zip(values, weights, strict=True):
-        blocks.append([value, weight, 1])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (v1, w1, c1), (v2, w2, c2) = blocks[-2:]
-            blocks[-2:] = [[(v1 * w1 + v2 * w2) / (w1 + w2), w1 + w2, c1 + c2]]
-    return [value for value, _, size in blocks for _ in range(int(size))]
-
-
-@given(st.lists(st.tuples(thousandths, st.integers(1, 9)), min_size=2, max_size=9))
-def test_isotonic_against_pooling(rungs: list[tuple[float, int]]) -> None:
-    values, weights = [v for v, _ in rungs], [float(w) for _, w in rungs]
-    found = isotonic(np.array([values, values[::-1]]), np.array(weights))
-    np.testing.assert_allclose(found[0], pool(values, weights), atol=1e-12)
-    np.testing.assert_allclose(found[1], pool(values[::-1], weights), atol=1e-12)
-    assert (np.diff(found) >= 0).all()
-
-
-def test_isotonic_leaves_rising_rows_untouched() -> None:
-    means = np.random.default_rng(0).random((50, 6)).cumsum(axis=1) / 7
-    np.testing.assert_array_equal(isotonic(means, np.array([1.0, 3, 2, 5, 7, 3])), means)
-
-
-@pytest.mark.parametrize("rungs", [2, 3, 6])
-def test_pchip_against_scipy(rungs: int) -> None:
-    rng = np.random.default_rng(rungs)
-    x = np.log(np.sort(rng.choice(10_000, rungs, replace=False) + 1.0))
-    y = np.where(rng.random((40, rungs)) < 0.3, 0.0, rng.random((40, rungs))).cumsum(axis=1)
-    curves = Curves(np.exp(x), y, log=True, slopes=pchip_slopes(x, y))
-    dense = np.linspace(x[0], x[-1], 101)
-    for row in range(len(y)):
-        expected = PchipInterpolator(x, y[row])
-        np.testing.assert_allclose(curves.slopes[row], expected(x, 1), atol=1e-10)  # type: ignore[index]
-        np.testing.assert_allclose(curves.at(np.exp(dense))[row], expected(dense), atol=1e-9)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_inversion_undoes_the_curve(method: str) -> None:
-    means = np.sort(np.random.default_rng(1).random((200, 6)), axis=1)
-    ns = np.array([10.0, 20, 50, 100, 400, 1000])
-    curves = fit(ns, means, [3] * 6, method)
-    points = np.geomspace(10, 1000, 23)
-    np.testing.assert_allclose(curves.invert(curves.at(points)), np.tile(points, (200, 1)), rtol=1e-5)
-    np.testing.assert_array_equal(curves.invert(means), np.tile(ns, (200, 1)))
 
 
 def test_straight_pieces_by_hand() -> None:
@@ -91,14 +43,14 @@ def test_outside_the_ladder_there_are_bounds_only(method: str) -> None:
 
 def test_one_run_a_rung_gives_no_interval_but_the_same_bounds() -> None:
     single = [rung[:1] for rung in RISING]
-    inside, above, below = (invert(NS, single, target) for target in (0.6, 0.9, 0.1))
+    inside, above, below = (invert(NS, single, target, method="pchip") for target in (0.6, 0.9, 0.1))
     assert (inside.kind, inside.low, inside.high, inside.p_above) == ("inside", None, None, None)
     assert (above.kind, above.low, above.high) == ("above", 1000, math.inf)
     assert (below.kind, below.low, below.high) == ("below", 0, 50)
 
 
 def test_an_interval_reaching_over_the_ladder_is_open() -> None:
-    found = invert(NS, RISING, 0.704)
+    found = invert(NS, RISING, 0.704, method="pchip")
     assert found.kind == "inside"
     assert found.low is not None
     assert 500 < found.low < found.n < 1000
@@ -108,7 +60,7 @@ def test_an_interval_reaching_over_the_ladder_is_open() -> None:
 
 
 def test_flat_stretches_give_their_first_label_count() -> None:
-    assert invert([10, 20, 40, 80], [[0.2], [0.5], [0.5], [0.7]], 0.5).n == 20
+    assert invert([10, 20, 40, 80], [[0.2], [0.5], [0.5], [0.7]], 0.5, method="pchip").n == 20
 
 
 @given(measured(), thousandths, st.sampled_from(sorted(METHODS)))
@@ -131,7 +83,7 @@ def test_any_measurements_invert_and_the_interval_brackets(
 def test_a_higher_target_never_needs_fewer_labels(
     given_runs: tuple[list[int], list[list[float]]], one: float, two: float
 ) -> None:
-    low, high = (invert(*given_runs, target) for target in sorted((one, two)))
+    low, high = (invert(*given_runs, target, method="pchip") for target in sorted((one, two)))
     assert low.n <= high.n
     if low.low is not None and high.low is not None and low.high is not None and high.high is not None:
         assert low.low <= high.low
@@ -159,13 +111,36 @@ def test_coverage_of_the_inversion() -> None:
     hits = []
     for _ in range(250):
         groups = (true[:, None] + 0.02 * rng.standard_normal((5, 3))).tolist()
-        found = invert(ns, groups, 0.55)
+        found = invert(ns, groups, 0.55, method="pchip")
         assert found.low is not None
         assert found.high is not None
         hits.append(found.low <= 50 * 2**2.5 <= found.high)
     assert 0.84 < np.mean(hits) < 0.96
 
 
+@pytest.mark.parametrize("method", [*METHODS, "bayes"])
+def test_many_targets_are_inverted_as_one_by_one(method: str) -> None:
+    targets = [0.1, 0.31, 0.5, 0.66, 0.72, 0.9]
+    assert invert_many(NS, RISING, targets, method=method) == [invert(NS, RISING, t, method=method) for t in targets]
+
+
+@pytest.mark.parametrize("method", [*METHODS, "bayes"])
+def test_an_uncertain_target_widens_the_interval_alone(method: str) -> None:
+    draws = 0.55 + 0.03 * np.random.default_rng(3).standard_normal((500, 1))
+    [certain] = invert_many(NS, RISING, [0.55], method=method)
+    [same] = invert_many(NS, RISING, [0.55], method=method, target_draws=np.full((2, 1), 0.55))
+    [wide] = invert_many(NS, RISING, [0.55], method=method, target_draws=draws)
+    assert certain.low is not None
+    assert certain.high is not None
+    assert (same.low, same.high) == pytest.approx((certain.low, certain.high), rel=0.01)
+    assert wide.low is not None
+    assert wide.high is not None
+    assert wide.low < 0.95 * certain.low
+    assert wide.high > 1.05 * certain.high
+    assert wide.n == certain.n
+
+
+@pytest.mark.parametrize("method", [*METHODS, "bayes"])
 @pytest.mark.parametrize(
     ("ns", "rungs", "message"),
     [
@@ -177,9 +152,9 @@ def test_coverage_of_the_inversion() -> None:
         ([10, 20], [[0.1], [math.nan]], "found nan, expected finite numbers"),
     ],
 )
-def test_what_cannot_be_inverted_is_named(ns: list[int], rungs: list[list[float]], message: str) -> None:
+def test_what_cannot_be_inverted_is_named(ns: list[int], rungs: list[list[float]], message: str, method: str) -> None:
     with pytest.raises(CurveError, match=message):
-        invert(ns, rungs, 0.15)
+        invert(ns, rungs, 0.15, method=method)
 
 
 def test_bad_arguments_are_named() -> None:
@@ -187,6 +162,10 @@ def test_bad_arguments_are_named() -> None:
         invert(NS, RISING, 0.5, method="pchp")
     with pytest.raises(CurveError, match="target: found inf"):
         invert(NS, RISING, math.inf)
+    with pytest.raises(CurveError, match=r"draws of the targets: found shape \(3, 1\), expected \(draws, 2\)"):
+        invert_many(NS, RISING, [0.4, 0.5], target_draws=np.zeros((3, 1)))
+    with pytest.raises(CurveError, match=r"accuracies at 50 labels: found 41\.2, expected 0\.\.1"):
+        invert(NS, [[41.2, 0.4], *RISING[1:]], 0.5)
     with pytest.raises(OptionError, match=r"level: found 1\.5"):
         invert(NS, RISING, 0.5, level=1.5)
 

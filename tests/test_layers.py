@@ -8,7 +8,7 @@ LAYERS = [
     {"__init__", "errors"},
     {"cell", "seeding", "places"},
     {"record"},
-    {"ladder", "curve", "utility", "stats", "catalogue"},
+    {"ladder", "interpolation", "saturating", "bayes", "curve", "utility", "stats", "catalogue"},
     {"study"},
     {"results", "markdown", "jobs", "estimate", "planning"},
     {"tables", "figures", "evidence", "verdict", "explanation"},
