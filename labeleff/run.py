@@ -205,19 +205,14 @@ class Bench:
             reset_peak_memory(self.device)
             sets = [self._labels(cell) for cell in cells]
             fitted, tested = self._solve(cells, [labels.indices for labels in sets])
+            scores = [one.predictor(tested) for one in fitted]
             seconds = (time.perf_counter() - began) / len(cells)
         except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
             reason, detail = explain(error)
             return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
         records: list[PretrainingRecord | Record] = []
-        for cell, one, labels in zip(cells, fitted, sets, strict=True):
-            measure = functools.partial(
-                self._record,
-                fitted=one,
-                scores=one.predictor(tested),
-                labels=labels,
-                seconds=seconds,
-            )
+        for cell, one, score, labels in zip(cells, fitted, scores, sets, strict=True):
+            measure = functools.partial(self._record, fitted=one, scores=score, labels=labels, seconds=seconds)
             records.append(_guarded(cell, run, measure))
         return records
 
