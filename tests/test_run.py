@@ -119,6 +119,14 @@ def test_a_failed_cell_is_a_record_and_the_rest_goes_on(study, go):
     assert len(go(wild)[0]) == len(failed), "failed cells are not tried again unasked"
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_cache_that_cannot_be_written_ends_the_run_with_its_name(study, go, tmp_path, jobs):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "encoders").write_text("in the way")
+    with pytest.raises(LabeleffError, match="the pretrained encoder can't be stored"):
+        go(study(), jobs=jobs)
+
+
 def test_retry_failed_measures_again(study, go, monkeypatch):
     original = run.predict
     monkeypatch.setattr(run, "predict", lambda *_: (_ for _ in ()).throw(MemoryError()))
