@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -173,3 +175,13 @@ def test_bad_arguments_are_named() -> None:
 def test_quantile_takes_a_value_that_is_there() -> None:
     values = np.array([3.0, math.inf, 1.0, 2.0])
     assert [quantile(values, p) for p in (0.0, 0.25, 0.5, 0.75, 1.0)] == [1, 1, 2, 3, math.inf]
+
+
+def test_inversion_is_public_and_imported_when_asked_for() -> None:
+    code = (
+        "import sys, labeleff; assert 'numpy' not in sys.modules; "
+        "found = labeleff.invert([50, 100, 200], [[0.3, 0.32], [0.4, 0.42], [0.5, 0.52]], 0.46); "
+        "assert isinstance(found, labeleff.Inversion) and 100 < found.n < 200, found; "
+        "assert 'torch' not in sys.modules and not hasattr(labeleff, 'inverse')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
-    {"__init__", "errors"},
+    {"errors"},
     {"cell", "seeding", "places"},
     {"record"},
     {"ladder", "interpolation", "saturating", "bayes", "curve", "utility", "stats", "catalogue"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"conditions"},
     {"progress", "launch"},
     {"cli"},
-    {"__main__"},
+    {"__init__", "__main__"},
 ]
 TORCH_FREE = 8
 """The first rows, that must not import torch."""
