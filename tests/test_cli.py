@@ -122,13 +122,23 @@ def test_interruption_exits_130_and_keeps_what_is_finished(command, tmp_path, nu
         [sys.executable, "-m", "labeleff", "run", str(study), "--out", str(out), "--jobs", "2", *long],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=listen_to_interrupts,
     )
-    wait_for_pretraining(out, process)
-    process.send_signal(number)
-    assert process.wait(30) == 130
-    assert "run the same command to go on" in process.stderr.read()
-    process.stderr.close()
+    try:
+        wait_for_pretraining(out, process)
+        process.send_signal(number)
+        assert process.wait(60) == 130
+        assert "run the same command to go on" in process.stderr.read()
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
     assert (out / "records.jsonl").read_bytes().endswith(b"\n")
+
+
+def listen_to_interrupts():
+    """A shell's background job ignores SIGINT, and its children inherit that; the tests may run in one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for_pretraining(out, process):
