@@ -4,6 +4,10 @@ import sys
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("labeleff", deadline=None, derandomize=True)
+settings.load_profile("labeleff")
 
 
 @pytest.fixture(autouse=True)

@@ -142,7 +142,7 @@ def listen_to_interrupts():
 
 
 def wait_for_pretraining(out, process):
-    for _ in range(600):
+    for _ in range(1200):
         path = out / "records.jsonl"
         if path.exists() and b'"type":"pretraining"' in path.read_bytes():
             return
