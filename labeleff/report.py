@@ -243,7 +243,11 @@ def _conditions(results: Results) -> Iterator[str]:
             [f"{prefix}precision", precision],
             [f"{prefix}torch", run.conditions.torch],
             *([f"{prefix}data of {task}", digest] for task, digest in sorted(run.conditions.data.items())),
-            *([f"{prefix}{key}", _text(value)] for key, value in sorted(run.environment.items())),
+            *(
+                [f"{prefix}{key}", _text(value)]
+                for key, value in sorted(run.environment.items())
+                if value is not None and key != "device"
+            ),
         ]
     for task, facts in results.run.tasks.items():
         rows += [[f"{task}: {key}", _text(value)] for key, value in sorted(facts.items())]
