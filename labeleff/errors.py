@@ -54,6 +54,10 @@ class CurveError(LabeleffError):
     """A curve can't be fitted or inverted from what was given."""
 
 
+class RunsError(LabeleffError):
+    """A table of measured runs can't be read, or lacks what is asked of it."""
+
+
 class PluginError(LabeleffError):
     """A plug-in broke its contract (for example a frozen encoder that changed)."""
 
