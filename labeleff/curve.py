@@ -2,7 +2,8 @@
 
 The methods of `labeleff.interpolation` stay inside the ladder: a target over the last rung is "above", one under
 the first "below". The method "bayes" combines isotonic PCHIP inside the ladder with the Bayesian average of
-`labeleff.bayes`, which alone speaks beyond it.
+`labeleff.bayes`. A family of `labeleff.families` is one formula, fitted by least squares; beyond the ladder it
+speaks too, with less reason than the average.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from labeleff import bayes
+from labeleff import bayes, families
 from labeleff.errors import CurveError, UnknownNameError
-from labeleff.interpolation import METHODS, Curves, fit
+from labeleff.interpolation import METHODS, Curves, check_ladder, fit
+from labeleff.rungs import Rungs, checked_rungs
 from labeleff.stats import REPLICATES, Array, check_level, moderated_variance, resample_independent
 
 Kind = Literal["inside", "extrapolated", "above", "below"]
@@ -24,6 +26,8 @@ Kind = Literal["inside", "extrapolated", "above", "below"]
 BAYES = "bayes"
 BOOTSTRAPS = 500
 """Replicates of PCHIP behind its share of the Bayesian method's interval."""
+ROUNDING = 1e-9
+"""Relative distance from the first or last rung within which a formula's label count is that rung."""
 PIECES = 16
 """Straight pieces between two rungs that stand for one of its cubics."""
 ASSUMED_SD = 0.02
@@ -36,7 +40,8 @@ class Inversion:
 
     kind "inside": `n` lies between rungs. "extrapolated": it lies beyond the last one, by a model. "above": the
     target is not reached and `n` is inf; no rung reaches it, and for "bayes" most of the posterior's curves
-    don't either. "below": the first rung is already over it and `n`, the first rung, is an upper bound.
+    don't either; a family's fitted formula doesn't. "below": the first rung, or the formula there, is already over
+    it and `n`, the first rung, is an upper bound.
 
     `low` is 0, or `high` inf, where nothing is known on that side. With one run a rung there is no interval:
     `low` and `high` are None, and repeat the bound for "above" and "below".
@@ -48,7 +53,7 @@ class Inversion:
     kind: Kind
     p_above: float | None
     """Share of resampled curves that don't reach the target on the ladder, for "bayes" of the posterior's curves
-    that don't reach it within 1000 times the last rung; None without an interval."""
+    and for a family of its refits that don't reach it within 1000 times the last rung; None without an interval."""
 
 
 def _rank(count: int, p: float) -> int:
@@ -65,22 +70,6 @@ def quantiles(values: Array, p: float) -> Array:
 def quantile(values: Array, p: float) -> float:
     """The smallest value that at least the share `p` of `values` (S,) doesn't exceed; safe with infinities."""
     return float(quantiles(values[:, None], p)[0])
-
-
-@dataclass(frozen=True)
-class _Ladder:
-    """Checked measurements in rising order of rungs and runs."""
-
-    ns: list[float]
-    groups: list[list[float]]
-
-    @property
-    def means(self) -> Array:
-        return np.array([np.mean(group) for group in self.groups])
-
-    @property
-    def counts(self) -> Array:
-        return np.array([len(group) for group in self.groups], dtype=float)
 
 
 @dataclass(frozen=True)
@@ -107,9 +96,11 @@ def invert(
     """The label count at which the curve behind the runs reaches the accuracy `target`.
 
     `accuracies` holds one sequence of per-run accuracies a rung; rungs and runs may come in any order. `method`
-    is "bayes", for accuracies in 0..1, or a name of labeleff.interpolation.METHODS. The interval of probability
+    is "bayes" or a name of labeleff.families.FAMILIES, both for accuracies in 0..1, or a name of
+    labeleff.interpolation.METHODS. The interval of probability
     `level` carries the noise of the curve (runs taken as independent), not of the target. Raises CurveError for
-    fewer than two rungs, rungs without runs, numbers that aren't finite and, with "bayes", not in 0..1.
+    fewer than two rungs, rungs without runs, numbers that aren't finite and, with "bayes" and families,
+    not in 0..1; a family needs as many rungs as it has parameters.
 
     Beyond the ladder "bayes" is somewhat early (by about 0.1 decades in the median, on real curves), and past
     four times the last rung off by a factor of three in the mean: there `low` says more than `n`. With one run a
@@ -133,22 +124,14 @@ def invert_many(
     the intervals then carry their noise too.
     """
     check_level(level)
-    ladder, goals = _checked_ladder(ns, accuracies), _checked_goals(targets, target_draws)
+    ladder, goals = checked_rungs(ns, accuracies), _checked_goals(targets, target_draws)
     if method == BAYES:
         return _average(ladder, goals, level)
+    if method in families.FAMILIES:
+        return _one_family(ladder, goals, level, method)
     if method not in METHODS:
-        raise UnknownNameError("curve method", method, [*METHODS, BAYES])
+        raise UnknownNameError("curve method", method, [*METHODS, *families.FAMILIES, BAYES])
     return _interpolated(ladder, goals, level, method)
-
-
-def _checked_ladder(ns: Sequence[float], accuracies: Sequence[Sequence[float]]) -> _Ladder:
-    if len(ns) != len(accuracies):
-        raise CurveError(f"found {len(ns)} label counts but {len(accuracies)} rungs of accuracies")
-    rungs = sorted(zip(ns, map(sorted, accuracies), strict=True))
-    ladder, groups = [n for n, _ in rungs], [group for _, group in rungs]
-    if not all(groups):
-        raise CurveError(f"the rung of {ladder[groups.index([])]} labels has no accuracies")
-    return _Ladder(ladder, groups)
 
 
 def _checked_goals(targets: Sequence[float] | Array, draws: Array | None) -> _Goals:
@@ -166,7 +149,7 @@ def _bounds(kind: Kind, first: float, last: float) -> tuple[float | None, float 
     return {"above": (last, math.inf), "below": (0.0, first)}.get(kind, (None, None))
 
 
-def _interpolated(ladder: _Ladder, goals: _Goals, level: float, method: str) -> list[Inversion]:
+def _interpolated(ladder: Rungs, goals: _Goals, level: float, method: str) -> list[Inversion]:
     first, last = ladder.ns[0], ladder.ns[-1]
     points = fit(ladder.ns, ladder.means[None], ladder.counts, method).invert(goals.values[None])[0]
     kinds: list[Kind] = ["above" if n == math.inf else "below" if n == 0 else "inside" for n in points]
@@ -187,14 +170,55 @@ def _rows(n: Array, low: Array, high: Array, kinds: Sequence[Kind], p_above: Arr
     ]
 
 
-def _average(ladder: _Ladder, goals: _Goals, level: float) -> list[Inversion]:
+def _one_family(ladder: Rungs, goals: _Goals, level: float, name: str) -> list[Inversion]:
+    """One family's formula; the interval is from refits to BOOTSTRAPS replicates of the rung means.
+
+    Label counts over 1000 times the last rung count as never, for the point and the refits alike, and `low` is
+    at most that. The interval holds the noise of the runs, not the doubt whether the family is right.
+    """
+    check_ladder(ladder.ns, ladder.means)
+    ladder.check_accuracies()
+    families.check_rungs(name, len(ladder.ns))
+    ns, reach = np.asarray(ladder.ns, dtype=float), ladder.ns[-1] * bayes.REACH[1]
+    moderated = moderated_variance(ladder.ns, ladder.groups)
+    weights = ladder.counts if moderated is None else ladder.counts / moderated.variance
+    shapes = families.fit_shape(families.FAMILIES[name], ns, ladder.means, weights)
+    points = _within(shapes.invert(goals.values), ladder.ns[0], reach)
+    kinds = [_family_kind(n, ladder.ns[-1]) for n in points]
+    points = np.maximum(points, ladder.ns[0])
+    replicates = resample_independent(ladder.ns, ladder.groups, BOOTSTRAPS)
+    if replicates is None:
+        ends = (ladder.ns[0], ladder.ns[-1])
+        return [Inversion(float(n), *_bounds(k, *ends), k, None) for n, k in zip(points, kinds, strict=True)]
+    refits = families.refit(shapes, ns, replicates, weights)
+    found = _within(refits.invert(goals.drawn(len(replicates))), ladder.ns[0], reach)
+    low = np.minimum(np.minimum(quantiles(found, (1 - level) / 2), points), reach)
+    low = np.where(np.array(kinds) == "below", 0.0, low)
+    high = quantiles(np.maximum(found, ladder.ns[0]), (1 + level) / 2)
+    return _rows(points, low, np.maximum(high, points), kinds, np.isinf(found).mean(axis=0))
+
+
+def _within(ns: Array, first: float, reach: float) -> Array:
+    """Label counts with 0 for those under the first rung and inf for those over `reach`."""
+    return np.where(ns < first * (1 - ROUNDING), 0.0, np.where(ns > reach, np.inf, np.maximum(ns, first)))
+
+
+def _family_kind(n: float, last: float) -> Kind:
+    if n == 0:
+        return "below"
+    if n == math.inf:
+        return "above"
+    return "extrapolated" if n > last * (1 + ROUNDING) else "inside"
+
+
+def _average(ladder: Rungs, goals: _Goals, level: float) -> list[Inversion]:
     """The Bayesian average, inside the ladder joined with isotonic PCHIP.
 
     Point and both ends are combined by `_combine`; the point then keeps to the side of the rungs on which the
     isotonic means have the target. Ends beyond the reach of the drawn curves say only that: 0 or, for `low`,
     the reach itself.
     """
-    _check_accuracies(ladder)
+    ladder.check_accuracies()
     first, last = ladder.ns[0], ladder.ns[-1]
     moderated = moderated_variance(ladder.ns, ladder.groups)
     variance = (ASSUMED_SD**2 if moderated is None else moderated.variance) / ladder.counts
@@ -215,7 +239,7 @@ def _average(ladder: _Ladder, goals: _Goals, level: float) -> list[Inversion]:
     return _rows(points, low, np.maximum(high, points), kinds, p_above)
 
 
-def _bootstraps(ladder: _Ladder, replicates: Array, weights: Array) -> Curves:
+def _bootstraps(ladder: Rungs, replicates: Array, weights: Array) -> Curves:
     """PCHIP through `replicates` (S, R) of the rung means, as straight pieces in ln n, PIECES between two rungs."""
     curves = fit(ladder.ns, replicates, weights, "pchip")
     places = np.arange((len(weights) - 1) * PIECES + 1) / PIECES
@@ -237,13 +261,6 @@ def _quantiles(curves: Curves, goals: _Goals, probabilities: Sequence[float]) ->
     ranks = [count - 1 - _rank(count, p) for p in probabilities]
     values = np.partition(curves.values, ranks, axis=0)[ranks]
     return list(Curves(curves.ns, values, log=True).invert(np.tile(goals.values, (len(ranks), 1))))
-
-
-def _check_accuracies(ladder: _Ladder) -> None:
-    for n, group in zip(ladder.ns, ladder.groups, strict=True):
-        if group[0] < 0 or group[-1] > 1:
-            wrong = group[0] if group[0] < 0 else group[-1]
-            raise CurveError(f"accuracies at {n} labels: found {wrong}, expected 0..1 (percent divided by 100)")
 
 
 def _combine(measured: Array, model: Array, first: float, last: float) -> Array:

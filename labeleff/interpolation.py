@@ -171,13 +171,8 @@ in ln n through the isotonic means."""
 DEFAULT_METHOD = "pchip"
 
 
-def fit(ns: Sequence[float], means: Array, runs: Sequence[float] | Array, method: str = DEFAULT_METHOD) -> Curves:
-    """Curves through `means` (B, R) at label counts `ns` (R,), which rise; `runs` (R,) says how many a rung.
-
-    Raises CurveError for fewer than two rungs or counts that don't rise, UnknownNameError for the method.
-    """
-    if method not in METHODS:
-        raise UnknownNameError("curve method", method, METHODS)
+def check_ladder(ns: Sequence[float], means: Array) -> None:
+    """Raise CurveError for fewer than two rungs, `ns` that don't rise from over 0, or `means` that aren't finite."""
     ladder = np.asarray(ns, dtype=float)
     if len(ladder) < 2:
         raise CurveError(f"a curve needs at least two rungs, found {len(ladder)}")
@@ -185,4 +180,14 @@ def fit(ns: Sequence[float], means: Array, runs: Sequence[float] | Array, method
         raise CurveError(f"label counts: found {list(ns)}, expected numbers over 0 that rise")
     if not np.isfinite(means).all():
         raise CurveError(f"accuracies: found {means[~np.isfinite(means)][0]}, expected finite numbers")
-    return METHODS[method](ladder, means, np.asarray(runs, dtype=float))
+
+
+def fit(ns: Sequence[float], means: Array, runs: Sequence[float] | Array, method: str = DEFAULT_METHOD) -> Curves:
+    """Curves through `means` (B, R) at label counts `ns` (R,), which rise; `runs` (R,) says how many a rung.
+
+    Raises CurveError for fewer than two rungs or counts that don't rise, UnknownNameError for the method.
+    """
+    if method not in METHODS:
+        raise UnknownNameError("curve method", method, METHODS)
+    check_ladder(ns, means)
+    return METHODS[method](np.asarray(ns, dtype=float), means, np.asarray(runs, dtype=float))
