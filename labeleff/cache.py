@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from labeleff.errors import DataError
+from labeleff.files import write_whole
 from labeleff.record import PretrainingRecord
 
 
@@ -37,16 +36,9 @@ class EncoderCache:
     def save(self, key: str, encoder: nn.Module, record: PretrainingRecord) -> None:
         """Store an encoder with its record; raises DataError where the folder can't be written."""
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-        temporary = None
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".partial")
-            os.close(handle)
-            save_file(state, temporary, metadata={"record": record.model_dump_json()})
-            Path(temporary).replace(self._path(key))
+            write_whole(self._path(key), save(state, metadata={"record": record.model_dump_json()}))
         except (OSError, SafetensorError) as error:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
             raise DataError(
                 f"{self._path(key)}: the pretrained encoder can't be stored: {error}; "
                 "make room or point LABELEFF_CACHE at another folder"

@@ -35,7 +35,6 @@ class Plugin:
     """Tasks: number of training images where it is fixed; an option named `train` takes its place."""
     classes: int | None = None
     """Tasks: number of classes where it is fixed."""
-    default_budget: str | None = None
 
 
 _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import statistics
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labeleff import catalogue
 from labeleff.cell import Cell, Pretraining, Spec
+from labeleff.files import write_whole
 from labeleff.record import PretrainingRecord, Record
 
 FILE_NAME = "speed.json"
@@ -62,11 +61,7 @@ def remember_speeds(cache: Path, records: Iterable[Record | PretrainingRecord]) 
         seen.setdefault(_speed_name(asked.encoder, asked.task), []).extend(rates)
     table = read_speeds(cache) | {name: statistics.median(rates) for name, rates in seen.items() if rates}
     with contextlib.suppress(OSError):
-        cache.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=cache, suffix=".partial")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(table, file, indent=1, sort_keys=True)
-        Path(temporary).replace(cache / FILE_NAME)
+        write_whole(cache / FILE_NAME, json.dumps(table, indent=1, sort_keys=True).encode())
 
 
 def _rate(encoder: Spec, task: Spec, speeds: dict[str, float]) -> tuple[float, bool]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from labeleff.cell import Subset
 from labeleff.errors import LadderError
+from labeleff.files import write_whole
 from labeleff.seeding import generator
 
 Indices = NDArray[np.int64]
@@ -110,14 +111,13 @@ def export_draws(
             for n in rungs:
                 indices = rung_indices(order, n)
                 path = draw_path(folder, task_label, draw, n)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text("".join(f"{index}\n" for index in indices), encoding="utf-8")
+                write_whole(path, "".join(f"{index}\n" for index in indices).encode())
                 counts = np.bincount(labels[indices], minlength=int(labels.max()) + 1).tolist()
                 files[path.name] = {"sha256": indices_sha256(indices), "draw": draw, "n": n, "counts": counts}
                 paths.append(path)
         manifest = {"task": task_label, "subset": subset, "pool": len(labels), "files": files}
         if paths:
-            (paths[0].parent / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            write_whole(paths[0].parent / MANIFEST, f"{json.dumps(manifest, indent=1)}\n".encode())
     except OSError as error:
         raise LadderError(f"{error.filename}: can't be written: {error.strerror}") from error
     return paths

@@ -175,9 +175,14 @@ def read_records(folder: Path) -> Records:
 
     Raises RecordError naming file and line where a whole line is not a record.
     """
-    path = folder / FILE_NAME
+    return _parse(folder / FILE_NAME)[0]
+
+
+def _parse(path: Path) -> tuple[Records, int]:
+    """The entries of a records file, and the byte length of its whole lines."""
+    lines, end = _lines(path)
     entries = []
-    for number, line in enumerate(_lines(path)[0], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             entry = _ENTRY.validate_json(line)
         except ValidationError as error:
@@ -194,7 +199,7 @@ def read_records(folder: Path) -> Records:
                 f"{SCHEMA}; upgrade labeleff"
             )
         entries.append(entry)
-    return Records(entries)
+    return Records(entries), end
 
 
 class RecordWriter:
@@ -240,7 +245,7 @@ def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RecordError(f"{folder}: another labeleff run is writing here; wait for it or use --out") from error
-        records = read_records(folder)
-        os.ftruncate(stream.fileno(), _lines(folder / FILE_NAME)[1])
+        records, end = _parse(folder / FILE_NAME)
+        os.ftruncate(stream.fileno(), end)
         stream.seek(0, os.SEEK_END)
         yield records, RecordWriter(folder, stream)

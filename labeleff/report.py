@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -14,6 +12,7 @@ from labeleff import evidence, figures, tables
 from labeleff.cell import Budget
 from labeleff.errors import RecordError
 from labeleff.explanation import explain
+from labeleff.files import write_whole
 from labeleff.markdown import break_even, percent, table, worth
 from labeleff.results import Comparison, Place, Results, compare_arms, load, place_of
 from labeleff.stats import Runs
@@ -52,14 +51,9 @@ def build(folder: Path) -> Path:
 
 def _write(path: Path, content: bytes) -> None:
     """Put a whole file in its place at once."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise RecordError(f"{path}: can't be written: {error.strerror}") from error
 
 

@@ -27,8 +27,8 @@ from labeleff.errors import ConditionError, PluginError
 from labeleff.jobs import Job
 from labeleff.labels import ChosenLabels, LabelRule, choose_labels
 from labeleff.pipeline import Normalisation, ResidentImages
-from labeleff.pretext import Unlabelled
-from labeleff.protocols import Fitted, Labelled, LabelledFeatures
+from labeleff.pretext import PretextFunction, Unlabelled
+from labeleff.protocols import Fitted, FrozenProtocol, Labelled, LabelledFeatures, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record
 from labeleff.seeding import stream_seed
 from labeleff.tensors import Examples, Source, Task
@@ -127,7 +127,8 @@ class Bench:
             encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed))
             loaded = self.load(pretraining.task)
             data = Unlabelled(loaded.task.train.images, loaded.normalisation)
-            result = catalogue.resolve("pretext", pretraining.pretext.name)(
+            pretrain: PretextFunction = catalogue.resolve("pretext", pretraining.pretext.name)
+            result = pretrain(
                 data,
                 encoder,
                 pretraining.seed,
@@ -184,7 +185,7 @@ class Bench:
         chosen = torch.from_numpy(labels.indices)
         examples = Examples(task.train.images[chosen], task.train.labels[chosen])
         data = Labelled(examples, len(task.classes), loaded.normalisation)
-        fit = catalogue.resolve("protocol", cell.protocol.name)
+        fit: TrainedProtocol = catalogue.resolve("protocol", cell.protocol.name)
         fitted = fit(
             data,
             self._encoder(cell.pretraining),
@@ -235,7 +236,7 @@ class Bench:
             places = torch.from_numpy(np.searchsorted(union, indices)).to(self.device)
             chosen = torch.from_numpy(indices).to(self.device)
             problems.append(LabelledFeatures(features[places], labels[chosen], len(task.classes)))
-        fit = catalogue.resolve("protocol", first.protocol.name)
+        fit: FrozenProtocol = catalogue.resolve("protocol", first.protocol.name)
         return fit(problems, first.protocol.options), tested
 
     def _record(

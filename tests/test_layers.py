@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
-    {"cell", "seeding", "places"},
+    {"cell", "seeding", "places", "files"},
     {"record"},
     {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
     {"curve"},

@@ -120,7 +120,6 @@ class _Worker:
     process: SpawnProcess
     link: Connection
     job: Job | None = None
-    tries: int = 1
 
 
 def _spawn(number: int, settings: Settings) -> _Worker:
