@@ -118,7 +118,7 @@ def factors(runs: Runs) -> list[Factor]:
 
 
 def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
-    means = [_level_means(runs[n], axis) for n in sorted(runs)]
+    means = [level_means(runs[n], axis) for n in sorted(runs)]
     moderated = moderated_variance(sorted(runs), [list(rung.values()) for rung in means])
     if moderated is None:
         return None
@@ -137,7 +137,7 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
     return Factor(name, tuple(levels), loadings, rest, moderated.df)
 
 
-def _level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
+def level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
     """Mean accuracy by draw (axis 0) or seed (axis 1)."""
     gathered: dict[int, list[float]] = {}
     for run in sorted(rung):
@@ -150,7 +150,7 @@ def means(runs: Runs) -> Array:
     return np.array([np.mean([runs[n][run] for run in sorted(runs[n])]) for n in sorted(runs)])
 
 
-def _total(parts: Sequence[Factor]) -> tuple[Array, Array]:
+def total_variance(parts: Sequence[Factor]) -> tuple[Array, Array]:
     """Variance of the mean over all factors, and its degrees of freedom by Satterthwaite."""
     variances = np.array([part.variance for part in parts])
     dfs = np.array([part.df for part in parts])
@@ -175,7 +175,7 @@ def mean_intervals(runs: Runs, *, level: float = 0.90) -> list[MeanInterval]:
     ns, centres, parts = sorted(runs), means(runs), factors(runs)
     if not parts:
         return [MeanInterval(n, float(m), None, None, None) for n, m in zip(ns, centres, strict=True)]
-    variance, df = _total(parts)
+    variance, df = total_variance(parts)
     errors = np.sqrt(variance)
     widths = special.stdtrit(df, 0.5 + level / 2) * errors
     return [
@@ -244,7 +244,7 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
         shared = np.stack([_normals(count, part.name, level) for level in part.levels])
         alone = np.stack([_normals(count, "own", own, part.name, n) for n in sorted(runs)])
         noise += (part.loadings @ shared + np.sqrt(part.rest)[:, None] * alone).T
-    df = _total(parts)[1]
+    df = total_variance(parts)[1]
     scale = np.stack([_student_factors(count, round(float(value), 2)) for value in df], axis=1)
     return np.asarray(means(runs) + noise * scale)
 
