@@ -10,7 +10,7 @@ LAYERS = [
     {"record"},
     {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
     {"curve"},
-    {"utility", "selfstudy", "comparison"},
+    {"utility", "selfstudy", "comparison", "variance"},
     {"delimited", "runs_table"},
     {"runs_rows"},
     {"runs_csv"},
