@@ -1,6 +1,6 @@
 """How many draws or seeds would resolve a gain: the power of two-sided t tests, by the noncentral t.
 
-The tests are those of labeleff.comparison: differences of pairs with moderated variance, and in crossed designs the
+The tests are those of labeleff.differences: differences of pairs with moderated variance, and in crossed designs the
 sum of what draws and seeds add. (Noncentral t: Johnson, Kotz and Balakrishnan 1995, Continuous Univariate
 Distributions 2, chapter 31.)
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from labeleff.comparison import Difference, compare, pairs, rung_estimates
+from labeleff.differences import Difference, compare, pairs, rung_estimates
 from labeleff.errors import OptionError
 from labeleff.stats import PRIOR_DF, Array, Runs, check_level, factors
 from labeleff.variance import Split, split
@@ -188,7 +188,7 @@ def resolve(baseline: Runs, arm: Runs, gain: float, *, power: float = POWER, lev
     """Draws that would resolve a true `gain` of `arm` over `baseline` at each shared rung, in rising order.
 
     Paired draws count with the spread of their differences; unpaired arms as if they went on without shared draws.
-    Crossed designs keep their seeds. Raises as labeleff.comparison.compare and check_request do.
+    Crossed designs keep their seeds. Raises as labeleff.differences.compare and check_request do.
     """
     check_request(gain, power, level)
     compared = compare(baseline, arm, level=level)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from labeleff.comparison import Estimate, check_runs, compare, rung_estimates
+from labeleff.differences import Estimate, check_runs, compare, rung_estimates
 from labeleff.errors import OptionError
 from labeleff.seeding import generator
 from labeleff.stats import PRIOR_DF, Array, Runs, check_level, means
@@ -116,7 +116,7 @@ def joint_replicates(names: list[str], points: Array, spread: Array, df: float) 
 def tied_arms(arms: Mapping[str, Runs], n: int, *, level: float = 0.90) -> dict[str, Standing]:
     """Standings of the arms that have runs at the rung of `n` labels, by name in sorted order.
 
-    Every two arms are compared as labeleff.comparison does, in pairs where they share draws; the variances of those
+    Every two arms are compared as labeleff.differences does, in pairs where they share draws; the variances of those
     differences and the median of their degrees of freedom make the joint replicates. An arm with one run a rung is
     judged as if its runs spread like those of the most widely spread arm; where no arm has spread, all are tied.
     Raises OptionError where no arm has the rung, CurveError for runs that can't be used.

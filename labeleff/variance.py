@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from labeleff.comparison import FLAT, check_runs
+from labeleff.differences import FLAT, check_runs
 from labeleff.seeding import generator
 from labeleff.stats import Array, Run, Runs, check_level
 

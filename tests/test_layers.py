@@ -10,7 +10,7 @@ LAYERS = [
     {"record"},
     {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
     {"curve"},
-    {"utility", "selfstudy", "comparison", "variance", "power", "ties"},
+    {"utility", "selfstudy", "differences", "variance", "power", "ties"},
     {"delimited", "runs_table"},
     {"runs_rows"},
     {"runs_csv"},

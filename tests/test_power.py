@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from labeleff.comparison import compare
+from labeleff.differences import compare
 from labeleff.errors import OptionError
 from labeleff.power import crossed_draws, crossed_power, detectable_gain, draws_needed, resolve, seeds_needed, t_power
 from labeleff.variance import Component, Split

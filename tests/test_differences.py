@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 
 from labeleff import stats
-from labeleff.comparison import compare, ladder_values, pairs
+from labeleff.differences import compare, ladder_values, pairs
 from labeleff.errors import CurveError, OptionError
 from labeleff.stats import FLOOR, mean_intervals, paired_differences
 

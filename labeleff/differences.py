@@ -65,7 +65,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Differences:
     """An arm against a baseline: one difference a shared rung, in rising order, and one over the ladder.
 
     `ladder` averages the rungs that have two pairs or more (`Difference.ns` lists them); None without a shared rung.
@@ -162,7 +162,7 @@ def ladder_estimate(runs: Runs) -> Estimate | None:
     return Estimate(found.mean, found.variance, min(found.df, sum(len(rung) - 1.0 for rung in runs.values())))
 
 
-def compare(baseline: Runs, arm: Runs, *, level: float = 0.90) -> Comparison:
+def compare(baseline: Runs, arm: Runs, *, level: float = 0.90) -> Differences:
     """Compare `arm` with `baseline` at the rungs that both have, with intervals of probability `level`.
 
     Both are mappings {label count: {(draw, seed): accuracy}}. Rungs' variances are moderated over the ladder; in a
@@ -185,7 +185,7 @@ def compare(baseline: Runs, arm: Runs, *, level: float = 0.90) -> Comparison:
             gap = float(means({n: arm[n]})[0] - means({n: baseline[n]})[0])
             found = _welch(alone[0].get(n), alone[1].get(n))
             rows.append(_unpaired((n,), gap, found, n in together.differences, level))
-    return Comparison(tuple(rows), _ladder(baseline, arm, shared, together, level) if shared else None)
+    return Differences(tuple(rows), _ladder(baseline, arm, shared, together, level) if shared else None)
 
 
 @dataclass(frozen=True)
