@@ -6,10 +6,12 @@ Drawn through matplotlib's objects, without pyplot and its global state; the sam
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from labeleff.results import Comparison, Place, Results
+from labeleff.comparison import Comparison
+from labeleff.measured import Measured, Place
+from labeleff.record import PretrainingRecord
 from labeleff.stats import mean_intervals
 from labeleff.utility import UtilityPoint
 
@@ -44,14 +46,14 @@ def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     return stream.getvalue()
 
 
-def _styles(results: Results) -> dict[str, dict[str, Any]]:
-    """Colour, marker and line by arm: the baseline black, the others from the palette in the study's order."""
+def _styles(measured: Measured) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line by arm: the baseline black, the others from the palette in their order."""
     styles: dict[str, dict[str, Any]] = {}
-    for arm in results.arms:
-        if arm == results.study.baseline:
+    for arm in measured.arms:
+        if arm == measured.baseline:
             styles[arm] = {"color": "black", "marker": "o", "linestyle": "-"}
             continue
-        index = len([name for name in styles if name != results.study.baseline])
+        index = len([name for name in styles if name != measured.baseline])
         lap = index // len(COLOURS)
         styles[arm] = {
             "color": COLOURS[index % len(COLOURS)],
@@ -78,24 +80,25 @@ def _label_axis(axes: Axes, rungs: Sequence[int]) -> None:
     axes.set_xlim(rungs[0] * span**-0.04, rungs[-1] * span**0.04)
 
 
-def _title(results: Results, place: Place) -> str:
-    rehearsal = "  (rehearsal: numbers mean nothing)" if results.study.smoke else ""
-    return f"{results.title(place)}{rehearsal}"
+def title(measured: Measured, place: Place) -> str:
+    """What stands over a figure of the place."""
+    rehearsal = "  (rehearsal: numbers mean nothing)" if measured.rehearsal else ""
+    return f"{measured.settings[place].title}{rehearsal}"
 
 
 def _legend(axes: Axes, columns: int = 1) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8.5, ncols=columns)
 
 
-def accuracy(results: Results, place: Place) -> Figure:
+def accuracy(measured: Measured, place: Place) -> Figure:
     """Accuracy in % against labels: every run as a dot, means as lines, intervals of the means as bands."""
     figure = _figure()
     axes = figure.add_subplot()
-    for arm, style in _styles(results).items():
-        runs = results.arm_runs(place, arm)
+    for arm, style in _styles(measured).items():
+        runs = measured.at(place, arm)
         if not runs:
             continue
-        intervals = mean_intervals(runs, level=results.study.level)
+        intervals = mean_intervals(runs, level=measured.level)
         ns = [item.n for item in intervals]
         axes.plot(ns, [100 * item.mean for item in intervals], label=arm, markersize=4.5, linewidth=1.5, **style)
         for item in intervals:
@@ -105,14 +108,15 @@ def accuracy(results: Results, place: Place) -> Figure:
         if len(ends) == len(ns):
             low, high = zip(*ends, strict=True)
             axes.fill_between(ns, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    chance = results.chance(place.task)
+    setting = measured.settings[place]
+    chance = setting.chance
     if chance is not None:
         axes.axhline(100 * chance, color="0.4", linestyle=":", linewidth=1, label="chance")
-    _label_axis(axes, results.study.rungs)
-    axes.set_ylabel(f"{results.metric(place.task)} on the test split (%)")
-    axes.set_title(_title(results, place), fontsize=10, loc="left")
+    _label_axis(axes, setting.rungs)
+    axes.set_ylabel(setting.quantity)
+    axes.set_title(title(measured, place), fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
-    _legend(axes, 1 + len(results.arms) // 24)
+    _legend(axes, 1 + len(measured.arms) // 24)
     return figure
 
 
@@ -162,7 +166,7 @@ def _draw_point(axes: Axes, point: UtilityPoint, x: float, limits: tuple[float, 
         axes.plot([x, x], [point.bound, point.high], color=colour, linewidth=1.3)
 
 
-def utility(results: Results, comparisons: Sequence[Comparison]) -> Figure:
+def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
     """Utility of every arm at one place against labels, with intervals; bounds are hollow, with arrows."""
     import numpy as np
 
@@ -170,13 +174,14 @@ def utility(results: Results, comparisons: Sequence[Comparison]) -> Figure:
     figure = _figure()
     axes = figure.add_subplot()
     limits = _limits([point for item in comparisons for point in item.points])
-    ladder = sorted(results.arm_runs(place, baseline))
-    _label_axis(axes, results.study.rungs)
+    ladder = sorted(measured.at(place, baseline))
+    rungs = measured.settings[place].rungs
+    _label_axis(axes, rungs)
     if limits[1] > LINEAR_UP_TO:
         axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
     axes.axhline(0, color="black", linewidth=1)
-    styles = _styles(results)
-    spread = (results.study.rungs[-1] / results.study.rungs[0]) ** 0.012
+    styles = _styles(measured)
+    spread = (rungs[-1] / rungs[0]) ** 0.012
     for index, item in enumerate(comparisons):
         shift = spread ** (index - (len(comparisons) - 1) / 2) if len(comparisons) <= 8 else 1.0
         style = styles[item.arm]
@@ -189,7 +194,7 @@ def utility(results: Results, comparisons: Sequence[Comparison]) -> Figure:
     axes.set_ylim(*limits)
     _plain_numbers(axes)
     axes.set_ylabel(f"utility U(n) against {baseline}")
-    axes.set_title(_title(results, place), fontsize=10, loc="left")
+    axes.set_title(title(measured, place), fontsize=10, loc="left")
     _legend(axes, 1 + len(comparisons) // 24)
     return figure
 
@@ -206,18 +211,12 @@ def _plain_numbers(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
-def pretexts(results: Results, place: Place) -> Figure | None:
+def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure | None:
     """Learning curves of the pretexts, one line a seed: loss, and accuracy where they have one.
 
     None where no curve was recorded.
     """
-    wanted = [
-        item
-        for item in results.pretrainings
-        if (item.pretraining.task.label, item.pretraining.encoder.label) == (place.task, place.encoder)
-        and item.training is not None
-        and item.training.history
-    ]
+    wanted = [item for item in pretrainings if item.training is not None and item.training.history]
     if not wanted:
         return None
     figure = _figure(columns=2)
@@ -239,7 +238,7 @@ def pretexts(results: Results, place: Place) -> Figure | None:
         axes.grid(color="0.92", linewidth=0.6)
         if axes.lines:
             axes.legend(frameon=False, fontsize=8)
-    left.set_title(_title(results, place), fontsize=10, loc="left")
+    left.set_title(heading, fontsize=10, loc="left")
     return figure
 
 

@@ -14,9 +14,13 @@ LAYERS = [
     {"delimited", "runs_table"},
     {"runs_rows"},
     {"runs_csv"},
-    {"study"},
-    {"results", "markdown", "jobs", "estimate", "planning"},
+    {"measured"},
+    {"comparison", "markdown"},
     {"tables", "figures", "evidence", "verdict", "explanation"},
+    {"outputs", "sections"},
+    {"study"},
+    {"results", "jobs", "estimate", "planning"},
+    {"throughput", "shortcomings"},
     {"report"},
     {"tensors", "counter"},
     {"labels"},
@@ -30,7 +34,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 13
+TORCH_FREE = 17
 """The first rows, that must not import torch."""
 
 
