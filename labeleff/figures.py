@@ -6,6 +6,7 @@ Drawn through matplotlib's objects, without pyplot and its global state; the sam
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,12 +37,13 @@ def _figure(columns: int = 1) -> Figure:
 
 
 def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """The figure as a file's bytes, without dates or versions in them."""
+    """The figure as a file's bytes, without dates or versions; characters that the font lacks become boxes."""
     import matplotlib
 
     stream = io.BytesIO()
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    with matplotlib.rc_context({"svg.hashsalt": "labeleff"}):
+    with matplotlib.rc_context({"svg.hashsalt": "labeleff"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
     return stream.getvalue()
 
@@ -80,10 +82,18 @@ def _label_axis(axes: Axes, rungs: Sequence[int]) -> None:
     axes.set_xlim(rungs[0] * span**-0.04, rungs[-1] * span**0.04)
 
 
+def label(name: str, most: int = 36) -> str:
+    """A name as a figure shows it: taken literally, its middle left out where it is long."""
+    if len(name) > most:
+        name = f"{name[: most // 2]}…{name[-(most - 1 - most // 2) :]}"
+    name = name.replace("$", r"\$")
+    return f" {name}" if name.startswith("_") else name
+
+
 def title(measured: Measured, place: Place) -> str:
     """What stands over a figure of the place."""
     rehearsal = "  (rehearsal: numbers mean nothing)" if measured.rehearsal else ""
-    return f"{measured.settings[place].title}{rehearsal}"
+    return f"{label(measured.settings[place].title, 80)}{rehearsal}"
 
 
 def _legend(axes: Axes, columns: int = 1) -> None:
@@ -100,7 +110,7 @@ def accuracy(measured: Measured, place: Place) -> Figure:
             continue
         intervals = mean_intervals(runs, level=measured.level)
         ns = [item.n for item in intervals]
-        axes.plot(ns, [100 * item.mean for item in intervals], label=arm, markersize=4.5, linewidth=1.5, **style)
+        axes.plot(ns, [100 * item.mean for item in intervals], label=label(arm), markersize=4.5, linewidth=1.5, **style)
         for item in intervals:
             dots = [100 * value for value in runs[item.n].values()]
             axes.plot([item.n] * len(dots), dots, ".", color=style["color"], alpha=0.35, markersize=3)
@@ -187,25 +197,29 @@ def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
         style = styles[item.arm]
         inside = [(p.n * shift, p.utility if p.utility is not None else np.nan) for p in item.points]
         axes.plot(*zip(*inside, strict=True), color=style["color"], linestyle=style["linestyle"], linewidth=1)
-        axes.plot([], [], label=item.arm, **style)
+        axes.plot([], [], label=label(item.arm), **style)
         for point in item.points:
             _draw_point(axes, point, point.n * shift, limits, style)
     _unmeasurable(axes, (ladder[0], ladder[-1]), limits)
     axes.set_ylim(*limits)
     _plain_numbers(axes)
-    axes.set_ylabel(f"utility U(n) against {baseline}")
+    axes.set_ylabel(f"utility U(n) against {label(baseline)}")
     axes.set_title(title(measured, place), fontsize=10, loc="left")
     _legend(axes, 1 + len(comparisons) // 24)
     return figure
 
 
 def _plain_numbers(axes: Axes) -> None:
-    """Ticks at 1, 2, 5 times powers of ten, written out."""
+    """Ticks at 1, 2, 5 times powers of ten, or at some of these powers, written out."""
+    import numpy as np
     from matplotlib.ticker import FixedLocator, FuncFormatter
 
     if axes.get_yscale() != "linear":
         top = axes.get_ylim()[1]
-        ticks = [m * 10**e for e in range(7) for m in (1, 2, 5) if m * 10**e <= top]
+        decades = max(1, int(np.log10(top)))
+        steps = (1, 2, 5) if decades <= 3 else (1,)
+        powers = range(0, decades + 1, max(1, decades // 6))
+        ticks = [m * 10**e for e in powers for m in steps if m * 10**e <= top]
         axes.yaxis.set_major_locator(FixedLocator([-1, -0.5, 0, *ticks]))
         axes.yaxis.set_minor_locator(FixedLocator([]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +12,15 @@ from typing import TYPE_CHECKING
 from labeleff import figures, tables
 from labeleff.comparison import Comparison
 from labeleff.errors import RecordError
-from labeleff.files import write_whole
+from labeleff.files import write_together
 from labeleff.measured import Measured, Place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPORT = "report.md"
+LONGEST = 80
+"""Characters of a title that a file's name keeps."""
 
 Drawn = dict[Place, dict[str, "Figure"]]
 """Figures by place and file name (without folder and ending)."""
@@ -31,9 +35,14 @@ def csvs(measured: Measured, comparisons: Sequence[Comparison]) -> dict[str, byt
 
 
 def slugs(measured: Measured) -> dict[Place, str]:
-    """What the file names of each place's figures end in."""
-    titles = {place: setting.title for place, setting in measured.settings.items()}
-    return {place: re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") for place, title in titles.items()}
+    """What the file names of each place's figures end in: short, plain, and one a place."""
+    found: dict[Place, str] = {}
+    for place, setting in measured.settings.items():
+        plain = unicodedata.normalize("NFKD", setting.title.lower()).encode("ascii", "ignore").decode()
+        slug = re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST].strip("-") or "task"
+        names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
+        found[place] = next(name for name in names if name not in found.values())
+    return found
 
 
 def draw(measured: Measured, comparisons: Sequence[Comparison]) -> Drawn:
@@ -59,10 +68,8 @@ def pictures(drawn: Drawn) -> dict[str, bytes]:
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Put whole files in their places, each at once; RecordError names the one that can't be written."""
-    for name, content in files.items():
-        path = folder / name
-        try:
-            write_whole(path, content)
-        except OSError as error:
-            raise RecordError(f"{path}: can't be written: {error.strerror}") from error
+    """Put whole files in their places; RecordError names one that can't be written, and then none is."""
+    try:
+        write_together(folder, files)
+    except OSError as error:
+        raise RecordError(f"{error.filename}: can't be written: {error.strerror}") from error

@@ -33,16 +33,17 @@ def section(
     """Tables and figures of one place; `figures` are names of files without folder and ending."""
     title = measured.settings[place].title
     yield f"## {title}"
-    if title != str(place):
+    if str(place) not in ("", title):
         yield f"In full: {place}."
     yield from _accuracies(measured, place)
     here = [item for item in comparisons if item.place == place]
     if here:
         yield f"### Utility against {measured.baseline}"
         yield _utilities(measured, place, here)
+    alternative = title.replace("[", "\\[").replace("]", "\\]")
     for name in figures:
         what = name.partition("-")[0]
-        yield f"![{what} at {title}](figures/{name}.png)"
+        yield f"![{what} at {alternative}](figures/{name}.png)"
 
 
 def _accuracies(measured: Measured, place: Place) -> Iterator[str]:

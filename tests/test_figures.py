@@ -11,6 +11,7 @@ import pytest
 
 from labeleff import figures
 from labeleff.comparison import compare_arms
+from labeleff.measured import Measured, Place, Setting
 from labeleff.results import Results, load
 
 
@@ -75,3 +76,28 @@ def test_many_arms_are_told_apart(results: Results) -> None:
 def test_pyplot_stays_out(results: Results) -> None:
     figures.render(figures.accuracy(results.measured, results.places[0]), "png")
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_names_are_taken_literally() -> None:
+    assert [figures.label(name) for name in ("a/b", "$x^$", "_a")] == ["a/b", r"\$x^\$", " _a"]
+    assert figures.label("0123456789" * 9) == "012345678901234567…34567890123456789"
+    place = Place("$task_{$")
+    names = ("$x^$", "_hidden", "基準", "w" * 300)
+    runs = {(place, name): {n: {(0, 0): 0.1 * at + n / 1000} for n in (10, 100)} for at, name in enumerate(names)}
+    measured = Measured(
+        {place: Setting("$task_{$" * 30, (10, 100))}, names, names[0], runs, level=0.9, method="log", design=""
+    )
+    comparisons = compare_arms(measured)
+    for figure in (figures.accuracy(measured, place), figures.utility(measured, comparisons)):
+        assert len(figure.axes[0].get_legend().get_texts()) == 4
+        assert figures.render(figure, "png")
+
+
+def test_ticks_reach_however_far_utility_does() -> None:
+    place = Place(None)
+    ladder = (1, 10**15 - 1)
+    runs = {(place, "a"): {n: {(0, 0): n / 1e16} for n in ladder}, (place, "b"): {n: {(0, 0): 0.9} for n in ladder}}
+    measured = Measured({place: Setting("t", ladder)}, ("a", "b"), "a", runs, level=0.9, method="log", design="")
+    axes = figures.utility(measured, compare_arms(measured)).axes[0]
+    assert 5 < len(axes.get_yticks()) < 14
+    assert max(axes.get_yticks()) > 1e13
