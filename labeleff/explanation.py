@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labeleff.markdown import OPEN
 from labeleff.measured import Measured
@@ -12,6 +12,13 @@ _METHODS = {
     "linear": "straight pieces in n through the mean accuracies of the rungs",
     "log": "straight pieces in ln n through the mean accuracies of the rungs",
     "pchip": "a monotone cubic (PCHIP) in ln n through the isotonic mean accuracies of the rungs",
+}
+
+
+_RESAMPLED: Mapping[tuple[str, ...], str] = {
+    ("draw", "seed"): "whole draws and seeds are resampled, the same for both arms",
+    ("draw",): "whole draws are resampled, the same for both arms",
+    (): "runs are resampled, each arm on its own",
 }
 
 
@@ -40,7 +47,7 @@ def _utility(measured: Measured, level: str) -> Iterator[str]:
     )
     yield (
         f"**Intervals** hold {level}. Those of U come from {REPLICATES:,} joint replicates of both curves, in which "
-        "whole draws and seeds are resampled, the same for both arms; variances are moderated across rungs "
+        f"{_RESAMPLED[measured.shared]}; variances are moderated across rungs "
         f"({PRIOR_DF:g} prior degrees of freedom). `{OPEN}` is an end that the ladder can't measure. An interval "
         "tells what other draws and seeds would give; it takes the curve's shape between rungs as drawn."
     )
@@ -51,15 +58,17 @@ def _utility(measured: Measured, level: str) -> Iterator[str]:
 
 
 def _noise(measured: Measured, level: str) -> Iterator[str]:
-    sizes = {setting.test_count for setting in measured.settings.values() if setting.test_count}
+    sizes = {setting.test_count: setting.unit for setting in measured.settings.values() if setting.test_count}
     if sizes:
-        low, high = wilson(0.5, min(sizes), level=measured.level)
+        size = min(sizes)
+        low, high = wilson(0.5, size, level=measured.level)
         yield (
-            f"**Test set**: accuracies are of {min(sizes):,} test images; by their sampling alone an accuracy is "
-            f"uncertain by up to {50 * (high - low):.1f} points ({level}, Wilson). All arms share these images, so "
-            "intervals of accuracy and utility leave this error out; `summary.csv` gives it."
+            f"**Test set**: accuracies are of {size:,} test {sizes[size]}; by their sampling alone an accuracy is "
+            f"uncertain by up to {50 * (high - low):.1f} points ({level}, Wilson). All arms share these {sizes[size]}, "
+            "so intervals of accuracy and utility leave this error out; `summary.csv` gives it."
         )
+    difference = " and the paired difference from the baseline" if measured.shared else ""
     yield (
         "**±** is the standard deviation of single runs, not an interval. `summary.csv` has the Student-t interval "
-        "of every mean and the paired difference from the baseline."
+        f"of every mean{difference}."
     )

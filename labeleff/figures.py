@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labeleff.comparison import Comparison
 from labeleff.measured import Measured, Place
-from labeleff.record import PretrainingRecord
 from labeleff.stats import mean_intervals
 from labeleff.utility import UtilityPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from labeleff.record import PretrainingRecord
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""

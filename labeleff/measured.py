@@ -35,6 +35,8 @@ class Setting:
     """Chance level in 0..1."""
     test_count: int | None = None
     """Number of examples that the accuracies are of."""
+    unit: str = "examples"
+    """What is counted there, in the plural."""
     split: str | None = None
     """The split that they are of."""
 

@@ -121,6 +121,7 @@ class Results:
             metric=self.metric(place.task),
             chance=self.chance(place.task),
             test_count=next((record.test_count for record in here if record.test_count), None),
+            unit="images",
             split="test",
         )
 

@@ -17,7 +17,10 @@ LAYERS = [
     {"measured"},
     {"comparison", "markdown"},
     {"tables", "figures", "evidence", "verdict", "explanation"},
-    {"outputs", "sections"},
+    {"outputs", "sections", "selfstudy_table"},
+    {"runs_options"},
+    {"runs_measured"},
+    {"runs_report"},
     {"study"},
     {"results", "jobs", "estimate", "planning"},
     {"throughput", "shortcomings"},
@@ -34,7 +37,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 17
+TORCH_FREE = 20
 """The first rows, that must not import torch."""
 
 

@@ -42,7 +42,7 @@ def test_a_study_gives_its_view(tmp_path: Path) -> None:
     measured = results.measured
     (place,) = measured.places
     assert measured.settings[place] == Setting(
-        "toy/classify, resnet9", tuple(factories.RUNGS), "accuracy", 0.1, 1000, "test"
+        "toy/classify, resnet9", tuple(factories.RUNGS), "accuracy", 0.1, 1000, "images", "test"
     )
     assert measured.arms == tuple(factories.SAVED)
     assert measured.at(place, "rotation/linear") == results.arm_runs(place, "rotation/linear")
