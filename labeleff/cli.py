@@ -5,6 +5,7 @@ Exit status: 0 all is well; 1 some cells failed; 2 a mistake in how it was calle
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -237,6 +238,9 @@ def available_cores() -> int:
 
 def main() -> None:
     """Entry point: a user's mistake prints one or two lines and exits 2; a bug keeps its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show must not end the command
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(standalone_mode=True)
     except LabeleffError as error:

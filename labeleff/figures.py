@@ -28,11 +28,11 @@ LINEAR_UP_TO = 8.0
 """Utilities over this put the figure's axis on a logarithmic scale beyond 1."""
 
 
-def _figure(columns: int = 1) -> Figure:
+def _figure(width: float = 7.0) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0 if columns == 1 else 9.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -97,13 +97,19 @@ def title(measured: Measured, place: Place) -> str:
     return f"{label(measured.settings[place].title, 80)}{rehearsal}"
 
 
-def _legend(axes: Axes, columns: int = 1) -> None:
+def _beside_legend(entries: int) -> tuple[Figure, int]:
+    """A figure with room for a legend of so many entries, and the legend's number of columns."""
+    columns = 1 + entries // 24
+    return _figure(7.0 + 1.6 * (columns - 1)), columns
+
+
+def _legend(axes: Axes, columns: int) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8.5, ncols=columns)
 
 
 def accuracy(measured: Measured, place: Place) -> Figure:
     """Accuracy in % against labels: every run as a dot, means as lines, intervals of the means as bands."""
-    figure = _figure()
+    figure, columns = _beside_legend(len(measured.arms))
     axes = figure.add_subplot()
     for arm, style in _styles(measured).items():
         runs = measured.at(place, arm)
@@ -127,7 +133,7 @@ def accuracy(measured: Measured, place: Place) -> Figure:
     axes.set_ylabel(setting.quantity)
     axes.set_title(title(measured, place), fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
-    _legend(axes, 1 + len(measured.arms) // 24)
+    _legend(axes, columns)
     return figure
 
 
@@ -182,7 +188,7 @@ def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
     import numpy as np
 
     place, baseline = comparisons[0].place, comparisons[0].baseline
-    figure = _figure()
+    figure, columns = _beside_legend(len(comparisons))
     axes = figure.add_subplot()
     limits = _limits([point for item in comparisons for point in item.points])
     ladder = sorted(measured.at(place, baseline))
@@ -206,7 +212,7 @@ def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
     _plain_numbers(axes)
     axes.set_ylabel(f"utility U(n) against {label(baseline)}")
     axes.set_title(title(measured, place), fontsize=10, loc="left")
-    _legend(axes, 1 + len(comparisons) // 24)
+    _legend(axes, columns)
     return figure
 
 
@@ -234,7 +240,7 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
     wanted = [item for item in pretrainings if item.training is not None and item.training.history]
     if not wanted:
         return None
-    figure = _figure(columns=2)
+    figure = _figure(9.5)
     left, right = figure.subplots(1, 2)
     kinds = list(dict.fromkeys(item.pretraining.pretext.name for item in wanted))
     named: set[str] = set()

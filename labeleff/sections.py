@@ -48,7 +48,7 @@ def section(
 
 def _accuracies(measured: Measured, place: Place) -> Iterator[str]:
     setting = measured.settings[place]
-    yield f"### {setting.quantity.capitalize()}, mean ± standard deviation"
+    yield f"### {setting.quantity[0].upper()}{setting.quantity[1:]}, mean ± standard deviation"
     header = ["arm", *(f"n = {n:,}" for n in setting.rungs)]
     rows = [
         [arm, *(_mean(measured.at(place, arm), n, measured.wanted) for n in setting.rungs)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +222,35 @@ def test_the_table_itself_is_never_overwritten() -> None:
         build(Options(path=Path("summary.csv"), out=Path(), command=[]))
     assert [path.name for path in Path().iterdir()] == ["summary.csv"]
     assert Path("summary.csv").read_text() == table()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_table_has_a_report(seed: int) -> None:
+    source = random.Random(seed)
+    names = ["scratch", *source.sample(["x", "$a$ b_", "_c", "|p|", "long " * 20, "a*[b](c)"], source.randint(1, 4))]
+    rungs = sorted(source.sample([1, 2, 3, 7, 50, 51, 1000, 10**6, 10**15 - 1], source.randint(2, 5)))
+    start, step = source.choice([(0.2, 0.1), (0.9, -0.1), (0.5, 0.0), (1.0, 0.0)])
+    content = [
+        [
+            arm,
+            str(n),
+            str(run),
+            f"{min(1.0, max(0.0, start + step * at + source.gauss(0, 0.02) * source.randint(0, 1))):.3f}",
+        ]
+        for arm in names
+        for at, n in enumerate(rungs)
+        if arm == "scratch" or at == 0 or source.random() < 0.7
+        for run in range(source.randint(1, 3))
+    ]
+    convention = source.choice(["definition", "selfstudy"])
+    text = report(table(content), method=source.choice(["pchip", "log", "linear"]), convention=convention)
+    assert len(csv("utility.csv")) == len({(row[0], row[1]) for row in content if row[0] != "scratch"})
+    assert not re.search(r"\b(nan|inf|None)\b", text)
+
+
+def test_metrics_keep_their_case() -> None:
+    assert "### mAP (%), mean" not in report(table(), metric="mAP")
+    assert "### MAP (%), mean" in report(table(), metric="mAP")
 
 
 def test_accuracies_of_zero_everywhere() -> None:

@@ -51,6 +51,16 @@ def test_a_table_as_a_process(command):
     assert again == "labeleff utility 'my runs.csv' --title Mine --chance 0.1 --test-count 100"
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_names_that_the_terminal_cant_show(encoding, monkeypatch, command):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    Path("runs.csv").write_text(table().replace("rotation", "回転"), encoding="utf-8")
+    done = command("utility", "runs.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"\u56de\u8ee2 is worth" in done.stdout
+    assert "回転 is worth" in Path("runs/runs-utility/report.md").read_text(encoding="utf-8")
+
+
 def test_an_error_as_a_process(command):
     Path("runs.csv").write_text(table().replace("0.55", "0,55"))
     done = command("utility", "runs.csv")
