@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from labeleff.delimited import DELIMITERS
-from labeleff.errors import OptionError, UnknownNameError
+from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.interpolation import DEFAULT_METHOD, METHODS
 from labeleff.runs_rows import column_names
 from labeleff.runs_table import Scale
@@ -81,7 +81,10 @@ def columns(assignments: Sequence[str]) -> dict[str, str]:
         if name.strip() in found:
             raise OptionError(f"--column: found {name.strip()} twice, expected every column once")
         found[name.strip()] = theirs.strip()
-    column_names(found)
+    try:
+        column_names(found)
+    except LabeleffError as error:
+        raise OptionError(f"--column: {str(error).removeprefix('columns: ')}") from error
     return found
 
 

@@ -64,9 +64,9 @@ def test_folders_that_arent_for_this() -> None:
     [
         (["accuracy"], "--column: found 'accuracy', expected NAME=THEIRS"),
         (["n=a", "n=b"], "--column: found n twice"),
-        (["acuracy=a"], "unknown column 'acuracy'; did you mean 'accuracy'?"),
-        (["n="], "columns: found an empty name"),
-        (["n=x", "arm=x"], "columns: arm and n are both in 'x'"),
+        (["acuracy=a"], "--column: unknown column 'acuracy'; did you mean 'accuracy'?"),
+        (["n="], "--column: found an empty name"),
+        (["n=x", "arm=x"], "--column: arm and n are both in 'x'"),
     ],
 )
 def test_columns_that_cant_be_meant(texts: list[str], message: str) -> None:
