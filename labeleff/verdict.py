@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from labeleff.comparison import Comparison
 from labeleff.markdown import count, interval, ratio
-from labeleff.results import Comparison
 from labeleff.utility import Crossing, UtilityPoint
 
 

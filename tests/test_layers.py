@@ -14,9 +14,16 @@ LAYERS = [
     {"delimited", "runs_table"},
     {"runs_rows"},
     {"runs_csv"},
-    {"study"},
-    {"results", "markdown", "jobs", "estimate", "planning"},
+    {"measured"},
+    {"comparison", "markdown"},
     {"tables", "figures", "evidence", "verdict", "explanation"},
+    {"outputs", "sections", "selfstudy_table"},
+    {"runs_options"},
+    {"runs_measured"},
+    {"runs_report"},
+    {"study"},
+    {"results", "jobs", "estimate", "planning"},
+    {"throughput", "shortcomings"},
     {"report"},
     {"tensors", "counter"},
     {"labels"},
@@ -30,7 +37,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 13
+TORCH_FREE = 20
 """The first rows, that must not import torch."""
 
 
