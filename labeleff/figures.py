@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from labeleff.comparison import Comparison
 from labeleff.measured import Measured, Place
 from labeleff.stats import mean_intervals
-from labeleff.utility import UtilityPoint
+from labeleff.utilities import UtilityPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

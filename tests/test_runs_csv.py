@@ -16,7 +16,7 @@ from malformed import ARMS, HEADER, MALFORMED, PERCENT, ROWS, cell, table, with_
 from labeleff.errors import LabeleffError, OptionError, RunsError, UnknownNameError
 from labeleff.runs_csv import parse_runs, read_runs
 from labeleff.stats import paired_differences
-from labeleff.utility import utility
+from labeleff.utilities import utility
 
 
 def parse(content: str | bytes, **options):
