@@ -26,6 +26,8 @@ Runs = Mapping[int, Mapping[Run, float]]
 
 PRIOR_DF = 8.0
 """Degrees of freedom that the common trend of variances counts for at every rung."""
+COMMON_PRIOR_DF = 2.0
+"""The same for what rungs and arms have in common: at every rung no correlation counts for so many."""
 FLOOR = 0.002**2
 """No variance of a run is believed to be smaller than this (accuracy squared)."""
 SLOPE_LIMITS = (-1.5, 0.5)
@@ -130,7 +132,7 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
         if len(rung) < 2:
             continue
         centre = float(np.mean(list(rung.values())))
-        share = moderated.own_df[row] / (PRIOR_DF + moderated.own_df[row])
+        share = moderated.own_df[row] / (COMMON_PRIOR_DF + moderated.own_df[row])
         for level, value in rung.items():
             loadings[row, levels.index(level)] = value - centre
         loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
