@@ -20,7 +20,7 @@ from labeleff.stats import Array
 
 BOOTSTRAPS = 500
 """Replicates of PCHIP behind its share of the interval."""
-MODEL_SHARE = 0.3
+MODEL_SHARE = 0.25
 """Weight of the average, beside PCHIP, in the logarithms of an interval's ends inside the ladder."""
 PIECES = 16
 """Straight pieces between two rungs that stand for one of PCHIP's cubics."""

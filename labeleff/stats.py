@@ -236,7 +236,7 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
     its stream is named by the draw alone, in all arms, so that nested draws keep their correlation and arms
     stay paired. Covariances estimated from a handful of draws are shrunk to a diagonal exactly as variances
     are to their trend, with PRIOR_DF (an inverse-Wishart prior): the prior's share is noise of its own, from
-    streams named by `own` and the rung. A Student factor common to a replicate makes every mean's
+    streams named by `own` and the place of the rung. A Student factor common to a replicate makes every mean's
     distribution t with its moderated variance and degrees of freedom.
     """
     parts = factors(runs)
@@ -245,7 +245,7 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
     noise = np.zeros((count, len(runs)))
     for part in parts:
         shared = np.stack([_normals(count, part.name, level) for level in part.levels])
-        alone = np.stack([_normals(count, "own", own, part.name, n) for n in sorted(runs)])
+        alone = np.stack([_normals(count, "own", own, part.name, rung) for rung in range(len(runs))])
         noise += (part.loadings @ shared + np.sqrt(part.rest)[:, None] * alone).T
     df = total_variance(parts)[1]
     scale = np.stack([_student_factors(count, round(float(value), 2)) for value in df], axis=1)
