@@ -147,16 +147,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Coverage of nominal 90 % intervals on simulated studies.")
     parser.add_argument("--studies", type=int, default=600, help="simulated studies a family")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="folder for coverage.csv")
+    parser.add_argument("--out", type=Path, help="folder for coverage.csv and coverage.md")
     arguments = parser.parse_args()
     start = time.process_time()
     table = list(rows(simulate(arguments.studies, arguments.seed)))
-    print(
-        f"{arguments.studies} studies a family, seed {arguments.seed}, nominal {LEVEL:.0%}; number of intervals in "
-        f"brackets; {time.process_time() - start:.0f} s of processor time\n"
-    )
-    print(markdown(table))
+    what = f"{arguments.studies} studies a family, seed {arguments.seed}, nominal {LEVEL:.0%}"
+    text = f"{what}; number of intervals in brackets.\n\n{markdown(table)}\n"
+    print(f"{text}\n{time.process_time() - start:.0f} s of processor time")
     if arguments.out:
+        (arguments.out / "coverage.md").write_text(f"# Coverage on simulated studies\n\n{text}", encoding="utf-8")
         with (arguments.out / "coverage.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
             writer.writeheader()
