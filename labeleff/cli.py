@@ -168,8 +168,12 @@ def utility(
     delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = 0.90,
     method: Annotated[
-        str | None, typer.Option(help="The baseline's curve: pchip, log or linear (default: pchip).")
-    ] = None,
+        str,
+        typer.Option(
+            help="The baseline's curve: bayes; pchip, log or linear, which stay inside the ladder; or a formula: pow2, "
+            "pow3, pow4, exp3, log2, mmf4, wbl4, hill3."
+        ),
+    ] = "bayes",
     convention: Annotated[
         str, typer.Option(help="definition, or selfstudy: add what the paper's reference code computes.")
     ] = "definition",
@@ -181,7 +185,6 @@ def utility(
 ) -> None:
     """Report the utility of runs measured elsewhere, from a CSV file; optional columns: draw, seed, task."""
     from labeleff import runs_options
-    from labeleff.interpolation import DEFAULT_METHOD
     from labeleff.runs_report import build
 
     options = runs_options.Options(
@@ -193,7 +196,7 @@ def utility(
         scale=runs_options.scale(scale),
         delimiter=runs_options.delimiter(delimiter),
         level=level,
-        method=method or DEFAULT_METHOD,
+        method=method,
         convention=runs_options.convention(convention),
         title=title,
         metric=metric_name,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labeleff.break_even import Crossing, crossing
+from labeleff.curve import needed
 from labeleff.mean_ratio import MeanRatio, mean_ratios
 from labeleff.measured import Measured, Place
 from labeleff.utilities import UtilityPoint, utilities
@@ -25,7 +26,7 @@ class Comparison:
 
 
 def compare_arms(measured: Measured, baseline: str | None = None) -> list[Comparison]:
-    """Utility of every other arm with finished runs, where the baseline's curve has at least two rungs.
+    """Utility of every other arm with finished runs, where the baseline has as many rungs as the method needs.
 
     `baseline` defaults to the one that `measured` names.
     """
@@ -35,7 +36,7 @@ def compare_arms(measured: Measured, baseline: str | None = None) -> list[Compar
 
 def _at(measured: Measured, place: Place, baseline: str) -> Iterator[Comparison]:
     base = measured.at(place, baseline)
-    if len(base) < 2:
+    if len(base) < needed(measured.method):
         return
     arms = {arm: measured.at(place, arm) for arm in measured.arms if arm != baseline}
     arms = {arm: runs for arm, runs in arms.items() if runs}

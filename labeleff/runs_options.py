@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from labeleff.curve import BAYES, methods
 from labeleff.delimited import DELIMITERS
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
-from labeleff.interpolation import DEFAULT_METHOD, METHODS
 from labeleff.runs_rows import column_names
 from labeleff.runs_table import Scale
 
@@ -38,7 +38,7 @@ class Options:
     scale: Scale | None = None
     delimiter: str | None = None
     level: float = 0.90
-    method: str = DEFAULT_METHOD
+    method: str = BAYES
     convention: Convention = "definition"
     title: str | None = None
     metric: str = "accuracy"
@@ -52,8 +52,8 @@ class Options:
             raise OptionError(f"--chance: found {self.chance:g}, expected an accuracy from 0 to under 1, e.g. 0.1")
         if self.test_count is not None and self.test_count < 1:
             raise OptionError(f"--test-count: found {self.test_count}, expected a number of examples from 1")
-        if self.method not in METHODS:
-            raise UnknownNameError("--method", self.method, METHODS)
+        if self.method not in methods():
+            raise UnknownNameError("--method", self.method, methods())
         for option, text in (("--title", self.title), ("--metric-name", self.metric)):
             if text is not None and not (text.strip() and text.isprintable()):
                 raise OptionError(f"{option}: found {text!r}, expected a name without line breaks")

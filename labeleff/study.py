@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from labeleff import catalogue
 from labeleff.cell import Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
@@ -84,8 +84,8 @@ class Study(Frozen):
     precision: Precision = "auto"
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
-    curve: Literal["pchip", "log", "linear"] = "pchip"
-    """How the baseline's curve runs between its rungs: isotonic PCHIP in ln n, linear in ln n, or linear in n."""
+    curve: str = "bayes"
+    """How the baseline's curve is fitted and inverted: a name of labeleff.curve.methods()."""
     level: float = Field(default=0.90, gt=0.5, lt=1)
     """Probability that intervals are made for."""
 
@@ -113,6 +113,16 @@ class Study(Frozen):
         if rungs[0] < 1:
             raise StudyError(f"rungs: found {rungs[0]}, expected label counts of at least 1")
         return rungs
+
+    @field_validator("curve")
+    @classmethod
+    def _method(cls, name: str, info: ValidationInfo) -> str:
+        from labeleff import curve, families  # scipy is slow to import, and most commands need none
+
+        curve.check_method(name)
+        if name in families.FAMILIES and "rungs" in info.data:
+            families.check_rungs(name, len(info.data["rungs"]))
+        return name
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
