@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeleff import figures, tables
+from labeleff import figures, tables, utility_figure
 from labeleff.comparison import Comparison
 from labeleff.errors import RecordError
 from labeleff.files import write_together
@@ -53,7 +53,7 @@ def draw(measured: Measured, comparisons: Sequence[Comparison]) -> Drawn:
             drawn[place][f"accuracy-{slug}"] = figures.accuracy(measured, place)
         here = [item for item in comparisons if item.place == place]
         if here:
-            drawn[place][f"utility-{slug}"] = figures.utility(measured, here)
+            drawn[place][f"utility-{slug}"] = utility_figure.utility(measured, here)
     return drawn
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from labeleff import figures, outputs, sections, shortcomings, tables
 from labeleff.cell import Budget
 from labeleff.comparison import Comparison, compare_arms
+from labeleff.curve import needed
 from labeleff.explanation import explain
 from labeleff.markdown import percent, table
 from labeleff.measured import Measured, Place
@@ -61,7 +62,7 @@ def _document(
         finished = sum(results.value(record) is not None for record in results.cells)
         yield (
             f"No utility can be given yet: {finished} of {results.expected} cells have finished, and it takes the "
-            f"baseline {study.baseline} at two rungs and another arm at one."
+            f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
         )
     yield from sections.verdicts(measured, comparisons)
     yield from sections.weak_points(shortcomings.flags(results, measured, comparisons))

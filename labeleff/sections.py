@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from labeleff.comparison import Comparison
-from labeleff.markdown import break_even, percent, table, worth
+from labeleff.markdown import amount, break_even, percent, ratio, table
 from labeleff.measured import Measured, Place
+from labeleff.reading import worth
 from labeleff.stats import Runs
 from labeleff.verdict import verdict
 
@@ -77,6 +78,6 @@ def _utilities(measured: Measured, place: Place, comparisons: Sequence[Compariso
     header = ["arm", *(f"n = {n:,}" for n in rungs), "break-even at n"]
     rows = []
     for item in comparisons:
-        points = {point.n: worth(point) for point in item.points}
+        points = {point.n: amount(worth(point), ratio) for point in item.points}
         rows.append([item.arm, *(points.get(n, "–") for n in rungs), break_even(item.crossing)])
     return table(header, rows)

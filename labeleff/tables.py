@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 INTEGERS = ("draws", "seeds", "failed", "missing", "test_count", "seed", "peak_memory_bytes")
+OVER = ("above", "extrapolated")
+"""Kinds that lie over the last rung."""
 
 
 def columns(text: str) -> list[str]:
@@ -34,9 +36,11 @@ and aren't there yet."""
 UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
-    "n1_low n1_high p_above p_below flags"
+    "n1_low n1_high p_above p_below p_never factor flags"
 )
-"""`utility` is empty unless measured; a bound stands in `utility_at_least` or `utility_at_most`."""
+"""`utility` is measured for the kind "inside" and a model's for "extrapolated", then `factor` times the last rung; what
+was measured outside the ladder stands in `utility_at_least` or `utility_at_most`; `p_never`: share of the model's
+curves that never reach the accuracy."""
 
 
 def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
@@ -113,19 +117,21 @@ def utilities(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "baseline_accuracy": point.baseline_accuracy,
             "kind": point.kind,
             "utility": point.utility,
-            "utility_at_least": point.bound if point.kind == "above" else None,
+            "utility_at_least": point.bound if point.kind in OVER else None,
             "utility_at_most": point.bound if point.kind == "below" else None,
             "utility_low": point.low,
             "utility_high": point.high,
             "low_is_bound": point.low_bound,
             "high_is_bound": point.high_bound,
             "n1": point.n1,
-            "n1_at_least": point.n1_bound if point.kind == "above" else None,
+            "n1_at_least": point.n1_bound if point.kind in OVER else None,
             "n1_at_most": point.n1_bound if point.kind == "below" else None,
             "n1_low": point.n1_low,
             "n1_high": point.n1_high,
             "p_above": point.p_above,
             "p_below": point.p_below,
+            "p_never": point.p_never,
+            "factor": point.factor,
             "flags": "; ".join(point.flags),
         }
         for item in comparisons

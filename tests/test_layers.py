@@ -14,14 +14,15 @@ LAYERS = [
     {"average"},
     {"curve"},
     {"utilities", "selfstudy", "differences", "variance", "power", "ties", "diagnostics"},
-    {"break_even", "mean_ratio"},
+    {"break_even", "mean_ratio", "reading"},
     {"delimited", "runs_table"},
     {"runs_rows"},
     {"runs_csv"},
     {"measured"},
     {"comparison", "markdown"},
     {"tables", "figures", "evidence", "verdict", "explanation"},
-    {"outputs", "sections", "selfstudy_table"},
+    {"utility_figure", "sections", "selfstudy_table"},
+    {"outputs"},
     {"runs_options"},
     {"runs_measured"},
     {"runs_report"},
@@ -41,7 +42,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 24
+TORCH_FREE = 25
 """The first rows, that must not import torch."""
 
 

@@ -15,7 +15,10 @@ import pytest
 from malformed import HEADER, PERCENT, ROWS, table, with_column
 
 from labeleff import tables
+from labeleff.curve import methods
 from labeleff.errors import LabeleffError, OptionError
+from labeleff.families import FAMILIES
+from labeleff.interpolation import METHODS
 from labeleff.runs_options import Options
 from labeleff.runs_report import build
 
@@ -81,7 +84,9 @@ def test_what_is_written() -> None:
 
 
 def test_the_numbers_of_the_csvs() -> None:
-    report(table([*rows("scratch"), *rows("rotation", 0.05)]), chance=0.1, test_count=1000, metric="top-1")
+    report(
+        table([*rows("scratch"), *rows("rotation", 0.05)]), chance=0.1, test_count=1000, metric="top-1", method="pchip"
+    )
     summary = csv("summary.csv").set_index(["arm", "n"])
     row = summary.loc[("rotation", 50)]
     assert row["mean"] == pytest.approx(0.47)
@@ -147,8 +152,16 @@ def test_one_run_a_rung() -> None:
 
 def test_an_arm_with_fewer_runs_is_flagged() -> None:
     text = report(table([*rows("scratch"), *rows("rotation", 0.05, runs=1)]))
-    assert "**Few runs**: rotation has fewer than 3 runs at 20, 50, 100, 200 and 500 labels." in text
+    assert "**Few runs**: fewer than 3 runs: rotation at 20, 50, 100, 200 and 500 labels." in text
     assert "1 to 3 runs a rung" in text
+
+
+@pytest.mark.parametrize("method", methods())
+def test_every_method_is_explained(method: str) -> None:
+    text = report(table([*rows("scratch"), *rows("rotation", 0.05)]), method=method)
+    assert f"**Curve** ({method}): " in text
+    assert ("leave out the doubt whether the formula is right" in text) == (method in FAMILIES)
+    assert ("never drawn beyond the rungs" in text) == (method in METHODS)
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -180,7 +193,7 @@ def test_paired_runs_have_differences() -> None:
 
 def test_other_ladders_and_few_shared_rungs() -> None:
     low, high = {5: 0.2, 7: 0.25}, {10**6: 0.9, 10**15 - 1: 0.95}
-    text = report(table([*rows("scratch"), *rows("low", ladder=low), *rows("high", ladder=high)]))
+    text = report(table([*rows("scratch"), *rows("low", ladder=low), *rows("high", ladder=high)]), method="log")
     assert "| low " in text
     assert set(csv("utility.csv").kind) == {"below", "above"}
     assert "Where it stops paying is not measured." in text
@@ -209,6 +222,7 @@ def test_the_reference_codes_convention_stands_beside_the_definitions() -> None:
         (table(ROWS[:6]), {}, "found the one arm 'scratch'"),
         (table(ROWS[4:]), {}, "expected at least two for a curve"),
         (table([["a", *row[1:]] for row in ROWS[:6]]), {}, "--baseline isn't given"),
+        (table(), {"method": "mmf4"}, "--method mmf4 has 4 parameters and needs as many label counts of the baseline"),
         (table(PERCENT), {"scale": "fraction"}, "line 2, column 'accuracy'"),
         (table(), {"columns": {"draw": "draws"}}, "column 'draws'"),
         (table([[a, n, r, "0"] for a, n, r, _ in ROWS]), {"convention": "selfstudy"}, "--convention selfstudy"),
@@ -248,7 +262,10 @@ def test_any_table_has_a_report(seed: int) -> None:
     ]
     convention = source.choice(["definition", "selfstudy"])
     text = report(
-        table(content), method=source.choice(["pchip", "log", "linear"]), convention=convention, drawn=seed < 5
+        table(content),
+        method=source.choice(["bayes", "bayes", "pchip", "log", "linear", "log2"]),
+        convention=convention,
+        drawn=seed < 5,
     )
     assert len(csv("utility.csv")) == len({(row[0], row[1]) for row in content if row[0] != "scratch"})
     assert not re.search(r"\b(nan|inf|None)\b", text)
