@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labeleff.break_even import Crossing, crossing
@@ -32,6 +32,13 @@ def compare_arms(measured: Measured, baseline: str | None = None) -> list[Compar
     """
     name = baseline or measured.baseline
     return [item for place in measured.places for item in _at(measured, place, name)]
+
+
+def ranked(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRatio]]:
+    """Those that have a mean over the ladder, place by place, the best of each first."""
+    places = list(dict.fromkeys(item.place for item in comparisons))
+    found = [(item, item.mean) for item in comparisons if item.mean is not None]
+    return sorted(found, key=lambda pair: (places.index(pair[0].place), -pair[1].ratio))
 
 
 def _at(measured: Measured, place: Place, baseline: str) -> Iterator[Comparison]:

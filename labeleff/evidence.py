@@ -11,7 +11,6 @@ from labeleff.comparison import Comparison
 from labeleff.curve import needed
 from labeleff.markdown import percent
 from labeleff.measured import Measured, Place
-from labeleff.stats import mean_intervals
 from labeleff.utilities import FAR, UtilityPoint
 
 NEAR_CHANCE = 0.02
@@ -49,7 +48,7 @@ def _curve(measured: Measured, place: Place) -> Iterator[str]:
         )
     if len(base) < 2:
         return
-    intervals = mean_intervals(base, level=measured.level)
+    intervals = measured.intervals[place, measured.baseline]
     for first, second in itertools.pairwise(intervals):
         error = np.hypot(first.standard_error or 0.0, second.standard_error or 0.0)
         if error > 0 and first.mean - second.mean > 2 * error:

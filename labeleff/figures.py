@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from labeleff.measured import Measured, Place
-from labeleff.stats import mean_intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +111,7 @@ def accuracy(measured: Measured, place: Place) -> Figure:
         runs = measured.at(place, arm)
         if not runs:
             continue
-        intervals = mean_intervals(runs, level=measured.level)
+        intervals = measured.intervals[place, arm]
         ns = [item.n for item in intervals]
         axes.plot(ns, [100 * item.mean for item in intervals], label=label(arm), markersize=4.5, linewidth=1.5, **style)
         dots = [(item.n, 100 * value) for item in intervals for value in runs[item.n].values()]

@@ -30,6 +30,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
     return "\n".join([line(cells[0]), line(rule), *(line(row) for row in cells[1:])])
 
 
+def bold(text: str) -> str:
+    """The text in bold."""
+    return f"**{text}**"
+
+
 def count(value: float) -> str:
     """A label count: whole under 10,000 and thousands by commas, three significant digits above."""
     if value >= 10_000:

@@ -27,10 +27,11 @@ Drawn = dict[Place, dict[str, "Figure"]]
 
 
 def csvs(measured: Measured, comparisons: Sequence[Comparison]) -> dict[str, bytes]:
-    """`summary.csv` and `utility.csv`."""
+    """`summary.csv`, `utility.csv` and `ranking.csv`."""
     return {
         "summary.csv": tables.to_csv(tables.summary(measured)),
         "utility.csv": tables.to_csv(tables.utilities(comparisons)),
+        "ranking.csv": tables.to_csv(tables.ranking(comparisons)),
     }
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from labeleff.comparison import Comparison
-from labeleff.markdown import amount, break_even, percent, ratio, table
+from labeleff.comparison import Comparison, ranked
+from labeleff.curve import extrapolates
+from labeleff.markdown import amount, bold, break_even, percent, ratio, table
+from labeleff.mean_ratio import MeanRatio
 from labeleff.measured import Measured, Place
 from labeleff.reading import worth
 from labeleff.stats import Runs
+from labeleff.ties import tied_by_rung
+from labeleff.utilities import FAR
 from labeleff.verdict import verdict
 
 
@@ -41,6 +45,7 @@ def section(
     if here:
         yield f"### Utility against {measured.baseline}"
         yield _utilities(measured, place, here)
+        yield from _ranking(measured, here)
     alternative = title.replace("[", "\\[").replace("]", "\\]")
     for name in figures:
         what = name.partition("-")[0]
@@ -48,16 +53,60 @@ def section(
 
 
 def _accuracies(measured: Measured, place: Place) -> Iterator[str]:
-    setting = measured.settings[place]
+    setting, arms = measured.settings[place], measured.arms_at(place)
     yield f"### {setting.quantity[0].upper()}{setting.quantity[1:]}, mean ± standard deviation"
-    header = ["arm", *(f"n = {n:,}" for n in setting.rungs)]
-    rows = [
-        [arm, *(_mean(measured.at(place, arm), n, measured.wanted) for n in setting.rungs)]
-        for arm in measured.arms_at(place)
-    ]
-    yield table(header, rows)
+    best = _best(measured, place)
+    rows = []
+    for arm in arms:
+        cells = [_mean(measured.at(place, arm), n, measured.wanted) for n in setting.rungs]
+        marked = [bold(text) if (arm, n) in best else text for n, text in zip(setting.rungs, cells, strict=True)]
+        rows.append([arm, *marked])
+    yield table(["arm", *(f"n = {n:,}" for n in setting.rungs)], rows)
     chance = "" if setting.chance is None else f" Chance: {percent(setting.chance)} %."
-    yield f"{measured.design}.{chance}"
+    level = f"({100 * measured.level:g} %, all arms of a rung together)"
+    told = f" Bold: can't be told from the best at that n {level}." if best else ""
+    yield f"{measured.design}.{chance}{told}"
+
+
+def _best(measured: Measured, place: Place) -> set[tuple[str, int]]:
+    """Arms that can't be told from the best, rung by rung; none where nothing shows how arms spread."""
+    arms = {arm: runs for arm in measured.arms if (runs := measured.at(place, arm))}
+    standings = tied_by_rung(arms, level=measured.level)
+    return {
+        (arm, n)
+        for n, rung in standings.items()
+        for arm, standing in rung.items()
+        if standing.tied and standing.low is not None
+    }
+
+
+def _ranking(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """The arms by their mean label ratio."""
+    yield "### Over the whole ladder"
+    found = ranked(comparisons)
+    if not found:
+        yield "The arms have no label count in common, so there is no mean to rank them by."
+        return
+    told = all(mean.low is not None for _, mean in found) and len(found) > 1
+    rows = []
+    for item, mean in found:
+        cells = [item.arm, _mean_ratio(mean), f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
+        rows.append([bold(text) for text in cells[:2]] + cells[2:] if told and mean.tied else cells)
+    yield table(["arm", "mean label ratio", "rungs brought down", "rungs brought up"], rows)
+    ns, most = found[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
+    best = " Bold: can't be told from the best of these arms." if told else ""
+    yield (
+        f"Mean label ratio: on the (geometric) average over n = {ns[0]:,} to {ns[-1]:,}, one label of the arm does the "
+        f"work of so many of {measured.baseline}; the rungs that all arms have count. Label counts over {most} are "
+        "brought down to it, so that the mean is rather too low (`>=`), those under the first rung are brought up to "
+        f"it, so that it is rather too high (`<=`).{best}"
+    )
+
+
+def _mean_ratio(mean: MeanRatio) -> str:
+    sign = ">= " if mean.above and not mean.below else "<= " if mean.below and not mean.above else ""
+    ends = "" if mean.low is None or mean.high is None else f" [{ratio(mean.low)}, {ratio(mean.high)}]"
+    return f"{sign}{ratio(mean.ratio)}{ends}"
 
 
 def _mean(runs: Runs, n: int, wanted: int | None) -> str:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeleff.comparison import Comparison
+from labeleff.comparison import Comparison, ranked
 from labeleff.measured import Measured, Place
-from labeleff.stats import MeanInterval, Runs, mean_intervals, paired_differences, wilson
+from labeleff.stats import wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
-
-INTEGERS = ("draws", "seeds", "failed", "missing", "test_count", "seed", "peak_memory_bytes")
 OVER = ("above", "extrapolated")
 """Kinds that lie over the last rung."""
 
@@ -26,13 +24,16 @@ def columns(text: str) -> list[str]:
     return text.split()
 
 
+INTEGERS = columns(
+    "draws seeds failed missing test_count difference_pairs rungs n_first n_last above below seed peak_memory_bytes"
+)
 SUMMARY = columns(
     "task encoder arm n metric mean sd low high runs draws seeds failed missing chance test_count test_low "
-    "test_high baseline difference difference_low difference_high"
+    "test_high baseline difference difference_low difference_high difference_p difference_pairs"
 )
 """`low`, `high`: interval of the mean over draws and seeds; `test_low`, `test_high`: the test set's sampling
-error; `difference`: from the baseline, over the runs that both have; `missing`: runs that were wanted
-and aren't there yet."""
+error; `difference`: from the baseline, in pairs where draws are shared (0 pairs: unpaired), with its p value;
+`missing`: runs that were wanted and aren't there yet."""
 UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
@@ -41,6 +42,10 @@ UTILITY = columns(
 """`utility` is measured for the kind "inside" and a model's for "extrapolated", then `factor` times the last rung; what
 was measured outside the ladder stands in `utility_at_least` or `utility_at_most`; `p_never`: share of the model's
 curves that never reach the accuracy."""
+
+RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
+"""`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: how many of them were brought
+to what the ladder can tell; `tied`: can't be told from the best."""
 
 
 def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
@@ -62,16 +67,12 @@ def summary(measured: Measured) -> pd.DataFrame:
     return frame(rows, SUMMARY)
 
 
-def _intervals(runs: Runs, level: float) -> dict[int, MeanInterval]:
-    return {item.n: item for item in mean_intervals(runs, level=level)} if runs else {}
-
-
 def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
     setting, level, runs = measured.settings[place], measured.level, measured.at(place, arm)
-    base = measured.at(place, measured.baseline)
     failures = measured.failed.get((place, arm), {})
-    intervals = _intervals(runs, level)
-    differences = _intervals(paired_differences(base, runs), level) if arm != measured.baseline else {}
+    intervals = {item.n: item for item in measured.intervals.get((place, arm), [])}
+    compared = measured.differences.get((place, arm))
+    differences = {item.ns[0]: item for item in compared.rungs} if compared else {}
     for n in measured.asked(place, arm):
         values = list(runs.get(n, {}).values())
         interval, difference = intervals.get(n), differences.get(n)
@@ -100,6 +101,8 @@ def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
             "difference": difference and difference.mean,
             "difference_low": difference and difference.low,
             "difference_high": difference and difference.high,
+            "difference_p": difference and difference.p_value,
+            "difference_pairs": difference and difference.pairs,
         }
 
 
@@ -138,3 +141,27 @@ def utilities(comparisons: Sequence[Comparison]) -> pd.DataFrame:
         for point in item.points
     ]
     return frame(rows, UTILITY)
+
+
+def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """One row an arm that has a mean over the ladder, the best of a place first."""
+    rows = [
+        {
+            "task": item.place.task,
+            "encoder": item.place.encoder,
+            "arm": item.arm,
+            "baseline": item.baseline,
+            "rungs": len(mean.ns),
+            "n_first": mean.ns[0],
+            "n_last": mean.ns[-1],
+            "mean_ratio": mean.ratio,
+            "low": mean.low,
+            "high": mean.high,
+            "mean_log2_ratio": mean.log2,
+            "above": mean.above,
+            "below": mean.below,
+            "tied": mean.tied,
+        }
+        for item, mean in ranked(comparisons)
+    ]
+    return frame(rows, RANKING)
