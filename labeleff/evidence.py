@@ -9,6 +9,7 @@ import numpy as np
 
 from labeleff.comparison import Comparison
 from labeleff.curve import needed
+from labeleff.findings import Findings
 from labeleff.markdown import percent
 from labeleff.measured import Measured, Place
 from labeleff.utilities import FAR, UtilityPoint
@@ -28,10 +29,11 @@ def few_runs(measured: Measured) -> Iterator[str]:
         yield f"**Few runs**: {measured.size} a rung; intervals rest on what the rungs have in common."
 
 
-def flags(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
+def flags(findings: Findings) -> Iterator[str]:
     """One sentence a weakness of curves and utilities, place by place."""
+    measured = findings.measured
     for place in measured.places:
-        here = [item for item in comparisons if item.place == place]
+        here = findings.at(place)
         where = f" ({measured.settings[place].title})" if len(measured.places) > 1 else ""
         for text in (*_curve(measured, place), *_utilities(measured, here)):
             yield f"{text}{where}"

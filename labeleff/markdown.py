@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from labeleff.break_even import Crossing
 from labeleff.reading import Reading
+from labeleff.targets import Share
 from labeleff.utilities import FAR
 
 OPEN = "…"
@@ -55,6 +56,13 @@ def ratio(value: float) -> str:
     return "0.00" if text == "-0.00" else text
 
 
+def money(value: float) -> str:
+    """An amount: about three significant digits, thousands by commas."""
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    return f"{value:,.{digits}f}" if size >= 0.01 or value == 0 else f"{value:.2g}"
+
+
 def interval(reading: Reading, show: Callable[[float], str]) -> str:
     """`[low, high]`; an end that wasn't measured is three dots, one that a model leaves open is called so."""
     endless = OPEN if reading.p_never is None else ENDLESS
@@ -88,6 +96,16 @@ def amount(reading: Reading, show: Callable[[float], str]) -> str:
     if reading.shown == "extrapolated":
         parts.append(f"({extent(reading)})")
     return " ".join(parts)
+
+
+def portion(share: Share) -> str:
+    """`25 %`, `<= 25 %`, `25 to 50 %`, or a dash."""
+    low, high = (None if end is None else f"{100 * end:.3g}" for end in (share.at_least, share.at_most))
+    if share.value is not None:
+        return f"{100 * share.value:.3g} %"
+    if low is not None and high is not None:
+        return f"{low} to {high} %"
+    return f">= {low} %" if low is not None else f"<= {high} %" if high is not None else "–"
 
 
 def break_even(crossing: Crossing | None) -> str:

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from labeleff.asked import Cost
 from labeleff.differences import Differences, compare
 from labeleff.stats import MeanInterval, Runs, mean_intervals
 
@@ -74,6 +75,10 @@ class Measured:
     """What runs of different arms have in common where its number is the same."""
     rehearsal: bool = False
     """The numbers mean nothing, and every figure says so."""
+    targets: tuple[float, ...] = ()
+    """Accuracies in 0..1 that labels are to be given for."""
+    cost: Cost | None = None
+    """Price of a label, where what is saved is to be given."""
 
     @property
     def places(self) -> list[Place]:

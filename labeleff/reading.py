@@ -6,11 +6,12 @@ curves never reach the target there is none: the interval's lower end stands for
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from labeleff.inversion import Kind
+from labeleff.inversion import Inversion, Kind
 from labeleff.utilities import FAR, UtilityPoint
 
 Shown = Literal["point", "extrapolated", "lower limit", "at least", "at most"]
@@ -76,3 +77,24 @@ def equivalent(point: UtilityPoint) -> Reading:
 def worth(point: UtilityPoint) -> Reading:
     """The utility n1/n - 1."""
     return equivalent(point).mapped(lambda n1: n1 / point.n - 1)
+
+
+def saved(point: UtilityPoint, per_label: float) -> Reading:
+    """What the labels that the arm saves would have cost."""
+    return equivalent(point).mapped(lambda n1: (n1 - point.n) * per_label)
+
+
+def inverted(row: Inversion, first: float, last: float, *, models: bool) -> Reading:
+    """Labels at which a curve measured from `first` to `last` reaches a target; `models` beyond it or not."""
+    noisy = row.p_above is not None
+    value = row.n if row.kind in ("inside", "extrapolated") else None
+    return Reading(
+        kind=row.kind,
+        value=value,
+        bound={"above": last, "extrapolated": last, "below": first}.get(row.kind),
+        low=(row.low or None) if noisy else None,
+        high=None if not noisy or row.high == math.inf else row.high,
+        interval=noisy,
+        factor=row.n / last if row.kind == "extrapolated" else None,
+        p_never=row.p_above if models else None,
+    )

@@ -48,6 +48,8 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measured:
         method=options.method,
         design=_design(table),
         shared=table.shared,
+        targets=options.targets,
+        cost=options.cost,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from labeleff.asked import Cost, check_folder
 from labeleff.curve import BAYES, methods
 from labeleff.delimited import DELIMITERS
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
@@ -44,6 +45,9 @@ class Options:
     metric: str = "accuracy"
     chance: float | None = None
     test_count: int | None = None
+    targets: tuple[float, ...] = ()
+    """Accuracies in 0..1."""
+    cost: Cost | None = None
 
     def __post_init__(self) -> None:
         if not 0.5 < self.level < 1:
@@ -57,18 +61,7 @@ class Options:
         for option, text in (("--title", self.title), ("--metric-name", self.metric)):
             if text is not None and not (text.strip() and text.isprintable()):
                 raise OptionError(f"{option}: found {text!r}, expected a name without line breaks")
-        _check_folder(self.out)
-
-
-def _check_folder(out: Path) -> None:
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise OptionError(f"--out: {out} is a file, expected a folder")
-    from labeleff.record import FILE_NAME
-
-    if (out / FILE_NAME).exists():
-        raise OptionError(f"--out: {out} holds a study's {FILE_NAME}, expected a folder for this report alone")
+        check_folder(self.out)
 
 
 def columns(assignments: Sequence[str]) -> dict[str, str]:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labeleff.asked import Cost
 from labeleff.comparison import Comparison, ranked
 from labeleff.measured import Measured, Place
+from labeleff.reading import Reading, equivalent, saved, worth
 from labeleff.stats import wilson
+from labeleff.targets import Needed
+from labeleff.utilities import UtilityPoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
-OVER = ("above", "extrapolated")
-"""Kinds that lie over the last rung."""
 
 
 def columns(text: str) -> list[str]:
@@ -37,12 +39,18 @@ error; `difference`: from the baseline, in pairs where draws are shared (0 pairs
 UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
-    "n1_low n1_high p_above p_below p_never factor flags"
+    "n1_low n1_high p_above p_below p_never factor saved saved_low saved_high saved_at_least saved_at_most "
+    "saved_unit flags"
 )
 """`utility` is measured for the kind "inside" and a model's for "extrapolated", then `factor` times the last rung; what
 was measured outside the ladder stands in `utility_at_least` or `utility_at_most`; `p_never`: share of the model's
-curves that never reach the accuracy."""
+curves that never reach the accuracy; `saved`: n1 - n labels at the price of one, empty without a price."""
 
+TARGETS = columns(
+    "task encoder arm target rungs kind n n_at_least n_at_most n_low n_high p_never factor baseline share "
+    "share_at_least share_at_most reason"
+)
+"""Labels for an accuracy (`target`), kinds and bounds as in UTILITY; `share`: of the baseline's labels."""
 RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
 """`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: how many of them were brought
 to what the ladder can tell; `tied`: can't be told from the best."""
@@ -106,41 +114,72 @@ def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
         }
 
 
-def utilities(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One row an arm and rung."""
+def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> pd.DataFrame:
+    """One row an arm and rung; what is saved where labels have a price."""
+    rows = [_utility(item, point, cost) for item in comparisons for point in item.points]
+    return frame(rows, UTILITY)
+
+
+def _utility(item: Comparison, point: UtilityPoint, cost: Cost | None) -> Row:
+    return {
+        "task": item.place.task,
+        "encoder": item.place.encoder,
+        "arm": item.arm,
+        "baseline": item.baseline,
+        "n": point.n,
+        "runs": point.runs,
+        "accuracy": point.accuracy,
+        "baseline_accuracy": point.baseline_accuracy,
+        "kind": point.kind,
+        **_numbers("utility", worth(point)),
+        "low_is_bound": point.low_bound,
+        "high_is_bound": point.high_bound,
+        **_numbers("n1", equivalent(point)),
+        "p_above": point.p_above,
+        "p_below": point.p_below,
+        "p_never": point.p_never,
+        "factor": point.factor,
+        **(_numbers("saved", saved(point, cost.per_label)) if cost else {}),
+        "saved_unit": cost and cost.unit,
+        "flags": "; ".join(point.flags),
+    }
+
+
+def _numbers(name: str, reading: Reading) -> Row:
+    """The number, its interval, and what was measured of it outside the ladder."""
+    return {
+        name: reading.value,
+        f"{name}_low": reading.low,
+        f"{name}_high": reading.high,
+        f"{name}_at_least": None if reading.kind == "below" else reading.bound,
+        f"{name}_at_most": reading.bound if reading.kind == "below" else None,
+    }
+
+
+def targets(found: Sequence[Needed], baseline: str) -> pd.DataFrame:
+    """One row an arm and accuracy."""
     rows = [
         {
             "task": item.place.task,
             "encoder": item.place.encoder,
             "arm": item.arm,
-            "baseline": item.baseline,
-            "n": point.n,
-            "runs": point.runs,
-            "accuracy": point.accuracy,
-            "baseline_accuracy": point.baseline_accuracy,
-            "kind": point.kind,
-            "utility": point.utility,
-            "utility_at_least": point.bound if point.kind in OVER else None,
-            "utility_at_most": point.bound if point.kind == "below" else None,
-            "utility_low": point.low,
-            "utility_high": point.high,
-            "low_is_bound": point.low_bound,
-            "high_is_bound": point.high_bound,
-            "n1": point.n1,
-            "n1_at_least": point.n1_bound if point.kind in OVER else None,
-            "n1_at_most": point.n1_bound if point.kind == "below" else None,
-            "n1_low": point.n1_low,
-            "n1_high": point.n1_high,
-            "p_above": point.p_above,
-            "p_below": point.p_below,
-            "p_never": point.p_never,
-            "factor": point.factor,
-            "flags": "; ".join(point.flags),
+            "target": item.target,
+            "rungs": item.rungs,
+            **(
+                _numbers("n", item.labels)
+                | {"kind": item.labels.kind, "p_never": item.labels.p_never, "factor": item.labels.factor}
+                if item.labels
+                else {}
+            ),
+            "baseline": baseline,
+            "share": item.share.value,
+            "share_at_least": item.share.at_least,
+            "share_at_most": item.share.at_most,
+            "reason": item.reason,
         }
-        for item in comparisons
-        for point in item.points
+        for item in found
     ]
-    return frame(rows, UTILITY)
+    return frame(rows, TARGETS)
 
 
 def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:

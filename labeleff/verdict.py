@@ -15,12 +15,16 @@ def verdict(comparison: Comparison) -> str:
 
 
 def _surest(points: list[UtilityPoint]) -> UtilityPoint:
-    """The rung with the highest lower end; without intervals the one of the highest utility or bound."""
+    """The rung with the highest lower end; without intervals the one of the highest utility or bound.
+
+    Beyond the ladder a lower end counts up to what was measured.
+    """
 
     def merit(point: UtilityPoint) -> tuple[float, float]:
-        value = point.utility if point.utility is not None else point.bound
+        value = point.utility if point.bound is None else point.bound
         assert value is not None
-        return (-1.0 if point.low is None else point.low, value)
+        low = -1.0 if point.low is None else point.low
+        return (low if point.kind in ("inside", "below") else min(low, value), value)
 
     return max(points, key=merit)
 

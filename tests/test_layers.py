@@ -7,7 +7,8 @@ PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
     {"cell", "seeding", "places", "files"},
-    {"record"},
+    {"record", "complaint"},
+    {"asked"},
     {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
     {"noise"},
     {"inversion"},
@@ -19,7 +20,8 @@ LAYERS = [
     {"runs_rows"},
     {"runs_csv"},
     {"measured"},
-    {"comparison", "markdown"},
+    {"comparison", "targets"},
+    {"findings", "markdown"},
     {"tables", "figures", "evidence", "verdict", "explanation"},
     {"utility_figure", "sections", "selfstudy_table"},
     {"outputs"},
@@ -27,7 +29,7 @@ LAYERS = [
     {"runs_measured"},
     {"runs_report"},
     {"study"},
-    {"results", "jobs", "estimate", "planning"},
+    {"results", "jobs", "estimate", "planning", "wishes"},
     {"throughput", "shortcomings"},
     {"report"},
     {"tensors", "counter"},
@@ -42,7 +44,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 25
+TORCH_FREE = 27
 """The first rows, that must not import torch."""
 
 

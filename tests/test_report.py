@@ -9,14 +9,17 @@ from pathlib import Path
 from unittest import mock
 
 import factories
+import pandas as pd
 import pytest
 
 from labeleff import report
+from labeleff.asked import Cost
 from labeleff.comparison import compare_arms
-from labeleff.errors import RecordError
+from labeleff.errors import LabeleffError, RecordError
 from labeleff.record import Conditions
 from labeleff.results import load
 from labeleff.verdict import verdict
+from labeleff.wishes import Wishes
 
 
 def built(folder: Path) -> str:
@@ -165,6 +168,54 @@ def test_verdicts_in_words(tmp_path: Path) -> None:
     few = {item.arm: verdict(item) for item in compare_arms(results.measured)}
     assert "rotation/linear is worth at least U = 49.0 [" in few["rotation/linear"]
     assert few["rotation/finetune"].endswith("it is still over scratch/finetune at 1,000 labels.")
+
+
+def test_the_same_records_looked_at_otherwise(tmp_path: Path) -> None:
+    folder = factories.folder(tmp_path / "in", rungs=[20, 50, 100, 200])
+    report.build(folder)
+    before = whole(folder)
+    wishes = Wishes("rotation/linear", "log", 0.8, (0.5,), Cost(per_label=2, unit="hours"), tmp_path / "out")
+    with mock.patch("labeleff.figures.render", return_value=b""):
+        text = report.build(folder, wishes).read_text()
+    assert whole(folder) == before
+    for part in (
+        "### Utility against rotation/linear",
+        "hold 80 %",
+        "**Curve** (log)",
+        "for 50 %",
+        "### Saved (hours)",
+    ):
+        assert part in text
+    assert text.rstrip("`\n").endswith(f"\nlabeleff report DIR {wishes.text}")
+    assert set(pd.read_csv(tmp_path / "out" / "utility.csv").baseline) == {"rotation/linear"}
+    report.build(folder, Wishes(level=0.8))
+    report.build(folder, Wishes(out=folder))
+    assert whole(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        (
+            Wishes(baseline="rotation/liner"),
+            "with --baseline rotation/liner: unknown arm .* did you mean 'rotation/lin",
+        ),
+        (Wishes(method="pchp"), "did you mean 'pchip'"),
+        (Wishes(method="mmf4"), "family mmf4 has 4 parameters"),
+        (Wishes(level=0.3), "with --level 0.3: level: Input should be greater"),
+        (Wishes(out=Path("file")), "--out: file is a file"),
+        (Wishes(out=Path("other")), r"--out: other holds a study's records\.jsonl"),
+    ],
+)
+def test_what_cant_be_wished_leaves_nothing(tmp_path: Path, wishes: Wishes, message: str) -> None:
+    Path("file").touch()
+    folder = factories.folder(tmp_path / "in", rungs=[20, 50, 100])
+    factories.folder(Path("other"), rungs=[20, 50])
+    before = whole(Path())
+    with pytest.raises(LabeleffError, match=message):
+        report.build(folder, wishes)
+    assert whole(Path()) == before
+    assert set(whole(folder)) == {"records.jsonl"}
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from malformed import HEADER, PERCENT, ROWS, table, with_column
 
 from labeleff import tables
+from labeleff.asked import Cost
 from labeleff.curve import methods
 from labeleff.errors import LabeleffError, OptionError
 from labeleff.families import FAMILIES
@@ -52,7 +53,7 @@ def test_what_is_written() -> None:
     text = report(table([*rows("scratch"), *rows("rotation", 0.05)]))
     names = {str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()}
     figures = {f"figures/{what}-runs.{kind}" for what in ("accuracy", "utility") for kind in ("png", "svg")}
-    assert names == {"summary.csv", "utility.csv", "ranking.csv", "report.md", *figures}
+    assert names == {"summary.csv", "utility.csv", "ranking.csv", "targets.csv", "report.md", *figures}
     assert list(csv("summary.csv").columns) == tables.SUMMARY
     assert list(csv("utility.csv").columns) == tables.UTILITY
     headings = [line for line in text.splitlines() if line.startswith("#")]
@@ -174,6 +175,22 @@ def test_arms_are_ranked_over_the_ladder() -> None:
     assert "| **good**  | **>= " in section
     assert re.search(r"\| worse     \| +<= ", section)
     assert "Bold: can't be told from the best of these arms." in section
+
+
+def test_labels_for_accuracies_and_what_is_saved() -> None:
+    content = table([*rows("scratch"), *rows("rotation", 0.05)])
+    text = report(content, targets=(0.5, 0.66), cost=Cost(per_label=0.1, unit="hours"))
+    assert "### Saved (hours)" in text
+    assert "(n1 - n) labels at 0.1 hours a label" in text
+    assert re.search(r"\| arm +\| +for 50 % \| +share \| +for 66 % \|", text)
+    worth = csv("utility.csv")
+    assert worth.saved.tolist() == pytest.approx((0.1 * (worth.n1 - worth.n)).tolist(), rel=1e-6)
+    assert set(worth.saved_unit) == {"hours"}
+    assert worth.set_index("n").loc[500].saved_at_least == 0
+    assert csv("targets.csv").n.notna().all()
+    report(content)
+    assert csv("utility.csv")[["saved", "saved_low", "saved_at_least", "saved_unit"]].isna().all(axis=None)
+    assert csv("targets.csv").empty
 
 
 def test_arms_without_a_common_rung_have_no_rank() -> None:
