@@ -49,6 +49,16 @@ def check_method(name: str) -> None:
         raise UnknownNameError("curve method", name, methods())
 
 
+def needed(method: str) -> int:
+    """Rungs without which a curve can't be fitted: two, or as many as a family has parameters."""
+    return max(2, families.needed(method)) if method in families.FAMILIES else 2
+
+
+def extrapolates(method: str) -> bool:
+    """Whether the method models the curve beyond the last rung."""
+    return method not in METHODS
+
+
 def needs_fractions(method: str) -> bool:
     """Whether the method takes accuracies in 0..1 alone."""
     return method not in METHODS

@@ -7,26 +7,29 @@ PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
     {"cell", "seeding", "places", "files"},
-    {"record"},
+    {"record", "complaint"},
+    {"asked"},
     {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
     {"noise"},
     {"inversion"},
     {"average"},
     {"curve"},
     {"utilities", "selfstudy", "differences", "variance", "power", "ties", "diagnostics"},
-    {"break_even", "mean_ratio"},
+    {"break_even", "mean_ratio", "reading"},
     {"delimited", "runs_table"},
     {"runs_rows"},
     {"runs_csv"},
     {"measured"},
-    {"comparison", "markdown"},
+    {"comparison", "targets"},
+    {"findings", "markdown"},
     {"tables", "figures", "evidence", "verdict", "explanation"},
-    {"outputs", "sections", "selfstudy_table"},
+    {"utility_figure", "sections", "selfstudy_table"},
+    {"outputs"},
     {"runs_options"},
     {"runs_measured"},
     {"runs_report"},
     {"study"},
-    {"results", "jobs", "estimate", "planning"},
+    {"results", "jobs", "estimate", "planning", "wishes"},
     {"throughput", "shortcomings"},
     {"report"},
     {"tensors", "counter"},
@@ -41,7 +44,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 24
+TORCH_FREE = 27
 """The first rows, that must not import torch."""
 
 
