@@ -98,9 +98,10 @@ def _curve(method: str) -> str:
     if method == BAYES:
         return (
             "an average of saturating curves, weighted by how well they fit, with room for what none of them fits. "
-            "Between the rungs n1 is the geometric mean of what it says and what a monotone cubic (PCHIP) in ln n "
-            "through the isotonic means says; beyond the last rung it alone speaks. There it was somewhat early on "
-            f"real curves, and past {FAR:g} times the last rung off by a factor of 3 in the mean."
+            "Between the rungs n1 is that of a monotone cubic (PCHIP) in ln n through the isotonic means, and its "
+            "interval lies between the cubic's and the average's; beyond the last rung the average alone speaks. There "
+            f"it was somewhat early on real curves, and past {FAR:g} times the last rung off by a factor of 3 in the "
+            "mean."
         )
     names = families.FAMILIES[method].names
     formula = families.FAMILIES[method].template.format(**{name: name for name in names})
