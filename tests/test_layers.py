@@ -22,7 +22,7 @@ LAYERS = [
     {"measured"},
     {"comparison", "targets", "formulas"},
     {"findings", "markdown"},
-    {"tables", "figures", "curve_evidence", "verdict", "explanation"},
+    {"tables", "figures", "curve_evidence", "verdict", "explanation", "resolution"},
     {"evidence"},
     {"utility_figure", "sections", "selfstudy_table"},
     {"outputs"},

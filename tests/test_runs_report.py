@@ -64,6 +64,7 @@ def test_what_is_written() -> None:
         "### Accuracy (%), mean ± standard deviation",
         "### Utility against scratch",
         "### Over the whole ladder",
+        "### How many runs are enough",
         "## What the numbers mean",
         "## Where the numbers come from",
         "## Reproduce",
