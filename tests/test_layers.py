@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
-    {"cell", "seeding", "places", "files"},
+    {"cell", "seeding", "places", "files", "collection"},
     {"record", "complaint"},
     {"asked"},
     {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
