@@ -191,7 +191,7 @@ def _outside(axes: Axes, ladder: tuple[int, int], limits: Limits, models: bool) 
     over = np.clip(ladder[1] / ns - 1, *limits)
     under = np.clip(ladder[0] / ns - 1, *limits)
     shade: dict[str, Any] = {"color": "0.9", "linewidth": 0, "zorder": 0}
-    what = ":\nhollow, dashed: extrapolated\narrow: limit, bar: measured" if models else ": bounds only"
+    what = ":\nhollow, dashed: extrapolated\narrow: limit, bar: measured" if models else ":\nbounds only"
     axes.fill_between(ns, over, limits[1], label=f"outside the baseline's ladder{what}", **shade)
     axes.fill_between(ns, limits[0], under, **shade)
 
