@@ -89,8 +89,12 @@ def _given(point: UtilityPoint) -> bool:
 
 
 def _span(rows: Sequence[tuple[int, float, float]]) -> str:
-    low, high = min(row[1] for row in rows), max(row[2] for row in rows)
-    return f"x{low:.2g} to {'never' if high == math.inf else f'x{high:.2g}'}"
+    """The least and the largest answer of all formulas, as multiples of n1."""
+    low, high = (
+        "never" if factor == math.inf else f"x{factor:.2g}"
+        for factor in (min(row[1] for row in rows), max(row[2] for row in rows))
+    )
+    return low if low == high else f"{low} to {high}"
 
 
 def _test_set(measured: Measured, place: Place) -> Iterator[str]:

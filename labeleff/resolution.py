@@ -35,7 +35,8 @@ def enough(measured: Measured, place: Place) -> Iterator[str]:
         yield f"{closest} How many runs would tell them apart can't be said: {'; '.join(reasons) or 'no spread'}."
         return
     header = ["n", "difference (points)", "p", "draws", "least gain they resolve", f"draws for {100 * gain:.1f} points"]
-    yield table(header, [_row(one, row) for one, row in zip(differences.rungs, rows, strict=True)])
+    least = {n: min(len(base[n]), len(runs[n])) for n in base if n in runs}
+    yield table(header, [_row(one, row, least[row.n]) for one, row in zip(differences.rungs, rows, strict=True)])
     limit = "; in brackets, if the spread lies at its upper limit" if any(row.cautious for row in rows) else ""
     notes = f" Noted: {'; '.join(reasons)}." if reasons else ""
     yield (
@@ -69,12 +70,12 @@ def _ends(item: Difference) -> str:
     return "" if item.low is None or item.high is None else f" [{_points(item.low)}, {_points(item.high)}]"
 
 
-def _row(item: Difference, found: Resolution) -> list[str]:
+def _row(item: Difference, found: Resolution, runs: int) -> list[str]:
     chance = "–" if item.p_value is None else "< 0.001" if item.p_value < 0.001 else f"{item.p_value:.2g}"
     least = "–" if found.detectable is None else f"{100 * found.detectable:.1f}"
     cautious = "" if found.cautious is None else f" [{found.cautious:,}]"
     draws = f"{found.draws:,}{cautious}" if found.draws is not None else "–"
-    pairs = f"{found.pairs:,}" if found.pairs else "unpaired"
+    pairs = f"{found.pairs:,}" if found.pairs else f"{runs:,} unpaired"
     return [f"{found.n:,}", f"{_points(item.mean)}{_ends(item)}", chance, pairs, least, draws]
 
 

@@ -53,7 +53,7 @@ def test_arms_on_both_sides_arent_close() -> None:
 
 def test_unpaired_arms() -> None:
     text = said(base=noisy(0, 1), arm=noisy(0.03, 2, first=10))
-    assert "| unpaired |" in text
+    assert "| 4 unpaired |" in text
     assert "Noted: unpaired: no shared draws." in text
 
 
