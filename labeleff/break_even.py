@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,29 @@ def _last_fall(ns: Array, difference: Array) -> Array:
     return np.asarray(np.where(over.any(axis=1), inside, 0.0))
 
 
+@dataclass(frozen=True)
+class _Curve:
+    """The baseline's curve at its own rungs."""
+
+    ns: list[int]
+    values: Array
+    """(R,): through its means."""
+    replicates: Array | None
+    """(B, R): through replicates of them; None without noise."""
+
+    @classmethod
+    def of(cls, baseline: Runs, method: str) -> _Curve:
+        """A method that isn't one of labeleff.interpolation stands for isotonic PCHIP between the rungs."""
+        ns, counts = sorted(baseline), [len(baseline[n]) for n in sorted(baseline)]
+        shape = method if method in METHODS else DEFAULT_METHOD
+        drawn = resample(baseline, BASELINE)
+        return cls(
+            ns=ns,
+            values=fit(ns, means(baseline)[None], counts, shape).values[0],
+            replicates=None if drawn is None else fit(ns, drawn, counts, shape).values,
+        )
+
+
 def crossing(
     baseline: Runs, arm: Runs, *, level: float = 0.90, method: str = BAYES, name: str = ARM
 ) -> Crossing | None:
@@ -57,29 +81,33 @@ def crossing(
     the shared rungs; a method that isn't one of labeleff.interpolation stands for isotonic PCHIP there. The interval
     comes from the same joint replicates as utility's.
     """
+    return crossings(baseline, {name: arm}, level=level, method=method)[name]
+
+
+def crossings(
+    baseline: Runs, arms: Mapping[str, Runs], *, level: float = 0.90, method: str = BAYES
+) -> dict[str, Crossing | None]:
+    """`crossing` of several arms, by name, with one baseline."""
     check_level(level)
-    check_runs(baseline, arm, method)
-    shared = np.array([n for n in sorted(arm) if n in baseline], dtype=float)
-    if len(shared) < 2 or same(baseline, arm):
+    for arm in arms.values():
+        check_runs(baseline, arm, method)
+    curve = _Curve.of(baseline, method)
+    return {name: None if same(baseline, arm) else _crossing(curve, arm, level, name) for name, arm in arms.items()}
+
+
+def _crossing(curve: _Curve, arm: Runs, level: float, name: str) -> Crossing | None:
+    shared = np.array([n for n in sorted(arm) if n in curve.ns], dtype=float)
+    if len(shared) < 2:
         return None
-    ns, counts = sorted(baseline), [len(baseline[n]) for n in sorted(baseline)]
-    columns = np.isin(np.array(sorted(arm)), shared)
-    rows = np.isin(np.array(ns), shared)
-    shape = method if method in METHODS else DEFAULT_METHOD
-
-    def falls(base: Array, other: Array) -> tuple[Array, Array]:
-        difference = other[:, columns] - fit(ns, base, counts, shape).values[:, rows]
-        return _last_fall(shared, difference), difference
-
-    point, difference = falls(means(baseline)[None], means(arm)[None])
-    first, second = resample(baseline, BASELINE), resample(arm, name)
+    columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(curve.ns), shared)
+    difference = (means(arm)[columns] - curve.values[rows])[None]
+    n, drawn = float(_last_fall(shared, difference)[0]), resample(arm, name)
     low = high = None
-    if first is not None and second is not None:
-        found = falls(first, second)[0]
+    if curve.replicates is not None and drawn is not None:
+        found = _last_fall(shared, drawn[:, columns] - curve.replicates[:, rows])
         ends = quantile(found, (1 - level) / 2), quantile(found, (1 + level) / 2)
         low = None if ends[0] == 0 else float(min(ends[0], shared[-1]))
         high = None if ends[1] == math.inf else float(max(ends[1], shared[0]))
-    n = float(point[0])
     kind: Kind = "above" if n == math.inf else "below" if n == 0 else "inside"
     bound = {"above": int(shared[-1]), "below": int(shared[0])}.get(kind)
     changes = int((np.diff(difference[0] > 0)).sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labeleff.break_even import Crossing, crossing
+from labeleff.break_even import Crossing, crossings
 from labeleff.curve import needed
 from labeleff.mean_ratio import MeanRatio, mean_ratios
 from labeleff.measured import Measured, Place
@@ -49,6 +49,6 @@ def _at(measured: Measured, place: Place, baseline: str) -> Iterator[Comparison]
     arms = {arm: runs for arm, runs in arms.items() if runs}
     found = utilities(base, arms, level=measured.level, method=measured.method)
     means = mean_ratios(found, min(base), level=measured.level)
-    for arm, runs in arms.items():
-        cross = crossing(base, runs, level=measured.level, method=measured.method, name=arm)
-        yield Comparison(place, arm, baseline, found[arm].points, cross, means.get(arm))
+    ends = crossings(base, arms, level=measured.level, method=measured.method)
+    for arm in arms:
+        yield Comparison(place, arm, baseline, found[arm].points, ends[arm], means.get(arm))

@@ -99,7 +99,13 @@ def pairs(baseline: Runs, arm: Runs) -> tuple[Pairing, Runs]:
 
 
 def _by_draw(runs: Runs) -> Runs:
-    return {n: {(draw, 0): value for draw, value in level_means(rung, 0).items()} for n, rung in runs.items()}
+    return {n: {(draw, 0): value for draw, value in _draw_means(rung).items()} for n, rung in runs.items()}
+
+
+def _draw_means(rung: Mapping[Run, float]) -> dict[int, float]:
+    """Mean over the seeds of every draw; where draws have one run each these are the means."""
+    single = {draw: rung[draw, seed] for draw, seed in sorted(rung)}
+    return single if len(single) == len(rung) else level_means(rung, 0)
 
 
 def rung_estimates(runs: Runs) -> dict[int, Estimate]:

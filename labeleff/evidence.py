@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-
+from labeleff import curve_evidence
 from labeleff.comparison import Comparison
 from labeleff.curve import needed
 from labeleff.findings import Findings
-from labeleff.markdown import percent
+from labeleff.markdown import at_labels, counts, listed
 from labeleff.measured import Measured, Place
 from labeleff.utilities import FAR, UtilityPoint
 
 NEAR_CHANCE = 0.02
 """Accuracies less than this over chance are flagged."""
 FEW_RUNS = 3
-MOST = 6
-"""Arms that a sentence lists."""
 
 
 def few_runs(measured: Measured) -> Iterator[str]:
@@ -35,12 +31,17 @@ def flags(findings: Findings) -> Iterator[str]:
     for place in measured.places:
         here = findings.at(place)
         where = f" ({measured.settings[place].title})" if len(measured.places) > 1 else ""
-        for text in (*_curve(measured, place), *_utilities(measured, here)):
+        for text in (*_accuracies(measured, place), *_curves(measured, place, here), *_utilities(measured, here)):
             yield f"{text}{where}"
 
 
-def _curve(measured: Measured, place: Place) -> Iterator[str]:
-    """Weaknesses of accuracies: falls of the baseline, and rungs near chance."""
+def _curves(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    if len(measured.at(place, measured.baseline)) > 1:
+        yield from curve_evidence.flags(measured, place, comparisons)
+
+
+def _accuracies(measured: Measured, place: Place) -> Iterator[str]:
+    """Weaknesses of accuracies: too few for a curve, near chance, of few runs."""
     base = measured.at(place, measured.baseline)
     least = needed(measured.method)
     if len(base) < least:
@@ -51,14 +52,6 @@ def _curve(measured: Measured, place: Place) -> Iterator[str]:
     if len(base) < 2:
         return
     intervals = measured.intervals[place, measured.baseline]
-    for first, second in itertools.pairwise(intervals):
-        error = np.hypot(first.standard_error or 0.0, second.standard_error or 0.0)
-        if error > 0 and first.mean - second.mean > 2 * error:
-            yield (
-                f"**Non-monotone baseline**: it falls from {percent(first.mean)} % at {first.n:,} labels to "
-                f"{percent(second.mean)} % at {second.n:,}, more than 2 standard errors; label counts between "
-                "these rungs are ill-defined."
-            )
     chance = measured.settings[place].chance
     near = [item.n for item in intervals if chance is not None and item.mean - chance < NEAR_CHANCE]
     if near:
@@ -75,9 +68,9 @@ def _short(measured: Measured, place: Place) -> Iterator[str]:
     if measured.wanted is not None:
         kind, least = "Runs missing", measured.wanted
     short = {arm: [n for n, rung in measured.at(place, arm).items() if len(rung) < least] for arm in measured.arms}
-    found = [f"{arm} at {counts(ns)} labels" for arm, ns in short.items() if ns]
+    found = [(arm, ns) for arm, ns in short.items() if ns]
     if found:
-        yield f"**{kind}**: fewer than {least} runs: {listed(found)}."
+        yield f"**{kind}**: fewer than {least} runs: {at_labels(found)}."
 
 
 def _utilities(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -118,21 +111,8 @@ def _utilities(measured: Measured, comparisons: Sequence[Comparison]) -> Iterato
     for kind, what, holds in sentences:
         found = [(item.arm, ns) for item in comparisons if (ns := [p.n for p in item.points if holds(p)])]
         if found:
-            yield f"**{kind}**: {listed(f'{arm} at {counts(ns)} labels' for arm, ns in found)}: {what}."
+            yield f"**{kind}**: {at_labels(found)}: {what}."
     several = [item for item in comparisons if item.crossing is not None and item.crossing.changes > 1]
     if several:
         names = listed(f"{item.arm} ({item.crossing.changes} times)" for item in several if item.crossing)
         yield f"**Several crossings** with {baseline}: {names}; the break-even point given is the last one."
-
-
-def listed(texts: Iterable[str]) -> str:
-    """Texts one after the other, MOST of them."""
-    every = list(texts)
-    more = [f"and {len(every) - MOST} more arms"] if len(every) > MOST else []
-    return "; ".join([*every[:MOST], *more])
-
-
-def counts(ns: Iterable[int]) -> str:
-    """Label counts as people list them: `20, 50 and 100`."""
-    *most, last = [f"{n:,}" for n in sorted(ns)]
-    return f"{', '.join(most)} and {last}" if most else last

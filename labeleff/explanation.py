@@ -122,8 +122,7 @@ def _noise(measured: Measured, level: str) -> Iterator[str]:
             f"uncertain by up to {50 * (high - low):.1f} points ({level}, Wilson). All arms share these {sizes[size]}, "
             "so intervals of accuracy and utility leave this error out; `summary.csv` gives it."
         )
-    difference = " and the paired difference from the baseline" if measured.shared else ""
     yield (
-        "**±** is the standard deviation of single runs, not an interval. `summary.csv` has the Student-t interval "
-        f"of every mean{difference}."
+        "**±** is the standard deviation of single runs, not an interval. `summary.csv` has the Student-t interval of "
+        "every mean and of every difference from the baseline, in pairs where draws are shared, with its p value."
     )

@@ -351,11 +351,15 @@ def check_rungs(name: str, count: int) -> None:
         )
 
 
-def fit_family(name: str, ns: Sequence[float], accuracies: Sequence[Sequence[float]]) -> FamilyFit:
+def fit_family(
+    name: str, ns: Sequence[float], accuracies: Sequence[Sequence[float]], *, exact: bool = True
+) -> FamilyFit:
     """Fit the family `name` of FAMILIES to per-run accuracies in 0..1, one sequence a rung; any order.
 
     Rungs are weighted by the moderated variances of their means (`stats.moderated_variance`), or equally where no
-    rung has two runs. Raises CurveError for measurements that aren't a curve and for fewer rungs than parameters.
+    rung has two runs. `exact` False: the fits that leave a rung out are the best of a grid around the fit, which is
+    many times as fast and gives `leave_one_out` to some per cent. Raises CurveError for measurements that aren't a
+    curve and for fewer rungs than parameters.
     """
     rungs = checked_rungs(ns, accuracies)
     check_ladder(rungs.ns, rungs.means)
@@ -375,7 +379,7 @@ def fit_family(name: str, ns: Sequence[float], accuracies: Sequence[Sequence[flo
         covariance=None if scale is None else _covariance(curve, labels, weights, scale),
         residuals=residuals,
         rss=rss,
-        leave_one_out=_leave_one_out(FAMILIES[name], labels, means, weights) if free else None,
+        leave_one_out=_leave_one_out(curve, labels, means, weights, exact=exact) if free else None,
         curve=curve,
     )
 
@@ -405,10 +409,13 @@ def _covariance(curve: Shapes, ns: Array, weights: Array, scale: float) -> Array
     return np.asarray(scale * root @ root.T)
 
 
-def _leave_one_out(family: Family, ns: Array, means: Array, weights: Array) -> float:
+def _leave_one_out(curve: Shapes, ns: Array, means: Array, weights: Array, *, exact: bool) -> float:
     errors = []
     for row in range(len(ns)):
         kept = np.arange(len(ns)) != row
-        curve = fit_shape(family, ns[kept], means[kept], weights[kept])
-        errors.append(abs(float(curve.at(ns[row])) - means[row]))
+        if exact:
+            left = fit_shape(curve.family, ns[kept], means[kept], weights[kept])
+        else:
+            left = refit(curve, ns[kept], means[None, kept], weights[kept])
+        errors.append(abs(left.at(ns[row]).item() - means[row]))
     return math.fsum(errors) / len(errors)

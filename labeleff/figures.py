@@ -140,14 +140,17 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
     wanted = [item for item in pretrainings if item.training is not None and item.training.history]
     if not wanted:
         return None
-    figure = _figure(9.5)
-    left, right = figure.subplots(1, 2)
     kinds = list(dict.fromkeys(item.pretraining.pretext.name for item in wanted))
+    columns = 1 + len(kinds) // 24
+    many = len(kinds) > len(COLOURS)
+    figure = _figure(9.5 + (1.6 * columns if many else 0))
+    left, right = figure.subplots(1, 2)
     named: set[str] = set()
     for item in wanted:
         assert item.training is not None
         name, history = item.pretraining.pretext.name, item.training.history
-        style = {"color": COLOURS[kinds.index(name) % len(COLOURS)], "alpha": 0.8}
+        lap, colour = divmod(kinds.index(name), len(COLOURS))
+        style = {"color": COLOURS[colour], "alpha": 0.8, "marker": MARKERS[lap % len(MARKERS)] if lap else "."}
         hide = "_" if name in named else ""
         named.add(name)
         _curve(left, history, "loss", 1, label=f"{hide}{name}", **style)
@@ -157,8 +160,12 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
         axes.set_xlabel("epochs of pretraining")
         axes.set_ylabel(what)
         axes.grid(color="0.92", linewidth=0.6)
-        if axes.lines:
+        if axes.lines and not many:
             axes.legend(frameon=False, fontsize=8)
+    if many:
+        handles, names = left.get_legend_handles_labels()
+        right.legend(handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, ncols=columns)
+        right.set_title("dashed: held out", fontsize=10, loc="left")
     left.set_title(heading, fontsize=10, loc="left")
     return figure
 
@@ -166,4 +173,4 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
 def _curve(axes: Axes, history: Sequence[dict[str, float]], key: str, scale: float, **style: Any) -> None:
     points = [(entry.get("epoch", entry.get("step", 0.0)), scale * entry[key]) for entry in history if key in entry]
     if points:
-        axes.plot(*zip(*points, strict=True), linewidth=1.4, marker=".", markersize=4, **style)
+        axes.plot(*zip(*points, strict=True), linewidth=1.4, markersize=4, **style)

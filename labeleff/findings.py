@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labeleff.comparison import Comparison, compare_arms
+from labeleff.formulas import Formula, formulas
 from labeleff.measured import Measured, Place
 from labeleff.targets import Needed, labels_needed
 
@@ -18,6 +19,8 @@ class Findings:
     """Every other arm beside the baseline, place by place."""
     labels: list[Needed]
     """Labels for the accuracies asked for; empty where none was."""
+    formulas: list[Formula]
+    """The baseline's curve by every single formula."""
 
     def at(self, place: Place) -> list[Comparison]:
         """The comparisons of one place."""
@@ -26,4 +29,4 @@ class Findings:
 
 def find(measured: Measured) -> Findings:
     """Raises CurveError for accuracies that the method can't take."""
-    return Findings(measured, compare_arms(measured), labels_needed(measured))
+    return Findings(measured, compare_arms(measured), labels_needed(measured), formulas(measured))

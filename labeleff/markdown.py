@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from labeleff.break_even import Crossing
 from labeleff.reading import Reading
 from labeleff.targets import Share
 from labeleff.utilities import FAR
 
+MOST = 6
+"""Things that a sentence lists."""
 OPEN = "…"
 """Stands for the end of an interval on a side where nothing was measured."""
 ENDLESS = "no upper limit"
@@ -119,3 +121,24 @@ def break_even(crossing: Crossing | None) -> str:
     low = OPEN if crossing.low is None else count(crossing.low)
     high = OPEN if crossing.high is None else count(crossing.high)
     return f"{count(crossing.n)} [{low}, {high}]"
+
+
+def counts(ns: Iterable[int]) -> str:
+    """Label counts as people list them: `20, 50 and 100`."""
+    *most, last = [f"{n:,}" for n in sorted(ns)]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def listed(texts: Iterable[str], mark: str = "; ") -> str:
+    """Texts one after the other, MOST of them."""
+    every = list(texts)
+    more = f"{mark}and {len(every) - MOST} more" if len(every) > MOST else ""
+    return mark.join(every[:MOST]) + more
+
+
+def at_labels(found: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """Arms with their label counts, those of the same ones together: `a, b at 20 labels; c at 20 and 50 labels`."""
+    groups: dict[str, list[str]] = {}
+    for arm, ns in found:
+        groups.setdefault(f"at {counts(ns)} labels", []).append(arm)
+    return listed(f"{listed(arms, ', ')} {where}" for where, arms in groups.items())

@@ -33,6 +33,7 @@ def csvs(findings: Findings) -> dict[str, bytes]:
         "summary.csv": tables.to_csv(tables.summary(measured)),
         "utility.csv": tables.to_csv(tables.utilities(comparisons, measured.cost)),
         "ranking.csv": tables.to_csv(tables.ranking(comparisons)),
+        "curves.csv": tables.to_csv(tables.curves(findings.formulas, measured.baseline)),
         "targets.csv": tables.to_csv(tables.targets(findings.labels, measured.baseline)),
     }
 
@@ -67,6 +68,7 @@ def pictures(drawn: Drawn) -> dict[str, bytes]:
     for group in drawn.values():
         for name, figure in group.items():
             files[f"figures/{name}.png"] = figures.render(figure, "png")
+            figure.set_layout_engine("none")  # laid out once is enough
             files[f"figures/{name}.svg"] = figures.render(figure, "svg")
     return files
 

@@ -18,6 +18,7 @@ from typing import IO, Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from labeleff.cell import Cell, Frozen, Pretraining, Subset
+from labeleff.collection import without_collection
 from labeleff.errors import RecordError
 
 SCHEMA = 1
@@ -181,7 +182,11 @@ def read_records(folder: Path) -> Records:
 def _parse(path: Path) -> tuple[Records, int]:
     """The entries of a records file, and the byte length of its whole lines."""
     lines, end = _lines(path)
-    entries = []
+    with without_collection():
+        return Records(list(_entries(path, lines))), end
+
+
+def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
     for number, line in enumerate(lines, start=1):
         try:
             entry = _ENTRY.validate_json(line)
@@ -198,8 +203,7 @@ def _parse(path: Path) -> tuple[Records, int]:
                 f"{path}, line {number}: schema version {entry.schema_version}, but this labeleff reads up to "
                 f"{SCHEMA}; upgrade labeleff"
             )
-        entries.append(entry)
-    return Records(entries), end
+        yield entry
 
 
 class RecordWriter:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from labeleff import figures, outputs, sections, shortcomings, tables
 from labeleff.cell import Budget
+from labeleff.collection import without_collection
 from labeleff.curve import needed
 from labeleff.explanation import explain
 from labeleff.findings import Findings, find
@@ -21,6 +22,7 @@ from labeleff.throughput import throughput
 from labeleff.wishes import Wishes
 
 
+@without_collection()
 def build(folder: Path, wishes: Wishes | None = None) -> Path:
     """Read `folder/records.jsonl`, write the CSVs, `figures/` and `report.md`; gives report.md's path.
 

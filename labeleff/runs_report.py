@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labeleff import evidence, outputs, sections, selfstudy_table, tables
+from labeleff.collection import without_collection
 from labeleff.errors import OptionError
 from labeleff.explanation import explain
 from labeleff.findings import Findings, find
@@ -18,6 +19,7 @@ from labeleff.runs_options import Options
 from labeleff.runs_table import RunsTable
 
 
+@without_collection()
 def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     """Read the table and write its report to `options.out`, as a whole or not at all.
 

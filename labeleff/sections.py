@@ -11,6 +11,7 @@ from labeleff.markdown import amount, bold, break_even, count, money, percent, p
 from labeleff.mean_ratio import MeanRatio
 from labeleff.measured import Measured, Place
 from labeleff.reading import saved, worth
+from labeleff.resolution import enough
 from labeleff.stats import Runs
 from labeleff.targets import Needed
 from labeleff.ties import tied_by_rung
@@ -50,6 +51,7 @@ def section(findings: Findings, place: Place, figures: Sequence[str]) -> Iterato
         yield from _ranking(measured, here)
         yield from _saved(measured, place, here)
     yield from _targets(measured, [item for item in findings.labels if item.place == place])
+    yield from enough(measured, place)
     alternative = title.replace("[", "\\[").replace("]", "\\]")
     for name in figures:
         what = name.partition("-")[0]

@@ -215,7 +215,12 @@ class Study(Frozen):
 
     def pretrainings(self) -> list[Pretraining]:
         """Every encoder that has to be pretrained, once an arm's pretext and seed."""
-        found = {cell.pretraining.key: cell.pretraining for cell in self.cells() if cell.pretrain is not None}
+        cells = {
+            (cell.task.label, cell.encoder.label, cell.pretext.label, cell.seed): cell
+            for cell in self.cells()
+            if cell.pretrain is not None
+        }
+        found = {item.key: item for item in (cell.pretraining for cell in cells.values())}
         return list(found.values())
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labeleff.asked import Cost
 from labeleff.comparison import Comparison, ranked
+from labeleff.families import FamilyFit
+from labeleff.formulas import Formula
 from labeleff.measured import Measured, Place
 from labeleff.reading import Reading, equivalent, saved, worth
 from labeleff.stats import wilson
@@ -27,7 +30,7 @@ def columns(text: str) -> list[str]:
 
 
 INTEGERS = columns(
-    "draws seeds failed missing test_count difference_pairs rungs n_first n_last above below seed peak_memory_bytes"
+    "draws seeds failed missing test_count difference_pairs rungs n_first n_last above below df seed peak_memory_bytes"
 )
 SUMMARY = columns(
     "task encoder arm n metric mean sd low high runs draws seeds failed missing chance test_count test_low "
@@ -51,6 +54,12 @@ TARGETS = columns(
     "share_at_least share_at_most reason"
 )
 """Labels for an accuracy (`target`), kinds and bounds as in UTILITY; `share`: of the baseline's labels."""
+CURVES = columns(
+    "task encoder arm family rungs formula parameters standard_errors rss df p_value leave_one_out residual_max reason"
+)
+"""`parameters`, `standard_errors`: JSON, by name; `rss`: over the variances of the means, in accuracy squared where no
+rung has two runs; `p_value`: of the chi-square test that the formula is right; `leave_one_out`: mean absolute error of
+a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
 RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
 """`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: how many of them were brought
 to what the ladder can tell; `tied`: can't be told from the best."""
@@ -204,3 +213,38 @@ def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
         for item, mean in ranked(comparisons)
     ]
     return frame(rows, RANKING)
+
+
+def curves(found: Sequence[Formula], baseline: str) -> pd.DataFrame:
+    """One row a place and formula, of the baseline."""
+    rows = [
+        {
+            "task": item.place.task,
+            "encoder": item.place.encoder,
+            "arm": baseline,
+            "family": item.family,
+            "rungs": item.rungs,
+            **(_formula(item.fit) if item.fit else {}),
+            "df": item.df,
+            "p_value": item.p_value,
+            "reason": item.reason,
+        }
+        for item in found
+    ]
+    return frame(rows, CURVES)
+
+
+def _formula(fit: FamilyFit) -> Row:
+    return {
+        "formula": fit.text,
+        "parameters": _json(fit.parameters),
+        "standard_errors": _json(fit.standard_errors),
+        "rss": fit.rss,
+        "leave_one_out": fit.leave_one_out,
+        "residual_max": float(np.abs(fit.residuals).max()),
+    }
+
+
+def _json(numbers: Mapping[str, float] | None) -> str | None:
+    """Numbers by name, as exact as others in the tables."""
+    return None if numbers is None else json.dumps({name: float(f"{value:.10g}") for name, value in numbers.items()})

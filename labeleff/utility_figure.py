@@ -6,7 +6,8 @@ points. Short bars are what was measured of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,15 +123,16 @@ def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
 def _draw(axes: Axes, marks: Sequence[_Mark], limits: Limits, style: dict[str, Any]) -> None:
     """One arm: lines through its points, intervals, markers, arrows."""
     colour = style["color"]
-    kept: Sequence[tuple[str, Callable[[_Mark], bool]]] = (
-        (style["linestyle"], lambda mark: mark.solid),
-        ("--", lambda mark: not mark.arrow),
-    )
-    for pattern, holds in kept:
-        line = [(mark.x, mark.y if holds(mark) else float("nan")) for mark in marks]
-        if pattern == "--" and all(mark.solid for mark in marks if not mark.arrow):
-            continue  # nothing is extrapolated, and the first line has all
-        axes.plot(*zip(*line, strict=True), color=colour, linestyle=pattern, linewidth=1)
+    measured = [(mark.x, mark.y if mark.solid else float("nan")) for mark in marks]
+    axes.plot(*zip(*measured, strict=True), color=colour, linestyle=style["linestyle"], linewidth=1)
+    continued = [
+        (place, height)
+        for first, second in itertools.pairwise(marks)
+        if not (first.arrow or second.arrow or (first.solid and second.solid))
+        for place, height in ((first.x, first.y), (second.x, second.y), (second.x, float("nan")))
+    ]
+    if continued:
+        axes.plot(*zip(*continued, strict=True), color=colour, linestyle="--", linewidth=1)
     _intervals(axes, [m for m in marks if not _dashed(m)], limits, colour, dashed=False)
     _intervals(axes, [m for m in marks if _dashed(m)], limits, colour, dashed=True)
     _markers(axes, [m for m in marks if m.solid], colour, marker=style["marker"], markersize=5.5)
@@ -189,7 +191,7 @@ def _outside(axes: Axes, ladder: tuple[int, int], limits: Limits, models: bool) 
     over = np.clip(ladder[1] / ns - 1, *limits)
     under = np.clip(ladder[0] / ns - 1, *limits)
     shade: dict[str, Any] = {"color": "0.9", "linewidth": 0, "zorder": 0}
-    what = ":\nhollow, dashed: extrapolated\narrow: limit, bar: measured" if models else ": bounds only"
+    what = ":\nhollow, dashed: extrapolated\narrow: limit, bar: measured" if models else ":\nbounds only"
     axes.fill_between(ns, over, limits[1], label=f"outside the baseline's ladder{what}", **shade)
     axes.fill_between(ns, limits[0], under, **shade)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
-    {"cell", "seeding", "places", "files"},
+    {"cell", "seeding", "places", "files", "collection"},
     {"record", "complaint"},
     {"asked"},
     {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
@@ -20,9 +20,10 @@ LAYERS = [
     {"runs_rows"},
     {"runs_csv"},
     {"measured"},
-    {"comparison", "targets"},
+    {"comparison", "targets", "formulas"},
     {"findings", "markdown"},
-    {"tables", "figures", "evidence", "verdict", "explanation"},
+    {"tables", "figures", "curve_evidence", "verdict", "explanation", "resolution"},
+    {"evidence"},
     {"utility_figure", "sections", "selfstudy_table"},
     {"outputs"},
     {"runs_options"},
@@ -44,7 +45,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 27
+TORCH_FREE = 28
 """The first rows, that must not import torch."""
 
 

@@ -53,7 +53,7 @@ def test_what_is_written() -> None:
     text = report(table([*rows("scratch"), *rows("rotation", 0.05)]))
     names = {str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()}
     figures = {f"figures/{what}-runs.{kind}" for what in ("accuracy", "utility") for kind in ("png", "svg")}
-    assert names == {"summary.csv", "utility.csv", "ranking.csv", "targets.csv", "report.md", *figures}
+    assert names == {"summary.csv", "utility.csv", "ranking.csv", "targets.csv", "curves.csv", "report.md", *figures}
     assert list(csv("summary.csv").columns) == tables.SUMMARY
     assert list(csv("utility.csv").columns) == tables.UTILITY
     headings = [line for line in text.splitlines() if line.startswith("#")]
@@ -64,6 +64,7 @@ def test_what_is_written() -> None:
         "### Accuracy (%), mean ± standard deviation",
         "### Utility against scratch",
         "### Over the whole ladder",
+        "### How many runs are enough",
         "## What the numbers mean",
         "## Where the numbers come from",
         "## Reproduce",
