@@ -8,8 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import labeleff
 from labeleff.study import parse_study
 
+NS = [50, 100, 200, 500]
+RUNS = [[0.31, 0.33], [0.40, 0.42], [0.48, 0.50], [0.57, 0.58]]
+ARM = {50: [0.41, 0.42], 100: [0.49, 0.50]}
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
 
@@ -42,6 +46,15 @@ def test_the_example_table_gives_what_is_quoted(command, tmp_path):
     [quoted] = blocks("text")
     assert quoted in done.stdout
     assert quoted in (tmp_path / "runs" / "runs-utility" / "report.md").read_text()
+
+
+def test_python_gives_what_is_quoted():
+    """The comments of the example have the rounded numbers of what it returns."""
+    [code] = [text for text in blocks("python") if "labeleff.invert" in text]
+    found, points = labeleff.invert(NS, RUNS, 0.55), labeleff.utility(dict(zip(NS, RUNS, strict=True)), ARM)
+    assert f"invert({NS}, [" in code
+    assert f"n={found.n:.0f}, low={found.low:.0f}, high={found.high:.0f}, kind={found.kind!r}" in code
+    assert f"utility={points[0].utility:.2f}, low={points[0].low:.2f}, high={points[0].high:.2f}" in code
 
 
 def test_the_example_table_is_from_the_committed_report():
