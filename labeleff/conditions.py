@@ -16,9 +16,13 @@ def conditions(study: Study, bench: Bench) -> Conditions:
     """The conditions that this study's numbers would be measured under on this bench."""
     return Conditions(
         device=device_name(bench.device),
-        precision={e.name: choose(e.name, study.precision, bench.device).precision for e in study.encoders},
+        precision={
+            e.name: choose(e.name, block.precision, bench.device).precision
+            for block in study.blocks
+            for e in block.encoders
+        },
         torch=torch_release(),
-        data={t.label: bench.load(t).fingerprint for t in study.tasks},
+        data={t.label: bench.load(t).fingerprint for block in study.blocks for t in block.tasks},
     )
 
 

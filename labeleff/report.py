@@ -262,4 +262,4 @@ def _text(value: object) -> str:
 
 
 def _budget(budget: Budget) -> str:
-    return _text({key: value for key, value in budget.model_dump(mode="json").items() if value is not None})
+    return _text(budget.model_dump(mode="json", exclude_none=True))
