@@ -37,11 +37,9 @@ class Spec(Frozen):
 
     @property
     def label(self) -> str:
-        """The name and every option, as people read it: `resnet9(width=0.25)`."""
-        if not self.options:
-            return self.name
-        inside = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()))
-        return f"{self.name}({inside})"
+        """The name and every option but empty ones, as people read it: `resnet9(width=0.25)`."""
+        inside = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()) if value != "")
+        return f"{self.name}({inside})" if inside else self.name
 
 
 class Steps(Frozen):

@@ -152,6 +152,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         cache=options.cache,
         device=options.device,
         offline=options.offline,
+        folder=options.folder.resolve(),
         labels=LabelRule(
             study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
         ),

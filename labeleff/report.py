@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeleff import evidence, figures, tables
+from labeleff import answers_report, evidence, figures, tables
+from labeleff.answers_report import Told
 from labeleff.cell import Budget
 from labeleff.errors import RecordError
 from labeleff.explanation import explain
@@ -31,19 +32,20 @@ def build(folder: Path) -> Path:
     written, StudyError where the recorded study can't be read.
     """
     results = load(folder)
-    comparisons = compare_arms(results)
+    comparisons, told = compare_arms(results), answers_report.tell(results)
     files: dict[str, bytes] = {
         "summary.csv": tables.to_csv(tables.summary(results)),
         "utility.csv": tables.to_csv(tables.utilities(comparisons)),
         "throughput.csv": tables.to_csv(tables.throughput(results)),
     }
+    files |= told.files
     drawn = {place: dict(_figures(results, place, comparisons)) for place in results.places}
     for group in drawn.values():
         for name, figure in group.items():
             files[f"figures/{name}.png"] = figures.render(figure, "png")
             files[f"figures/{name}.svg"] = figures.render(figure, "svg")
     names = {place: list(group) for place, group in drawn.items()}
-    files[REPORT] = "\n\n".join(_document(results, comparisons, names)).encode() + b"\n"
+    files[REPORT] = "\n\n".join(_document(results, comparisons, names, told)).encode() + b"\n"
     for name, content in files.items():
         _write(folder / name, content)
     return folder / REPORT
@@ -60,7 +62,7 @@ def _write(path: Path, content: bytes) -> None:
 def _figures(results: Results, place: Place, comparisons: Sequence[Comparison]) -> Iterator[tuple[str, Figure]]:
     """File names (without ending) and figures of one place, as far as there is something to draw."""
     slug = re.sub(r"[^a-z0-9]+", "-", results.title(place).lower()).strip("-")
-    if any(results.arm_runs(place, arm) for arm in results.arms):
+    if place in results.ladders and any(results.arm_runs(place, arm) for arm in results.arms):
         yield f"accuracy-{slug}", figures.accuracy(results, place)
     here = [item for item in comparisons if item.place == place]
     if here:
@@ -70,7 +72,9 @@ def _figures(results: Results, place: Place, comparisons: Sequence[Comparison]) 
         yield f"pretexts-{slug}", pretexts
 
 
-def _document(results: Results, comparisons: Sequence[Comparison], names: dict[Place, list[str]]) -> Iterator[str]:
+def _document(
+    results: Results, comparisons: Sequence[Comparison], names: dict[Place, list[str]], told: Told
+) -> Iterator[str]:
     study = results.study
     yield f"# {study.title or study.name}"
     if study.smoke:
@@ -79,7 +83,9 @@ def _document(results: Results, comparisons: Sequence[Comparison], names: dict[P
             "numbers mean nothing."
         )
     yield "## Verdict"
-    if not comparisons:
+    if told.verdict:
+        yield "\n".join(f"- {text}" for text in told.verdict)
+    if not comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
         yield (
             f"No utility can be given yet: {finished} of {results.expected} cells have finished, and it takes the "
@@ -90,15 +96,17 @@ def _document(results: Results, comparisons: Sequence[Comparison], names: dict[P
         if here:
             heading = f"{results.title(place)}:\n\n" if len(results.places) > 1 else ""
             yield heading + "\n".join(f"- {verdict(item)}" for item in here)
-    weak = evidence.flags(results, comparisons)
+    weak = [*told.weak, *(evidence.flags(results, comparisons) if results.ladders else [])]
     if weak:
         yield "Weak points of this evidence:"
         yield "\n".join(f"- {text}" for text in weak)
-    for place in results.places:
+    for place in results.ladders:
         yield from _section(results, place, [c for c in comparisons if c.place == place], names[place])
+    yield from told.paragraphs
     yield from _throughput(results)
     yield from _failures(results)
-    yield from explain(results)
+    if results.ladders:
+        yield from explain(results)
     yield from _conditions(results)
     yield "## Reproduce"
     yield f"```\n{shlex.join(results.run.command)}\n```"

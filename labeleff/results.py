@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labeleff import catalogue
 from labeleff.cell import Cell, Pretraining, Spec
 from labeleff.errors import RecordError
 from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, read_records
@@ -59,6 +60,17 @@ class Results:
     def places(self) -> list[Place]:
         """Every task with every encoder, in the study's order."""
         return [Place(t.label, e.label) for t, e in itertools.product(self.study.tasks, self.study.encoders)]
+
+    @property
+    def ladders(self) -> list[Place]:
+        """The places whose accuracy is measured at several label counts, or that nothing else reports on."""
+        alone = len(self.study.rungs) == 1
+        return [] if alone and all(self.about(place) == "stories" for place in self.places) else self.places
+
+    @staticmethod
+    def about(place: Place) -> str:
+        """What the place's task consists of: `images` or `stories`."""
+        return catalogue.lookup("task", place.task.partition("(")[0]).examples
 
     def title(self, place: Place) -> str:
         """The place by bare names where they are unambiguous in the study."""

@@ -34,6 +34,7 @@ from labeleff.seeding import stream_seed
 from labeleff.stories import Resident, resident
 from labeleff.tensors import Examples, Source, Task
 from labeleff.train import DivergedError, Progress
+from labeleff.trained import path_of, save_reader
 
 BLOCK = 500
 """Examples encoded or scored at once."""
@@ -49,6 +50,8 @@ class Settings:
     device: str
     labels: LabelRule
     offline: bool = False
+    folder: Path | None = None
+    """The run's folder, where trained readers of stories are kept; None keeps none."""
 
 
 class LoadedTask:
@@ -200,6 +203,8 @@ class Bench:
             progress,
         )
         scores = predict(fitted.predictor, loaded.test_examples, compute)
+        if task.text is not None and self.settings.folder is not None and isinstance(fitted.predictor, nn.Sequential):
+            save_reader(path_of(self.settings.folder, cell.key), fitted.predictor, cell, task)
         return self._record(cell, fitted, scores, labels, time.perf_counter() - began)
 
     def _frozen(self, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:

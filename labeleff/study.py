@@ -272,6 +272,26 @@ class Study(Frozen):
         return list(found.values())
 
 
+def with_vectors(study: Study, path: str) -> Study:
+    """The study with every reader of stories starting from the word vectors in the file `path`.
+
+    Raises StudyError where it has no such reader.
+    """
+
+    def changed(block: Study) -> Study:
+        encoders = [
+            e.model_copy(update={"options": {**e.options, "vectors": path}}) if "vectors" in e.options else e
+            for e in block.encoders
+        ]
+        blocks = {name: changed(inner) for name, inner in block.stories.items()}
+        return block.model_copy(update={"encoders": encoders, "stories": blocks})
+
+    new = changed(study)
+    if new == study:
+        raise StudyError(f"--vectors {path}: study {study.name!r} has no encoder that reads words")
+    return new
+
+
 def _explain(error: ValidationError, source: str) -> StudyError:
     """Pydantic's first complaint in one line: where, what was found, what was expected."""
     first = error.errors()[0]

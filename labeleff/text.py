@@ -47,12 +47,14 @@ class Vocabulary:
     """Known words, and how sentences made of them begin, go on and end.
 
     `words[i]` has the number i + 2. `follows` holds the pairs of successive words inside a known sentence, `opens`
-    and `closes` the words that a statement begins and ends with (marks left out).
+    and `closes` the words that a statement begins and ends with, `asks` those that begin a question and no
+    statement (marks left out).
     """
 
     words: tuple[str, ...]
     opens: frozenset[str] = frozenset()
     closes: frozenset[str] = frozenset()
+    asks: frozenset[str] = frozenset()
     follows: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
 
     @staticmethod
@@ -68,9 +70,12 @@ class Vocabulary:
                 opens.add(bare[0])
                 closes.add(bare[-1])
                 follows.update(itertools.pairwise(bare))
+        asks = set[str]()
         for sentence in questions:
             known.update(sentence)
-        return Vocabulary(tuple(sorted(known)), frozenset(opens), frozenset(closes), frozenset(follows))
+            asks.update(sentence[:1])
+        words = tuple(sorted(known))
+        return Vocabulary(words, frozenset(opens), frozenset(closes), frozenset(asks - opens), frozenset(follows))
 
     @functools.cached_property
     def _numbers(self) -> dict[str, int]:
@@ -111,8 +116,9 @@ class Vocabulary:
     def sentences(self, text: str) -> list[list[str]]:
         """The sentences of a text, each with its closing mark.
 
-        A mark or the end of a line ends a sentence. Without one, a new sentence begins where one of the known
-        sentences could end with the word before and begin with this one, and the two never follow each other.
+        A mark or the end of a line ends a sentence. Without a mark, the first word tells a question; and a new
+        sentence begins where one of the known sentences could end with the word before and begin with this one,
+        and the two never follow each other.
         """
         found: list[list[str]] = []
         for line in text.splitlines():
@@ -120,19 +126,24 @@ class Vocabulary:
             for word in self.read(line):
                 if word in _ENDS:
                     if sentence:
-                        found.append([*sentence, word])
+                        found.append([*sentence, "?" if word == "?" else "."])
                     sentence = []
                     continue
                 if sentence and self._begins(sentence[-1], word):
-                    found.append([*sentence, "."])
+                    found.append(self._closed(sentence))
                     sentence = []
                 sentence.append(word)
             if sentence:
-                found.append([*sentence, "."])
+                found.append(self._closed(sentence))
         return found
 
+    def _closed(self, sentence: list[str]) -> list[str]:
+        """The sentence with the mark that its first word calls for."""
+        return [*sentence, "?" if sentence[0] in self.asks else "."]
+
     def _begins(self, before: str, word: str) -> bool:
-        return before in self.closes and word in self.opens and (before, word) not in self.follows
+        begins = word in self.opens or word in self.asks
+        return begins and before in self.closes and (before, word) not in self.follows
 
     def dump(self) -> dict[str, object]:
         """As plain values, for JSON; `load` gives the vocabulary back."""
@@ -140,6 +151,7 @@ class Vocabulary:
             "words": list(self.words),
             "opens": sorted(self.opens),
             "closes": sorted(self.closes),
+            "asks": sorted(self.asks),
             "follows": sorted(map(list, self.follows)),
         }
 
@@ -147,7 +159,8 @@ class Vocabulary:
     def load(value: Mapping[str, Any]) -> Vocabulary:
         """The vocabulary that `dump` wrote."""
         pairs = frozenset((first, second) for first, second in value["follows"])
-        return Vocabulary(tuple(value["words"]), frozenset(value["opens"]), frozenset(value["closes"]), pairs)
+        opens, closes, asks = (frozenset(value[name]) for name in ("opens", "closes", "asks"))
+        return Vocabulary(tuple(value["words"]), opens, closes, asks, pairs)
 
 
 @dataclass(frozen=True)

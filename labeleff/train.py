@@ -92,7 +92,10 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def _window_steps(steps: int, n: int, batch: int) -> int:
-    """Steps in a window: an epoch, but no fewer than MIN_WINDOW and no more than MAX_WINDOWS windows in all."""
+    """Steps in a window: an epoch, but no fewer than MIN_WINDOW and no more than MAX_WINDOWS windows in all.
+
+    A remainder of under MIN_WINDOW steps joins the last window.
+    """
     return max(round(n / batch), MIN_WINDOW, math.ceil(steps / MAX_WINDOWS))
 
 
@@ -123,10 +126,11 @@ def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
             nn.utils.clip_grad_norm_(model.parameters(), budget.clip)
         optimizer.step()
         sums += torch.stack((loss.detach().float(), right.detach().float() / batch))
-        if (step + 1) % window and step + 1 < steps:
+        done = step + 1
+        if done < steps and (done % window or steps - done < min(window, MIN_WINDOW)):
             continue
-        length, since = step + 1 - since, step + 1
-        _close_window(slot, model, watch, sums, length, step + 1, progress, steps, budget)
+        length, since = done - since, done
+        _close_window(slot, model, watch, sums, length, done, progress, steps, budget)
         if slot.enough is not None and slot.enough(slot.history):
             break
         watch.start()

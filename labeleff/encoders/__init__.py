@@ -6,6 +6,7 @@ the attribute `dim`. A reader does the same for stories.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 from labeleff import catalogue
 from labeleff.cell import Spec
 from labeleff.errors import StudyError
-from labeleff.text import TextShape
+from labeleff.text import FIRST, TextShape
+from labeleff.vectors import initial_rows, read_vectors
 
 
 class Encoder(nn.Module):
@@ -37,6 +39,17 @@ class Reader(Encoder):
     def head(self, outputs: int, seed: int) -> nn.Module:
         """Features to scores of at least `outputs` answers; scores beyond are of words that are no answer."""
         return linear_head(self.dim, outputs, seed)
+
+
+def start_from(table: Tensor, text: TextShape, path: str) -> None:
+    """Give an embedding table (rows, width) the ready vectors of the file `path`, if any, at its own scale."""
+    if path:
+        vocabulary = text.vocabulary
+        vectors = read_vectors(Path(path), vocabulary.words)
+        scale = float(table.detach()[FIRST:].std())
+        with torch.no_grad():
+            for place, row in initial_rows(vectors, vocabulary.words, table.shape[1], scale).items():
+                table[FIRST + place] = torch.from_numpy(row)
 
 
 def build_encoder(spec: Spec, seed: int, text: TextShape | None = None) -> Encoder:

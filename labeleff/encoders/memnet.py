@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.cell import OptionValue
-from labeleff.encoders import Encoder, Reader
+from labeleff.encoders import Encoder, Reader, start_from
 from labeleff.text import PAD, TextShape
 
 WIDTH, UNITS = 64, 32
@@ -132,6 +132,9 @@ def _to_the_right(numbers: Tensor, width: int) -> Tensor:
     return numbers.gather(1, order)[:, -width:]
 
 
-def build(options: Mapping[str, OptionValue], text: TextShape) -> Encoder:  # noqa: ARG001
-    """A fresh memory network for a task's text."""
-    return MemoryNetwork(text)
+def build(options: Mapping[str, OptionValue], text: TextShape) -> Encoder:
+    """A fresh memory network for a task's text; option `vectors`, a file of ready word vectors to start from."""
+    network = MemoryNetwork(text)
+    for table in (network.story, network.question):
+        start_from(table, text, str(options["vectors"]))
+    return network

@@ -18,14 +18,14 @@ convolution over three words and a learned weight a position and channel instead
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.cell import OptionValue
-from labeleff.encoders import Encoder, Reader
+from labeleff.encoders import Encoder, Reader, start_from
 from labeleff.errors import StudyError
 from labeleff.text import PAD, TextShape
 
@@ -123,10 +123,9 @@ class QueryReduction(Reader):
         self.dim = 2 * width
         self.sentences = _Sentences(text.vocabulary.rows, text.length, width)
         self.question = nn.Parameter(1 + 0.1 * torch.randn(width))
-        if shared:
-            self.layers = nn.ModuleList([_Layer(width, gates, 2)] * layers)
-        else:
-            self.layers = nn.ModuleList(_Layer(width, gates, 1 if i == layers - 1 else 2) for i in range(layers))
+        distinct = [_Layer(width, gates, 1 if not shared and i == layers - 1 else 2) for i in range(layers)]
+        self.layers = nn.ModuleList(distinct[:1] if shared else distinct)
+        self._passes = layers // len(self.layers)
 
     def _vectors(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Sentences (T, N, width), which of them there are (T, N), and questions (N, width).
@@ -140,11 +139,15 @@ class QueryReduction(Reader):
         vectors = self.sentences(distinct).index_select(0, which).view(longest + 1, len(tokens), -1)
         return vectors[:-1], used[-longest:].to(vectors.dtype), vectors[-1] * self.question
 
+    def _stack(self) -> list[_Layer]:
+        """The layers in the order they are passed, a shared one as often as it is used."""
+        return [cast(_Layer, layer) for layer in self.layers] * self._passes
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Features (N, 2 width)."""
         sentences, used, question = self._vectors(tokens)
         questions = question.expand_as(sentences)
-        for layer in self.layers:
+        for layer in self._stack():
             questions = questions + layer(sentences, questions, used)
         return torch.cat((questions[-1], question), 1)
 
@@ -153,8 +156,8 @@ class QueryReduction(Reader):
         sentences, used, question = self._vectors(tokens)
         questions = question.expand_as(sentences)
         total = torch.zeros_like(used)
-        for layer in self.layers:
-            update, reset = layer.opened(sentences, questions, used)  # type: ignore[operator]
+        for layer in self._stack():
+            update, reset = layer.opened(sentences, questions, used)
             left = torch.cat((1 - update[0], torch.ones_like(update[0][:1])))[1:].flip(0).cumprod(0).flip(0)
             total = total + (left * update[0] * reset[0]).mean(2)
             questions = questions + layer(sentences, questions, used)
@@ -179,6 +182,11 @@ def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def build(options: Mapping[str, OptionValue], text: TextShape) -> Encoder:
-    """A fresh network for a task's text; with the option `shared` all layers have the weights of one."""
+    """A fresh network for a task's text.
+
+    With the option `shared` all layers have the weights of one; `vectors` is a file of ready word vectors.
+    """
     width, layers, gates = (int(options[name]) for name in ("width", "layers", "gates"))
-    return QueryReduction(text, width, layers, gates, bool(options["shared"]))
+    network = QueryReduction(text, width, layers, gates, bool(options["shared"]))
+    start_from(network.sentences.words.weight, text, str(options["vectors"]))
+    return network
