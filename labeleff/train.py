@@ -29,7 +29,7 @@ CHUNK = 64
 """Steps whose sample order is made at once."""
 MIN_WINDOW = 20
 """Fewest steps in a timed window; an epoch that is longer is a window of its own."""
-MAX_WINDOWS = 50
+MAX_WINDOWS = 100
 
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 """(model, batch) to (mean loss, number right), both scalars; the loss is differentiated."""

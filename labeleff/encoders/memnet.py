@@ -44,11 +44,12 @@ class _Dropout(nn.Module):
             self._dice = torch.Generator(values.device).manual_seed(self._seed)
         words = torch.empty((values.numel() + 7) // 8, dtype=torch.int64, device=values.device)
         dice = words.random_(-(2**63), None, generator=self._dice).view(torch.uint8)[: values.numel()]
-        return values * (dice.view(values.shape) >= DROPPED) * (256 / (256 - DROPPED))
+        kept = (dice.view(values.shape) >= DROPPED).to(values.dtype)
+        return values * kept.mul_(256 / (256 - DROPPED))
 
 
 class _LSTM(nn.Module):
-    """An LSTM's last state (N, units), as Keras starts it: glorot, orthogonal, and 1 for the forget gate's bias."""
+    """An LSTM's last state (N, units), as Keras starts it: glorot, orthogonal, and 1 for the forget gate's one bias."""
 
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
@@ -60,17 +61,10 @@ class _LSTM(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Of values (N, T, inputs)."""
-        gates = F.linear(values, self.kernel, self.bias).unbind(1)
-        state = memory = None
-        for gate in gates:
-            if state is not None:
-                gate = torch.addmm(gate, state, self.recurrent.T)
-            enter, forget, fresh, leave = gate.chunk(4, 1)
-            fresh = torch.sigmoid(enter) * torch.tanh(fresh)
-            memory = fresh if memory is None else torch.addcmul(fresh, torch.sigmoid(forget), memory)
-            state = torch.sigmoid(leave) * torch.tanh(memory)
-        assert state is not None
-        return state
+        start = values.new_zeros(1, len(values), self.recurrent.shape[1])
+        weights = (self.kernel, self.recurrent, self.bias, torch.zeros_like(self.bias))
+        _, state, _ = torch.lstm(values, (start, start), weights, True, 1, 0.0, self.training, False, True)
+        return state[0]
 
 
 class MemoryNetwork(Reader):
