@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from labeleff.curve import Inversion, invert
+from labeleff.curve import invert
+from labeleff.inversion import Inversion
 from labeleff.seeding import stream_seed
 
 METHODS = ("linear", "log", "pchip", "bayes")

@@ -1,7 +1,8 @@
 """labeleff: how many labels is pretraining worth?
 
-`labeleff.invert` answers the core question for anybody's measurements: at how many labels does a curve of
-accuracies reach a target? It is imported when it is first asked for, so that the command line starts fast.
+`labeleff.invert` and `labeleff.utility` answer the core questions for anybody's measurements: at how many labels does
+a curve of accuracies reach a target, and how many more labels does a baseline need for what another arm reaches? They
+are imported when they are first asked for, so that the command line starts fast.
 """
 
 from __future__ import annotations
@@ -9,15 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labeleff.curve import Inversion, invert
+    from labeleff.curve import invert
+    from labeleff.inversion import Inversion
+    from labeleff.utilities import UtilityPoint, utility
 
 __version__ = "0.1.0"
-__all__ = ["Inversion", "__version__", "invert"]
+__all__ = ["Inversion", "UtilityPoint", "__version__", "invert", "utility"]
+_HOMES = {
+    "Inversion": "labeleff.inversion",
+    "UtilityPoint": "labeleff.utilities",
+    "invert": "labeleff.curve",
+    "utility": "labeleff.utilities",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"Inversion", "invert"}:
-        from labeleff import curve
+    if name in _HOMES:
+        import importlib
 
-        return getattr(curve, name)
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'labeleff' has no attribute {name!r}")

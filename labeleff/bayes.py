@@ -30,11 +30,9 @@ POINTS = 160
 """Label counts at which a drawn curve is known."""
 REACH = (1 / 8, 1000.0)
 """Curves run from the first rung times the one to the last rung times the other."""
-OFFSET_SHARE = 0.2
-"""Variance of the error common to all rungs (one test split, nested draws), as a share of the mean variance."""
-MISFIT_LENGTH = 1.5
+MISFIT_LENGTH = 1.0
 """Of the Matern-3/2 misfit, in ln n."""
-MISFIT_FLOOR, MISFIT_SHARE = 0.012, 0.05
+MISFIT_FLOOR, MISFIT_SHARE = 0.02, 0.05
 """Its standard deviation is hypot(floor in accuracy, share of the curve's rise over the ladder)."""
 
 
@@ -49,10 +47,9 @@ def misfit_sd(means: Array) -> float:
     return math.hypot(MISFIT_FLOOR, MISFIT_SHARE * float(means[-1] - means[0]))
 
 
-def covariance(u: Array, means: Array, variance: Array) -> Array:
-    """Of the rung means around f, (R, R): noise `variance` (R,), common offset, and misfit."""
-    misfit = misfit_sd(means) ** 2 * matern(u[:, None] - u)
-    return np.asarray(np.diag(variance) + OFFSET_SHARE * variance.mean() + misfit)
+def covariance(u: Array, means: Array, noise: Array) -> Array:
+    """Of the rung means around f, (R, R): that of their `noise` and that of the misfit."""
+    return np.asarray(noise + misfit_sd(means) ** 2 * matern(u[:, None] - u))
 
 
 def log_share(low: Array, high: Array) -> Array:
@@ -152,7 +149,7 @@ def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Post
     return Posterior(
         family,
         grid,
-        log_evidence=grid.log_prior - quadratic / 2 - log_volume,
+        log_evidence=math.log(family.weight) + grid.log_prior - quadratic / 2 - log_volume,
         b_centre=family.b.mean + family.b.sd * h2 / l22,
         b_sd=family.b.sd / l22,
         c_centre=family.c.mean + family.c.sd * (h1 - l21 * h2 / l22) / l11,
@@ -237,15 +234,15 @@ def _rising(values: Array, first: int) -> Array:
     return np.concatenate([left[:, :-1], np.maximum.accumulate(values[:, first:], axis=1)], axis=1)
 
 
-def draw(ns: Array, means: Array, variance: Array) -> Average:
-    """Draw learning curves given rungs `ns` (R,), isotonic rung `means` (R,) and their noise `variance` (R,).
+def draw(ns: Array, means: Array, noise: Array) -> Average:
+    """Draw learning curves given rungs `ns` (R,), isotonic rung `means` (R,) and the covariance of their `noise`.
 
     Label counts rise, accuracies lie in 0..1, variances are over 0. The same input gives the same draws.
     """
     x = np.log(ns)
     middle = (x[0] + x[-1]) / 2
     u, points = x - middle, np.linspace(x[0] + math.log(REACH[0]), x[-1] + math.log(REACH[1]), POINTS) - middle
-    errors = covariance(u, means, variance)
+    errors = covariance(u, means, noise)
     members = list(_members([posterior(family, u, means, errors) for family in FAMILIES.values()]))
     residuals = means - np.concatenate([each.at(u) for each in members])
     values = np.concatenate([each.at(points) for each in members])

@@ -5,7 +5,9 @@ Exit status: 0 all is well; 1 some cells failed; 2 a mistake in how it was calle
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -186,15 +188,70 @@ def ask(
     converse(conversation, file)
 
 
+@app.command()
+def utility(
+    runs: Annotated[Path, typer.Argument(metavar="RUNS.csv", help="One row a run: arm, n, run, accuracy.")],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="ARM", help="What the others are measured against (default: by its name).")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
+    ] = None,
+    scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
+    level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = 0.90,
+    method: Annotated[
+        str | None, typer.Option(help="The baseline's curve: pchip, log or linear (default: pchip).")
+    ] = None,
+    convention: Annotated[
+        str, typer.Option(help="definition, or selfstudy: add what the paper's reference code computes.")
+    ] = "definition",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-utility).")] = None,
+    title: Annotated[str | None, typer.Option(help="The report's title.")] = None,
+    metric_name: Annotated[str, typer.Option(help="What the accuracies are called.")] = "accuracy",
+    chance: Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")] = None,
+    test_count: Annotated[int | None, typer.Option(help="Test examples, for the test set's sampling error.")] = None,
+) -> None:
+    """Report the utility of runs measured elsewhere, from a CSV file; optional columns: draw, seed, task."""
+    from labeleff import runs_options
+    from labeleff.interpolation import DEFAULT_METHOD
+    from labeleff.runs_report import build
+
+    options = runs_options.Options(
+        path=runs,
+        out=out or Path("runs") / f"{runs.stem}-utility",
+        command=["labeleff", *sys.argv[1:]],
+        baseline=baseline,
+        columns=runs_options.columns(column or []),
+        scale=runs_options.scale(scale),
+        delimiter=runs_options.delimiter(delimiter),
+        level=level,
+        method=method or DEFAULT_METHOD,
+        convention=runs_options.convention(convention),
+        title=title,
+        metric=metric_name,
+        chance=chance,
+        test_count=test_count,
+    )
+    path, notes = build(options)
+    print(f"read {runs}: {'; '.join(notes)}")
+    _say(path)
+
+
 def _report(folder: Path) -> None:
-    """Build the report, say its verdict and where it lies."""
+    """Build a study's report, and say it."""
     from labeleff.report import build
 
-    path = build(folder)
-    paragraphs = path.read_text(encoding="utf-8").split("\n\n")
-    verdict = paragraphs.index("## Verdict")
-    print("\n".join([*paragraphs[1:verdict], paragraphs[verdict + 1]]))
-    print(f"report: {path}")
+    _say(build(folder))
+
+
+def _say(report: Path) -> None:
+    """A report's verdict, with what stands before it, and where it lies."""
+    head, _, rest = report.read_text(encoding="utf-8").partition("\n\n## Verdict\n\n")
+    verdict = re.split("\n\nWeak points of this evidence:\n|\n\n## ", rest, maxsplit=1)[0]
+    print(re.sub("\n\n+", "\n", "\n\n".join([*head.split("\n\n")[1:], verdict])))
+    print(f"report: {report}")
 
 
 def _list_failed(failed: list[Record]) -> None:
@@ -215,6 +272,9 @@ def available_cores() -> int:
 
 def main() -> None:
     """Entry point: a user's mistake prints one or two lines and exits 2; a bug keeps its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show must not end the command
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(standalone_mode=True)
     except LabeleffError as error:

@@ -6,16 +6,20 @@ Drawn through matplotlib's objects, without pyplot and its global state; the sam
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from labeleff.results import Comparison, Place, Results
+from labeleff.comparison import Comparison
+from labeleff.measured import Measured, Place
 from labeleff.stats import mean_intervals
-from labeleff.utility import UtilityPoint
+from labeleff.utilities import UtilityPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from labeleff.record import PretrainingRecord
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
@@ -24,34 +28,35 @@ LINEAR_UP_TO = 8.0
 """Utilities over this put the figure's axis on a logarithmic scale beyond 1."""
 
 
-def _figure(columns: int = 1) -> Figure:
+def _figure(width: float = 7.0) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0 if columns == 1 else 9.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """The figure as a file's bytes, without dates or versions in them."""
+    """The figure as a file's bytes, without dates or versions; characters that the font lacks become boxes."""
     import matplotlib
 
     stream = io.BytesIO()
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    with matplotlib.rc_context({"svg.hashsalt": "labeleff"}):
+    with matplotlib.rc_context({"svg.hashsalt": "labeleff"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
     return stream.getvalue()
 
 
-def _styles(results: Results) -> dict[str, dict[str, Any]]:
-    """Colour, marker and line by arm: the baseline black, the others from the palette in the study's order."""
+def _styles(measured: Measured) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line by arm: the baseline black, the others from the palette in their order."""
     styles: dict[str, dict[str, Any]] = {}
-    for arm in results.arms:
-        if arm == results.study.baseline:
+    for arm in measured.arms:
+        if arm == measured.baseline:
             styles[arm] = {"color": "black", "marker": "o", "linestyle": "-"}
             continue
-        index = len([name for name in styles if name != results.study.baseline])
+        index = len([name for name in styles if name != measured.baseline])
         lap = index // len(COLOURS)
         styles[arm] = {
             "color": COLOURS[index % len(COLOURS)],
@@ -78,26 +83,41 @@ def _label_axis(axes: Axes, rungs: Sequence[int]) -> None:
     axes.set_xlim(rungs[0] * span**-0.04, rungs[-1] * span**0.04)
 
 
-def _title(results: Results, place: Place) -> str:
-    rehearsal = "  (rehearsal: numbers mean nothing)" if results.study.smoke else ""
-    return f"{results.title(place)}{rehearsal}"
+def label(name: str, most: int = 36) -> str:
+    """A name as a figure shows it: taken literally, its middle left out where it is long."""
+    if len(name) > most:
+        name = f"{name[: most // 2]}…{name[-(most - 1 - most // 2) :]}"
+    name = name.replace("$", r"\$")
+    return f" {name}" if name.startswith("_") else name
 
 
-def _legend(axes: Axes, columns: int = 1) -> None:
+def title(measured: Measured, place: Place) -> str:
+    """What stands over a figure of the place."""
+    rehearsal = "  (rehearsal: numbers mean nothing)" if measured.rehearsal else ""
+    return f"{label(measured.settings[place].title, 80)}{rehearsal}"
+
+
+def _beside_legend(entries: int) -> tuple[Figure, int]:
+    """A figure with room for a legend of so many entries, and the legend's number of columns."""
+    columns = 1 + entries // 24
+    return _figure(7.0 + 1.6 * (columns - 1)), columns
+
+
+def _legend(axes: Axes, columns: int) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8.5, ncols=columns)
 
 
-def accuracy(results: Results, place: Place) -> Figure:
+def accuracy(measured: Measured, place: Place) -> Figure:
     """Accuracy in % against labels: every run as a dot, means as lines, intervals of the means as bands."""
-    figure = _figure()
+    figure, columns = _beside_legend(len(measured.arms))
     axes = figure.add_subplot()
-    for arm, style in _styles(results).items():
-        runs = results.arm_runs(place, arm)
+    for arm, style in _styles(measured).items():
+        runs = measured.at(place, arm)
         if not runs:
             continue
-        intervals = mean_intervals(runs, level=results.study.level)
+        intervals = mean_intervals(runs, level=measured.level)
         ns = [item.n for item in intervals]
-        axes.plot(ns, [100 * item.mean for item in intervals], label=arm, markersize=4.5, linewidth=1.5, **style)
+        axes.plot(ns, [100 * item.mean for item in intervals], label=label(arm), markersize=4.5, linewidth=1.5, **style)
         for item in intervals:
             dots = [100 * value for value in runs[item.n].values()]
             axes.plot([item.n] * len(dots), dots, ".", color=style["color"], alpha=0.35, markersize=3)
@@ -105,14 +125,15 @@ def accuracy(results: Results, place: Place) -> Figure:
         if len(ends) == len(ns):
             low, high = zip(*ends, strict=True)
             axes.fill_between(ns, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    chance = results.chance(place.task)
+    setting = measured.settings[place]
+    chance = setting.chance
     if chance is not None:
         axes.axhline(100 * chance, color="0.4", linestyle=":", linewidth=1, label="chance")
-    _label_axis(axes, results.study.rungs)
-    axes.set_ylabel(f"{results.metric(place.task)} on the test split (%)")
-    axes.set_title(_title(results, place), fontsize=10, loc="left")
+    _label_axis(axes, setting.rungs)
+    axes.set_ylabel(setting.quantity)
+    axes.set_title(title(measured, place), fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
-    _legend(axes, 1 + len(results.arms) // 24)
+    _legend(axes, columns)
     return figure
 
 
@@ -162,65 +183,64 @@ def _draw_point(axes: Axes, point: UtilityPoint, x: float, limits: tuple[float, 
         axes.plot([x, x], [point.bound, point.high], color=colour, linewidth=1.3)
 
 
-def utility(results: Results, comparisons: Sequence[Comparison]) -> Figure:
+def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
     """Utility of every arm at one place against labels, with intervals; bounds are hollow, with arrows."""
     import numpy as np
 
     place, baseline = comparisons[0].place, comparisons[0].baseline
-    figure = _figure()
+    figure, columns = _beside_legend(len(comparisons))
     axes = figure.add_subplot()
     limits = _limits([point for item in comparisons for point in item.points])
-    ladder = sorted(results.arm_runs(place, baseline))
-    _label_axis(axes, results.study.rungs)
+    ladder = sorted(measured.at(place, baseline))
+    rungs = measured.settings[place].rungs
+    _label_axis(axes, rungs)
     if limits[1] > LINEAR_UP_TO:
         axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
     axes.axhline(0, color="black", linewidth=1)
-    styles = _styles(results)
-    spread = (results.study.rungs[-1] / results.study.rungs[0]) ** 0.012
+    styles = _styles(measured)
+    spread = (rungs[-1] / rungs[0]) ** 0.012
     for index, item in enumerate(comparisons):
         shift = spread ** (index - (len(comparisons) - 1) / 2) if len(comparisons) <= 8 else 1.0
         style = styles[item.arm]
         inside = [(p.n * shift, p.utility if p.utility is not None else np.nan) for p in item.points]
         axes.plot(*zip(*inside, strict=True), color=style["color"], linestyle=style["linestyle"], linewidth=1)
-        axes.plot([], [], label=item.arm, **style)
+        axes.plot([], [], label=label(item.arm), **style)
         for point in item.points:
             _draw_point(axes, point, point.n * shift, limits, style)
     _unmeasurable(axes, (ladder[0], ladder[-1]), limits)
     axes.set_ylim(*limits)
     _plain_numbers(axes)
-    axes.set_ylabel(f"utility U(n) against {baseline}")
-    axes.set_title(_title(results, place), fontsize=10, loc="left")
-    _legend(axes, 1 + len(comparisons) // 24)
+    axes.set_ylabel(f"utility U(n) against {label(baseline)}")
+    axes.set_title(title(measured, place), fontsize=10, loc="left")
+    _legend(axes, columns)
     return figure
 
 
 def _plain_numbers(axes: Axes) -> None:
-    """Ticks at 1, 2, 5 times powers of ten, written out."""
+    """Ticks at 1, 2, 5 times powers of ten, or at some of these powers, written out."""
+    import numpy as np
     from matplotlib.ticker import FixedLocator, FuncFormatter
 
     if axes.get_yscale() != "linear":
         top = axes.get_ylim()[1]
-        ticks = [m * 10**e for e in range(7) for m in (1, 2, 5) if m * 10**e <= top]
+        decades = max(1, int(np.log10(top)))
+        steps = (1, 2, 5) if decades <= 3 else (1,)
+        powers = range(0, decades + 1, max(1, decades // 6))
+        ticks = [m * 10**e for e in powers for m in steps if m * 10**e <= top]
         axes.yaxis.set_major_locator(FixedLocator([-1, -0.5, 0, *ticks]))
         axes.yaxis.set_minor_locator(FixedLocator([]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
-def pretexts(results: Results, place: Place) -> Figure | None:
+def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure | None:
     """Learning curves of the pretexts, one line a seed: loss, and accuracy where they have one.
 
     None where no curve was recorded.
     """
-    wanted = [
-        item
-        for item in results.pretrainings
-        if (item.pretraining.task.label, item.pretraining.encoder.label) == (place.task, place.encoder)
-        and item.training is not None
-        and item.training.history
-    ]
+    wanted = [item for item in pretrainings if item.training is not None and item.training.history]
     if not wanted:
         return None
-    figure = _figure(columns=2)
+    figure = _figure(9.5)
     left, right = figure.subplots(1, 2)
     kinds = list(dict.fromkeys(item.pretraining.pretext.name for item in wanted))
     named: set[str] = set()
@@ -239,7 +259,7 @@ def pretexts(results: Results, place: Place) -> Figure | None:
         axes.grid(color="0.92", linewidth=0.6)
         if axes.lines:
             axes.legend(frameon=False, fontsize=8)
-    left.set_title(_title(results, place), fontsize=10, loc="left")
+    left.set_title(heading, fontsize=10, loc="left")
     return figure
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import uuid
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -13,12 +16,56 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises OSError, naming `path` where the file itself couldn't be written; nothing half-written stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = _beside(path)
     try:
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        _remove([temporary])
         error.filename = str(path)
         raise
+
+
+def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put several files in their places, or none of them; their names may begin with folders, which are made.
+
+    All are written out beside their places before the first is moved there. Raises OSError, naming the place where
+    a file couldn't be written; then no new file and no new folder stays.
+    """
+    places = {folder / name: content for name, content in files.items()}
+    made: list[Path] = []
+    written: dict[Path, Path] = {}
+    path = folder
+    try:
+        for path, content in places.items():
+            made += _make(path.parent)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            written[path] = _beside(path)
+            written[path].write_bytes(content)
+        for path, temporary in written.items():
+            temporary.replace(path)
+    except OSError as error:
+        _remove(written.values())
+        for parent in reversed(made):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        error.filename = str(path)
+        raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{uuid.uuid4().hex}")
+
+
+def _make(folder: Path) -> list[Path]:
+    """Make a folder with its parents; gives those that weren't there, the outermost first."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()][::-1]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

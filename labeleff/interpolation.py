@@ -171,7 +171,7 @@ in ln n through the isotonic means."""
 DEFAULT_METHOD = "pchip"
 
 
-def check_ladder(ns: Sequence[float], means: Array) -> None:
+def check_ladder(ns: Sequence[float] | Array, means: Array) -> None:
     """Raise CurveError for fewer than two rungs, `ns` that don't rise from over 0, or `means` that aren't finite."""
     ladder = np.asarray(ns, dtype=float)
     if len(ladder) < 2:
@@ -182,7 +182,9 @@ def check_ladder(ns: Sequence[float], means: Array) -> None:
         raise CurveError(f"accuracies: found {means[~np.isfinite(means)][0]}, expected finite numbers")
 
 
-def fit(ns: Sequence[float], means: Array, runs: Sequence[float] | Array, method: str = DEFAULT_METHOD) -> Curves:
+def fit(
+    ns: Sequence[float] | Array, means: Array, runs: Sequence[float] | Array, method: str = DEFAULT_METHOD
+) -> Curves:
     """Curves through `means` (B, R) at label counts `ns` (R,), which rise; `runs` (R,) says how many a rung.
 
     Raises CurveError for fewer than two rungs or counts that don't rise, UnknownNameError for the method.

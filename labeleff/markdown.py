@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labeleff.utility import Crossing, UtilityPoint
+from labeleff.break_even import Crossing
+from labeleff.utilities import UtilityPoint
 
 OPEN = "…"
 """Stands for the end of an interval on a side where nothing was measured."""

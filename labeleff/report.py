@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from labeleff import answers_report, evidence, figures, tables
+from labeleff import answers_report, figures, outputs, sections, shortcomings, tables
 from labeleff.answers_report import Told
 from labeleff.cell import Budget
-from labeleff.errors import RecordError
+from labeleff.comparison import Comparison, compare_arms
 from labeleff.explanation import explain
-from labeleff.files import write_whole
-from labeleff.markdown import break_even, percent, table, worth
-from labeleff.results import Comparison, Place, Results, compare_arms, load, place_of
-from labeleff.stats import Runs
-from labeleff.verdict import verdict
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-REPORT = "report.md"
+from labeleff.markdown import percent, table
+from labeleff.measured import Measured, Place
+from labeleff.outputs import REPORT
+from labeleff.record import PretrainingRecord
+from labeleff.results import Results, load, place_of
+from labeleff.study import Study
+from labeleff.throughput import throughput
 
 
 def build(folder: Path) -> Path:
@@ -32,48 +27,32 @@ def build(folder: Path) -> Path:
     written, StudyError where the recorded study can't be read.
     """
     results = load(folder)
-    comparisons, told = compare_arms(results), answers_report.tell(results)
-    files: dict[str, bytes] = {
-        "summary.csv": tables.to_csv(tables.summary(results)),
-        "utility.csv": tables.to_csv(tables.utilities(comparisons)),
-        "throughput.csv": tables.to_csv(tables.throughput(results)),
-    }
-    files |= told.files
-    drawn = {place: dict(_figures(results, place, comparisons)) for place in results.places}
-    for group in drawn.values():
-        for name, figure in group.items():
-            files[f"figures/{name}.png"] = figures.render(figure, "png")
-            files[f"figures/{name}.svg"] = figures.render(figure, "svg")
+    measured = results.measured
+    comparisons, told = compare_arms(measured), answers_report.tell(results)
+    drawn = outputs.draw(measured, comparisons) if results.ladders else {}
+    for place, slug in outputs.slugs(measured).items():
+        of_pretexts = figures.pretexts(_pretrainings(results, place), figures.title(measured, place))
+        if of_pretexts is not None:
+            drawn[place][f"pretexts-{slug}"] = of_pretexts
+    files = outputs.csvs(measured, comparisons)
+    files["throughput.csv"] = tables.to_csv(throughput(results))
+    files |= outputs.pictures(drawn) | told.files
     names = {place: list(group) for place, group in drawn.items()}
-    files[REPORT] = "\n\n".join(_document(results, comparisons, names, told)).encode() + b"\n"
-    for name, content in files.items():
-        _write(folder / name, content)
+    files[REPORT] = "\n\n".join(_document(results, measured, comparisons, names, told)).encode() + b"\n"
+    outputs.write(folder, files)
     return folder / REPORT
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Put a whole file in its place at once."""
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise RecordError(f"{path}: can't be written: {error.strerror}") from error
-
-
-def _figures(results: Results, place: Place, comparisons: Sequence[Comparison]) -> Iterator[tuple[str, Figure]]:
-    """File names (without ending) and figures of one place, as far as there is something to draw."""
-    slug = re.sub(r"[^a-z0-9]+", "-", results.title(place).lower()).strip("-")
-    if place in results.ladders and any(results.arm_runs(place, arm) for arm in results.arms):
-        yield f"accuracy-{slug}", figures.accuracy(results, place)
-    here = [item for item in comparisons if item.place == place]
-    if here:
-        yield f"utility-{slug}", figures.utility(results, here)
-    pretexts = figures.pretexts(results, place)
-    if pretexts is not None:
-        yield f"pretexts-{slug}", pretexts
+def _pretrainings(results: Results, place: Place) -> list[PretrainingRecord]:
+    return [item for item in results.pretrainings if place_of(item.pretraining) == place]
 
 
 def _document(
-    results: Results, comparisons: Sequence[Comparison], names: dict[Place, list[str]], told: Told
+    results: Results,
+    measured: Measured,
+    comparisons: Sequence[Comparison],
+    names: dict[Place, list[str]],
+    told: Told,
 ) -> Iterator[str]:
     study = results.study
     yield f"# {study.title or study.name}"
@@ -91,84 +70,27 @@ def _document(
             f"No utility can be given yet: {finished} of {results.expected} cells have finished, and it takes the "
             f"baseline {study.baseline} at two rungs and another arm at one."
         )
-    for place in results.places:
-        here = [item for item in comparisons if item.place == place]
-        if here:
-            heading = f"{results.title(place)}:\n\n" if len(results.places) > 1 else ""
-            yield heading + "\n".join(f"- {verdict(item)}" for item in here)
-    weak = [*told.weak, *(evidence.flags(results, comparisons) if results.ladders else [])]
-    if weak:
-        yield "Weak points of this evidence:"
-        yield "\n".join(f"- {text}" for text in weak)
+    yield from sections.verdicts(measured, comparisons)
+    flags = shortcomings.flags(results, measured, comparisons) if results.ladders else []
+    yield from sections.weak_points([*told.weak, *flags])
     for place in results.ladders:
-        yield from _section(results, place, [c for c in comparisons if c.place == place], names[place])
+        yield from sections.section(measured, place, comparisons, names[place])
+        yield from _pretexts(results, place)
     yield from told.paragraphs
     yield from _throughput(results)
     yield from _failures(results)
     if results.ladders:
-        yield from explain(results)
+        yield from explain(measured)
+    yield "### What was kept fair"
+    yield "\n".join(f"- {text}" for text in _fairness(study))
     yield from _conditions(results)
     yield "## Reproduce"
     yield f"```\n{shlex.join(results.run.command)}\n```"
     yield "The tables and figures here are rebuilt from `records.jsonl` by `labeleff report` with this folder."
 
 
-def _section(results: Results, place: Place, comparisons: Sequence[Comparison], names: Sequence[str]) -> Iterator[str]:
-    title = results.title(place)
-    yield f"## {title}"
-    if title != str(place):
-        yield f"In full: {place}."
-    yield from _accuracies(results, place)
-    if comparisons:
-        yield f"### Utility against {results.study.baseline}"
-        yield _utilities(results, comparisons)
-    for name in names:
-        what = name.partition("-")[0]
-        yield f"![{what} at {title}](figures/{name}.png)"
-    yield from _pretexts(results, place)
-
-
-def _accuracies(results: Results, place: Place) -> Iterator[str]:
-    study = results.study
-    sizes = [(len(study.runs), "run"), (study.draws, "draw"), (study.seeds, "seed")]
-    runs, draws, seeds = (f"{size} {what}{'s' if size != 1 else ''}" for size, what in sizes)
-    design = f"{runs} a rung: {draws} of labels, {seeds}, {study.pairing}"
-    yield f"### {results.metric(place.task).capitalize()} on the test split (%), mean ± standard deviation"
-    header = ["arm", *(f"n = {n:,}" for n in study.rungs)]
-    rows = []
-    for arm in results.arms:
-        found = results.arm_runs(place, arm)
-        rows.append([arm, *(_mean(found, n, len(study.runs)) for n in study.rungs)])
-    yield table(header, rows)
-    chance = results.chance(place.task)
-    yield f"{design}." + ("" if chance is None else f" Chance: {percent(chance)} %.")
-
-
-def _mean(runs: Runs, n: int, wanted: int) -> str:
-    """`61.3 ± 1.2`, with the number of runs where some are missing, or a dash."""
-    values = list(runs.get(n, {}).values())
-    if not values:
-        return "–"
-    mean = sum(values) / len(values)
-    short = f" ({len(values)} of {wanted})" if len(values) < wanted else ""
-    if len(values) == 1:
-        return f"{percent(mean)}{short}"
-    deviation = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
-    return f"{percent(mean)} ± {percent(deviation)}{short}"
-
-
-def _utilities(results: Results, comparisons: Sequence[Comparison]) -> str:
-    header = ["arm", *(f"n = {n:,}" for n in results.study.rungs), "break-even at n"]
-    rows = []
-    for item in comparisons:
-        points = {point.n: worth(point) for point in item.points}
-        rows.append([item.arm, *(points.get(n, "–") for n in results.study.rungs), break_even(item.crossing)])
-    return table(header, rows)
-
-
 def _pretexts(results: Results, place: Place) -> Iterator[str]:
-    here = [item for item in results.pretrainings if place_of(item.pretraining) == place]
-    here = [item for item in here if item.status == "ok"]
+    here = [item for item in _pretrainings(results, place) if item.status == "ok"]
     if not here:
         return
     known = list(dict.fromkeys(key for item in here for key in sorted(item.metrics)))
@@ -188,12 +110,13 @@ def _metric(name: str, value: float | None) -> str:
 
 
 def _throughput(results: Results) -> Iterator[str]:
-    frame = tables.throughput(results)
+    frame = throughput(results)
     cached = sum(item.cached for item in results.pretrainings)
     if frame.empty and not cached:
         return
     yield "## Throughput"
-    header = ["what", "encoder", "images/s, median [quartiles]", "windows", "device", "precision", "layout"]
+    unit = " or ".join(dict.fromkeys(results.about(place) for place, _ in results.groups))
+    header = ["what", "encoder", f"{unit}/s, median [quartiles]", "windows", "device", "precision", "layout"]
     rows = []
     for row in frame.to_dict("records"):
         if not row["windows"]:
@@ -231,6 +154,19 @@ def _failures(results: Results) -> Iterator[str]:
         where = [cell.task.label, cell.encoder.label, arm, f"{cell.n:,}", str(cell.draw), str(cell.seed)]
         rows.append([*where, " ".join(reason.split())])
     yield table(["task", "encoder", "arm", "n", "draw", "seed", "reason"], rows, left=3)
+
+
+def _fairness(study: Study) -> Iterator[str]:
+    yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
+    yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
+    subset = {"stratified": "balanced over the classes", "random": "at random", "prefix": "the first n images"}
+    yield (
+        f"Labels are drawn {subset[study.subset]} and nested: the same draw gives every arm the same labels, and a "
+        "larger rung contains the smaller ones."
+        if study.subset != "prefix"
+        else "Labels are the first n images, the same in every run: draws bring no spread."
+    )
+    yield "One budget table holds for all arms; it is listed under Conditions."
 
 
 def _conditions(results: Results) -> Iterator[str]:

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labeleff import catalogue
 from labeleff.cell import Cell, Pretraining, Spec
 from labeleff.errors import RecordError
+from labeleff.measured import Measured, Place, Setting
 from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, read_records
 from labeleff.stats import Run
 from labeleff.study import Study, parse_study
-from labeleff.utility import Crossing, UtilityPoint, crossing, utility
-
-
-@dataclass(frozen=True)
-class Place:
-    """Task and encoder, by their full labels: what a section of the report is about."""
-
-    task: str
-    encoder: str
-
-    def __str__(self) -> str:
-        return f"{self.task}, {self.encoder}"
-
 
 ArmRuns = dict[int, dict[Run, float]]
 
@@ -70,7 +59,7 @@ class Results:
     @staticmethod
     def about(place: Place) -> str:
         """What the place's task consists of: `images` or `stories`."""
-        return catalogue.lookup("task", place.task.partition("(")[0]).examples
+        return catalogue.lookup("task", str(place.task).partition("(")[0]).examples
 
     def title(self, place: Place) -> str:
         """The place by bare names where they are unambiguous in the study."""
@@ -82,16 +71,16 @@ class Results:
         """Names of the arms, in the study's order."""
         return [arm.name for arm in self.study.arms]
 
-    def metric(self, task: str) -> str:
+    def metric(self, task: str | None) -> str:
         """Name of the task's metric in its records."""
         return str(self._fact(task, "metric") or "accuracy")
 
-    def chance(self, task: str) -> float | None:
+    def chance(self, task: str | None) -> float | None:
         """Chance level of the task in 0..1; None where no run entry tells it."""
         value = self._fact(task, "chance")
         return float(value) if isinstance(value, int | float) else None
 
-    def _fact(self, task: str, name: str) -> object:
+    def _fact(self, task: str | None, name: str) -> object:
         return next((run.tasks[task].get(name) for run in reversed(self.runs) if task in run.tasks), None)
 
     def value(self, record: Record) -> float | None:
@@ -115,6 +104,44 @@ class Results:
             if value is not None:
                 found.setdefault(record.cell.n, {})[record.cell.draw, record.cell.seed] = value
         return found
+
+    @property
+    def measured(self) -> Measured:
+        """The accuracies alone, for everything that needs no more than them."""
+        study = self.study
+        groups = {(place, arm): self.at(place, arm) for place in self.places for arm in self.arms}
+        return Measured(
+            settings={place: self._setting(place) for place in self.places},
+            arms=tuple(self.arms),
+            baseline=study.baseline,
+            runs={key: self.arm_runs(*key) for key in groups},
+            level=study.level,
+            method=study.curve,
+            design=_design(study),
+            wanted=len(study.runs),
+            failed={
+                key: Counter(item.cell.n for item in group if self.value(item) is None) for key, group in groups.items()
+            },
+            rehearsal=study.smoke,
+        )
+
+    def _setting(self, place: Place) -> Setting:
+        here = (record for arm in self.arms for record in self.at(place, arm))
+        return Setting(
+            title=self.title(place),
+            rungs=tuple(self.study.rungs),
+            metric=self.metric(place.task),
+            chance=self.chance(place.task),
+            test_count=next((record.test_count for record in here if record.test_count), None),
+            unit=self.about(place),
+            split="test",
+        )
+
+
+def _design(study: Study) -> str:
+    sizes = [(len(study.runs), "run"), (study.draws, "draw"), (study.seeds, "seed")]
+    runs, draws, seeds = (f"{size} {what}{'s' if size != 1 else ''}" for size, what in sizes)
+    return f"{runs} a rung: {draws} of labels, {seeds}, {study.pairing}"
 
 
 def _without_list(cell: Cell) -> Cell:
@@ -169,40 +196,7 @@ def _order(item: PretrainingRecord) -> tuple[str, int]:
     return item.pretraining.pretext.label, item.pretraining.seed
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """An arm against the baseline at one place."""
-
-    place: Place
-    arm: str
-    baseline: str
-    points: list[UtilityPoint]
-    crossing: Crossing | None
-
-
-def compare_arms(results: Results, baseline: str | None = None) -> list[Comparison]:
-    """Utility of every other arm with finished cells, where the baseline's curve has at least two rungs.
-
-    `baseline` defaults to the study's.
-    """
-    name = baseline or results.study.baseline
-    return list(_comparisons(results, name))
-
-
-def _comparisons(results: Results, baseline: str) -> Iterator[Comparison]:
-    level, method = results.study.level, results.study.curve
-    for place in results.places:
-        base = results.arm_runs(place, baseline)
-        if len(base) < 2:
-            continue
-        for arm in results.arms:
-            runs = results.arm_runs(place, arm)
-            if arm != baseline and runs:
-                points = utility(base, runs, level=level, method=method)
-                yield Comparison(place, arm, baseline, points, crossing(base, runs, level=level, method=method))
-
-
-def _short_names(specs: Sequence[Spec]) -> dict[str, str]:
+def _short_names(specs: Sequence[Spec]) -> dict[str | None, str]:
     """By full label: the name alone where that is unambiguous, else the full label."""
     names = [spec.name for spec in specs]
     return {spec.label: spec.name if names.count(spec.name) == 1 else spec.label for spec in specs}

@@ -11,6 +11,12 @@ from labeleff.errors import CurveError
 from labeleff.stats import Array
 
 
+def check_fraction(value: float, what: str) -> None:
+    """Raise CurveError for an accuracy that isn't in 0..1."""
+    if not 0 <= value <= 1:
+        raise CurveError(f"{what}: found {value}, expected 0..1 (percent divided by 100)")
+
+
 @dataclass(frozen=True)
 class Rungs:
     """Label counts and, for each of them, the accuracies of its runs, at least one."""
@@ -31,9 +37,8 @@ class Rungs:
     def check_accuracies(self) -> None:
         """Raise CurveError for an accuracy that isn't in 0..1."""
         for n, group in zip(self.ns, self.groups, strict=True):
-            if group[0] < 0 or group[-1] > 1:
-                wrong = group[0] if group[0] < 0 else group[-1]
-                raise CurveError(f"accuracies at {n} labels: found {wrong}, expected 0..1 (percent divided by 100)")
+            for value in (group[0], group[-1]):
+                check_fraction(value, f"accuracies at {n} labels")
 
 
 def checked_rungs(ns: Sequence[float], accuracies: Sequence[Sequence[float]]) -> Rungs:

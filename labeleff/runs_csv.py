@@ -14,9 +14,11 @@ not used. With draws but without seeds, several runs of a draw get seed numbers 
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from labeleff.delimited import DELIMITERS, decode, records, sniff
 from labeleff.errors import OptionError, RunsError
@@ -78,7 +80,8 @@ def parse_runs(
         _pairing(places),
         *_unused(header, places),
     )
-    return RunsTable(source, _groups(rows, read_as), read_as, "draw" in places, notes)
+    digest = hashlib.sha256(content).hexdigest()
+    return RunsTable(source, _groups(rows, read_as), read_as, _shared(places), notes, digest)
 
 
 def _scale(rows: Sequence[Row], given: Scale | None, head: Header) -> tuple[Scale, str]:
@@ -138,6 +141,12 @@ def _pairing(places: Mapping[str, int]) -> str:
     if "seed" not in places:
         return "runs with the same draw count as paired; no column seed: seeds count as independent"
     return "runs with the same draw, or the same seed, count as paired"
+
+
+def _shared(places: Mapping[str, int]) -> tuple[Literal["draw", "seed"], ...]:
+    if "draw" not in places:
+        return ()
+    return ("draw", "seed") if "seed" in places else ("draw",)
 
 
 def _unused(header: Sequence[str], places: Mapping[str, int]) -> list[str]:

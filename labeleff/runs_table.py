@@ -33,10 +33,17 @@ class RunsTable:
     """{label count: {(draw, seed): accuracy}} by (task, arm), in the order of the file; task None without a column."""
     scale: Scale
     """What the file's accuracies were in."""
-    paired: bool
-    """The file names draws, so that runs of different arms with the same draw are paired."""
+    shared: tuple[Literal["draw", "seed"], ...]
+    """What runs of different arms have in common where its number is the same: what the file has columns for."""
     notes: tuple[str, ...]
     """What was detected and what it means, for the reader of the results."""
+    sha256: str
+    """Of the file's bytes."""
+
+    @property
+    def paired(self) -> bool:
+        """The file names draws, so that runs of different arms with the same draw are paired."""
+        return "draw" in self.shared
 
     @property
     def tasks(self) -> list[str | None]:

@@ -49,7 +49,7 @@ def _power_grid(low: float, high: float) -> Grid:
     """Exponents and shifts for a ladder from u = `low` to `high`; no shift is three times as likely as another."""
     a = np.geomspace(0.04, 3.0, 28)
     log_d = np.concatenate([[-math.inf], np.linspace(low - math.log(4), high, 9)])
-    return _grid(a, log_d, np.outer(_log_normal(a, 0.5, 0.7), [3.0, *[1.0] * 9]))
+    return _grid(a, log_d, np.outer(_log_normal(a, 0.4, 0.7), [3.0, *[1.0] * 9]))
 
 
 def hill(u: Array, g: Array, log_k: Array) -> Array:
@@ -60,7 +60,7 @@ def hill(u: Array, g: Array, log_k: Array) -> Array:
 def _hill_grid(low: float, high: float) -> Grid:
     g = np.geomspace(0.15, 3.0, 18)
     log_k = np.linspace(low - math.log(30), high + math.log(100), 34)
-    return _grid(g, log_k, np.outer(_log_normal(g, 0.8, 0.6), np.ones(34)))
+    return _grid(g, log_k, np.outer(_log_normal(g, 0.6, 0.6), np.ones(34)))
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,15 @@ class Family:
     c: Normal
     b: Normal
     positive: bool
+    weight: float
+    """Prior probability."""
 
 
+_FREE, _ONE = Normal(0.9, 0.25), Normal(1.0, 0.0)
 FAMILIES: Mapping[str, Family] = {
-    "power": Family(power, _power_grid, c=Normal(0.9, 0.25), b=Normal(0.3, 0.4), positive=False),
-    "power to 1": Family(power, _power_grid, c=Normal(1.0, 0.0), b=Normal(0.5, 0.5), positive=False),
-    "hill": Family(hill, _hill_grid, c=Normal(0.9, 0.25), b=Normal(0.3, 0.4), positive=True),
-    "hill to 1": Family(hill, _hill_grid, c=Normal(1.0, 0.0), b=Normal(0.5, 0.5), positive=True),
+    "power": Family(power, _power_grid, c=_FREE, b=Normal(0.3, 0.4), positive=False, weight=1 / 6),
+    "power to 1": Family(power, _power_grid, c=_ONE, b=Normal(0.5, 0.5), positive=False, weight=1 / 3),
+    "hill": Family(hill, _hill_grid, c=_FREE, b=Normal(0.3, 0.4), positive=True, weight=1 / 6),
+    "hill to 1": Family(hill, _hill_grid, c=_ONE, b=Normal(0.5, 0.5), positive=True, weight=1 / 3),
 }
-"""All equally likely before the data and the bounds."""
+"""Weights are those before the data and the bounds; they sum to 1."""

@@ -1,6 +1,6 @@
 """Utility as the paper's reference code computes it, defects included, to compare with published figures.
 
-What it does differently from labeleff.utility, all of it kept here on purpose:
+What it does differently from labeleff.utilities, all of it kept here on purpose:
 - only label counts that both arms have are used, and the baseline's means are joined by straight pieces in raw n;
 - the first crossing is taken also where the baseline's means fall;
 - an accuracy below the baseline's first mean counts as reached with 0 labels, so that U is exactly -1;
@@ -11,7 +11,7 @@ What it does differently from labeleff.utility, all of it kept here on purpose:
   measurable lack the -1 that every other point has.
 
 Source: util/vis.py of princeton-vl/selfstudy (Newell and Deng, CVPR 2020), by description. Whether the figures of
-the paper were made with it isn't known. Use labeleff.utility for everything else.
+the paper were made with it isn't known. Use labeleff.utilities for everything else.
 """
 
 from __future__ import annotations

@@ -28,10 +28,10 @@ PRIOR_DF = 8.0
 """Degrees of freedom that the common trend of variances counts for at every rung."""
 FLOOR = 0.002**2
 """No variance of a run is believed to be smaller than this (accuracy squared)."""
-SLOPE_LIMITS = (-1.2, 0.3)
+SLOPE_LIMITS = (-1.5, 0.5)
 """Of ln variance against ln n: accuracies of larger label sets are steadier."""
-SLOPE_SD = 0.5
-"""Standard deviation of the normal prior around slope 0 (the ridge)."""
+SLOPE_MEAN, SLOPE_SD = -0.6, 0.4
+"""Normal prior of that slope, as it was found on 96 real learning curves with 25 runs a label count."""
 REPLICATES = 2000
 
 
@@ -50,7 +50,7 @@ class Moderated:
 def moderated_variance(ns: Sequence[float], groups: Sequence[Sequence[float]]) -> Moderated | None:
     """Shrink each rung's variance to a log-linear trend over the rungs.
 
-    Slope of ln variance by weighted ridge regression on bias-corrected log variances, level by pooling, then
+    Slope of ln variance by weighted regression on bias-corrected log variances with a prior, level by pooling, then
     (PRIOR_DF * trend + df * own) / (PRIOR_DF + df), as in the moderated t statistic (Smyth 2004, Stat. Appl.
     Genet. Mol. Biol. 3, article 3), whose cap on the degrees of freedom is kept: no more than all rungs have
     together. `groups` holds one sequence of accuracies a rung. None where no rung has two runs.
@@ -72,7 +72,8 @@ def _trend(x: Array, own: Array, df: Array) -> Array:
     logs = np.log(np.maximum(own[seen], FLOOR)) - special.digamma(half) + np.log(half)
     weights = 1 / special.polygamma(1, half)
     centred = x[seen] - np.average(x[seen], weights=weights)
-    slope = (weights * centred * logs).sum() / ((weights * centred**2).sum() + SLOPE_SD**-2)
+    precision = (weights * centred**2).sum() + SLOPE_SD**-2
+    slope = ((weights * centred * logs).sum() + SLOPE_MEAN * SLOPE_SD**-2) / precision
     shape = np.exp(float(np.clip(slope, *SLOPE_LIMITS)) * (x - x[seen].mean()))
     level = (df[seen] * own[seen] / shape[seen]).sum() / df[seen].sum()
     return np.asarray(np.maximum(level * shape, FLOOR))
@@ -118,7 +119,7 @@ def factors(runs: Runs) -> list[Factor]:
 
 
 def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
-    means = [_level_means(runs[n], axis) for n in sorted(runs)]
+    means = [level_means(runs[n], axis) for n in sorted(runs)]
     moderated = moderated_variance(sorted(runs), [list(rung.values()) for rung in means])
     if moderated is None:
         return None
@@ -137,7 +138,7 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
     return Factor(name, tuple(levels), loadings, rest, moderated.df)
 
 
-def _level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
+def level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
     """Mean accuracy by draw (axis 0) or seed (axis 1)."""
     gathered: dict[int, list[float]] = {}
     for run in sorted(rung):
@@ -150,7 +151,7 @@ def means(runs: Runs) -> Array:
     return np.array([np.mean([runs[n][run] for run in sorted(runs[n])]) for n in sorted(runs)])
 
 
-def _total(parts: Sequence[Factor]) -> tuple[Array, Array]:
+def total_variance(parts: Sequence[Factor]) -> tuple[Array, Array]:
     """Variance of the mean over all factors, and its degrees of freedom by Satterthwaite."""
     variances = np.array([part.variance for part in parts])
     dfs = np.array([part.df for part in parts])
@@ -175,7 +176,7 @@ def mean_intervals(runs: Runs, *, level: float = 0.90) -> list[MeanInterval]:
     ns, centres, parts = sorted(runs), means(runs), factors(runs)
     if not parts:
         return [MeanInterval(n, float(m), None, None, None) for n, m in zip(ns, centres, strict=True)]
-    variance, df = _total(parts)
+    variance, df = total_variance(parts)
     errors = np.sqrt(variance)
     widths = special.stdtrit(df, 0.5 + level / 2) * errors
     return [
@@ -244,7 +245,7 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
         shared = np.stack([_normals(count, part.name, level) for level in part.levels])
         alone = np.stack([_normals(count, "own", own, part.name, n) for n in sorted(runs)])
         noise += (part.loadings @ shared + np.sqrt(part.rest)[:, None] * alone).T
-    df = _total(parts)[1]
+    df = total_variance(parts)[1]
     scale = np.stack([_student_factors(count, round(float(value), 2)) for value in df], axis=1)
     return np.asarray(means(runs) + noise * scale)
 

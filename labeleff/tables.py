@@ -1,4 +1,4 @@
-"""Records to tidy tables: `summary.csv`, `utility.csv`, `throughput.csv`; missing values are empty cells."""
+"""Measured accuracies to tidy tables: `summary.csv`, `utility.csv`; missing values are empty cells."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeleff.record import PretrainingRecord, Record, RunEntry, Training
-from labeleff.results import Comparison, Place, Results, place_of
+from labeleff.comparison import Comparison
+from labeleff.measured import Measured, Place
 from labeleff.stats import MeanInterval, Runs, mean_intervals, paired_differences, wilson
 
 if TYPE_CHECKING:
@@ -16,85 +16,83 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-INTEGERS = ("test_count", "seed", "peak_memory_bytes")
+INTEGERS = ("draws", "seeds", "failed", "missing", "test_count", "seed", "peak_memory_bytes")
 
 
-def _columns(text: str) -> list[str]:
+def columns(text: str) -> list[str]:
+    """Names of columns from words."""
     return text.split()
 
 
-SUMMARY = _columns(
+SUMMARY = columns(
     "task encoder arm n metric mean sd low high runs draws seeds failed missing chance test_count test_low "
     "test_high baseline difference difference_low difference_high"
 )
 """`low`, `high`: interval of the mean over draws and seeds; `test_low`, `test_high`: the test set's sampling
-error; `difference`: from the baseline, over the runs that both have; `missing`: cells not run yet."""
-UTILITY = _columns(
+error; `difference`: from the baseline, over the runs that both have; `missing`: runs that were wanted
+and aren't there yet."""
+UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
     "n1_low n1_high p_above p_below flags"
 )
 """`utility` is empty unless measured; a bound stands in `utility_at_least` or `utility_at_most`."""
-THROUGHPUT = _columns(
-    "what task encoder arm seed images_per_second lower_quartile upper_quartile windows warm_up device "
-    "precision layout threads batch steps images seconds peak_memory_bytes"
-)
-"""Images/s over timed windows (epochs, or stretches of steps where epochs are short)."""
 
 
-def _frame(rows: Sequence[Row], columns: Sequence[str]) -> pd.DataFrame:
+def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
+    """Rows as a frame with columns `names`, in which counts stay whole where some are missing."""
     import pandas as pd
 
-    frame = pd.DataFrame(rows, columns=list(columns))
-    return frame.astype({name: "Int64" for name in INTEGERS if name in columns})
+    whole = {name: "Int64" for name in INTEGERS if name in names}
+    return pd.DataFrame(rows, columns=list(names)).astype(whole)
 
 
-def to_csv(frame: pd.DataFrame) -> bytes:
-    """The frame as UTF-8 CSV with `\\n` line ends; the same frame gives the same bytes everywhere."""
-    return frame.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
+def to_csv(table: pd.DataFrame) -> bytes:
+    """The table as UTF-8 CSV with `\\n` line ends; the same table gives the same bytes everywhere."""
+    return table.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
 
 
-def summary(results: Results) -> pd.DataFrame:
-    """One row a task, encoder, arm and rung of the study, also where nothing has finished."""
-    rows = [row for place in results.places for arm in results.arms for row in _arm_rows(results, place, arm)]
-    return _frame(rows, SUMMARY)
+def summary(measured: Measured) -> pd.DataFrame:
+    """One row a task, encoder, arm and rung, also where runs are wanted and none has finished."""
+    rows = [row for place in measured.places for arm in measured.arms for row in _arm_rows(measured, place, arm)]
+    return frame(rows, SUMMARY)
 
 
 def _intervals(runs: Runs, level: float) -> dict[int, MeanInterval]:
     return {item.n: item for item in mean_intervals(runs, level=level)} if runs else {}
 
 
-def _arm_rows(results: Results, place: Place, arm: str) -> Iterable[Row]:
-    study, records, runs = results.study, results.at(place, arm), results.arm_runs(place, arm)
-    base = results.arm_runs(place, study.baseline)
-    intervals = _intervals(runs, study.level)
-    differences = _intervals(paired_differences(base, runs), study.level) if arm != study.baseline else {}
-    for n in study.rungs:
-        here = [record for record in records if record.cell.n == n]
+def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
+    setting, level, runs = measured.settings[place], measured.level, measured.at(place, arm)
+    base = measured.at(place, measured.baseline)
+    failures = measured.failed.get((place, arm), {})
+    intervals = _intervals(runs, level)
+    differences = _intervals(paired_differences(base, runs), level) if arm != measured.baseline else {}
+    for n in measured.asked(place, arm):
         values = list(runs.get(n, {}).values())
         interval, difference = intervals.get(n), differences.get(n)
-        count = next((record.test_count for record in here if record.test_count), None)
-        test = wilson(interval.mean, count, level=study.level) if interval and count else (None, None)
+        failed, count = failures.get(n, 0), setting.test_count if values else None
+        test = wilson(interval.mean, count, level=level) if interval and count else (None, None)
         yield {
             "task": place.task,
             "encoder": place.encoder,
             "arm": arm,
             "n": n,
-            "metric": results.metric(place.task),
+            "metric": setting.metric,
             "mean": interval and interval.mean,
             "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
             "low": interval and interval.low,
             "high": interval and interval.high,
             "runs": len(values),
-            "draws": len({draw for draw, _ in runs.get(n, {})}),
-            "seeds": len({seed for _, seed in runs.get(n, {})}),
-            "failed": len(here) - len(values),
-            "missing": len(study.runs) - len(here),
-            "chance": results.chance(place.task),
+            "draws": len({draw for draw, _ in runs.get(n, {})}) if "draw" in measured.shared else None,
+            "seeds": len({seed for _, seed in runs.get(n, {})}) if "seed" in measured.shared else None,
+            "failed": None if measured.wanted is None else failed,
+            "missing": None if measured.wanted is None else measured.wanted - len(values) - failed,
+            "chance": setting.chance,
             "test_count": count,
             "test_low": test[0],
             "test_high": test[1],
-            "baseline": study.baseline,
+            "baseline": measured.baseline,
             "difference": difference and difference.mean,
             "difference_low": difference and difference.low,
             "difference_high": difference and difference.high,
@@ -133,74 +131,4 @@ def utilities(comparisons: Sequence[Comparison]) -> pd.DataFrame:
         for item in comparisons
         for point in item.points
     ]
-    return _frame(rows, UTILITY)
-
-
-def throughput(results: Results) -> pd.DataFrame:
-    """One row a pretraining and a trained arm.
-
-    The first window of each training is warm-up and left out where there are more; pretrainings taken from
-    the cache are left out, as their time belongs to an earlier run.
-    """
-    rows = [_pretraining_row(results, item) for item in results.pretrainings if not item.cached]
-    for place in results.places:
-        rows += [_training_row(results, place, arm) for arm in results.arms]
-    return _frame([row for row in rows if row is not None], THROUGHPUT)
-
-
-def _pretraining_row(results: Results, item: PretrainingRecord) -> Row | None:
-    if item.training is None:
-        return None
-    place, what = place_of(item.pretraining), item.pretraining
-    row = {"what": "pretraining", "arm": what.pretext.name, "seed": what.seed}
-    return row | _speed(results, place, [(item, item.training)])
-
-
-def _training_row(results: Results, place: Place, arm: str) -> Row | None:
-    done = [(item, item.training) for item in results.at(place, arm) if item.training is not None]
-    return {"what": "training", "arm": arm, "seed": None} | _speed(results, place, done) if done else None
-
-
-def rates(training: Training) -> tuple[list[float], bool]:
-    """Images/s of each timed window, and whether a first one was left out as warm-up."""
-    dropped = len(training.windows) > 1
-    kept = training.windows[1:] if dropped else training.windows
-    return [window.images / window.seconds for window in kept if window.seconds > 0], dropped
-
-
-def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecord | Record, Training]]) -> Row:
-    measured = [rates(training) for _, training in done]
-    speeds = [rate for found, _ in measured for rate in found]
-    quartiles = np.percentile(speeds, [25, 50, 75]).tolist() if speeds else [None] * 3
-    entries = [run for run in results.runs if run.run in {record.run for record, _ in done}]
-    peaks = [record.peak_memory for record, _ in done if record.peak_memory is not None]
-    dropped = sum(left_out for _, left_out in measured)
-    return {
-        "task": place.task,
-        "encoder": place.encoder,
-        "images_per_second": quartiles[1],
-        "lower_quartile": quartiles[0],
-        "upper_quartile": quartiles[2],
-        "windows": len(speeds),
-        "warm_up": f"first window left out in {dropped} of {len(done)} trainings",
-        "device": _listed(run.conditions.device for run in entries),
-        "precision": _listed(_precision(run, place) for run in entries),
-        "layout": _listed(training.layout for _, training in done),
-        "threads": _listed(training.threads for _, training in done),
-        "batch": _listed(training.batch for _, training in done),
-        "steps": sum(training.steps for _, training in done),
-        "images": sum(training.images for _, training in done),
-        "seconds": sum(training.seconds for _, training in done),
-        "peak_memory_bytes": max(peaks, default=None),
-    }
-
-
-def _precision(run: RunEntry, place: Place) -> str:
-    """What `auto` stood for with this encoder, looked up by its label or bare name."""
-    known = run.conditions.precision
-    return known.get(place.encoder, known.get(place.encoder.partition("(")[0], "unknown"))
-
-
-def _listed(values: Iterable[object]) -> str:
-    """Distinct values in the order they appear; usually there is one."""
-    return ", ".join(dict.fromkeys(str(value) for value in values))
+    return frame(rows, UTILITY)

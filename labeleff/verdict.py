@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from labeleff.break_even import Crossing
+from labeleff.comparison import Comparison
 from labeleff.markdown import count, interval, ratio
-from labeleff.results import Comparison
-from labeleff.utility import Crossing, UtilityPoint
+from labeleff.utilities import UtilityPoint
 
 
 def verdict(comparison: Comparison) -> str:

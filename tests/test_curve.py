@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeleff.curve import invert, invert_many, quantile
+from labeleff.curve import invert, invert_many
 from labeleff.errors import CurveError, OptionError, UnknownNameError
 from labeleff.interpolation import METHODS
+from labeleff.inversion import quantile
 
 NS = [50, 100, 250, 500, 1000]
 RISING = [[0.30, 0.32], [0.41, 0.43], [0.55, 0.56], [0.63, 0.64], [0.70, 0.71]]

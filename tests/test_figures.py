@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import factories
 import pytest
 
 from labeleff import figures
-from labeleff.results import Results, compare_arms, load
+from labeleff.comparison import compare_arms
+from labeleff.measured import Measured, Place, Setting
+from labeleff.results import Results, load
 
 
 @pytest.fixture
@@ -18,16 +21,16 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_same_numbers_same_bytes(results: Results) -> None:
-    comparisons = compare_arms(results)
+    comparisons = compare_arms(results.measured)
     for kind in ("png", "svg"):
-        first, second = (figures.render(figures.utility(results, comparisons), kind) for _ in range(2))
+        first, second = (figures.render(figures.utility(results.measured, comparisons), kind) for _ in range(2))
         assert first == second
-    assert b"Matplotlib" not in figures.render(figures.accuracy(results, results.places[0]), "png")
+    assert b"Matplotlib" not in figures.render(figures.accuracy(results.measured, results.places[0]), "png")
     assert b"<dc:date>" not in first
 
 
 def test_accuracy_shows_every_arm_run_and_chance(results: Results) -> None:
-    axes = figures.accuracy(results, results.places[0]).axes[0]
+    axes = figures.accuracy(results.measured, results.places[0]).axes[0]
     labels = axes.get_legend_handles_labels()[1]
     assert labels == [*factories.SAVED, "chance"]
     dots = [line for line in axes.lines if line.get_marker() == "."]
@@ -37,8 +40,8 @@ def test_accuracy_shows_every_arm_run_and_chance(results: Results) -> None:
 
 
 def test_utility_draws_bounds_as_arrows(results: Results) -> None:
-    comparisons = compare_arms(results)
-    axes = figures.utility(results, comparisons).axes[0]
+    comparisons = compare_arms(results.measured)
+    axes = figures.utility(results.measured, comparisons).axes[0]
     bounds = [point for item in comparisons for point in item.points if point.bound is not None]
     assert bounds
     assert len(axes.texts) == len(bounds)
@@ -47,8 +50,8 @@ def test_utility_draws_bounds_as_arrows(results: Results) -> None:
 
 
 def test_a_worse_arm_has_arrows_down_on_a_linear_axis(results: Results) -> None:
-    comparisons = [item for item in compare_arms(results, "rotation/linear") if item.arm == "scratch/finetune"]
-    axes = figures.utility(results, comparisons).axes[0]
+    comparisons = [item for item in compare_arms(results.measured, "rotation/linear") if item.arm == "scratch/finetune"]
+    axes = figures.utility(results.measured, comparisons).axes[0]
     assert axes.get_yscale() == "linear"
     assert len(axes.texts) >= 5
     assert all(text.xyann[1] < 0 for text in axes.texts)
@@ -56,26 +59,45 @@ def test_a_worse_arm_has_arrows_down_on_a_linear_axis(results: Results) -> None:
 
 
 def test_pretexts_have_loss_and_both_accuracies(results: Results, tmp_path: Path) -> None:
-    figure = figures.pretexts(results, results.places[0])
+    figure = figures.pretexts(results.pretrainings, "toy")
     assert figure is not None
     assert [len(axes.lines) for axes in figure.axes] == [1, 2]
     of = factories.study()
     bare = load(factories.write(tmp_path / "bare", [factories.run_entry(of)]))
-    assert figures.pretexts(bare, bare.places[0]) is None
+    assert figures.pretexts(bare.pretrainings, "toy") is None
 
 
 def test_many_arms_are_told_apart(results: Results) -> None:
-    arms = [
-        results.study.arms[1].model_copy(
-            update={"protocol": results.study.arms[1].protocol.model_copy(update={"name": f"p{i}"})}
-        )
-        for i in range(40)
-    ]
-    many = results.study.model_copy(update={"arms": [results.study.arms[0], *arms]})
-    styles = figures._styles(type(results)(**{**results.__dict__, "study": many}))
+    arms = ("scratch/finetune", *(f"rotation/p{i}" for i in range(40)))
+    styles = figures._styles(dataclasses.replace(results.measured, arms=arms))
     assert len({tuple(style.values()) for style in styles.values()}) == 41
 
 
 def test_pyplot_stays_out(results: Results) -> None:
-    figures.render(figures.accuracy(results, results.places[0]), "png")
+    figures.render(figures.accuracy(results.measured, results.places[0]), "png")
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_names_are_taken_literally() -> None:
+    assert [figures.label(name) for name in ("a/b", "$x^$", "_a")] == ["a/b", r"\$x^\$", " _a"]
+    assert figures.label("0123456789" * 9) == "012345678901234567…34567890123456789"
+    place = Place("$task_{$")
+    names = ("$x^$", "_hidden", "基準", "w" * 300)
+    runs = {(place, name): {n: {(0, 0): 0.1 * at + n / 1000} for n in (10, 100)} for at, name in enumerate(names)}
+    measured = Measured(
+        {place: Setting("$task_{$" * 30, (10, 100))}, names, names[0], runs, level=0.9, method="log", design=""
+    )
+    comparisons = compare_arms(measured)
+    for figure in (figures.accuracy(measured, place), figures.utility(measured, comparisons)):
+        assert len(figure.axes[0].get_legend().get_texts()) == 4
+        assert figures.render(figure, "png")
+
+
+def test_ticks_reach_however_far_utility_does() -> None:
+    place = Place(None)
+    ladder = (1, 10**15 - 1)
+    runs = {(place, "a"): {n: {(0, 0): n / 1e16} for n in ladder}, (place, "b"): {n: {(0, 0): 0.9} for n in ladder}}
+    measured = Measured({place: Setting("t", ladder)}, ("a", "b"), "a", runs, level=0.9, method="log", design="")
+    axes = figures.utility(measured, compare_arms(measured)).axes[0]
+    assert 5 < len(axes.get_yticks()) < 14
+    assert max(axes.get_yticks()) > 1e13

@@ -10,14 +10,25 @@ LAYERS = [
     {"cell", "seeding", "places", "files"},
     {"record"},
     {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
+    {"noise"},
+    {"inversion"},
+    {"average"},
     {"curve"},
-    {"utility", "selfstudy"},
+    {"utilities", "selfstudy", "differences", "variance", "power", "ties", "diagnostics"},
+    {"break_even", "mean_ratio"},
     {"delimited", "runs_table"},
     {"runs_rows"},
     {"runs_csv"},
-    {"study"},
-    {"results", "markdown", "jobs", "estimate", "planning"},
+    {"measured"},
+    {"comparison", "markdown"},
     {"tables", "figures", "evidence", "verdict", "explanation"},
+    {"outputs", "sections", "selfstudy_table"},
+    {"runs_options"},
+    {"runs_measured"},
+    {"runs_report"},
+    {"study"},
+    {"results", "jobs", "estimate", "planning"},
+    {"throughput", "shortcomings"},
     {"answers", "report2021"},
     {"answers_report"},
     {"report"},
@@ -36,7 +47,8 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 16
+TORCH_FREE = LAYERS.index({"tensors", "counter"})
+TORCH_FREE = LAYERS.index({"tensors", "counter"})
 """The first rows, that must not import torch."""
 
 

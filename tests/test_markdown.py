@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
+from labeleff.break_even import Crossing
 from labeleff.markdown import break_even, count, interval, percent, ratio, table, worth
-from labeleff.utility import Crossing, utility
+from labeleff.utilities import utility
 
 BASE = {n: {(d, 0): v + d / 1000 for d in range(3)} for n, v in ((10, 0.2), (100, 0.4), (1000, 0.6))}
 
@@ -31,7 +32,7 @@ def test_percent_and_intervals() -> None:
 
 def test_worth_marks_bounds() -> None:
     arm = {10: {run: value + 0.2 for run, value in BASE[10].items()}, 100: dict.fromkeys(BASE[10], 0.9)}
-    inside, above = utility(BASE, arm)
+    inside, above = utility(BASE, arm, method="pchip")
     assert worth(inside).startswith("9.00 [")
     assert worth(above) == ">= 9.00 [9.00, …]"
     assert worth(dataclasses.replace(above, p_above=None)) == ">= 9.00"

@@ -12,9 +12,10 @@ import factories
 import pytest
 
 from labeleff import report
+from labeleff.comparison import compare_arms
 from labeleff.errors import RecordError
 from labeleff.record import Conditions
-from labeleff.results import compare_arms, load
+from labeleff.results import load
 from labeleff.verdict import verdict
 
 
@@ -158,10 +159,10 @@ def test_several_encoders_have_sections(tmp_path: Path) -> None:
 
 def test_verdicts_in_words(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path))
-    words = {item.arm: verdict(item) for item in compare_arms(results, "rotation/linear")}
+    words = {item.arm: verdict(item) for item in compare_arms(results.measured, "rotation/linear")}
     assert words["scratch/finetune"].startswith("scratch/finetune costs labels: at no rung")
     assert words["scratch/finetune"].endswith("it is over rotation/linear at no rung.")
-    few = {item.arm: verdict(item) for item in compare_arms(results)}
+    few = {item.arm: verdict(item) for item in compare_arms(results.measured)}
     assert "rotation/linear is worth at least U = 49.0 [" in few["rotation/linear"]
     assert few["rotation/finetune"].endswith("it is still over scratch/finetune at 1,000 labels.")
 

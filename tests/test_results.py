@@ -8,8 +8,10 @@ import factories
 import pytest
 
 from labeleff.cell import Cell
+from labeleff.comparison import compare_arms
 from labeleff.errors import RecordError, StudyError
-from labeleff.results import Place, compare_arms, load
+from labeleff.measured import Place
+from labeleff.results import load
 from labeleff.study import parse_study
 
 
@@ -61,10 +63,10 @@ def test_published_draws_are_matched_without_their_hashes(tmp_path: Path) -> Non
 
 def test_utility_against_any_arm(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path))
-    found = {item.arm: item for item in compare_arms(results, "rotation/finetune")}
+    found = {item.arm: item for item in compare_arms(results.measured, "rotation/finetune")}
     assert set(found) == {"scratch/finetune", "rotation/linear"}
     assert found["scratch/finetune"].points[-1].sign <= 0
-    for item in compare_arms(results):
+    for item in compare_arms(results.measured):
         saved = factories.SAVED[item.arm]
         for point in item.points:
             low, high = -1 if point.low is None else point.low, point.high

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labeleff.errors import CurveError
 from labeleff.selfstudy import SelfstudyPoint, selfstudy_utility
-from labeleff.utility import utility
+from labeleff.utilities import utility
 
 BASELINE = {100: 0.40, 200: 0.60, 400: 0.80}
 

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from labeleff import tables
-from labeleff.results import Results, compare_arms, load
+from labeleff.comparison import compare_arms
+from labeleff.results import Results, load
+from labeleff.throughput import rates, throughput
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_summary_has_a_row_an_arm_and_rung(results: Results) -> None:
-    frame = tables.summary(results)
+    frame = tables.summary(results.measured)
     assert list(frame.columns) == list(tables.SUMMARY)
     assert len(frame) == 3 * 6
     row = frame[(frame.arm == "rotation/finetune") & (frame.n == 100)].iloc[0]
@@ -41,7 +43,7 @@ def test_what_is_missing_is_counted_and_empty(tmp_path: Path) -> None:
     records = factories.cell_records(of, keep=lambda cell: cell.n != 50)
     records[0], records[1] = factories.failed(records[0]), factories.failed(records[1])
     results = load(factories.write(tmp_path, [factories.run_entry(of), *records]))
-    text = tables.to_csv(tables.summary(results)).decode()
+    text = tables.to_csv(tables.summary(results.measured)).decode()
     frame = pd.read_csv(io.StringIO(text)).set_index(["arm", "n"])
     short, absent = frame.loc[("scratch/finetune", 20)], frame.loc[("scratch/finetune", 50)]
     assert (short.runs, short.failed, short.missing) == (1, 2, 0)
@@ -53,7 +55,7 @@ def test_what_is_missing_is_counted_and_empty(tmp_path: Path) -> None:
 
 
 def test_utility_bounds_stand_in_their_own_columns(results: Results) -> None:
-    text = tables.to_csv(tables.utilities(compare_arms(results))).decode()
+    text = tables.to_csv(tables.utilities(compare_arms(results.measured))).decode()
     frame = pd.read_csv(io.StringIO(text)).set_index(["arm", "n"])
     assert list(frame.reset_index().columns[:2]) == ["arm", "n"]
     inside, above = frame.loc[("rotation/finetune", 100)], frame.loc[("rotation/linear", 20)]
@@ -70,7 +72,7 @@ def test_utility_bounds_stand_in_their_own_columns(results: Results) -> None:
 
 
 def test_throughput_leaves_warm_up_and_cached_encoders_out(results: Results, tmp_path: Path) -> None:
-    frame = tables.throughput(results)
+    frame = throughput(results)
     assert list(frame.what) == ["pretraining", "training", "training"]
     assert list(frame.arm) == ["rotation", "scratch/finetune", "rotation/finetune"]
     first = frame.iloc[0]
@@ -81,12 +83,12 @@ def test_throughput_leaves_warm_up_and_cached_encoders_out(results: Results, tmp
     assert (first.device, first.precision, first.threads, first.peak_memory_bytes) == ("cpu", "fp32", "1", 123456789)
     of = factories.study()
     cached = factories.write(tmp_path / "c", [factories.run_entry(of), *factories.pretrainings(of, cached=True)])
-    assert tables.throughput(load(cached)).empty
+    assert throughput(load(cached)).empty
 
 
 def test_a_single_window_is_kept() -> None:
     one = factories.training().model_copy(update={"windows": factories.training().windows[:1]})
-    speeds, dropped = tables.rates(one)
+    speeds, dropped = rates(one)
     assert (len(speeds), dropped) == (1, False)
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeleff.break_even import crossing
 from labeleff.errors import CurveError
-from labeleff.utility import crossing, utility
+from labeleff.utilities import utility
 
 NS = [50, 100, 200, 400, 800]
 CURVE = [0.30, 0.40, 0.50, 0.60, 0.70]
@@ -26,6 +27,9 @@ def runs_of(values: list[float], draws: int = 3, spread: float = 0.01) -> dict[i
 tables = st.lists(
     st.lists(st.integers(0, 1000).map(lambda v: v / 1000), min_size=5, max_size=5), min_size=1, max_size=4
 )
+
+
+methods = st.sampled_from(["bayes", "linear", "log", "pchip"])
 
 
 def as_runs(table: list[list[float]]) -> dict[int, dict[tuple[int, int], float]]:
@@ -47,7 +51,7 @@ def test_utility_by_hand(method: str) -> None:
 
 
 def test_bounds_at_both_ends_are_never_numbers() -> None:
-    over, under = utility(runs_of(CURVE), runs_of([0.9])), utility(runs_of(CURVE), {400: runs_of([0.1])[50]})
+    over, under = (utility(runs_of(CURVE), arm, method="pchip") for arm in (runs_of([0.9]), {400: runs_of([0.1])[50]}))
     (over_point,), (under_point,) = over, under
     assert (over_point.kind, over_point.utility, over_point.n1) == ("above", None, None)
     assert (over_point.bound, over_point.n1_bound) == (800 / 50 - 1, 800)
@@ -61,7 +65,9 @@ def test_bounds_at_both_ends_are_never_numbers() -> None:
 
 
 def test_an_interval_that_leaves_the_ladder_is_open_on_that_side() -> None:
-    near_top, near_bottom = utility(runs_of(CURVE), {50: runs_of([0.699])[50], 100: runs_of([0.301])[50]})
+    near_top, near_bottom = utility(
+        runs_of(CURVE), {50: runs_of([0.699])[50], 100: runs_of([0.301])[50]}, method="pchip"
+    )
     assert near_top.kind == near_bottom.kind == "inside"
     assert near_top.low is not None
     assert near_top.high is None
@@ -71,50 +77,58 @@ def test_an_interval_that_leaves_the_ladder_is_open_on_that_side() -> None:
 
 
 def test_one_run_a_rung_has_a_value_but_no_interval() -> None:
-    point = utility(runs_of(CURVE), runs_of([0.45], draws=1))[0]
+    point = utility(runs_of(CURVE), runs_of([0.45], draws=1), method="pchip")[0]
     assert point.utility == pytest.approx(2 * 2**0.5 - 1)
     assert (point.low, point.high, point.p_above, point.sign) == (None, None, None, 0)
     assert {"no interval", "few runs"} <= set(point.flags)
 
 
-@given(tables)
+@given(tables, methods)
 @settings(max_examples=30, deadline=None)
-def test_an_arm_against_itself_is_worth_exactly_nothing(table: list[list[float]]) -> None:
-    for point in utility(as_runs(table), as_runs(table), replicates=50):
+def test_an_arm_against_itself_is_worth_exactly_nothing(table: list[list[float]], method: str) -> None:
+    """Compared in pairs without any doubt; taken as runs that happen to be equal, with an interval around 0."""
+    for point in utility(as_runs(table), as_runs(table), method=method):
         assert point.utility == 0
         assert (point.low, point.high) == ((0, 0) if len(table) > 1 else (None, None))
+    alone = {n: list(rung.values()) for n, rung in as_runs(table).items()}
+    for point in utility(alone, alone, method=method):
+        assert point.utility == 0
+        assert point.low is None or point.low <= 0
+        assert point.high is None or point.high >= 0
 
 
-@given(tables, tables, st.integers(0, 3), st.integers(0, 4), st.sampled_from(["linear", "log", "pchip"]))
+@given(tables, tables, st.integers(0, 3), st.integers(0, 4), methods)
 @settings(max_examples=60, deadline=None)
 def test_a_lucky_run_never_lowers_utility(
     base: list[list[float]], arm: list[list[float]], draw: int, rung: int, method: str
 ) -> None:
-    before = utility(as_runs(base), as_runs(arm), method=method, replicates=20)[rung]
-    arm[draw % len(arm)][rung] = 5.0
-    after = utility(as_runs(base), as_runs(arm), method=method, replicates=20)[rung]
-    order = {"below": 0, "inside": 1, "above": 2}
+    before = utility(as_runs(base), as_runs(arm), method=method)[rung]
+    arm[draw % len(arm)][rung] = 1.0
+    after = utility(as_runs(base), as_runs(arm), method=method)[rung]
+    order = {"below": 0, "inside": 1, "extrapolated": 2, "above": 3}
     assert order[before.kind] <= order[after.kind]
     if before.utility is not None and after.utility is not None:
         assert before.utility <= after.utility
 
 
-@given(tables, tables)
+@given(tables, tables, methods)
 @settings(max_examples=30, deadline=None)
-def test_the_order_of_runs_and_rungs_changes_nothing(base: list[list[float]], arm: list[list[float]]) -> None:
+def test_the_order_of_runs_and_rungs_changes_nothing(
+    base: list[list[float]], arm: list[list[float]], method: str
+) -> None:
     def turned(runs: dict[int, dict[tuple[int, int], float]]) -> dict[int, dict[tuple[int, int], float]]:
         return {n: dict(reversed(rung.items())) for n, rung in reversed(runs.items())}
 
     first, second = as_runs(base), as_runs(arm)
-    assert utility(first, second, replicates=50) == utility(turned(first), turned(second), replicates=50)
-    assert crossing(first, second, replicates=50) == crossing(turned(first), turned(second), replicates=50)
+    assert utility(first, second, method=method) == utility(turned(first), turned(second), method=method)
+    assert crossing(first, second, method=method) == crossing(turned(first), turned(second), method=method)
 
 
-@given(tables, tables)
+@given(tables, tables, methods)
 @settings(max_examples=60, deadline=None)
-def test_the_sign_is_that_of_the_difference(base: list[list[float]], arm: list[list[float]]) -> None:
+def test_the_sign_is_that_of_the_difference(base: list[list[float]], arm: list[list[float]], method: str) -> None:
     base = [sorted(row) for row in base]
-    for point in utility(as_runs(base), as_runs(arm), replicates=20):
+    for point in utility(as_runs(base), as_runs(arm), method=method):
         assert point.baseline_accuracy is not None
         value = point.utility if point.utility is not None else point.bound
         assert value is not None
@@ -124,8 +138,9 @@ def test_the_sign_is_that_of_the_difference(base: list[list[float]], arm: list[l
             assert value <= 0
 
 
+@pytest.mark.parametrize("method", ["bayes", "pchip"])
 @pytest.mark.parametrize("shared", [0.0, 0.8])
-def test_coverage_of_the_utility_interval(shared: float) -> None:
+def test_coverage_of_the_utility_interval(shared: float, method: str) -> None:
     rng = np.random.default_rng(3)
     ns = np.array(NS)
 
@@ -139,7 +154,7 @@ def test_coverage_of_the_utility_interval(shared: float) -> None:
             true(ns + saved) + 0.02 * (np.sqrt(shared) * common + np.sqrt(1 - shared) * rng.standard_normal((3, 5)))
             for saved in (0, 100)
         )
-        for point in utility(as_runs(base.tolist()), as_runs(arm.tolist()))[:-1]:
+        for point in utility(as_runs(base.tolist()), as_runs(arm.tolist()), method=method)[:-1]:
             low = -1 if point.low is None else point.low
             high = np.inf if point.high is None else point.high
             hits.append(low <= 100 / point.n <= high)

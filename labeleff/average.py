@@ -1,0 +1,124 @@
+"""The default inversion: the Bayesian average of saturating curves, inside the ladder joined with isotonic PCHIP.
+
+Point and both ends are geometric means of what the two say; the point then stays between the rungs between which the
+isotonic means have the target. Ends beyond the reach of the drawn curves say only that: 0 or, for the lower one,
+the reach itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeleff import bayes
+from labeleff.interpolation import Curves, fit
+from labeleff.inversion import Goals, Kind, Solution, quantiles, rank, rows, without_noise
+from labeleff.noise import NoisyMeans
+from labeleff.stats import Array
+
+BOOTSTRAPS = 500
+"""Replicates of PCHIP behind its share of the interval."""
+PIECES = 16
+"""Straight pieces between two rungs that stand for one of PCHIP's cubics."""
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """A curve fitted by the average: inverted as often as is wanted."""
+
+    measured: NoisyMeans
+    fitted: Curves
+    """PCHIP through the isotonic means."""
+    curves: Curves
+    """The posterior's curves."""
+    bootstraps: Curves | None
+    """PCHIP through resampled means; None without noise."""
+
+    def solve(self, goals: Goals, level: float) -> Solution:
+        """Invert at K goals with intervals of probability `level`."""
+        first, last = self.measured.first, self.measured.last
+        found = self.fitted.invert(goals.values[None])[0]
+        [middle] = _certain(self.curves, goals.values, [0.5])
+        points = _point(found, middle, self.measured.ns)
+        kinds = [_kind(at, n) for at, n in zip(found, points, strict=True)]
+        reach = last * bayes.REACH[1]
+        if self.bootstraps is None:
+            return Solution(without_noise(points, kinds, first, last), (), last, reach)
+        targets = goals.given(self.measured.means - self.curves.at(self.measured.ns))
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        samples: tuple[Array, ...] = ()
+        if goals.certain:
+            ends = [_certain(curves, goals.values, tails) for curves in (self.bootstraps, self.curves)]
+        else:
+            samples = self.bootstraps.invert(goals.drawn(BOOTSTRAPS)), self.curves.invert(targets)
+            ends = [[quantiles(sample, p) for p in tails] for sample in samples]
+        low, high = (combine(one, other, first, last) for one, other in zip(*ends, strict=True))
+        low = np.where(found == 0, 0.0, np.minimum(np.minimum(low, points), reach))
+        never = (self.curves.values[:, -1:] < targets).mean(axis=0)
+        return Solution(rows(points, low, np.maximum(high, points), kinds, never), samples, last, reach)
+
+
+def average(measured: NoisyMeans) -> Averaged:
+    """Fit a curve of accuracies in 0..1."""
+    weights, replicates = 1 / measured.variance, measured.draw(BOOTSTRAPS)
+    fitted = fit(measured.ns, measured.means[None], weights, "pchip")
+    return Averaged(
+        measured=measured,
+        fitted=fitted,
+        curves=bayes.draw(fitted.ns, fitted.values[0], measured.covariance).curves,
+        bootstraps=None if replicates is None else _bootstraps(measured, replicates, weights),
+    )
+
+
+def _bootstraps(measured: NoisyMeans, replicates: Array, weights: Array) -> Curves:
+    """PCHIP through `replicates` (S, R) of the rung means, as straight pieces in ln n, PIECES between two rungs."""
+    curves = fit(measured.ns, replicates, weights, "pchip")
+    places = np.arange((len(weights) - 1) * PIECES + 1) / PIECES
+    ns = np.exp(np.interp(places, np.arange(len(weights)), np.log(measured.ns)))
+    ns[::PIECES] = measured.ns
+    return Curves(ns, np.maximum.accumulate(curves.at(ns), axis=1), log=True)
+
+
+def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> list[Array]:
+    """Quantiles (K,) of the label counts at which `curves`, which never fall, reach `targets` (K,).
+
+    All of them come from one curve a probability: a curve reaches t by n labels where its value at n is at least t,
+    so the rank-th smallest label count is where the rank-th largest values reach t.
+    """
+    count = len(curves.values)
+    ranks = [count - 1 - rank(count, p) for p in probabilities]
+    values = np.partition(curves.values, ranks, axis=0)[ranks]
+    return list(Curves(curves.ns, values, log=True).invert(np.tile(targets, (len(ranks), 1))))
+
+
+def combine(measured: Array, model: Array, first: float, last: float) -> Array:
+    """Geometric mean of PCHIP's label counts and the model's, (K,).
+
+    Where PCHIP only gives a bound (0: at most the first rung; inf: at least the last) the model counts within it.
+    Rises with both, so that a higher target never gets fewer labels.
+    """
+    with np.errstate(invalid="ignore"):
+        both = np.sqrt(measured) * np.sqrt(model)
+    both = np.where(np.isinf(measured), np.maximum(model, last), both)
+    return np.where(measured == 0, np.minimum(model, first), both)
+
+
+def _point(measured: Array, model: Array, ns: Array) -> Array:
+    """The combination, between the two rungs `ns` (R,) whose isotonic means have the target between them.
+
+    An arm that is better than the baseline at n labels therefore never gets fewer than n.
+    """
+    between = np.clip(measured, ns[0], ns[-1])
+    lower, upper = ns[np.searchsorted(ns, between, "right") - 1], ns[np.searchsorted(ns, between, "left")]
+    inside = np.clip(combine(measured, model, ns[0], ns[-1]), lower, upper)
+    return np.where(np.isinf(measured), np.maximum(model, ns[-1]), inside)
+
+
+def _kind(measured: float, n: float) -> Kind:
+    if measured == 0:
+        return "below"
+    if n == np.inf:
+        return "above"
+    return "extrapolated" if measured == np.inf else "inside"

@@ -1,0 +1,99 @@
+"""What can be wrong with a curve: whether it falls, and how far single formulas disagree on it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from labeleff import families
+from labeleff.interpolation import isotonic
+from labeleff.noise import NoisyMeans
+from labeleff.stats import REPLICATES, Array
+
+ADEQUATE = 0.05
+"""p value of the chi-square test of fit under which a formula's answers aren't asked for."""
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The most significant fall of the mean accuracy with more labels."""
+
+    n: float
+    """Label count that it falls from."""
+    after: float
+    """Label count, not always the next rung, that it falls to."""
+    size: float
+    """In accuracy, over 0."""
+    p_value: float | None
+    """Probability of a fall as significant anywhere in the ladder if the true curve never falls; None without noise."""
+
+
+def fall(measured: NoisyMeans) -> Fall | None:
+    """Test the means of a curve for a fall; None where they never fall.
+
+    The statistic is the largest of all pairs' falls in standard errors; its distribution is that of replicates of
+    the noise around the isotonic means, so that a p value near the truth takes a curve that is nearly flat there.
+    """
+    pairs = list(itertools.combinations(range(len(measured.ns)), 2))
+    first, second = (np.array(side) for side in zip(*pairs, strict=True))
+    falls = measured.means[first] - measured.means[second]
+    if falls.max() <= 0:
+        return None
+    replicates = measured.draw(REPLICATES)
+    variance = measured.variance[first] + measured.variance[second] - 2 * measured.covariance[first, second]
+    scaled = falls / np.sqrt(variance)
+    worst = int(scaled.argmax())
+    p_value = None
+    if replicates is not None:
+        level = isotonic(measured.means[None], 1 / measured.variance)[0]
+        null = replicates - measured.means + level
+        p_value = float((_scaled(null, first, second, variance).max(axis=1) >= scaled[worst]).mean())
+    ns = measured.ns[[first[worst], second[worst]]]
+    return Fall(float(ns[0]), float(ns[1]), float(falls[worst]), p_value)
+
+
+def _scaled(means: Array, first: Array, second: Array, variance: Array) -> Array:
+    return np.asarray((means[:, first] - means[:, second]) / np.sqrt(variance))
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """What single formulas that fit the curve say of one target."""
+
+    low: float
+    """The least label count."""
+    high: float
+    """The largest, inf where a formula never reaches the target."""
+    names: tuple[str, ...]
+    """The formulas asked, in the order of their answers."""
+
+    @property
+    def factor(self) -> float:
+        """How many times `low` the largest answer is; inf where one of them never reaches the target."""
+        return self.high / self.low if self.low > 0 else math.inf
+
+
+def disagreement(measured: NoisyMeans, targets: Sequence[float] | Array) -> list[Disagreement] | None:
+    """Inversions of every target by all families that the rungs don't reject; None where fewer than two are left.
+
+    Families need more rungs than parameters to be tested. The noise is that of the means, a common offset left out.
+    """
+    weights = 1 / measured.variance
+    answers: dict[str, Array] = {}
+    for name, family in families.FAMILIES.items():
+        free = len(measured.ns) - families.needed(name)
+        if free < 1:
+            continue
+        curve = families.fit_shape(family, measured.ns, measured.means, weights)
+        rss = float((weights * (measured.means - curve.at(measured.ns)) ** 2).sum())
+        if special.chdtrc(free, rss) >= ADEQUATE:
+            answers[name] = curve.invert(np.asarray(targets, dtype=float))
+    if len(answers) < 2:
+        return None
+    table, names = np.stack(list(answers.values())), np.array(list(answers))
+    return [Disagreement(float(c.min()), float(c.max()), tuple(names[np.argsort(c)].tolist())) for c in table.T]

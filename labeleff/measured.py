@@ -1,0 +1,97 @@
+"""Accuracies by place, arm, label count and run, wherever they come from: what tables, figures and verdicts read.
+
+A study's folder gives this view of itself (labeleff.results), and so does a table of runs measured elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from labeleff.stats import Runs
+
+
+@dataclass(frozen=True)
+class Place:
+    """Task and encoder, by their full labels: what a section of the report is about; None where nothing names one."""
+
+    task: str | None
+    encoder: str | None = None
+
+    def __str__(self) -> str:
+        return ", ".join(name for name in (self.task, self.encoder) if name is not None)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the accuracies of one place are."""
+
+    title: str
+    """The place in few words."""
+    rungs: tuple[int, ...]
+    """Label counts in rising order."""
+    metric: str = "accuracy"
+    chance: float | None = None
+    """Chance level in 0..1."""
+    test_count: int | None = None
+    """Number of examples that the accuracies are of."""
+    unit: str = "examples"
+    """What is counted there, in the plural."""
+    split: str | None = None
+    """The split that they are of."""
+
+    @property
+    def quantity(self) -> str:
+        """What an axis or a heading says: `accuracy on the test split (%)`."""
+        return f"{self.metric}{f' on the {self.split} split' if self.split else ''} (%)"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Accuracies of arms at one place or several, with what is needed to compare them."""
+
+    settings: Mapping[Place, Setting]
+    """Every place, in order."""
+    arms: tuple[str, ...]
+    """Names of the arms, in order."""
+    baseline: str
+    """The arm that the others are measured against."""
+    runs: Mapping[tuple[Place, str], Runs]
+    """Accuracies by place and arm; rungs without a finished run are left out."""
+    level: float
+    """Probability that intervals are made for."""
+    method: str
+    """How the baseline's curve runs between its rungs."""
+    design: str
+    """How many runs a rung has and what they share, in words."""
+    wanted: int | None = None
+    """Runs that every rung should have; None where nobody said."""
+    failed: Mapping[tuple[Place, str], Mapping[int, int]] = field(default_factory=dict)
+    """Number of runs a rung that gave no accuracy."""
+    shared: tuple[str, ...] = ("draw", "seed")
+    """What runs of different arms have in common where its number is the same."""
+    rehearsal: bool = False
+    """The numbers mean nothing, and every figure says so."""
+
+    @property
+    def places(self) -> list[Place]:
+        """Every task with every encoder, in order."""
+        return list(self.settings)
+
+    def at(self, place: Place, arm: str) -> Runs:
+        """Accuracy by label count and (draw, seed) of one arm; empty where it has none."""
+        return self.runs.get((place, arm), {})
+
+    def asked(self, place: Place, arm: str) -> Sequence[int]:
+        """Rungs to report on: all of the place where runs were wanted, else those that the arm has."""
+        return self.settings[place].rungs if self.wanted is not None else sorted(self.at(place, arm))
+
+    def arms_at(self, place: Place) -> list[str]:
+        """Arms to report on at a place."""
+        return [arm for arm in self.arms if self.asked(place, arm)]
+
+    @property
+    def size(self) -> int:
+        """Runs a rung as wanted, else the most that any rung has."""
+        found = (len(rung) for runs in self.runs.values() for rung in runs.values())
+        return self.wanted if self.wanted is not None else max(found, default=0)

@@ -1,0 +1,75 @@
+"""Files of a report as bytes: CSVs and figures of measured accuracies, and how they are written."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labeleff import figures, tables
+from labeleff.comparison import Comparison
+from labeleff.errors import RecordError
+from labeleff.files import write_together
+from labeleff.measured import Measured, Place
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REPORT = "report.md"
+LONGEST = 80
+"""Characters of a title that a file's name keeps."""
+
+Drawn = dict[Place, dict[str, "Figure"]]
+"""Figures by place and file name (without folder and ending)."""
+
+
+def csvs(measured: Measured, comparisons: Sequence[Comparison]) -> dict[str, bytes]:
+    """`summary.csv` and `utility.csv`."""
+    return {
+        "summary.csv": tables.to_csv(tables.summary(measured)),
+        "utility.csv": tables.to_csv(tables.utilities(comparisons)),
+    }
+
+
+def slugs(measured: Measured) -> dict[Place, str]:
+    """What the file names of each place's figures end in: short, plain, and one a place."""
+    found: dict[Place, str] = {}
+    for place, setting in measured.settings.items():
+        plain = unicodedata.normalize("NFKD", setting.title.lower()).encode("ascii", "ignore").decode()
+        slug = re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST].strip("-") or "task"
+        names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
+        found[place] = next(name for name in names if name not in found.values())
+    return found
+
+
+def draw(measured: Measured, comparisons: Sequence[Comparison]) -> Drawn:
+    """Accuracy and utility of every place, as far as there is something to draw."""
+    drawn: Drawn = {place: {} for place in measured.places}
+    for place, slug in slugs(measured).items():
+        if any(measured.at(place, arm) for arm in measured.arms):
+            drawn[place][f"accuracy-{slug}"] = figures.accuracy(measured, place)
+        here = [item for item in comparisons if item.place == place]
+        if here:
+            drawn[place][f"utility-{slug}"] = figures.utility(measured, here)
+    return drawn
+
+
+def pictures(drawn: Drawn) -> dict[str, bytes]:
+    """The figures as PNG and SVG files."""
+    files: dict[str, bytes] = {}
+    for group in drawn.values():
+        for name, figure in group.items():
+            files[f"figures/{name}.png"] = figures.render(figure, "png")
+            files[f"figures/{name}.svg"] = figures.render(figure, "svg")
+    return files
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put whole files in their places; RecordError names one that can't be written, and then none is."""
+    try:
+        write_together(folder, files)
+    except OSError as error:
+        raise RecordError(f"{error.filename}: can't be written: {error.strerror}") from error

@@ -1,0 +1,63 @@
+"""What is weak about a study as it was designed and carried out: unfinished work, its axes, mixed conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from labeleff import evidence
+from labeleff.comparison import Comparison
+from labeleff.measured import Measured
+from labeleff.results import Results
+
+
+def flags(results: Results, measured: Measured, comparisons: Sequence[Comparison]) -> list[str]:
+    """One sentence a weakness of the study and of its accuracies, the gravest first; empty where none was found."""
+    return [
+        *_unfinished(results),
+        *evidence.few_runs(measured),
+        *_design(results),
+        *evidence.flags(measured, comparisons),
+        *_conditions(results),
+    ]
+
+
+def _unfinished(results: Results) -> Iterator[str]:
+    failed = sum(results.value(record) is None for record in results.cells)
+    finished = len(results.cells) - failed
+    if finished < results.expected:
+        yield (
+            f"**Incomplete**: {finished} of {results.expected} cells have finished, {failed} failed, "
+            f"{results.expected - finished - failed} are still to be run."
+        )
+    broken = [item for item in results.pretrainings if item.status == "failed"]
+    for item in broken:
+        what = item.pretraining
+        yield f"**Failed pretraining**: {what.pretext.label}, seed {what.seed}: {item.reason or 'no reason given'}."
+
+
+def _design(results: Results) -> Iterator[str]:
+    study = results.study
+    if study.seeds == 1 and any(arm.pretext.name != "scratch" for arm in study.arms):
+        yield (
+            "**One pretraining seed**: every run of an arm starts from the same pretrained encoder, so intervals "
+            "leave out the luck of pretraining and of the initialisation."
+        )
+    if study.draws == 1 and study.seeds > 1:
+        yield "**One draw of labels**: intervals leave out the luck of which images were labelled."
+    budgets = {budget.model_dump_json() for arm in study.arms if (budget := study.budget_of(arm)) is not None}
+    if len(budgets) > 1:
+        yield (
+            "**Unequal budgets**: trained arms don't share one protocol budget (see Conditions), so a difference "
+            "may come from the optimisation instead of the pretraining."
+        )
+    missing = {(r.cell.task.name, r.cell.n): r.missing_classes for r in results.cells if r.missing_classes}
+    for (task, n), classes in missing.items():
+        yield f"**Missing classes**: some draws of {n} labels of {task} have no example of {', '.join(classes)}."
+
+
+def _conditions(results: Results) -> Iterator[str]:
+    distinct = {run.conditions.model_dump_json() for run in results.runs}
+    if len(distinct) > 1:
+        yield "**Mixed conditions**: the runs differ in device, precision, torch or data (see Conditions)."
+    if results.foreign:
+        yield f"{results.foreign} records in this folder belong to other studies and were left out."
