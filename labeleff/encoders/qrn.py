@@ -168,10 +168,10 @@ class QueryReduction(Reader):
 def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct rows of (M, length), and for every row which of them it is.
 
-    Rows are told apart by a 64-bit product with odd constants; where two different ones agree in it (the odds are
-    under one in 10**12 for a batch), all rows are given back as they are.
+    Rows are told apart by a 64-bit sum of products with powers of an odd constant; where two different ones agree in
+    it (the odds are under one in 10**12 for a batch), all rows are given back as they are.
     """
-    factors = [(place * 0x9E3779B97F4A7C15) % 2**62 * 2 + 1 for place in range(1, rows.shape[1] + 1)]
+    factors = [pow(0x5851F42D4C957F2D, place, 2**63) for place in range(1, rows.shape[1] + 1)]
     keys = (rows * torch.tensor(factors, device=rows.device)).sum(1)
     distinct, which = torch.unique(keys, return_inverse=True)
     first = torch.zeros_like(distinct).scatter_(0, which, torch.arange(len(rows), device=rows.device))
