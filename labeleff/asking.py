@@ -56,7 +56,7 @@ def converse(conversation: Conversation, file: Path | None) -> None:
         for number, line in enumerate(_decoded(source, file), start=1):
             if len(line) > LONGEST:
                 raise DataError(
-                    f"{_name(file)}, line {number}: found {len(line):,} characters, expected under {LONGEST:,}"
+                    f"{_name(file)}, line {number}: found {len(line):,} characters, expected {LONGEST:,} at most"
                 )
             try:
                 for reply in conversation.hear(line):

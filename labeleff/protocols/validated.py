@@ -29,6 +29,9 @@ from labeleff.train import Progress, Slot, train
 BLOCK = 250
 """Validation examples scored at once."""
 
+RUN = 50
+"""Successive questions of stories that go to the validation set together."""
+
 State = dict[str, Tensor]
 Entry = dict[str, float]
 
@@ -68,13 +71,20 @@ class _Watch:
         return entry
 
 
-def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Sorted positions of 0..count-1 to train on and to validate with, at least one each."""
+def split(count: int, share: float, seed: int, run: int = 1) -> tuple[Tensor, Tensor]:
+    """Sorted positions of 0..count-1 to train on and to validate with, at least one each.
+
+    The validation set is drawn in runs of `run` successive positions. Questions about one story follow each other, so
+    with runs hardly any validation story is known from training.
+    """
     held = max(1, round(share * count))
     if held >= count:
         raise PluginError(f"validated: {held} of {count} labels would be set aside; nothing is left to train on")
-    order = permutations(stream_seed("validation", seed), torch.zeros(1, dtype=torch.int64), count)[0]
-    return order[held:].sort().values, order[:held].sort().values
+    blocks = -(-count // run)
+    order = permutations(stream_seed("validation", seed), torch.zeros(1, dtype=torch.int64), blocks)[0]
+    places = (order[:, None] * run + torch.arange(run)).flatten()
+    places = places[places < count]
+    return places[held:].sort().values, places[:held].sort().values
 
 
 def fit(
@@ -90,7 +100,8 @@ def fit(
 
     Options: `holdout`, the share set aside; `keep`; `stop`.
     """
-    trained, held = split(len(data.examples), float(options["holdout"]), seed)
+    together = RUN if data.normalisation is None else 1
+    trained, held = split(len(data.examples), float(options["holdout"]), seed, together)
     inputs, labels = data.examples.inputs, data.examples.labels
     examples = resident(inputs[trained], data.normalisation, compute.device, augment=budget.augment, seed=seed)
     target = labels[trained].to(compute.device)

@@ -37,6 +37,14 @@ def test_parts_are_apart_and_whole():
         validated.split(1, 0.1, seed=0)
 
 
+def test_validation_stories_are_drawn_in_runs():
+    _, held = validated.split(1000, 0.1, seed=0, run=50)
+    assert len(held) == 100
+    starts = [int(p) for p in held if int(p) - 1 not in held.tolist()]
+    assert len(starts) <= 3
+    assert len(validated.split(1010, 0.1, 0, 50)[0]) == 909
+
+
 def test_validation_examples_are_never_trained_on(task, monkeypatch):
     seen = []
     original = validated.resident
@@ -49,7 +57,7 @@ def test_validation_examples_are_never_trained_on(task, monkeypatch):
     fit(task)
     trained, held = seen
     assert (len(trained), len(held)) == (180, 20)
-    _, rest = validated.split(200, 0.1, 0)
+    _, rest = validated.split(200, 0.1, 0, validated.RUN)
     assert torch.equal(held, task.train.inputs[:200][rest])
 
 
@@ -65,7 +73,7 @@ def test_the_best_window_is_kept_and_the_last_on_demand(task):
 
 def test_kept_weights_are_those_that_were_scored(task):
     fitted = fit(task)
-    _, held = validated.split(200, 0.1, 0)
+    _, held = validated.split(200, 0.1, 0, validated.RUN)
     with torch.inference_mode():
         scores = fitted.predictor(task.train.inputs[:200][held].long())
     right = (scores.argmax(1) == task.train.labels[:200][held]).float().mean()
