@@ -30,7 +30,7 @@ def read_vectors(path: Path, wanted: Iterable[str] | None = None) -> Vectors:
         with path.open("rb") as file:
             first = file.readline(1 << 16).split()
         loaded = KeyedVectors.load_word2vec_format(str(path), binary=binary, no_header=not binary and len(first) != 2)
-    except (OSError, ValueError, EOFError, UnicodeDecodeError, IndexError) as error:
+    except (OSError, ValueError, EOFError, IndexError, TypeError) as error:
         raise DataError(f"{path}: not word vectors in word2vec or GloVe format: {error}") from error
     if not len(loaded.index_to_key):
         raise DataError(f"{path}: found no word vector")
