@@ -80,7 +80,8 @@ def choose(encoder: str, precision: str, device: torch.device, layout: Layout | 
     if precision == "auto":
         slow = encoder in FP32 or (device.type == "cpu" and encoder in FP32_ON_CPU)
         precision = "bf16" if _fast_bf16(device) and not slow else "fp32"
-    return Compute(device, "bf16" if precision == "bf16" else "fp32", layout or "channels_last")
+    usual: Layout = "contiguous" if encoder in FP32 else "channels_last"
+    return Compute(device, "bf16" if precision == "bf16" else "fp32", layout or usual)
 
 
 def device_name(device: torch.device) -> str:

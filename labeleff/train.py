@@ -94,7 +94,7 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
 def _window_steps(steps: int, n: int, batch: int) -> int:
     """Steps in a window: an epoch, but no fewer than MIN_WINDOW and no more than MAX_WINDOWS windows in all.
 
-    A remainder of under MIN_WINDOW steps joins the last window.
+    A remainder of under half of MIN_WINDOW or a tenth of a window joins the last window.
     """
     return max(round(n / batch), MIN_WINDOW, math.ceil(steps / MAX_WINDOWS))
 
@@ -127,7 +127,7 @@ def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
         optimizer.step()
         sums += torch.stack((loss.detach().float(), right.detach().float() / batch))
         done = step + 1
-        if done < steps and (done % window or steps - done < min(window, MIN_WINDOW)):
+        if done < steps and (done % window or steps - done < max(MIN_WINDOW // 2, window // 10)):
             continue
         length, since = done - since, done
         _close_window(slot, model, watch, sums, length, done, progress, steps, budget)

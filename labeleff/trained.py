@@ -74,7 +74,7 @@ def load_reader(path: Path) -> TrainedReader:
         nn.Sequential(reader, head).load_state_dict(state)
     except FileNotFoundError as error:
         raise DataError(
-            f"{path}: no trained reader there; run its study again in that folder with --retry-failed, or name another"
+            f"{path}: no trained reader there; run its study again into a new folder, and name that"
         ) from error
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(f"{path}: not a trained reader: {error}") from error
