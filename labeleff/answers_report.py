@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KINDS = (("loss", "loss", "lowest"), ("accuracy", "accuracy", "highest"))
+DRAWN = ("loss", "accuracy")
+"""What is drawn by epoch, a figure each."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,18 @@ def tell(results: Results) -> Told:
     if not found:
         return Told()
     told = Told(answers.csvs(results, found))
-    for group in _groups(found):
-        told.verdict.append(_verdict(results, group))
-        told.weak.extend(_weak(group))
-        slug = re.sub(r"[^a-z0-9]+", "-", f"{group[0].encoder} {group[0].arm} {group[0].n}".lower()).strip("-")
+    groups = _groups(found)
+    for group, who in zip(groups, _names(groups), strict=True):
+        told.verdict.append(_verdict(results, group, who))
+        told.weak.extend(_weak(group, who))
+        slug = re.sub(r"[^a-z0-9]+", "-", who.lower()).strip("-")
         names = []
         if any(item.chosen.training for item in group):
-            for what, _, _ in KINDS:
+            for what in DRAWN:
                 names.append(f"answers-{what}-{slug}")
                 figure = _figure(group, what)
                 told.files.update({f"figures/{names[-1]}.{kind}": render(figure, kind) for kind in ("png", "svg")})
-        told.paragraphs.extend(_section(results, group, names))
+        told.paragraphs.extend(_section(results, group, who, names))
     return told
 
 
@@ -63,18 +65,25 @@ def _groups(found: Sequence[Answers]) -> list[list[Answers]]:
     return [sorted(tasks.values(), key=lambda item: _number(item.name)) for tasks in groups.values()]
 
 
+def _names(groups: Sequence[Sequence[Answers]]) -> list[str]:
+    """Encoder and arm of every group, the encoder without its options where that is unambiguous."""
+    short = [f"{group[0].chosen.cell.encoder.name}, {group[0].arm}" for group in groups]
+    full = [f"{group[0].encoder}, {group[0].arm}" for group in groups]
+    return [one if short.count(one) == 1 else other for one, other in zip(short, full, strict=True)]
+
+
 def _number(task: str) -> int:
     return int("".join(itertools.takewhile(str.isdigit, reversed(task)))[::-1] or 0)
 
 
-def _verdict(results: Results, group: Sequence[Answers]) -> str:
+def _verdict(results: Results, group: Sequence[Answers], who: str) -> str:
     """Tasks passed, mean error, and the failed ones by name."""
     errors = [1.0 if item.accuracy is None else 1 - item.accuracy for item in group]
     failed = [
         f"{_short(item)} ({percent(error)} %)" for item, error in zip(group, errors, strict=True) if not item.passed
     ]
     made = any(answers.provenance(results, item.task).startswith("generated") for item in group)
-    head = f"{group[0].encoder}, {group[0].arm}: {len(group) - len(failed)} of {len(group)} tasks passed"
+    head = f"{who}: {len(group) - len(failed)} of {len(group)} tasks passed"
     tail = f"; failed: {', '.join(failed)}" if failed else ""
     mean = f"mean error {percent(sum(errors) / len(errors))} %"
     return f"{head} (error at most {percent(FAILED_OVER)} %), {mean}{tail}." + (
@@ -82,9 +91,8 @@ def _verdict(results: Results, group: Sequence[Answers]) -> str:
     )
 
 
-def _weak(group: Sequence[Answers]) -> Iterator[str]:
+def _weak(group: Sequence[Answers], who: str) -> Iterator[str]:
     """Flags of one encoder's and arm's answers."""
-    who = f"{group[0].encoder}, {group[0].arm}"
     single = [item.name for item in group if len(item.records) == 1]
     if single:
         names = ", ".join(single) if len(single) < len(group) else "every task"
@@ -111,8 +119,10 @@ def _short(item: Answers) -> str:
     return f"{item.name} from {item.size}" if item.size else item.name
 
 
-def _section(results: Results, group: Sequence[Answers], names: Sequence[str]) -> Iterator[str]:
-    yield f"## Questions answered: {group[0].encoder}, {group[0].arm}"
+def _section(results: Results, group: Sequence[Answers], who: str, names: Sequence[str]) -> Iterator[str]:
+    yield f"## Questions answered: {who}"
+    if who != (full := f"{group[0].encoder}, {group[0].arm}"):
+        yield f"In full: {full}."
     header = ["task", "what is asked", "stories", "n", "accuracy (%)", "error (%)", "passed"]
     header += ["all runs (%)", "shown: seed", "epoch kept", "validation (%)"]
     yield table(header, [_row(results, item) for item in group], left=3)
@@ -128,7 +138,7 @@ def _section(results: Results, group: Sequence[Answers], names: Sequence[str]) -
         "every run in `answers.csv`."
     )
     for name in names:
-        yield f"![{name.split('-')[1]} of every epoch, {group[0].encoder}](figures/{name}.png)"
+        yield f"![{name.split('-')[1]} of every epoch, {who}](figures/{name}.png)"
     for item in group:
         yield from report2021.beside(item.chosen)
 
