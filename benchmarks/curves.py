@@ -1,4 +1,4 @@
-"""How well every method inverts real learning curves: `python benchmarks/curves.py DATA_DIR [--half choice]`.
+"""How well every method inverts real learning curves: `python benchmarks/curves.py DATA_DIR [--out reports/curves]`.
 
 DATA_DIR holds `development_cases.json`: sparse ladders of real learning curves with a target and the label count
 `truth_n1` at which the dense curve reaches it. Data sets are split in two by a hash of their name: anything may be
@@ -24,13 +24,17 @@ from typing import Any
 import numpy as np
 
 from labeleff.curve import invert
+from labeleff.families import FAMILIES
+from labeleff.interpolation import METHODS as INTERPOLATIONS
 from labeleff.inversion import Inversion
 from labeleff.seeding import stream_seed
 
-METHODS = ("linear", "log", "pchip", "bayes")
+METHODS = ("bayes", *INTERPOLATIONS, *FAMILIES)
+RESAMPLES = 2000
 KINDS = ("interior", "extrapolate", "above_asymptote", "below_first")
 HALVES = ("choice", "report")
 LEVEL = 0.90
+DEFAULT = "bayes"
 HEADER = (
     "kind",
     "method",
@@ -80,62 +84,111 @@ def interval_score(case: Case, found: Inversion) -> float:
     return high - low + 2 / (1 - LEVEL) * (max(low - truth, 0.0) + max(truth - high, 0.0))
 
 
-def row(kind: str, method: str, cases: list[Case], found: list[Inversion]) -> tuple[str, ...]:
-    """One line of the table."""
-    known = [(case, each) for case, each in zip(cases, found, strict=True) if case["truth_n1"] is not None]
-    errors = [abs(math.log10(each.n / case["truth_n1"])) for case, each in known if each.n != math.inf]
-    scores = [interval_score(case, each) for case, each in known]
-    inside = [each.n <= case["rungs"][-1]["n"] for case, each in zip(cases, found, strict=True)]
-    return (
-        kind,
-        method,
-        str(len(cases)),
-        number(float(np.median(errors)) if errors else None),
-        number(float(np.mean(errors)) if errors else None),
-        number(float(np.mean([covered(*pair) for pair in zip(cases, found, strict=True)])), 2),
-        number(float(np.mean(scores)) if scores else None),
-        number(float(np.mean([each.n == math.inf for each in found])), 2),
-        number(float(np.mean(inside)), 2),
-    )
+def error(case: Case, found: Inversion) -> float:
+    """In decades; nan where the answer is never, or the truth isn't a number."""
+    return abs(math.log10(found.n / case["truth_n1"])) if case["truth_n1"] and found.n != math.inf else math.nan
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """As in the table; empty where there is none."""
-    return "" if value is None else f"{value:.{digits}f}"
+Answers = dict[str, list[Inversion]]
+"""By method, in the order of the cases."""
 
 
-def table(cases: list[Case]) -> Iterator[tuple[str, ...]]:
-    """The lines by kind and method, then the cost by method."""
-    yield HEADER
-    yield ("---",) * len(HEADER)
-    for kind in KINDS:
-        chosen = [case for case in cases if case["kind"] == kind]
-        for method in METHODS:
-            yield row(kind, method, chosen, [answer(case, method) for case in chosen])
+def row(cases: list[Case], found: list[Inversion]) -> dict[str, float]:
+    """What one method does on the cases of one kind."""
+    errors = np.array([error(*pair) for pair in zip(cases, found, strict=True)])
+    known = [pair for pair in zip(cases, found, strict=True) if pair[0]["truth_n1"] is not None]
+    return {
+        "cases": len(cases),
+        "median_error": float(np.nanmedian(errors)) if np.isfinite(errors).any() else math.nan,
+        "mean_error": float(np.nanmean(errors)) if np.isfinite(errors).any() else math.nan,
+        "coverage": float(np.mean([covered(*pair) for pair in zip(cases, found, strict=True)])),
+        "interval_score": float(np.mean([interval_score(*pair) for pair in known])) if known else math.nan,
+        "answered_never": float(np.mean([each.n == math.inf for each in found])),
+        "finite_inside": float(
+            np.mean([each.n <= case["rungs"][-1]["n"] for case, each in zip(cases, found, strict=True)])
+        ),
+    }
+
+
+def ratio(cases: list[Case], over: np.ndarray, under: np.ndarray) -> tuple[float, float, float]:
+    """Ratio of the means of two methods' numbers over cases where both have one, with its 90 % interval.
+
+    Whole data sets are resampled, as the cases of one are alike.
+    """
+    both = np.isfinite(over) & np.isfinite(under)
+    names = sorted({case["dataset"] for case in cases})
+    place = np.array([names.index(case["dataset"]) for case in cases])
+    sums = np.array([[values[both & (place == k)].sum() for k in range(len(names))] for values in (over, under)])
+    picks = np.random.default_rng(0).integers(0, len(names), (RESAMPLES, len(names)))
+    drawn = sums[:, picks].sum(axis=2)
+    low, high = np.nanquantile(drawn[0] / drawn[1], [0.05, 0.95])
+    return float(sums[0].sum() / sums[1].sum()), float(low), float(high)
+
+
+def ratios(kind: str, cases: list[Case], answers: Answers) -> Iterator[dict[str, object]]:
+    """Of the default's errors and interval scores to every other method's."""
+    measures = {"error": error, "interval score": interval_score}
+    numbers = {
+        (name, method): np.array([measure(*pair) for pair in zip(cases, found, strict=True)])
+        for name, measure in measures.items()
+        for method, found in answers.items()
+    }
+    for name, method in numbers:
+        if method != DEFAULT:
+            found, low, high = ratio(cases, numbers[name, DEFAULT], numbers[name, method])
+            yield {"kind": kind, "of": name, "against": method, "ratio": found, "low": low, "high": high}
 
 
 def milliseconds(cases: list[Case], method: str) -> float:
     """Median processor time of one inversion with its interval."""
     samples = []
-    for case in cases[:100]:
+    for case in cases[:50]:
         start = time.process_time()
         answer(case, method)
         samples.append((time.process_time() - start) * 1e3)
     return float(np.median(samples))
 
 
+def number(value: float, digits: int = 3) -> str:
+    """As in the table; empty where there is none."""
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def document(half_name: str, cases: list[Case]) -> Iterator[str]:
+    """Both tables, in Markdown."""
+    names = {case["dataset"] for case in cases}
+    yield f"Half `{half_name}`: {len(cases)} cases of {len(names)} data sets, three runs a rung, nominal {LEVEL:.0%}.\n"
+    yield "| " + " | ".join(HEADER) + " |\n|---|---|" + "---:|" * (len(HEADER) - 2)
+    compared: list[dict[str, object]] = []
+    for kind in KINDS:
+        chosen = [case for case in cases if case["kind"] == kind]
+        answers = {method: [answer(case, method) for case in chosen] for method in METHODS}
+        for method, found in answers.items():
+            cells = row(chosen, found)
+            digits = {"cases": 0, "coverage": 2, "answered_never": 2, "finite_inside": 2}
+            texts = [number(value, digits.get(name, 3)) for name, value in cells.items()]
+            yield "| " + " | ".join((kind, method, *texts)) + " |"
+        if kind in ("interior", "extrapolate"):
+            compared += ratios(kind, chosen, answers)
+    yield f"\nRatios of `{DEFAULT}` to every other method, under 1 where it is better, with 90 % intervals:\n"
+    yield "| kind | of | against | ratio | interval |\n|---|---|---|---:|---:|"
+    for each in compared:
+        yield "| {kind} | {of} | {against} | {ratio:.2f} | {low:.2f} to {high:.2f} |".format(**each)
+    yield "\nProcessor time a curve: " + ", ".join(f"{m} {milliseconds(cases, m):.1f} ms" for m in METHODS)
+
+
 def main() -> None:
-    """Print the table of one half."""
-    parser = argparse.ArgumentParser(description="Inversion methods on real learning curves, as a Markdown table.")
+    """Print the tables of one half, and write them where a folder is given."""
+    parser = argparse.ArgumentParser(description="Inversion methods on real learning curves, as Markdown tables.")
     parser.add_argument("data", type=Path, help="folder with development_cases.json")
     parser.add_argument("--half", choices=HALVES, default="report", help="which half of the data sets")
+    parser.add_argument("--out", type=Path, help="folder for real.md")
     arguments = parser.parse_args()
     everything = json.loads((arguments.data / "development_cases.json").read_text())
-    cases = [case for case in everything if half(case["dataset"]) == arguments.half]
-    print(f"Half `{arguments.half}`: {len(cases)} cases of {len({case['dataset'] for case in cases})} data sets.\n")
-    for line in table(cases):
-        print("| " + " | ".join(line) + " |")
-    print("\nProcessor time a curve: " + ", ".join(f"{m} {milliseconds(cases, m):.1f} ms" for m in METHODS))
+    text = "\n".join(document(arguments.half, [c for c in everything if half(c["dataset"]) == arguments.half]))
+    print(text)
+    if arguments.out:
+        (arguments.out / "real.md").write_text(f"# Inversion of real learning curves\n\n{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The default inversion: the Bayesian average of saturating curves, inside the ladder joined with isotonic PCHIP.
 
-Point and both ends are geometric means of what the two say; the point then stays between the rungs between which the
-isotonic means have the target. Ends beyond the reach of the drawn curves say only that: 0 or, for the lower one,
-the reach itself.
+Inside the ladder the point is PCHIP's, which no model was found to better on real curves; beyond it, the median of the
+average. Both ends are weighted geometric means of what the two say; ends beyond the reach of the drawn curves say only
+that: 0 or, for the lower one, the reach itself.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from labeleff.stats import Array
 
 BOOTSTRAPS = 500
 """Replicates of PCHIP behind its share of the interval."""
+MODEL_SHARE = 0.25
+"""Weight of the average, beside PCHIP, in the logarithms of an interval's ends inside the ladder."""
 PIECES = 16
 """Straight pieces between two rungs that stand for one of PCHIP's cubics."""
 
@@ -41,7 +43,7 @@ class Averaged:
         first, last = self.measured.first, self.measured.last
         found = self.fitted.invert(goals.values[None])[0]
         [middle] = _certain(self.curves, goals.values, [0.5])
-        points = _point(found, middle, self.measured.ns)
+        points = _point(found, middle, first, last)
         kinds = [_kind(at, n) for at, n in zip(found, points, strict=True)]
         reach = last * bayes.REACH[1]
         if self.bootstraps is None:
@@ -62,21 +64,21 @@ class Averaged:
 
 def average(measured: NoisyMeans) -> Averaged:
     """Fit a curve of accuracies in 0..1."""
-    weights, replicates = 1 / measured.variance, measured.draw(BOOTSTRAPS)
-    fitted = fit(measured.ns, measured.means[None], weights, "pchip")
+    replicates = measured.draw(BOOTSTRAPS)
+    fitted = fit(measured.ns, measured.means[None], measured.counts, "pchip")
     return Averaged(
         measured=measured,
         fitted=fitted,
         curves=bayes.draw(fitted.ns, fitted.values[0], measured.covariance).curves,
-        bootstraps=None if replicates is None else _bootstraps(measured, replicates, weights),
+        bootstraps=None if replicates is None else _bootstraps(measured, replicates),
     )
 
 
-def _bootstraps(measured: NoisyMeans, replicates: Array, weights: Array) -> Curves:
+def _bootstraps(measured: NoisyMeans, replicates: Array) -> Curves:
     """PCHIP through `replicates` (S, R) of the rung means, as straight pieces in ln n, PIECES between two rungs."""
-    curves = fit(measured.ns, replicates, weights, "pchip")
-    places = np.arange((len(weights) - 1) * PIECES + 1) / PIECES
-    ns = np.exp(np.interp(places, np.arange(len(weights)), np.log(measured.ns)))
+    curves, count = fit(measured.ns, replicates, measured.counts, "pchip"), len(measured.ns)
+    places = np.arange((count - 1) * PIECES + 1) / PIECES
+    ns = np.exp(np.interp(places, np.arange(count), np.log(measured.ns)))
     ns[::PIECES] = measured.ns
     return Curves(ns, np.maximum.accumulate(curves.at(ns), axis=1), log=True)
 
@@ -94,26 +96,19 @@ def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> 
 
 
 def combine(measured: Array, model: Array, first: float, last: float) -> Array:
-    """Geometric mean of PCHIP's label counts and the model's, (K,).
+    """Weighted geometric mean of PCHIP's label counts and the model's, (K,).
 
     Where PCHIP only gives a bound (0: at most the first rung; inf: at least the last) the model counts within it.
     Rises with both, so that a higher target never gets fewer labels.
     """
     with np.errstate(invalid="ignore"):
-        both = np.sqrt(measured) * np.sqrt(model)
+        both = measured ** (1 - MODEL_SHARE) * model**MODEL_SHARE
     both = np.where(np.isinf(measured), np.maximum(model, last), both)
     return np.where(measured == 0, np.minimum(model, first), both)
 
 
-def _point(measured: Array, model: Array, ns: Array) -> Array:
-    """The combination, between the two rungs `ns` (R,) whose isotonic means have the target between them.
-
-    An arm that is better than the baseline at n labels therefore never gets fewer than n.
-    """
-    between = np.clip(measured, ns[0], ns[-1])
-    lower, upper = ns[np.searchsorted(ns, between, "right") - 1], ns[np.searchsorted(ns, between, "left")]
-    inside = np.clip(combine(measured, model, ns[0], ns[-1]), lower, upper)
-    return np.where(np.isinf(measured), np.maximum(model, ns[-1]), inside)
+def _point(measured: Array, model: Array, first: float, last: float) -> Array:
+    return np.where(np.isinf(measured), np.maximum(model, last), np.maximum(measured, first))
 
 
 def _kind(measured: float, n: float) -> Kind:

@@ -11,7 +11,6 @@ import numpy as np
 from scipy import special
 
 from labeleff import families
-from labeleff.interpolation import isotonic
 from labeleff.noise import NoisyMeans
 from labeleff.stats import REPLICATES, Array
 
@@ -37,7 +36,7 @@ def fall(measured: NoisyMeans) -> Fall | None:
     """Test the means of a curve for a fall; None where they never fall.
 
     The statistic is the largest of all pairs' falls in standard errors; its distribution is that of replicates of
-    the noise around the isotonic means, so that a p value near the truth takes a curve that is nearly flat there.
+    the noise around a flat curve, of all curves that never fall the one that falls seem likeliest on.
     """
     pairs = list(itertools.combinations(range(len(measured.ns)), 2))
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
@@ -50,15 +49,11 @@ def fall(measured: NoisyMeans) -> Fall | None:
     worst = int(scaled.argmax())
     p_value = None
     if replicates is not None:
-        level = isotonic(measured.means[None], 1 / measured.variance)[0]
-        null = replicates - measured.means + level
-        p_value = float((_scaled(null, first, second, variance).max(axis=1) >= scaled[worst]).mean())
+        noise = replicates - measured.means
+        falls_of_noise = (noise[:, first] - noise[:, second]) / np.sqrt(variance)
+        p_value = float((falls_of_noise.max(axis=1) >= scaled[worst]).mean())
     ns = measured.ns[[first[worst], second[worst]]]
     return Fall(float(ns[0]), float(ns[1]), float(falls[worst]), p_value)
-
-
-def _scaled(means: Array, first: Array, second: Array, variance: Array) -> Array:
-    return np.asarray((means[:, first] - means[:, second]) / np.sqrt(variance))
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,9 @@ class Disagreement:
 
     @property
     def factor(self) -> float:
-        """How many times `low` the largest answer is; inf where one of them never reaches the target."""
+        """How many times `low` the largest answer is; inf where but one of them never reaches the target."""
+        if self.low == self.high:
+            return 1.0
         return self.high / self.low if self.low > 0 else math.inf
 
 

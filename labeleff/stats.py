@@ -26,6 +26,8 @@ Runs = Mapping[int, Mapping[Run, float]]
 
 PRIOR_DF = 8.0
 """Degrees of freedom that the common trend of variances counts for at every rung."""
+COMMON_PRIOR_DF = 2.0
+"""The same for what rungs and arms have in common: at every rung no correlation counts for so many."""
 FLOOR = 0.002**2
 """No variance of a run is believed to be smaller than this (accuracy squared)."""
 SLOPE_LIMITS = (-1.5, 0.5)
@@ -130,7 +132,7 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
         if len(rung) < 2:
             continue
         centre = float(np.mean(list(rung.values())))
-        share = moderated.own_df[row] / (PRIOR_DF + moderated.own_df[row])
+        share = moderated.own_df[row] / (COMMON_PRIOR_DF + moderated.own_df[row])
         for level, value in rung.items():
             loadings[row, levels.index(level)] = value - centre
         loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
@@ -234,7 +236,7 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
     its stream is named by the draw alone, in all arms, so that nested draws keep their correlation and arms
     stay paired. Covariances estimated from a handful of draws are shrunk to a diagonal exactly as variances
     are to their trend, with PRIOR_DF (an inverse-Wishart prior): the prior's share is noise of its own, from
-    streams named by `own` and the rung. A Student factor common to a replicate makes every mean's
+    streams named by `own` and the place of the rung. A Student factor common to a replicate makes every mean's
     distribution t with its moderated variance and degrees of freedom.
     """
     parts = factors(runs)
@@ -243,7 +245,7 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
     noise = np.zeros((count, len(runs)))
     for part in parts:
         shared = np.stack([_normals(count, part.name, level) for level in part.levels])
-        alone = np.stack([_normals(count, "own", own, part.name, n) for n in sorted(runs)])
+        alone = np.stack([_normals(count, "own", own, part.name, rung) for rung in range(len(runs))])
         noise += (part.loadings @ shared + np.sqrt(part.rest)[:, None] * alone).T
     df = total_variance(parts)[1]
     scale = np.stack([_student_factors(count, round(float(value), 2)) for value in df], axis=1)
