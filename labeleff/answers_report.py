@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NAMED = 6
+"""Tasks that a flag names; more are counted."""
 DRAWN = ("loss", "accuracy")
 """What is drawn by epoch, a figure each."""
 
@@ -95,7 +97,7 @@ def _weak(group: Sequence[Answers], who: str) -> Iterator[str]:
     """Flags of one encoder's and arm's answers."""
     single = [item.name for item in group if len(item.records) == 1]
     if single:
-        names = ", ".join(single) if len(single) < len(group) else "every task"
+        names = ", ".join(single) if len(single) <= NAMED else f"{len(single)} of {len(group)} tasks"
         yield f"**One run** of {who} on {names}: another seed may answer otherwise, by how much isn't known."
     unlike = [item for item in group if len(_accuracies(item)) > 1 and _spread(item) > FAILED_OVER]
     for item in unlike:
@@ -123,7 +125,7 @@ def _section(results: Results, group: Sequence[Answers], who: str, names: Sequen
     yield f"## Questions answered: {who}"
     if who != (full := f"{group[0].encoder}, {group[0].arm}"):
         yield f"In full: {full}."
-    header = ["task", "what is asked", "stories", "n", "accuracy (%)", "error (%)", "passed"]
+    header = ["task", "what is asked", "stories", "n", "accuracy (%)", "error (%)", "passed", "chance (%)"]
     header += ["all runs (%)", "shown: seed", "epoch kept", "validation (%)"]
     yield table(header, [_row(results, item) for item in group], left=3)
     runs = max(len(item.records) for item in group)
@@ -156,6 +158,7 @@ def _row(results: Results, item: Answers) -> list[str]:
         percent(item.accuracy) or "–",
         "–" if item.accuracy is None else percent(1 - item.accuracy),
         "yes" if item.passed else "**no**",
+        percent(results.chance(item.task)) or "–",
         ", ".join(percent(value) or "failed" for value in values),
         str(item.chosen.cell.seed),
         "–" if epoch is None else f"{epoch:.0f}",
@@ -183,6 +186,8 @@ def _figure(group: Sequence[Answers], what: str) -> Figure:
 
 
 def _panel(axes: Axes, item: Answers, what: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     history = item.chosen.training.history if item.chosen.training else []
     marks = answers.extremes(history)
     axes.set_title(item.name, fontsize=9)
@@ -211,3 +216,4 @@ def _panel(axes: Axes, item: Answers, what: str) -> None:
     else:
         axes.set_ylim(bottom=0)
     axes.tick_params(labelsize=7)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -192,7 +192,14 @@ def _conditions(results: Results) -> Iterator[str]:
     yield table(["condition", "value"], rows, left=2)
     if results.study.budget:
         yield "Budgets:"
-        yield table(["for", "budget"], [[k, _budget(b)] for k, b in sorted(results.study.budget.items())], left=2)
+        rows = [[k, _budget(b)] for k, b in sorted(results.study.budget.items())]
+        rows += [
+            [f"{name}: {k}", _budget(b)]
+            for name, block in results.study.stories.items()
+            for k, b in sorted(block.budget.items())
+            if b != results.study.budget.get(k)
+        ]
+        yield table(["for", "budget"], rows, left=2)
 
 
 def _text(value: object) -> str:
