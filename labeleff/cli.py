@@ -41,6 +41,16 @@ DataOption = Annotated[
     str | None,
     typer.Option("--data-dir", help="Folder of data sets (default: $LABELEFF_DATA, else the user's cache)."),
 ]
+METHODS = (
+    "The baseline's curve: bayes; pchip, log or linear, which stay inside the ladder; or a formula: pow2, pow3, pow4, "
+    "exp3, log2, mmf4, wbl4, hill3"
+)
+TargetOption = Annotated[
+    list[float] | None,
+    typer.Option(help="Say how many labels this accuracy takes, in 0..1 or, over 1, in percent; may be repeated."),
+]
+CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
+UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
 
 
@@ -100,7 +110,9 @@ def run(
         quiet=quiet,
     )
     failed = measure(checked, options)
-    _report(folder)
+    from labeleff.report import build
+
+    _say(build(folder))
     if failed:
         _list_failed(failed)
         raise typer.Exit(1)
@@ -155,9 +167,21 @@ def list_(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with records.jsonl.")],
+    baseline: Annotated[str | None, typer.Option(metavar="ARM", help="Measure the others against this arm.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"{METHODS} (default: the study's).")] = None,
+    level: Annotated[float | None, typer.Option(help="Probability that intervals hold (default: the study's).")] = None,
+    target: TargetOption = None,
+    cost_per_label: CostOption = None,
+    cost_unit: UnitOption = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: DIR itself).")] = None,
 ) -> None:
-    """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte."""
-    _report(folder)
+    """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte; options replace what the study says."""
+    from labeleff import asked
+    from labeleff.report import build
+    from labeleff.wishes import Wishes
+
+    cost = asked.cost(cost_per_label, cost_unit)
+    _say(build(folder, Wishes(baseline, method, level, asked.targets(target or []), cost, out)))
 
 
 @app.command()
@@ -201,9 +225,7 @@ def utility(
     scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = 0.90,
-    method: Annotated[
-        str | None, typer.Option(help="The baseline's curve: pchip, log or linear (default: pchip).")
-    ] = None,
+    method: Annotated[str, typer.Option(help=f"{METHODS}.")] = "bayes",
     convention: Annotated[
         str, typer.Option(help="definition, or selfstudy: add what the paper's reference code computes.")
     ] = "definition",
@@ -212,10 +234,12 @@ def utility(
     metric_name: Annotated[str, typer.Option(help="What the accuracies are called.")] = "accuracy",
     chance: Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")] = None,
     test_count: Annotated[int | None, typer.Option(help="Test examples, for the test set's sampling error.")] = None,
+    target: TargetOption = None,
+    cost_per_label: CostOption = None,
+    cost_unit: UnitOption = None,
 ) -> None:
     """Report the utility of runs measured elsewhere, from a CSV file; optional columns: draw, seed, task."""
-    from labeleff import runs_options
-    from labeleff.interpolation import DEFAULT_METHOD
+    from labeleff import asked, runs_options
     from labeleff.runs_report import build
 
     options = runs_options.Options(
@@ -227,23 +251,18 @@ def utility(
         scale=runs_options.scale(scale),
         delimiter=runs_options.delimiter(delimiter),
         level=level,
-        method=method or DEFAULT_METHOD,
+        method=method,
         convention=runs_options.convention(convention),
         title=title,
         metric=metric_name,
         chance=chance,
         test_count=test_count,
+        targets=asked.targets(target or []),
+        cost=asked.cost(cost_per_label, cost_unit),
     )
     path, notes = build(options)
     print(f"read {runs}: {'; '.join(notes)}")
     _say(path)
-
-
-def _report(folder: Path) -> None:
-    """Build a study's report, and say it."""
-    from labeleff.report import build
-
-    _say(build(folder))
 
 
 def _say(report: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labeleff.break_even import Crossing, crossing
+from labeleff.curve import needed
 from labeleff.mean_ratio import MeanRatio, mean_ratios
 from labeleff.measured import Measured, Place
 from labeleff.utilities import UtilityPoint, utilities
@@ -25,7 +26,7 @@ class Comparison:
 
 
 def compare_arms(measured: Measured, baseline: str | None = None) -> list[Comparison]:
-    """Utility of every other arm with finished runs, where the baseline's curve has at least two rungs.
+    """Utility of every other arm with finished runs, where the baseline has as many rungs as the method needs.
 
     `baseline` defaults to the one that `measured` names.
     """
@@ -33,9 +34,16 @@ def compare_arms(measured: Measured, baseline: str | None = None) -> list[Compar
     return [item for place in measured.places for item in _at(measured, place, name)]
 
 
+def ranked(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRatio]]:
+    """Those that have a mean over the ladder, place by place, the best of each first."""
+    places = list(dict.fromkeys(item.place for item in comparisons))
+    found = [(item, item.mean) for item in comparisons if item.mean is not None]
+    return sorted(found, key=lambda pair: (places.index(pair[0].place), -pair[1].ratio))
+
+
 def _at(measured: Measured, place: Place, baseline: str) -> Iterator[Comparison]:
     base = measured.at(place, baseline)
-    if len(base) < 2:
+    if len(base) < needed(measured.method):
         return
     arms = {arm: measured.at(place, arm) for arm in measured.arms if arm != baseline}
     arms = {arm: runs for arm, runs in arms.items() if runs}

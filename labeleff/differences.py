@@ -7,6 +7,7 @@ the draw. Where nothing is shared the arms are compared as independent samples, 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -186,6 +187,15 @@ def compare(baseline: Runs, arm: Runs, *, level: float = 0.90) -> Differences:
             found = _welch(alone[0].get(n), alone[1].get(n))
             rows.append(_unpaired((n,), gap, found, n in together.differences, level))
     return Differences(tuple(rows), _ladder(baseline, arm, shared, together, level) if shared else None)
+
+
+def gaps(
+    baseline: Runs, arm: Runs, alone: tuple[Mapping[int, Estimate], Mapping[int, Estimate]]
+) -> dict[int, Estimate]:
+    """The differences of `compare` at the shared rungs that have a spread, from the arms' own `rung_estimates`."""
+    paired = rung_estimates(pairs(baseline, arm)[1])
+    found = {n: paired.get(n) or _welch(alone[0].get(n), alone[1].get(n)) for n in sorted(arm) if n in baseline}
+    return {n: estimate for n, estimate in found.items() if estimate is not None}
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from labeleff.comparison import Comparison
+from labeleff.curve import needed
+from labeleff.findings import Findings
 from labeleff.markdown import percent
 from labeleff.measured import Measured, Place
-from labeleff.stats import mean_intervals
+from labeleff.utilities import FAR, UtilityPoint
 
 NEAR_CHANCE = 0.02
 """Accuracies less than this over chance are flagged."""
 FEW_RUNS = 3
+MOST = 6
+"""Arms that a sentence lists."""
 
 
 def few_runs(measured: Measured) -> Iterator[str]:
@@ -25,10 +29,11 @@ def few_runs(measured: Measured) -> Iterator[str]:
         yield f"**Few runs**: {measured.size} a rung; intervals rest on what the rungs have in common."
 
 
-def flags(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
+def flags(findings: Findings) -> Iterator[str]:
     """One sentence a weakness of curves and utilities, place by place."""
+    measured = findings.measured
     for place in measured.places:
-        here = [item for item in comparisons if item.place == place]
+        here = findings.at(place)
         where = f" ({measured.settings[place].title})" if len(measured.places) > 1 else ""
         for text in (*_curve(measured, place), *_utilities(measured, here)):
             yield f"{text}{where}"
@@ -37,13 +42,15 @@ def flags(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str
 def _curve(measured: Measured, place: Place) -> Iterator[str]:
     """Weaknesses of accuracies: falls of the baseline, and rungs near chance."""
     base = measured.at(place, measured.baseline)
-    if len(base) < 2:
+    least = needed(measured.method)
+    if len(base) < least:
         yield (
-            f"**No utility**: the baseline {measured.baseline} has finished cells at {len(base)} rungs, "
-            "and its curve needs two."
+            f"**No utility**: the baseline {measured.baseline} has finished cells at {len(base)} rungs, and its curve "
+            f"({measured.method}) needs {least}."
         )
+    if len(base) < 2:
         return
-    intervals = mean_intervals(base, level=measured.level)
+    intervals = measured.intervals[place, measured.baseline]
     for first, second in itertools.pairwise(intervals):
         error = np.hypot(first.standard_error or 0.0, second.standard_error or 0.0)
         if error > 0 and first.mean - second.mean > 2 * error:
@@ -67,38 +74,62 @@ def _short(measured: Measured, place: Place) -> Iterator[str]:
     kind, least = "Few runs", min(FEW_RUNS, measured.size)
     if measured.wanted is not None:
         kind, least = "Runs missing", measured.wanted
-    for arm in measured.arms:
-        short = [n for n, rung in measured.at(place, arm).items() if len(rung) < least]
-        if short:
-            yield f"**{kind}**: {arm} has fewer than {least} runs at {counts(short)} labels."
+    short = {arm: [n for n, rung in measured.at(place, arm).items() if len(rung) < least] for arm in measured.arms}
+    found = [f"{arm} at {counts(ns)} labels" for arm, ns in short.items() if ns]
+    if found:
+        yield f"**{kind}**: fewer than {least} runs: {listed(found)}."
 
 
 def _utilities(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    for item in comparisons:
-        wide = [point.n for point in item.points if "wide" in point.flags]
-        if wide:
-            yield (
-                f"**Wide intervals**: {item.arm} at {counts(wide)} labels; the ends are open or more than a "
-                "factor of 4 apart in equivalent labels."
-            )
-        last = measured.settings[item.place].rungs[-1]
-        above = [point.n for point in item.points if point.kind == "above" and point.n < last]
-        if above:
-            yield (
-                f"**Beyond the ladder**: {item.arm} at {counts(above)} labels is better than {item.baseline} at "
-                "any rung; only lower bounds are known there. A larger last rung would measure them."
-            )
-        below = [point.n for point in item.points if point.kind == "below"]
-        if below:
-            yield (
-                f"**Under the ladder**: {item.arm} at {counts(below)} labels is worse than {item.baseline} at "
-                "its first rung; only upper bounds are known there."
-            )
-        if item.crossing is not None and item.crossing.changes > 1:
-            yield (
-                f"**Several crossings**: {item.arm} and {item.baseline} cross {item.crossing.changes} times; the "
-                "break-even point given is the last one."
-            )
+    """Weaknesses of utilities, one sentence a kind: all arms that have it."""
+    if not comparisons:
+        return
+    baseline, last = comparisons[0].baseline, measured.settings[comparisons[0].place].rungs[-1]
+    sentences: Sequence[tuple[str, str, Callable[[UtilityPoint], bool]]] = (
+        (
+            "Wide intervals",
+            "the ends are open or more than a factor of 4 apart in equivalent labels",
+            lambda point: "wide" in point.flags and "far" not in point.flags,
+        ),
+        (
+            "Extrapolated",
+            f"better than {baseline} at any rung, so the numbers there rest on how its curve is continued; measured "
+            "is a lower bound",
+            lambda point: "extrapolated" in point.flags and "far" not in point.flags,
+        ),
+        (
+            "Far beyond the ladder",
+            f"by the curve of {baseline} worth over {FAR:g} times its last rung, where no curve can be trusted: a "
+            "lower limit is given in place of the number. Larger rungs would measure them",
+            lambda point: "far" in point.flags,
+        ),
+        (
+            "Beyond the ladder",
+            f"better than {baseline} at any rung; only lower bounds are known there. A larger last rung would "
+            "measure them",
+            lambda point: point.kind == "above" and point.n < last,
+        ),
+        (
+            "Under the ladder",
+            f"worse than {baseline} at its first rung; only upper bounds are known there",
+            lambda point: point.kind == "below",
+        ),
+    )
+    for kind, what, holds in sentences:
+        found = [(item.arm, ns) for item in comparisons if (ns := [p.n for p in item.points if holds(p)])]
+        if found:
+            yield f"**{kind}**: {listed(f'{arm} at {counts(ns)} labels' for arm, ns in found)}: {what}."
+    several = [item for item in comparisons if item.crossing is not None and item.crossing.changes > 1]
+    if several:
+        names = listed(f"{item.arm} ({item.crossing.changes} times)" for item in several if item.crossing)
+        yield f"**Several crossings** with {baseline}: {names}; the break-even point given is the last one."
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Texts one after the other, MOST of them."""
+    every = list(texts)
+    more = [f"and {len(every) - MOST} more arms"] if len(every) > MOST else []
+    return "; ".join([*every[:MOST], *more])
 
 
 def counts(ns: Iterable[int]) -> str:

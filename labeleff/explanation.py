@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from labeleff.markdown import OPEN
+from labeleff import families
+from labeleff.average import BOOTSTRAPS
+from labeleff.bayes import DRAWS
+from labeleff.curve import BAYES
+from labeleff.markdown import ENDLESS, OPEN
 from labeleff.measured import Measured
 from labeleff.stats import PRIOR_DF, REPLICATES, wilson
+from labeleff.utilities import FAR
 
-_METHODS = {
+_INTERPOLATED = {
     "linear": "straight pieces in n through the mean accuracies of the rungs",
     "log": "straight pieces in ln n through the mean accuracies of the rungs",
     "pchip": "a monotone cubic (PCHIP) in ln n through the isotonic mean accuracies of the rungs",
@@ -36,24 +41,74 @@ def _utility(measured: Measured, level: str) -> Iterator[str]:
         "accuracy that the arm reaches with n labels (Newell and Deng, CVPR 2020). 0: nothing saved; 1: the baseline "
         "needs twice the labels; -0.5: half of them. -1 is the least possible."
     )
-    yield (
-        f"**Curve**: {_METHODS[measured.method]}; where it is flat, n1 is the first label count that reaches the "
-        "accuracy. It is never drawn beyond the rungs."
-    )
-    yield (
-        "**Bounds**: `>=` means that no rung of the baseline reaches the arm's accuracy, so U is at least that of "
-        "the last rung; `<=` that its first rung is already better. In the figures they are hollow, with an arrow, "
-        "on the edge of the grey area where the ladder can't measure."
-    )
-    yield (
-        f"**Intervals** hold {level}. Those of U come from {REPLICATES:,} joint replicates of both curves, in which "
-        f"{_RESAMPLED[measured.shared]}; variances are moderated across rungs "
-        f"({PRIOR_DF:g} prior degrees of freedom). `{OPEN}` is an end that the ladder can't measure. An interval "
-        "tells what other draws and seeds would give; it takes the curve's shape between rungs as drawn."
-    )
+    yield f"**Curve** ({measured.method}): {_curve(measured.method)}"
+    yield f"**Outside the ladder**: {_outside(measured)}"
+    yield f"**Intervals** hold {level}. {_intervals(measured)}"
     yield (
         "**Break-even** is the label count past which the arm is no longer over the baseline's curve, interpolated "
         "in ln n; `>` the last rung and `<` the first rung mean that there is no such point inside the ladder."
+    )
+
+
+def _outside(measured: Measured) -> str:
+    """What is given where no rung of the baseline reaches an accuracy, or its first one is over it."""
+    under = "`<=`: its first rung is already better."
+    if measured.method in _INTERPOLATED:
+        return (
+            "`>=`: no rung of the baseline reaches the arm's accuracy, so U is at least that of the last rung. "
+            f"{under} In the figures these bounds are hollow, with an arrow, on the edge of the grey area where the "
+            "ladder can't measure."
+        )
+    return (
+        "where no rung of the baseline reaches the arm's accuracy, U is at least that of the last rung: that is what "
+        "was measured. `(extrapolated x2.3)`: by the curve it takes 2.3 times the last rung. "
+        f"`> 5.00 (extrapolated over x{FAR:g})` is the lower end of the interval alone, as the number itself can't be "
+        f"trusted so far out, and so is `> 5.00 (never: 70 %)` where most of what is known of the curve, 70 %, never "
+        f"gets there. `>=`: nothing is known but what was measured. {under} In the figures the area outside the "
+        "ladder is grey; there markers are hollow, extrapolated intervals dashed, limits have arrows, and short bars "
+        "show what was measured. `utility.csv` has all of it."
+    )
+
+
+def _intervals(measured: Measured) -> str:
+    """Where the intervals of U come from, and what they leave out."""
+    whole = f"in which {_RESAMPLED[measured.shared]}; variances are moderated ({PRIOR_DF:g} prior degrees of freedom)"
+    if measured.method == BAYES:
+        return (
+            f"Those of U average the ends from {BOOTSTRAPS:,} joint replicates of both curves and from "
+            f"{DRAWS:,} curves of the average, {whole}. `{OPEN}` is an end that the ladder can't measure; "
+            f"`{ENDLESS}`: the curve may never get there."
+        )
+    if measured.method in _INTERPOLATED:
+        return (
+            f"Those of U come from {REPLICATES:,} joint replicates of both curves, {whole}. `{OPEN}` is an end that "
+            "the ladder can't measure. An interval tells what other draws and seeds would give; it takes the curve's "
+            "shape between rungs as drawn."
+        )
+    return f"Those of U come from the formula fitted to {BOOTSTRAPS:,} joint replicates of both curves, {whole}."
+
+
+def _curve(method: str) -> str:
+    """How the baseline's curve is got, and how far it can be trusted."""
+    if method in _INTERPOLATED:
+        return (
+            f"{_INTERPOLATED[method]}; where it is flat, n1 is the first label count that reaches the accuracy. It is "
+            "never drawn beyond the rungs."
+        )
+    if method == BAYES:
+        return (
+            "an average of saturating curves, weighted by how well they fit, with room for what none of them fits. "
+            "Between the rungs n1 is that of a monotone cubic (PCHIP) in ln n through the isotonic means, and its "
+            "interval lies between the cubic's and the average's; beyond the last rung the average alone speaks. There "
+            "its label counts were too low by 30 % in the median on real curves, and past "
+            f"{FAR:g} times the last rung off by a factor of 2 to 3 in the mean."
+        )
+    names = families.FAMILIES[method].names
+    formula = families.FAMILIES[method].template.format(**{name: name for name in names})
+    return (
+        f"one formula, {formula}, fitted to the mean accuracies of the rungs by weighted least squares, between the "
+        "rungs and beyond. Its intervals hold the noise of the runs and leave out the doubt whether the formula is "
+        "right, which beyond the last rung is most of it."
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from labeleff.break_even import Crossing
-from labeleff.utilities import UtilityPoint
+from labeleff.reading import Reading
+from labeleff.targets import Share
+from labeleff.utilities import FAR
 
 OPEN = "…"
 """Stands for the end of an interval on a side where nothing was measured."""
+ENDLESS = "no upper limit"
+"""Stands for the upper end of a model's interval that reaches no end."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -25,6 +29,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
     rule = [":" + "-" * (w - 1) if c < left else "-" * (w - 1) + ":" for c, w in enumerate(widths)]
     return "\n".join([line(cells[0]), line(rule), *(line(row) for row in cells[1:])])
+
+
+def bold(text: str) -> str:
+    """The text in bold."""
+    return f"**{text}**"
 
 
 def count(value: float) -> str:
@@ -47,18 +56,56 @@ def ratio(value: float) -> str:
     return "0.00" if text == "-0.00" else text
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """`[low, high]` of a utility; an end that wasn't measured is three dots."""
-    ends = (OPEN if low is None else ratio(low), OPEN if high is None else ratio(high))
-    return f"[{ends[0]}, {ends[1]}]"
+def money(value: float) -> str:
+    """An amount: about three significant digits, thousands by commas."""
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    return f"{value:,.{digits}f}" if size >= 0.01 or value == 0 else f"{value:.2g}"
 
 
-def worth(point: UtilityPoint) -> str:
-    """A utility or its bound, then its interval: `2.10 [1.20, 3.40]`, `>= 12.3 [9.80, …]`."""
-    text = f"{'>=' if point.kind == 'above' else '<='} {ratio(point.bound)}" if point.bound is not None else ""
-    if point.utility is not None:
-        text = ratio(point.utility)
-    return text if point.p_above is None else f"{text} {interval(point.low, point.high)}"
+def interval(reading: Reading, show: Callable[[float], str]) -> str:
+    """`[low, high]`; an end that wasn't measured is three dots, one that a model leaves open is called so."""
+    endless = OPEN if reading.p_never is None else ENDLESS
+    low, high = reading.low, reading.high
+    return f"[{OPEN if low is None else show(low)}, {endless if high is None else show(high)}]"
+
+
+def extent(reading: Reading) -> str:
+    """How far beyond the ladder it lies, in a few words; empty for what lies inside."""
+    if reading.kind == "above":
+        return "" if reading.p_never is None else f"never: {100 * reading.p_never:.0f} %"
+    if reading.factor is None:
+        return ""
+    return f"extrapolated over x{FAR:g}" if reading.far else f"extrapolated x{reading.factor:.1f}"
+
+
+def amount(reading: Reading, show: Callable[[float], str]) -> str:
+    """What is to be given of a number, as `show` prints it.
+
+    `2.10 [1.20, 3.40]`, `<= 0.50 […, 0.60]`, `>= 12.3 [9.80, …]`, `5.20 [3.10, no upper limit] (extrapolated x1.7)`,
+    `> 9.10 (extrapolated over x4)`, `> 9.10 (never: 70 %)`; without interval and tags where no noise was measured.
+    """
+    if reading.shown == "lower limit" and reading.low is not None:
+        return f"> {show(reading.low)} ({extent(reading)})"
+    number = reading.value if reading.shown in ("point", "extrapolated") else reading.bound
+    assert number is not None
+    sign = {"at least": ">= ", "at most": "<= "}.get(reading.shown, "")
+    parts = [sign + show(number)]
+    if reading.interval:
+        parts.append(interval(reading, show))
+    if reading.shown == "extrapolated":
+        parts.append(f"({extent(reading)})")
+    return " ".join(parts)
+
+
+def portion(share: Share) -> str:
+    """`25 %`, `<= 25 %`, `25 to 50 %`, or a dash."""
+    low, high = (None if end is None else f"{100 * end:.3g}" for end in (share.at_least, share.at_most))
+    if share.value is not None:
+        return f"{100 * share.value:.3g} %"
+    if low is not None and high is not None:
+        return f"{low} to {high} %"
+    return f">= {low} %" if low is not None else f"<= {high} %" if high is not None else "–"
 
 
 def break_even(crossing: Crossing | None) -> str:

@@ -5,10 +5,13 @@ A study's folder gives this view of itself (labeleff.results), and so does a tab
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labeleff.stats import Runs
+from labeleff.asked import Cost
+from labeleff.differences import Differences, compare
+from labeleff.stats import MeanInterval, Runs, mean_intervals
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Measured:
     """What runs of different arms have in common where its number is the same."""
     rehearsal: bool = False
     """The numbers mean nothing, and every figure says so."""
+    targets: tuple[float, ...] = ()
+    """Accuracies in 0..1 that labels are to be given for."""
+    cost: Cost | None = None
+    """Price of a label, where what is saved is to be given."""
 
     @property
     def places(self) -> list[Place]:
@@ -95,3 +102,17 @@ class Measured:
         """Runs a rung as wanted, else the most that any rung has."""
         found = (len(rung) for runs in self.runs.values() for rung in runs.values())
         return self.wanted if self.wanted is not None else max(found, default=0)
+
+    @functools.cached_property
+    def intervals(self) -> Mapping[tuple[Place, str], list[MeanInterval]]:
+        """Means with their intervals, in rising order of label counts, by place and arm that has runs."""
+        return {key: mean_intervals(runs, level=self.level) for key, runs in self.runs.items() if runs}
+
+    @functools.cached_property
+    def differences(self) -> Mapping[tuple[Place, str], Differences]:
+        """Every other arm against the baseline, where both have runs."""
+        return {
+            (place, arm): compare(base, runs, level=self.level)
+            for (place, arm), runs in self.runs.items()
+            if arm != self.baseline and runs and (base := self.at(place, self.baseline))
+        }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeleff import figures, tables
-from labeleff.comparison import Comparison
+from labeleff import figures, tables, utility_figure
 from labeleff.errors import RecordError
 from labeleff.files import write_together
+from labeleff.findings import Findings
 from labeleff.measured import Measured, Place
 
 if TYPE_CHECKING:
@@ -26,11 +26,14 @@ Drawn = dict[Place, dict[str, "Figure"]]
 """Figures by place and file name (without folder and ending)."""
 
 
-def csvs(measured: Measured, comparisons: Sequence[Comparison]) -> dict[str, bytes]:
-    """`summary.csv` and `utility.csv`."""
+def csvs(findings: Findings) -> dict[str, bytes]:
+    """The tables that measured accuracies alone give; without rows where nothing was asked for."""
+    measured, comparisons = findings.measured, findings.comparisons
     return {
         "summary.csv": tables.to_csv(tables.summary(measured)),
-        "utility.csv": tables.to_csv(tables.utilities(comparisons)),
+        "utility.csv": tables.to_csv(tables.utilities(comparisons, measured.cost)),
+        "ranking.csv": tables.to_csv(tables.ranking(comparisons)),
+        "targets.csv": tables.to_csv(tables.targets(findings.labels, measured.baseline)),
     }
 
 
@@ -45,15 +48,16 @@ def slugs(measured: Measured) -> dict[Place, str]:
     return found
 
 
-def draw(measured: Measured, comparisons: Sequence[Comparison]) -> Drawn:
+def draw(findings: Findings) -> Drawn:
     """Accuracy and utility of every place, as far as there is something to draw."""
+    measured = findings.measured
     drawn: Drawn = {place: {} for place in measured.places}
     for place, slug in slugs(measured).items():
         if any(measured.at(place, arm) for arm in measured.arms):
             drawn[place][f"accuracy-{slug}"] = figures.accuracy(measured, place)
-        here = [item for item in comparisons if item.place == place]
+        here = findings.at(place)
         if here:
-            drawn[place][f"utility-{slug}"] = figures.utility(measured, here)
+            drawn[place][f"utility-{slug}"] = utility_figure.utility(measured, here)
     return drawn
 
 

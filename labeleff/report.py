@@ -3,58 +3,58 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from labeleff import answers_report, figures, outputs, sections, shortcomings, tables
 from labeleff.answers_report import Told
 from labeleff.cell import Budget
-from labeleff.comparison import Comparison, compare_arms
+from labeleff.curve import needed
 from labeleff.explanation import explain
+from labeleff.findings import Findings, find
 from labeleff.markdown import percent, table
-from labeleff.measured import Measured, Place
+from labeleff.measured import Place
 from labeleff.outputs import REPORT
 from labeleff.record import PretrainingRecord
 from labeleff.results import Results, load, place_of
 from labeleff.study import Study
 from labeleff.throughput import throughput
+from labeleff.wishes import Wishes
 
 
-def build(folder: Path) -> Path:
-    """Read `folder/records.jsonl`, write the CSVs, `figures/` and `report.md` beside it; gives report.md's path.
+def build(folder: Path, wishes: Wishes | None = None) -> Path:
+    """Read `folder/records.jsonl`, write the CSVs, `figures/` and `report.md`; gives report.md's path.
 
-    Works on partial records. Raises RecordError where there is no run to report on or the folder can't be
-    written, StudyError where the recorded study can't be read.
+    Works on partial records. `wishes` replace what the study says of how to look at them. Raises RecordError where
+    there is no run to report on or the folder can't be written, StudyError where the recorded study can't be read or
+    what is wished doesn't go with it.
     """
-    results = load(folder)
-    measured = results.measured
-    comparisons, told = compare_arms(measured), answers_report.tell(results)
-    drawn = outputs.draw(measured, comparisons) if results.ladders else {}
+    wishes = (wishes or Wishes()).beside(folder)
+    out = wishes.out or folder
+    results = load(folder, wishes.changes, wishes.text)
+    findings = find(results.measured)
+    measured, told = findings.measured, answers_report.tell(results)
+    drawn = outputs.draw(findings) if results.ladders else {}
     for place, slug in outputs.slugs(measured).items():
         of_pretexts = figures.pretexts(_pretrainings(results, place), figures.title(measured, place))
         if of_pretexts is not None:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
-    files = outputs.csvs(measured, comparisons)
+    files = outputs.csvs(findings)
     files["throughput.csv"] = tables.to_csv(throughput(results))
     files |= outputs.pictures(drawn) | told.files
     names = {place: list(group) for place, group in drawn.items()}
-    files[REPORT] = "\n\n".join(_document(results, measured, comparisons, names, told)).encode() + b"\n"
-    outputs.write(folder, files)
-    return folder / REPORT
+    document = [*_document(results, findings, names, told), *_reproduce(results, wishes)]
+    files[REPORT] = "\n\n".join(document).encode() + b"\n"
+    outputs.write(out, files)
+    return out / REPORT
 
 
 def _pretrainings(results: Results, place: Place) -> list[PretrainingRecord]:
     return [item for item in results.pretrainings if place_of(item.pretraining) == place]
 
 
-def _document(
-    results: Results,
-    measured: Measured,
-    comparisons: Sequence[Comparison],
-    names: dict[Place, list[str]],
-    told: Told,
-) -> Iterator[str]:
-    study = results.study
+def _document(results: Results, findings: Findings, names: dict[Place, list[str]], told: Told) -> Iterator[str]:
+    study, measured = results.study, findings.measured
     yield f"# {study.title or study.name}"
     if study.smoke:
         yield (
@@ -64,17 +64,17 @@ def _document(
     yield "## Verdict"
     if told.verdict:
         yield "\n".join(f"- {text}" for text in told.verdict)
-    if not comparisons and len(study.arms) > 1:
+    if not findings.comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
         yield (
             f"No utility can be given yet: {finished} of {results.expected} cells have finished, and it takes the "
-            f"baseline {study.baseline} at two rungs and another arm at one."
+            f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
         )
-    yield from sections.verdicts(measured, comparisons)
-    flags = shortcomings.flags(results, measured, comparisons) if results.ladders else []
+    yield from sections.verdicts(findings)
+    flags = shortcomings.flags(results, findings) if results.ladders else []
     yield from sections.weak_points([*told.weak, *flags])
     for place in results.ladders:
-        yield from sections.section(measured, place, comparisons, names[place])
+        yield from sections.section(findings, place, names[place])
         yield from _pretexts(results, place)
     yield from told.paragraphs
     yield from _throughput(results)
@@ -84,9 +84,16 @@ def _document(
     yield "### What was kept fair"
     yield "\n".join(f"- {text}" for text in _fairness(study))
     yield from _conditions(results)
+
+
+def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
     yield "## Reproduce"
     yield f"```\n{shlex.join(results.run.command)}\n```"
-    yield "The tables and figures here are rebuilt from `records.jsonl` by `labeleff report` with this folder."
+    where = "the folder of records" if wishes.out else "this folder"
+    yield (
+        f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
+        f"```\nlabeleff report DIR{f' {wishes.text}' if wishes.text else ''}\n```"
+    )
 
 
 def _pretexts(results: Results, place: Place) -> Iterator[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labeleff import catalogue
 from labeleff.cell import Cell, Pretraining, Spec
@@ -123,6 +124,8 @@ class Results:
                 key: Counter(item.cell.n for item in group if self.value(item) is None) for key, group in groups.items()
             },
             rehearsal=study.smoke,
+            targets=tuple(study.targets),
+            cost=study.cost,
         )
 
     def _setting(self, place: Place) -> Setting:
@@ -162,10 +165,11 @@ def _study_cells(study: Study, records: Records) -> tuple[list[Record], int]:
     return [plain[key] for key in keys if key in plain], len(keys)
 
 
-def load(folder: Path) -> Results:
+def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "") -> Results:
     """Read `folder/records.jsonl` and pick what belongs to its newest study.
 
-    Raises RecordError where the folder has no run entry, StudyError where the study in it can't be read.
+    `changes` replace keys of the study by which its accuracies are looked at; errors name them as `said`. Raises
+    RecordError where the folder has no run entry, StudyError where the study in it can't be read.
     """
     records = read_records(folder)
     if not records.runs:
@@ -173,7 +177,8 @@ def load(folder: Path) -> Results:
             f"{folder / FILE_NAME}: no run found, expected records of `labeleff run`; check the folder's name"
         )
     newest = records.runs[-1]
-    study = parse_study(newest.study, f"{folder / FILE_NAME}, study of run {newest.run}")
+    source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
+    study = parse_study({**newest.study, **(changes or {})}, source)
     cells, expected = _study_cells(study, records)
     wanted = {item.key for item in study.pretrainings()}
     pretrainings = [item for key, item in records.pretrainings.items() if key in wanted]

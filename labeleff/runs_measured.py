@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from labeleff.errors import OptionError
+from labeleff.curve import needed
+from labeleff.errors import OptionError, RunsError
 from labeleff.measured import Measured, Place, Setting
 from labeleff.runs_options import Options
-from labeleff.runs_table import RunsTable
+from labeleff.runs_table import Pair, RunsTable
 
 BASELINES = ("scratch", "from scratch", "scratch/finetune", "baseline", "supervised", "supervised baseline")
 """Names that a baseline is recognised by, whatever their case and with any of space, - and _."""
@@ -35,8 +36,9 @@ def _listed(arms: list[str]) -> str:
 
 
 def view(table: RunsTable, baseline: str, options: Options) -> Measured:
-    """The table's accuracies, place by place; RunsError for what utility needs and the table lacks."""
-    table.against(baseline)
+    """The table's accuracies, place by place; RunsError for what utility by the method needs and the table lacks."""
+    for pair in table.against(baseline):
+        _check_rungs(table, pair, options.method)
     return Measured(
         settings={Place(task): _setting(table, task, options) for task in table.tasks},
         arms=tuple(table.arms),
@@ -46,7 +48,19 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measured:
         method=options.method,
         design=_design(table),
         shared=table.shared,
+        targets=options.targets,
+        cost=options.cost,
     )
+
+
+def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:
+    found, least = len(pair.baseline_runs), needed(method)
+    if found < least:
+        where = "" if pair.task is None else f", task {pair.task!r}"
+        raise RunsError(
+            f"{table.source}{where}: --method {method} has {least} parameters and needs as many label counts of the "
+            f"baseline, found {found}; take another method"
+        )
 
 
 def _setting(table: RunsTable, task: str | None, options: Options) -> Setting:

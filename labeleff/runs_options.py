@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from labeleff.asked import Cost, check_folder
+from labeleff.curve import BAYES, methods
 from labeleff.delimited import DELIMITERS
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
-from labeleff.interpolation import DEFAULT_METHOD, METHODS
 from labeleff.runs_rows import column_names
 from labeleff.runs_table import Scale
 
@@ -38,12 +39,15 @@ class Options:
     scale: Scale | None = None
     delimiter: str | None = None
     level: float = 0.90
-    method: str = DEFAULT_METHOD
+    method: str = BAYES
     convention: Convention = "definition"
     title: str | None = None
     metric: str = "accuracy"
     chance: float | None = None
     test_count: int | None = None
+    targets: tuple[float, ...] = ()
+    """Accuracies in 0..1."""
+    cost: Cost | None = None
 
     def __post_init__(self) -> None:
         if not 0.5 < self.level < 1:
@@ -52,23 +56,12 @@ class Options:
             raise OptionError(f"--chance: found {self.chance:g}, expected an accuracy from 0 to under 1, e.g. 0.1")
         if self.test_count is not None and self.test_count < 1:
             raise OptionError(f"--test-count: found {self.test_count}, expected a number of examples from 1")
-        if self.method not in METHODS:
-            raise UnknownNameError("--method", self.method, METHODS)
+        if self.method not in methods():
+            raise UnknownNameError("--method", self.method, methods())
         for option, text in (("--title", self.title), ("--metric-name", self.metric)):
             if text is not None and not (text.strip() and text.isprintable()):
                 raise OptionError(f"{option}: found {text!r}, expected a name without line breaks")
-        _check_folder(self.out)
-
-
-def _check_folder(out: Path) -> None:
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise OptionError(f"--out: {out} is a file, expected a folder")
-    from labeleff.record import FILE_NAME
-
-    if (out / FILE_NAME).exists():
-        raise OptionError(f"--out: {out} holds a study's {FILE_NAME}, expected a folder for this report alone")
+        check_folder(self.out)
 
 
 def columns(assignments: Sequence[str]) -> dict[str, str]:

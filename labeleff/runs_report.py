@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labeleff import evidence, outputs, sections, selfstudy_table, tables
-from labeleff.comparison import Comparison, compare_arms
 from labeleff.errors import OptionError
 from labeleff.explanation import explain
+from labeleff.findings import Findings, find
 from labeleff.markdown import table as markdown_table
 from labeleff.measured import Measured
 from labeleff.runs_csv import read_runs
@@ -29,11 +29,11 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     baseline, said = choose_baseline(table, options.baseline)
     notes = (*table.notes, said)
     measured = view(table, baseline, options)
-    comparisons = compare_arms(measured)
-    drawn = outputs.draw(measured, comparisons)
-    files = outputs.csvs(measured, comparisons)
+    findings = find(measured)
+    drawn = outputs.draw(findings)
+    files = outputs.csvs(findings)
     document = [
-        *_results(measured, comparisons, drawn, options),
+        *_results(findings, drawn, options),
         *_selfstudy(measured, files, options),
         *explain(measured),
         *_origin(table, notes, options),
@@ -47,15 +47,13 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     return options.out / outputs.REPORT, notes
 
 
-def _results(
-    measured: Measured, comparisons: Sequence[Comparison], drawn: outputs.Drawn, options: Options
-) -> Iterator[str]:
+def _results(findings: Findings, drawn: outputs.Drawn, options: Options) -> Iterator[str]:
     yield f"# {options.title or f'What the runs in {options.path.name} are worth'}"
     yield "## Verdict"
-    yield from sections.verdicts(measured, comparisons)
-    yield from sections.weak_points([*evidence.few_runs(measured), *evidence.flags(measured, comparisons)])
-    for place in measured.places:
-        yield from sections.section(measured, place, comparisons, list(drawn[place]))
+    yield from sections.verdicts(findings)
+    yield from sections.weak_points([*evidence.few_runs(findings.measured), *evidence.flags(findings)])
+    for place in findings.measured.places:
+        yield from sections.section(findings, place, list(drawn[place]))
 
 
 def _selfstudy(measured: Measured, files: dict[str, bytes], options: Options) -> Iterator[str]:

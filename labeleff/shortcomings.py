@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from labeleff import evidence
-from labeleff.comparison import Comparison
-from labeleff.measured import Measured
+from labeleff.findings import Findings
 from labeleff.results import Results
 
 
-def flags(results: Results, measured: Measured, comparisons: Sequence[Comparison]) -> list[str]:
+def flags(results: Results, findings: Findings) -> list[str]:
     """One sentence a weakness of the study and of its accuracies, the gravest first; empty where none was found."""
     return [
         *_unfinished(results),
-        *evidence.few_runs(measured),
+        *evidence.few_runs(findings.measured),
         *_design(results),
-        *evidence.flags(measured, comparisons),
+        *evidence.flags(findings),
         *_conditions(results),
     ]
 

@@ -12,10 +12,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from labeleff import catalogue
+from labeleff.asked import Cost, check_targets
 from labeleff.cell import Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
+from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 
 
@@ -99,13 +101,17 @@ class Study(Frozen):
     precision: Precision = "auto"
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
-    curve: Literal["pchip", "log", "linear"] = "pchip"
-    """How the baseline's curve runs between its rungs: isotonic PCHIP in ln n, linear in ln n, or linear in n."""
+    curve: str = "bayes"
+    """How the baseline's curve is fitted and inverted: a name of labeleff.curve.methods()."""
     level: float = Field(default=0.90, gt=0.5, lt=1)
     """Probability that intervals are made for."""
     stories: dict[str, Study] = Field(default_factory=dict)
     """By name: tasks of stories measured beside the rest, at one label count, in the same run and records. A block's
     keys are a study's; they default to those of this one, but for its baseline (its first arm)."""
+    targets: list[float] = Field(default_factory=list)
+    """Accuracies in 0..1: the report says how many labels every arm needs for them."""
+    cost: Cost | None = None
+    """Price of a label: the report says what is saved."""
 
     @model_validator(mode="before")
     @classmethod
@@ -145,6 +151,22 @@ class Study(Frozen):
         if rungs[0] < 1:
             raise StudyError(f"rungs: found {rungs[0]}, expected label counts of at least 1")
         return rungs
+
+    @field_validator("targets")
+    @classmethod
+    def _accuracies(cls, targets: list[float]) -> list[float]:
+        check_targets(targets)
+        return targets
+
+    @field_validator("curve")
+    @classmethod
+    def _method(cls, name: str, info: ValidationInfo) -> str:
+        from labeleff import curve, families  # scipy is slow to import, and most commands need none
+
+        curve.check_method(name)
+        if name in families.FAMILIES and "rungs" in info.data:
+            families.check_rungs(name, len(info.data["rungs"]))
+        return name
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
@@ -292,38 +314,6 @@ def with_vectors(study: Study, path: str) -> Study:
     return new
 
 
-def _explain(error: ValidationError, source: str) -> StudyError:
-    """Pydantic's first complaint in one line: where, what was found, what was expected."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = list(Study.model_fields)
-        if len(first["loc"]) > 1:
-            known = _fields_at(first["loc"][:-1])
-        return StudyError(f"{source}: {UnknownNameError('key', where, known)}")
-    cause = first.get("ctx", {}).get("error", first["msg"])
-    found = "" if first["type"] in {"missing", "value_error"} else f"; found {first['input']!r}"
-    return StudyError(f"{source}: {f'{where}: ' if where else ''}{cause}{found}")
-
-
-def _fields_at(path: Sequence[int | str]) -> list[str]:
-    """Names of the fields of the table at `path` in a study (budget rows are the only nested tables)."""
-    fields = Budget.model_fields
-    for part in path[2:]:
-        inner = next((t for t in _models(fields[str(part)].annotation)), None)
-        if inner is None:
-            return []
-        fields = inner.model_fields
-    return list(fields)
-
-
-def _models(annotation: Any) -> Iterator[type[Frozen]]:
-    """The checked types inside an annotation such as `Steps | None`."""
-    for part in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(part, type) and issubclass(part, Frozen):
-            yield part
-
-
 def built_in() -> list[str]:
     """Names of the studies inside the package."""
     folder = resources.files("labeleff") / "studies"
@@ -367,7 +357,7 @@ def parse_study(table: Mapping[str, Any], source: str) -> Study:
     try:
         return Study.model_validate(dict(table))
     except ValidationError as error:
-        raise _explain(error, source) from error
+        raise StudyError(f"{source}: {complaint(error, Study)}") from error
     except LabeleffError as error:
         raise StudyError(f"{source}: {error}") from error
 

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeleff.comparison import Comparison
+from labeleff.asked import Cost
+from labeleff.comparison import Comparison, ranked
 from labeleff.measured import Measured, Place
-from labeleff.stats import MeanInterval, Runs, mean_intervals, paired_differences, wilson
+from labeleff.reading import Reading, equivalent, saved, worth
+from labeleff.stats import wilson
+from labeleff.targets import Needed
+from labeleff.utilities import UtilityPoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
-
-INTEGERS = ("draws", "seeds", "failed", "missing", "test_count", "seed", "peak_memory_bytes")
 
 
 def columns(text: str) -> list[str]:
@@ -24,19 +26,34 @@ def columns(text: str) -> list[str]:
     return text.split()
 
 
+INTEGERS = columns(
+    "draws seeds failed missing test_count difference_pairs rungs n_first n_last above below seed peak_memory_bytes"
+)
 SUMMARY = columns(
     "task encoder arm n metric mean sd low high runs draws seeds failed missing chance test_count test_low "
-    "test_high baseline difference difference_low difference_high"
+    "test_high baseline difference difference_low difference_high difference_p difference_pairs"
 )
 """`low`, `high`: interval of the mean over draws and seeds; `test_low`, `test_high`: the test set's sampling
-error; `difference`: from the baseline, over the runs that both have; `missing`: runs that were wanted
-and aren't there yet."""
+error; `difference`: from the baseline, in pairs where draws are shared (0 pairs: unpaired), with its p value;
+`missing`: runs that were wanted and aren't there yet."""
 UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
-    "n1_low n1_high p_above p_below flags"
+    "n1_low n1_high p_above p_below p_never factor saved saved_low saved_high saved_at_least saved_at_most "
+    "saved_unit flags"
 )
-"""`utility` is empty unless measured; a bound stands in `utility_at_least` or `utility_at_most`."""
+"""`utility` is measured for the kind "inside" and a model's for "extrapolated", then `factor` times the last rung; what
+was measured outside the ladder stands in `utility_at_least` or `utility_at_most`; `p_never`: share of the model's
+curves that never reach the accuracy; `saved`: n1 - n labels at the price of one, empty without a price."""
+
+TARGETS = columns(
+    "task encoder arm target rungs kind n n_at_least n_at_most n_low n_high p_never factor baseline share "
+    "share_at_least share_at_most reason"
+)
+"""Labels for an accuracy (`target`), kinds and bounds as in UTILITY; `share`: of the baseline's labels."""
+RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
+"""`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: how many of them were brought
+to what the ladder can tell; `tied`: can't be told from the best."""
 
 
 def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
@@ -58,16 +75,12 @@ def summary(measured: Measured) -> pd.DataFrame:
     return frame(rows, SUMMARY)
 
 
-def _intervals(runs: Runs, level: float) -> dict[int, MeanInterval]:
-    return {item.n: item for item in mean_intervals(runs, level=level)} if runs else {}
-
-
 def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
     setting, level, runs = measured.settings[place], measured.level, measured.at(place, arm)
-    base = measured.at(place, measured.baseline)
     failures = measured.failed.get((place, arm), {})
-    intervals = _intervals(runs, level)
-    differences = _intervals(paired_differences(base, runs), level) if arm != measured.baseline else {}
+    intervals = {item.n: item for item in measured.intervals.get((place, arm), [])}
+    compared = measured.differences.get((place, arm))
+    differences = {item.ns[0]: item for item in compared.rungs} if compared else {}
     for n in measured.asked(place, arm):
         values = list(runs.get(n, {}).values())
         interval, difference = intervals.get(n), differences.get(n)
@@ -96,39 +109,98 @@ def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
             "difference": difference and difference.mean,
             "difference_low": difference and difference.low,
             "difference_high": difference and difference.high,
+            "difference_p": difference and difference.p_value,
+            "difference_pairs": difference and difference.pairs,
         }
 
 
-def utilities(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One row an arm and rung."""
+def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> pd.DataFrame:
+    """One row an arm and rung; what is saved where labels have a price."""
+    rows = [_utility(item, point, cost) for item in comparisons for point in item.points]
+    return frame(rows, UTILITY)
+
+
+def _utility(item: Comparison, point: UtilityPoint, cost: Cost | None) -> Row:
+    return {
+        "task": item.place.task,
+        "encoder": item.place.encoder,
+        "arm": item.arm,
+        "baseline": item.baseline,
+        "n": point.n,
+        "runs": point.runs,
+        "accuracy": point.accuracy,
+        "baseline_accuracy": point.baseline_accuracy,
+        "kind": point.kind,
+        **_numbers("utility", worth(point)),
+        "low_is_bound": point.low_bound,
+        "high_is_bound": point.high_bound,
+        **_numbers("n1", equivalent(point)),
+        "p_above": point.p_above,
+        "p_below": point.p_below,
+        "p_never": point.p_never,
+        "factor": point.factor,
+        **(_numbers("saved", saved(point, cost.per_label)) if cost else {}),
+        "saved_unit": cost and cost.unit,
+        "flags": "; ".join(point.flags),
+    }
+
+
+def _numbers(name: str, reading: Reading) -> Row:
+    """The number, its interval, and what was measured of it outside the ladder."""
+    return {
+        name: reading.value,
+        f"{name}_low": reading.low,
+        f"{name}_high": reading.high,
+        f"{name}_at_least": None if reading.kind == "below" else reading.bound,
+        f"{name}_at_most": reading.bound if reading.kind == "below" else None,
+    }
+
+
+def targets(found: Sequence[Needed], baseline: str) -> pd.DataFrame:
+    """One row an arm and accuracy."""
+    rows = [
+        {
+            "task": item.place.task,
+            "encoder": item.place.encoder,
+            "arm": item.arm,
+            "target": item.target,
+            "rungs": item.rungs,
+            **(
+                _numbers("n", item.labels)
+                | {"kind": item.labels.kind, "p_never": item.labels.p_never, "factor": item.labels.factor}
+                if item.labels
+                else {}
+            ),
+            "baseline": baseline,
+            "share": item.share.value,
+            "share_at_least": item.share.at_least,
+            "share_at_most": item.share.at_most,
+            "reason": item.reason,
+        }
+        for item in found
+    ]
+    return frame(rows, TARGETS)
+
+
+def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """One row an arm that has a mean over the ladder, the best of a place first."""
     rows = [
         {
             "task": item.place.task,
             "encoder": item.place.encoder,
             "arm": item.arm,
             "baseline": item.baseline,
-            "n": point.n,
-            "runs": point.runs,
-            "accuracy": point.accuracy,
-            "baseline_accuracy": point.baseline_accuracy,
-            "kind": point.kind,
-            "utility": point.utility,
-            "utility_at_least": point.bound if point.kind == "above" else None,
-            "utility_at_most": point.bound if point.kind == "below" else None,
-            "utility_low": point.low,
-            "utility_high": point.high,
-            "low_is_bound": point.low_bound,
-            "high_is_bound": point.high_bound,
-            "n1": point.n1,
-            "n1_at_least": point.n1_bound if point.kind == "above" else None,
-            "n1_at_most": point.n1_bound if point.kind == "below" else None,
-            "n1_low": point.n1_low,
-            "n1_high": point.n1_high,
-            "p_above": point.p_above,
-            "p_below": point.p_below,
-            "flags": "; ".join(point.flags),
+            "rungs": len(mean.ns),
+            "n_first": mean.ns[0],
+            "n_last": mean.ns[-1],
+            "mean_ratio": mean.ratio,
+            "low": mean.low,
+            "high": mean.high,
+            "mean_log2_ratio": mean.log2,
+            "above": mean.above,
+            "below": mean.below,
+            "tied": mean.tied,
         }
-        for item in comparisons
-        for point in item.points
+        for item, mean in ranked(comparisons)
     ]
-    return frame(rows, UTILITY)
+    return frame(rows, RANKING)

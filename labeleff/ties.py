@@ -16,13 +16,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from labeleff.differences import Estimate, check_runs, compare, rung_estimates
+from labeleff.differences import Estimate, check_runs, gaps, rung_estimates
 from labeleff.errors import OptionError
 from labeleff.seeding import generator
 from labeleff.stats import PRIOR_DF, Array, Runs, check_level, means
 
 COUNT = 10_000
 """Joint replicates behind the comparison of accuracies."""
+MOST = 12
+"""Arms up to which all pairs are compared."""
 
 
 @dataclass(frozen=True)
@@ -117,54 +119,102 @@ def tied_arms(arms: Mapping[str, Runs], n: int, *, level: float = 0.90) -> dict[
     """Standings of the arms that have runs at the rung of `n` labels, by name in sorted order.
 
     Every two arms are compared as labeleff.differences does, in pairs where they share draws; the variances of those
-    differences and the median of their degrees of freedom make the joint replicates. An arm with one run a rung is
-    judged as if its runs spread like those of the most widely spread arm; where no arm has spread, all are tied.
-    Raises OptionError where no arm has the rung, CurveError for runs that can't be used.
+    differences and the median of their degrees of freedom make the joint replicates. Of more than MOST arms all are
+    compared with the leader alone, at a level that allows for all pairs (Bonferroni): sooner tied than not. An arm with
+    one run a rung is judged as if its runs spread like those of the most widely spread arm; where no arm has spread,
+    all are tied. Raises OptionError where no arm has the rung, CurveError for runs that can't be used.
     """
-    check_level(level)
-    for name, runs in arms.items():
-        check_runs(name, runs)
-    names = sorted(name for name in arms if n in arms[name])
-    if not names:
-        rungs = sorted({rung for runs in arms.values() for rung in runs})
-        raise OptionError(f"no arm has runs at {n} labels (rungs that have: {rungs or 'none'})")
-    points = np.array([means({n: arms[name][n]})[0] for name in names])
-    if len(names) == 1:
-        return {names[0]: Standing(True, None, None, None, "the only arm")}
-    alone = [rung_estimates(arms[name]).get(n) for name in names]
-    known = [(each, len(arms[name][n])) for name, each in zip(names, alone, strict=True) if each]
-    if not known:
-        return _without_spread(names, points)
-    widest = max(each.variance * count for each, count in known)
-    lent = Estimate(0.0, widest, min(each.df for each, _ in known))
-    spread, df = _pair_variances(arms, names, n, [own or lent for own in alone])
-    found = tie_group(joint_replicates(names, points, spread, df), points, level=level)
-    reason = "one run: judged with the spread of the most widely spread arm"
-    return {
-        name: standing if own else replace(standing, reason=reason)
-        for name, own, standing in zip(names, alone, found, strict=True)
-    }
+    field = _Field(arms, level)
+    if n not in field.rungs:
+        raise OptionError(f"no arm has runs at {n} labels (rungs that have: {field.rungs or 'none'})")
+    return field.at(n)
 
 
-def _pair_variances(arms: Mapping[str, Runs], names: list[str], n: int, alone: list[Estimate]) -> tuple[Array, float]:
-    """Variances (A, A) of the differences between arms at `n`, and their median degrees of freedom.
+def tied_by_rung(arms: Mapping[str, Runs], *, level: float = 0.90) -> dict[int, dict[str, Standing]]:
+    """`tied_arms` at every rung that an arm has."""
+    field = _Field(arms, level)
+    return {n: field.at(n) for n in field.rungs}
 
-    Of many pairs some have a small variance by luck, and it is they that would be told apart: variances under the
-    pairs' average are pulled towards it as rungs are towards their trend, larger ones are left.
+
+class _Field:
+    """Arms to be compared with each other, rung after rung: what rungs have in common is computed once."""
+
+    def __init__(self, arms: Mapping[str, Runs], level: float) -> None:
+        check_level(level)
+        for name, runs in arms.items():
+            check_runs(name, runs)
+        self.arms, self.level = arms, level
+        self.rungs = sorted({n for runs in arms.values() for n in runs})
+        self.alone = {name: rung_estimates(runs) for name, runs in arms.items()}
+        self.known: dict[tuple[str, str], dict[int, Estimate]] = {}
+
+    def gap(self, first: str, second: str, n: int) -> Estimate | None:
+        """The first arm's mean minus the second's."""
+        if (second, first) not in self.known:
+            alone = self.alone[second], self.alone[first]
+            self.known[second, first] = gaps(self.arms[second], self.arms[first], alone)
+        return self.known[second, first].get(n)
+
+    def at(self, n: int) -> dict[str, Standing]:
+        names = sorted(name for name in self.arms if n in self.arms[name])
+        points = np.array([means({n: self.arms[name][n]})[0] for name in names])
+        if len(names) == 1:
+            return {names[0]: Standing(True, None, None, None, "the only arm")}
+        alone = [self.alone[name].get(n) for name in names]
+        known = [(each, len(self.arms[name][n])) for name, each in zip(names, alone, strict=True) if each]
+        if not known:
+            return _without_spread(names, points)
+        widest = max(each.variance * count for each, count in known)
+        lent = Estimate(0.0, widest, min(each.df for each, _ in known))
+        judged = [own or lent for own in alone]
+        found = self._against_all(names, n, points, judged)
+        reason = "one run: judged with the spread of the most widely spread arm"
+        return {
+            name: standing if own else replace(standing, reason=reason)
+            for name, own, standing in zip(names, alone, found, strict=True)
+        }
+
+    def _against_all(self, names: list[str], n: int, points: Array, alone: list[Estimate]) -> list[Standing]:
+        if len(names) > MOST:
+            return self._against_leader(names, n, points, alone)
+        spread, dfs = np.zeros((len(names), len(names))), []
+        for i in range(len(names)):
+            for j in range(i):
+                spread[i, j], own = self._spread(names, n, alone, i, j)
+                dfs.append(own)
+        spread, df = spread + spread.T, float(np.median(dfs))
+        off = ~np.eye(len(names), dtype=bool)
+        spread = np.where(off, _moderated(spread, spread[off].mean(), df), 0.0)
+        return tie_group(joint_replicates(names, points, spread, df), points, level=self.level)
+
+    def _spread(self, names: list[str], n: int, alone: list[Estimate], i: int, j: int) -> tuple[float, float]:
+        """Variance and degrees of freedom of the difference of two arms."""
+        gap = self.gap(names[i], names[j], n)
+        if gap is None:
+            return alone[i].variance + alone[j].variance, min(alone[i].df, alone[j].df)
+        return gap.variance, gap.df
+
+    def _against_leader(self, names: list[str], n: int, points: Array, alone: list[Estimate]) -> list[Standing]:
+        lead = int(points.argmax())
+        others = [i for i in range(len(names)) if i != lead]
+        variances, dfs = np.array([self._spread(names, n, alone, i, lead) for i in others]).T
+        variances = _moderated(variances, variances.mean(), dfs)
+        tail = (1 - self.level) / (len(names) * (len(names) - 1))
+        widths = special.stdtrit(dfs, 1 - tail) * np.sqrt(variances)
+        behind = points[others] - points[lead]
+        rows = np.column_stack([behind - widths, behind, behind + widths]).tolist()
+        found = {i: Standing(high >= 0, gap, low, high) for i, (low, gap, high) in zip(others, rows, strict=True)}
+        low, gap, high = (min(-row[place] for row in rows) for place in (2, 1, 0))
+        found[lead] = Standing(True, gap, low, high)
+        return [found[i] for i in range(len(names))]
+
+
+def _moderated(spread: Array, common: float, df: float | Array) -> Array:
+    """Variances of differences, those under `common` pulled towards it.
+
+    Of many pairs some have a small variance by luck, and it is they that would be told apart; larger ones are left.
     """
-    spread, dfs = np.zeros((len(names), len(names))), []
-    for i, first in enumerate(names):
-        for j in range(i):
-            row = next(row for row in compare(arms[names[j]], arms[first]).rungs if row.ns == (n,))
-            if row.standard_error is None or row.df is None:
-                variance, own_df = alone[i].variance + alone[j].variance, min(alone[i].df, alone[j].df)
-            else:
-                variance, own_df = row.standard_error**2, row.df
-            spread[i, j] = spread[j, i] = variance
-            dfs.append(own_df)
-    df = float(np.median(dfs))
-    common = spread.sum() / (len(names) * (len(names) - 1)) * ~np.eye(len(names), dtype=bool)
-    return np.maximum(spread, (PRIOR_DF * common + df * spread) / (PRIOR_DF + df)), df
+    return np.maximum(spread, (PRIOR_DF * common + df * spread) / (PRIOR_DF + df))
 
 
 def _without_spread(names: list[str], points: Array) -> dict[str, Standing]:

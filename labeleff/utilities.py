@@ -25,7 +25,7 @@ WIDE = 4.0
 """Intervals of n1 whose ends differ by more than this factor are flagged as wide."""
 FAR = 4.0
 """Extrapolations over this many times the last rung are too uncertain for a point: their lower end is what counts
-(on real curves the point is then off by a factor of three in the mean)."""
+(on real curves the point is then off by a factor of two to three in the mean)."""
 ARM = "arm"
 """Name of the streams of noise that an arm shares with no baseline."""
 Accuracies = Mapping[int, Mapping[Run, float]] | Mapping[int, Sequence[float]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from labeleff.break_even import Crossing
 from labeleff.comparison import Comparison
-from labeleff.markdown import count, interval, ratio
+from labeleff.markdown import amount, count, extent, interval, ratio
+from labeleff.reading import equivalent, worth
 from labeleff.utilities import UtilityPoint
 
 
@@ -14,44 +15,55 @@ def verdict(comparison: Comparison) -> str:
 
 
 def _surest(points: list[UtilityPoint]) -> UtilityPoint:
-    """The rung with the highest lower end; without intervals the one of the highest utility or bound."""
+    """The rung with the highest lower end; without intervals the one of the highest utility or bound.
+
+    Beyond the ladder a lower end counts up to what was measured.
+    """
 
     def merit(point: UtilityPoint) -> tuple[float, float]:
-        value = point.utility if point.utility is not None else point.bound
+        value = point.utility if point.bound is None else point.bound
         assert value is not None
-        return (-1.0 if point.low is None else point.low, value)
+        low = -1.0 if point.low is None else point.low
+        return (low if point.kind in ("inside", "below") else min(low, value), value)
 
     return max(points, key=merit)
 
 
 def _worth(item: Comparison) -> str:
     point = _surest(item.points)
-    within = "" if point.p_above is None else f" {interval(point.low, point.high)}"
-    at = f"At {point.n:,} labels, {item.arm}"
     if point.sign == 1 or (point.p_above is None and (point.utility or point.bound or 0) > 0):
-        doubt = "" if point.p_above is not None else " (one run a rung: without an interval)"
-        if point.kind == "above" and point.bound is not None and point.n1_bound is not None:
-            return (
-                f"{at} is worth at least U = {ratio(point.bound)}{within}{doubt}: {point.n:,} labels do the work of "
-                f"over {count(point.n1_bound)}, the last rung of {item.baseline}."
-            )
-        if point.utility is not None and point.n1 is not None:
-            return (
-                f"{at} is worth U = {ratio(point.utility)}{within}{doubt}: {point.n:,} labels do the work of "
-                f"{count(point.n1)}."
-            )
+        return f"At {point.n:,} labels, {item.arm} is worth {_gain(point, item.baseline)}"
     if point.p_above is None:
         return f"{item.arm} is worth no labels at any rung (one run a rung: without intervals)."
     if all(p.high is not None and p.high <= 0 for p in item.points) and any(p.sign == -1 for p in item.points):
         return f"{item.arm} costs labels: at no rung does the interval of its utility reach over 0."
-    value = (
-        f"U = {ratio(point.utility)}" if point.utility is not None else f"U {_sided(point)} {ratio(point.bound or 0)}"
-    )
-    return f"No rung shows a worth of {item.arm} whose interval excludes 0; {value}{within} at {point.n:,} labels."
+    value = amount(worth(point), ratio)
+    sign = "" if value.startswith(("<", ">")) else "= "
+    return f"No rung shows a worth of {item.arm} whose interval excludes 0; U {sign}{value} at {point.n:,} labels."
 
 
-def _sided(point: UtilityPoint) -> str:
-    return ">=" if point.kind == "above" else "<="
+def _gain(point: UtilityPoint, baseline: str) -> str:
+    """What a utility over 0 is, in words; beyond the ladder what a model says and what was measured."""
+    utility, labels = worth(point), equivalent(point)
+    doubt = "" if utility.interval else " (one run a rung: without an interval)"
+    within = f" {interval(utility, ratio)}" if utility.interval else ""
+    work = f"{point.n:,} labels do the work of"
+    if utility.value is not None and labels.value is not None and utility.shown == "point":
+        return f"U = {ratio(utility.value)}{within}{doubt}: {work} {count(labels.value)}."
+    assert utility.bound is not None
+    assert labels.bound is not None
+    last = f"{count(labels.bound)}, the last rung of {baseline}"
+    if utility.shown == "at least":
+        return f"at least U = {ratio(utility.bound)}{within}{doubt}: {work} over {last}."
+    measured = f"measured is U >= {ratio(utility.bound)}, over {last}"
+    if utility.value is not None and labels.value is not None and utility.shown == "extrapolated":
+        tag = f" ({extent(utility)})"
+        return f"U = {ratio(utility.value)}{within}{tag}{doubt}: {work} about {count(labels.value)}; {measured}."
+    assert utility.low is not None
+    assert labels.low is not None
+    over = f"more than U = {ratio(utility.low)} ({extent(utility)}): {work} over {count(labels.low)}"
+    never = f", and most curves that fit {baseline} never get there" if utility.kind == "above" else ""
+    return f"{over}{never}; {measured}."
 
 
 def _break_even(item: Comparison) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import factories
 import pytest
 
-from labeleff import figures
+from labeleff import figures, utility_figure
 from labeleff.comparison import compare_arms
 from labeleff.measured import Measured, Place, Setting
 from labeleff.results import Results, load
@@ -23,7 +23,7 @@ def results(tmp_path: Path) -> Results:
 def test_same_numbers_same_bytes(results: Results) -> None:
     comparisons = compare_arms(results.measured)
     for kind in ("png", "svg"):
-        first, second = (figures.render(figures.utility(results.measured, comparisons), kind) for _ in range(2))
+        first, second = (figures.render(utility_figure.utility(results.measured, comparisons), kind) for _ in range(2))
         assert first == second
     assert b"Matplotlib" not in figures.render(figures.accuracy(results.measured, results.places[0]), "png")
     assert b"<dc:date>" not in first
@@ -39,25 +39,6 @@ def test_accuracy_shows_every_arm_run_and_chance(results: Results) -> None:
     assert axes.get_xscale() == "log"
 
 
-def test_utility_draws_bounds_as_arrows(results: Results) -> None:
-    comparisons = compare_arms(results.measured)
-    axes = figures.utility(results.measured, comparisons).axes[0]
-    bounds = [point for item in comparisons for point in item.points if point.bound is not None]
-    assert bounds
-    assert len(axes.texts) == len(bounds)
-    assert all(text.xyann[1] > 0 for text in axes.texts)
-    assert axes.get_yscale() == "symlog"
-
-
-def test_a_worse_arm_has_arrows_down_on_a_linear_axis(results: Results) -> None:
-    comparisons = [item for item in compare_arms(results.measured, "rotation/linear") if item.arm == "scratch/finetune"]
-    axes = figures.utility(results.measured, comparisons).axes[0]
-    assert axes.get_yscale() == "linear"
-    assert len(axes.texts) >= 5
-    assert all(text.xyann[1] < 0 for text in axes.texts)
-    assert axes.get_ylim()[0] < -1
-
-
 def test_pretexts_have_loss_and_both_accuracies(results: Results, tmp_path: Path) -> None:
     figure = figures.pretexts(results.pretrainings, "toy")
     assert figure is not None
@@ -69,7 +50,7 @@ def test_pretexts_have_loss_and_both_accuracies(results: Results, tmp_path: Path
 
 def test_many_arms_are_told_apart(results: Results) -> None:
     arms = ("scratch/finetune", *(f"rotation/p{i}" for i in range(40)))
-    styles = figures._styles(dataclasses.replace(results.measured, arms=arms))
+    styles = figures.styles(dataclasses.replace(results.measured, arms=arms))
     assert len({tuple(style.values()) for style in styles.values()}) == 41
 
 
@@ -88,16 +69,6 @@ def test_names_are_taken_literally() -> None:
         {place: Setting("$task_{$" * 30, (10, 100))}, names, names[0], runs, level=0.9, method="log", design=""
     )
     comparisons = compare_arms(measured)
-    for figure in (figures.accuracy(measured, place), figures.utility(measured, comparisons)):
+    for figure in (figures.accuracy(measured, place), utility_figure.utility(measured, comparisons)):
         assert len(figure.axes[0].get_legend().get_texts()) == 4
         assert figures.render(figure, "png")
-
-
-def test_ticks_reach_however_far_utility_does() -> None:
-    place = Place(None)
-    ladder = (1, 10**15 - 1)
-    runs = {(place, "a"): {n: {(0, 0): n / 1e16} for n in ladder}, (place, "b"): {n: {(0, 0): 0.9} for n in ladder}}
-    measured = Measured({place: Setting("t", ladder)}, ("a", "b"), "a", runs, level=0.9, method="log", design="")
-    axes = figures.utility(measured, compare_arms(measured)).axes[0]
-    assert 5 < len(axes.get_yticks()) < 14
-    assert max(axes.get_yticks()) > 1e13

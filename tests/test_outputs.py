@@ -8,6 +8,7 @@ import pytest
 
 from labeleff import outputs
 from labeleff.errors import RecordError
+from labeleff.findings import find
 from labeleff.measured import Measured, Place, Setting
 
 
@@ -37,7 +38,7 @@ def test_every_place_has_a_short_plain_name_of_its_own() -> None:
 
 
 def test_without_runs_nothing_is_drawn() -> None:
-    assert outputs.draw(measured(["t"]), []) == {Place("0"): {}}
+    assert outputs.draw(find(measured(["t"]))) == {Place("0"): {}}
 
 
 def test_what_cant_be_written_is_named(tmp_path: Path) -> None:

@@ -9,14 +9,17 @@ from pathlib import Path
 from unittest import mock
 
 import factories
+import pandas as pd
 import pytest
 
 from labeleff import report
+from labeleff.asked import Cost
 from labeleff.comparison import compare_arms
-from labeleff.errors import RecordError
+from labeleff.errors import LabeleffError, RecordError
 from labeleff.record import Conditions
 from labeleff.results import load
 from labeleff.verdict import verdict
+from labeleff.wishes import Wishes
 
 
 def built(folder: Path) -> str:
@@ -31,17 +34,17 @@ def whole(folder: Path) -> dict[str, bytes]:
 
 def test_the_whole_report(tmp_path: Path) -> None:
     text = built(factories.folder(tmp_path))
-    opening = (
-        r"# Known curves\n\n## Verdict\n\n- At 20 labels, rotation/finetune is worth U = (\d\.\d\d) \[(.+), (.+)\]:"
-    )
+    opening = r"# Known curves\n\n## Verdict\n\n- At 20 labels, rotation/finetune is worth U = (.+?) \[(.+?), (.+?)\]:"
     found = re.match(opening, text)
     assert found
     utility, low, high = map(float, found.groups())
     assert low < utility < high
     assert abs(utility - 5) < 1.5
-    assert "20 labels do the work of over 1,000, the last rung of scratch/finetune" in text
+    linear = next(line for line in text.splitlines() if line.startswith("- At 20 labels, rotation/linear"))
+    assert re.search(r"U = \d+ \[.+\] \(extrapolated x[1-4]\.\d\): 20 labels do the work of about \d", linear)
+    assert "measured is U >= 49.0, over 1,000, the last rung of scratch/finetune" in linear
     assert "**One pretraining seed**" in text
-    assert "| rotation/linear   | >= 49.0 [" in text
+    assert re.search(r"\| rotation/linear   \| +\d+ \[.+?\] \(extrapolated x", text)
     assert "3 runs a rung: 3 draws of labels, 1 seed, crossed. Chance: 10.0 %." in text
     assert "held-out accuracy (%)" in text
     assert "labeleff run known --set 'draws=3'" in text or "labeleff run known --set draws=3" in text
@@ -80,7 +83,7 @@ def test_failed_and_missing_cells_are_listed(tmp_path: Path) -> None:
     assert "## Failed cells" in text
     assert "the loss became NaN in step \\| 12" in text
     assert "(2 of 3)" in text
-    assert "**Runs missing**: rotation/finetune has fewer than 3 runs at 20 labels." in text
+    assert "**Runs missing**: fewer than 3 runs: rotation/finetune at 20 labels; rotation/linear at " in text
 
 
 @pytest.mark.parametrize("count", [0, 2, 6])
@@ -158,13 +161,61 @@ def test_several_encoders_have_sections(tmp_path: Path) -> None:
 
 
 def test_verdicts_in_words(tmp_path: Path) -> None:
-    results = load(factories.folder(tmp_path))
+    results = load(factories.folder(tmp_path, curve="pchip"))
     words = {item.arm: verdict(item) for item in compare_arms(results.measured, "rotation/linear")}
     assert words["scratch/finetune"].startswith("scratch/finetune costs labels: at no rung")
     assert words["scratch/finetune"].endswith("it is over rotation/linear at no rung.")
     few = {item.arm: verdict(item) for item in compare_arms(results.measured)}
     assert "rotation/linear is worth at least U = 49.0 [" in few["rotation/linear"]
     assert few["rotation/finetune"].endswith("it is still over scratch/finetune at 1,000 labels.")
+
+
+def test_the_same_records_looked_at_otherwise(tmp_path: Path) -> None:
+    folder = factories.folder(tmp_path / "in", rungs=[20, 50, 100, 200])
+    report.build(folder)
+    before = whole(folder)
+    wishes = Wishes("rotation/linear", "log", 0.8, (0.5,), Cost(per_label=2, unit="hours"), tmp_path / "out")
+    with mock.patch("labeleff.figures.render", return_value=b""):
+        text = report.build(folder, wishes).read_text()
+    assert whole(folder) == before
+    for part in (
+        "### Utility against rotation/linear",
+        "hold 80 %",
+        "**Curve** (log)",
+        "for 50 %",
+        "### Saved (hours)",
+    ):
+        assert part in text
+    assert text.rstrip("`\n").endswith(f"\nlabeleff report DIR {wishes.text}")
+    assert set(pd.read_csv(tmp_path / "out" / "utility.csv").baseline) == {"rotation/linear"}
+    report.build(folder, Wishes(level=0.8))
+    report.build(folder, Wishes(out=folder))
+    assert whole(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        (
+            Wishes(baseline="rotation/liner"),
+            "with --baseline rotation/liner: unknown arm .* did you mean 'rotation/lin",
+        ),
+        (Wishes(method="pchp"), "did you mean 'pchip'"),
+        (Wishes(method="mmf4"), "family mmf4 has 4 parameters"),
+        (Wishes(level=0.3), "with --level 0.3: level: Input should be greater"),
+        (Wishes(out=Path("file")), "--out: file is a file"),
+        (Wishes(out=Path("other")), r"--out: other holds a study's records\.jsonl"),
+    ],
+)
+def test_what_cant_be_wished_leaves_nothing(tmp_path: Path, wishes: Wishes, message: str) -> None:
+    Path("file").touch()
+    folder = factories.folder(tmp_path / "in", rungs=[20, 50, 100])
+    factories.folder(Path("other"), rungs=[20, 50])
+    before = whole(Path())
+    with pytest.raises(LabeleffError, match=message):
+        report.build(folder, wishes)
+    assert whole(Path()) == before
+    assert set(whole(folder)) == {"records.jsonl"}
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ import pytest
 from malformed import HEADER, PERCENT, ROWS, table, with_column
 
 from labeleff import tables
+from labeleff.asked import Cost
+from labeleff.curve import methods
 from labeleff.errors import LabeleffError, OptionError
+from labeleff.families import FAMILIES
+from labeleff.interpolation import METHODS
 from labeleff.runs_options import Options
 from labeleff.runs_report import build
 
@@ -49,7 +53,7 @@ def test_what_is_written() -> None:
     text = report(table([*rows("scratch"), *rows("rotation", 0.05)]))
     names = {str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()}
     figures = {f"figures/{what}-runs.{kind}" for what in ("accuracy", "utility") for kind in ("png", "svg")}
-    assert names == {"summary.csv", "utility.csv", "report.md", *figures}
+    assert names == {"summary.csv", "utility.csv", "ranking.csv", "targets.csv", "report.md", *figures}
     assert list(csv("summary.csv").columns) == tables.SUMMARY
     assert list(csv("utility.csv").columns) == tables.UTILITY
     headings = [line for line in text.splitlines() if line.startswith("#")]
@@ -59,13 +63,16 @@ def test_what_is_written() -> None:
         "## runs",
         "### Accuracy (%), mean ± standard deviation",
         "### Utility against scratch",
+        "### Over the whole ladder",
         "## What the numbers mean",
         "## Where the numbers come from",
         "## Reproduce",
     ]
     assert "In full" not in text
     assert " labels, rotation is worth U = " in text
-    assert "| scratch  | 30.0 ± 1.0 |" in text
+    assert "| scratch  |     30.0 ± 1.0 |" in text
+    assert "| rotation | **35.0 ± 1.0** |" in text
+    assert "Bold: can't be told from the best at that n (90 %, all arms of a rung together)." in text
     assert "3 runs a rung, independent between arms." in text
     for note in (
         "in 0..1: none is over 1",
@@ -81,7 +88,9 @@ def test_what_is_written() -> None:
 
 
 def test_the_numbers_of_the_csvs() -> None:
-    report(table([*rows("scratch"), *rows("rotation", 0.05)]), chance=0.1, test_count=1000, metric="top-1")
+    report(
+        table([*rows("scratch"), *rows("rotation", 0.05)]), chance=0.1, test_count=1000, metric="top-1", method="pchip"
+    )
     summary = csv("summary.csv").set_index(["arm", "n"])
     row = summary.loc[("rotation", 50)]
     assert row["mean"] == pytest.approx(0.47)
@@ -89,7 +98,12 @@ def test_the_numbers_of_the_csvs() -> None:
     assert row.low < row["mean"] < row.high
     assert (row.metric, row.runs, row.chance, row.test_count, row.baseline) == ("top-1", 3, 0.1, 1000, "scratch")
     assert row.test_low < row["mean"] < row.test_high
-    assert summary[["task", "encoder", "draws", "seeds", "failed", "missing", "difference"]].isna().all(axis=None)
+    assert summary[["task", "encoder", "draws", "seeds", "failed", "missing"]].isna().all(axis=None)
+    assert row.difference == pytest.approx(0.05)
+    assert row.difference_low < 0.05 < row.difference_high
+    assert 0 < row.difference_p < 0.01
+    assert row.difference_pairs == 0
+    assert summary.loc["scratch"].difference.isna().all()
     worth = csv("utility.csv").set_index("n")
     # 0.47 lies between 0.42 at 50 and 0.51 at 100 labels: U in (0, 1).
     assert 0 < worth.loc[50].utility_low < worth.loc[50].utility < worth.loc[50].utility_high < 1
@@ -145,10 +159,64 @@ def test_one_run_a_rung() -> None:
     assert csv("utility.csv")[["utility_low", "utility_high", "p_above"]].isna().all(axis=None)
 
 
+def test_arms_are_ranked_over_the_ladder() -> None:
+    content = [*rows("scratch"), *rows("worse", -0.05), *rows("good", 0.05), *rows("alike", 0.0501)]
+    text = report(table(content), method="pchip")
+    ranking = csv("ranking.csv")
+    assert list(ranking.columns) == tables.RANKING
+    assert ranking.arm.tolist() == ["alike", "good", "worse"]
+    assert ranking.tied.tolist() == [True, True, False]
+    assert ranking.mean_ratio.tolist() == pytest.approx((2**ranking.mean_log2_ratio).tolist())
+    assert (ranking.low <= ranking.mean_ratio).all()
+    assert (ranking.mean_ratio <= ranking.high).all()
+    assert ranking[["rungs", "n_first", "n_last"]].drop_duplicates().to_numpy().tolist() == [[5, 20, 500]]
+    assert ranking.set_index("arm").loc[["good", "worse"], ["above", "below"]].to_numpy().tolist() == [[1, 0], [0, 1]]
+    section = text.split("### Over the whole ladder")[1]
+    assert "| **good**  | **>= " in section
+    assert re.search(r"\| worse     \| +<= ", section)
+    assert "Bold: can't be told from the best of these arms." in section
+
+
+def test_labels_for_accuracies_and_what_is_saved() -> None:
+    content = table([*rows("scratch"), *rows("rotation", 0.05)])
+    text = report(content, targets=(0.5, 0.66), cost=Cost(per_label=0.1, unit="hours"))
+    assert "### Saved (hours)" in text
+    assert "(n1 - n) labels at 0.1 hours a label" in text
+    assert re.search(r"\| arm +\| +for 50 % \| +share \| +for 66 % \|", text)
+    worth = csv("utility.csv")
+    assert worth.saved.tolist() == pytest.approx((0.1 * (worth.n1 - worth.n)).tolist(), rel=1e-6)
+    assert set(worth.saved_unit) == {"hours"}
+    assert worth.set_index("n").loc[500].saved_at_least == 0
+    assert csv("targets.csv").n.notna().all()
+    report(content)
+    assert csv("utility.csv")[["saved", "saved_low", "saved_at_least", "saved_unit"]].isna().all(axis=None)
+    assert csv("targets.csv").empty
+
+
+def test_arms_without_a_common_rung_have_no_rank() -> None:
+    content = [*rows("scratch"), *rows("a", ladder={20: 0.4}), *rows("b", ladder={50: 0.5})]
+    assert "no label count in common" in report(table(content))
+    assert csv("ranking.csv").empty
+
+
+def test_without_spread_nothing_is_bold() -> None:
+    text = report(table([*rows("scratch", runs=1), *rows("rotation", 0.05, runs=1)]))
+    assert "**" not in text.split("## runs")[1].split("## What")[0]
+    assert csv("ranking.csv")[["low", "high"]].isna().all(axis=None)
+
+
 def test_an_arm_with_fewer_runs_is_flagged() -> None:
     text = report(table([*rows("scratch"), *rows("rotation", 0.05, runs=1)]))
-    assert "**Few runs**: rotation has fewer than 3 runs at 20, 50, 100, 200 and 500 labels." in text
+    assert "**Few runs**: fewer than 3 runs: rotation at 20, 50, 100, 200 and 500 labels." in text
     assert "1 to 3 runs a rung" in text
+
+
+@pytest.mark.parametrize("method", methods())
+def test_every_method_is_explained(method: str) -> None:
+    text = report(table([*rows("scratch"), *rows("rotation", 0.05)]), method=method)
+    assert f"**Curve** ({method}): " in text
+    assert ("leave out the doubt whether the formula is right" in text) == (method in FAMILIES)
+    assert ("never drawn beyond the rungs" in text) == (method in METHODS)
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -174,13 +242,14 @@ def test_paired_runs_have_differences() -> None:
     assert "whole draws are resampled, the same for both arms" in text
     summary = csv("summary.csv")
     assert summary[summary.arm == "rotation"].difference.tolist() == pytest.approx([0.05] * 5)
+    assert summary[summary.arm == "rotation"].difference_pairs.tolist() == [3] * 5
     assert (summary.draws == 3).all()
     assert summary.seeds.isna().all()
 
 
 def test_other_ladders_and_few_shared_rungs() -> None:
     low, high = {5: 0.2, 7: 0.25}, {10**6: 0.9, 10**15 - 1: 0.95}
-    text = report(table([*rows("scratch"), *rows("low", ladder=low), *rows("high", ladder=high)]))
+    text = report(table([*rows("scratch"), *rows("low", ladder=low), *rows("high", ladder=high)]), method="log")
     assert "| low " in text
     assert set(csv("utility.csv").kind) == {"below", "above"}
     assert "Where it stops paying is not measured." in text
@@ -209,6 +278,7 @@ def test_the_reference_codes_convention_stands_beside_the_definitions() -> None:
         (table(ROWS[:6]), {}, "found the one arm 'scratch'"),
         (table(ROWS[4:]), {}, "expected at least two for a curve"),
         (table([["a", *row[1:]] for row in ROWS[:6]]), {}, "--baseline isn't given"),
+        (table(), {"method": "mmf4"}, "--method mmf4 has 4 parameters and needs as many label counts of the baseline"),
         (table(PERCENT), {"scale": "fraction"}, "line 2, column 'accuracy'"),
         (table(), {"columns": {"draw": "draws"}}, "column 'draws'"),
         (table([[a, n, r, "0"] for a, n, r, _ in ROWS]), {"convention": "selfstudy"}, "--convention selfstudy"),
@@ -248,7 +318,10 @@ def test_any_table_has_a_report(seed: int) -> None:
     ]
     convention = source.choice(["definition", "selfstudy"])
     text = report(
-        table(content), method=source.choice(["pchip", "log", "linear"]), convention=convention, drawn=seed < 5
+        table(content),
+        method=source.choice(["bayes", "bayes", "pchip", "log", "linear", "log2"]),
+        convention=convention,
+        drawn=seed < 5,
     )
     assert len(csv("utility.csv")) == len({(row[0], row[1]) for row in content if row[0] != "scratch"})
     assert not re.search(r"\b(nan|inf|None)\b", text)

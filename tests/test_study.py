@@ -1,7 +1,11 @@
+import re
+
+import factories
 import pytest
 
+from labeleff.curve import methods
 from labeleff.errors import LabeleffError
-from labeleff.study import built_in, load_study
+from labeleff.study import built_in, load_study, parse_study
 
 SMOKE = """
 name = "mine"
@@ -143,3 +147,20 @@ def test_an_unknown_study_gets_the_nearest_match(tmp_path):
 def test_rungs_below_the_class_count_can_be_allowed():
     study = load_study("smoke", ["rungs=[5, 20]", "allow_missing_classes=true"])
     assert study.rungs == [5, 20]
+
+
+@pytest.mark.parametrize("name", methods())
+def test_every_method_can_be_the_curve(name):
+    assert parse_study({**factories.study().model_dump(mode="json"), "curve": name}, "here").curve == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"curve": "pchp"}, "unknown curve method 'pchp'; did you mean 'pchip'?"),
+        ({"curve": "pow4", "rungs": [20, 50, 100]}, "family pow4 has 4 parameters"),
+    ],
+)
+def test_a_curve_that_cant_be_fitted_is_named(changes, message):
+    with pytest.raises(LabeleffError, match=re.escape(message)):
+        factories.study(**changes)

@@ -51,24 +51,33 @@ def test_what_is_missing_is_counted_and_empty(tmp_path: Path) -> None:
     assert short["low"] < short["mean"]
     assert (absent.runs, absent.failed, absent.missing) == (0, 0, 3)
     assert absent[["mean", "sd", "low", "high", "test_count", "difference"]].isna().all()
-    assert not any(sentinel in text for sentinel in ("nan", "inf", "None", "-1"))
+    assert not any(sentinel in text for sentinel in ("nan", "inf", "None", ",-1,", ",1e20,"))
 
 
 def test_utility_bounds_stand_in_their_own_columns(results: Results) -> None:
     text = tables.to_csv(tables.utilities(compare_arms(results.measured))).decode()
     frame = pd.read_csv(io.StringIO(text)).set_index(["arm", "n"])
     assert list(frame.reset_index().columns[:2]) == ["arm", "n"]
-    inside, above = frame.loc[("rotation/finetune", 100)], frame.loc[("rotation/linear", 20)]
+    inside, over = frame.loc[("rotation/finetune", 100)], frame.loc[("rotation/linear", 20)]
     assert inside.kind == "inside"
     assert inside.utility == pytest.approx(inside.n1 / 100 - 1)
     assert pd.isna(inside.utility_at_least)
     assert inside.utility_low < 1 < inside.utility_high + 0.3
-    assert above.kind == "above"
-    assert pd.isna(above.utility)
-    assert pd.isna(above.utility_high)
-    assert above.utility_at_least == 1000 / 20 - 1
-    assert above.n1_at_least == 1000
+    assert over.kind == "extrapolated"
+    assert over.factor == pytest.approx(over.n1 / 1000)
+    assert 0 <= over.p_never < 0.5
+    assert over.utility_low < over.utility < over.utility_high
+    assert (over.utility_at_least, over.n1_at_least) == (1000 / 20 - 1, 1000)
     assert "inf" not in text
+
+
+def test_without_a_model_there_are_bounds_alone(tmp_path: Path) -> None:
+    results = load(factories.folder(tmp_path, curve="pchip"))
+    frame = tables.utilities(compare_arms(results.measured)).set_index(["arm", "n"])
+    above = frame.loc[("rotation/linear", 20)]
+    assert above.kind == "above"
+    assert above[["utility", "utility_high", "n1", "p_never", "factor"]].isna().all()
+    assert (above.utility_at_least, above.n1_at_least) == (1000 / 20 - 1, 1000)
 
 
 def test_throughput_leaves_warm_up_and_cached_encoders_out(results: Results, tmp_path: Path) -> None:

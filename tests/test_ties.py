@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 
 from labeleff.errors import OptionError
-from labeleff.ties import joint_replicates, tie_group, tied_arms
+from labeleff.ties import MOST, joint_replicates, tie_group, tied_arms, tied_by_rung
 
 NS = [50, 100, 200]
 
@@ -115,3 +115,23 @@ def test_what_cannot_be_ranked_is_named():
         tie_group(np.zeros((5, 3)), np.zeros(2))
     with pytest.raises(OptionError, match=r"replicates of arms \[1\]: found numbers that aren't finite"):
         tie_group(np.array([[0.0, np.inf]]), np.zeros(2))
+
+
+def test_every_rung_at_once_is_every_rung_alone():
+    arms = arms_of(3, {"a": 0.5, "b": 0.51, "c": 0.4}, 4)
+    assert tied_by_rung(arms) == {n: tied_arms(arms, n) for n in NS}
+
+
+def test_many_arms_are_compared_with_the_leader():
+    few = {f"arm{k:02d}": 0.6 if k < 3 else 0.4 for k in range(MOST)}
+    many = few | {"arm98": 0.4, "arm99": 0.4}
+    for means in (few, many):
+        found = tied_arms(arms_of(5, means, 5), 100)
+        assert {name for name, standing in found.items() if standing.tied} == {"arm00", "arm01", "arm02"}
+    assert all(s.low <= s.difference <= s.high and (s.high >= 0) == s.tied for s in found.values())
+
+
+def test_of_many_equal_arms_few_are_separated():
+    means = {f"arm{k:02d}": 0.5 for k in range(MOST + 3)}
+    wrong = [any(not s.tied for s in tied_arms(arms_of(seed, means, 4), 100).values()) for seed in range(60)]
+    assert np.mean(wrong) <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 60)
