@@ -173,5 +173,5 @@ def curves(found: Sequence[Answers]) -> pd.DataFrame:
 
 
 def csvs(results: Results, found: Sequence[Answers]) -> dict[str, bytes]:
-    """`answers.csv` and `curves.csv` by name."""
-    return {"answers.csv": to_csv(frame(results, found)), "curves.csv": to_csv(curves(found))}
+    """`answers.csv` and `epochs.csv` by name."""
+    return {"answers.csv": to_csv(frame(results, found)), "epochs.csv": to_csv(curves(found))}

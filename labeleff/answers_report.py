@@ -136,7 +136,7 @@ def _section(results: Results, group: Sequence[Answers], who: str, names: Sequen
     )
     yield (
         f"n: labelled stories, validation stories among them. {chosen}The test stories are scored once a run, at its "
-        "end; no choice rests on them. A task is passed with an error of at most 5 %. Every epoch is in `curves.csv`, "
+        "end; no choice rests on them. A task is passed with an error of at most 5 %. Every epoch is in `epochs.csv`, "
         "every run in `answers.csv`."
     )
     for name in names:

@@ -102,7 +102,7 @@ def test_tables_hold_every_run_and_epoch(folder):
     assert runs["error"].dropna().tolist() == pytest.approx([0.1, 0.05, 0.0, 0.5])
     assert runs[runs["chosen"]]["seed"].tolist()[:2] == [1, 1]
     assert runs["provenance"].tolist()[2] == "generated, 10k"
-    curves = pd.read_csv(folder / "curves.csv")
+    curves = pd.read_csv(folder / "epochs.csv")
     assert len(curves) == 4 * 3
     first = curves.iloc[:3]
     assert first["lowest_validation_loss"].tolist() == [False, True, False]
