@@ -15,6 +15,7 @@ from labeleff.cell import OptionValue, Spec
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 
 Kind = Literal["task", "encoder", "pretext", "protocol"]
+Examples = Literal["images", "stories", "either"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,44 @@ class Plugin:
     trained: bool = True
     """Pretexts and protocols: it runs the optimiser, so the budget table must have a row for it."""
     pool: int | None = None
-    """Tasks: number of training images where it is fixed; an option named `train` takes its place."""
+    """Tasks: number of training examples where it is fixed; an option named `train` takes its place."""
     classes: int | None = None
     """Tasks: number of classes where it is fixed."""
+    examples: Examples = "images"
+    """What a task consists of, or what an encoder, pretext or protocol works on."""
+
+    def pool_of(self, options: Mapping[str, OptionValue]) -> int | None:
+        """Number of training examples of a task with these options; None where only the data can tell."""
+        if "train" in options:
+            return int(options["train"])
+        return STORIES[str(options["size"])] if self.examples == "stories" else self.pool
+
+
+STORIES = {"1k": 1_000, "10k": 10_000}
+"""Training questions of a bAbI task, by its option `size`."""
+
+_BABI = (
+    "one supporting fact: where is someone",
+    "two supporting facts: where is a thing that people carry about",
+    "three supporting facts: where was a thing before",
+    "two-argument relations: what is north of the garden",
+    "three-argument relations: who gave what to whom",
+    "yes or no: is someone there",
+    "counting: how many things does someone carry",
+    "lists: which things does someone carry",
+    "negation: is someone no longer there",
+    "indefinite knowledge: yes, no or maybe",
+    "coreference: whom `he` stands for",
+    "conjunction: two people in one sentence",
+    "compound coreference: whom `they` stands for",
+    "time: morning, afternoon, yesterday",
+    "deduction: what is a sheep afraid of",
+    "induction: what colour is a swan",
+    "positions: is the square above the sphere",
+    "sizes: does the box fit into the chest",
+    "path finding: how to go from here to there",
+    "motives: why did someone go there",
+)
 
 
 _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
@@ -60,6 +96,21 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             options={"path": "", "size": 32},
             required=("path",),
         ),
+        *(
+            Plugin(
+                f"babi/qa{number}",
+                f"bAbI task {number}, {clause}",
+                f"labeleff.data.babi:qa{number}",
+                options={"size": "10k", "source": "auto", "window": 130, "stop_words": "kept"},
+                choices={
+                    "size": tuple(STORIES),
+                    "source": ("auto", "official", "generated"),
+                    "stop_words": ("kept", "removed"),
+                },
+                examples="stories",
+            )
+            for number, clause in enumerate(_BABI, start=1)
+        ),
     ),
     "encoder": (
         Plugin(
@@ -77,6 +128,20 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin("resnet18", "torchvision's ResNet-18, small-image stem", "labeleff.encoders.resnet:build18"),
         Plugin("resnet50", "torchvision's ResNet-50, small-image stem", "labeleff.encoders.resnet:build50"),
+        Plugin(
+            "memnet",
+            "memory network of the Keras examples, with an LSTM over the question",
+            "labeleff.encoders.memnet:build",
+            options={"vectors": ""},
+            examples="stories",
+        ),
+        Plugin(
+            "qrn",
+            "query-reduction network: each layer rewrites the question in the light of the story",
+            "labeleff.encoders.qrn:build",
+            options={"width": 64, "layers": 3, "gates": 8, "shared": False, "vectors": ""},
+            examples="stories",
+        ),
     ),
     "pretext": (
         Plugin(
@@ -84,6 +149,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "no pretraining: random initialisation",
             "labeleff.pretext.scratch:pretrain",
             trained=False,
+            examples="either",
         ),
         Plugin(
             "rotation",
@@ -93,13 +159,27 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
     ),
     "protocol": (
-        Plugin("finetune", "train encoder and linear head together", "labeleff.protocols.finetune:fit"),
+        Plugin(
+            "finetune",
+            "train encoder and linear head together",
+            "labeleff.protocols.finetune:fit",
+            examples="either",
+        ),
+        Plugin(
+            "validated",
+            "finetune with a share of the labels set aside, by which the best epoch is kept",
+            "labeleff.protocols.validated:fit",
+            options={"holdout": 0.1, "keep": "best", "stop": False},
+            choices={"keep": ("best", "last")},
+            examples="either",
+        ),
         Plugin(
             "linear",
             "frozen encoder, logistic regression on its features",
             "labeleff.protocols.linear:fit",
             options={"prior": 10.0},
             trained=False,
+            examples="either",
         ),
         Plugin(
             "knn",
@@ -107,6 +187,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.protocols.knn:fit",
             options={"k": 20, "temperature": 0.07},
             trained=False,
+            examples="either",
         ),
     ),
 }

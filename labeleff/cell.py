@@ -37,11 +37,9 @@ class Spec(Frozen):
 
     @property
     def label(self) -> str:
-        """The name and every option, as people read it: `resnet9(width=0.25)`."""
-        if not self.options:
-            return self.name
-        inside = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()))
-        return f"{self.name}({inside})"
+        """The name and every option but empty ones, as people read it: `resnet9(width=0.25)`."""
+        inside = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()) if value != "")
+        return f"{self.name}({inside})" if inside else self.name
 
 
 class Steps(Frozen):
@@ -63,23 +61,26 @@ class Augment(Frozen):
 
     crop: zero padding in pixels of which a random window is taken; flip: mirror half of the images; jitter:
     standard deviation, in octaves, of a per-channel gain and, in units of the channel's standard deviation, of
-    a per-channel shift; cutout: side in pixels of one square that is set to the mean.
+    a per-channel shift; cutout: side in pixels of one square that is set to the mean. Stories know one alone:
+    words, the share of words replaced by the unknown word.
     """
 
     crop: int = Field(default=0, ge=0)
     flip: bool = False
     jitter: float = Field(default=0.0, ge=0)
     cutout: int = Field(default=0, ge=0)
+    words: float | None = Field(default=None, gt=0, lt=1)
 
 
 class Budget(Frozen):
     """One row of a study's budget table: optimiser, schedule, length and augmentation.
 
     The learning rate rises linearly over the first `warmup` share of the steps and then falls to `final` times
-    `lr` along the schedule. `steps` or `epochs` must be given, not both.
+    `lr` along the schedule. `steps` or `epochs` must be given, not both. `momentum` is that of `sgd` alone;
+    `clip` is the largest norm of all gradients together.
     """
 
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
     lr: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -90,6 +91,7 @@ class Budget(Frozen):
     schedule: Literal["linear", "cosine", "constant"] = "cosine"
     final: float = Field(default=0.0, ge=0, le=1)
     augment: Augment = Augment()
+    clip: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _one_length(self) -> Budget:

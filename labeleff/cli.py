@@ -81,13 +81,19 @@ def run(
     data_dir: DataOption = None,
     offline: OfflineOption = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")] = False,
+    vectors: Annotated[
+        Path | None,
+        typer.Option("--vectors", metavar="FILE", help="word2vec or GloVe file: readers of stories start from it."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
     from labeleff.places import cache_folder, data_folder
-    from labeleff.study import load_study
+    from labeleff.study import load_study, with_vectors
 
     checked = load_study(study, sets or [])
+    if vectors is not None:
+        checked = with_vectors(checked, str(vectors))
     folder = out or Path("runs") / checked.name
     from labeleff.launch import Options, measure
 
@@ -176,6 +182,34 @@ def report(
 
     cost = asked.cost(cost_per_label, cost_unit)
     _say(build(folder, Wishes(baseline, method, level, asked.targets(target or []), cost, out)))
+
+
+@app.command()
+def ask(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A text of stories and questions (default: standard input).")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="RUN", help="Folder of a run that read stories (default: learn bAbI task 1)."),
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="Which of the run's tasks, e.g. qa1.")] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option("--vectors", help="word2vec or GloVe file: read unknown words as the nearest known ones."),
+    ] = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Answer questions about a story, typed, piped or from a file, by a trained reader.
+
+    A question ends in a question mark or begins like one; an empty line begins a new story.
+    """
+    from labeleff.asking import converse, prepare
+    from labeleff.places import cache_folder, data_folder
+
+    conversation = prepare(model, task, vectors, data_folder(data_dir), cache_folder(), offline=offline)
+    converse(conversation, file)
 
 
 @app.command()

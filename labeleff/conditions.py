@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,10 +17,20 @@ def conditions(study: Study, bench: Bench) -> Conditions:
     """The conditions that this study's numbers would be measured under on this bench."""
     return Conditions(
         device=device_name(bench.device),
-        precision={e.name: choose(e.name, study.precision, bench.device).precision for e in study.encoders},
+        precision={
+            e.name: choose(e.name, block.precision, bench.device).precision
+            for block in study.blocks
+            for e in block.encoders
+        },
         torch=torch_release(),
-        data={t.label: bench.load(t).fingerprint for t in study.tasks},
+        data={t.label: bench.load(t).fingerprint for block in study.blocks for t in block.tasks}
+        | {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in _vectors(study)},
     )
+
+
+def _vectors(study: Study) -> set[str]:
+    """Files of word vectors that encoders of the study start from."""
+    return {str(e.options["vectors"]) for block in study.blocks for e in block.encoders if e.options.get("vectors")}
 
 
 def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:

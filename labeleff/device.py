@@ -21,6 +21,8 @@ from labeleff.errors import OptionError
 
 FP32_ON_CPU = frozenset({"mobilenet_v2"})
 """Encoders whose depthwise convolutions train slower in bf16 on CPUs (0.3-0.6 of fp32's speed, measured)."""
+FP32 = frozenset({"memnet", "qrn"})
+"""Encoders of stories: their products are too small to gain from bf16 anywhere."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Compute:
         return module.to(device=self.device, memory_format=self._format)  # type: ignore[call-overload,no-any-return]
 
     def arrange(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W) in this layout; no copy where they are in it already."""
-        return images.contiguous(memory_format=self._format)
+        """Images (N, 3, H, W) in this layout; no copy where they are in it already. Stories stay as they are."""
+        return images.contiguous(memory_format=self._format) if images.ndim == 4 else images
 
     @property
     def _format(self) -> torch.memory_format:
@@ -76,9 +78,10 @@ def _fast_bf16(device: torch.device) -> bool:
 def choose(encoder: str, precision: str, device: torch.device, layout: Layout | None = None) -> Compute:
     """The precision that `auto` stands for with this encoder on this device, or the one asked for; so the layout."""
     if precision == "auto":
-        slow = device.type == "cpu" and encoder in FP32_ON_CPU
+        slow = encoder in FP32 or (device.type == "cpu" and encoder in FP32_ON_CPU)
         precision = "bf16" if _fast_bf16(device) and not slow else "fp32"
-    return Compute(device, "bf16" if precision == "bf16" else "fp32", layout or "channels_last")
+    usual: Layout = "contiguous" if encoder in FP32 else "channels_last"
+    return Compute(device, "bf16" if precision == "bf16" else "fp32", layout or usual)
 
 
 def device_name(device: torch.device) -> str:

@@ -27,6 +27,8 @@ ENCODE_SPEEDUP = 3.0
 _MEGAFLOPS = {"mobilenet_v2": 36.0, "resnet9": 2272.0, "resnet18": 3340.0, "resnet50": 7800.0}
 """Training operations an image at 32 px, in 10**6 (three times the forward pass)."""
 _UNKNOWN_MEGAFLOPS = 2000.0
+_STORIES_PER_SECOND = 2000.0
+"""A rough training speed on stories, for encoders never run here."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Estimate:
 
 
 def _speed_name(encoder: Spec, task: Spec) -> str:
-    return f"{encoder.label} at {task.options.get('size', SIZE)} px"
+    where = task.name if _reads_stories(task) else f"{task.options.get('size', SIZE)} px"
+    return f"{encoder.label} at {where}"
 
 
 def read_speeds(cache: Path) -> dict[str, float]:
@@ -64,21 +67,27 @@ def remember_speeds(cache: Path, records: Iterable[Record | PretrainingRecord]) 
         write_whole(cache / FILE_NAME, json.dumps(table, indent=1, sort_keys=True).encode())
 
 
+def _reads_stories(task: Spec) -> bool:
+    return catalogue.lookup("task", task.name).examples == "stories"
+
+
 def _rate(encoder: Spec, task: Spec, speeds: dict[str, float]) -> tuple[float, bool]:
     name = _speed_name(encoder, task)
     if name in speeds:
         return speeds[name], True
+    if _reads_stories(task):
+        return _STORIES_PER_SECOND, False
     scale = (float(task.options.get("size", SIZE)) / SIZE) ** 2 * float(encoder.options.get("width", 1.0)) ** 2
     return GIGAFLOPS * 1e3 / (_MEGAFLOPS.get(encoder.name, _UNKNOWN_MEGAFLOPS) * scale), False
 
 
 def _pool(task: Spec) -> int:
     """Training images of a task; 10,000 where only the data itself could tell."""
-    return int(task.options.get("train", catalogue.lookup("task", task.name).pool or 10_000))
+    return catalogue.lookup("task", task.name).pool_of(task.options) or 10_000
 
 
 def _test(task: Spec) -> int:
-    return int(task.options.get("test", 10_000))
+    return int(task.options.get("test", 1_000 if _reads_stories(task) else 10_000))
 
 
 def pretraining_estimate(pretraining: Pretraining, speeds: dict[str, float]) -> Estimate:

@@ -54,35 +54,40 @@ class Options:
 def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
     """The labels of every task, draw and rung, made and checked before the first training step."""
     found = []
-    for spec, draw, n in itertools.product(study.tasks, range(study.draws), study.rungs):
-        chosen = choose_labels(bench.load(spec).task, spec, bench.settings.labels, draw, n)
-        found.append(
-            LabelsEntry(
-                task=spec.label,
-                draw=draw,
-                n=n,
-                subset=study.subset,
-                indices_sha256=chosen.sha256,
-                indices=chosen.indices.tolist(),
+    for block in study.blocks:
+        for spec, draw, n in itertools.product(block.tasks, range(block.draws), block.rungs):
+            chosen = choose_labels(bench.load(spec).task, spec, bench.settings.labels, draw, n)
+            found.append(
+                LabelsEntry(
+                    task=spec.label,
+                    draw=draw,
+                    n=n,
+                    subset=study.subset,
+                    indices_sha256=chosen.sha256,
+                    indices=chosen.indices.tolist(),
+                )
             )
-        )
     return found
 
 
 def _check_encoders(study: Study, bench: Bench) -> None:
-    """Every encoder takes the images of every task; raises StudyError naming the pair."""
-    for spec, encoder in itertools.product(study.tasks, study.encoders):
-        side = int(bench.load(spec).task.train.images.shape[1])
-        try:
-            with torch.inference_mode():
-                build_encoder(encoder, 0).eval()(torch.zeros(1, 3, side, side))
-        except RuntimeError as error:
-            raise StudyError(f"encoder {encoder.label} can't take {side}-pixel images: {error}") from error
+    """Every encoder takes the examples of every task; raises StudyError naming the pair."""
+    for block in study.blocks:
+        for spec, encoder in itertools.product(block.tasks, block.encoders):
+            task = bench.load(spec).task
+            side = int(task.train.inputs.shape[1])
+            example = torch.zeros(1, 3, side, side) if task.text is None else task.train.inputs[:1].to(torch.int64)
+            what = f"{side}-pixel images" if task.text is None else f"the stories of {spec.label}"
+            try:
+                with torch.inference_mode():
+                    build_encoder(encoder, 0, task.text).eval()(example)
+            except RuntimeError as error:
+                raise StudyError(f"encoder {encoder.label} can't take {what}: {error}") from error
 
 
 def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
     tasks: dict[str, dict[str, Any]] = {}
-    for spec in study.tasks:
+    for spec in (spec for block in study.blocks for spec in block.tasks):
         task = bench.load(spec).task
         tasks[spec.label] = {
             "classes": list(task.classes),
@@ -147,6 +152,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         cache=options.cache,
         device=options.device,
         offline=options.offline,
+        folder=options.folder.resolve(),
         labels=LabelRule(
             study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
         ),
@@ -215,9 +221,10 @@ def _execute(jobs: Sequence[Job], bench: Bench, options: Options, sink: Any) -> 
 
 def export(study: Study, folder: Path, data: Path, offline: bool) -> None:
     """Write the label indices of every task, draw and rung of a study into `folder`."""
-    for spec in study.tasks:
-        with PreparationBars() as bars:
-            task = load_task(spec, Source(data, offline, bars.advance))
-        labels = task.train.labels.numpy()
-        ladder.export_draws(folder, spec.label, labels, study.rungs, range(study.draws), study.subset)
-        print(f"draws of {spec.label}: {folder}")
+    for block in study.blocks:
+        for spec in block.tasks:
+            with PreparationBars() as bars:
+                task = load_task(spec, Source(data, offline, bars.advance))
+            labels = task.train.labels.numpy()
+            ladder.export_draws(folder, spec.label, labels, block.rungs, range(block.draws), block.subset)
+            print(f"draws of {spec.label}: {folder}")

@@ -46,6 +46,7 @@ class Normalisation:
 class Batch:
     """Float images (B, 3, H, W) in channels-last order, their positions `samples` (B,), and their `turns`.
 
+    For stories, `images` are the word numbers, int64 (B, sentences + 1, length).
     `turns` (B,) counts quarter turns (counter-clockwise, 0..3), all 0 unless the resident images rotate.
     """
 

@@ -49,7 +49,8 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
     sharing = len(study.rungs) * study.draws
     costs = {cell.key: cell_estimate(cell, sharing, speeds) for cell in cells}
     console.print(f"study {study.name}: {study.title}", soft_wrap=True)
-    console.print(_axes(study), soft_wrap=True)
+    for block in study.blocks:
+        console.print(_axes(block), soft_wrap=True)
     for task, encoder in dict.fromkeys((cell.task.label, cell.encoder.label) for cell in cells):
         members = [cell for cell in cells if (cell.task.label, cell.encoder.label) == (task, encoder)]
         console.print(f"\n{task}, {encoder}", soft_wrap=True)

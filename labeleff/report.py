@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from labeleff import figures, outputs, sections, shortcomings, tables
+from labeleff import answers_report, figures, outputs, sections, shortcomings, tables
+from labeleff.answers_report import Told
 from labeleff.cell import Budget
 from labeleff.collection import without_collection
 from labeleff.curve import needed
@@ -34,16 +35,17 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     out = wishes.out or folder
     results = load(folder, wishes.changes, wishes.text)
     findings = find(results.measured)
-    measured, drawn = findings.measured, outputs.draw(findings)
+    measured, told = findings.measured, answers_report.tell(results)
+    drawn = outputs.draw(findings) if results.ladders else {}
     for place, slug in outputs.slugs(measured).items():
         of_pretexts = figures.pretexts(_pretrainings(results, place), figures.title(measured, place))
         if of_pretexts is not None:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
     files = outputs.csvs(findings)
     files["throughput.csv"] = tables.to_csv(throughput(results))
-    files |= outputs.pictures(drawn)
+    files |= outputs.pictures(drawn) | told.files
     names = {place: list(group) for place, group in drawn.items()}
-    document = [*_document(results, findings, names), *_reproduce(results, wishes)]
+    document = [*_document(results, findings, names, told), *_reproduce(results, wishes)]
     files[REPORT] = "\n\n".join(document).encode() + b"\n"
     outputs.write(out, files)
     return out / REPORT
@@ -53,7 +55,7 @@ def _pretrainings(results: Results, place: Place) -> list[PretrainingRecord]:
     return [item for item in results.pretrainings if place_of(item.pretraining) == place]
 
 
-def _document(results: Results, findings: Findings, names: dict[Place, list[str]]) -> Iterator[str]:
+def _document(results: Results, findings: Findings, names: dict[Place, list[str]], told: Told) -> Iterator[str]:
     study, measured = results.study, findings.measured
     yield f"# {study.title or study.name}"
     if study.smoke:
@@ -62,20 +64,25 @@ def _document(results: Results, findings: Findings, names: dict[Place, list[str]
             "numbers mean nothing."
         )
     yield "## Verdict"
-    if not findings.comparisons:
+    if told.verdict:
+        yield "\n".join(f"- {text}" for text in told.verdict)
+    if not findings.comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
         yield (
             f"No utility can be given yet: {finished} of {results.expected} cells have finished, and it takes the "
             f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
         )
     yield from sections.verdicts(findings)
-    yield from sections.weak_points(shortcomings.flags(results, findings))
-    for place in measured.places:
+    flags = shortcomings.flags(results, findings) if results.ladders else []
+    yield from sections.weak_points([*told.weak, *flags])
+    for place in results.ladders:
         yield from sections.section(findings, place, names[place])
         yield from _pretexts(results, place)
+    yield from told.paragraphs
     yield from _throughput(results)
     yield from _failures(results)
-    yield from explain(measured)
+    if results.ladders:
+        yield from explain(measured)
     yield "### What was kept fair"
     yield "\n".join(f"- {text}" for text in _fairness(study))
     yield from _conditions(results)
@@ -117,7 +124,8 @@ def _throughput(results: Results) -> Iterator[str]:
     if frame.empty and not cached:
         return
     yield "## Throughput"
-    header = ["what", "encoder", "images/s, median [quartiles]", "windows", "device", "precision", "layout"]
+    unit = " or ".join(dict.fromkeys(results.about(place) for place, _ in results.groups))
+    header = ["what", "encoder", f"{unit}/s, median [quartiles]", "windows", "device", "precision", "layout"]
     rows = []
     for row in frame.to_dict("records"):
         if not row["windows"]:
@@ -193,7 +201,14 @@ def _conditions(results: Results) -> Iterator[str]:
     yield table(["condition", "value"], rows, left=2)
     if results.study.budget:
         yield "Budgets:"
-        yield table(["for", "budget"], [[k, _budget(b)] for k, b in sorted(results.study.budget.items())], left=2)
+        rows = [[k, _budget(b)] for k, b in sorted(results.study.budget.items())]
+        rows += [
+            [f"{name}: {k}", _budget(b)]
+            for name, block in results.study.stories.items()
+            for k, b in sorted(block.budget.items())
+            if b != results.study.budget.get(k)
+        ]
+        yield table(["for", "budget"], rows, left=2)
 
 
 def _text(value: object) -> str:
@@ -207,4 +222,4 @@ def _text(value: object) -> str:
 
 
 def _budget(budget: Budget) -> str:
-    return _text({key: value for key, value in budget.model_dump(mode="json").items() if value is not None})
+    return _text(budget.model_dump(mode="json", exclude_none=True))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labeleff import catalogue
 from labeleff.cell import Cell, Pretraining, Spec
 from labeleff.errors import RecordError
 from labeleff.measured import Measured, Place, Setting
@@ -49,6 +50,17 @@ class Results:
     def places(self) -> list[Place]:
         """Every task with every encoder, in the study's order."""
         return [Place(t.label, e.label) for t, e in itertools.product(self.study.tasks, self.study.encoders)]
+
+    @property
+    def ladders(self) -> list[Place]:
+        """The places whose accuracy is measured at several label counts, or that nothing else reports on."""
+        alone = len(self.study.rungs) == 1
+        return [] if alone and all(self.about(place) == "stories" for place in self.places) else self.places
+
+    @staticmethod
+    def about(place: Place) -> str:
+        """What the place's task consists of: `images` or `stories`."""
+        return catalogue.lookup("task", str(place.task).partition("(")[0]).examples
 
     def title(self, place: Place) -> str:
         """The place by bare names where they are unambiguous in the study."""
@@ -124,7 +136,7 @@ class Results:
             metric=self.metric(place.task),
             chance=self.chance(place.task),
             test_count=next((record.test_count for record in here if record.test_count), None),
-            unit="images",
+            unit=self.about(place),
             split="test",
         )
 

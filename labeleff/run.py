@@ -26,16 +26,18 @@ from labeleff.encoders import Encoder, build_encoder
 from labeleff.errors import ConditionError, PluginError
 from labeleff.jobs import Job
 from labeleff.labels import ChosenLabels, LabelRule, choose_labels
-from labeleff.pipeline import Normalisation, ResidentImages
+from labeleff.pipeline import Normalisation
 from labeleff.pretext import PretextFunction, Unlabelled
 from labeleff.protocols import Fitted, FrozenProtocol, Labelled, LabelledFeatures, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record
 from labeleff.seeding import stream_seed
+from labeleff.stories import Resident, resident
 from labeleff.tensors import Examples, Source, Task
 from labeleff.train import DivergedError, Progress
+from labeleff.trained import path_of, save_reader
 
 BLOCK = 500
-"""Images encoded or scored at once."""
+"""Examples encoded or scored at once."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Settings:
     device: str
     labels: LabelRule
     offline: bool = False
+    folder: Path | None = None
+    """The run's folder, where trained readers of stories are kept; None keeps none."""
 
 
 class LoadedTask:
@@ -63,14 +67,14 @@ class LoadedTask:
         return self.task.fingerprint
 
     @functools.cached_property
-    def normalisation(self) -> Normalisation:
-        """Channel statistics of the training images; labels play no part."""
-        return Normalisation.of(self.task.train.images)
+    def normalisation(self) -> Normalisation | None:
+        """Channel statistics of the training images; labels play no part. None for stories."""
+        return Normalisation.of(self.task.train.inputs) if self.task.text is None else None
 
     @functools.cached_property
-    def test_images(self) -> ResidentImages:
-        """The test images on the device."""
-        return ResidentImages(self.task.test.images, self.normalisation, self._device)
+    def test_examples(self) -> Resident:
+        """The test images or stories on the device."""
+        return resident(self.task.test.inputs, self.normalisation, self._device)
 
 
 class Bench:
@@ -124,8 +128,10 @@ class Bench:
         try:
             assert pretraining.budget is not None
             compute = self.compute(pretraining)
-            encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed))
             loaded = self.load(pretraining.task)
+            encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), loaded.task.text)
+            if loaded.normalisation is None:
+                raise PluginError(f"pretext {pretraining.pretext.label} works on images, not on stories")
             data = Unlabelled(loaded.task.train.images, loaded.normalisation)
             pretrain: PretextFunction = catalogue.resolve("pretext", pretraining.pretext.name)
             result = pretrain(
@@ -162,7 +168,8 @@ class Bench:
 
     def _encoder(self, pretraining: Pretraining) -> Encoder:
         """A fresh copy of the encoder that a cell starts from."""
-        encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed))
+        text = self.load(pretraining.task).task.text
+        encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text)
         if pretraining.budget is not None:
             self.cache.load(self.cache_key(pretraining), encoder)
         return encoder
@@ -183,7 +190,7 @@ class Bench:
         task = loaded.task
         labels = self._labels(cell)
         chosen = torch.from_numpy(labels.indices)
-        examples = Examples(task.train.images[chosen], task.train.labels[chosen])
+        examples = Examples(task.train.inputs[chosen], task.train.labels[chosen])
         data = Labelled(examples, len(task.classes), loaded.normalisation)
         fit: TrainedProtocol = catalogue.resolve("protocol", cell.protocol.name)
         fitted = fit(
@@ -195,7 +202,9 @@ class Bench:
             compute,
             progress,
         )
-        scores = predict(fitted.predictor, loaded.test_images, compute)
+        scores = predict(fitted.predictor, loaded.test_examples, compute)
+        if task.text is not None and self.settings.folder is not None and isinstance(fitted.predictor, nn.Sequential):
+            save_reader(path_of(self.settings.folder, cell.key), fitted.predictor, cell, task)
         return self._record(cell, fitted, scores, labels, time.perf_counter() - began)
 
     def _frozen(self, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:
@@ -225,9 +234,9 @@ class Bench:
         encoder = compute.place(self._encoder(first.pretraining)).eval()
         before = state_sha256(encoder)
         union = functools.reduce(np.union1d, sets)
-        images = ResidentImages(task.train.images[torch.from_numpy(union)], loaded.normalisation, self.device)
-        features = predict(encoder, images, compute)
-        tested = predict(encoder, loaded.test_images, compute)
+        examples = resident(task.train.inputs[torch.from_numpy(union)], loaded.normalisation, self.device)
+        features = predict(encoder, examples, compute)
+        tested = predict(encoder, loaded.test_examples, compute)
         if state_sha256(encoder) != before:
             raise PluginError(f"encoder {first.encoder.label}: weights or statistics changed although it is frozen")
         labels = task.train.labels.to(self.device)
@@ -274,12 +283,12 @@ def timestamp() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def predict(model: Callable[[Tensor], Tensor], images: ResidentImages, compute: Compute) -> Tensor:
-    """What `model` gives for all images, un-augmented, in blocks: float32 (N, ...)."""
+def predict(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Tensor:
+    """What `model` gives for all examples, un-augmented, in blocks: float32 (N, ...)."""
     if isinstance(model, nn.Module):
         model.eval()
     with torch.inference_mode(), compute.autocast():
-        outputs = [model(compute.arrange(batch.images)).float() for batch in images.plain_batches(BLOCK)]
+        outputs = [model(compute.arrange(batch.images)).float() for batch in examples.plain_batches(BLOCK)]
     return torch.cat(outputs)
 
 

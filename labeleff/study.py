@@ -56,6 +56,20 @@ def _arm(value: Any) -> Arm:
     return Arm(pretext=_spec("pretext", pretext), protocol=_spec("protocol", protocol))
 
 
+def _completed(block: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A block whose baseline is its first arm and whose budget has the rows that it uses, unless it says otherwise."""
+    arms = block.get("arms")
+    if not isinstance(arms, list) or not arms:
+        return block
+    named = [_arm(arm) for arm in arms if not isinstance(arm, Arm)]
+    used = {name for arm in named for name in (arm.name, arm.pretext.name, arm.protocol.name)}
+    budget = block.get("budget")
+    if "budget" not in own and isinstance(budget, Mapping):
+        block["budget"] = {key: row for key, row in budget.items() if key in used}
+    block.setdefault("baseline", named[0].name)
+    return block
+
+
 class Study(Frozen):
     """Everything that a study fixes; unknown keys are refused.
 
@@ -73,7 +87,8 @@ class Study(Frozen):
     arms: list[Arm] = Field(min_length=1)
     baseline: str = "scratch/finetune"
     """The arm whose curve is inverted: utility is measured against it."""
-    rungs: list[int] = Field(min_length=2)
+    rungs: list[int] = Field(min_length=1)
+    """At least two where there are several arms to compare."""
     draws: int = Field(default=3, ge=1)
     seeds: int = Field(default=1, ge=1)
     pairing: Literal["crossed", "zipped"] = "crossed"
@@ -90,10 +105,27 @@ class Study(Frozen):
     """How the baseline's curve is fitted and inverted: a name of labeleff.curve.methods()."""
     level: float = Field(default=0.90, gt=0.5, lt=1)
     """Probability that intervals are made for."""
+    stories: dict[str, Study] = Field(default_factory=dict)
+    """By name: tasks of stories measured beside the rest, at one label count, in the same run and records. A block's
+    keys are a study's; they default to those of this one, but for its baseline (its first arm)."""
     targets: list[float] = Field(default_factory=list)
     """Accuracies in 0..1: the report says how many labels every arm needs for them."""
     cost: Cost | None = None
     """Price of a label: the report says what is saved."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, table: Any) -> Any:
+        """Fill the blocks of `stories` from this study's keys."""
+        if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
+            return table
+        shared = {key: value for key, value in table.items() if key not in {"stories", "title", "baseline"}}
+        blocks = {}
+        for name, block in table["stories"].items():
+            if not isinstance(block, Mapping):
+                raise StudyError(f"stories.{name}: found {block!r}, expected a table")
+            blocks[name] = _completed({**shared, "name": name, **block}, own=block)
+        return {**table, "stories": blocks}
 
     @field_validator("tasks", "encoders", mode="before")
     @classmethod
@@ -151,9 +183,40 @@ class Study(Frozen):
             raise StudyError(
                 f"pairing = 'zipped' needs as many seeds as draws: found draws = {self.draws}, seeds = {self.seeds}"
             )
+        if len(self.rungs) == 1 < len(self.arms):
+            raise StudyError(
+                f"rungs: found {self.rungs} for {len(self.arms)} arms, expected two or more to compare them"
+            )
+        for name, block in self.stories.items():
+            block._check_block(f"stories.{name}")
         self._check_budgets(names)
+        self._check_examples()
         self._check_pools()
         return self
+
+    def _check_block(self, where: str) -> None:
+        """What a block of `stories` may not have."""
+        if self.stories:
+            raise StudyError(f"{where}: found a block inside a block, expected one level")
+        if len(self.rungs) > 1:
+            raise StudyError(f"{where}.rungs: found {self.rungs}, expected one label count; a ladder is a study's own")
+        for task in self.tasks:
+            if catalogue.lookup("task", task.name).examples != "stories":
+                raise StudyError(f"{where}.tasks: found {task.name!r}, expected tasks of stories")
+
+    def _check_examples(self) -> None:
+        """Every encoder and arm must be able to work on every task of this block."""
+        for task in self.tasks:
+            given = catalogue.lookup("task", task.name).examples
+            arms = [pair for arm in self.arms for pair in (("pretext", arm.pretext), ("protocol", arm.protocol))]
+            pairs: list[tuple[catalogue.Kind, Spec]] = [*(("encoder", e) for e in self.encoders), *arms]  # type: ignore[list-item]
+            for kind, spec in pairs:
+                taken = catalogue.lookup(kind, spec.name).examples
+                if taken not in {"either", given}:
+                    raise StudyError(
+                        f"{kind} {spec.name!r} works on {taken}, but {task.name} has {given}; a block of its own "
+                        "under [stories.NAME] can pair them otherwise"
+                    )
 
     def _check_budgets(self, names: Sequence[str]) -> None:
         allowed = {*names}
@@ -171,10 +234,10 @@ class Study(Frozen):
     def _check_pools(self) -> None:
         for task in self.tasks:
             plugin = catalogue.lookup("task", task.name)
-            pool = task.options.get("train", plugin.pool)
-            if pool is not None and self.rungs[-1] > int(pool):
+            pool = plugin.pool_of(task.options)
+            if pool is not None and self.rungs[-1] > pool:
                 raise StudyError(
-                    f"rungs: {self.rungs[-1]} labels asked for, but {task.label} has {int(pool)} training images"
+                    f"rungs: {self.rungs[-1]} labels asked for, but {task.label} has {pool} training {plugin.examples}"
                 )
             if plugin.classes and self.rungs[0] < plugin.classes and not self.allow_missing_classes:
                 raise StudyError(
@@ -193,8 +256,20 @@ class Study(Frozen):
             return [(i, i) for i in range(self.draws)]
         return list(itertools.product(range(self.draws), range(self.seeds)))
 
+    @property
+    def blocks(self) -> list[Study]:
+        """This study's own axes, and those of `stories`."""
+        return [self, *self.stories.values()]
+
     def cells(self, indices_sha256: Mapping[tuple[str, int, int], str] | None = None) -> Iterator[Cell]:
-        """Every cell, arm by arm. `indices_sha256` gives, by (task label, draw, n), the hash of published labels."""
+        """Every cell, block by block, arm by arm.
+
+        `indices_sha256` gives, by (task label, draw, n), the hash of published labels.
+        """
+        for block in self.blocks:
+            yield from block._own_cells(indices_sha256)
+
+    def _own_cells(self, indices_sha256: Mapping[tuple[str, int, int], str] | None) -> Iterator[Cell]:
         for task, encoder, arm in itertools.product(self.tasks, self.encoders, self.arms):
             for n, (draw, seed) in itertools.product(self.rungs, self.runs):
                 yield Cell(
@@ -222,6 +297,26 @@ class Study(Frozen):
         }
         found = {item.key: item for item in (cell.pretraining for cell in cells.values())}
         return list(found.values())
+
+
+def with_vectors(study: Study, path: str) -> Study:
+    """The study with every reader of stories starting from the word vectors in the file `path`.
+
+    Raises StudyError where it has no such reader.
+    """
+
+    def changed(block: Study) -> Study:
+        encoders = [
+            e.model_copy(update={"options": {**e.options, "vectors": path}}) if "vectors" in e.options else e
+            for e in block.encoders
+        ]
+        blocks = {name: changed(inner) for name, inner in block.stories.items()}
+        return block.model_copy(update={"encoders": encoders, "stories": blocks})
+
+    new = changed(study)
+    if new == study:
+        raise StudyError(f"--vectors {path}: study {study.name!r} has no encoder that reads words")
+    return new
 
 
 def built_in() -> list[str]:

@@ -1,4 +1,4 @@
-"""The types that plug-ins speak. Images are uint8, NHWC, as they are stored; labels are int64."""
+"""The types that plug-ins speak. Images are uint8, NHWC, as they are stored; stories int16; labels are int64."""
 
 from __future__ import annotations
 
@@ -10,28 +10,42 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from labeleff.text import TextShape
+
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled images: `images` uint8 (N, H, W, 3) in 0..255, `labels` int64 (N,) in 0..classes-1."""
+    """Labelled images or stories.
 
-    images: Tensor
+    `inputs`: images uint8 (N, H, W, 3) in 0..255, or stories int16 (N, sentences + 1, length) of word numbers, the
+    question in the last row (see `text.TextShape`). `labels`: int64 (N,) in 0..classes-1.
+    """
+
+    inputs: Tensor
     labels: Tensor
 
     def __len__(self) -> int:
         return int(self.labels.shape[0])
 
+    @property
+    def images(self) -> Tensor:
+        """The inputs of a task of images."""
+        return self.inputs
+
 
 @dataclass(frozen=True)
 class Task:
-    """A data set with its splits. Only the runner sees `test`; pretexts see `train.images` alone."""
+    """A data set with its splits. Only the runner sees `test`; pretexts see `train.inputs` alone."""
 
     name: str
     train: Examples
     test: Examples
     classes: tuple[str, ...]
+    """Classes of images, or the answers of stories. A test story whose answer is none of them has a label beyond."""
     provenance: str
-    """Where the images came from, in words for the report, e.g. `generated` or `official archive`."""
+    """Where the examples came from, in words for the report, e.g. `generated` or `official archive`."""
+    text: TextShape | None = None
+    """What the word numbers mean, where the examples are stories."""
 
     @property
     def chance(self) -> float:
@@ -40,11 +54,13 @@ class Task:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over shapes and bytes of the four arrays."""
+        """SHA-256 over shapes and bytes of the four arrays, and over the vocabulary of stories."""
         digest = hashlib.sha256()
-        for array in (self.train.images, self.train.labels, self.test.images, self.test.labels):
+        for array in (self.train.inputs, self.train.labels, self.test.inputs, self.test.labels):
             digest.update(str(tuple(array.shape)).encode())
             digest.update(array.contiguous().numpy().data)
+        if self.text is not None:
+            digest.update("\n".join((*self.text.vocabulary.words, *self.classes)).encode())
         return digest.hexdigest()
 
 

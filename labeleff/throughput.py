@@ -29,8 +29,7 @@ def throughput(results: Results) -> pd.DataFrame:
     the cache are left out, as their time belongs to an earlier run.
     """
     rows = [_pretraining_row(results, item) for item in results.pretrainings if not item.cached]
-    for place in results.places:
-        rows += [_training_row(results, place, arm) for arm in results.arms]
+    rows += [_training_row(results, place, arm) for place, arm in results.groups]
     return frame([row for row in rows if row is not None], THROUGHPUT)
 
 

@@ -18,23 +18,24 @@ from labeleff import counter
 from labeleff.cell import Budget
 from labeleff.device import Compute
 from labeleff.errors import LabeleffError
-from labeleff.pipeline import Batch, ResidentImages
+from labeleff.pipeline import Batch
 from labeleff.record import Training
 from labeleff.rewrite import rewrite
 from labeleff.seeding import stream_seed
+from labeleff.stories import Resident
 from labeleff.timing import Stopwatch
 
 CHUNK = 64
 """Steps whose sample order is made at once."""
 MIN_WINDOW = 20
 """Fewest steps in a timed window; an epoch that is longer is a window of its own."""
-MAX_WINDOWS = 50
+MAX_WINDOWS = 100
 
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 """(model, batch) to (mean loss, number right), both scalars; the loss is differentiated."""
 
 Progress = Callable[[int, int, float, float], None]
-"""Called with (steps done, steps in all, mean loss, images/s) at the end of every window."""
+"""Called with (steps done, steps in all, mean loss, examples/s) at the end of every window."""
 
 
 class DivergedError(LabeleffError):
@@ -46,15 +47,17 @@ class Slot:
     """One model to train: what it sees (`images`), what it minimises, and the seed of its order.
 
     `watch`, if given, is called at the end of every window with the model in eval mode and returns further
-    entries of the learning curve, e.g. held-out accuracy. Its time is not counted.
+    entries of the learning curve, e.g. held-out accuracy. Its time is not counted. Training ends early after a
+    window whose curve is `enough`.
     """
 
     model: nn.Module
-    images: ResidentImages
+    images: Resident
     objective: Objective
     seed: int
     watch: Callable[[nn.Module], dict[str, float]] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    enough: Callable[[list[dict[str, float]]], bool] | None = None
 
 
 def learning_rates(budget: Budget, steps: int) -> list[float]:
@@ -72,7 +75,7 @@ def learning_rates(budget: Budget, steps: int) -> list[float]:
 
 
 def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
-    """SGD (Nesterov where momentum is on), Adam or AdamW; decay is applied to matrices and kernels only."""
+    """SGD (Nesterov where momentum is on), Adam, AdamW or RMSprop (Keras's constants); decay is for matrices only."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [
@@ -82,12 +85,17 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
     if budget.optimizer == "sgd":
         nesterov = budget.momentum > 0
         return torch.optim.SGD(groups, lr=budget.lr, momentum=budget.momentum, nesterov=nesterov, fused=True)
+    if budget.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=budget.lr, alpha=0.9, eps=1e-7, foreach=True)
     kind = torch.optim.Adam if budget.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=budget.lr, fused=True)
 
 
 def _window_steps(steps: int, n: int, batch: int) -> int:
-    """Steps in a window: an epoch, but no fewer than MIN_WINDOW and no more than MAX_WINDOWS windows in all."""
+    """Steps in a window: an epoch, but no fewer than MIN_WINDOW and no more than MAX_WINDOWS windows in all.
+
+    A remainder of under half of MIN_WINDOW or a tenth of a window joins the last window.
+    """
     return max(round(n / batch), MIN_WINDOW, math.ceil(steps / MAX_WINDOWS))
 
 
@@ -114,17 +122,22 @@ def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
             loss, right = slot.objective(model, replace(seen, images=compute.arrange(seen.images)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if budget.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), budget.clip)
         optimizer.step()
         sums += torch.stack((loss.detach().float(), right.detach().float() / batch))
-        if (step + 1) % window and step + 1 < steps:
+        done = step + 1
+        if done < steps and (done % window or steps - done < max(MIN_WINDOW // 2, window // 10)):
             continue
-        length, since = step + 1 - since, step + 1
-        _close_window(slot, model, watch, sums, length, step + 1, progress, steps, budget)
+        length, since = done - since, done
+        _close_window(slot, model, watch, sums, length, done, progress, steps, budget)
+        if slot.enough is not None and slot.enough(slot.history):
+            break
         watch.start()
     return Training(
-        steps=steps,
+        steps=since,
         batch=batch,
-        images=steps * batch,
+        images=since * batch,
         seconds=sum(w.seconds for w in watch.windows),
         windows=watch.windows,
         history=slot.history,
@@ -167,7 +180,7 @@ def _close_window(
 def train(
     slots: Sequence[Slot], budget: Budget, steps: int, compute: Compute, progress: Progress = lambda *_: None
 ) -> list[Training]:
-    """Train every slot for `steps` steps of `budget.batch` images and return how each went.
+    """Train every slot for `steps` steps of `budget.batch` examples and return how each went.
 
     Models are trained in place and left in train mode. Raises DivergedError where a loss is not finite; slots are
     independent, so what one slot does changes nothing in another.

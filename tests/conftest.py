@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import stories
 import torch
 from hypothesis import settings
 
@@ -34,3 +35,10 @@ def command():
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory):
+    """A folder with a finished run of made-up stories, two seeds of one reader."""
+    torch.set_num_threads(1)
+    return stories.run(tmp_path_factory.mktemp("told"))

@@ -26,7 +26,7 @@ def test_what_only_reads_never_imports_torch(arguments, tmp_path):
 
 def test_help_names_the_commands_and_exit_statuses(command):
     text = command("--help").stdout
-    for word in ("run", "plan", "list", "report", "Exit status", "130"):
+    for word in ("run", "plan", "list", "report", "ask", "Exit status", "130"):
         assert word in text
 
 

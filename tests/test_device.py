@@ -12,6 +12,7 @@ def test_depthwise_encoders_stay_in_fp32_on_cpu(monkeypatch):
     assert device.choose("mobilenet_v2", "auto", CPU).precision == "fp32"
     assert device.choose("resnet9", "auto", CPU).precision == "bf16"
     assert device.choose("resnet9", "fp32", CPU).precision == "fp32"
+    assert device.choose("qrn", "auto", CPU) == device.Compute(CPU, "fp32", "contiguous")
     monkeypatch.setattr(device, "_fast_bf16", lambda _: False)
     assert device.choose("resnet9", "auto", CPU).precision == "fp32"
     assert device.choose("resnet9", "bf16", CPU).precision == "bf16"

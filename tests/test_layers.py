@@ -6,6 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
+    {"text", "vectors"},
     {"cell", "seeding", "places", "files", "collection"},
     {"record", "complaint"},
     {"asked"},
@@ -32,20 +33,25 @@ LAYERS = [
     {"study"},
     {"results", "jobs", "estimate", "planning", "wishes"},
     {"throughput", "shortcomings"},
+    {"answers", "report2021"},
+    {"answers_report"},
     {"report"},
     {"tensors", "counter"},
     {"labels"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
+    {"stories"},
     {"train", "data", "encoders"},
-    {"pretext", "protocols"},
+    {"pretext", "protocols", "trained"},
     {"run"},
     {"engines"},
     {"conditions"},
     {"progress", "launch"},
+    {"ask"},
+    {"asking"},
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = 28
+TORCH_FREE = LAYERS.index({"tensors", "counter"})
 """The first rows, that must not import torch."""
 
 

@@ -1,6 +1,7 @@
 """One walk over the whole catalogue: every entry resolves, and every plug-in works on a toy task."""
 
 import pytest
+import stories
 import torch
 from PIL import Image
 
@@ -13,7 +14,8 @@ from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.pretext import Unlabelled
 from labeleff.protocols import Labelled, LabelledFeatures
 from labeleff.run import predict
-from labeleff.tensors import Source
+from labeleff.stories import resident
+from labeleff.tensors import Examples, Source
 
 CPU = Compute(torch.device("cpu"), "fp32")
 SMALL = {"resnet9": {"width": 0.0625, "dim": 16}}
@@ -46,7 +48,11 @@ def test_every_entry_resolves(kind):
         assert callable(catalogue.resolve(kind, name))
 
 
-@pytest.mark.parametrize("name", [n for n in names("task") if not n.startswith("cifar10/")])
+def works_on(kind, examples):
+    return [plugin.name for plugin in catalogue.plugins(kind) if plugin.examples in {examples, "either"}]
+
+
+@pytest.mark.parametrize("name", [n for n in works_on("task", "images") if not n.startswith("cifar10/")])
 def test_every_task_is_what_it_says(name, folder_of_images):
     given = {
         "toy/classify": {"train": 40, "test": 20},
@@ -64,7 +70,55 @@ def test_every_task_is_what_it_says(name, folder_of_images):
     assert len(loaded.fingerprint) == 64
 
 
-@pytest.mark.parametrize("name", names("encoder"))
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_task_of_stories_is_what_it_says(number):
+    loaded = stories.task(number)
+    for part in (loaded.train, loaded.test):
+        assert part.inputs.dtype == torch.int16
+        assert part.inputs.shape == (1000, loaded.text.sentences + 1, loaded.text.length)
+        assert part.labels.dtype == torch.int64
+        assert set(part.labels.tolist()) == set(range(len(loaded.classes)))
+    assert 0 < loaded.chance <= 1
+    assert loaded.provenance == "generated, 1k"
+
+
+@pytest.mark.parametrize("name", works_on("encoder", "stories"))
+def test_every_reader_gives_features_gradients_and_attention(name):
+    task = stories.task()
+    reader = build_encoder(catalogue.complete("encoder", name, stories.SMALL.get(name, {})), 0, task.text)
+    tokens = task.train.inputs[:8].to(torch.int64)
+    features = reader(tokens)
+    assert features.shape == (8, reader.dim)
+    features.square().mean().backward()
+    assert all(p.grad is not None for p in reader.parameters())
+    weights = reader.eval().attention(tokens)
+    assert weights.shape == (8, task.text.sentences)
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(1), torch.ones(8))
+
+
+@pytest.mark.parametrize("name", works_on("protocol", "stories"))
+@pytest.mark.parametrize("encoder", works_on("encoder", "stories"))
+def test_every_protocol_of_stories_gives_scores_an_answer(name, encoder):
+    task, plugin = stories.task(), catalogue.lookup("protocol", name)
+    options = catalogue.complete("protocol", name, {}).options
+    reader = build_encoder(catalogue.complete("encoder", encoder, stories.SMALL.get(encoder, {})), 0, task.text)
+    fit = catalogue.resolve("protocol", name)
+    some = resident(task.test.inputs[:20], None, CPU.device)
+    if plugin.trained:
+        examples = Examples(task.train.inputs[:50], task.train.labels[:50])
+        fitted = fit(Labelled(examples, 6, None), reader, 0, BUDGET, options, CPU, lambda *_: None)
+        scores = predict(fitted.predictor, some, CPU)
+    else:
+        labelled = predict(reader, resident(task.train.inputs[:50], None, CPU.device), CPU)
+        [fitted] = fit([LabelledFeatures(labelled, task.train.labels[:50], 6)], options)
+        scores = fitted.predictor(predict(reader, some, CPU))
+    assert scores.shape[0] == 20
+    assert scores.shape[1] >= 6
+    assert torch.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", works_on("encoder", "images"))
 def test_every_encoder_gives_features_and_gradients(name):
     encoder = build_encoder(catalogue.complete("encoder", name, SMALL.get(name, {})), 0)
     features = encoder(torch.randn(4, 3, 32, 32))

@@ -22,7 +22,9 @@ def test_a_committed_report_is_what_its_records_give(folder, tmp_path):
     shutil.copy(folder / "records.jsonl", tmp_path)
     build(tmp_path)
     assert (tmp_path / "report.md").read_text() == (folder / "report.md").read_text()
-    for name in ("summary.csv", "utility.csv", "ranking.csv", "targets.csv", "curves.csv", "throughput.csv"):
+    tables = sorted(path.name for path in tmp_path.glob("*.csv"))
+    assert tables == sorted(path.name for path in folder.glob("*.csv"))
+    for name in tables:
         ours, theirs = (pd.read_csv(io.StringIO((where / name).read_text())) for where in (tmp_path, folder))
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6)
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}

@@ -119,3 +119,58 @@ def test_steps_follow_n():
     assert budget(epochs=2).steps_for(49) == math.ceil(98 / 16)
     clamped = budget(epochs=None, steps={"min": 10, "per_label": 0.5, "max": 40})
     assert [clamped.steps_for(n) for n in (4, 50, 1000)] == [10, 25, 40]
+
+
+class Linear(nn.Module):
+    """A model of two weights, for updates by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[1.0, -2.0]]))
+
+    def forward(self, images):
+        return images.flatten(1)[:, :2] @ self.weight.T
+
+
+def steps_by_hand(count, table, update):
+    """Weights after `count` steps whose gradient is 3 and 4 always."""
+    slot = make_slot(0)
+    slot.model = Linear()
+    direction = torch.tensor([[3.0, 4.0]])
+    slot.objective = lambda model, _: ((model.weight * direction).sum(), torch.zeros(()))
+    train([slot], table, count, CPU)
+    expected, memory = torch.tensor([[1.0, -2.0]]), torch.zeros(1, 2)
+    for _ in range(count):
+        expected, memory = update(expected, memory, direction)
+    torch.testing.assert_close(slot.model.weight.detach(), expected)
+
+
+def test_rmsprop_has_the_constants_of_keras():
+    def update(weights, mean, gradient):
+        mean = 0.9 * mean + 0.1 * gradient**2
+        return weights - 0.001 * gradient / (mean.sqrt() + 1e-7), mean
+
+    table = Budget(optimizer="rmsprop", lr=0.001, batch=16, epochs=1, warmup=0.0, schedule="constant")
+    steps_by_hand(4, table, update)
+
+
+def test_clipping_bounds_the_norm_of_all_gradients():
+    def update(weights, _, gradient):
+        return weights - 0.1 * gradient / 5 * 0.5, _
+
+    table = Budget(lr=0.1, momentum=0.0, batch=16, epochs=1, warmup=0.0, schedule="constant", clip=0.5)
+    steps_by_hand(3, table, update)
+
+
+def test_a_short_remainder_joins_the_last_window():
+    slot = make_slot(0)
+    [training] = train([slot], budget(epochs=20), 45, CPU)
+    assert [entry["step"] for entry in slot.history] == [20, 45]
+    assert sum(window.images for window in training.windows) == training.images == 45 * 16
+
+
+def test_training_ends_early_where_its_curve_is_enough():
+    slot = make_slot(0)
+    slot.enough = lambda history: len(history) == 2
+    [training] = train([slot], budget(epochs=40), 100, CPU)
+    assert (training.steps, training.images, len(slot.history)) == (40, 640, 2)

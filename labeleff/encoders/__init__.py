@@ -1,11 +1,12 @@
 """Encoders: networks below the head, one small file each, built by name through the catalogue.
 
 An encoder is a module that maps float images (N, 3, H, W), normalised per channel, to features (N, dim) and has
-the attribute `dim`.
+the attribute `dim`. A reader does the same for stories.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 
 from labeleff import catalogue
 from labeleff.cell import Spec
+from labeleff.errors import StudyError
+from labeleff.text import FIRST, TextShape
+from labeleff.vectors import initial_rows, read_vectors
 
 
 class Encoder(nn.Module):
@@ -25,11 +29,41 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
 
-def build_encoder(spec: Spec, seed: int) -> Encoder:
-    """The encoder named by `spec` with initial weights that depend on `seed` alone (made on the CPU)."""
+class Reader(Encoder):
+    """Stories (N, sentences + 1, length) of word numbers, the question in the last row, to features (N, dim)."""
+
+    def attention(self, tokens: Tensor) -> Tensor:
+        """How much each sentence counts for the features: (N, sentences), each row non-negative with sum 1."""
+        raise NotImplementedError
+
+    def head(self, outputs: int, seed: int) -> nn.Module:
+        """Features to scores of at least `outputs` answers; scores beyond are of words that are no answer."""
+        return linear_head(self.dim, outputs, seed)
+
+
+def start_from(table: Tensor, text: TextShape, path: str) -> None:
+    """Give an embedding table (rows, width) the ready vectors of the file `path`, if any, at its own scale."""
+    if path:
+        vocabulary = text.vocabulary
+        vectors = read_vectors(Path(path), vocabulary.words)
+        scale = float(table.detach()[FIRST:].std())
+        with torch.no_grad():
+            for place, row in initial_rows(vectors, vocabulary.words, table.shape[1], scale).items():
+                table[FIRST + place] = torch.from_numpy(row)
+
+
+def build_encoder(spec: Spec, seed: int, text: TextShape | None = None) -> Encoder:
+    """The encoder named by `spec` with initial weights that depend on `seed` alone (made on the CPU).
+
+    Readers are built for the `text` of their task. Raises StudyError where encoder and task don't go together.
+    """
+    reads, given = catalogue.lookup("encoder", spec.name).examples, "images" if text is None else "stories"
+    if reads != given:
+        raise StudyError(f"encoder {spec.label} reads {reads}, but its task has {given}")
+    build = catalogue.resolve("encoder", spec.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return cast(Encoder, catalogue.resolve("encoder", spec.name)(spec.options))
+        return cast(Encoder, build(spec.options) if text is None else build(spec.options, text))
 
 
 def linear_head(dim: int, outputs: int, seed: int) -> nn.Linear:

@@ -1,6 +1,6 @@
 """Protocols: how an encoder meets labels, one plain function a file.
 
-A trained protocol (`fit`) gets a copy of the encoder and exactly n labelled images. A frozen one (`fit`, with
+A trained protocol (`fit`) gets a copy of the encoder and exactly n labelled examples. A frozen one (`fit`, with
 `trained = False` in the catalogue) never sees the encoder: it gets exactly n features with their labels, for
 many label sets at once. Neither gets the test set; the runner scores what they return, once.
 """
@@ -21,16 +21,20 @@ from labeleff.tensors import Examples
 from labeleff.train import Progress
 
 Predictor = Callable[[Tensor], Tensor]
-"""Trained protocols: float images (B, 3, S, S); frozen ones: features (B, dim). To scores (B, classes)."""
+"""Trained protocols: float images (B, 3, S, S) or word numbers of stories; frozen ones: features (B, dim). To
+scores (B, classes)."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Exactly n labelled images, the number of classes, and the channel statistics of the training images."""
+    """Exactly n labelled images or stories, the number of classes, and the training images' channel statistics.
+
+    Stories have no `normalisation`.
+    """
 
     examples: Examples
     classes: int
-    normalisation: Normalisation
+    normalisation: Normalisation | None
 
 
 @dataclass(frozen=True)

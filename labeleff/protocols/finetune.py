@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder, linear_head
-from labeleff.pipeline import Batch, ResidentImages
+from labeleff.pipeline import Batch
 from labeleff.protocols import Fitted, Labelled
 from labeleff.seeding import stream_seed
+from labeleff.stories import resident
 from labeleff.train import Progress, Slot, train
 
 
@@ -27,7 +28,7 @@ def fit(
     progress: Progress,
 ) -> Fitted:
     """Train `encoder` (in place) and a new linear head on all n labels; the last step's weights are the result."""
-    images = ResidentImages(data.examples.images, data.normalisation, compute.device, augment=budget.augment, seed=seed)
+    examples = resident(data.examples.inputs, data.normalisation, compute.device, augment=budget.augment, seed=seed)
     labels = data.examples.labels.to(compute.device)
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -36,7 +37,7 @@ def fit(
         return F.cross_entropy(logits, target), (logits.argmax(1) == target).sum()
 
     model = nn.Sequential(encoder, linear_head(encoder.dim, data.classes, stream_seed("class head", seed)))
-    slot = Slot(model, images, objective, seed)
+    slot = Slot(model, examples, objective, seed)
     [training] = train([slot], budget, budget.steps_for(len(data.examples)), compute, progress)
     model.eval()
     last = training.history[-1]

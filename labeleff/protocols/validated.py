@@ -1,0 +1,126 @@
+"""Fine-tuning with a validation set: a share of the n labelled examples is set aside and never trained on.
+
+Every window (an epoch) is scored on it. The weights kept are those of the best window, by accuracy and then by
+loss; `keep = "last"` only watches. With `stop`, training ends once every validation example was right in two
+windows in a row.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from labeleff.cell import Budget, OptionValue
+from labeleff.counter import permutations
+from labeleff.device import Compute
+from labeleff.encoders import Encoder, Reader, linear_head
+from labeleff.errors import PluginError
+from labeleff.pipeline import Batch
+from labeleff.protocols import Fitted, Labelled
+from labeleff.seeding import stream_seed
+from labeleff.stories import Resident, resident
+from labeleff.train import Progress, Slot, train
+
+BLOCK = 250
+"""Validation examples scored at once."""
+
+RUN = 50
+"""Successive questions of stories that go to the validation set together."""
+
+State = dict[str, Tensor]
+Entry = dict[str, float]
+
+
+def _merit(entry: Entry) -> tuple[float, float]:
+    return entry["validation_accuracy"], -entry["validation_loss"]
+
+
+def _perfect(history: list[Entry]) -> bool:
+    """Every validation example right in the last two windows."""
+    return len(history) > 1 and all(entry["validation_accuracy"] == 1 for entry in history[-2:])
+
+
+@dataclass
+class _Watch:
+    """Scores the validation examples, and keeps the weights of the best window."""
+
+    examples: Resident
+    labels: Tensor
+    compute: Compute
+    best: tuple[float, float] = (-1.0, 0.0)
+    state: State = field(default_factory=dict)
+
+    def __call__(self, model: nn.Module) -> Entry:
+        loss = right = 0.0
+        with torch.no_grad(), self.compute.autocast():
+            for batch in self.examples.plain_batches(BLOCK):
+                scores = model(self.compute.arrange(batch.images)).float()
+                target = self.labels[batch.samples]
+                loss += float(F.cross_entropy(scores, target, reduction="sum"))
+                right += float((scores.argmax(1) == target).sum())
+        count = len(self.labels)
+        entry = {"validation_loss": loss / count, "validation_accuracy": right / count}
+        if _merit(entry) > self.best:
+            self.best = _merit(entry)
+            self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        return entry
+
+
+def split(count: int, share: float, seed: int, run: int = 1) -> tuple[Tensor, Tensor]:
+    """Sorted positions of 0..count-1 to train on and to validate with, at least one each.
+
+    The validation set is drawn in runs of `run` successive positions. Questions about one story follow each other, so
+    with runs hardly any validation story is known from training.
+    """
+    held = max(1, round(share * count))
+    if held >= count:
+        raise PluginError(f"validated: {held} of {count} labels would be set aside; nothing is left to train on")
+    blocks = -(-count // run)
+    order = permutations(stream_seed("validation", seed), torch.zeros(1, dtype=torch.int64), blocks)[0]
+    places = (order[:, None] * run + torch.arange(run)).flatten()
+    places = places[places < count]
+    return places[held:].sort().values, places[:held].sort().values
+
+
+def fit(
+    data: Labelled,
+    encoder: Encoder,
+    seed: int,
+    budget: Budget,
+    options: Mapping[str, OptionValue],
+    compute: Compute,
+    progress: Progress,
+) -> Fitted:
+    """Train `encoder` (in place) and a new head on the n labels but the validation ones.
+
+    Options: `holdout`, the share set aside; `keep`; `stop`.
+    """
+    together = RUN if data.normalisation is None else 1
+    trained, held = split(len(data.examples), float(options["holdout"]), seed, together)
+    inputs, labels = data.examples.inputs, data.examples.labels
+    examples = resident(inputs[trained], data.normalisation, compute.device, augment=budget.augment, seed=seed)
+    target = labels[trained].to(compute.device)
+
+    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        scores, right = model(batch.images).float(), target[batch.samples]
+        return F.cross_entropy(scores, right), (scores.argmax(1) == right).sum()
+
+    validation = resident(inputs[held], data.normalisation, compute.device)
+    watch = _Watch(validation, labels[held].to(compute.device), compute)
+    head_seed = stream_seed("class head", seed)
+    head = encoder.head if isinstance(encoder, Reader) else functools.partial(linear_head, encoder.dim)
+    model = nn.Sequential(encoder, head(data.classes, head_seed))
+    slot = Slot(model, examples, objective, seed, watch=watch, enough=_perfect if options["stop"] else None)
+    [training] = train([slot], budget, budget.steps_for(len(trained)), compute, progress)
+    kept = training.history[-1]
+    if options["keep"] == "best":
+        kept = max(training.history, key=_merit)
+        model.load_state_dict(watch.state)
+    model.eval()
+    names = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
+    return Fitted(model, training, {**{name: kept[name] for name in names}, "validation_count": len(held)})
