@@ -48,6 +48,12 @@ def test_the_example_table_gives_what_is_quoted(command, tmp_path):
     assert quoted in (tmp_path / "runs" / "runs-utility" / "report.md").read_text()
 
 
+def test_quotations_of_the_committed_report_are_in_it():
+    quoted = re.findall(r"^> (- .*)$", TEXT, re.MULTILINE)
+    assert quoted
+    assert set(quoted) <= set((ROOT / "reports" / "cifar10-small" / "report.md").read_text().splitlines())
+
+
 def test_python_gives_what_is_quoted():
     """The comments of the example have the rounded numbers of what it returns."""
     [code] = [text for text in blocks("python") if "labeleff.invert" in text]
