@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from labeleff import families
-from labeleff.average import BOOTSTRAPS
+from labeleff.average import BOOTSTRAPS, MODEL_SHARE
 from labeleff.bayes import DRAWS
 from labeleff.curve import BAYES
 from labeleff.markdown import ENDLESS, OPEN
@@ -75,9 +75,9 @@ def _intervals(measured: Measured) -> str:
     whole = f"in which {_RESAMPLED[measured.shared]}; variances are moderated ({PRIOR_DF:g} prior degrees of freedom)"
     if measured.method == BAYES:
         return (
-            f"Those of U average the ends from {BOOTSTRAPS:,} joint replicates of both curves and from "
-            f"{DRAWS:,} curves of the average, {whole}. `{OPEN}` is an end that the ladder can't measure; "
-            f"`{ENDLESS}`: the curve may never get there."
+            f"Those of U weigh the ends from {BOOTSTRAPS:,} joint replicates of both curves "
+            f"({100 * (1 - MODEL_SHARE):.0f} % inside the ladder) and from {DRAWS:,} curves of the average, {whole}. "
+            f"`{OPEN}` is an end that the ladder can't measure; `{ENDLESS}`: the curve may never get there."
         )
     if measured.method in _INTERPOLATED:
         return (
@@ -97,11 +97,10 @@ def _curve(method: str) -> str:
         )
     if method == BAYES:
         return (
-            "an average of saturating curves, weighted by how well they fit, with room for what none of them fits. "
-            "Between the rungs n1 is that of a monotone cubic (PCHIP) in ln n through the isotonic means, and its "
-            "interval lies between the cubic's and the average's; beyond the last rung the average alone speaks. There "
-            "its label counts were too low by 30 % in the median on real curves, and past "
-            f"{FAR:g} times the last rung off by a factor of 2 to 3 in the mean."
+            "between the rungs a monotone cubic (PCHIP) in ln n through the isotonic mean accuracies, beyond the last "
+            "one an average of saturating curves, weighted by how well they fit, with room for what none of them "
+            "fits. Beyond the ladder it was early on real curves (by 30 % of the labels in the median), and past "
+            f"{FAR:g} times the last rung off by a factor of 3 in the mean."
         )
     names = families.FAMILIES[method].names
     formula = families.FAMILIES[method].template.format(**{name: name for name in names})

@@ -145,7 +145,7 @@ def level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
     gathered: dict[int, list[float]] = {}
     for run in sorted(rung):
         gathered.setdefault(run[axis], []).append(rung[run])
-    return {level: float(np.mean(values)) for level, values in gathered.items()}
+    return {level: math.fsum(values) / len(values) for level, values in gathered.items()}
 
 
 def means(runs: Runs) -> Array:
