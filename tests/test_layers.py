@@ -10,7 +10,7 @@ LAYERS = [
     {"cell", "seeding", "places", "files", "collection"},
     {"record", "complaint"},
     {"asked"},
-    {"ladder", "stats", "rungs", "interpolation", "families", "saturating", "bayes", "catalogue"},
+    {"ladder", "stats", "rungs", "interpolation", "shapes", "families", "saturating", "bayes", "catalogue"},
     {"noise"},
     {"inversion"},
     {"average"},
