@@ -64,8 +64,6 @@ def _document(results: Results, findings: Findings, names: dict[Place, list[str]
             "numbers mean nothing."
         )
     yield "## Verdict"
-    if told.verdict:
-        yield "\n".join(f"- {text}" for text in told.verdict)
     if not findings.comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
         yield (
@@ -73,8 +71,10 @@ def _document(results: Results, findings: Findings, names: dict[Place, list[str]
             f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
         )
     yield from sections.verdicts(findings)
+    if told.verdict:
+        yield "\n".join(f"- {text}" for text in told.verdict)
     flags = shortcomings.flags(results, findings) if results.ladders else []
-    yield from sections.weak_points([*told.weak, *flags])
+    yield from sections.weak_points([*flags, *told.weak])
     for place in results.ladders:
         yield from sections.section(findings, place, names[place])
         yield from _pretexts(results, place)
