@@ -8,38 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from scipy import special
 
 from labeleff.errors import CurveError
+from labeleff.intervals import Estimate, rung_estimates
 from labeleff.stats import (
-    Factor,
     Run,
     Runs,
     check_level,
-    factors,
     level_means,
     means,
     paired_differences,
-    total_variance,
 )
 
 Pairing = Literal["run", "draw", "none"]
 """What makes a pair: the same draw and seed, the same draw (means over its seeds), or nothing."""
 FLAT = 1e-12
 """Accuracies closer than this are equal: the rest is rounding."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with the variance of that mean and its degrees of freedom."""
-
-    mean: float
-    variance: float
-    df: float
 
 
 @dataclass(frozen=True)
@@ -106,36 +94,6 @@ def _draw_means(rung: Mapping[Run, float]) -> dict[int, float]:
     """Mean over the seeds of every draw; where draws have one run each these are the means."""
     single = {draw: rung[draw, seed] for draw, seed in sorted(rung)}
     return single if len(single) == len(rung) else level_means(rung, 0)
-
-
-def rung_estimates(runs: Runs) -> dict[int, Estimate]:
-    """Means of the rungs with moderated variances, as in labeleff.stats.mean_intervals; empty without spread.
-
-    Degrees of freedom are fewer than there where nested draws make the rungs' noise alike: rungs that move together
-    tell a variance once.
-    """
-    parts = [replace(part, df=np.minimum(part.df, _effective_df(part))) for part in factors(runs)]
-    if not parts:
-        return {}
-    rows = zip(sorted(runs), means(runs), *total_variance(parts), strict=True)
-    return {n: Estimate(float(mean), float(variance), float(df)) for n, mean, variance, df in rows}
-
-
-def _effective_df(part: Factor) -> float:
-    """Degrees of freedom in all rungs together: of k levels' residuals as often as there are independent rungs.
-
-    k tr(C)^2 / tr(C^2) for the correlations C between rungs (Box 1954, Ann. Math. Stat. 25), both traces without the
-    bias that few levels give them (Huynh and Feldt 1976, J. Educ. Stat. 1), and within what is possible.
-    """
-    lengths = np.sqrt((part.loadings**2).sum(axis=1))
-    rows = part.loadings[lengths > 0] / lengths[lengths > 0, None]
-    rungs, k = len(rows), len(part.levels) - 1.0
-    if rungs < 2 or k < 2:
-        return k
-    size, square = float(rungs**2), float(((rows @ rows.T) ** 2).sum())
-    alike = k * square - size
-    apart = (k + 1) * size - 2 * square
-    return k * (min(max(apart / alike, 1.0), rungs) if alike > 0 else rungs)
 
 
 def ladder_values(runs: Runs) -> dict[Run, float]:

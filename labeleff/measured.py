@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from labeleff.asked import Cost
 from labeleff.differences import Differences, compare
-from labeleff.stats import MeanInterval, Runs, mean_intervals
+from labeleff.intervals import MeanInterval, mean_intervals
+from labeleff.stats import Runs
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from labeleff.differences import Difference, compare, pairs, rung_estimates
+from labeleff.differences import Difference, compare, pairs
 from labeleff.errors import OptionError
+from labeleff.intervals import rung_estimates
 from labeleff.stats import PRIOR_DF, Array, Runs, check_level, factors
 from labeleff.variance import Split, split
 

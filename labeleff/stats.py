@@ -161,32 +161,6 @@ def total_variance(parts: Sequence[Factor]) -> tuple[Array, Array]:
     return total, total**2 / (variances**2 / dfs).sum(axis=0)
 
 
-@dataclass(frozen=True)
-class MeanInterval:
-    """Mean accuracy of one rung with its Student-t interval; the ends are None where runs are too few."""
-
-    n: int
-    mean: float
-    low: float | None
-    high: float | None
-    standard_error: float | None
-
-
-def mean_intervals(runs: Runs, *, level: float = 0.90) -> list[MeanInterval]:
-    """Student-t intervals of the rungs' means from moderated variances, in rising order of label counts."""
-    check_level(level)
-    ns, centres, parts = sorted(runs), means(runs), factors(runs)
-    if not parts:
-        return [MeanInterval(n, float(m), None, None, None) for n, m in zip(ns, centres, strict=True)]
-    variance, df = total_variance(parts)
-    errors = np.sqrt(variance)
-    widths = special.stdtrit(df, 0.5 + level / 2) * errors
-    return [
-        MeanInterval(n, float(m), float(m - w), float(m + w), float(e))
-        for n, m, w, e in zip(ns, centres, widths, errors, strict=True)
-    ]
-
-
 def paired_differences(baseline: Runs, arm: Runs) -> dict[int, dict[Run, float]]:
     """Accuracy of the arm minus the baseline's, run by run, at rungs and runs that both have."""
     shared = {

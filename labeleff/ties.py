@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from labeleff.differences import Estimate, check_runs, gaps, rung_estimates
+from labeleff.differences import check_runs, gaps
 from labeleff.errors import OptionError
+from labeleff.intervals import Estimate, rung_estimates
 from labeleff.seeding import generator
 from labeleff.stats import PRIOR_DF, Array, Runs, check_level, means
 

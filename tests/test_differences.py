@@ -11,7 +11,8 @@ from scipy import stats as reference
 from labeleff import stats
 from labeleff.differences import compare, ladder_values, pairs
 from labeleff.errors import CurveError, OptionError
-from labeleff.stats import FLOOR, mean_intervals, paired_differences
+from labeleff.intervals import mean_intervals
+from labeleff.stats import FLOOR, paired_differences
 
 NS = [50, 100, 200, 400, 800]
 

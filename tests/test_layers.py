@@ -15,7 +15,7 @@ LAYERS = [
     {"inversion"},
     {"average"},
     {"curve"},
-    {"utilities", "selfstudy", "differences", "variance", "power", "ties", "diagnostics"},
+    {"utilities", "selfstudy", "intervals", "differences", "variance", "power", "ties", "diagnostics"},
     {"break_even", "mean_ratio", "reading"},
     {"delimited", "runs_table"},
     {"runs_rows"},

@@ -7,11 +7,11 @@ import pytest
 from scipy import stats as reference
 
 from labeleff.errors import OptionError
+from labeleff.intervals import mean_intervals
 from labeleff.stats import (
     FLOOR,
     PRIOR_DF,
     factors,
-    mean_intervals,
     means,
     moderated_variance,
     paired_differences,
@@ -79,12 +79,15 @@ def test_a_rung_with_one_run_borrows_its_variance() -> None:
     assert high[1] - high[0] > low[1] - low[0]  # type: ignore[operator]
 
 
-def test_coverage_of_the_mean_interval() -> None:
+@pytest.mark.parametrize("alike", [0.0, 1.0])
+def test_coverage_of_the_mean_interval(alike: float) -> None:
+    """Also where nested draws move all rungs together: five rungs then tell a variance but once."""
     rng = np.random.default_rng(1)
     true = np.linspace(0.4, 0.8, 5)
     hits = []
     for _ in range(400):
-        table = true + 0.03 * rng.standard_normal((3, 5))
+        common, own = rng.standard_normal((3, 1)), rng.standard_normal((3, 5))
+        table = true + 0.03 * (np.sqrt(alike) * common + np.sqrt(1 - alike) * own)
         hits += [i.low <= t <= i.high for i, t in zip(mean_intervals(runs_of(table)), true, strict=True)]
     assert 0.86 < np.mean(hits) < 0.94
 
