@@ -120,16 +120,29 @@ class Errors:
         return np.asarray(baseline @ self.gain.T + self.rest)
 
 
-def errors_given(baseline: Runs, arm: Runs, own: str, count: int) -> Errors | None:
-    """`count` draws of the arm's errors; None where either shows no noise.
+@dataclass(frozen=True)
+class SharedNoise:
+    """The baseline's noise, worked out once for all arms that are measured against it."""
 
-    Errors of both are jointly normal up to the Student factors of `stats.resample`, whose replicates are turned
-    into conditional ones by adding what the baseline's errors explain (Matheron's rule). The streams are those of
-    the arm's name `own` and of the draws, so that an arm's numbers don't depend on which others are looked at.
-    """
-    base, other = factors(baseline), factors(arm)
-    first, second = resample(baseline, BASELINE, count=count), resample(arm, own, count=count)
-    if first is None or second is None:
-        return None
-    gain = linalg.solve(_covariance(base), _cross(base, other), assume_a="pos").T
-    return Errors(gain, second - means(arm) - (first - means(baseline)) @ gain.T)
+    parts: Sequence[Factor]
+    errors: Array
+    """(S, R): draws of its means' errors."""
+
+    def given(self, arm: Runs, own: str) -> Errors | None:
+        """Draws of the arm's errors; None where it shows no noise.
+
+        Errors of both are jointly normal up to the Student factors of `stats.resample`, whose replicates are turned
+        into conditional ones by adding what the baseline's errors explain (Matheron's rule). The streams are those
+        of the arm's name `own` and of the draws, so that an arm's numbers don't depend on which others are looked at.
+        """
+        drawn = resample(arm, own, count=len(self.errors))
+        if drawn is None:
+            return None
+        gain = linalg.solve(_covariance(self.parts), _cross(self.parts, factors(arm)), assume_a="pos").T
+        return Errors(gain, drawn - means(arm) - self.errors @ gain.T)
+
+
+def shared_noise(baseline: Runs, count: int) -> SharedNoise | None:
+    """`count` draws of the baseline's errors; None where it shows no noise."""
+    drawn = resample(baseline, BASELINE, count=count)
+    return None if drawn is None else SharedNoise(factors(baseline), drawn - means(baseline))

@@ -17,7 +17,7 @@ from labeleff import bayes
 from labeleff.curve import BAYES, check_method, fitted, needs_fractions
 from labeleff.errors import CurveError
 from labeleff.inversion import Fitted, Goals, Inversion, Kind, Solution
-from labeleff.noise import BASELINE, errors_given, of_runs
+from labeleff.noise import BASELINE, Errors, of_runs, shared_noise
 from labeleff.rungs import check_fraction
 from labeleff.stats import Run, Runs, check_level, means, resample
 
@@ -160,13 +160,17 @@ def utilities(
         return {}
     for arm in arms.values():
         check_runs(baseline, arm, method)
-    curve = fitted(of_runs(baseline, BASELINE), method)
-    return {name: _against(curve, baseline, name, arm, level) for name, arm in arms.items() if arm}
+    curve, noise = fitted(of_runs(baseline, BASELINE), method), shared_noise(baseline, bayes.DRAWS)
+    found = {}
+    for name, arm in arms.items():
+        if arm:
+            errors = None if noise is None else noise.given(arm, name)
+            found[name] = _against(curve, baseline, name, arm, errors, level)
+    return found
 
 
-def _against(curve: Fitted, baseline: Runs, name: str, arm: Runs, level: float) -> ArmUtility:
+def _against(curve: Fitted, baseline: Runs, name: str, arm: Runs, errors: Errors | None, level: float) -> ArmUtility:
     ns, centres = sorted(arm), means(arm)
-    errors = errors_given(baseline, arm, name, bayes.DRAWS)
     goals = Goals(centres) if errors is None else Goals(centres, resample(arm, name), errors)
     solution = curve.solve(goals, level)
     if errors is None:

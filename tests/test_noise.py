@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeleff.noise import ASSUMED_SD, BASELINE, OFFSET_SHARE, errors_given, of_groups, of_runs
+from labeleff.noise import ASSUMED_SD, BASELINE, OFFSET_SHARE, Errors, of_groups, of_runs, shared_noise
 from labeleff.rungs import checked_rungs
 from labeleff.stats import means, resample
 
@@ -21,6 +21,12 @@ def runs(seed: int, luck: np.ndarray | None = None, draws: int = 4, first: int =
         n: {(first + d, 0): float(0.4 + 0.1 * k + common[d] + 0.02 * rng.standard_normal()) for d in range(draws)}
         for k, n in enumerate(NS)
     }
+
+
+def given(base: Table, arm: Table, own: str, count: int) -> Errors | None:
+    noise = shared_noise(base, count)
+    assert noise is not None
+    return noise.given(arm, own)
 
 
 LUCK = 0.05 * np.array([1.0, -1.0, 0.5, -0.5])
@@ -39,13 +45,14 @@ def test_covariance_of_groups_is_moderated_and_has_a_common_offset() -> None:
 
 
 def test_one_run_a_rung_has_an_assumed_noise_and_no_replicates() -> None:
-    for found in (
-        of_groups(checked_rungs([10, 20], [[0.2], [0.4]])),
-        of_runs({10: {(0, 0): 0.2}, 20: {(0, 0): 0.4}}, "x"),
-    ):
+    alone = {10: {(0, 0): 0.2}, 20: {(0, 0): 0.4}}
+    for found in (of_groups(checked_rungs([10, 20], [[0.2], [0.4]])), of_runs(alone, "own")):
         assert found.draw(10) is None
         assert (found.variance >= ASSUMED_SD**2).all()
-    assert errors_given({10: {(0, 0): 0.2}}, runs(1), "arm", 10) is None
+    assert shared_noise(alone, 10) is None
+    noise = shared_noise(runs(1), 10)
+    assert noise is not None
+    assert noise.given(alone, "arm") is None
 
 
 def test_covariance_of_runs_is_that_of_their_replicates() -> None:
@@ -68,7 +75,7 @@ def test_few_replicates_are_the_first_of_many() -> None:
 
 def test_errors_of_an_arm_follow_the_baselines_by_the_draws_they_share() -> None:
     base, arm = runs(1, LUCK), runs(2, LUCK)
-    found = errors_given(base, arm, "arm", 40_000)
+    found = given(base, arm, "arm", 40_000)
     first, second = resample(base, BASELINE, count=40_000), resample(arm, "arm", count=40_000)
     assert found is not None
     assert first is not None
@@ -85,14 +92,14 @@ def test_errors_of_an_arm_follow_the_baselines_by_the_draws_they_share() -> None
 
 
 def test_arms_without_a_draw_in_common_have_nothing_in_common() -> None:
-    found = errors_given(runs(1, LUCK), runs(2, LUCK, first=10), "arm", 100)
+    found = given(runs(1, LUCK), runs(2, LUCK, first=10), "arm", 100)
     assert found is not None
     assert (found.gain == 0).all()
 
 
 def test_an_arms_errors_do_not_depend_on_the_other_arms_name() -> None:
     base = runs(1, LUCK)
-    one, two = (errors_given(base, runs(2, LUCK), name, 200) for name in ("one", "two"))
+    one, two = (given(base, runs(2, LUCK), name, 200) for name in ("one", "two"))
     assert one is not None
     assert two is not None
     np.testing.assert_array_equal(one.gain, two.gain)
