@@ -9,7 +9,7 @@ from labeleff.comparison import Comparison
 from labeleff.diagnostics import Fall, disagreement, fall
 from labeleff.markdown import counts, listed, percent
 from labeleff.measured import Measured, Place
-from labeleff.noise import ASSUMED_SD, BASELINE, of_runs
+from labeleff.noise import ASSUMED_SD
 from labeleff.utilities import UtilityPoint
 
 SIGNIFICANT = 0.05
@@ -28,8 +28,7 @@ def flags(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -
 def _falls(measured: Measured, place: Place) -> Iterator[str]:
     found: dict[str, Fall] = {}
     for arm in measured.arms:
-        runs = measured.at(place, arm)
-        worst = fall(of_runs(runs, BASELINE if arm == measured.baseline else arm)) if len(runs) > 1 else None
+        worst = fall(measured.noisy(place, arm)) if len(measured.at(place, arm)) > 1 else None
         if worst is not None and _shown(worst):
             found[arm] = worst
     base = found.pop(measured.baseline, None)
@@ -65,8 +64,7 @@ def _disagreement(measured: Measured, place: Place, comparisons: Sequence[Compar
     points = [(item.arm, point) for item in comparisons for point in item.points if _given(point)]
     if not points:
         return
-    curve = of_runs(measured.at(place, measured.baseline), BASELINE)
-    answers = disagreement(curve, [point.accuracy for _, point in points])
+    answers = disagreement(measured.noisy(place, measured.baseline), [point.accuracy for _, point in points])
     apart: dict[str, list[tuple[int, float, float]]] = {}
     for (arm, point), answer in zip(points, answers or [], strict=bool(answers)):
         assert point.n1 is not None

@@ -38,6 +38,22 @@ class Inversion:
     """Share of resampled curves that don't reach the target on the ladder, for "bayes" of the posterior's curves
     and for a family of its refits that don't reach it within 1000 times the last rung; None without an interval."""
 
+    @property
+    def value(self) -> float | None:
+        """`n` where it is a label count, measured or by a model; None where it is only a bound."""
+        return self.n if self.kind in ("inside", "extrapolated") else None
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Both ends of the interval, None on a side where nothing is known, or without noise."""
+        if self.p_above is None:
+            return None, None
+        return self.low or None, None if self.high == math.inf else self.high
+
+    def bound(self, first: float, last: float) -> float | None:
+        """What was measured of a target outside the ladder from `first` to `last`; None inside."""
+        return {"above": last, "extrapolated": last, "below": first}.get(self.kind)
+
 
 @dataclass(frozen=True)
 class Goals:
@@ -94,6 +110,11 @@ class Solution:
     """The largest label count measured."""
     ceiling: float
     """The label count over which nothing can be told: `last`, or farther where a model speaks."""
+
+    @property
+    def models(self) -> bool:
+        """A model speaks beyond the last rung."""
+        return self.ceiling > self.last
 
 
 class Fitted(Protocol):

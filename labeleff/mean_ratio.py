@@ -87,7 +87,7 @@ class _Mean:
         solution = arm.solution
         columns = [place for place, point in enumerate(arm.points) if point.n in ns]
         self.rows: list[UtilityPoint] = [arm.points[place] for place in columns]
-        self.cap = solution.last * (FAR if solution.ceiling > solution.last else 1.0)
+        self.cap = solution.last * (FAR if solution.models else 1.0)
         self.points = [solution.rows[place].n for place in columns]
         counts, weights = np.array(ns, dtype=float), _weights(ns)
 

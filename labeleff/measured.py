@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from labeleff.asked import Cost
 from labeleff.differences import Differences, compare
 from labeleff.intervals import MeanInterval, mean_intervals
+from labeleff.noise import BASELINE, NoisyMeans, of_runs
 from labeleff.stats import Runs
 
 
@@ -89,6 +90,10 @@ class Measured:
     def at(self, place: Place, arm: str) -> Runs:
         """Accuracy by label count and (draw, seed) of one arm; empty where it has none."""
         return self.runs.get((place, arm), {})
+
+    def noisy(self, place: Place, arm: str) -> NoisyMeans:
+        """The means of one arm with their noise, by the streams that stand for the arm everywhere."""
+        return of_runs(self.at(place, arm), BASELINE if arm == self.baseline else arm)
 
     def asked(self, place: Place, arm: str) -> Sequence[int]:
         """Rungs to report on: all of the place where runs were wanted, else those that the arm has."""

@@ -6,7 +6,6 @@ curves never reach the target there is none: the interval's lower end stands for
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -86,15 +85,14 @@ def saved(point: UtilityPoint, per_label: float) -> Reading:
 
 def inverted(row: Inversion, first: float, last: float, *, models: bool) -> Reading:
     """Labels at which a curve measured from `first` to `last` reaches a target; `models` beyond it or not."""
-    noisy = row.p_above is not None
-    value = row.n if row.kind in ("inside", "extrapolated") else None
+    low, high = row.ends
     return Reading(
         kind=row.kind,
-        value=value,
-        bound={"above": last, "extrapolated": last, "below": first}.get(row.kind),
-        low=(row.low or None) if noisy else None,
-        high=None if not noisy or row.high == math.inf else row.high,
-        interval=noisy,
+        value=row.value,
+        bound=row.bound(first, last),
+        low=low,
+        high=high,
+        interval=row.p_above is not None,
         factor=row.n / last if row.kind == "extrapolated" else None,
         p_never=row.p_above if models else None,
     )

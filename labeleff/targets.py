@@ -11,7 +11,6 @@ import numpy as np
 from labeleff.curve import extrapolates, fitted, needed
 from labeleff.inversion import Goals
 from labeleff.measured import Measured, Place
-from labeleff.noise import BASELINE, of_runs
 from labeleff.reading import Reading, inverted
 
 
@@ -66,7 +65,7 @@ def _labels(measured: Measured, place: Place, arm: str) -> Mapping[float, Readin
     runs = measured.at(place, arm)
     if len(runs) < needed(measured.method):
         return {}
-    curve = fitted(of_runs(runs, BASELINE if arm == measured.baseline else arm), measured.method)
+    curve = fitted(measured.noisy(place, arm), measured.method)
     solution = curve.solve(Goals(np.array(measured.targets)), measured.level)
     first, last, models = curve.measured.first, curve.measured.last, extrapolates(measured.method)
     rows = zip(measured.targets, solution.rows, strict=True)

@@ -177,10 +177,9 @@ def _against(curve: Fitted, baseline: Runs, name: str, arm: Runs, errors: Errors
         solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=())
     if _alike(baseline, arm):
         solution = _nothing_saved(solution, ns, certain=same(baseline, arm))
-    ends = [_ends(solution, k, curve.measured.first) for k in range(len(ns))]
     points = [
-        _point(n, row, float(centre), baseline, len(arm[n]), end, solution.ceiling > solution.last)
-        for n, row, centre, end in zip(ns, solution.rows, centres, ends, strict=True)
+        _point(n, solution, column, float(centre), baseline, len(arm[n]))
+        for column, (n, centre) in enumerate(zip(ns, centres, strict=True))
     ]
     return ArmUtility(points, solution)
 
@@ -198,48 +197,26 @@ def _nothing_saved(solution: Solution, ns: Sequence[int], *, certain: bool) -> S
     return replace(solution, rows=found, samples=samples)
 
 
-@dataclass(frozen=True)
-class _Ends:
-    """Ends of an interval of n1 with what is behind them."""
-
-    low: float | None
-    high: float | None
-    low_bound: bool
-    high_bound: bool
-    p_above: float
-    p_below: float
-
-
-def _ends(solution: Solution, column: int, first: float) -> _Ends | None:
-    """Of one rung; None where there is no interval."""
-    row = solution.rows[column]
-    if row.p_above is None or row.low is None or row.high is None:
-        return None
+def _outside(solution: Solution, column: int) -> tuple[float | None, float | None]:
+    """Shares of one rung's replicates over and under the baseline's ladder; None where there is no interval."""
+    if solution.rows[column].p_above is None:
+        return None, None
     sample = solution.samples[0][:, column]
-    return _Ends(
-        low=row.low or None,
-        high=None if row.high == math.inf else row.high,
-        low_bound=row.low >= solution.ceiling,
-        high_bound=row.high <= first and row.kind == "below",
-        p_above=float((sample > solution.last).mean()),
-        p_below=float((sample == 0).mean()),
-    )
+    return float((sample > solution.last).mean()), float((sample == 0).mean())
 
 
-def _point(
-    n: int, row: Inversion, accuracy: float, baseline: Runs, runs: int, ends: _Ends | None, models: bool
-) -> UtilityPoint:
-    first, last = float(min(baseline)), float(max(baseline))
-    bound = {"above": last, "extrapolated": last, "below": first}.get(row.kind)
-    n1 = row.n if row.kind in ("inside", "extrapolated") else None
-    low, high = (None, None) if ends is None else (ends.low, ends.high)
+def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: Runs, runs: int) -> UtilityPoint:
+    row, first, last = solution.rows[column], float(min(baseline)), float(max(baseline))
+    n1, bound, (low, high) = row.value, row.bound(first, last), row.ends
+    noisy = row.p_above is not None
+    above, below = _outside(solution, column)
     flags = [
-        ("no interval", ends is None),
+        ("no interval", not noisy),
         ("few runs", min(runs, *(len(rung) for rung in baseline.values())) < 3),
-        ("bound", row.kind in ("above", "below")),
+        ("bound", n1 is None),
         ("extrapolated", row.kind == "extrapolated"),
         ("far", row.kind == "extrapolated" and row.n > FAR * last),
-        ("wide", n1 is not None and ends is not None and (low is None or high is None or high > WIDE * low)),
+        ("wide", n1 is not None and noisy and (low is None or high is None or high > WIDE * low)),
     ]
     return UtilityPoint(
         n=n,
@@ -254,11 +231,11 @@ def _point(
         bound=None if bound is None else bound / n - 1,
         low=None if low is None else low / n - 1,
         high=None if high is None else high / n - 1,
-        low_bound=ends is not None and ends.low_bound,
-        high_bound=ends is not None and ends.high_bound,
-        p_above=None if ends is None else ends.p_above,
-        p_below=None if ends is None else ends.p_below,
-        p_never=row.p_above if ends is not None and models else None,
+        low_bound=low is not None and low >= solution.ceiling,
+        high_bound=high is not None and high <= first and row.kind == "below",
+        p_above=above,
+        p_below=below,
+        p_never=row.p_above if solution.models else None,
         runs=runs,
         flags=tuple(text for text, holds in flags if holds),
     )
