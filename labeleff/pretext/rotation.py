@@ -14,10 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.cell import Budget, OptionValue
-from labeleff.counter import permutations
 from labeleff.device import Compute
 from labeleff.encoders import Encoder, linear_head
-from labeleff.errors import PluginError
+from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
 from labeleff.pretext import Pretrained, Unlabelled
 from labeleff.seeding import stream_seed
@@ -54,11 +53,8 @@ def pretrain(
     A share `holdout` of the images (at least one, never trained on, never test images) gives `heldout_accuracy`.
     """
     count = int(data.images.shape[0])
-    held = max(1, round(float(options["holdout"]) * count))
-    if held >= count:
-        raise PluginError(f"rotation: {held} of {count} images would be held out; nothing is left to train on")
-    shuffled = permutations(stream_seed("holdout", seed), torch.zeros(1, dtype=torch.int64), count)[0]
-    parts = shuffled[held:].sort().values, shuffled[:held].sort().values
+    what = "rotation: {held} of {count} images would be held out"
+    parts = hold_out(count, float(options["holdout"]), stream_seed("holdout", seed), what)
     images = ResidentImages(
         data.images[parts[0]],
         data.normalisation,

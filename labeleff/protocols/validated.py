@@ -16,10 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.cell import Budget, OptionValue
-from labeleff.counter import permutations
 from labeleff.device import Compute
 from labeleff.encoders import Encoder, Reader, linear_head
-from labeleff.errors import PluginError
+from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch
 from labeleff.protocols import Fitted, Labelled
 from labeleff.seeding import stream_seed
@@ -77,14 +76,8 @@ def split(count: int, share: float, seed: int, run: int = 1) -> tuple[Tensor, Te
     The validation set is drawn in runs of `run` successive positions. Questions about one story follow each other, so
     with runs hardly any validation story is known from training.
     """
-    held = max(1, round(share * count))
-    if held >= count:
-        raise PluginError(f"validated: {held} of {count} labels would be set aside; nothing is left to train on")
-    blocks = -(-count // run)
-    order = permutations(stream_seed("validation", seed), torch.zeros(1, dtype=torch.int64), blocks)[0]
-    places = (order[:, None] * run + torch.arange(run)).flatten()
-    places = places[places < count]
-    return places[held:].sort().values, places[:held].sort().values
+    what = "validated: {held} of {count} labels would be set aside"
+    return hold_out(count, share, stream_seed("validation", seed), what, run)
 
 
 def fit(
