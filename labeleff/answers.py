@@ -13,24 +13,21 @@ from typing import TYPE_CHECKING, Any
 from labeleff import catalogue
 from labeleff.record import Record
 from labeleff.results import Results
-from labeleff.tables import to_csv
+from labeleff.tables import columns, to_csv
+from labeleff.tables import frame as whole_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def _columns(text: str) -> list[str]:
-    return text.split()
-
-
 FAILED_OVER = 0.05
 """Error over which a task counts as failed."""
 
-COLUMNS = _columns(
+COLUMNS = columns(
     "task encoder arm n size provenance draw seed status accuracy error passed chosen chance test_count "
     "validation_accuracy validation_loss validation_count kept_epoch epochs seconds"
 )
-CURVES = _columns(
+CURVES = columns(
     "task encoder arm n draw seed epoch step loss accuracy validation_loss validation_accuracy lowest_loss "
     "highest_accuracy lowest_validation_loss highest_validation_accuracy"
 )
@@ -41,6 +38,15 @@ EXTREMES = {
     "lowest_validation_loss": ("validation_loss", min),
     "highest_validation_accuracy": ("validation_accuracy", max),
 }
+
+
+def accuracy_of(record: Record) -> float | None:
+    """Of one run, in 0..1; None where it failed."""
+    return record.metrics.get("accuracy") if record.status == "ok" else None
+
+
+def _passes(accuracy: float | None) -> bool:
+    return accuracy is not None and round(1 - accuracy, 9) <= FAILED_OVER
 
 
 @dataclass(frozen=True)
@@ -57,12 +63,12 @@ class Answers:
     @property
     def accuracy(self) -> float | None:
         """Of the chosen run, in 0..1; None where every run failed."""
-        return self.chosen.metrics.get("accuracy") if self.chosen.status == "ok" else None
+        return accuracy_of(self.chosen)
 
     @property
     def passed(self) -> bool:
         """Whether the error is at most 5 %; a run that failed answered nothing."""
-        return self.accuracy is not None and round(1 - self.accuracy, 9) <= FAILED_OVER
+        return _passes(self.accuracy)
 
     @property
     def name(self) -> str:
@@ -97,21 +103,16 @@ def _chosen(records: Sequence[Record]) -> Record:
 
 def provenance(results: Results, task: str) -> str:
     """Where a task's stories came from, as its run entry says."""
-    facts = (run.tasks[task].get("provenance") for run in reversed(results.runs) if task in run.tasks)
-    return str(next(facts, ""))
+    return str(results.fact(task, "provenance") or "")
 
 
 def frame(results: Results, found: Sequence[Answers]) -> pd.DataFrame:
     """One row a run: test accuracy and error in 0..1, and what its validation stories said."""
-    import pandas as pd
-
-    rows = [_row(results, answers, record) for answers in found for record in answers.records]
-    counts = dict.fromkeys(("n", "draw", "seed", "test_count", "validation_count"), "Int64")
-    return pd.DataFrame(rows, columns=COLUMNS).astype(counts)
+    return whole_frame([_row(results, answers, record) for answers in found for record in answers.records], COLUMNS)
 
 
 def _row(results: Results, answers: Answers, record: Record) -> dict[str, Any]:
-    accuracy = record.metrics.get("accuracy") if record.status == "ok" else None
+    accuracy = accuracy_of(record)
     told, training = record.train_metrics, record.training
     return {
         "task": answers.name,
@@ -125,7 +126,7 @@ def _row(results: Results, answers: Answers, record: Record) -> dict[str, Any]:
         "status": record.status,
         "accuracy": accuracy,
         "error": None if accuracy is None else 1 - accuracy,
-        "passed": accuracy is not None and round(1 - accuracy, 9) <= FAILED_OVER,
+        "passed": _passes(accuracy),
         "chosen": record is answers.chosen,
         "chance": results.chance(answers.task),
         "test_count": record.test_count,
@@ -166,10 +167,8 @@ def _epochs(answers: Answers, record: Record) -> Iterator[dict[str, Any]]:
 
 def curves(found: Sequence[Answers]) -> pd.DataFrame:
     """Loss and accuracy of training and validation, one row a run and epoch."""
-    import pandas as pd
-
     rows = [row for answers in found for record in answers.records for row in _epochs(answers, record)]
-    return pd.DataFrame(rows, columns=CURVES).astype({"step": "Int64"})
+    return whole_frame(rows, CURVES)
 
 
 def csvs(results: Results, found: Sequence[Answers]) -> dict[str, bytes]:

@@ -110,7 +110,7 @@ def _weak(group: Sequence[Answers], who: str) -> Iterator[str]:
 
 
 def _accuracies(item: Answers) -> list[float]:
-    return [value for record in item.records if (value := record.metrics.get("accuracy")) is not None]
+    return [value for record in item.records if (value := answers.accuracy_of(record)) is not None]
 
 
 def _spread(item: Answers) -> float:
@@ -147,7 +147,7 @@ def _section(results: Results, group: Sequence[Answers], who: str, names: Sequen
 
 def _row(results: Results, item: Answers) -> list[str]:
     told = item.chosen.train_metrics
-    values = [record.metrics.get("accuracy") for record in item.records]
+    values = [answers.accuracy_of(record) for record in item.records]
     clause = catalogue.lookup("task", item.name).clause.partition(", ")[2]
     epoch = told.get("epoch")
     return [

@@ -74,14 +74,15 @@ class Results:
 
     def metric(self, task: str | None) -> str:
         """Name of the task's metric in its records."""
-        return str(self._fact(task, "metric") or "accuracy")
+        return str(self.fact(task, "metric") or "accuracy")
 
     def chance(self, task: str | None) -> float | None:
         """Chance level of the task in 0..1; None where no run entry tells it."""
-        value = self._fact(task, "chance")
+        value = self.fact(task, "chance")
         return float(value) if isinstance(value, int | float) else None
 
-    def _fact(self, task: str | None, name: str) -> object:
+    def fact(self, task: str | None, name: str) -> object:
+        """What the newest run entry that knows the task says of it; None where none does."""
         return next((run.tasks[task].get(name) for run in reversed(self.runs) if task in run.tasks), None)
 
     def value(self, record: Record) -> float | None:

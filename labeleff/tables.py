@@ -30,7 +30,8 @@ def columns(text: str) -> list[str]:
 
 
 INTEGERS = columns(
-    "draws seeds failed missing test_count difference_pairs rungs n_first n_last above below df seed peak_memory_bytes"
+    "draws seeds failed missing test_count difference_pairs rungs n_first n_last above below df draw seed step "
+    "validation_count peak_memory_bytes"
 )
 SUMMARY = columns(
     "task encoder arm n metric mean sd low high runs draws seeds failed missing chance test_count test_low "
