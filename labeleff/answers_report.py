@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labeleff import answers, catalogue, report2021
 from labeleff.answers import FAILED_OVER, Answers
-from labeleff.figures import render
+from labeleff.figures import blank
 from labeleff.markdown import percent, table
+from labeleff.outputs import plain
 from labeleff.results import Results
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ DRAWN = ("loss", "accuracy")
 
 @dataclass(frozen=True)
 class Told:
-    """What stories add to a report: files by name, lines of the verdict, paragraphs."""
+    """What stories add to a report: files and figures by name, lines of the verdict, paragraphs."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    """By file name, without folder and ending."""
     verdict: list[str] = field(default_factory=list)
     weak: list[str] = field(default_factory=list)
     """What makes this evidence weak."""
@@ -46,14 +48,11 @@ def tell(results: Results) -> Told:
     for group, who in zip(groups, _names(groups), strict=True):
         told.verdict.append(_verdict(results, group, who))
         told.weak.extend(_weak(group, who))
-        slug = re.sub(r"[^a-z0-9]+", "-", who.lower()).strip("-")
-        names = []
-        if any(item.chosen.training for item in group):
-            for what in DRAWN:
-                names.append(f"answers-{what}-{slug}")
-                figure = _figure(group, what)
-                told.files.update({f"figures/{names[-1]}.{kind}": render(figure, kind) for kind in ("png", "svg")})
-        told.paragraphs.extend(_section(results, group, who, names))
+        slug = plain(who).strip("-")
+        trained = any(item.chosen.training for item in group)
+        drawn = {f"answers-{what}-{slug}": _figure(group, what) for what in DRAWN if trained}
+        told.figures.update(drawn)
+        told.paragraphs.extend(_section(results, group, who, list(drawn)))
     return told
 
 
@@ -168,13 +167,9 @@ def _row(results: Results, item: Answers) -> list[str]:
 
 def _figure(group: Sequence[Answers], what: str) -> Figure:
     """A panel a task: training and validation by epoch, the lowest loss or highest accuracy marked with its epoch."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = min(4, len(group))
     rows = math.ceil(len(group) / columns)
-    figure = Figure(figsize=(max(7.0, 3.2 * columns), max(3.6, 2.4 * rows)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(max(7.0, 3.2 * columns), max(3.6, 2.4 * rows))
     for place, item in enumerate(group, start=1):
         axes = figure.add_subplot(rows, columns, place)
         _panel(axes, item, what)

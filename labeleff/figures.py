@@ -23,11 +23,12 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 MARKERS = "sD^vP*Xh"
 
 
-def _figure(width: float = 7.0) -> Figure:
+def blank(width: float = 7.0, height: float = 4.2) -> Figure:
+    """An empty figure of so many inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, 4.2), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -95,7 +96,7 @@ def title(measured: Measured, place: Place) -> str:
 def beside_legend(entries: int) -> tuple[Figure, int]:
     """A figure with room for a legend of so many entries, and the legend's number of columns."""
     columns = 1 + entries // 24
-    return _figure(7.0 + 1.6 * (columns - 1)), columns
+    return blank(7.0 + 1.6 * (columns - 1)), columns
 
 
 def legend(axes: Axes, columns: int) -> None:
@@ -143,7 +144,7 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
     kinds = list(dict.fromkeys(item.pretraining.pretext.name for item in wanted))
     columns = 1 + len(kinds) // 24
     many = len(kinds) > len(COLOURS)
-    figure = _figure(9.5 + (1.6 * columns if many else 0))
+    figure = blank(9.5 + (1.6 * columns if many else 0))
     left, right = figure.subplots(1, 2)
     named: set[str] = set()
     for item in wanted:

@@ -38,12 +38,17 @@ def csvs(findings: Findings) -> dict[str, bytes]:
     }
 
 
+def plain(text: str) -> str:
+    """The text in lower-case ASCII letters, digits and dashes (also at its ends), for a file's name."""
+    ascii_text = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_text)
+
+
 def slugs(measured: Measured) -> dict[Place, str]:
     """What the file names of each place's figures end in: short, plain, and one a place."""
     found: dict[Place, str] = {}
     for place, setting in measured.settings.items():
-        plain = unicodedata.normalize("NFKD", setting.title.lower()).encode("ascii", "ignore").decode()
-        slug = re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST].strip("-") or "task"
+        slug = plain(setting.title)[:LONGEST].strip("-") or "task"
         names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
         found[place] = next(name for name in names if name not in found.values())
     return found
@@ -62,15 +67,19 @@ def draw(findings: Findings) -> Drawn:
     return drawn
 
 
-def pictures(drawn: Drawn) -> dict[str, bytes]:
-    """The figures as PNG and SVG files."""
+def pictures(drawn: Mapping[str, Figure]) -> dict[str, bytes]:
+    """The figures, by file name, as PNG and SVG files."""
     files: dict[str, bytes] = {}
-    for group in drawn.values():
-        for name, figure in group.items():
-            files[f"figures/{name}.png"] = figures.render(figure, "png")
-            figure.set_layout_engine("none")  # laid out once is enough
-            files[f"figures/{name}.svg"] = figures.render(figure, "svg")
+    for name, figure in drawn.items():
+        files[f"figures/{name}.png"] = figures.render(figure, "png")
+        figure.set_layout_engine("none")  # laid out once is enough
+        files[f"figures/{name}.svg"] = figures.render(figure, "svg")
     return files
+
+
+def all_figures(drawn: Drawn) -> dict[str, Figure]:
+    """The figures of all places by file name."""
+    return {name: figure for group in drawn.values() for name, figure in group.items()}
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:

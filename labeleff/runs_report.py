@@ -40,7 +40,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
         *explain(measured),
         *_origin(table, notes, options),
     ]
-    files |= outputs.pictures(drawn)
+    files |= outputs.pictures(outputs.all_figures(drawn))
     files[outputs.REPORT] = "\n\n".join(document).encode() + b"\n"
     for name in files:
         if (options.out / name).exists() and (options.out / name).samefile(options.path):
