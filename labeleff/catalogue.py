@@ -7,6 +7,7 @@ the code of one entry when it is needed.
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -48,6 +49,9 @@ class Plugin:
 
 STORIES = {"1k": 1_000, "10k": 10_000}
 """Training questions of a bAbI task, by its option `size`."""
+
+FACTORS = tuple("".join(letters) for letters in itertools.product("T-", "C-", "V-", "L-"))
+"""The 16 settings of what varies in rendered scenes, from `TCVL` to `----`."""
 
 _BABI = (
     "one supporting fact: where is someone",

@@ -37,7 +37,7 @@ LAYERS = [
     {"answers_report"},
     {"report"},
     {"tensors", "counter"},
-    {"labels", "holdout"},
+    {"labels", "holdout", "scenes"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
     {"stories"},
     {"train", "data", "encoders"},
