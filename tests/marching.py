@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 FIELD = 0.36
-STEP = 1e-3
+STEP = 4e-4
 
 
 def inside(parts, which, points):

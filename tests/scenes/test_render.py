@@ -23,7 +23,7 @@ def test_masks_and_depths_agree_with_a_slow_march(objects):
     rng = np.random.default_rng(0)
     line = ((np.arange(SIDE) + 0.5) * 2 / SIDE - 1) * marching.FIELD
     on_objects = 0
-    for _ in range(160):
+    for _ in range(100):
         scene, row, column = rng.integers(count), rng.integers(SIDE), rng.integers(SIDE)
         depth, slot = marching.march(scenes, scene, line[column], line[row])
         assert int(rendered.objects[scene, row, column]) == (0 if slot is None else slot + 1)
@@ -31,7 +31,7 @@ def test_masks_and_depths_agree_with_a_slow_march(objects):
         expected = 0 if slot is None else int(rendered.classes[scene, slot]) + 1
         assert int(rendered.masks[scene, row, column]) == expected
         on_objects += slot is not None
-    assert on_objects > 20
+    assert on_objects > 10
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -39,7 +39,7 @@ def test_every_class_is_traced_as_it_is_built(name):
     label = list(CLASSES).index(name)
     scenes = compose("train", torch.arange(0, 400), 1, ALL)
     [group] = [g for g in scenes.groups if g.label == label]
-    some = group.scene[:12]
+    some = group.scene[:8]
     rendered = render("train", some, SIDE, 1, ALL, maps=True)
     line = ((np.arange(SIDE) + 0.5) * 2 / SIDE - 1) * marching.FIELD
     rng = np.random.default_rng(label)
