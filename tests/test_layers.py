@@ -43,6 +43,7 @@ LAYERS = [
     {"device", "timing", "rewrite", "pipeline", "cache"},
     {"stories"},
     {"train", "data", "encoders"},
+    {"heads"},
     {"pretext", "protocols", "trained"},
     {"run"},
     {"engines"},
