@@ -38,6 +38,8 @@ from labeleff.trained import path_of, save_reader
 
 BLOCK = 500
 """Examples encoded or scored at once."""
+STATE = 2
+"""Raised whenever the names of an encoder's weights change: older files then no longer match."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Bench:
         fingerprint = self.load(pretraining.task).fingerprint
         return content_key(
             "encoder",
+            STATE,
             pretraining.key,
             fingerprint,
             compute.precision,

@@ -10,6 +10,7 @@ from torch import Tensor
 from labeleff.cell import Augment
 from labeleff.counter import hash32, uniform
 from labeleff.errors import PluginError
+from labeleff.goal import LabelMaps
 from labeleff.pipeline import Batch, Normalisation, ResidentImages
 from labeleff.seeding import stream_seed
 from labeleff.text import PAD, UNKNOWN
@@ -38,7 +39,7 @@ class ResidentStories:
             which = torch.arange(tokens[0].numel(), device=tokens.device) + tokens[0].numel() * view
             draws = uniform(hash32(self._seed, epochs[:, None], samples[:, None], which)).view_as(tokens)
             tokens = torch.where((draws < self._words) & (tokens != PAD), UNKNOWN, tokens)
-        return Batch(tokens, samples, torch.zeros_like(samples))
+        return Batch(tokens, samples, torch.zeros_like(samples), torch.zeros_like(samples))
 
     def plain_batches(self, size: int) -> Iterator[Batch]:
         """All stories once, in order, in blocks of `size`, as they are in epoch 0."""
@@ -55,10 +56,11 @@ def resident(
     normalisation: Normalisation | None,
     device: torch.device,
     *,
+    labels: LabelMaps | None = None,
     augment: Augment | None = None,
     seed: int = 0,
 ) -> Resident:
     """Images (with their `normalisation`) or stories (without one) on the device, ready to be drawn in batches."""
     if normalisation is None:
         return ResidentStories(inputs, device, augment=augment, seed=seed)
-    return ResidentImages(inputs, normalisation, device, augment=augment, seed=seed)
+    return ResidentImages(inputs, normalisation, device, labels=labels, augment=augment, seed=seed)

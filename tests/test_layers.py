@@ -7,7 +7,7 @@ PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
     {"text", "vectors"},
-    {"cell", "seeding", "places", "files", "collection"},
+    {"cell", "seeding", "places", "files", "collection", "metrics"},
     {"record", "complaint"},
     {"asked"},
     {"ladder", "stats", "rungs", "interpolation", "shapes", "families", "saturating", "bayes", "catalogue"},
@@ -36,11 +36,14 @@ LAYERS = [
     {"answers", "report2021"},
     {"answers_report"},
     {"report"},
-    {"tensors", "counter"},
+    {"goal", "counter"},
+    {"goals"},
+    {"tensors"},
     {"labels", "holdout", "scenes"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
     {"stories"},
     {"train", "data", "encoders"},
+    {"heads"},
     {"pretext", "protocols", "trained"},
     {"run"},
     {"engines"},
@@ -51,7 +54,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = LAYERS.index({"tensors", "counter"})
+TORCH_FREE = LAYERS.index({"goal", "counter"})
 """The first rows, that must not import torch."""
 
 
