@@ -77,6 +77,14 @@ _BABI = (
 )
 
 
+_VIEWED = tuple(text for text in FACTORS if "V" in text)
+"""Settings in which poses differ."""
+_SINGLE: dict[str, OptionValue] = {"train": 20_000, "test": 5_000, "size": 32, "factors": "TCVL", "poses": "balanced"}
+_SEVERAL: dict[str, OptionValue] = {"train": 10_000, "test": 2_000, "size": 64, "factors": "TCVL", "objects": 4}
+_SIDES = (32, 64, 128)
+_POSES = ("balanced", "free")
+
+
 _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
     "task": (
         Plugin(
@@ -85,6 +93,36 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.data.toy:load",
             options={"train": 6000, "test": 2000, "size": 32},
             classes=10,
+        ),
+        Plugin(
+            "shapes/classify",
+            "rendered objects of 10 classes, made from a seed; four factors vary or don't: TCVL, -CV-, ...",
+            "labeleff.data.shapes:classify",
+            options=_SINGLE,
+            choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
+            classes=10,
+        ),
+        Plugin(
+            "shapes/pose",
+            "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+            "labeleff.data.shapes:pose",
+            options=_SINGLE,
+            choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
+            classes=5,
+        ),
+        Plugin(
+            "shapes/segment",
+            "rendered scenes of four objects: the class that a pixel shows, on a 16x16 grid",
+            "labeleff.data.shapes:segment",
+            options=_SEVERAL,
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+        ),
+        Plugin(
+            "shapes/depth",
+            "the same scenes: how far away a pixel is, on a 16x16 grid",
+            "labeleff.data.shapes:depth",
+            options=_SEVERAL,
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
         ),
         Plugin(
             "cifar10/classify",

@@ -30,6 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A built-in study's name, or a path to a .toml file.")
 ]
@@ -263,6 +266,40 @@ def utility(
     path, notes = build(options)
     print(f"read {runs}: {'; '.join(notes)}")
     _say(path)
+
+
+@data_app.command("show")
+def data_show(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task of images, or shapes for rendered ones.")],
+    factors: Annotated[
+        str | None, typer.Option(help="shapes: what varies: texture, colour, viewpoint, lighting; TCVL, -CV-, ...")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels a side, where the task leaves it open.")] = None,
+    objects: Annotated[int | None, typer.Option(help="shapes: objects an image, 1 or 4.")] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other option of the task.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, test or, for shapes, validation.")] = "train",
+    columns: Annotated[int, typer.Option(min=1, max=100, help="Images a row.")] = 12,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The PNG (default: TASK.png).")] = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Write a contact sheet of a task's images, class by class or with their masks and depths, as PNG."""
+    from labeleff.places import data_folder
+    from labeleff.showing import show
+    from labeleff.study import assigned
+    from labeleff.tensors import Source
+
+    given = assigned(options or []) | {
+        key: value for key, value in (("factors", factors), ("size", size), ("objects", objects)) if value is not None
+    }
+    name = "-".join(
+        [task.replace("/", "-"), *(str(given[key]) for key in ("factors", "size", "objects") if key in given)]
+    )
+    path = out or Path(f"{name}.png")
+    print(show(task, given, split, columns, Source(data_folder(data_dir), offline), path))
+    print(f"sheet: {path}")
 
 
 def _say(report: Path) -> None:

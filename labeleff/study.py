@@ -340,21 +340,34 @@ def _source(study: str) -> tuple[str, str]:
     return text, f"study {study!r}"
 
 
+def bare_value(text: str) -> Any:
+    """A value typed on the command line: TOML where it is that, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 def _assign(table: dict[str, Any], assignment: str) -> None:
     """Set `a.b=value` in nested tables; the value is TOML, or else a bare string."""
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
         raise StudyError(f"--set {assignment!r}: expected key=value, e.g. --set draws=1")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
+    value = bare_value(text)
     *path, last = [part.strip().strip('"') for part in key.split(".")]
     for part in path:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise StudyError(f"--set {assignment!r}: {part!r} is no table")
     table[last] = value
+
+
+def assigned(assignments: Sequence[str]) -> dict[str, Any]:
+    """Nested tables from `key=value` texts; StudyError for one that isn't."""
+    table: dict[str, Any] = {}
+    for assignment in assignments:
+        _assign(table, assignment)
+    return table
 
 
 def parse_study(table: Mapping[str, Any], source: str) -> Study:

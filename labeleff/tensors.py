@@ -81,9 +81,11 @@ class Source:
     """Where data plug-ins keep and find files.
 
     `folder` is the data directory (created when needed); with `offline` nothing may touch the network;
-    `progress(done, total, what)` is called with bytes or items done while something long goes on.
+    `progress(done, total, what)` is called with bytes or items done while something long goes on. What is made is
+    made on `device`.
     """
 
     folder: Path
     offline: bool = False
     progress: Callable[[int, int, str], None] = lambda *_: None
+    device: str = "cpu"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from labeleff.errors import PluginError
-from labeleff.goals import Classes, Depth, PixelClasses
+from labeleff.goals import UNIT, Classes, Depth, PixelClasses
 from labeleff.metrics import GOALS
 from labeleff.tensors import Examples, Task
 
@@ -119,9 +119,9 @@ def test_classes_that_never_occur_do_not_count_for_the_mean_iou():
 
 def test_depths_against_a_loop():
     maps = depth_maps()
-    truth = DEPTHS.maps(maps).used.clamp(min=1000)[:, None] * 1e-4
+    truth = DEPTHS.maps(maps).used.clamp(min=1000)[:, None] * UNIT
     said = truth * torch.exp(0.3 * scores(6, 1))
-    seen = [(float(said[i, 0, r, c]), steps * 1e-4) for i, r, c, steps in pixels(maps) if steps > 0]
+    seen = [(float(said[i, 0, r, c]), steps * UNIT) for i, r, c, steps in pixels(maps) if steps > 0]
     ratios = [max(p / g, g / p) for p, g in seen]
     errors = [abs(p - g) for p, g in seen]
     found = metrics_of(DEPTHS, said, maps)
@@ -140,7 +140,7 @@ def test_depths_against_a_loop():
 
 @pytest.mark.parametrize("wrong", [-1.0, 0.0, float("nan"), float("inf"), float("-inf")])
 def test_a_depth_that_is_none_is_never_right(wrong):
-    target = torch.full((1, 4, 4), 10_000, dtype=torch.int16)
+    target = torch.full((1, 4, 4), round(1 / UNIT), dtype=torch.int16)
     assert DEPTHS.tally(torch.full((1, 1, 4, 4), wrong), target)[1:3].tolist() == [0, 0]
     assert DEPTHS.tally(torch.ones(1, 1, 4, 4), target)[1:3].tolist() == [16, 16]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
+    {"contact_sheet"},
     {"text", "vectors"},
     {"cell", "seeding", "places", "files", "collection", "metrics"},
     {"record", "complaint"},
@@ -49,7 +50,7 @@ LAYERS = [
     {"engines"},
     {"conditions"},
     {"progress", "launch"},
-    {"ask"},
+    {"ask", "showing"},
     {"asking"},
     {"cli"},
     {"__init__", "__main__"},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labeleff.goals import UNIT
 from labeleff.scenes.factors import Factors
 from labeleff.scenes.poses import pose_bins
 from labeleff.scenes.scene import Scenes, compose
@@ -16,8 +17,6 @@ from labeleff.scenes.trace import frames, lines, visible
 
 FINER = 2
 """Rays a pixel along each side, whose mean is the pixel's colour."""
-DEPTH_UNIT = 2e-4
-"""Depths are whole numbers of it."""
 RAYS = {"cpu": 1 << 15, "cuda": 1 << 23}
 """Rays worked on at once, by kind of device."""
 SCENES = {"cpu": 200, "cuda": 2000}
@@ -37,7 +36,7 @@ class Rendered:
     objects: Tensor | None
     """Uint8 (N, S, S): 0 for the plane, else 1 + the object's place in the scene; at the pixels' middles."""
     depths: Tensor | None
-    """Int16 (N, S, S): depth along the camera's axis in `DEPTH_UNIT`."""
+    """Int16 (N, S, S): depth along the camera's axis in steps of `UNIT`."""
 
     @property
     def poses(self) -> Tensor:
@@ -113,4 +112,4 @@ def _maps(scenes: Scenes, solid: Tensor, depth: Tensor, things: Tensor, side: in
     layout = scenes.layout
     plane = (layout.distance / (1 + layout.slope * lines(side, solid.device)))[None, :, None].expand(shape)
     depth = torch.where(on_plane.view(shape), plane, depth.view(shape))
-    return objects.cpu(), (depth / DEPTH_UNIT).round().to(torch.int16).cpu()
+    return objects.cpu(), (depth / UNIT).round().to(torch.int16).cpu()

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 import torch
 
+from labeleff.goals import UNIT
 from labeleff.scenes.classes import CLASSES
 from labeleff.scenes.factors import Factors
-from labeleff.scenes.render import DEPTH_UNIT, render
+from labeleff.scenes.render import render
 from labeleff.scenes.scene import compose
 from labeleff.scenes.shade import Shader
 from labeleff.scenes.trace import frames, lines, visible
@@ -27,7 +28,7 @@ def test_masks_and_depths_agree_with_a_slow_march(objects):
         scene, row, column = rng.integers(count), rng.integers(SIDE), rng.integers(SIDE)
         depth, slot = marching.march(scenes, scene, line[column], line[row])
         assert int(rendered.objects[scene, row, column]) == (0 if slot is None else slot + 1)
-        assert abs(int(rendered.depths[scene, row, column]) * DEPTH_UNIT - depth) < 2 * DEPTH_UNIT
+        assert abs(int(rendered.depths[scene, row, column]) * UNIT - depth) < 2 * UNIT
         expected = 0 if slot is None else int(rendered.classes[scene, slot]) + 1
         assert int(rendered.masks[scene, row, column]) == expected
         on_objects += slot is not None
@@ -48,7 +49,7 @@ def test_every_class_is_traced_as_it_is_built(name):
         inside = (rendered.objects[place] > 0).nonzero().numpy()
         for row, column in inside[rng.integers(len(inside), size=4)]:
             depth, slot = marching.march(scenes, scene, line[column], line[row])
-            wrong += slot is None or abs(int(rendered.depths[place, row, column]) * DEPTH_UNIT - depth) > 2 * DEPTH_UNIT
+            wrong += slot is None or abs(int(rendered.depths[place, row, column]) * UNIT - depth) > 2 * UNIT
     assert wrong == 0
 
 
