@@ -94,7 +94,7 @@ def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
             "train": len(task.train),
             "test": len(task.test),
             "chance": task.chance,
-            "metric": "accuracy",
+            "metric": task.goal.headline,
             "provenance": task.provenance,
         }
     return RunEntry(
@@ -225,6 +225,5 @@ def export(study: Study, folder: Path, data: Path, offline: bool) -> None:
         for spec in block.tasks:
             with PreparationBars() as bars:
                 task = load_task(spec, Source(data, offline, bars.advance))
-            labels = task.train.labels.numpy()
-            ladder.export_draws(folder, spec.label, labels, block.rungs, range(block.draws), block.subset)
+            ladder.export_draws(folder, spec.label, task.strata.numpy(), block.rungs, range(block.draws), block.subset)
             print(f"draws of {spec.label}: {folder}")
