@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from labeleff.catalogue import Plugin
 from labeleff.goal import Goal
 from labeleff.goals import Classes, Depth, PixelClasses
 from labeleff.tensors import Examples, Source, Task
@@ -67,3 +68,16 @@ def load_segment(options, source: Source) -> Task:
 
 def load_depth(options, source: Source) -> Task:
     return task("squares/depth", int(options["train"]))
+
+
+def _plugin(name: str, goal: str, **more: object) -> Plugin:
+    code = f"dense:load_{name.partition('/')[2]}"
+    return Plugin(name, "squares", code, options={"train": 60}, goal=goal, **more)  # type: ignore[arg-type]
+
+
+PLUGINS = (
+    _plugin("squares/classify", "classes", classes=3),
+    _plugin("squares/pose", "classes", classes=2, images_of="squares/classify"),
+    _plugin("squares/segment", "pixel_classes", classes=4, images_of="squares/classify"),
+    _plugin("squares/depth", "depth", images_of="squares/classify"),
+)

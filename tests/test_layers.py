@@ -30,6 +30,7 @@ LAYERS = [
     {"runs_options"},
     {"runs_measured"},
     {"runs_report"},
+    {"goal_checks"},
     {"study"},
     {"results", "jobs", "estimate", "planning", "wishes"},
     {"throughput", "shortcomings"},
