@@ -39,6 +39,12 @@ class Plugin:
     """Tasks: number of classes where it is fixed."""
     examples: Examples = "images"
     """What a task consists of, or what an encoder, pretext or protocol works on."""
+    goal: str = "classes"
+    """Tasks: what is learned, a name of `metrics.GOALS`; the task's `goal` has the same."""
+    dense: bool = False
+    """Protocols: it also works where every pixel has a label."""
+    images_of: str = ""
+    """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
 
     def pool_of(self, options: Mapping[str, OptionValue]) -> int | None:
         """Number of training examples of a task with these options; None where only the data can tell."""
@@ -206,6 +212,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "train encoder and linear head together",
             "labeleff.protocols.finetune:fit",
             examples="either",
+            dense=True,
         ),
         Plugin(
             "validated",
@@ -214,14 +221,16 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             options={"holdout": 0.1, "keep": "best", "stop": False},
             choices={"keep": ("best", "last")},
             examples="either",
+            dense=True,
         ),
         Plugin(
             "linear",
-            "frozen encoder, logistic regression on its features",
+            "frozen encoder, logistic regression (of depths: least absolute deviations) on its features",
             "labeleff.protocols.linear:fit",
             options={"prior": 10.0},
             trained=False,
             examples="either",
+            dense=True,
         ),
         Plugin(
             "knn",
@@ -275,6 +284,15 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
         if not options[key]:
             raise StudyError(f"{kind} {name!r} needs the option {key!r}: {plugin.clause}")
     return Spec(name=name, options=options)
+
+
+def images_of(task: Spec) -> Spec:
+    """The task whose training images a task has: itself, or another with those of its options that it knows."""
+    other = lookup("task", task.name).images_of
+    if not other:
+        return task
+    known = lookup("task", other).options
+    return complete("task", other, {key: value for key, value in task.options.items() if key in known})
 
 
 def resolve(kind: Kind, name: str) -> Any:

@@ -71,6 +71,14 @@ class Goal(ABC):
         """The labels as maps that follow their images; None where an image has one label."""
         return None
 
+    def target(self, labels: Tensor) -> Tensor:
+        """What a head should say about images as they are: labels (N,), or those of the grid (N, grid, grid)."""
+        return labels
+
+    def mirrored(self, labels: Tensor) -> Tensor:
+        """The labels (N,) of mirrored images, where an image has one label."""
+        return labels
+
     def start(self, labels: Tensor) -> float | None:  # noqa: ARG002
         """Where a head's bias starts, given the labels it will learn from; None leaves it random."""
         return None
@@ -119,6 +127,10 @@ class Dense(Goal):
                 f"{self.name}: found maps of {labels.shape[1]} pixels a side, expected a multiple of {self.grid}"
             )
         return LabelMaps(labels, self.grid, self.empty)
+
+    def target(self, labels: Tensor) -> Tensor:
+        """The labels of the grid."""
+        return self.maps(labels).used
 
     def strata(self, labels: Tensor) -> Tensor:
         """One stratum: draws are plain random."""

@@ -81,7 +81,7 @@ class Classes(Goal):
         return target
 
     def mirrored(self, labels: Tensor) -> Tensor:
-        """The labels (N,) of the mirrored images."""
+        """The labels of mirrored images."""
         return labels if self.mirror is None else torch.tensor(self.mirror, device=labels.device)[labels]
 
 
@@ -132,7 +132,7 @@ class PixelClasses(Dense):
 
     def chance(self, labels: Tensor) -> float:
         """Share of the commonest class among the counted pixels of the grid."""
-        counts = torch.bincount(self.answers(self.maps(labels).used))
+        counts = torch.bincount(self.answers(self.target(labels)))
         return int(counts.max()) / _some(int(counts.sum())) if len(counts) else _some(0)
 
     def answers(self, target: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ class Depth(Dense):
         c is right for the depths between c / 1.25 and 1.25 c, so for a set of them if and only if the greatest is
         under 25 / 16 of the least.
         """
-        used = self.maps(labels).used
+        used = self.target(labels)
         steps = used[self.counted(used)].to(torch.int64)
         upto = torch.bincount(steps, minlength=1).cumsum(0)
         least = torch.arange(1, len(upto))
@@ -212,6 +212,6 @@ class Depth(Dense):
 
     def start(self, labels: Tensor) -> float:
         """The median of the labelled depths of the grid, so that training doesn't begin with learning their scale."""
-        depths = self.answers(self.maps(labels).used)
+        depths = self.answers(self.target(labels))
         _some(len(depths))
         return float(depths.median())

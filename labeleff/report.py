@@ -16,8 +16,7 @@ from labeleff.findings import Findings, find
 from labeleff.markdown import percent, table
 from labeleff.measured import Place
 from labeleff.outputs import REPORT
-from labeleff.record import PretrainingRecord
-from labeleff.results import Results, load, place_of
+from labeleff.results import Results, load
 from labeleff.study import Study
 from labeleff.throughput import throughput
 from labeleff.wishes import Wishes
@@ -38,7 +37,7 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     measured, told = findings.measured, answers_report.tell(results)
     drawn = outputs.draw(findings) if results.ladders else {}
     for place, slug in outputs.slugs(measured).items():
-        of_pretexts = figures.pretexts(_pretrainings(results, place), figures.title(measured, place))
+        of_pretexts = figures.pretexts(results.pretrainings_at(place), figures.title(measured, place))
         if of_pretexts is not None:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
     files = outputs.csvs(findings)
@@ -49,10 +48,6 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     files[REPORT] = "\n\n".join(document).encode() + b"\n"
     outputs.write(out, files)
     return out / REPORT
-
-
-def _pretrainings(results: Results, place: Place) -> list[PretrainingRecord]:
-    return [item for item in results.pretrainings if place_of(item.pretraining) == place]
 
 
 def _document(results: Results, findings: Findings, names: dict[Place, list[str]], told: Told) -> Iterator[str]:
@@ -99,7 +94,7 @@ def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
 
 
 def _pretexts(results: Results, place: Place) -> Iterator[str]:
-    here = [item for item in _pretrainings(results, place) if item.status == "ok"]
+    here = [item for item in results.pretrainings_at(place) if item.status == "ok"]
     if not here:
         return
     known = list(dict.fromkeys(key for item in here for key in sorted(item.metrics)))

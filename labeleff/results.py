@@ -45,6 +45,12 @@ class Results:
     foreign: int
     """Number of records of other studies in the same file."""
     pretrainings: list[PretrainingRecord]
+    starts: dict[str, set[Place]]
+    """By key of a pretraining: the places whose cells start from it."""
+
+    def pretrainings_at(self, place: Place) -> list[PretrainingRecord]:
+        """Pretrainings that cells of a place start from."""
+        return [item for item in self.pretrainings if place in self.starts[item.key]]
 
     @property
     def places(self) -> list[Place]:
@@ -181,8 +187,10 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
     source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
     study = parse_study({**newest.study, **(changes or {})}, source)
     cells, expected = _study_cells(study, records)
-    wanted = {item.key for item in study.pretrainings()}
-    pretrainings = [item for key, item in records.pretrainings.items() if key in wanted]
+    starts: dict[str, set[Place]] = {}
+    for cell in study.pretrained_cells():
+        starts.setdefault(cell.pretraining.key, set()).add(place_of(cell))
+    pretrainings = [item for key, item in records.pretrainings.items() if key in starts]
     used = {newest.run, *(item.run for item in cells), *(item.run for item in pretrainings)}
     groups: dict[tuple[Place, str], list[Record]] = {}
     for item in cells:
@@ -195,6 +203,7 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         expected=expected,
         foreign=len(records.cells) - len(cells),
         pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
+        starts=starts,
     )
 
 

@@ -63,6 +63,11 @@ class Task:
         return self.goal.outputs(len(self.classes))
 
     @property
+    def strata(self) -> Tensor:
+        """What stratified draws of training labels are balanced over: int64 (N,)."""
+        return self.goal.strata(self.train.labels)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over shapes and bytes of the four arrays, the vocabulary of stories, and an unusual goal."""
         digest = hashlib.sha256()

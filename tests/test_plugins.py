@@ -13,7 +13,7 @@ from labeleff.encoders import build_encoder
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.pretext import Unlabelled
 from labeleff.protocols import Labelled, LabelledFeatures
-from labeleff.run import predict
+from labeleff.scoring import predict
 from labeleff.stories import resident
 from labeleff.tensors import Examples, Source
 
