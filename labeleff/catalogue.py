@@ -115,6 +115,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             options=_SINGLE,
             choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
             classes=5,
+            images_of="shapes/classify",
         ),
         Plugin(
             "shapes/segment",
@@ -122,6 +123,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.data.shapes:segment",
             options=_SEVERAL,
             choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="pixel_classes",
         ),
         Plugin(
             "shapes/depth",
@@ -129,6 +131,8 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.data.shapes:depth",
             options=_SEVERAL,
             choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="depth",
+            images_of="shapes/segment",
         ),
         Plugin(
             "cifar10/classify",

@@ -5,6 +5,7 @@ Engines decide where and when jobs run; everything that makes a number is here.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import time
@@ -93,7 +94,8 @@ class Bench:
         self.settings = settings
         self.device = pick_device(settings.device)
         self.cache = EncoderCache(settings.cache)
-        self._source = source or Source(settings.data, settings.offline)
+        made = source or Source(settings.data, settings.offline)
+        self._source = dataclasses.replace(made, device=str(self.device))
         self._tasks: dict[str, LoadedTask] = {}
 
     def load(self, spec: Spec) -> LoadedTask:

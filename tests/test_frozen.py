@@ -8,6 +8,7 @@ from labeleff import catalogue, frozen, scoring
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder
 from labeleff.frozen import EncodedLabels
+from labeleff.goals import UNIT
 from labeleff.heads import LastMap
 from labeleff.labelled import LabelledExamples
 from labeleff.pipeline import Normalisation
@@ -65,7 +66,7 @@ def test_a_problem_has_a_row_for_every_counted_label(task):
                 )
                 if label != 255 and (label > 0 or task.name == "squares/segment"):
                     rows.append(cells[:, r, c])
-                    labels.append(label * 1e-4 if task.name == "squares/depth" else label)
+                    labels.append(label * UNIT if task.name == "squares/depth" else label)
     torch.testing.assert_close(problem.features, torch.stack(rows), rtol=1e-4, atol=1e-5)
     assert problem.labels.tolist() == pytest.approx(labels)
     assert problem.outputs == task.outputs

@@ -8,6 +8,7 @@ from labeleff import catalogue
 from labeleff.cell import Augment, Budget
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder
+from labeleff.goals import UNIT
 from labeleff.heads import MapHead
 from labeleff.pipeline import Normalisation
 from labeleff.protocols import Labelled, finetune, validated
@@ -45,7 +46,7 @@ def by_hand(task, scores, batch):
             for c in range(dense.GRID):
                 truth = int(label[dense.STRIDE * r + dense.STRIDE // 2, dense.STRIDE * c + dense.STRIDE // 2])
                 if task.goal.outputs(4) == 1:
-                    losses += [(scores[i, 0, r, c] - truth * 1e-4).abs()] if truth > 0 else []
+                    losses += [(scores[i, 0, r, c] - truth * UNIT).abs()] if truth > 0 else []
                 elif truth != 255:
                     losses.append(torch.logsumexp(scores[i, :, r, c], 0) - scores[i, truth, r, c])
     return sum(losses) / len(losses)
