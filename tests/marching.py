@@ -29,11 +29,11 @@ def inside(parts, which, points):
     return np.array(found)
 
 
-def march(scenes, scene, x, y):
-    """(depth, slot or None) of what the ray along (x, y, 1) of a scene meets first."""
+def march(scenes, found, scene, x, y):
+    """(depth, slot or None) of what the ray along (x, y, 1) of a scene meets first; `found` has its objects' groups."""
     t = np.arange(0.05, 4.5, STEP)
     best, slot = scenes.layout.distance / (1 + scenes.layout.slope * y), None
-    for group in scenes.groups:
+    for group in found:
         for member in (group.scene == scene).nonzero()[:, 0].tolist():
             back = np.linalg.inv(float(group.size[member]) * group.to_camera[member].numpy())
 

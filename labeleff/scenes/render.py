@@ -12,13 +12,12 @@ from labeleff.goals import UNIT
 from labeleff.scenes.factors import Factors
 from labeleff.scenes.poses import pose_bins
 from labeleff.scenes.scene import Scenes, compose
+from labeleff.scenes.seen import RAYS, Seen, Tracer, lines
 from labeleff.scenes.shade import Shader
-from labeleff.scenes.trace import frames, lines, visible
+from labeleff.scenes.trace import trace
 
 FINER = 2
 """Rays a pixel along each side, whose mean is the pixel's colour."""
-RAYS = {"cpu": 1 << 15, "cuda": 1 << 23}
-"""Rays worked on at once, by kind of device."""
 SCENES = {"cpu": 200, "cuda": 2000}
 """Scenes of 64 pixels a side composed at once."""
 
@@ -62,17 +61,20 @@ def render(
     maps: bool = False,
     balanced: bool = True,
     device: torch.device | None = None,
+    tracer: Tracer = trace,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Rendered:
     """The scenes of `split` with these numbers (N,), as images of `side` pixels, with `maps` of objects and depths.
 
-    Every image depends on its split, number, side and the settings alone; on the CPU to the last byte.
+    Every image depends on its split, number, side and the settings alone; on the CPU to the last byte. The objects are
+    what `tracer` knows: the classes' own solids, unless told otherwise.
     """
     device = device or torch.device("cpu")
     size = max(1, SCENES[device.type] * 64**2 // side**2)
     blocks = []
     for some in torch.split(numbers, size):
-        blocks.append(_block(compose(split, some, objects, factors, balanced=balanced), side, device, maps=maps))
+        scenes = compose(split, some, objects, factors, balanced=balanced)
+        blocks.append(_block(scenes, side, device, tracer, maps=maps))
         progress(sum(len(block.images) for block in blocks), len(numbers))
     return Rendered(
         *(torch.cat([getattr(block, name) for block in blocks]) for name in ("images", "classes", "rotations")),
@@ -80,21 +82,16 @@ def render(
     )
 
 
-def _block(scenes: Scenes, side: int, device: torch.device, *, maps: bool) -> Rendered:
-    all_frames = [frames(group, device) for group in scenes.groups]
-    shader = Shader(scenes, all_frames, device)
-    rays = RAYS[device.type]
+def _block(scenes: Scenes, side: int, device: torch.device, tracer: Tracer, *, maps: bool) -> Rendered:
     fine = FINER * side
-    seen = visible(scenes, all_frames, fine, rays)
+    seen, *plain = tracer(scenes, (fine, side) if maps else (fine,), device)
+    shader = Shader(scenes, device)
     images = []
-    count = max(1, rays // fine**2)
+    count = max(1, RAYS[device.type] // fine**2)
     for start in range(0, len(scenes.labels), count):
         last = min(start + count, len(scenes.labels))
         images.append(_developed(shader.light(seen, start, last, fine).view(3, last - start, fine, fine)))
-    objects = depths = None
-    if maps:
-        plain = visible(scenes, all_frames, side, rays)
-        objects, depths = _maps(scenes, plain.solid, plain.depth, shader.thing, side)
+    objects, depths = _maps(scenes, plain[0], side) if plain else (None, None)
     return Rendered(torch.cat(images).cpu(), scenes.labels, scenes.rotation, objects, depths)
 
 
@@ -104,12 +101,12 @@ def _developed(light: Tensor) -> Tensor:
     return (mean.clamp(0, 1).sqrt() * 255).round().to(torch.uint8).permute(1, 2, 3, 0).contiguous()
 
 
-def _maps(scenes: Scenes, solid: Tensor, depth: Tensor, things: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    shape = (len(scenes.labels), side, side)
-    on_plane = solid < 0
-    slot = things[solid.clamp(min=0)] % scenes.labels.shape[1] + 1
-    objects = torch.where(on_plane, torch.zeros_like(slot), slot).to(torch.uint8).view(shape)
-    layout = scenes.layout
-    plane = (layout.distance / (1 + layout.slope * lines(side, solid.device)))[None, :, None].expand(shape)
-    depth = torch.where(on_plane.view(shape), plane, depth.view(shape))
-    return objects.cpu(), (depth / UNIT).round().to(torch.int16).cpu()
+def _maps(scenes: Scenes, seen: Seen, side: int) -> tuple[Tensor, Tensor]:
+    """Objects and depths (N, S, S), with the plane where there is nothing else."""
+    shape, layout = (len(scenes.labels), side, side), scenes.layout
+    depth, hit = seen.depth, seen.depth.isfinite().nonzero()[:, 0]
+    objects = torch.zeros(depth.shape, dtype=torch.uint8, device=depth.device)
+    objects[hit] = (seen.things(hit) % layout.objects + 1).to(torch.uint8)
+    plane = (layout.distance / (1 + layout.slope * lines(side, depth.device)))[None, :, None].expand(shape)
+    depth = torch.where(objects.view(shape) == 0, plane, depth.view(shape))
+    return objects.view(shape).cpu(), (depth / UNIT).round().to(torch.int16).cpu()

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from labeleff.scenes import poses
-from labeleff.scenes.classes import CLASSES, shapes, warp, warped
+from labeleff.scenes.classes import CLASSES, warp
 from labeleff.scenes.dice import Dice
 from labeleff.scenes.factors import Factors
 from labeleff.scenes.materials import Materials, backdrops, surfaces
-from labeleff.scenes.parts import Parts
 
 FIELD = 0.36
 """Tangent of half the camera's field of view (a 50 mm lens before a 36 mm sensor)."""
@@ -47,34 +46,27 @@ LAYOUTS = {1: Layout(1, SIZE, 1.8, 0.0, 1.0753), 4: Layout(4, 0.75, 2.3, 1.2, 1.
 
 
 @dataclass(frozen=True)
-class Group:
-    """The objects of one class in a set of scenes; positions are in the camera's frame (right, down, forward)."""
-
-    label: int
-    scene: Tensor
-    """Position of the scene in the set (M,)."""
-    slot: Tensor
-    """Which of the scene's objects (M,)."""
-    parts: Parts
-    """Solids in the objects' frame, warped and at unit size."""
-    to_camera: Tensor
-    """Rotations (M, 3, 3) from the objects' frame."""
-    place: Tensor
-    """(M, 3)."""
-    size: Tensor
-    """(M,): scale of the parts."""
-
-
-@dataclass(frozen=True)
 class Scenes:
-    """A set of N scenes of K objects each."""
+    """A set of N scenes of K objects each, whatever the objects are made of; object k of scene n is thing n * K + k.
 
+    Positions are in the camera's frame (right, down, forward). A point p of an object at unit size, within -0.5..0.5
+    along its longest side, is at `place` + `layout.size` * `to_camera` (`warp` * p).
+    """
+
+    split: str
     layout: Layout
     labels: Tensor
     """Classes (N, K) int64."""
     rotation: Tensor
     """Object to world (N, K, 3, 3) float64."""
-    groups: list[Group]
+    shape: Tensor
+    """Number of each thing's shape among those of its class and split (N * K,) int64."""
+    warp: Tensor
+    """By how much each thing's own axes are stretched (N * K, 3)."""
+    to_camera: Tensor
+    """Rotations (N * K, 3, 3) from the things' frames."""
+    place: Tensor
+    """(N * K, 3)."""
     light: Tensor
     """The point light in the camera's frame (N, 3)."""
     surfaces: Materials
@@ -101,12 +93,15 @@ def compose(split: str, numbers: Tensor, objects: int, factors: Factors, *, bala
     labels, bins = _labels(split, numbers, objects)
     wanted = bins if balanced and objects == 1 else None
     rotation = poses.varied(dice, wanted) if factors.viewpoint else poses.fixed(len(things))
-    place = _places(scene_dice, layout)
     return Scenes(
+        split=split,
         layout=layout,
         labels=labels,
         rotation=rotation.view(len(numbers), objects, 3, 3),
-        groups=_groups(split, labels, numbers, rotation, place, dice, layout),
+        shape=_shape_numbers(numbers, objects),
+        warp=warp(dice),
+        to_camera=view() @ rotation,
+        place=_places(scene_dice, layout).reshape(-1, 3),
         light=_light(scene_dice, layout, factors),
         surfaces=surfaces(dice, labels.flatten(), factors),
         backdrops=backdrops(scene_dice, factors),
@@ -138,25 +133,6 @@ def _places(dice: Dice, layout: Layout) -> Tensor:
     line = FIELD * (quarters[order] + jitter)
     depth = layout.distance / (1 + layout.slope * line[..., 1]) * dice.between("depths", layout.objects, 0.6, 0.9)
     return torch.cat((line * depth[..., None], depth[..., None]), dim=2)
-
-
-def _groups(
-    split: str, labels: Tensor, numbers: Tensor, rotation: Tensor, place: Tensor, dice: Dice, layout: Layout
-) -> list[Group]:
-    """The objects, class by class."""
-    to_camera = view() @ rotation
-    factors = warp(dice)
-    flat, groups = labels.flatten(), []
-    shape = _shape_numbers(numbers, layout.objects)
-    for label in range(len(CLASSES)):
-        of = (flat == label).nonzero()[:, 0]
-        if len(of) == 0:
-            continue
-        parts = warped(shapes(split, label, shape[of]), factors[of])
-        scene, slot = of // layout.objects, of % layout.objects
-        size = torch.full((len(of),), layout.size, dtype=torch.float64)
-        groups.append(Group(label, scene, slot, parts, to_camera[of], place.reshape(-1, 3)[of], size))
-    return groups
 
 
 def _shape_numbers(numbers: Tensor, objects: int) -> Tensor:

@@ -1,74 +1,24 @@
 """Which solid a pixel's ray meets first, and at what depth: exact intersections with convex solids.
 
-A ray leaves the camera along (x, y, 1), so that its parameter is the depth along the axis. All rays share their
-origin; in the frame of a solid it is one point, and directions are sums of a row's and a column's share.
+All rays share their origin; in the frame of a solid it is one point, and directions are sums of a row's and a column's
+share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from labeleff.scenes.parts import Parts
-from labeleff.scenes.scene import FIELD, Group, Scenes
+from labeleff.scenes.faces import Faces
+from labeleff.scenes.scene import FIELD, Scenes
+from labeleff.scenes.seen import RAYS, Seen, Vector, lines
+from labeleff.scenes.solids import NEAR, Frames, Group, frames, groups
 
-NEAR = 0.05
-"""Least depth that is seen."""
 GRAIN = 8
 """Windows are squares of so many different sizes."""
-
-
-@dataclass(frozen=True)
-class Frames:
-    """The solids of a group of M objects, as the camera's rays meet them; float32, on the device.
-
-    A point X in the camera's frame is at `inverse` X + `origin` in a solid's.
-    """
-
-    parts: Parts
-    inverse: Tensor
-    """(M, P, 3, 3)."""
-    origin: Tensor
-    """(M, P, 3)."""
-    shape: Tensor
-    """(M, P, 3)."""
-    present: Tensor
-    """(M, P) bool."""
-    low: Tensor
-    """Least and, in `high`, greatest x and y of the object's rays (M, 2), on the CPU."""
-    high: Tensor
-
-    @property
-    def count(self) -> int:
-        """Solids in all."""
-        return int(self.present.numel())
-
-
-def frames(group: Group, device: torch.device) -> Frames:
-    """A group's solids brought into the camera's frame; computed in float64 on the CPU."""
-    parts = group.parts
-    scaled = group.size[:, None, None] * group.to_camera
-    centre = group.place[:, None] + torch.einsum("mij,mpj->mpi", scaled, parts.centre)
-    axes = torch.einsum("mij,mpjk->mpik", scaled, parts.axes)
-    axes = torch.where(parts.present[:, :, None, None], axes, torch.eye(3, dtype=torch.float64))
-    inverse = torch.linalg.inv(axes)
-    origin = -(inverse @ centre[..., None])[..., 0]
-    placed = Parts(parts.rounds, parts.cones, parts.plain, centre, axes, parts.shape, parts.present)
-    corners = placed.corners()
-    line = corners[..., :2] / corners[..., 2:].clamp(min=NEAR)
-    here = parts.present[:, :, None, None]
-    return Frames(
-        parts,
-        inverse.to(device, torch.float32),
-        origin.to(device, torch.float32),
-        parts.shape.to(device, torch.float32),
-        parts.present.to(device),
-        torch.where(here, line, torch.inf).amin((1, 2)),
-        torch.where(here, line, -torch.inf).amax((1, 2)),
-    )
 
 
 @dataclass(frozen=True)
@@ -98,11 +48,6 @@ def windows(frame: Frames, slot: Tensor, pixels: int, rays: int) -> Iterator[Win
         for some in of.split(max(1, rays // side**2)):
             start = torch.minimum(first[some], torch.tensor(pixels - side)).clamp(min=0)
             yield Window(some, start[:, 0], start[:, 1], side)
-
-
-def lines(pixels: int, device: torch.device) -> Tensor:
-    """x (or y) of the rays through the middles of pixels (pixels,), from -`FIELD` to `FIELD`."""
-    return ((torch.arange(pixels, device=device, dtype=torch.float32) + 0.5) * (2 / pixels) - 1) * FIELD
 
 
 def nearest(frame: Frames, window: Window, pixels: int) -> tuple[Tensor, Tensor]:
@@ -186,22 +131,38 @@ def _round(o: list[Tensor], d: list[Tensor], quadric: list[Tensor], *, cone: boo
 
 @dataclass(frozen=True)
 class Visible:
-    """What the pixels of N scenes show, flat: (N * pixels * pixels,)."""
+    """The nearest solids, as `seen.Seen` has it."""
 
     depth: Tensor
     """Float32; infinite where there is only the plane."""
     solid: Tensor
     """Int64: which solid, counted through all groups; -1 for the plane."""
+    faces: Faces
+
+    def things(self, at: Tensor) -> Tensor:
+        """Which things (Q,) the pixels number `at` show."""
+        return self.faces.thing[self.solid[at]]
+
+    def normals(self, at: Tensor, point: Vector) -> list[Tensor]:
+        """Unit normals there, at these points."""
+        return self.faces.normals(self.solid[at], point)
 
 
-def visible(scenes: Scenes, all_frames: list[Frames], pixels: int, rays: int) -> Visible:
-    """The nearest solid in every pixel of square images of `pixels` a side."""
-    device = all_frames[0].inverse.device
+def trace(scenes: Scenes, sides: Sequence[int], device: torch.device) -> list[Seen]:
+    """What square images of the scenes show of the classes' own solids, for each number of pixels a side."""
+    found = groups(scenes)
+    all_frames = [frames(group, device) for group in found]
+    faces = Faces.of(found, all_frames, scenes.layout.objects, device)
     count = len(scenes.labels)
+    return [_visible(found, all_frames, faces, count, pixels, RAYS[device.type]) for pixels in sides]
+
+
+def _visible(found: list[Group], all_frames: list[Frames], faces: Faces, count: int, pixels: int, rays: int) -> Visible:
+    device = faces.thing.device
     depth = torch.full((count * pixels**2,), torch.inf, device=device)
     solid = torch.full(depth.shape, -1, dtype=torch.int64, device=device)
     base = 0
-    for group, frame in zip(scenes.groups, all_frames, strict=True):
+    for group, frame in zip(found, all_frames, strict=True):
         for window in windows(frame, group.slot, pixels, rays):
             here, which = nearest(frame, window, pixels)
             step = torch.arange(window.side, device=device)
@@ -214,4 +175,4 @@ def visible(scenes: Scenes, all_frames: list[Frames], pixels: int, rays: int) ->
             depth[at] = torch.where(closer, here, depth[at])
             solid[at] = torch.where(closer, number.flatten(), solid[at])
         base += frame.count
-    return Visible(depth, solid)
+    return Visible(depth, solid, faces)

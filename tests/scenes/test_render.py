@@ -8,8 +8,9 @@ from labeleff.scenes.classes import CLASSES
 from labeleff.scenes.factors import Factors
 from labeleff.scenes.render import render
 from labeleff.scenes.scene import compose
-from labeleff.scenes.shade import Shader
-from labeleff.scenes.trace import frames, lines, visible
+from labeleff.scenes.seen import lines
+from labeleff.scenes.solids import groups
+from labeleff.scenes.trace import trace
 
 ALL = Factors.parse("TCVL")
 SIDE = 32
@@ -21,12 +22,13 @@ def test_masks_and_depths_agree_with_a_slow_march(objects):
     numbers = torch.arange(100, 100 + count)
     rendered = render("test", numbers, SIDE, objects, ALL, maps=True)
     scenes = compose("test", numbers, objects, ALL)
+    found = groups(scenes)
     rng = np.random.default_rng(0)
     line = ((np.arange(SIDE) + 0.5) * 2 / SIDE - 1) * marching.FIELD
     on_objects = 0
     for _ in range(100):
         scene, row, column = rng.integers(count), rng.integers(SIDE), rng.integers(SIDE)
-        depth, slot = marching.march(scenes, scene, line[column], line[row])
+        depth, slot = marching.march(scenes, found, scene, line[column], line[row])
         assert int(rendered.objects[scene, row, column]) == (0 if slot is None else slot + 1)
         assert abs(int(rendered.depths[scene, row, column]) * UNIT - depth) < 2 * UNIT
         expected = 0 if slot is None else int(rendered.classes[scene, slot]) + 1
@@ -39,7 +41,8 @@ def test_masks_and_depths_agree_with_a_slow_march(objects):
 def test_every_class_is_traced_as_it_is_built(name):
     label = list(CLASSES).index(name)
     scenes = compose("train", torch.arange(0, 400), 1, ALL)
-    [group] = [g for g in scenes.groups if g.label == label]
+    found = groups(scenes)
+    [group] = [g for g in found if g.label == label]
     some = group.scene[:8]
     rendered = render("train", some, SIDE, 1, ALL, maps=True)
     line = ((np.arange(SIDE) + 0.5) * 2 / SIDE - 1) * marching.FIELD
@@ -48,7 +51,7 @@ def test_every_class_is_traced_as_it_is_built(name):
     for place, scene in enumerate(some.tolist()):
         inside = (rendered.objects[place] > 0).nonzero().numpy()
         for row, column in inside[rng.integers(len(inside), size=4)]:
-            depth, slot = marching.march(scenes, scene, line[column], line[row])
+            depth, slot = marching.march(scenes, found, scene, line[column], line[row])
             wrong += slot is None or abs(int(rendered.depths[place, row, column]) * UNIT - depth) > 2 * UNIT
     assert wrong == 0
 
@@ -80,9 +83,8 @@ def test_normals_are_those_of_the_surface():
     """Against the cross product of neighbouring hits."""
     scenes = compose("train", torch.arange(50), 1, ALL)
     device = torch.device("cpu")
-    all_frames = [frames(group, device) for group in scenes.groups]
     pixels = 128
-    seen, shader = visible(scenes, all_frames, pixels, 1 << 15), Shader(scenes, all_frames, device)
+    [seen] = trace(scenes, [pixels], device)
     solid, depth = (part.view(50, pixels, pixels) for part in (seen.solid, seen.depth))
     line = lines(pixels, device)
     point = torch.stack(
@@ -97,7 +99,8 @@ def test_normals_are_those_of_the_surface():
         & (solid[:, :-1, :-1] >= 0)
     )
     at = point[:, :-1, :-1][one]
-    computed = torch.stack(shader._normal(solid[:, :-1, :-1][one], (at[:, 0], at[:, 1], at[:, 2])), -1)
+    number = torch.arange(50 * pixels**2).view(50, pixels, pixels)[:, :-1, :-1][one]
+    computed = torch.stack(seen.normals(number, (at[:, 0], at[:, 1], at[:, 2])), -1)
     alike = (computed * normal[one]).sum(-1)
     assert len(alike) > 10_000
     assert (alike > 0.98).double().mean() > 0.93

@@ -14,6 +14,7 @@ from labeleff.scenes.classes import CLASSES, shapes
 from labeleff.scenes.dice import Dice
 from labeleff.scenes.factors import Factors
 from labeleff.scenes.scene import LIGHT_DISTANCE, compose, view
+from labeleff.scenes.solids import groups
 
 
 def test_factors_are_spelled_as_in_the_paper():
@@ -142,7 +143,7 @@ def test_objects_are_centred_with_a_longest_side_of_one(label):
 
 def test_a_shape_serves_ten_objects_of_its_class():
     scenes = compose("train", torch.arange(200), 1, Factors.parse("----"))
-    for group in scenes.groups:
+    for group in groups(scenes):
         kinds = {tuple(row) for row in group.parts.present.int().tolist()}
         assert len(kinds) <= 2
         assert len(group.scene) == 20
