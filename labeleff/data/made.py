@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.data import store
-from labeleff.errors import DataError
+from labeleff.errors import DataError, UnwritableError
 
 SUMS = "SHA256SUMS"
-
-Arrays = Mapping[str, NDArray[Any]]
 
 log = logging.getLogger(__name__)
 
 
-def kept(folder: Path, make: Callable[[], Arrays]) -> Arrays:
+@dataclass(frozen=True)
+class Streamed:
+    """An array that is made block by block, so that it is never whole in memory."""
+
+    shape: tuple[int, ...]
+    dtype: type[np.generic]
+    blocks: Callable[[], Iterable[NDArray[Any]]]
+    """Gives the blocks along the first axis, in order, each time it is called."""
+
+
+Array = NDArray[Any]
+Arrays = Mapping[str, Array | Streamed]
+
+
+def kept(folder: Path, make: Callable[[], Arrays]) -> Mapping[str, Array]:
     """The arrays kept in `folder`; `make` is called where they aren't there, and again where a byte has changed.
 
-    They are mapped into memory, copy on write. Where the folder can't be written they are made and not kept.
+    They are mapped into memory, copy on write. Where the folder can't be written they are made and not kept. Errors of
+    `make` go to the caller, and then nothing is kept.
     """
     try:
         return _read(folder)
@@ -39,10 +53,10 @@ def kept(folder: Path, make: Callable[[], Arrays]) -> Arrays:
                 return _read(folder)
             made = make()
             store.replace_folder(folder, lambda new: _write(new, made or {}))
-        return _read(folder)
-    except DataError as problem:
+    except UnwritableError as problem:
         log.warning("%s; what was made is not kept", problem)
-        return make() if made is None else made
+        return {name: _whole(array) for name, array in (make() if made is None else made).items()}
+    return _read(folder)
 
 
 def _damaged(folder: Path) -> bool:
@@ -57,9 +71,24 @@ def _write(folder: Path, arrays: Arrays) -> None:
     sums = []
     for name, array in arrays.items():
         path = folder / f"{name}.npy"
-        np.save(path, np.ascontiguousarray(array), allow_pickle=False)
+        if isinstance(array, Streamed):
+            _stream(path, array)
+        else:
+            np.save(path, np.ascontiguousarray(array), allow_pickle=False)
         sums.append(f"{_digest(path)}  {path.name}\n")
     (folder / SUMS).write_text("".join(sums), encoding="ascii")
+
+
+def _stream(path: Path, array: Streamed) -> None:
+    header = {"descr": np.dtype(array.dtype).str, "fortran_order": False, "shape": array.shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in array.blocks():
+            file.write(np.ascontiguousarray(block, array.dtype).data)
+
+
+def _whole(array: Array | Streamed) -> Array:
+    return np.concatenate([*array.blocks()]) if isinstance(array, Streamed) else array
 
 
 def _digest(path: Path) -> str:
@@ -67,7 +96,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(folder: Path) -> dict[str, NDArray[Any]]:
+def _read(folder: Path) -> dict[str, Array]:
     """Every array that the list of sums names; DataError naming the first file that is missing or changed."""
     try:
         lines = (folder / SUMS).read_text(encoding="ascii").splitlines()

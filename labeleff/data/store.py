@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labeleff.errors import DataError
+from labeleff.errors import DataError, UnwritableError
 
 Array = NDArray[np.uint8]
 
@@ -129,11 +129,11 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Turn a failure to write below `folder` into a DataError that says what to do."""
+    """Turn a failure to write below `folder` into an UnwritableError that says what to do."""
     try:
         yield
     except OSError as error:
-        raise DataError(
+        raise UnwritableError(
             f"{folder}: can't be written: {error.strerror or error}; make room or give the folder's owner write "
             "permission, or choose another with --data-dir or LABELEFF_DATA"
         ) from error

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from labeleff.data import made
+from labeleff.errors import DataError
 
 
 @pytest.fixture
@@ -61,3 +62,45 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path, caplog):
     assert maker.calls == 1
     np.testing.assert_array_equal(found["images"], maker()["images"])
     assert "not kept" in caplog.text
+
+
+class Blocks(Maker):
+    """The same images block by block."""
+
+    def __call__(self):
+        whole = super().__call__()["images"]
+        return {"images": made.Streamed(whole.shape, np.uint8, lambda: iter((whole[:2], whole[2:])))}
+
+
+def test_blocks_are_kept_as_the_whole_array_is(folder):
+    whole, blocks = Maker(), Blocks()
+    made.kept(folder, whole)
+    found = made.kept(folder.with_name("blocks"), blocks)
+    np.testing.assert_array_equal(found["images"], whole()["images"])
+    assert (folder.with_name("blocks") / "images.npy").read_bytes() == (folder / "images.npy").read_bytes()
+    made.kept(folder.with_name("blocks"), blocks)
+    assert blocks.calls == 1
+
+
+def test_blocks_that_cant_be_written_are_put_together(tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    found = made.kept(tmp_path / "file" / "these", Blocks())
+    np.testing.assert_array_equal(found["images"], Maker()()["images"])
+    assert "not kept" in caplog.text
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "between blocks"])
+def test_an_error_of_the_maker_is_the_callers_and_nothing_stays(folder, caplog, late):
+    def fail():
+        yield np.zeros((1, 4), np.uint8)
+        raise DataError("the source is broken")
+
+    def make():
+        if not late:
+            raise DataError("the source is broken")
+        return {"images": made.Streamed((3, 4), np.uint8, fail)}
+
+    with pytest.raises(DataError, match="the source is broken"):
+        made.kept(folder, make)
+    assert not folder.exists()
+    assert not caplog.text
