@@ -89,6 +89,11 @@ _SINGLE: dict[str, OptionValue] = {"train": 20_000, "test": 5_000, "size": 32, "
 _SEVERAL: dict[str, OptionValue] = {"train": 10_000, "test": 2_000, "size": 64, "factors": "TCVL", "objects": 4}
 _SIDES = (32, 64, 128)
 _POSES = ("balanced", "free")
+_FILE: dict[str, OptionValue] = {"path": "", "colours": "auto", "scored": "test", "test": 5_000}
+_FILE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
+    "colours": ("auto", "lab", "rgb"),
+    "scored": ("test", "validation"),
+}
 
 
 _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
@@ -133,6 +138,44 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
             goal="depth",
             images_of="shapes/segment",
+        ),
+        Plugin(
+            "selfstudy/classify",
+            "the paper's own images of single objects, PATH being a .h5 file of its rendering code",
+            "labeleff.data.selfstudy:classify",
+            options=_FILE,
+            required=("path",),
+            choices=_FILE_CHOICES,
+            classes=10,
+        ),
+        Plugin(
+            "selfstudy/pose",
+            "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+            "labeleff.data.selfstudy:pose",
+            options=_FILE,
+            required=("path",),
+            choices=_FILE_CHOICES,
+            classes=5,
+            images_of="selfstudy/classify",
+        ),
+        Plugin(
+            "selfstudy/segment",
+            "the paper's own scenes of four objects, PATH being a .h5 file: the class that a pixel shows",
+            "labeleff.data.selfstudy:segment",
+            options=_FILE,
+            required=("path",),
+            choices=_FILE_CHOICES,
+            goal="pixel_classes",
+        ),
+        Plugin(
+            "selfstudy/depth",
+            "the same scenes: how far away a pixel is, on a 16x16 grid",
+            "labeleff.data.selfstudy:depth",
+            options=_FILE,
+            required=("path",),
+            choices=_FILE_CHOICES,
+            goal="depth",
+            images_of="selfstudy/segment",
         ),
         Plugin(
             "cifar10/classify",
