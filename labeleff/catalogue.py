@@ -89,6 +89,7 @@ _SINGLE: dict[str, OptionValue] = {"train": 20_000, "test": 5_000, "size": 32, "
 _SEVERAL: dict[str, OptionValue] = {"train": 10_000, "test": 2_000, "size": 64, "factors": "TCVL", "objects": 4}
 _SIDES = (32, 64, 128)
 _POSES = ("balanced", "free")
+_SYNSETS: dict[str, OptionValue] = {"path": ""}
 _FILE: dict[str, OptionValue] = {"path": "", "colours": "auto", "scored": "test", "test": 5_000}
 _FILE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
     "colours": ("auto", "lab", "rgb"),
@@ -176,6 +177,44 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             choices=_FILE_CHOICES,
             goal="depth",
             images_of="selfstudy/segment",
+        ),
+        Plugin(
+            "shapenet/classify",
+            "ShapeNet models of the same classes in the same scenes, PATH being your ShapeNetCore.v2 folder",
+            "labeleff.data.shapenet:classify",
+            options=_SYNSETS | _SINGLE,
+            required=("path",),
+            choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
+            classes=10,
+        ),
+        Plugin(
+            "shapenet/pose",
+            "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+            "labeleff.data.shapenet:pose",
+            options=_SYNSETS | _SINGLE,
+            required=("path",),
+            choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
+            classes=5,
+            images_of="shapenet/classify",
+        ),
+        Plugin(
+            "shapenet/segment",
+            "scenes of four ShapeNet models: the class that a pixel shows, on a 16x16 grid",
+            "labeleff.data.shapenet:segment",
+            options=_SYNSETS | _SEVERAL,
+            required=("path",),
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="pixel_classes",
+        ),
+        Plugin(
+            "shapenet/depth",
+            "the same scenes: how far away a pixel is, on a 16x16 grid",
+            "labeleff.data.shapenet:depth",
+            options=_SYNSETS | _SEVERAL,
+            required=("path",),
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="depth",
+            images_of="shapenet/segment",
         ),
         Plugin(
             "cifar10/classify",

@@ -18,7 +18,7 @@ PROVENANCE = "rendered"
 
 
 def classify(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """Which of the ten classes a single object is of; every ten successive images have each once."""
+    """Which of the ten classes a single object is of; every fifty successive images have each five times."""
     return _task("shapes/classify", options, source)
 
 

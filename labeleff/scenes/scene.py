@@ -84,8 +84,8 @@ def view() -> Tensor:
 def compose(split: str, numbers: Tensor, objects: int, factors: Factors, *, balanced: bool = True) -> Scenes:
     """The scenes of a split with these numbers (N,) int64.
 
-    Every ten successive scenes have each class once in each slot. Single objects whose viewpoint varies also have
-    each of the five pose bins once with every class in fifty, unless `balanced` is off.
+    Every ten successive scenes of several objects have each class once in each slot; every fifty successive single
+    objects have each class five times, and where the viewpoint varies once with each pose bin unless `balanced` is off.
     """
     layout = LAYOUTS[objects]
     things = (numbers[:, None] * objects + torch.arange(objects)).flatten()
