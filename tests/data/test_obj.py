@@ -59,7 +59,7 @@ BAD = {
     "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "no triangle"),
     "zeros": (bytes(1000), "no triangle"),
     "no faces": (SQUARE, "no triangle"),
-    "no vertices": ("f 1 2 3\n", "no triangle"),
+    "no vertices": ("f 1 2 3\n", "no triangle|not a readable OBJ file"),
     "a corner that isn't there": (SQUARE + "f 1 2 9\n", "not a readable OBJ file: .*9|not a readable OBJ file: .*8"),
     "a word for a number": (SQUARE.replace("4", "x") + "f 1 2 3\n", "not a readable OBJ file"),
     "a word for a corner": (SQUARE + "f 1 two 3\n", "not a readable OBJ file"),
