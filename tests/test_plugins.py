@@ -67,12 +67,22 @@ def test_every_task_is_what_it_says(name, folder_of_images, tmp_path):
         assert part.images.ndim == 4
         assert part.images.shape[1] == part.images.shape[2]
         assert part.images.shape[3] == 3
+<<<<<<< HEAD
         if plugin.goal in DENSE:
             assert part.labels.dtype == loaded.goal.kind
             assert part.labels.shape == part.images.shape[:3]
         else:
             assert part.labels.dtype == torch.int64
             assert set(part.labels.tolist()) == set(range(len(loaded.classes)))
+=======
+        if loaded.goal.dense:
+            assert part.labels.shape == part.images.shape[:3]
+            assert loaded.goal.maps(part.labels).used.shape[1:] == (loaded.goal.grid, loaded.goal.grid)
+        else:
+            assert part.labels.dtype == torch.int64
+            assert set(part.labels.tolist()) == set(range(len(loaded.classes)))
+    assert loaded.goal.name == catalogue.lookup("task", name).goal
+>>>>>>> goals
     assert 0 < loaded.chance <= 1
     assert len(loaded.fingerprint) == 64
     if plugin.images_of:
@@ -135,6 +145,10 @@ def test_every_encoder_gives_features_and_gradients(name):
     assert features.shape == (4, encoder.dim)
     features.square().mean().backward()
     assert all(p.grad is not None for p in encoder.parameters())
+    maps = encoder.eval().maps(torch.randn(4, 3, 32, 32))
+    assert tuple(maps) == encoder.stages
+    assert [m.shape[2] for m in maps.values()] == sorted((m.shape[2] for m in maps.values()), reverse=True)
+    assert maps[encoder.stages[-1]].shape[:2] == (4, encoder.dim)
 
 
 @pytest.mark.parametrize("name", names("pretext"))
