@@ -125,7 +125,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin(
             "shapes/segment",
-            "rendered scenes of four objects: the class that a pixel shows, on a 16x16 grid",
+            "rendered scenes of four objects: the class that a pixel shows, one in 8x8",
             "labeleff.data.shapes:segment",
             options=_SEVERAL,
             choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
@@ -133,7 +133,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin(
             "shapes/depth",
-            "the same scenes: how far away a pixel is, on a 16x16 grid",
+            "the same scenes: how far away a pixel is, one in 8x8",
             "labeleff.data.shapes:depth",
             options=_SEVERAL,
             choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
@@ -161,7 +161,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin(
             "selfstudy/segment",
-            "the paper's own scenes of four objects, PATH being a .h5 file: the class that a pixel shows",
+            "the paper's own scenes of four objects, PATH being a .h5 file: the class that a pixel shows, one in 8x8",
             "labeleff.data.selfstudy:segment",
             options=_FILE,
             required=("path",),
@@ -170,7 +170,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin(
             "selfstudy/depth",
-            "the same scenes: how far away a pixel is, on a 16x16 grid",
+            "the same scenes: how far away a pixel is, one in 8x8",
             "labeleff.data.selfstudy:depth",
             options=_FILE,
             required=("path",),
@@ -199,7 +199,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin(
             "shapenet/segment",
-            "scenes of four ShapeNet models: the class that a pixel shows, on a 16x16 grid",
+            "scenes of four ShapeNet models: the class that a pixel shows, one in 8x8",
             "labeleff.data.shapenet:segment",
             options=_SYNSETS | _SEVERAL,
             required=("path",),
@@ -208,7 +208,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin(
             "shapenet/depth",
-            "the same scenes: how far away a pixel is, on a 16x16 grid",
+            "the same scenes: how far away a pixel is, one in 8x8",
             "labeleff.data.shapenet:depth",
             options=_SYNSETS | _SEVERAL,
             required=("path",),

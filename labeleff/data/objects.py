@@ -13,6 +13,10 @@ from labeleff.scenes.classes import CLASSES
 from labeleff.scenes.poses import MIRRORED, POSES
 from labeleff.tensors import Examples, Task
 
+STRIDE = 8
+"""Pixels a side that one label of a dense task stands for, at whose middle it is taken (16x16 labels of a 128-px image,
+as in the paper)."""
+
 Columns = Mapping[str, Tensor]
 """What is known of a split's images (N): `images`, and by need `classes` and `poses` (N,) or (N, 1) of the one object
 that each shows, `masks` and `depths` (N, S, S)."""
@@ -20,18 +24,18 @@ that each shows, `masks` and `depths` (N, S, S)."""
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the tasks: which column has its labels, what they mean, and the goal."""
+    """One of the tasks: which column has its labels, what they mean, and the goal for a number of labels a side."""
 
     labels: str
     classes: tuple[str, ...]
-    goal: Goal
+    goal: Callable[[int], Goal]
 
 
 KINDS = {
-    "classify": Kind("classes", tuple(CLASSES), Classes()),
-    "pose": Kind("poses", POSES, Classes(mirror=MIRRORED)),
-    "segment": Kind("masks", ("background", *CLASSES), PixelClasses()),
-    "depth": Kind("depths", ("depth",), Depth()),
+    "classify": Kind("classes", tuple(CLASSES), lambda _: Classes()),
+    "pose": Kind("poses", POSES, lambda _: Classes(mirror=MIRRORED)),
+    "segment": Kind("masks", ("background", *CLASSES), PixelClasses),
+    "depth": Kind("depths", ("depth",), Depth),
 }
 
 
@@ -39,7 +43,8 @@ def task(name: str, columns: Callable[[str], Columns], provenance: str) -> Task:
     """The task called `name`, such as `shapes/pose`, on the images that `columns` gives for `train` and `test`."""
     kind = KINDS[name.partition("/")[2]]
     train, test = (_examples(columns(split), kind.labels) for split in ("train", "test"))
-    return Task(name, train, test, kind.classes, provenance, goal=kind.goal)
+    goal = kind.goal(train.images.shape[1] // STRIDE)
+    return Task(name, train, test, kind.classes, provenance, goal=goal)
 
 
 def _examples(columns: Columns, name: str) -> Examples:

@@ -30,8 +30,6 @@ from labeleff.tensors import Source, Task
 
 FOLDER = "selfstudy"
 TWELFTHS = 12
-GRID = 16
-"""Labels a pixel are learned on a grid of so many a side."""
 PIXELS = 1 << 20
 """Converted at once."""
 
@@ -89,9 +87,9 @@ def _size(path: Path, columns: Sequence[Column]) -> tuple[int, int]:
         hdf5.shape(path, column.dataset, column.kind, column.shape(count, side))
     if count < TWELFTHS:
         raise DataError(f"{path}, data: found {count} images, expected at least {TWELFTHS}, the last for testing")
-    grid = GRID if columns[-1].row(side) else 1
-    if side < grid or side % grid:
-        raise DataError(f"{path}, data: found images of {side} pixels a side, expected a multiple of {grid}")
+    stride = objects.STRIDE if columns[-1].row(side) else 1
+    if side < stride or side % stride:
+        raise DataError(f"{path}, data: found images of {side} pixels a side, expected a multiple of {stride}")
     return count, side
 
 

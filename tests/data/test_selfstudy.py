@@ -94,7 +94,7 @@ def test_masks_and_depths(file, tmp_path):
     np.testing.assert_allclose(depths.train.labels.numpy() * UNIT, targets[:30, 2] / 100, atol=1e-9)
     np.testing.assert_array_equal(depths.test.labels, targets[33:, 2] * 50)
     assert (masks.train.labels.dtype, depths.train.labels.dtype) == (torch.uint8, torch.int16)
-    assert (masks.goal, depths.goal) == (PixelClasses(), Depth())
+    assert (masks.goal, depths.goal) == (PixelClasses(grid=4), Depth(grid=4))
     assert (masks.classes[0], len(masks.classes)) == ("background", 11)
     assert torch.equal(masks.test.images, depths.test.images)
 
@@ -211,8 +211,8 @@ def test_malformed_files_of_scenes(file, tmp_path, name):
 
 
 def test_scenes_need_a_side_that_the_grid_divides(file, tmp_path):
-    selfstudy_files.scenes(file, side=24)
-    with pytest.raises(DataError, match="images of 24 pixels a side, expected a multiple of 16"):
+    selfstudy_files.scenes(file, side=20)
+    with pytest.raises(DataError, match="images of 20 pixels a side, expected a multiple of 8"):
         load("depth", file, tmp_path)
 
 
