@@ -32,6 +32,12 @@ class Mesh:
     first: Callable[[Floats, Floats], NDArray[np.integer[Any]]]
     """Which triangle (Q,) rays from places (Q, 3) along directions (Q, 3) meet first; -1 for none."""
 
+    @functools.cached_property
+    def box(self) -> Floats:
+        """Corners (8, 3) of a box around it."""
+        ends = np.stack((self.corners.min((0, 1)), self.corners.max((0, 1))))
+        return np.stack(np.meshgrid(*ends.T), axis=-1).reshape(-1, 3)
+
 
 Models = Callable[[int, int], Mesh]
 """The mesh of a class (0..9) with a shape's number."""
@@ -94,7 +100,7 @@ class _Canvas:
 
     def draw(self, mesh: Mesh, frame: Floats, place: Floats, thing: int) -> None:
         """A thing whose point p is at `frame` p + `place` in the camera's frame."""
-        rows, columns = self._window(mesh.corners, frame, place)
+        rows, columns = self._window(mesh.box @ frame.T + place)
         if not (len(rows) and len(columns)):
             return
         x, y = np.meshgrid(self._line[columns], self._line[rows])
@@ -108,10 +114,8 @@ class _Canvas:
         window = (window[0], window[1][near], window[2][near])
         self._depth[window], self._normal[window], self._thing[window] = depth[near], normal[near], thing
 
-    def _window(self, corners: Floats, frame: Floats, place: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows and columns of a rectangle around the thing."""
-        ends = np.stack((corners.min((0, 1)), corners.max((0, 1))))
-        box = np.stack(np.meshgrid(*ends.T), axis=-1).reshape(-1, 3) @ frame.T + place
+    def _window(self, box: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns of a rectangle around what is in a box with these corners (8, 3)."""
         at = (box[:, :2] / np.maximum(box[:, 2:], NEAR) / FIELD + 1) * (self._pixels / 2)
         first, last = (np.clip(end, 0, self._pixels).astype(int) for end in (np.floor(at.min(0)), np.ceil(at.max(0))))
         return np.arange(first[1], last[1]), np.arange(first[0], last[0])
