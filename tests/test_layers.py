@@ -36,10 +36,10 @@ LAYERS = [
     {"answers", "report2021"},
     {"answers_report"},
     {"report"},
-    {"tensors", "counter"},
+    {"tensors", "counter", "colour"},
     {"labels", "holdout"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
-    {"stories"},
+    {"stories", "views"},
     {"train", "data", "encoders"},
     {"pretext", "protocols", "trained"},
     {"run"},
@@ -51,7 +51,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = LAYERS.index({"tensors", "counter"})
+TORCH_FREE = LAYERS.index({"tensors", "counter", "colour"})
 """The first rows, that must not import torch."""
 
 
