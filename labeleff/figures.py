@@ -155,6 +155,7 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
         hide = "_" if name in named else ""
         named.add(name)
         _curve(left, history, "loss", 1, label=f"{hide}{name}", **style)
+        _curve(left, history, "heldout_loss", 1, label=f"{hide}{name}: held out", linestyle="--", **style)
         _curve(right, history, "accuracy", 100, label=f"{hide}{name}: training", **style)
         _curve(right, history, "heldout_accuracy", 100, label=f"{hide}{name}: held out", linestyle="--", **style)
     for axes, what in ((left, "pretext loss"), (right, "pretext accuracy (%)")):

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from labeleff import ladder
+from labeleff import catalogue, ladder
 from labeleff.cell import Cell
 from labeleff.conditions import check_conditions, conditions
 from labeleff.data import load_task
@@ -68,6 +68,13 @@ def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
                 )
             )
     return found
+
+
+def _check_installed(study: Study) -> None:
+    """Everything that the arms need can be imported; raises OptionError naming the extra that is missing."""
+    for arm in (arm for block in study.blocks for arm in block.arms):
+        catalogue.resolve("pretext", arm.pretext.name)
+        catalogue.resolve("protocol", arm.protocol.name)
 
 
 def _check_encoders(study: Study, bench: Bench) -> None:
@@ -146,6 +153,7 @@ def measure(study: Study, options: Options) -> list[Record]:
     Raises LabeleffError for everything that is wrong before or around the cells; what goes wrong inside a cell is
     a failed record.
     """
+    _check_installed(study)
     settings = Settings(
         run=uuid.uuid4().hex[:12],
         data=options.data,

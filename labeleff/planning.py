@@ -116,5 +116,6 @@ def show_list(kinds: Sequence[str]) -> None:
         else:
             for plugin in catalogue.plugins(kind):
                 options = ", ".join(f"{key}={value!r}" for key, value in plugin.options.items())
-                table.add_row(plugin.name, plugin.clause, options)
+                absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
+                table.add_row(plugin.name, f"{plugin.clause}{absent}", options)
         console.print(table)

@@ -13,6 +13,7 @@ def flags(results: Results, findings: Findings) -> list[str]:
     """One sentence a weakness of the study and of its accuracies, the gravest first; empty where none was found."""
     return [
         *_unfinished(results),
+        *_collapsed(results),
         *evidence.few_runs(findings.measured),
         *_design(results),
         *evidence.flags(findings),
@@ -32,6 +33,16 @@ def _unfinished(results: Results) -> Iterator[str]:
     for item in broken:
         what = item.pretraining
         yield f"**Failed pretraining**: {what.pretext.label}, seed {what.seed}: {item.reason or 'no reason given'}."
+
+
+def _collapsed(results: Results) -> Iterator[str]:
+    for item in results.pretrainings:
+        if item.metrics.get("collapsed"):
+            what, spread = item.pretraining, item.metrics.get("spread")
+            yield (
+                f"**Collapsed pretraining**: {what.pretext.name}, seed {what.seed}: its projections hardly differ "
+                f"between held-out images{'' if spread is None else f' (spread {spread:.2g})'}."
+            )
 
 
 def _design(results: Results) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from labeleff import catalogue
 from labeleff.asked import Cost, check_targets
-from labeleff.cell import Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
+from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 
@@ -220,6 +220,7 @@ class Study(Frozen):
 
     def _check_budgets(self, names: Sequence[str]) -> None:
         allowed = {*names}
+        own = {arm.pretext.name for arm in self.arms if catalogue.lookup("pretext", arm.pretext.name).own_views}
         for arm in self.arms:
             kinds: tuple[tuple[catalogue.Kind, Spec], ...] = (("pretext", arm.pretext), ("protocol", arm.protocol))
             for kind, spec in kinds:
@@ -227,9 +228,11 @@ class Study(Frozen):
                     allowed.add(spec.name)
                     if spec.name not in self.budget and not (kind == "protocol" and arm.name in self.budget):
                         raise StudyError(f"budget.{spec.name} is missing: arm {arm.name!r} trains and needs one")
-        for key in self.budget:
+        for key, row in self.budget.items():
             if key not in allowed:
                 raise UnknownNameError("row of the budget table", key, allowed)
+            if key in own and row.augment != Augment():
+                raise StudyError(f"budget.{key}.augment: {key} makes its own views of the images; leave the key out")
 
     def _check_pools(self) -> None:
         for task in self.tasks:
