@@ -160,7 +160,7 @@ class Cell(Frozen):
 
     @property
     def arm(self) -> str:
-        """The arm's name: pretext and protocol, e.g. `rotation/finetune`."""
+        """Pretext and protocol by name alone, e.g. `rotation/finetune`; a study's `arm_of` tells namesakes apart."""
         return f"{self.pretext.name}/{self.protocol.name}"
 
     @property

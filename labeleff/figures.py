@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from labeleff.arms import told_apart
 from labeleff.measured import Measured, Place
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
     wanted = [item for item in pretrainings if item.training is not None and item.training.history]
     if not wanted:
         return None
-    kinds = list(dict.fromkeys(item.pretraining.pretext.name for item in wanted))
+    names = told_apart(item.pretraining.pretext for item in wanted)
+    kinds = list(dict.fromkeys(names.values()))
     columns = 1 + len(kinds) // 24
     many = len(kinds) > len(COLOURS)
     figure = blank(9.5 + (1.6 * columns if many else 0))
@@ -149,7 +151,7 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
     named: set[str] = set()
     for item in wanted:
         assert item.training is not None
-        name, history = item.pretraining.pretext.name, item.training.history
+        name, history = names[item.pretraining.pretext.label], item.training.history
         lap, colour = divmod(kinds.index(name), len(COLOURS))
         style = {"color": COLOURS[colour], "alpha": 0.8, "marker": MARKERS[lap % len(MARKERS)] if lap else "."}
         hide = "_" if name in named else ""

@@ -54,7 +54,7 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
     for task, encoder in dict.fromkeys((cell.task.label, cell.encoder.label) for cell in cells):
         members = [cell for cell in cells if (cell.task.label, cell.encoder.label) == (task, encoder)]
         console.print(f"\n{task}, {encoder}", soft_wrap=True)
-        console.print(_summary_table(members, costs, measured))
+        console.print(_summary_table(study, members, costs, measured))
     pretrainings = {p.key: pretraining_estimate(p, speeds) for p in study.pretrainings()}
     for pretraining in study.pretrainings():
         console.print(
@@ -66,7 +66,7 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
     if every_cell:
         for cell in cells:
             console.print(
-                f"{cell.key} {cell.task.label} {cell.encoder.label} {cell.arm} n={cell.n} draw={cell.draw} "
+                f"{cell.key} {cell.task.label} {cell.encoder.label} {study.arm_of(cell)} n={cell.n} draw={cell.draw} "
                 f"seed={cell.seed}{' (measured)' if cell.key in measured else ''}",
                 soft_wrap=True,
             )
@@ -89,14 +89,14 @@ def _axes(study: Study) -> str:
     )
 
 
-def _summary_table(cells: Sequence[Cell], costs: dict[str, Estimate], measured: set[str]) -> Table:
+def _summary_table(study: Study, cells: Sequence[Cell], costs: dict[str, Estimate], measured: set[str]) -> Table:
     """Cells of one task and encoder, a row an arm and rung."""
     table = Table("arm", "n", "cells", "measured", "time, one process")
     for column in table.columns[1:]:
         column.justify = "right"
     groups: dict[tuple[str, int], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault((cell.arm, cell.n), []).append(cell)
+        groups.setdefault((study.arm_of(cell), cell.n), []).append(cell)
     for (arm, n), members in groups.items():
         done = sum(cell.key in measured for cell in members)
         seconds = sum(costs[cell.key].seconds for cell in members)

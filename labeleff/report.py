@@ -159,7 +159,7 @@ def _failures(results: Results) -> Iterator[str]:
     rows = []
     for record in failed:
         cell, reason = record.cell, record.reason or "finished without a value"
-        arm = f"{cell.pretext.name}/{cell.protocol.name}"
+        arm = results.study.arm_of(cell)
         where = [cell.task.label, cell.encoder.label, arm, f"{cell.n:,}", str(cell.draw), str(cell.seed)]
         rows.append([*where, " ".join(reason.split())])
     yield table(["task", "encoder", "arm", "n", "draw", "seed", "reason"], rows, left=3)

@@ -40,7 +40,7 @@ def _collapsed(results: Results) -> Iterator[str]:
         if item.metrics.get("collapsed"):
             what, spread = item.pretraining, item.metrics.get("spread")
             yield (
-                f"**Collapsed pretraining**: {what.pretext.name}, seed {what.seed}: its projections hardly differ "
+                f"**Collapsed pretraining**: {what.pretext.label}, seed {what.seed}: its projections hardly differ "
                 f"between held-out images{'' if spread is None else f' (spread {spread:.2g})'}."
             )
 

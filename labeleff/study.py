@@ -5,6 +5,7 @@ All validation and the only defaults live here (and in the catalogue, for option
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from labeleff import catalogue
+from labeleff.arms import arm_names
 from labeleff.asked import Cost, check_targets
 from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
@@ -26,11 +28,6 @@ class Arm(Frozen):
 
     pretext: Spec
     protocol: Spec
-
-    @property
-    def name(self) -> str:
-        """Short name used in studies, tables and figures: `rotation/finetune`."""
-        return f"{self.pretext.name}/{self.protocol.name}"
 
 
 def _spec(kind: catalogue.Kind, value: Any) -> Spec:
@@ -62,11 +59,12 @@ def _completed(block: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(arms, list) or not arms:
         return block
     named = [_arm(arm) for arm in arms if not isinstance(arm, Arm)]
-    used = {name for arm in named for name in (arm.name, arm.pretext.name, arm.protocol.name)}
+    names = arm_names(named)
+    used = {*names, *(spec.name for arm in named for spec in (arm.pretext, arm.protocol))}
     budget = block.get("budget")
     if "budget" not in own and isinstance(budget, Mapping):
         block["budget"] = {key: row for key, row in budget.items() if key in used}
-    block.setdefault("baseline", named[0].name)
+    block.setdefault("baseline", names[0])
     return block
 
 
@@ -174,7 +172,7 @@ class Study(Frozen):
             labels = [spec.label for spec in axis]
             if len(set(labels)) < len(labels):
                 raise StudyError(f"{labels} names one thing twice")
-        names = [arm.name for arm in self.arms]
+        names = self.arm_names
         if len(set(names)) < len(names):
             raise StudyError(f"arms: {names} names one arm twice")
         if self.baseline not in names:
@@ -189,7 +187,7 @@ class Study(Frozen):
             )
         for name, block in self.stories.items():
             block._check_block(f"stories.{name}")
-        self._check_budgets(names)
+        self._check_budgets()
         self._check_examples()
         self._check_pools()
         return self
@@ -218,16 +216,16 @@ class Study(Frozen):
                         "under [stories.NAME] can pair them otherwise"
                     )
 
-    def _check_budgets(self, names: Sequence[str]) -> None:
-        allowed = {*names}
+    def _check_budgets(self) -> None:
+        allowed = {*self.arm_names}
         own = {arm.pretext.name for arm in self.arms if catalogue.lookup("pretext", arm.pretext.name).own_views}
-        for arm in self.arms:
+        for arm, name in zip(self.arms, self.arm_names, strict=True):
             kinds: tuple[tuple[catalogue.Kind, Spec], ...] = (("pretext", arm.pretext), ("protocol", arm.protocol))
             for kind, spec in kinds:
                 if catalogue.lookup(kind, spec.name).trained:
                     allowed.add(spec.name)
-                    if spec.name not in self.budget and not (kind == "protocol" and arm.name in self.budget):
-                        raise StudyError(f"budget.{spec.name} is missing: arm {arm.name!r} trains and needs one")
+                    if spec.name not in self.budget and not (kind == "protocol" and name in self.budget):
+                        raise StudyError(f"budget.{spec.name} is missing: arm {name!r} trains and needs one")
         for key, row in self.budget.items():
             if key not in allowed:
                 raise UnknownNameError("row of the budget table", key, allowed)
@@ -250,7 +248,27 @@ class Study(Frozen):
 
     def budget_of(self, arm: Arm) -> Budget | None:
         """The protocol's row for this arm; None where the protocol is solved, not trained."""
-        return self.budget.get(arm.name, self.budget.get(arm.protocol.name))
+        name = self.arm_names[self.arms.index(arm)]
+        return self.budget.get(name, self.budget.get(arm.protocol.name))
+
+    @functools.cached_property
+    def arm_names(self) -> list[str]:
+        """Short names of the arms, used in studies, tables and figures: `rotation/finetune`."""
+        return arm_names(self.arms)
+
+    @functools.cached_property
+    def _names(self) -> dict[tuple[str, ...], str]:
+        """The arms' names in all blocks, by task, pretext and protocol."""
+        return {
+            (task.label, arm.pretext.label, arm.protocol.label): name
+            for block in reversed(self.blocks)
+            for task in block.tasks
+            for arm, name in zip(block.arms, block.arm_names, strict=True)
+        }
+
+    def arm_of(self, cell: Cell) -> str:
+        """The name of the arm that a cell of this study belongs to."""
+        return self._names[cell.task.label, cell.pretext.label, cell.protocol.label]
 
     @property
     def runs(self) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ LAYERS = [
     {"record", "complaint"},
     {"asked"},
     {"ladder", "stats", "rungs", "interpolation", "shapes", "families", "saturating", "bayes", "catalogue"},
-    {"noise"},
+    {"noise", "arms"},
     {"inversion"},
     {"average"},
     {"curve"},
