@@ -35,6 +35,8 @@ class Plugin:
     """The most that a number may be; every number is over 0."""
     trained: bool = True
     """Pretexts and protocols: it runs the optimiser, so the budget table must have a row for it."""
+    loaded: bool = False
+    """Pretexts: it takes weights from outside, once, and needs no budget."""
     pool: int | None = None
     """Tasks: number of training examples where it is fixed; an option named `train` takes its place."""
     classes: int | None = None
@@ -104,6 +106,21 @@ def _pairs(name: str, clause: str, area: float, colour: float, **options: Option
     )
 
 
+def _outside(name: str, clause: str, required: str, needs: tuple[str, str] | None = None, **options: str) -> Plugin:
+    """A pretext that takes weights from outside; `required` names them."""
+    return Plugin(
+        name,
+        clause,
+        f"labeleff.pretext.from_{name}:load",
+        options={required: "", **options, "stem": "refuse"},
+        required=(required,),
+        choices={"stem": ("refuse", "centre", "random")},
+        trained=False,
+        loaded=True,
+        needs=needs,
+    )
+
+
 _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
     "task": (
         Plugin(
@@ -159,6 +176,8 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin("resnet18", "torchvision's ResNet-18, small-image stem", "labeleff.encoders.resnet:build18"),
         Plugin("resnet50", "torchvision's ResNet-50, small-image stem", "labeleff.encoders.resnet:build50"),
+        Plugin("resnet18_imagenet", "torchvision's ResNet-18 as it is", "labeleff.encoders.resnet:build18_imagenet"),
+        Plugin("resnet50_imagenet", "torchvision's ResNet-50 as it is", "labeleff.encoders.resnet:build50_imagenet"),
         Plugin(
             "memnet",
             "memory network of the Keras examples, with an LSTM over the question",
@@ -249,6 +268,9 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             hidden=512,
             bottleneck=256,
         ),
+        _outside("file", "weights from a file of yours, .safetensors or .pt", "path", prefix=""),
+        _outside("torchvision", "weights of torchvision, e.g. ResNet18_Weights.IMAGENET1K_V1", "weights"),
+        _outside("timm", "weights of timm, e.g. resnet18.a1_in1k", "model", ("timm", "timm")),
     ),
     "protocol": (
         Plugin(
@@ -328,6 +350,18 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
         if not options[key]:
             raise StudyError(f"{kind} {name!r} needs the option {key!r}: {plugin.clause}")
     return Spec(name=name, options=options)
+
+
+def makes_encoder(pretext: Spec) -> bool:
+    """Whether a pretext changes the encoder, by training or by weights from outside."""
+    plugin = lookup("pretext", pretext.name)
+    return plugin.trained or plugin.loaded
+
+
+def encoder_seed(pretext: Spec) -> int | None:
+    """The seed of all encoders of a pretext whose weights come from outside; None where every run's seed counts."""
+    whole = lookup("pretext", pretext.name).loaded and pretext.options.get("stem") != "random"
+    return 0 if whole else None
 
 
 def resolve(kind: Kind, name: str) -> Any:

@@ -42,6 +42,10 @@ class DataError(LabeleffError):
     """A data set is missing, incomplete or not what it should be."""
 
 
+class WeightsError(LabeleffError):
+    """Weights from outside can't be had, can't be read, or don't fit the encoder."""
+
+
 class RecordError(LabeleffError):
     """A records file can't be read or written."""
 

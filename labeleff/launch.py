@@ -92,6 +92,14 @@ def _check_encoders(study: Study, bench: Bench) -> None:
                 raise StudyError(f"encoder {encoder.label} can't take {what}: {error}") from error
 
 
+def _check_weights(study: Study, bench: Bench) -> None:
+    """Weights from outside are there and fit every encoder; raises WeightsError naming what doesn't."""
+    for block in study.blocks:
+        for task, encoder, arm in itertools.product(block.tasks, block.encoders, block.arms):
+            if catalogue.lookup("pretext", arm.pretext.name).loaded:
+                bench.filled(encoder, arm.pretext, 0, bench.load(task).task.text)
+
+
 def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
     tasks: dict[str, dict[str, Any]] = {}
     for spec in (spec for block in study.blocks for spec in block.tasks):
@@ -171,6 +179,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         with bars:
             labels = _all_labels(study, bench)
         _check_encoders(study, bench)
+        _check_weights(study, bench)
         check_conditions(records.runs, conditions(study, bench), options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
         cells = list(study.cells(hashes if study.draws_from else None))

@@ -57,9 +57,11 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
         console.print(_summary_table(study, members, costs, measured))
     pretrainings = {p.key: pretraining_estimate(p, speeds) for p in study.pretrainings()}
     for pretraining in study.pretrainings():
+        label = pretraining.pretext.label
+        what = f"pretraining {label}, seed {pretraining.seed}" if pretraining.budget else f"weights of {label}"
         console.print(
-            f"pretraining {pretraining.pretext.label}, seed {pretraining.seed}, {pretraining.encoder.label}, "
-            f"{pretraining.task.label}: {duration(pretrainings[pretraining.key].seconds)}"
+            f"{what}, {pretraining.encoder.label}, {pretraining.task.label}: "
+            f"{duration(pretrainings[pretraining.key].seconds)}"
             f"{' (measured)' if pretraining.key in trained else ''}",
             soft_wrap=True,
         )

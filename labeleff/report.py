@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from labeleff import answers_report, figures, outputs, sections, shortcomings, tables
+from labeleff import answers_report, catalogue, figures, outputs, sections, shortcomings, tables
 from labeleff.answers_report import Told
 from labeleff.cell import Budget
 from labeleff.collection import without_collection
@@ -107,9 +107,17 @@ def _pretexts(results: Results, place: Place) -> Iterator[str]:
     rows = []
     for item in here:
         values = [_metric(key, item.metrics.get(key)) for key in known]
-        rows.append([item.pretraining.pretext.label, str(item.pretraining.seed), *values])
+        pretext, seed = item.pretraining.pretext, str(item.pretraining.seed)
+        rows.append([pretext.label, seed if catalogue.encoder_seed(pretext) is None else "–", *values])
     names = [key.replace("heldout_", "held-out ") + (" (%)" if "accuracy" in key else "") for key in known]
     yield table(["pretext", "seed", *names], rows)
+    outside = dict.fromkeys(_provenance(item) for item in here if item.provenance is not None)
+    if outside:
+        yield "\n".join(f"- {text}" for text in outside)
+
+
+def _provenance(item: PretrainingRecord) -> str:
+    return f"{item.pretraining.pretext.label}: {item.provenance}. SHA-256 of its tensors: `{item.weights_sha256}`."
 
 
 def _metric(name: str, value: float | None) -> str:
@@ -167,6 +175,8 @@ def _failures(results: Results) -> Iterator[str]:
 
 def _fairness(study: Study) -> Iterator[str]:
     yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
+    if any(catalogue.lookup("pretext", arm.pretext.name).loaded for arm in study.arms):
+        yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
     yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
     subset = {"stratified": "balanced over the classes", "random": "at random", "prefix": "the first n images"}
     yield (

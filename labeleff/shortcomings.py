@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labeleff import evidence
+from labeleff import catalogue, evidence
 from labeleff.findings import Findings
 from labeleff.results import Results
 
@@ -47,7 +47,14 @@ def _collapsed(results: Results) -> Iterator[str]:
 
 def _design(results: Results) -> Iterator[str]:
     study = results.study
-    if study.seeds == 1 and any(arm.pretext.name != "scratch" for arm in study.arms):
+    pretexts = [arm.pretext for arm in study.arms]
+    outside = [spec.label for spec in pretexts if catalogue.lookup("pretext", spec.name).loaded]
+    if outside:
+        yield (
+            f"**Weights from outside**: {', '.join(dict.fromkeys(outside))}. There is one of each, so intervals leave "
+            "out the luck of its pretraining, and labels that it may have cost aren't counted."
+        )
+    if study.seeds == 1 and any(catalogue.lookup("pretext", spec.name).trained for spec in pretexts):
         yield (
             "**One pretraining seed**: every run of an arm starts from the same pretrained encoder, so intervals "
             "leave out the luck of pretraining and of the initialisation."

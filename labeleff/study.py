@@ -307,14 +307,15 @@ class Study(Frozen):
                     budget=self.budget_of(arm),
                     precision=self.precision,
                     layout=self.layout,
+                    encoder_seed=catalogue.encoder_seed(arm.pretext),
                 )
 
     def pretrainings(self) -> list[Pretraining]:
-        """Every encoder that has to be pretrained, once an arm's pretext and seed."""
+        """Every encoder that has to be pretrained or filled, once a pretext and seed."""
         cells = {
             (cell.task.label, cell.encoder.label, cell.pretext.label, cell.seed): cell
             for cell in self.cells()
-            if cell.pretrain is not None
+            if catalogue.makes_encoder(cell.pretext)
         }
         found = {item.key: item for item in (cell.pretraining for cell in cells.values())}
         return list(found.values())

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
 from labeleff.cell import OptionValue
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, Upstream
 
 
 class MobileNetV2(Encoder):
     """Images (N, 3, H, W) to features (N, 1280)."""
 
     dim = 1280
+    upstream = Upstream("classifier.")
 
     def __init__(self, stem: str = "imagenet") -> None:
         super().__init__()
