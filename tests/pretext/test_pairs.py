@@ -14,9 +14,12 @@ from labeleff.data import load_task
 from labeleff.encoders import build_encoder
 from labeleff.errors import LabeleffError, OptionError, PluginError
 from labeleff.launch import Options, measure
-from labeleff.pipeline import Normalisation
+from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.pretext import Unlabelled
 from labeleff.pretext.pairs import COLLAPSED, Method, heldout_loss, recipe, spread, two_views
+from labeleff.protocols import LabelledFeatures
+from labeleff.protocols.linear import fit as solve_linear
+from labeleff.run import predict
 from labeleff.study import parse_study
 from labeleff.tensors import Source
 from labeleff.views import Recipe, ResidentViews
@@ -68,6 +71,42 @@ def test_held_out_loss_falls(name, data):
     _, result = train(name, data)
     losses = [entry["heldout_loss"] for entry in result.training.history]
     assert losses[-1] < losses[0]
+
+
+def textures(count, seed, size=16):
+    """Grey stripes, crossed stripes and noise of any contrast and phase: four classes that every crop shows."""
+    generator = torch.Generator().manual_seed(seed)
+    labels, line = torch.arange(count) % 4, 1.5 * torch.arange(size)
+    phase = 2 * torch.pi * torch.rand(count, 2, 1, 1, generator=generator)
+    rows, columns = torch.sin(line[:, None] + phase[:, 0]), torch.sin(line[None, :] + phase[:, 1])
+    noise = 2 * torch.rand(count, size, size, generator=generator) - 1
+    kinds = torch.stack(torch.broadcast_tensors(rows, columns, rows * columns, noise))
+    contrast = 0.2 + 0.3 * torch.rand(count, 1, 1, generator=generator)
+    values = 0.5 + contrast * kinds[labels, torch.arange(count)]
+    values += 0.1 * torch.randn(count, size, size, generator=generator)
+    return (255 * values.clamp(0, 1)).to(torch.uint8)[..., None].repeat(1, 1, 1, 3), labels
+
+
+def probe(trained, images, labels, tested, truth, normalisation):
+    """Test accuracy of logistic regression on the features of the first 40 images."""
+    CPU.place(trained).eval()
+    features, rest = (predict(trained, ResidentImages(i, normalisation, CPU.device), CPU) for i in (images, tested))
+    [fitted] = solve_linear([LabelledFeatures(features[:40], labels[:40], 4)], {"prior": 10.0})
+    return float((fitted.predictor(rest).argmax(1) == truth).float().mean())
+
+
+@pytest.mark.parametrize("name", ["simclr", "barlow_twins", "vicreg"])
+def test_features_tell_what_all_views_of_an_image_share(name):
+    module(name)
+    images, labels = textures(400, seed=0)
+    test = textures(400, seed=1)
+    data = Unlabelled(images, Normalisation.of(images))
+    untrained = probe(encoder(), images, labels, *test, data.normalisation)
+    budget = Budget(optimizer="adamw", lr=0.003, weight_decay=0.01, batch=32, epochs=8)
+    trained = encoder()
+    given = catalogue.complete("pretext", name, {"projection": 64}).options
+    catalogue.resolve("pretext", name)(data, trained, 0, budget, given, CPU, lambda *_: None)
+    assert probe(trained, images, labels, *test, data.normalisation) > untrained + 0.05
 
 
 def test_a_collapse_is_seen(data):
