@@ -34,9 +34,9 @@ def duration(seconds: float) -> str:
 
 
 def _console() -> Console:
-    """A console for tables: full width in files and pipes, so that nothing is cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    """A console for tables: full width in files and pipes, so that nothing is cut; square brackets are text."""
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
 def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False) -> None:

@@ -15,6 +15,7 @@ from labeleff.encoders import build_encoder
 from labeleff.errors import LabeleffError, OptionError, PluginError
 from labeleff.launch import Options, measure
 from labeleff.pipeline import Normalisation, ResidentImages
+from labeleff.planning import show_list
 from labeleff.pretext import Unlabelled
 from labeleff.pretext.pairs import COLLAPSED, Method, heldout_loss, recipe, spread, two_views
 from labeleff.protocols import LabelledFeatures
@@ -157,6 +158,15 @@ def test_too_few_images_are_an_error(data):
         train("simclr", few)
     with pytest.raises(PluginError, match="simclr: 2 of 2 images would be held out"):
         train("simclr", Unlabelled(data.images[:2], data.normalisation))
+
+
+def test_the_list_says_what_is_not_installed(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    show_list(["pretexts"])
+    shown = capsys.readouterr().out
+    assert "not installed" in shown
+    assert "'labeleff[ssl]'" in shown
+    assert "'labeleff[timm]'" in shown
 
 
 STUDY = {
