@@ -95,9 +95,9 @@ def _check_encoders(study: Study, bench: Bench) -> None:
 def _check_weights(study: Study, bench: Bench) -> None:
     """Weights from outside are there and fit every encoder; raises WeightsError naming what doesn't."""
     for block in study.blocks:
-        for task, encoder, arm in itertools.product(block.tasks, block.encoders, block.arms):
+        for encoder, arm in itertools.product(block.encoders, block.arms):
             if catalogue.lookup("pretext", arm.pretext.name).loaded:
-                bench.filled(encoder, arm.pretext, 0, bench.load(task).task.text)
+                bench.filled(encoder, arm.pretext, 0)
 
 
 def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:

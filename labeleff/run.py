@@ -34,7 +34,6 @@ from labeleff.record import PretrainingRecord, Record
 from labeleff.seeding import stream_seed
 from labeleff.stories import Resident, resident
 from labeleff.tensors import Examples, Source, Task
-from labeleff.text import TextShape
 from labeleff.train import DivergedError, Progress
 from labeleff.trained import path_of, save_reader
 
@@ -107,9 +106,9 @@ class Bench:
             self._weights[pretext.label] = load(pretext.options, self._source)
         return self._weights[pretext.label]
 
-    def filled(self, encoder: Spec, pretext: Spec, seed: int, text: TextShape | None) -> tuple[Encoder, str]:
+    def filled(self, encoder: Spec, pretext: Spec, seed: int) -> tuple[Encoder, str]:
         """An encoder with weights from outside, and where they came from; WeightsError where they don't fit."""
-        built = build_encoder(encoder, stream_seed("init", seed), text)
+        built = build_encoder(encoder, stream_seed("init", seed))
         what = f"{pretext.label} doesn't fit encoder {encoder.label}"
         return built, fill(built, self.weights(pretext), str(pretext.options["stem"]), what)
 
@@ -190,9 +189,8 @@ class Bench:
 
     def _loaded(self, pretraining: Pretraining, progress: Progress) -> tuple[Encoder, Pretrained]:  # noqa: ARG002
         """An encoder with weights from outside."""
-        pretext, text = pretraining.pretext, self.load(pretraining.task).task.text
-        encoder, provenance = self.filled(pretraining.encoder, pretext, pretraining.seed, text)
-        return encoder, Pretrained(provenance=provenance, weights_sha256=self.weights(pretext).sha256)
+        encoder, provenance = self.filled(pretraining.encoder, pretraining.pretext, pretraining.seed)
+        return encoder, Pretrained(provenance=provenance, weights_sha256=self.weights(pretraining.pretext).sha256)
 
     def _encoder(self, pretraining: Pretraining) -> Encoder:
         """A fresh copy of the encoder that a cell starts from."""

@@ -24,7 +24,7 @@ from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
 from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
 from labeleff.seeding import stream_seed
-from labeleff.train import Progress, Slot, train
+from labeleff.train import DivergedError, Progress, Slot, train
 from labeleff.views import Recipe, ResidentViews
 
 BLOCK = 500
@@ -114,7 +114,10 @@ def two_views(
 
         def watch(model: nn.Module) -> dict[str, float]:  # noqa: ARG001
             loss = heldout_loss(method, held_pairs, budget.batch, compute)
-            return {"heldout_loss": loss, "spread": spread(projections(method.network, plain, compute))}
+            found = {"heldout_loss": loss, "spread": spread(projections(method.network, plain, compute))}
+            if not all(math.isfinite(value) for value in found.values()):
+                raise DivergedError(f"on held-out images: {found}")
+            return found
 
         [training] = train([Slot(method.parts, pairs, objective, seed, watch)], budget, steps, compute, progress)
         history = [{key: value for key, value in entry.items() if key != "accuracy"} for entry in training.history]
