@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -47,6 +48,12 @@ class Plugin:
     """Pretexts: it makes its own views of the images, so its budget row may not augment them."""
     examples: Examples = "images"
     """What a task consists of, or what an encoder, pretext or protocol works on."""
+    goal: str = "classes"
+    """Tasks: what is learned, a name of `metrics.GOALS`; the task's `goal` has the same."""
+    dense: bool = False
+    """Protocols: it also works where every pixel has a label."""
+    images_of: str = ""
+    """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
 
     @property
     def missing(self) -> str | None:
@@ -64,6 +71,9 @@ class Plugin:
 
 STORIES = {"1k": 1_000, "10k": 10_000}
 """Training questions of a bAbI task, by its option `size`."""
+
+FACTORS = tuple("".join(letters) for letters in itertools.product("T-", "C-", "V-", "L-"))
+"""The 16 settings of what varies in rendered scenes, from `TCVL` to `----`."""
 
 _BABI = (
     "one supporting fact: where is someone",
@@ -87,6 +97,14 @@ _BABI = (
     "path finding: how to go from here to there",
     "motives: why did someone go there",
 )
+
+
+_VIEWED = tuple(text for text in FACTORS if "V" in text)
+"""Settings in which poses differ."""
+_SINGLE: dict[str, OptionValue] = {"train": 20_000, "test": 5_000, "size": 32, "factors": "TCVL", "poses": "balanced"}
+_SEVERAL: dict[str, OptionValue] = {"train": 10_000, "test": 2_000, "size": 64, "factors": "TCVL", "objects": 4}
+_SIDES = (32, 64, 128)
+_POSES = ("balanced", "free")
 
 
 _LIGHTLY = ("lightly", "ssl")
@@ -129,6 +147,40 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.data.toy:load",
             options={"train": 6000, "test": 2000, "size": 32},
             classes=10,
+        ),
+        Plugin(
+            "shapes/classify",
+            "rendered objects of 10 classes, made from a seed; four factors vary or don't: TCVL, -CV-, ...",
+            "labeleff.data.shapes:classify",
+            options=_SINGLE,
+            choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
+            classes=10,
+        ),
+        Plugin(
+            "shapes/pose",
+            "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+            "labeleff.data.shapes:pose",
+            options=_SINGLE,
+            choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
+            classes=5,
+            images_of="shapes/classify",
+        ),
+        Plugin(
+            "shapes/segment",
+            "rendered scenes of four objects: the class that a pixel shows, one in 8x8",
+            "labeleff.data.shapes:segment",
+            options=_SEVERAL,
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="pixel_classes",
+        ),
+        Plugin(
+            "shapes/depth",
+            "the same scenes: how far away a pixel is, one in 8x8",
+            "labeleff.data.shapes:depth",
+            options=_SEVERAL,
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="depth",
+            images_of="shapes/segment",
         ),
         Plugin(
             "cifar10/classify",
@@ -278,6 +330,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "train encoder and linear head together",
             "labeleff.protocols.finetune:fit",
             examples="either",
+            dense=True,
         ),
         Plugin(
             "validated",
@@ -286,14 +339,16 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             options={"holdout": 0.1, "keep": "best", "stop": False},
             choices={"keep": ("best", "last")},
             examples="either",
+            dense=True,
         ),
         Plugin(
             "linear",
-            "frozen encoder, logistic regression on its features",
+            "frozen encoder, logistic regression (of depths: least absolute deviations) on its features",
             "labeleff.protocols.linear:fit",
             options={"prior": 10.0},
             trained=False,
             examples="either",
+            dense=True,
         ),
         Plugin(
             "knn",
@@ -362,6 +417,15 @@ def encoder_seed(pretext: Spec) -> int | None:
     """The seed of all encoders of a pretext whose weights come from outside; None where every run's seed counts."""
     whole = lookup("pretext", pretext.name).loaded and pretext.options.get("stem") != "random"
     return 0 if whole else None
+
+
+def images_of(task: Spec) -> Spec:
+    """The task whose training images a task has: itself, or another with those of its options that it knows."""
+    other = lookup("task", task.name).images_of
+    if not other:
+        return task
+    known = lookup("task", other).options
+    return complete("task", other, {key: value for key, value in task.options.items() if key in known})
 
 
 def resolve(kind: Kind, name: str) -> Any:

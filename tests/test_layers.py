@@ -6,8 +6,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
+    {"contact_sheet"},
     {"text", "vectors"},
-    {"cell", "seeding", "places", "files", "collection"},
+    {"cell", "seeding", "places", "files", "collection", "metrics"},
     {"record", "complaint"},
     {"asked"},
     {"ladder", "stats", "rungs", "interpolation", "shapes", "families", "saturating", "bayes", "catalogue"},
@@ -30,28 +31,35 @@ LAYERS = [
     {"runs_options"},
     {"runs_measured"},
     {"runs_report"},
+    {"goal_checks"},
     {"study"},
     {"results", "jobs", "estimate", "planning", "wishes"},
-    {"throughput", "shortcomings"},
+    {"throughput", "shortcomings", "other_metrics"},
     {"answers", "report2021"},
     {"answers_report"},
     {"report"},
-    {"tensors", "counter", "colour"},
-    {"labels", "holdout"},
+    {"goal", "counter", "colour"},
+    {"goals"},
+    {"tensors"},
+    {"labels", "holdout", "scenes"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
     {"stories", "views"},
+    {"labelled"},
     {"train", "data", "encoders"},
+    {"heads"},
     {"pretext", "protocols", "trained"},
+    {"scoring"},
+    {"frozen"},
     {"run"},
     {"engines"},
     {"conditions"},
     {"progress", "launch"},
-    {"ask"},
+    {"ask", "showing"},
     {"asking"},
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = LAYERS.index({"tensors", "counter", "colour"})
+TORCH_FREE = LAYERS.index({"goal", "counter", "colour"})
 """The first rows, that must not import torch."""
 
 

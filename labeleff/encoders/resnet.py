@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -11,28 +12,13 @@ from labeleff.cell import OptionValue
 from labeleff.encoders import Encoder, Upstream
 
 
-class SmallImageResNet(Encoder):
-    """Images (N, 3, H, W) to the globally averaged last map (N, 512 or 2048)."""
-
-    upstream = Upstream("fc.", "net.", "net.conv1.weight")
-
-    def __init__(self, net: ResNet) -> None:
-        super().__init__()
-        self.dim = net.fc.in_features
-        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
-        net.maxpool = nn.Identity()
-        net.fc = nn.Identity()
-        self.net = net
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Features (N, dim)."""
-        return self.net(images)  # type: ignore[no-any-return]
-
-
 class ImageNetResNet(Encoder):
-    """The same with torchvision's own stem (7x7, stride 2, max-pool), so that its weights fit; 32 pixels end at 1x1."""
+    """Images (N, 3, H, W) to the globally averaged last map (N, 512 or 2048); 32 pixels end at 1x1.
 
+    This is torchvision's network but for its classifier, so its weights fit.
+    """
+
+    stages = ("stem", "layer1", "layer2", "layer3", "layer4")
     upstream = Upstream("fc.", "net.")
 
     def __init__(self, net: ResNet) -> None:
@@ -44,6 +30,25 @@ class ImageNetResNet(Encoder):
     def forward(self, images: Tensor) -> Tensor:
         """Features (N, dim)."""
         return self.net(images)  # type: ignore[no-any-return]
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """The stem's map and those of the four layers, the last with 512 or 2048 channels."""
+        found = {"stem": self.net.maxpool(self.net.relu(self.net.bn1(self.net.conv1(images))))}
+        for above, name in itertools.pairwise(self.stages):
+            found[name] = self.net.get_submodule(name)(found[above])
+        return found
+
+
+class SmallImageResNet(ImageNetResNet):
+    """The same with a stem of 3x3, stride 1 and without the first max-pool; 32 pixels end at 4x4."""
+
+    upstream = Upstream("fc.", "net.", "net.conv1.weight")
+
+    def __init__(self, net: ResNet) -> None:
+        super().__init__(net)
+        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+        net.maxpool = nn.Identity()
 
 
 def build18(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001

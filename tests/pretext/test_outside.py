@@ -268,3 +268,10 @@ def test_a_random_stem_makes_an_encoder_a_seed(stem, count):
     scratch = next(cell for cell in of.cells() if cell.pretext == Spec(name="scratch"))
     assert scratch.encoder_seed is None
     assert "encoder_seed" not in scratch.model_dump(mode="json", exclude_none=True)
+
+
+def test_tasks_with_the_same_images_share_a_filled_encoder():
+    arms = ["scratch/finetune", {"pretext": {"name": "file", "path": "a.pt"}, "protocol": "linear"}]
+    of = study(tasks=["shapes/classify", "shapes/pose"], arms=arms)
+    assert len(of.pretrainings()) == 1
+    assert {cell.pretraining.task.name for cell in of.pretrained_cells()} == {"shapes/classify"}

@@ -20,7 +20,7 @@ from labeleff.pretext import Unlabelled
 from labeleff.pretext.pairs import COLLAPSED, Method, heldout_loss, recipe, spread, two_views
 from labeleff.protocols import LabelledFeatures
 from labeleff.protocols.linear import fit as solve_linear
-from labeleff.run import predict
+from labeleff.scoring import predict
 from labeleff.study import parse_study
 from labeleff.tensors import Source
 from labeleff.views import Recipe, ResidentViews
