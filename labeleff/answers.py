@@ -87,7 +87,8 @@ def of_stories(results: Results) -> list[Answers]:
     for record in results.cells:
         cell = record.cell
         if catalogue.lookup("task", cell.task.name).examples == "stories":
-            groups.setdefault((cell.task.label, cell.encoder.label, cell.arm, cell.n), []).append(record)
+            arm = results.study.arm_of(cell)
+            groups.setdefault((cell.task.label, cell.encoder.label, arm, cell.n), []).append(record)
     return [Answers(*key, tuple(records), _chosen(records)) for key, records in groups.items()]
 
 

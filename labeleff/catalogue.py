@@ -7,13 +7,14 @@ the code of one entry when it is needed.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from labeleff.cell import OptionValue, Spec
-from labeleff.errors import LabeleffError, StudyError, UnknownNameError
+from labeleff.errors import LabeleffError, OptionError, StudyError, UnknownNameError
 
 Kind = Literal["task", "encoder", "pretext", "protocol"]
 Examples = Literal["images", "stories", "either"]
@@ -31,12 +32,20 @@ class Plugin:
     required: tuple[str, ...] = ()
     """Options that a study must give."""
     choices: Mapping[str, tuple[OptionValue, ...]] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """The most that a number may be; every number is over 0."""
     trained: bool = True
     """Pretexts and protocols: it runs the optimiser, so the budget table must have a row for it."""
+    loaded: bool = False
+    """Pretexts: it takes weights from outside, once, and needs no budget."""
     pool: int | None = None
     """Tasks: number of training examples where it is fixed; an option named `train` takes its place."""
     classes: int | None = None
     """Tasks: number of classes where it is fixed."""
+    needs: tuple[str, str] | None = None
+    """A package that isn't always there, and the extra of labeleff that brings it."""
+    own_views: bool = False
+    """Pretexts: it makes its own views of the images, so its budget row may not augment them."""
     examples: Examples = "images"
     """What a task consists of, or what an encoder, pretext or protocol works on."""
     goal: str = "classes"
@@ -45,6 +54,13 @@ class Plugin:
     """Protocols: it also works where every pixel has a label."""
     images_of: str = ""
     """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
+
+    @property
+    def missing(self) -> str | None:
+        """What is to be installed before this can be used, as people type it; None where nothing is."""
+        if self.needs is None or importlib.util.find_spec(self.needs[0]) is not None:
+            return None
+        return f"pip install 'labeleff[{self.needs[1]}]'"
 
     def pool_of(self, options: Mapping[str, OptionValue]) -> int | None:
         """Number of training examples of a task with these options; None where only the data can tell."""
@@ -95,6 +111,38 @@ _FILE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
     "colours": ("auto", "lab", "rgb"),
     "scored": ("test", "validation"),
 }
+
+
+_LIGHTLY = ("lightly", "ssl")
+
+
+def _pairs(name: str, clause: str, area: float, colour: float, **options: OptionValue) -> Plugin:
+    """A pretext that compares two views: crops keep `area` or more of an image, jitter has the strength `colour`."""
+    shared: dict[str, OptionValue] = {"area": area, "colour": colour, "holdout": 0.02}
+    return Plugin(
+        name,
+        f"{clause} (through lightly)",
+        f"labeleff.pretext.{name}:pretrain",
+        options=options | shared,
+        limits={"area": 1.0, "momentum": 1.0},
+        needs=_LIGHTLY,
+        own_views=True,
+    )
+
+
+def _outside(name: str, clause: str, required: str, needs: tuple[str, str] | None = None, **options: str) -> Plugin:
+    """A pretext that takes weights from outside; `required` names them."""
+    return Plugin(
+        name,
+        clause,
+        f"labeleff.pretext.from_{name}:load",
+        options={required: "", **options, "stem": "refuse"},
+        required=(required,),
+        choices={"stem": ("refuse", "centre", "random")},
+        trained=False,
+        loaded=True,
+        needs=needs,
+    )
 
 
 _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
@@ -262,6 +310,8 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin("resnet18", "torchvision's ResNet-18, small-image stem", "labeleff.encoders.resnet:build18"),
         Plugin("resnet50", "torchvision's ResNet-50, small-image stem", "labeleff.encoders.resnet:build50"),
+        Plugin("resnet18_imagenet", "torchvision's ResNet-18 as it is", "labeleff.encoders.resnet:build18_imagenet"),
+        Plugin("resnet50_imagenet", "torchvision's ResNet-50 as it is", "labeleff.encoders.resnet:build50_imagenet"),
         Plugin(
             "memnet",
             "memory network of the Keras examples, with an LSTM over the question",
@@ -291,6 +341,70 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.pretext.rotation:pretrain",
             options={"holdout": 0.02},
         ),
+        _pairs(
+            "simclr",
+            "tell the other view of an image from all views in the batch",
+            *(0.08, 0.5),
+            temperature=0.5,
+            hidden=512,
+            projection=128,
+        ),
+        _pairs(
+            "moco",
+            "tell the other view of an image from a queue of earlier ones",
+            *(0.2, 1.0),
+            temperature=0.2,
+            momentum=0.99,
+            queue=4096,
+            groups=4,
+            hidden=512,
+            projection=128,
+        ),
+        _pairs(
+            "byol",
+            "foretell what a slower copy makes of the other view",
+            *(0.08, 1.0),
+            momentum=0.996,
+            hidden=1024,
+            projection=256,
+        ),
+        _pairs(
+            "simsiam",
+            "foretell the projection of the other view",
+            *(0.2, 1.0),
+            projection=512,
+            bottleneck=128,
+        ),
+        _pairs(
+            "barlow_twins",
+            "correlate each dimension of two views with itself alone",
+            *(0.08, 1.0),
+            redundancy=0.005,
+            projection=1024,
+        ),
+        _pairs(
+            "vicreg",
+            "project two views to one place, keep variance, avoid covariance",
+            *(0.08, 1.0),
+            invariance=25.0,
+            variance=25.0,
+            covariance=1.0,
+            projection=1024,
+        ),
+        _pairs(
+            "dino",
+            "give the prototypes that a slower copy gives for the other view",
+            *(0.14, 1.0),
+            momentum=0.996,
+            student_temperature=0.1,
+            teacher_temperature=0.04,
+            prototypes=2048,
+            hidden=512,
+            bottleneck=256,
+        ),
+        _outside("file", "weights from a file of yours, .safetensors or .pt", "path", prefix=""),
+        _outside("torchvision", "weights of torchvision, e.g. ResNet18_Weights.IMAGENET1K_V1", "weights"),
+        _outside("timm", "weights of timm, e.g. resnet18.a1_in1k", "model", ("timm", "timm")),
     ),
     "protocol": (
         Plugin(
@@ -363,6 +477,9 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
             )
         if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
             raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected a number over 0")
+        most = plugin.limits.get(key)
+        if most is not None and isinstance(value, int | float) and value > most:
+            raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected at most {most:g}")
         if key in plugin.choices and value not in plugin.choices[key]:
             raise UnknownNameError(f"{key} of {kind} {name!r}", str(value), map(str, plugin.choices[key]))
         options[key] = value
@@ -370,6 +487,18 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
         if not options[key]:
             raise StudyError(f"{kind} {name!r} needs the option {key!r}: {plugin.clause}")
     return Spec(name=name, options=options)
+
+
+def makes_encoder(pretext: Spec) -> bool:
+    """Whether a pretext changes the encoder, by training or by weights from outside."""
+    plugin = lookup("pretext", pretext.name)
+    return plugin.trained or plugin.loaded
+
+
+def encoder_seed(pretext: Spec) -> int | None:
+    """The seed of all encoders of a pretext whose weights come from outside; None where every run's seed counts."""
+    whole = lookup("pretext", pretext.name).loaded and pretext.options.get("stem") != "random"
+    return 0 if whole else None
 
 
 def images_of(task: Spec) -> Spec:
@@ -382,8 +511,11 @@ def images_of(task: Spec) -> Spec:
 
 
 def resolve(kind: Kind, name: str) -> Any:
-    """Import and return the function behind an entry."""
+    """Import and return the function behind an entry; OptionError where an extra is to be installed for it."""
     plugin = lookup(kind, name)
+    if plugin.missing is not None:
+        assert plugin.needs is not None
+        raise OptionError(f"{kind} {name!r} needs {plugin.needs[0]}, which isn't installed; {plugin.missing}")
     module, _, attribute = plugin.target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

@@ -133,9 +133,9 @@ class Pretraining(Frozen):
 class Cell(Frozen):
     """Task, encoder, pretext, protocol, n, draw, seed, budget: one number to be measured.
 
-    `pretrain` is the pretext's budget (None for `scratch`); `budget` the protocol's (None for frozen
-    protocols, which are solved, not trained). `indices_sha256` is set where the labels come from a published
-    list instead of the draw.
+    `pretrain` is the pretext's budget (None for `scratch` and weights from outside); `budget` the protocol's (None
+    for frozen protocols, which are solved, not trained). `indices_sha256` is set where the labels come from a
+    published list instead of the draw.
     """
 
     task: Spec
@@ -154,6 +154,8 @@ class Cell(Frozen):
     precision: Precision = "auto"
     layout: Layout | None = None
     """Order of images and weights in memory; None leaves it to the device."""
+    encoder_seed: int | None = Field(default=None, ge=0)
+    """Seed of the encoder that it starts from, where that isn't the cell's own: weights from outside know no seed."""
 
     @functools.cached_property
     def key(self) -> str:
@@ -162,7 +164,7 @@ class Cell(Frozen):
 
     @property
     def arm(self) -> str:
-        """The arm's name: pretext and protocol, e.g. `rotation/finetune`."""
+        """Pretext and protocol by name alone, e.g. `rotation/finetune`; a study's `arm_of` tells namesakes apart."""
         return f"{self.pretext.name}/{self.protocol.name}"
 
     @property
@@ -173,7 +175,7 @@ class Cell(Frozen):
             encoder=self.encoder,
             pretext=self.pretext,
             budget=self.pretrain,
-            seed=self.seed,
+            seed=self.seed if self.encoder_seed is None else self.encoder_seed,
             precision=self.precision,
             layout=self.layout,
         )

@@ -19,6 +19,7 @@ from labeleff.errors import LabeleffError
 
 if TYPE_CHECKING:
     from labeleff.record import Record
+    from labeleff.study import Study
 
 app = typer.Typer(
     name="labeleff",
@@ -117,7 +118,7 @@ def run(
 
     _say(build(folder))
     if failed:
-        _list_failed(failed)
+        _list_failed(checked, failed)
         raise typer.Exit(1)
 
 
@@ -315,11 +316,11 @@ def _say(report: Path) -> None:
     print(f"report: {report}")
 
 
-def _list_failed(failed: list[Record]) -> None:
+def _list_failed(study: Study, failed: list[Record]) -> None:
     print(f"{len(failed)} cells failed:", file=sys.stderr)
     for record in failed[:20]:
         cell = record.cell
-        where = f"{cell.arm}, n={cell.n}, draw {cell.draw}, seed {cell.seed}"
+        where = f"{study.arm_of(cell)}, n={cell.n}, draw {cell.draw}, seed {cell.seed}"
         print(f"  {where}: {record.reason}", file=sys.stderr)
     if len(failed) > 20:
         print(f"  and {len(failed) - 20} more (see the report)", file=sys.stderr)

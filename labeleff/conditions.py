@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from labeleff import catalogue
+from labeleff.cell import Spec
 from labeleff.device import choose, device_name, torch_release
 from labeleff.errors import ConditionError
 from labeleff.record import Conditions, RunEntry
@@ -24,13 +26,20 @@ def conditions(study: Study, bench: Bench) -> Conditions:
         },
         torch=torch_release(),
         data={t.label: bench.load(t).fingerprint for block in study.blocks for t in block.tasks}
-        | {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in _vectors(study)},
+        | {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in _vectors(study)}
+        | {spec.label: bench.weights(spec).sha256 for spec in _outside(study)},
     )
 
 
 def _vectors(study: Study) -> set[str]:
     """Files of word vectors that encoders of the study start from."""
     return {str(e.options["vectors"]) for block in study.blocks for e in block.encoders if e.options.get("vectors")}
+
+
+def _outside(study: Study) -> list[Spec]:
+    """Pretexts of the study whose weights come from outside."""
+    pretexts = (arm.pretext for block in study.blocks for arm in block.arms)
+    return [spec for spec in pretexts if catalogue.lookup("pretext", spec.name).loaded]
 
 
 def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:

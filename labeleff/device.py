@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +25,10 @@ FP32_ON_CPU = frozenset({"mobilenet_v2"})
 """Encoders whose depthwise convolutions train slower in bf16 on CPUs (0.3-0.6 of fp32's speed, measured)."""
 FP32 = frozenset({"memnet", "qrn"})
 """Encoders of stories: their products are too small to gain from bf16 anywhere."""
+
+
+OPTIONAL = ("lightly", "timm")
+"""Packages of extras that numbers can depend on."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,15 @@ def _git_state() -> dict[str, Any]:
         return {"commit": None, "dirty": None}
 
 
+def _extras() -> dict[str, str]:
+    """Versions of the optional packages that are there."""
+    found = {}
+    for name in OPTIONAL:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
 def environment(device: torch.device, jobs: int) -> dict[str, Any]:
     """Versions, device, processor, load and git state, for the run entry."""
     import numpy
@@ -150,7 +165,7 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
         "torchvision": torchvision.__version__,
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,
-    }
+    } | _extras()
     return {
         "versions": versions,
         "platform": f"{platform.system()} {platform.machine()}",

@@ -46,6 +46,10 @@ class UnwritableError(DataError):
     """A folder of data can't be written."""
 
 
+class WeightsError(LabeleffError):
+    """Weights from outside can't be had, can't be read, or don't fit the encoder."""
+
+
 class RecordError(LabeleffError):
     """A records file can't be read or written."""
 

@@ -24,7 +24,14 @@ GIGAFLOPS = 40.0
 """A rough training speed of one CPU core, 10**9 operations a second, for encoders never run here."""
 ENCODE_SPEEDUP = 3.0
 """Encoding against training: no backward pass."""
-_MEGAFLOPS = {"mobilenet_v2": 36.0, "resnet9": 2272.0, "resnet18": 3340.0, "resnet50": 7800.0}
+_MEGAFLOPS = {
+    "mobilenet_v2": 36.0,
+    "resnet9": 2272.0,
+    "resnet18": 3340.0,
+    "resnet50": 7800.0,
+    "resnet18_imagenet": 223.0,
+    "resnet50_imagenet": 502.0,
+}
 """Training operations an image at 32 px, in 10**6 (three times the forward pass)."""
 _UNKNOWN_MEGAFLOPS = 2000.0
 _STORIES_PER_SECOND = 2000.0
@@ -60,11 +67,17 @@ def remember_speeds(cache: Path, records: Iterable[Record | PretrainingRecord]) 
         asked = record.cell if isinstance(record, Record) else record.pretraining
         if record.training is None or (isinstance(record, PretrainingRecord) and record.cached):
             continue
-        rates = [w.images / w.seconds for w in record.training.windows[1:] if w.seconds > 0]
+        views = 1 if isinstance(record, Record) else _views(record.pretraining.pretext)
+        rates = [views * w.images / w.seconds for w in record.training.windows[1:] if w.seconds > 0]
         seen.setdefault(_speed_name(asked.encoder, asked.task), []).extend(rates)
     table = read_speeds(cache) | {name: statistics.median(rates) for name, rates in seen.items() if rates}
     with contextlib.suppress(OSError):
         write_whole(cache / FILE_NAME, json.dumps(table, indent=1, sort_keys=True).encode())
+
+
+def _views(pretext: Spec) -> int:
+    """Images that a pretext encodes for each that it is given."""
+    return 2 if catalogue.lookup("pretext", pretext.name).own_views else 1
 
 
 def _reads_stories(task: Spec) -> bool:
@@ -91,11 +104,12 @@ def _test(task: Spec) -> int:
 
 
 def pretraining_estimate(pretraining: Pretraining, speeds: dict[str, float]) -> Estimate:
-    """Time of one pretraining in one process."""
+    """Time of one pretraining in one process; filling in weights from outside takes none to speak of."""
+    if pretraining.budget is None:
+        return Estimate(0.0, measured=True)
     rate, measured = _rate(pretraining.encoder, pretraining.task, speeds)
-    assert pretraining.budget is not None
     images = pretraining.budget.steps_for(_pool(pretraining.task)) * pretraining.budget.batch
-    return Estimate(images / rate, measured)
+    return Estimate(_views(pretraining.pretext) * images / rate, measured)
 
 
 def cell_estimate(cell: Cell, sharing: int, speeds: dict[str, float]) -> Estimate:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from labeleff.arms import told_apart
 from labeleff.measured import Measured, Place
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
     wanted = [item for item in pretrainings if item.training is not None and item.training.history]
     if not wanted:
         return None
-    kinds = list(dict.fromkeys(item.pretraining.pretext.name for item in wanted))
+    names = told_apart(item.pretraining.pretext for item in wanted)
+    kinds = list(dict.fromkeys(names.values()))
     columns = 1 + len(kinds) // 24
     many = len(kinds) > len(COLOURS)
     figure = blank(9.5 + (1.6 * columns if many else 0))
@@ -151,12 +153,13 @@ def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure 
     named: set[str] = set()
     for item in wanted:
         assert item.training is not None
-        name, history = item.pretraining.pretext.name, item.training.history
+        name, history = names[item.pretraining.pretext.label], item.training.history
         lap, colour = divmod(kinds.index(name), len(COLOURS))
         style = {"color": COLOURS[colour], "alpha": 0.8, "marker": MARKERS[lap % len(MARKERS)] if lap else "."}
         hide = "_" if name in named else ""
         named.add(name)
         _curve(left, history, "loss", 1, label=f"{hide}{name}", **style)
+        _curve(left, history, "heldout_loss", 1, label=f"{hide}{name}: held out", linestyle="--", **style)
         _curve(right, history, "accuracy", 100, label=f"{hide}{name}: training", **style)
         _curve(right, history, "heldout_accuracy", 100, label=f"{hide}{name}: held out", linestyle="--", **style)
     for axes, what in ((left, "pretext loss"), (right, "pretext accuracy (%)")):

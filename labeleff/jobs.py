@@ -20,13 +20,15 @@ class Job:
     @property
     def needs(self) -> str | None:
         """Key of the pretraining that must be finished first, if any."""
-        return self.pretraining.key if self.cells and self.pretraining.budget is not None else None
+        return self.pretraining.key if self.cells and catalogue.makes_encoder(self.pretraining.pretext) else None
 
     @property
     def name(self) -> str:
         """What people see while it runs."""
         if not self.cells:
-            return f"pretrain {self.pretraining.pretext.name}, seed {self.pretraining.seed}"
+            pretext = self.pretraining.pretext
+            made = "load" if catalogue.lookup("pretext", pretext.name).loaded else "pretrain"
+            return f"{made} {pretext.name}, seed {self.pretraining.seed}"
         first = self.cells[0]
         rungs = sorted({cell.n for cell in self.cells})
         labels = f"n={rungs[0]}" if len(rungs) == 1 else f"n={rungs[0]}..{rungs[-1]}"
@@ -42,7 +44,7 @@ def _pack(cell: Cell) -> tuple[str, str, str]:
 def jobs_for(cells: Iterable[Cell], pretrained: Callable[[Pretraining], bool]) -> list[Job]:
     """The jobs that give these cells: missing pretrainings first, then cells, longest first."""
     cells = list(cells)
-    missing = {c.pretraining.key: c.pretraining for c in cells if c.pretrain is not None}
+    missing = {c.pretraining.key: c.pretraining for c in cells if catalogue.makes_encoder(c.pretext)}
     first = [Job(p) for p in missing.values() if not pretrained(p)]
     jobs = []
     for _, group in itertools.groupby(sorted(cells, key=_pack), key=_pack):

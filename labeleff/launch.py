@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from labeleff import ladder
+from labeleff import catalogue, ladder
 from labeleff.cell import Cell
 from labeleff.conditions import check_conditions, conditions
 from labeleff.data import load_task
@@ -71,6 +71,13 @@ def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
     return found
 
 
+def _check_installed(study: Study) -> None:
+    """Everything that the arms need can be imported; raises OptionError naming the extra that is missing."""
+    for arm in (arm for block in study.blocks for arm in block.arms):
+        catalogue.resolve("pretext", arm.pretext.name)
+        catalogue.resolve("protocol", arm.protocol.name)
+
+
 def _check_encoders(study: Study, bench: Bench) -> None:
     """Every encoder takes the examples of every task; raises StudyError naming the pair."""
     for block in study.blocks:
@@ -85,6 +92,14 @@ def _check_encoders(study: Study, bench: Bench) -> None:
                     (LastMap(network) if task.goal.dense else network).eval()(example)
             except RuntimeError as error:
                 raise StudyError(f"encoder {encoder.label} can't take {what}: {error}") from error
+
+
+def _check_weights(study: Study, bench: Bench) -> None:
+    """Weights from outside are there and fit every encoder; raises WeightsError naming what doesn't."""
+    for block in study.blocks:
+        for encoder, arm in itertools.product(block.encoders, block.arms):
+            if catalogue.lookup("pretext", arm.pretext.name).loaded:
+                bench.filled(encoder, arm.pretext, 0)
 
 
 def _check_shared_images(study: Study, bench: Bench) -> None:
@@ -158,6 +173,7 @@ def measure(study: Study, options: Options) -> list[Record]:
     Raises LabeleffError for everything that is wrong before or around the cells; what goes wrong inside a cell is
     a failed record.
     """
+    _check_installed(study)
     settings = Settings(
         run=uuid.uuid4().hex[:12],
         data=options.data,
@@ -175,6 +191,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         with bars:
             labels = _all_labels(study, bench)
         _check_encoders(study, bench)
+        _check_weights(study, bench)
         _check_shared_images(study, bench)
         check_conditions(records.runs, conditions(study, bench), options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}

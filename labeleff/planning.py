@@ -34,9 +34,9 @@ def duration(seconds: float) -> str:
 
 
 def _console() -> Console:
-    """A console for tables: full width in files and pipes, so that nothing is cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    """A console for tables: full width in files and pipes, so that nothing is cut; square brackets are text."""
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
 def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False) -> None:
@@ -54,19 +54,21 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
     for task, encoder in dict.fromkeys((cell.task.label, cell.encoder.label) for cell in cells):
         members = [cell for cell in cells if (cell.task.label, cell.encoder.label) == (task, encoder)]
         console.print(f"\n{task}, {encoder}", soft_wrap=True)
-        console.print(_summary_table(members, costs, measured))
+        console.print(_summary_table(study, members, costs, measured))
     pretrainings = {p.key: pretraining_estimate(p, speeds) for p in study.pretrainings()}
     for pretraining in study.pretrainings():
+        label = pretraining.pretext.label
+        what = f"pretraining {label}, seed {pretraining.seed}" if pretraining.budget else f"weights of {label}"
         console.print(
-            f"pretraining {pretraining.pretext.label}, seed {pretraining.seed}, {pretraining.encoder.label}, "
-            f"{pretraining.task.label}: {duration(pretrainings[pretraining.key].seconds)}"
+            f"{what}, {pretraining.encoder.label}, {pretraining.task.label}: "
+            f"{duration(pretrainings[pretraining.key].seconds)}"
             f"{' (measured)' if pretraining.key in trained else ''}",
             soft_wrap=True,
         )
     if every_cell:
         for cell in cells:
             console.print(
-                f"{cell.key} {cell.task.label} {cell.encoder.label} {cell.arm} n={cell.n} draw={cell.draw} "
+                f"{cell.key} {cell.task.label} {cell.encoder.label} {study.arm_of(cell)} n={cell.n} draw={cell.draw} "
                 f"seed={cell.seed}{' (measured)' if cell.key in measured else ''}",
                 soft_wrap=True,
             )
@@ -89,14 +91,14 @@ def _axes(study: Study) -> str:
     )
 
 
-def _summary_table(cells: Sequence[Cell], costs: dict[str, Estimate], measured: set[str]) -> Table:
+def _summary_table(study: Study, cells: Sequence[Cell], costs: dict[str, Estimate], measured: set[str]) -> Table:
     """Cells of one task and encoder, a row an arm and rung."""
     table = Table("arm", "n", "cells", "measured", "time, one process")
     for column in table.columns[1:]:
         column.justify = "right"
     groups: dict[tuple[str, int], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault((cell.arm, cell.n), []).append(cell)
+        groups.setdefault((study.arm_of(cell), cell.n), []).append(cell)
     for (arm, n), members in groups.items():
         done = sum(cell.key in measured for cell in members)
         seconds = sum(costs[cell.key].seconds for cell in members)
@@ -116,5 +118,6 @@ def show_list(kinds: Sequence[str]) -> None:
         else:
             for plugin in catalogue.plugins(kind):
                 options = ", ".join(f"{key}={value!r}" for key, value in plugin.options.items())
-                table.add_row(plugin.name, plugin.clause, options)
+                absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
+                table.add_row(plugin.name, f"{plugin.clause}{absent}", options)
         console.print(table)

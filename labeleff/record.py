@@ -106,6 +106,10 @@ class PretrainingRecord(Frozen):
     training: Training | None = None
     cached: bool = False
     """True where the encoder came from the cache: its timing then belongs to an earlier run."""
+    provenance: str | None = None
+    """Weights from outside: where they came from and what was left out, in words."""
+    weights_sha256: str | None = None
+    """Weights from outside: SHA-256 over names, types, shapes and bytes of the tensors as they came."""
     peak_memory: int | None = None
 
 

@@ -17,6 +17,7 @@ from labeleff.markdown import percent, table
 from labeleff.measured import Place
 from labeleff.metrics import DENSE
 from labeleff.outputs import REPORT
+from labeleff.record import PretrainingRecord
 from labeleff.results import Results, load
 from labeleff.study import Study
 from labeleff.throughput import throughput
@@ -105,9 +106,17 @@ def _pretexts(results: Results, place: Place) -> Iterator[str]:
     rows = []
     for item in here:
         values = [_metric(key, item.metrics.get(key)) for key in known]
-        rows.append([item.pretraining.pretext.label, str(item.pretraining.seed), *values])
+        pretext, seed = item.pretraining.pretext, str(item.pretraining.seed)
+        rows.append([pretext.label, seed if catalogue.encoder_seed(pretext) is None else "–", *values])
     names = [key.replace("heldout_", "held-out ") + (" (%)" if "accuracy" in key else "") for key in known]
     yield table(["pretext", "seed", *names], rows)
+    outside = dict.fromkeys(_provenance(item) for item in here if item.provenance is not None)
+    if outside:
+        yield "\n".join(f"- {text}" for text in outside)
+
+
+def _provenance(item: PretrainingRecord) -> str:
+    return f"{item.pretraining.pretext.label}: {item.provenance}. SHA-256 of its tensors: `{item.weights_sha256}`."
 
 
 def _metric(name: str, value: float | None) -> str:
@@ -157,7 +166,7 @@ def _failures(results: Results) -> Iterator[str]:
     rows = []
     for record in failed:
         cell, reason = record.cell, record.reason or "finished without a value"
-        arm = f"{cell.pretext.name}/{cell.protocol.name}"
+        arm = results.study.arm_of(cell)
         where = [cell.task.label, cell.encoder.label, arm, f"{cell.n:,}", str(cell.draw), str(cell.seed)]
         rows.append([*where, " ".join(reason.split())])
     yield table(["task", "encoder", "arm", "n", "draw", "seed", "reason"], rows, left=3)
@@ -165,6 +174,8 @@ def _failures(results: Results) -> Iterator[str]:
 
 def _fairness(study: Study) -> Iterator[str]:
     yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
+    if any(catalogue.lookup("pretext", arm.pretext.name).loaded for arm in study.arms):
+        yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
     yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
     dense = [catalogue.lookup("task", task.name).goal in DENSE for task in study.tasks]
     balanced = "balanced over the classes"

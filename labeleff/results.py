@@ -20,11 +20,6 @@ from labeleff.study import Study, parse_study
 ArmRuns = dict[int, dict[Run, float]]
 
 
-def arm_of(cell: Cell) -> str:
-    """The arm's name as the study has it: `rotation/finetune`."""
-    return f"{cell.pretext.name}/{cell.protocol.name}"
-
-
 def place_of(item: Cell | Pretraining) -> Place:
     """Where a cell or a pretraining belongs."""
     return Place(item.task.label, item.encoder.label)
@@ -76,7 +71,7 @@ class Results:
     @property
     def arms(self) -> list[str]:
         """Names of the arms, in the study's order."""
-        return [arm.name for arm in self.study.arms]
+        return self.study.arm_names
 
     def metric(self, task: str | None) -> str:
         """Name of the task's metric to report on, in its records."""
@@ -202,7 +197,7 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
     used = {newest.run, *(item.run for item in cells), *(item.run for item in pretrainings)}
     groups: dict[tuple[Place, str], list[Record]] = {}
     for item in cells:
-        groups.setdefault((place_of(item.cell), arm_of(item.cell)), []).append(item)
+        groups.setdefault((place_of(item.cell), study.arm_of(item.cell)), []).append(item)
     return Results(
         study=study,
         run=newest,

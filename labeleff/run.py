@@ -31,7 +31,8 @@ from labeleff.jobs import Job
 from labeleff.labelled import LabelledExamples
 from labeleff.labels import ChosenLabels, LabelRule, choose_labels
 from labeleff.pipeline import Normalisation
-from labeleff.pretext import PretextFunction, Unlabelled
+from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
+from labeleff.pretext.outside import LoadFunction, Weights, fill
 from labeleff.protocols import Fitted, FrozenProtocol, Labelled, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record
 from labeleff.scoring import Score, score, score_frozen
@@ -97,6 +98,7 @@ class Bench:
         made = source or Source(settings.data, settings.offline)
         self._source = dataclasses.replace(made, device=str(self.device))
         self._tasks: dict[str, LoadedTask] = {}
+        self._weights: dict[str, Weights] = {}
 
     def load(self, spec: Spec) -> LoadedTask:
         """The task that a spec names, loaded once a process."""
@@ -108,10 +110,24 @@ class Bench:
         """Arithmetic and layout for a cell or a pretraining on this device."""
         return choose(of.encoder.name, of.precision, self.device, of.layout)
 
+    def weights(self, pretext: Spec) -> Weights:
+        """The weights that a pretext takes from outside, read once a process."""
+        if pretext.label not in self._weights:
+            load: LoadFunction = catalogue.resolve("pretext", pretext.name)
+            self._weights[pretext.label] = load(pretext.options, self._source)
+        return self._weights[pretext.label]
+
+    def filled(self, encoder: Spec, pretext: Spec, seed: int) -> tuple[Encoder, str]:
+        """An encoder with weights from outside, and where they came from; WeightsError where they don't fit."""
+        built = build_encoder(encoder, stream_seed("init", seed))
+        what = f"{pretext.label} doesn't fit encoder {encoder.label}"
+        return built, fill(built, self.weights(pretext), str(pretext.options["stem"]), what)
+
     def cache_key(self, pretraining: Pretraining) -> str:
         """Key of the encoder file: the pretraining, the data's bytes, and the conditions it is computed under."""
         compute = self.compute(pretraining)
         fingerprint = self.load(pretraining.task).fingerprint
+        loaded = catalogue.lookup("pretext", pretraining.pretext.name).loaded
         return content_key(
             "encoder",
             STATE,
@@ -120,6 +136,7 @@ class Bench:
             compute.precision,
             device_name(self.device),
             torch_release(),
+            *([self.weights(pretraining.pretext).sha256] if loaded else []),
         )
 
     def perform(self, job: Job, progress: Progress) -> list[PretrainingRecord | Record]:
@@ -138,23 +155,7 @@ class Bench:
             return cached.model_copy(update={"run": run, "cached": True})
         reset_peak_memory(self.device)
         try:
-            assert pretraining.budget is not None
-            compute = self.compute(pretraining)
-            loaded = self.load(pretraining.task)
-            encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), loaded.task.text)
-            if loaded.normalisation is None:
-                raise PluginError(f"pretext {pretraining.pretext.label} works on images, not on stories")
-            data = Unlabelled(loaded.task.train.images, loaded.normalisation)
-            pretrain: PretextFunction = catalogue.resolve("pretext", pretraining.pretext.name)
-            result = pretrain(
-                data,
-                encoder,
-                pretraining.seed,
-                pretraining.budget,
-                pretraining.pretext.options,
-                compute,
-                progress,
-            )
+            encoder, result = (self._loaded if pretraining.budget is None else self._learned)(pretraining, progress)
         except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
             reason, detail = explain(error)
             return PretrainingRecord(
@@ -173,16 +174,41 @@ class Bench:
             metrics=result.metrics,
             encoder_sha256=state_sha256(encoder),
             training=result.training,
-            peak_memory=peak_memory(self.device),
+            provenance=result.provenance,
+            weights_sha256=result.weights_sha256,
+            peak_memory=peak_memory(self.device) if result.training else None,
         )
         self.cache.save(key, encoder, record)
         return record
+
+    def _learned(self, pretraining: Pretraining, progress: Progress) -> tuple[Encoder, Pretrained]:
+        """An encoder trained on the images of its task."""
+        assert pretraining.budget is not None
+        loaded = self.load(pretraining.task)
+        encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), loaded.task.text)
+        if loaded.normalisation is None:
+            raise PluginError(f"pretext {pretraining.pretext.label} works on images, not on stories")
+        pretrain: PretextFunction = catalogue.resolve("pretext", pretraining.pretext.name)
+        return encoder, pretrain(
+            Unlabelled(loaded.task.train.images, loaded.normalisation),
+            encoder,
+            pretraining.seed,
+            pretraining.budget,
+            pretraining.pretext.options,
+            self.compute(pretraining),
+            progress,
+        )
+
+    def _loaded(self, pretraining: Pretraining, progress: Progress) -> tuple[Encoder, Pretrained]:  # noqa: ARG002
+        """An encoder with weights from outside."""
+        encoder, provenance = self.filled(pretraining.encoder, pretraining.pretext, pretraining.seed)
+        return encoder, Pretrained(provenance=provenance, weights_sha256=self.weights(pretraining.pretext).sha256)
 
     def _encoder(self, pretraining: Pretraining) -> Encoder:
         """A fresh copy of the encoder that a cell starts from."""
         text = self.load(pretraining.task).task.text
         encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text)
-        if pretraining.budget is not None:
+        if catalogue.makes_encoder(pretraining.pretext):
             self.cache.load(self.cache_key(pretraining), encoder)
         return encoder
 
@@ -267,7 +293,7 @@ class Bench:
             test_count=len(self.load(cell.task).task.test),
             indices_sha256=labels.sha256,
             missing_classes=labels.missing,
-            pretraining=cell.pretraining.key if cell.pretrain is not None else None,
+            pretraining=cell.pretraining.key if catalogue.makes_encoder(cell.pretext) else None,
             training=fitted.training,
             train_metrics=fitted.metrics,
             peak_memory=peak_memory(self.device),

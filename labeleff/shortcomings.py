@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labeleff import evidence
+from labeleff import catalogue, evidence
 from labeleff.findings import Findings
 from labeleff.results import Results
 
@@ -13,6 +13,7 @@ def flags(results: Results, findings: Findings) -> list[str]:
     """One sentence a weakness of the study and of its accuracies, the gravest first; empty where none was found."""
     return [
         *_unfinished(results),
+        *_collapsed(results),
         *evidence.few_runs(findings.measured),
         *_design(results),
         *evidence.flags(findings),
@@ -34,9 +35,26 @@ def _unfinished(results: Results) -> Iterator[str]:
         yield f"**Failed pretraining**: {what.pretext.label}, seed {what.seed}: {item.reason or 'no reason given'}."
 
 
+def _collapsed(results: Results) -> Iterator[str]:
+    for item in results.pretrainings:
+        if item.metrics.get("collapsed"):
+            what, spread = item.pretraining, item.metrics.get("spread")
+            yield (
+                f"**Collapsed pretraining**: {what.pretext.label}, seed {what.seed}: its projections hardly differ "
+                f"between held-out images{'' if spread is None else f' (spread {spread:.2g})'}."
+            )
+
+
 def _design(results: Results) -> Iterator[str]:
     study = results.study
-    if study.seeds == 1 and any(arm.pretext.name != "scratch" for arm in study.arms):
+    pretexts = [arm.pretext for arm in study.arms]
+    outside = [spec.label for spec in pretexts if catalogue.lookup("pretext", spec.name).loaded]
+    if outside:
+        yield (
+            f"**Weights from outside**: {', '.join(dict.fromkeys(outside))}. There is one of each, so intervals leave "
+            "out the luck of its pretraining, and labels that it may have cost aren't counted."
+        )
+    if study.seeds == 1 and any(catalogue.lookup("pretext", spec.name).trained for spec in pretexts):
         yield (
             "**One pretraining seed**: every run of an arm starts from the same pretrained encoder, so intervals "
             "leave out the luck of pretraining and of the initialisation."

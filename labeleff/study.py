@@ -5,6 +5,7 @@ All validation and the only defaults live here (and in the catalogue, for option
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +16,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from labeleff import catalogue
+from labeleff.arms import arm_names
 from labeleff.asked import Cost, check_targets
-from labeleff.cell import Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
+from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.goal_checks import check_metrics, check_protocols
@@ -27,11 +29,6 @@ class Arm(Frozen):
 
     pretext: Spec
     protocol: Spec
-
-    @property
-    def name(self) -> str:
-        """Short name used in studies, tables and figures: `rotation/finetune`."""
-        return f"{self.pretext.name}/{self.protocol.name}"
 
 
 def _spec(kind: catalogue.Kind, value: Any) -> Spec:
@@ -63,11 +60,12 @@ def _completed(block: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(arms, list) or not arms:
         return block
     named = [_arm(arm) for arm in arms if not isinstance(arm, Arm)]
-    used = {name for arm in named for name in (arm.name, arm.pretext.name, arm.protocol.name)}
+    names = arm_names(named)
+    used = {*names, *(spec.name for arm in named for spec in (arm.pretext, arm.protocol))}
     budget = block.get("budget")
     if "budget" not in own and isinstance(budget, Mapping):
         block["budget"] = {key: row for key, row in budget.items() if key in used}
-    block.setdefault("baseline", named[0].name)
+    block.setdefault("baseline", names[0])
     return block
 
 
@@ -177,7 +175,7 @@ class Study(Frozen):
             labels = [spec.label for spec in axis]
             if len(set(labels)) < len(labels):
                 raise StudyError(f"{labels} names one thing twice")
-        names = [arm.name for arm in self.arms]
+        names = self.arm_names
         if len(set(names)) < len(names):
             raise StudyError(f"arms: {names} names one arm twice")
         if self.baseline not in names:
@@ -192,7 +190,7 @@ class Study(Frozen):
             )
         for name, block in self.stories.items():
             block._check_block(f"stories.{name}")
-        self._check_budgets(names)
+        self._check_budgets()
         self._check_examples()
         self._check_pools()
         check_protocols(self.tasks, [arm.protocol for arm in self.arms])
@@ -223,18 +221,21 @@ class Study(Frozen):
                         "under [stories.NAME] can pair them otherwise"
                     )
 
-    def _check_budgets(self, names: Sequence[str]) -> None:
-        allowed = {*names}
-        for arm in self.arms:
+    def _check_budgets(self) -> None:
+        allowed = {*self.arm_names}
+        own = {arm.pretext.name for arm in self.arms if catalogue.lookup("pretext", arm.pretext.name).own_views}
+        for arm, name in zip(self.arms, self.arm_names, strict=True):
             kinds: tuple[tuple[catalogue.Kind, Spec], ...] = (("pretext", arm.pretext), ("protocol", arm.protocol))
             for kind, spec in kinds:
                 if catalogue.lookup(kind, spec.name).trained:
                     allowed.add(spec.name)
-                    if spec.name not in self.budget and not (kind == "protocol" and arm.name in self.budget):
-                        raise StudyError(f"budget.{spec.name} is missing: arm {arm.name!r} trains and needs one")
-        for key in self.budget:
+                    if spec.name not in self.budget and not (kind == "protocol" and name in self.budget):
+                        raise StudyError(f"budget.{spec.name} is missing: arm {name!r} trains and needs one")
+        for key, row in self.budget.items():
             if key not in allowed:
                 raise UnknownNameError("row of the budget table", key, allowed)
+            if key in own and row.augment != Augment():
+                raise StudyError(f"budget.{key}.augment: {key} makes its own views of the images; leave the key out")
 
     def _check_pools(self) -> None:
         for task in self.tasks:
@@ -257,7 +258,27 @@ class Study(Frozen):
 
     def budget_of(self, arm: Arm) -> Budget | None:
         """The protocol's row for this arm; None where the protocol is solved, not trained."""
-        return self.budget.get(arm.name, self.budget.get(arm.protocol.name))
+        name = self.arm_names[self.arms.index(arm)]
+        return self.budget.get(name, self.budget.get(arm.protocol.name))
+
+    @functools.cached_property
+    def arm_names(self) -> list[str]:
+        """Short names of the arms, used in studies, tables and figures: `rotation/finetune`."""
+        return arm_names(self.arms)
+
+    @functools.cached_property
+    def _names(self) -> dict[tuple[str, ...], str]:
+        """The arms' names in all blocks, by task, pretext and protocol."""
+        return {
+            (task.label, arm.pretext.label, arm.protocol.label): name
+            for block in reversed(self.blocks)
+            for task in block.tasks
+            for arm, name in zip(block.arms, block.arm_names, strict=True)
+        }
+
+    def arm_of(self, cell: Cell) -> str:
+        """The name of the arm that a cell of this study belongs to."""
+        return self._names[cell.task.label, cell.pretext.label, cell.protocol.label]
 
     @property
     def runs(self) -> list[tuple[int, int]]:
@@ -282,6 +303,7 @@ class Study(Frozen):
     def _own_cells(self, indices_sha256: Mapping[tuple[str, int, int], str] | None) -> Iterator[Cell]:
         for task, encoder, arm in itertools.product(self.tasks, self.encoders, self.arms):
             pretrain, images = self.budget.get(arm.pretext.name), catalogue.images_of(task)
+            shares = catalogue.makes_encoder(arm.pretext) and images != task
             for n, (draw, seed) in itertools.product(self.rungs, self.runs):
                 yield Cell(
                     task=task,
@@ -294,18 +316,19 @@ class Study(Frozen):
                     subset=self.subset,
                     indices_sha256=(indices_sha256 or {}).get((task.label, draw, n)),
                     pretrain=pretrain,
-                    pretrain_task=images if pretrain is not None and images != task else None,
+                    pretrain_task=images if shares else None,
                     budget=self.budget_of(arm),
                     precision=self.precision,
                     layout=self.layout,
+                    encoder_seed=catalogue.encoder_seed(arm.pretext),
                 )
 
     def pretrained_cells(self) -> list[Cell]:
-        """One cell a task, encoder, pretext and seed that has to be pretrained."""
+        """One cell a task, encoder, pretext and seed whose encoder is pretrained or filled."""
         cells = {
             (cell.task.label, cell.encoder.label, cell.pretext.label, cell.seed): cell
             for cell in self.cells()
-            if cell.pretrain is not None
+            if catalogue.makes_encoder(cell.pretext)
         }
         return list(cells.values())
 

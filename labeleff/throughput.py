@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labeleff.arms import told_apart
 from labeleff.measured import Place
 from labeleff.record import PretrainingRecord, Record, RunEntry, Training
 from labeleff.results import Results, place_of
@@ -28,16 +29,17 @@ def throughput(results: Results) -> pd.DataFrame:
     The first window of each training is warm-up and left out where there are more; pretrainings taken from
     the cache are left out, as their time belongs to an earlier run.
     """
-    rows = [_pretraining_row(results, item) for item in results.pretrainings if not item.cached]
+    names = told_apart(item.pretraining.pretext for item in results.pretrainings)
+    rows = [_pretraining_row(results, item, names) for item in results.pretrainings if not item.cached]
     rows += [_training_row(results, place, arm) for place, arm in results.groups]
     return frame([row for row in rows if row is not None], THROUGHPUT)
 
 
-def _pretraining_row(results: Results, item: PretrainingRecord) -> Row | None:
+def _pretraining_row(results: Results, item: PretrainingRecord, names: Mapping[str, str]) -> Row | None:
     if item.training is None:
         return None
     place, what = place_of(item.pretraining), item.pretraining
-    row = {"what": "pretraining", "arm": what.pretext.name, "seed": what.seed}
+    row = {"what": "pretraining", "arm": names[what.pretext.label], "seed": what.seed}
     return row | _speed(results, place, [(item, item.training)])
 
 

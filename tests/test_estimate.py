@@ -1,8 +1,8 @@
 import pytest
 
 from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds, total
-from labeleff.record import Record, Training, Window
-from labeleff.study import load_study
+from labeleff.record import PretrainingRecord, Record, Training, Window
+from labeleff.study import load_study, parse_study
 
 STUDY = load_study("smoke")
 NAME = "resnet9(dim=256, width=0.0625) at 32 px"
@@ -50,3 +50,27 @@ def test_wider_encoders_are_estimated_to_take_longer():
 def test_total_is_shared_by_processes():
     parts = [cell_estimate(next(STUDY.cells()), 1, {NAME: 100.0})] * 4
     assert total(parts, 2).seconds == pytest.approx(2 * parts[0].seconds)
+
+
+def of_two_views():
+    """The same study with SimCLR in place of rotation."""
+    table = STUDY.model_dump(mode="json")
+    arms = [arm if arm["pretext"]["name"] == "scratch" else {**arm, "pretext": "simclr"} for arm in table["arms"]]
+    budget = {{"rotation": "simclr"}.get(name, name): {**row, "augment": {}} for name, row in table["budget"].items()}
+    return parse_study({**table, "arms": arms, "budget": budget}, "the test's study")
+
+
+def test_two_views_take_twice_the_time_and_are_remembered_so(tmp_path):
+    [plain], [pairs] = STUDY.pretrainings(), of_two_views().pretrainings()
+    assert pretraining_estimate(pairs, {NAME: 100.0}).seconds == 2 * pretraining_estimate(plain, {NAME: 100.0}).seconds
+    done = PretrainingRecord(run="r", key=pairs.key, pretraining=pairs, status="ok", training=record([0.4]).training)
+    remember_speeds(tmp_path, [done])
+    assert read_speeds(tmp_path) == {NAME: 500.0}
+
+
+def test_weights_from_outside_take_no_time():
+    table = STUDY.model_dump(mode="json")
+    arms = ["scratch/finetune", {"pretext": {"name": "file", "path": "a.pt"}, "protocol": "linear"}]
+    budget = {"finetune": table["budget"]["finetune"]}
+    study = parse_study({**table, "arms": arms, "baseline": "scratch/finetune", "budget": budget}, "the test's study")
+    assert [pretraining_estimate(item, {}).seconds for item in study.pretrainings()] == [0.0]

@@ -12,7 +12,7 @@ LAYERS = [
     {"record", "complaint"},
     {"asked"},
     {"ladder", "stats", "rungs", "interpolation", "shapes", "families", "saturating", "bayes", "catalogue"},
-    {"noise"},
+    {"noise", "arms"},
     {"inversion"},
     {"average"},
     {"curve"},
@@ -38,12 +38,12 @@ LAYERS = [
     {"answers", "report2021"},
     {"answers_report"},
     {"report"},
-    {"goal", "counter"},
+    {"goal", "counter", "colour"},
     {"goals"},
     {"tensors"},
     {"labels", "holdout", "scenes"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
-    {"stories"},
+    {"stories", "views"},
     {"labelled"},
     {"train", "data", "encoders"},
     {"heads"},
@@ -59,7 +59,7 @@ LAYERS = [
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = LAYERS.index({"goal", "counter"})
+TORCH_FREE = LAYERS.index({"goal", "counter", "colour"})
 """The first rows, that must not import torch."""
 
 

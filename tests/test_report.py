@@ -161,6 +161,20 @@ def test_several_encoders_have_sections(tmp_path: Path) -> None:
     assert len(list((tmp_path / "figures").glob("*.png"))) == 6
 
 
+def test_pretexts_of_one_name_have_rows_of_their_own(tmp_path: Path) -> None:
+    arms = [
+        "scratch/finetune",
+        *({"pretext": {"name": "rotation", "holdout": share}, "protocol": "linear"} for share in (0.1, 0.2)),
+    ]
+    text = report.build(factories.folder(tmp_path, arms=arms)).read_text()
+    names = ["rotation(holdout=0.1)", "rotation(holdout=0.2)"]
+    assert {*names} <= {cell.strip() for line in text.splitlines() for cell in line.split("|")}
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    assert list(dict.fromkeys(summary.arm)) == ["scratch/finetune", *(f"{name}/linear" for name in names)]
+    throughput = pd.read_csv(tmp_path / "throughput.csv")
+    assert set(throughput[throughput.what == "pretraining"].arm) == {*names}
+
+
 def test_verdicts_in_words(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path, curve="pchip"))
     words = {item.arm: verdict(item) for item in compare_arms(results.measured, "rotation/linear")}

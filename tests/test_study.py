@@ -164,3 +164,53 @@ def test_every_method_can_be_the_curve(name):
 def test_a_curve_that_cant_be_fitted_is_named(changes, message):
     with pytest.raises(LabeleffError, match=re.escape(message)):
         factories.study(**changes)
+
+
+def repeated(**changes):
+    """A study with the pretext `rotation` in two forms and the protocol `linear` in two."""
+    arms = [
+        "scratch/finetune",
+        {"pretext": {"name": "rotation", "holdout": 0.1}, "protocol": "linear"},
+        {"pretext": {"name": "rotation", "holdout": 0.2}, "protocol": "linear"},
+        {"pretext": {"name": "rotation", "holdout": 0.2}, "protocol": {"name": "linear", "prior": 1.0}},
+    ]
+    return factories.study(arms=arms, **changes)
+
+
+def test_arms_of_one_name_are_told_apart_by_what_differs():
+    study = repeated()
+    expected = [
+        "scratch/finetune",
+        "rotation(holdout=0.1)/linear(prior=10.0)",
+        "rotation(holdout=0.2)/linear(prior=10.0)",
+        "rotation(holdout=0.2)/linear(prior=1.0)",
+    ]
+    assert study.arm_names == expected
+    assert list(dict.fromkeys(study.arm_of(cell) for cell in study.cells())) == expected
+    again = type(study).model_validate(study.model_dump(mode="json"))
+    assert again.arm_names == expected
+    assert repeated(baseline=expected[1]).baseline == expected[1]
+    with pytest.raises(LabeleffError, match="did you mean 'rotation"):
+        repeated(baseline="rotation/linear")
+    assert len(study.pretrainings()) == 2
+
+
+def test_names_stay_short_where_nothing_repeats():
+    arms = ["scratch/finetune", {"pretext": {"name": "rotation", "holdout": 0.1}, "protocol": "linear"}]
+    assert factories.study(arms=arms).arm_names == ["scratch/finetune", "rotation/linear"]
+
+
+def test_one_arm_twice_is_an_error():
+    with pytest.raises(LabeleffError, match="names one arm twice"):
+        factories.study(arms=["scratch/finetune", "rotation/linear", "rotation/linear"])
+
+
+def test_a_budget_can_be_of_one_namesake():
+    row = {"lr": 0.5, "batch": 8, "epochs": 1}
+    name = "rotation(holdout=0.2)/finetune"
+    arms = [
+        "scratch/finetune",
+        *({"pretext": {"name": "rotation", "holdout": share}, "protocol": "finetune"} for share in (0.1, 0.2)),
+    ]
+    study = factories.study(arms=arms, budget={"rotation": row, "finetune": {**row, "lr": 0.1}, name: row})
+    assert [study.budget_of(arm).lr for arm in study.arms] == [0.1, 0.1, 0.5]

@@ -7,6 +7,7 @@ use the last. A reader maps stories to features.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -20,10 +21,24 @@ from labeleff.text import FIRST, TextShape
 from labeleff.vectors import initial_rows, read_vectors
 
 
+@dataclass(frozen=True)
+class Upstream:
+    """How torchvision names the weights of the network that an encoder is made from; timm names ResNets alike.
+
+    `prefix` stands before their names in ours; names that begin with `head` are of the classifier, which an encoder
+    hasn't; `stem` is our name of the one weight that differs in shape by design.
+    """
+
+    head: str
+    prefix: str = ""
+    stem: str | None = None
+
+
 class Encoder(nn.Module):
     """Images (N, 3, H, W) to features (N, dim)."""
 
     dim: int
+    upstream: Upstream | None = None
     stages: tuple[str, ...] = ()
     """Names of the maps, from high to low resolution; none where an encoder has features alone."""
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
 from labeleff.cell import OptionValue
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, Upstream
 
 BORDERS = (0, 2, 4, 7, 14, 19)
 """Layers at which the stages begin; torchvision's 2, 4, 7 and 14 halve the side."""
@@ -23,6 +23,7 @@ class MobileNetV2(Encoder):
     """Images (N, 3, H, W) to features (N, 1280)."""
 
     dim = 1280
+    upstream = Upstream("classifier.")
     stages = ("stage1", "stage2", "stage3", "stage4", "stage5")
 
     def __init__(self, stem: str = "imagenet") -> None:

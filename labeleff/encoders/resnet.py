@@ -1,4 +1,4 @@
-"""torchvision's ResNet-18 and ResNet-50 with the stem for small images: 3x3 stride 1, no first max-pool."""
+"""torchvision's ResNet-18 and ResNet-50, as they are, or with the stem for small images: 3x3 stride 1, no max-pool."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from torch import Tensor, nn
 from torchvision.models import ResNet, resnet18, resnet50
 
 from labeleff.cell import OptionValue
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, Upstream
 
 
-class SmallImageResNet(Encoder):
-    """Images (N, 3, H, W) to the globally averaged last map (N, 512 or 2048)."""
+class ImageNetResNet(Encoder):
+    """Images (N, 3, H, W) to the globally averaged last map (N, 512 or 2048); 32 pixels end at 1x1.
+
+    This is torchvision's network but for its classifier, so its weights fit.
+    """
 
     stages = ("stem", "layer1", "layer2", "layer3", "layer4")
+    upstream = Upstream("fc.", "net.")
 
     def __init__(self, net: ResNet) -> None:
         super().__init__()
         self.dim = net.fc.in_features
-        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
-        net.maxpool = nn.Identity()
         net.fc = nn.Identity()
         self.net = net
 
@@ -32,10 +33,22 @@ class SmallImageResNet(Encoder):
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
         """The stem's map and those of the four layers, the last with 512 or 2048 channels."""
-        found = {"stem": self.net.relu(self.net.bn1(self.net.conv1(images)))}
+        found = {"stem": self.net.maxpool(self.net.relu(self.net.bn1(self.net.conv1(images))))}
         for above, name in itertools.pairwise(self.stages):
             found[name] = self.net.get_submodule(name)(found[above])
         return found
+
+
+class SmallImageResNet(ImageNetResNet):
+    """The same with a stem of 3x3, stride 1 and without the first max-pool; 32 pixels end at 4x4."""
+
+    upstream = Upstream("fc.", "net.", "net.conv1.weight")
+
+    def __init__(self, net: ResNet) -> None:
+        super().__init__(net)
+        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+        net.maxpool = nn.Identity()
 
 
 def build18(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
@@ -46,3 +59,13 @@ def build18(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
 def build50(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
     """A fresh ResNet-50, 2048 features."""
     return SmallImageResNet(resnet50())
+
+
+def build18_imagenet(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
+    """A fresh ResNet-18 with torchvision's stem, 512 features."""
+    return ImageNetResNet(resnet18())
+
+
+def build50_imagenet(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
+    """A fresh ResNet-50 with torchvision's stem, 2048 features."""
+    return ImageNetResNet(resnet50())

@@ -1,6 +1,7 @@
 """Pretexts: ways to train an encoder without labels, one plain function a file.
 
-A pretext gets images, an encoder, a seed and a budget. It never gets labels, nor test images.
+A pretext gets images, an encoder, a seed and a budget. It never gets labels, nor test images. One that takes weights
+from outside (`load`, with `loaded = True` in the catalogue) gets no images either; the runner fills the encoder.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ class Pretrained:
 
     metrics: dict[str, float | None] = field(default_factory=dict)
     training: Training | None = None
+    provenance: str | None = None
+    """Where weights from outside came from, and what was left out."""
+    weights_sha256: str | None = None
 
 
 PretextFunction = Callable[[Unlabelled, Encoder, int, Budget, Mapping[str, OptionValue], Compute, Progress], Pretrained]
