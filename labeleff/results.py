@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labeleff import catalogue
-from labeleff.cell import Cell, Pretraining, Spec
+from labeleff.arms import told_apart
+from labeleff.cell import Cell, Pretraining
 from labeleff.errors import RecordError
 from labeleff.measured import Measured, Place, Setting
 from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, read_records
@@ -64,9 +65,9 @@ class Results:
         return catalogue.lookup("task", _bare(place.task)).examples
 
     def title(self, place: Place) -> str:
-        """The place by bare names where they are unambiguous in the study."""
-        tasks, encoders = _short_names(self.study.tasks), _short_names(self.study.encoders)
-        return f"{tasks[place.task]}, {encoders[place.encoder]}"
+        """The place by names, with options only where names alone don't tell the study's places apart."""
+        tasks, encoders = told_apart(self.study.tasks), told_apart(self.study.encoders)
+        return f"{tasks[str(place.task)]}, {encoders[str(place.encoder)]}"
 
     @property
     def arms(self) -> list[str]:
@@ -221,9 +222,3 @@ def _changed(study: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 def _order(item: PretrainingRecord) -> tuple[str, int]:
     return item.pretraining.pretext.label, item.pretraining.seed
-
-
-def _short_names(specs: Sequence[Spec]) -> dict[str | None, str]:
-    """By full label: the name alone where that is unambiguous, else the full label."""
-    names = [spec.name for spec in specs]
-    return {spec.label: spec.name if names.count(spec.name) == 1 else spec.label for spec in specs}

@@ -157,7 +157,7 @@ def test_several_encoders_have_sections(tmp_path: Path) -> None:
     encoders = [{"name": "resnet9", "width": 0.25}, {"name": "resnet9", "width": 0.5}]
     text = built(factories.folder(tmp_path, encoders=encoders, rungs=[20, 50, 100]))
     assert text.count("### Utility against") == 2
-    assert "## toy/classify, resnet9(dim=256, width=0.5)" in text
+    assert "## toy/classify, resnet9(width=0.5)" in text
     assert len(list((tmp_path / "figures").glob("*.png"))) == 6
 
 
