@@ -9,7 +9,7 @@ LAYERS = [
     {"text", "vectors"},
     {"cell", "seeding", "places", "files", "collection"},
     {"record", "complaint"},
-    {"asked"},
+    {"asked", "likeness"},
     {"ladder", "stats", "rungs", "interpolation", "shapes", "families", "saturating", "bayes", "catalogue"},
     {"noise"},
     {"inversion"},
