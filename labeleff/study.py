@@ -19,6 +19,7 @@ from labeleff.asked import Cost, check_targets
 from labeleff.cell import Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
+from labeleff.gate import Gate
 
 
 class Arm(Frozen):
@@ -112,6 +113,8 @@ class Study(Frozen):
     """Accuracies in 0..1: the report says how many labels every arm needs for them."""
     cost: Cost | None = None
     """Price of a label: the report says what is saved."""
+    gate: Gate | None = None
+    """What `labeleff compare` holds against a run of this study."""
 
     @model_validator(mode="before")
     @classmethod
@@ -119,7 +122,7 @@ class Study(Frozen):
         """Fill the blocks of `stories` from this study's keys."""
         if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
             return table
-        shared = {key: value for key, value in table.items() if key not in {"stories", "title", "baseline"}}
+        shared = {key: value for key, value in table.items() if key not in {"stories", "title", "baseline", "gate"}}
         blocks = {}
         for name, block in table["stories"].items():
             if not isinstance(block, Mapping):
