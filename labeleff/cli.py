@@ -267,6 +267,7 @@ def utility(
 
 
 app.command(epilog=tracking.COMPARE)(tracking.compare)
+app.command()(tracking.history)
 
 
 def _say(report: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from labeleff.cell import Spec
 from labeleff.record import Conditions, RunEntry
 
 Unlike = tuple[str, str, str]
 """What differs, and its two values."""
+MOST = 20
+"""Changes of a study that are listed."""
 
 
 def unlike(old: Conditions, new: Conditions) -> Iterator[Unlike]:
@@ -56,3 +59,19 @@ def machine_text(run: RunEntry) -> str:
     facts = machine(run)
     accelerator = "" if facts["device"] == "cpu" else f"{facts['device']}, "
     return f"{accelerator}{facts['cpu']}, {facts['cores']} cores"
+
+
+def table_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two studies as nested tables, key by key, but for what bears on no number."""
+    before, after = (dict(_leaves(table)) for table in (old, new))
+    keys = [key for key in dict.fromkeys((*after, *before)) if not key.startswith(("title", "gate"))]
+    found = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    return found[:MOST] + ([f"and {len(found) - MOST} more"] if len(found) > MOST else [])
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from labeleff.likeness import Unlike, conditions_of, unlike
+from labeleff.likeness import Unlike, conditions_of, table_changes, unlike
 from labeleff.measured import Place
 from labeleff.record import Conditions, Record
 from labeleff.results import Results
@@ -20,8 +20,6 @@ Key = tuple[Place, str]
 """Place and arm."""
 Cells = Mapping[int, Mapping[Run, Record]]
 """Finished cells by label count and (draw, seed)."""
-MOST = 20
-"""Changes of a study that are listed."""
 
 
 @dataclass(frozen=True)
@@ -163,15 +161,4 @@ def _same_labels(old: Mapping[tuple[int, Run], Record], fresh: Mapping[tuple[int
 
 def study_changes(base: Results, new: Results) -> list[str]:
     """What differs between the two studies as they were run, key by key: `budget.finetune.lr 0.1 -> 0.03`."""
-    old, fresh = (dict(_leaves(results.study.model_dump(mode="json"))) for results in (base, new))
-    keys = [key for key in dict.fromkeys((*fresh, *old)) if not key.startswith(("title", "gate"))]
-    found = [f"{key} {old.get(key)} -> {fresh.get(key)}" for key in keys if old.get(key) != fresh.get(key)]
-    return found[:MOST] + ([f"and {len(found) - MOST} more"] if len(found) > MOST else [])
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
+    return table_changes(*(results.study.model_dump(mode="json") for results in (base, new)))

@@ -68,6 +68,43 @@ def compare(
     raise typer.Exit(outcome.status)
 
 
+def history(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Folders of runs of one study, and files of pytest --benchmark-json."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write Markdown, CSV, figures and dashboards' JSON here.")
+    ] = None,
+) -> None:
+    """Follow the headline numbers of one study over time: levels, changes, and series of like conditions."""
+    from labeleff import headlines, history_report, timings
+    from labeleff.asked import check_folder
+    from labeleff.history import history as arranged
+
+    if out is not None:
+        check_folder(out)
+    entries = [timings.entry(path) if path.suffix == ".json" else headlines.entry(path) for path in sources]
+    found = arranged(entries)
+    print(f"{len(found.entries)} runs, {len(found.series)} series")
+    for heading, texts in (
+        ("", history_report.level_changes(found)),
+        ("new series: ", history_report.new_series(found)),
+    ):
+        for text in texts:
+            print(f"{heading}{text.replace('**', '').replace('`', '')}")
+    if out is not None:
+        from labeleff import history_figure, outputs
+
+        drawn = history_figure.figures(found)
+        files = {
+            "history.md": history_report.document(found, list(drawn)).encode(),
+            "history.csv": history_report.as_csv(found),
+        }
+        outputs.write(out, files | history_report.dashboards(found) | outputs.pictures(drawn))
+        print(f"report: {out / 'history.md'}")
+
+
 def _level(asked: float | None, usual: float) -> float:
     from labeleff.errors import OptionError
 
