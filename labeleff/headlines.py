@@ -17,11 +17,11 @@ from labeleff.likeness import conditions_of, machine
 from labeleff.matching import Cells, Key
 from labeleff.measured import Place
 from labeleff.origin import origin
+from labeleff.paired_speeds import rate
 from labeleff.quantities import ALL, Subject
 from labeleff.record import PretrainingRecord, Record, RunEntry
 from labeleff.results import Results, load, place_of
 from labeleff.score_changes import mean_of, metrics, runs_of
-from labeleff.speed_changes import rate
 from labeleff.stats import Run, Runs
 from labeleff.utility_changes import worth
 

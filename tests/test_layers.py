@@ -36,7 +36,7 @@ LAYERS = [
     {"study"},
     {"results", "jobs", "estimate", "planning", "wishes"},
     {"throughput", "shortcomings", "matching", "change", "holm", "history"},
-    {"answers", "report2021", "score_changes", "verdicts"},
+    {"answers", "report2021", "score_changes", "verdicts", "paired_speeds"},
     {"utility_changes", "speed_changes", "passed_changes", "rulings"},
     {"regression", "headlines", "timings", "history_report"},
     {"regression_report", "regression_files", "history_figure"},

@@ -99,6 +99,19 @@ def test_the_same_measurements_leave_no_doubt(tmp_path):
     assert {type(item.doubt) for item in changes(folder, folder).values()} == {Exact}
 
 
+def test_unrest_seen_in_one_arm_bears_on_all(tmp_path):
+    def unsteady(record):
+        slow = record.cell.n > 100 and record.cell.arm == "rotation/finetune"
+        return compared.at_speed(0.6 if slow else 1.0, 3)(record)
+
+    base = compared.folder(tmp_path / "base", compared.at_speed(1.0, 1))
+    calm = changes(base, compared.folder(tmp_path / "calm", compared.at_speed(0.9, 2)))
+    rough = changes(base, compared.folder(tmp_path / "rough", unsteady))
+    ends = [item["throughput[scratch/finetune]"].interval(0.9) for item in (calm, rough)]
+    widths = [high - low for low, high in ends]
+    assert widths[1] > 3 * widths[0]
+
+
 def test_pretrainings_from_the_cache_were_timed_by_another_run(tmp_path):
     base = compared.folder(tmp_path / "base")
     cached = factories.pretrainings(factories.study(), cached=True)

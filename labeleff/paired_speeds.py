@@ -1,0 +1,138 @@
+"""Speeds that both of two folders measured, cell by cell, and on which machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from labeleff.likeness import conditions_of, machine, unlike
+from labeleff.matching import Cells, Match
+from labeleff.quantities import Quantity, Subject, quantity
+from labeleff.record import Conditions, PretrainingRecord, Record, Training
+from labeleff.results import Results, place_of
+from labeleff.stats import Array, Run
+from labeleff.throughput import rates
+
+THROUGHPUT, TIME = quantity("throughput"), quantity("time")
+CellKey = tuple[int, Run] | int
+"""Label count and run, or a pretraining's seed."""
+Item = TypeVar("Item", Record, PretrainingRecord)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Speeds of one subject in C cells."""
+
+    subject: Subject
+    quantity: Quantity
+    values: Array
+    """(C, 2): BASE and NEW, over 0."""
+    rungs: npt.NDArray[np.int64]
+    """(C,): label counts; 0 for pretrainings."""
+    apart: str | None
+    """What of machine and threads differs between the sides; None where nothing does."""
+
+    @property
+    def ratios(self) -> Array:
+        """(C,): ln of NEW over BASE."""
+        return np.log(self.values[:, 1] / self.values[:, 0])
+
+    @property
+    def unrest(self) -> float:
+        """How much the machine's speed changed within either start, as a standard deviation of ln.
+
+        The larger of both sides' spreads of cells around their rung's median, by quartiles: a few slow cells say
+        little, but where half of the cells were slow, all of the other side's may have been.
+        """
+        logs = np.log(self.values)
+        for rung in np.unique(self.rungs):
+            logs[self.rungs == rung] -= np.median(logs[self.rungs == rung])
+        low, high = np.percentile(logs, [25, 75], axis=0)
+        return float((high - low).max() / 1.349)
+
+
+def rate(training: Training | None) -> float | None:
+    """Images or stories a second: the median over the windows; None where nothing was timed."""
+    found = rates(training)[0] if training is not None else []
+    return float(np.median(found)) if found else None
+
+
+def paired_speeds(found: Match) -> list[Paired]:
+    """Throughput of every pretraining and trained arm, and time of every arm, where both sides have it."""
+    pairs = [*_pretrainings(found), *_cells(found)]
+    return [item for item in pairs if item is not None]
+
+
+def _pretrainings(found: Match) -> Iterator[Paired | None]:
+    old, new = _timed(found.base), _timed(found.new)
+    for subject in [subject for subject in new if subject in old]:
+        sides = _conditions(found.base, old[subject]), _conditions(found.new, new[subject])
+        if not any(True for before in sides[0] for after in sides[1] for _ in unlike(before, after)):
+            yield _paired(found, subject, THROUGHPUT, old[subject], new[subject], lambda item: rate(item.training))
+
+
+def _timed(results: Results) -> dict[Subject, dict[CellKey, PretrainingRecord]]:
+    """By subject and seed; those from the cache were timed by another run."""
+    found: dict[Subject, dict[CellKey, PretrainingRecord]] = {}
+    for item in results.pretrainings:
+        if not item.cached and item.training is not None:
+            place, what = place_of(item.pretraining), item.pretraining
+            subject = Subject("throughput", None, what.pretext.name, place.task or "", place.encoder or "")
+            found.setdefault(subject, {})[what.seed] = item
+    return found
+
+
+def _conditions(results: Results, items: Mapping[CellKey, PretrainingRecord]) -> list[Conditions]:
+    used, what = {item.run for item in items.values()}, next(iter(items.values())).pretraining
+    return [conditions_of(run.conditions, what.task, what.encoder) for run in results.runs if run.run in used]
+
+
+def _cells(found: Match) -> Iterator[Paired | None]:
+    for (place, arm), pair in found.pairs.items():
+        old, new = _flat(pair.base), _flat(pair.new)
+        subject = Subject("throughput", None, arm, place.task or "", place.encoder or "")
+        yield _paired(found, subject, THROUGHPUT, old, new, lambda record: rate(record.training))
+        subject = Subject("time", None, arm, place.task or "", place.encoder or "")
+        yield _paired(found, subject, TIME, old, new, lambda record: record.seconds)
+
+
+def _flat(cells: Cells) -> dict[CellKey, Record]:
+    return {(n, run): record for n, rung in cells.items() for run, record in rung.items()}
+
+
+def _paired(
+    found: Match,
+    subject: Subject,
+    what: Quantity,
+    old: Mapping[CellKey, Item],
+    new: Mapping[CellKey, Item],
+    of: Callable[[Item], float | None],
+) -> Paired | None:
+    """None where no cell was timed on both sides."""
+    shared = [key for key in new if key in old]
+    speeds = {key: (before, after) for key in shared if (before := of(old[key])) and (after := of(new[key]))}
+    if not speeds:
+        return None
+    rungs = np.array([0 if isinstance(key, int) else key[0] for key in speeds])
+    apart = _apart(found, [old[key] for key in speeds], [new[key] for key in speeds])
+    return Paired(subject, what, np.array(list(speeds.values())), rungs, apart)
+
+
+def _apart(found: Match, old: Sequence[Item], new: Sequence[Item]) -> str | None:
+    facts = _facts(found.base, old), _facts(found.new, new)
+    differing = [key for key in facts[1] if facts[0].get(key) != facts[1][key]]
+    words = (f"{key} {facts[0].get(key)} in BASE, {facts[1][key]} in NEW" for key in differing)
+    return "; ".join(words) or None
+
+
+def _facts(results: Results, items: Sequence[Item]) -> dict[str, str]:
+    """Machine and threads behind some records; several of one kind one after the other."""
+    used = {item.run for item in items}
+    found = [machine(run) for run in results.runs if run.run in used]
+    threads = {str(item.training.threads) for item in items if item.training is not None}
+    facts = {key: ", ".join(sorted({each[key] for each in found})) for key in (found[0] if found else {})}
+    return facts | ({"threads": ", ".join(sorted(threads))} if threads else {})
