@@ -46,7 +46,7 @@ def limit(what: Quantity, margin: float) -> str:
     """A margin: `±1.0`, `±5 %`."""
     if what.relative:
         return f"±{100 * margin:.3g} %"
-    return f"±{margin:g}" if what.name == "utility" or what.unit == "tasks" else f"±{100 * margin:.3g}"
+    return f"±{margin:.3g}" if what.name == "utility" or what.unit == "tasks" else f"±{100 * margin:.3g}"
 
 
 def p_text(p_value: float | None) -> str:

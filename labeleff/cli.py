@@ -268,6 +268,7 @@ def utility(
 
 app.command(epilog=tracking.COMPARE)(tracking.compare)
 app.command()(tracking.history)
+app.command()(tracking.noise)
 
 
 def _say(report: Path) -> None:

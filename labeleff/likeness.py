@@ -54,6 +54,12 @@ def machine(run: RunEntry) -> dict[str, str]:
     return facts | {key: str(run.environment.get(key, "unknown")) for key in ("cpu", "cores", "jobs")}
 
 
+def load(run: RunEntry) -> tuple[float | None, int | None]:
+    """Processes that waited for the machine when the run began, a minute's average, and its cores; None if unknown."""
+    waiting, cores = (run.environment.get(key) for key in ("load_average", "cores"))
+    return waiting if isinstance(waiting, float) else None, cores if isinstance(cores, int) else None
+
+
 def machine_text(run: RunEntry) -> str:
     """The machine in a few words: `AMD EPYC, 2 cores`, with an accelerator's name before it."""
     facts = machine(run)

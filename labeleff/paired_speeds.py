@@ -9,15 +9,17 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from labeleff.likeness import conditions_of, machine, unlike
+from labeleff.likeness import conditions_of, load, machine, unlike
 from labeleff.matching import Cells, Match
 from labeleff.quantities import Quantity, Subject, quantity
-from labeleff.record import Conditions, PretrainingRecord, Record, Training
+from labeleff.record import Conditions, PretrainingRecord, Record, RunEntry, Training
 from labeleff.results import Results, place_of
 from labeleff.stats import Array, Run
 from labeleff.throughput import rates
 
 THROUGHPUT, TIME = quantity("throughput"), quantity("time")
+BUSY = 1.5
+"""Load average over the cores, when a run begins, from which the machine counts as others' too."""
 CellKey = tuple[int, Run] | int
 """Label count and run, or a pretraining's seed."""
 Item = TypeVar("Item", Record, PretrainingRecord)
@@ -33,8 +35,8 @@ class Paired:
     """(C, 2): BASE and NEW, over 0."""
     rungs: npt.NDArray[np.int64]
     """(C,): label counts; 0 for pretrainings."""
-    apart: str | None
-    """What of machine and threads differs between the sides; None where nothing does."""
+    unlike: str | None
+    """Why the sides say nothing of the code: another machine, other threads, a busy machine; None where they do."""
 
     @property
     def ratios(self) -> Array:
@@ -118,21 +120,34 @@ def _paired(
     if not speeds:
         return None
     rungs = np.array([0 if isinstance(key, int) else key[0] for key in speeds])
-    apart = _apart(found, [old[key] for key in speeds], [new[key] for key in speeds])
-    return Paired(subject, what, np.array(list(speeds.values())), rungs, apart)
+    sides = (found.base, [old[key] for key in speeds]), (found.new, [new[key] for key in speeds])
+    reason = _other_machine(*(_facts(*side) for side in sides)) or _busy(*(_runs(*side) for side in sides))
+    return Paired(subject, what, np.array(list(speeds.values())), rungs, reason)
 
 
-def _apart(found: Match, old: Sequence[Item], new: Sequence[Item]) -> str | None:
-    facts = _facts(found.base, old), _facts(found.new, new)
-    differing = [key for key in facts[1] if facts[0].get(key) != facts[1][key]]
-    words = (f"{key} {facts[0].get(key)} in BASE, {facts[1][key]} in NEW" for key in differing)
-    return "; ".join(words) or None
+def _runs(results: Results, items: Sequence[Item]) -> list[RunEntry]:
+    used = {item.run for item in items}
+    return [run for run in results.runs if run.run in used]
+
+
+def _other_machine(old: Mapping[str, str], new: Mapping[str, str]) -> str | None:
+    differing = [key for key in new if old.get(key) != new[key]]
+    words = "; ".join(f"{key} {old.get(key)} in BASE, {new[key]} in NEW" for key in differing)
+    return f"another machine: {words}" if words else None
+
+
+def _busy(old: Sequence[RunEntry], new: Sequence[RunEntry]) -> str | None:
+    """Whether others had the machine when a side began: more of them wait than a run before this one can have left."""
+    for side, runs in (("BASE", old), ("NEW", new)):
+        for waiting, cores in map(load, runs):
+            if waiting is not None and cores and waiting > BUSY * cores:
+                return f"a busy machine: load {waiting:.1f} on {cores} cores when {side} began"
+    return None
 
 
 def _facts(results: Results, items: Sequence[Item]) -> dict[str, str]:
     """Machine and threads behind some records; several of one kind one after the other."""
-    used = {item.run for item in items}
-    found = [machine(run) for run in results.runs if run.run in used]
+    found = [machine(run) for run in _runs(results, items)]
     threads = {str(item.training.threads) for item in items if item.training is not None}
     facts = {key: ", ".join(sorted({each[key] for each in found})) for key in (found[0] if found else {})}
     return facts | ({"threads": ", ".join(sorted(threads))} if threads else {})

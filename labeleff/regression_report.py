@@ -92,7 +92,7 @@ def _where(key: tuple[object, str]) -> str:
 def _unjudged(outcome: Outcome) -> list[str]:
     """Why speeds aren't judged, with how many they are."""
     notes = Counter(row.change.notes[0] for row in outcome.rows if not row.change.judged)
-    return [f"{count} speeds: {note.removeprefix('another machine, not judged: ')}" for note, count in notes.items()]
+    return [f"{count} speeds: {note.removeprefix('not judged: ')}" for note, count in notes.items()]
 
 
 def document(outcome: Outcome, base: Origin, new: Origin) -> str:

@@ -21,13 +21,13 @@ from labeleff.stats import Array
 SHORTEST = 1.0
 """Seconds of a cell, in the median, under which its time isn't judged."""
 ROBUST = 5
-"""Cells from which on their median and quartiles stand for them; of fewer the mean does."""
+"""Cells from which on their spread is told by quartiles and absolute deviations."""
 FLOOR = 0.002
 """No standard deviation of a ratio's ln is believed to be smaller than this."""
 
 
 def speed_changes(found: Match, criteria: Criteria) -> list[Change]:
-    """One row a speed that both sides have; those of another machine, or of other threads, aren't judged."""
+    """One row a speed that both sides have; those of another or a busy machine, or of other threads, aren't judged."""
     pairs = paired_speeds(found)
     common = max(
         (item.unrest for item in pairs if item.quantity is not TIME and len(item.rungs) >= ROBUST), default=0.0
@@ -38,8 +38,9 @@ def speed_changes(found: Match, criteria: Criteria) -> list[Change]:
 def _change(item: Paired, noise: float) -> Change:
     centre, doubt = _centre(item.ratios, noise)
     base, new = (float(value) for value in np.median(item.values, axis=0))
-    notes = [] if item.apart is None else [f"another machine, not judged: {item.apart}"]
-    if item.apart is None and not item.ratios.any():
+    same = not item.ratios.any()
+    notes = [] if item.unlike is None or same else [f"not judged: {item.unlike}"]
+    if same:
         doubt = Exact()
         notes.append("the same to the last digit")
     elif doubt is None:
@@ -57,24 +58,22 @@ def _change(item: Paired, noise: float) -> Change:
         pairs=len(item.rungs),
         pairing="cell",
         notes=tuple(notes),
-        judged=item.apart is None,
+        judged=same or item.unlike is None,
     )
 
 
 def _centre(ratios: Array, noise: float) -> tuple[float, Doubt | None]:
     """Centre of the cells' ln ratios, and what is known of it with the noise of two starts.
 
-    The median's standard error is that of normal ratios, sqrt(pi / 2) times the mean's, from their median absolute
-    deviation. Degrees of freedom by Satterthwaite, the starts' noise taken as known.
+    The median's variance is that of normal ratios, pi / 2 times the mean's; their spread comes from the median absolute
+    deviation, of a few cells from the standard deviation. Degrees of freedom by Satterthwaite, the starts' noise taken
+    as known.
     """
     count = len(ratios)
     if count == 1:
         return float(ratios[0]), None
-    if count < ROBUST:
-        centre, spread = float(ratios.mean()), float(ratios.std(ddof=1))
-    else:
-        centre = float(np.median(ratios))
-        spread = math.sqrt(math.pi / 2) * 1.4826 * float(np.median(np.abs(ratios - centre)))
-    cells = max(spread, FLOOR) ** 2 / count
+    centre = float(np.median(ratios))
+    deviation = 1.4826 * float(np.median(np.abs(ratios - centre))) if count >= ROBUST else float(ratios.std(ddof=1))
+    cells = math.pi / 2 * max(deviation, FLOOR) ** 2 / count
     total = cells + 2 * noise**2
     return centre, Student(centre, math.sqrt(total), (count - 1) * (total / cells) ** 2)

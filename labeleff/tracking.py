@@ -105,6 +105,30 @@ def history(
         print(f"report: {out / 'history.md'}")
 
 
+def noise(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="Folders of repeated runs of one study.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write noise.md, noise.csv and gate.toml here.")
+    ] = None,
+) -> None:
+    """Measure by how much runs of the same study differ, and print margins for its [gate] table (an A/A test)."""
+    from labeleff import noise_report
+    from labeleff.asked import check_folder
+    from labeleff.noise_floor import gate_table, noise_floor
+
+    if out is not None:
+        check_folder(out)
+    found = noise_floor(folders)
+    print(f"{noise_report.summary(found)}\n\n{noise_report.rows(found)}\n\n{gate_table(found)}", end="")
+    if out is not None:
+        from labeleff.outputs import write
+
+        text = noise_report.document(found, [str(folder) for folder in folders])
+        files = {"noise.md": text.encode(), "noise.csv": noise_report.as_csv(found)}
+        write(out, files | {"gate.toml": gate_table(found).encode()})
+        print(f"report: {out / 'noise.md'}")
+
+
 def _level(asked: float | None, usual: float) -> float:
     from labeleff.errors import OptionError
 

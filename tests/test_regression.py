@@ -67,11 +67,11 @@ def test_a_slower_step_is_a_regression_but_not_on_another_machine(base, new):
     known = factories.run_entry(factories.study()).environment
     other = new(0.0, 0.85, run={"environment": known | {"cpu": "another"}})
     assert compared.outcome(base, other).status == 0
-    [ruling] = judge(base, other, "throughput < -5%").rulings
+    [ruling] = judge(base, other, "throughput[scratch/finetune] < -5%").rulings
     assert ruling.state == "not judged"
     assert "cpu a processor in BASE, another in NEW" in ruling.reasons[0]
-    assert judge(base, other, "throughput < -5%").status == 1
-    assert judge(base, other, "throughput < -5%", "accuracy < -0.1").status == 0
+    assert judge(base, other, "throughput[scratch/finetune] < -5%").status == 1
+    assert judge(base, other, "throughput[scratch/finetune] < -5%", "accuracy < -0.1").status == 0
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,28 @@ def test_a_machine_that_changed_its_speed_within_a_start_is_not_believed(tmp_pat
 def test_another_machine_is_marked(tmp_path, environment, said):
     known = factories.run_entry(factories.study()).environment
     base = compared.folder(tmp_path / "base")
-    new = compared.folder(tmp_path / "new", run={"environment": known | environment})
+    new = compared.folder(
+        tmp_path / "new",
+        compared.at_speed(0.9),
+        timed(1.1),
+        run={"environment": known | environment},
+        pretrainings=[],
+    )
     for item in changes(base, new).values():
         assert not item.judged
-        assert item.notes[0] == f"another machine, not judged: {said}"
+        assert item.notes[0] == f"not judged: another machine: {said}"
+
+
+def test_a_busy_machine_is_marked(tmp_path):
+    known = factories.run_entry(factories.study()).environment
+    calm, full = ({"environment": known | {"load_average": load}} for load in (2.9, 3.1))
+    base = compared.folder(tmp_path / "base", compared.at_speed(1.0, 1), run=calm)
+    busy = compared.folder(tmp_path / "new", compared.at_speed(0.5, 2), run=full)
+    item = changes(base, busy)["throughput[scratch/finetune]"]
+    assert not item.judged
+    assert item.notes == ("not judged: a busy machine: load 3.1 on 2 cores when NEW began",)
+    assert "when BASE began" in changes(busy, base)["throughput[scratch/finetune]"].notes[0]
+    assert all(item.judged for item in changes(busy, busy).values())
 
 
 def test_another_number_of_threads_is_marked(tmp_path):
@@ -89,8 +107,8 @@ def test_another_number_of_threads_is_marked(tmp_path):
         return record.model_copy(update={"training": training})
 
     base = compared.folder(tmp_path / "base")
-    found = changes(base, compared.folder(tmp_path / "new", threads))
-    assert found["throughput[scratch/finetune]"].notes == ("another machine, not judged: threads 1 in BASE, 4 in NEW",)
+    found = changes(base, compared.folder(tmp_path / "new", compared.at_speed(0.9), threads))
+    assert found["throughput[scratch/finetune]"].notes == ("not judged: another machine: threads 1 in BASE, 4 in NEW",)
     assert found["throughput[rotation]"].judged
 
 
