@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from labeleff.likeness import conditions_of, load, machine, unlike
 from labeleff.matching import Cells, Match
@@ -17,11 +16,11 @@ from labeleff.results import Results, place_of
 from labeleff.stats import Array, Run
 from labeleff.throughput import rates
 
+CellKey = tuple[int, Run] | int
+"""Label count and run, or a pretraining's seed."""
 THROUGHPUT, TIME = quantity("throughput"), quantity("time")
 BUSY = 1.5
 """Load average over the cores, when a run begins, from which the machine counts as others' too."""
-CellKey = tuple[int, Run] | int
-"""Label count and run, or a pretraining's seed."""
 Item = TypeVar("Item", Record, PretrainingRecord)
 
 
@@ -33,8 +32,7 @@ class Paired:
     quantity: Quantity
     values: Array
     """(C, 2): BASE and NEW, over 0."""
-    rungs: npt.NDArray[np.int64]
-    """(C,): label counts; 0 for pretrainings."""
+    cells: tuple[CellKey, ...]
     unlike: str | None
     """Why the sides say nothing of the code: another machine, other threads, a busy machine; None where they do."""
 
@@ -45,16 +43,20 @@ class Paired:
 
     @property
     def unrest(self) -> float:
-        """How much the machine's speed changed within either start, as a standard deviation of ln.
+        """How much the ratio differs from one part of the runs to another, as a standard deviation of ln.
 
-        The larger of both sides' spreads of cells around their rung's median, by quartiles: a few slow cells say
-        little, but where half of the cells were slow, all of the other side's may have been.
+        Parts are rungs, and draws: whatever order cells run in, a machine that is slow for a while is slow in some of
+        them. Each counts by its median, and rungs by their quartiles, so that a neighbour's short bursts say little. 0
+        where there are no parts.
         """
-        logs = np.log(self.values)
-        for rung in np.unique(self.rungs):
-            logs[self.rungs == rung] -= np.median(logs[self.rungs == rung])
-        low, high = np.percentile(logs, [25, 75], axis=0)
-        return float((high - low).max() / 1.349)
+        keys = [key for key in self.cells if not isinstance(key, int)]
+        rungs = self._medians([n for n, _ in keys]) if keys else []
+        draws = self._medians([draw for _, (draw, _) in keys]) if keys else []
+        low, high = np.percentile(rungs, [25, 75]) if len(rungs) > 1 else (0.0, 0.0)
+        return max(float(high - low) / 1.349, float(np.std(draws, ddof=1)) if len(draws) > 1 else 0.0)
+
+    def _medians(self, parts: Sequence[int]) -> list[float]:
+        return [float(np.median(self.ratios[np.array(parts) == part])) for part in sorted(set(parts))]
 
 
 def rate(training: Training | None) -> float | None:
@@ -119,10 +121,9 @@ def _paired(
     speeds = {key: (before, after) for key in shared if (before := of(old[key])) and (after := of(new[key]))}
     if not speeds:
         return None
-    rungs = np.array([0 if isinstance(key, int) else key[0] for key in speeds])
     sides = (found.base, [old[key] for key in speeds]), (found.new, [new[key] for key in speeds])
     reason = _other_machine(*(_facts(*side) for side in sides)) or _busy(*(_runs(*side) for side in sides))
-    return Paired(subject, what, np.array(list(speeds.values())), rungs, reason)
+    return Paired(subject, what, np.array(list(speeds.values())), tuple(speeds), reason)
 
 
 def _runs(results: Results, items: Sequence[Item]) -> list[RunEntry]:

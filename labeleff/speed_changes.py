@@ -2,8 +2,8 @@
 
 A cell is compared with itself; of an arm's ratios the median counts, so that a neighbour's burst moves little. Cells of
 one start share the state of the machine, so the spread of their ratios says too little: to it comes the noise from one
-start of the same code to the next, twice. That is at least what the machine's speed was seen to change by within a
-start, in any arm: what it did there it may do between two starts, too.
+start of the same code to the next, twice. That is at least what the ratio was seen to change by within the runs, in any
+arm: what the machine did there it may do between two starts, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labeleff.stats import Array
 SHORTEST = 1.0
 """Seconds of a cell, in the median, under which its time isn't judged."""
 ROBUST = 5
-"""Cells from which on their spread is told by quartiles and absolute deviations."""
+"""Cells from which on their spread is told by absolute deviations."""
 FLOOR = 0.002
 """No standard deviation of a ratio's ln is believed to be smaller than this."""
 
@@ -29,10 +29,9 @@ FLOOR = 0.002
 def speed_changes(found: Match, criteria: Criteria) -> list[Change]:
     """One row a speed that both sides have; those of another or a busy machine, or of other threads, aren't judged."""
     pairs = paired_speeds(found)
-    common = max(
-        (item.unrest for item in pairs if item.quantity is not TIME and len(item.rungs) >= ROBUST), default=0.0
-    )
-    return [_change(item, max(criteria.noise_of(item.quantity), item.unrest, common)) for item in pairs]
+    common = max((item.unrest for item in pairs if item.quantity is not TIME), default=0.0)
+    starts = [max(2**0.5 * criteria.noise_of(item.quantity), item.unrest, common) for item in pairs]
+    return [_change(item, noise) for item, noise in zip(pairs, starts, strict=True)]
 
 
 def _change(item: Paired, noise: float) -> Change:
@@ -55,7 +54,7 @@ def _change(item: Paired, noise: float) -> Change:
         new=new,
         difference=math.expm1(centre),
         doubt=doubt,
-        pairs=len(item.rungs),
+        pairs=len(item.cells),
         pairing="cell",
         notes=tuple(notes),
         judged=same or item.unlike is None,
@@ -63,7 +62,7 @@ def _change(item: Paired, noise: float) -> Change:
 
 
 def _centre(ratios: Array, noise: float) -> tuple[float, Doubt | None]:
-    """Centre of the cells' ln ratios, and what is known of it with the noise of two starts.
+    """Centre of the cells' ln ratios, and what is known of it with the `noise` of both starts together.
 
     The median's variance is that of normal ratios, pi / 2 times the mean's; their spread comes from the median absolute
     deviation, of a few cells from the standard deviation. Degrees of freedom by Satterthwaite, the starts' noise taken
@@ -75,5 +74,5 @@ def _centre(ratios: Array, noise: float) -> tuple[float, Doubt | None]:
     centre = float(np.median(ratios))
     deviation = 1.4826 * float(np.median(np.abs(ratios - centre))) if count >= ROBUST else float(ratios.std(ddof=1))
     cells = math.pi / 2 * max(deviation, FLOOR) ** 2 / count
-    total = cells + 2 * noise**2
+    total = cells + noise**2
     return centre, Student(centre, math.sqrt(total), (count - 1) * (total / cells) ** 2)

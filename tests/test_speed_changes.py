@@ -160,7 +160,7 @@ def test_false_alarms_where_starts_are_as_noisy_as_believed():
     for _ in range(3000):
         starts = rng.normal(0, 0.02, 2)
         ratios = starts[1] - starts[0] + rng.normal(0, 0.02 * 2**0.5, 18)
-        _, doubt = _centre(ratios, 0.02)
+        _, doubt = _centre(ratios, 2**0.5 * 0.02)
         assert isinstance(doubt, Student)
         alarms.append(doubt.below(0.0) <= 0.05)
     assert abs(np.mean(alarms) - 0.05) < 3 * (0.05 * 0.95 / 3000) ** 0.5 + 0.003
