@@ -43,7 +43,7 @@ def summary(outcome: Outcome, base: Origin, new: Origin) -> str:
         lines += [f"  {verdict}: and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
     lines += [f"rule {item.rule.text!r} {_state(item)}" for item in outcome.rulings]
     lines += [f"not compared: {text}" for text in absent(found)]
-    lines += [f"not judged: {text}" for text in _unjudged(outcome)]
+    lines += [f"not judged: {text}" for text in (*_unjudged(outcome), *_cached(found))]
     changed = study_changes(found.base, found.new)
     lines += [f"the studies differ: {'; '.join(changed)}"] if changed else []
     lines += [f"rehearsal: the numbers of study {found.new.study.name} mean nothing"] if found.new.study.smoke else []
@@ -95,6 +95,13 @@ def _unjudged(outcome: Outcome) -> list[str]:
     return [f"{count} speeds: {note.removeprefix('not judged: ')}" for note, count in notes.items()]
 
 
+def _cached(found: Match) -> list[str]:
+    """Encoders that NEW took from the cache, so that they may be BASE's own."""
+    count = sum(item.cached for item in found.new.pretrainings)
+    encoders = f"{count} pretrained encoder{'s' if count != 1 else ''}"
+    return [f"{encoders} of NEW came from the cache: what changed in pretraining doesn't show"] if count else []
+
+
 def document(outcome: Outcome, base: Origin, new: Origin) -> str:
     """The report."""
     return "\n\n".join(_paragraphs(outcome, base, new)) + "\n"
@@ -108,7 +115,7 @@ def _paragraphs(outcome: Outcome, base: Origin, new: Origin) -> Iterator[str]:
     yield table(["", "folder", "commit", "started", "machine"], rows, left=5)
     yield "## Rules"
     yield table(["rule", "result"], [[f"`{item.rule.text}`", _state(item)] for item in outcome.rulings], left=2)
-    changed, lacking = study_changes(found.base, found.new), [*absent(found), *_unjudged(outcome)]
+    changed, lacking = study_changes(found.base, found.new), [*absent(found), *_unjudged(outcome), *_cached(found)]
     if changed:
         yield "## What differs between the studies"
         yield "\n".join(f"- `{text}`" for text in changed)

@@ -179,3 +179,11 @@ def test_a_rehearsal_and_a_changed_study_are_named(called, base):
     output = called("base", "smoke")[1]
     assert "the studies differ: smoke False -> True" in output
     assert "rehearsal: the numbers of study known mean nothing" in output
+
+
+def test_encoders_from_the_cache_are_named(called, base):
+    compared.folder(Path("cached"), pretrainings=factories.pretrainings(factories.study(), cached=True))
+    line = "1 pretrained encoder of NEW came from the cache: what changed in pretraining doesn't show"
+    assert f"not judged: {line}\n" in called("base", "cached", "--out", "out")[1]
+    assert f"- {line}\n" in Path("out/compare.md").read_text()
+    assert "came from the cache" not in called("cached", "base")[1]
