@@ -42,7 +42,7 @@ _KNOWN = (
     Quantity("error", higher=False, margin=0.01),
     Quantity("utility", higher=True, margin=0.2),
     Quantity("passed", higher=True, margin=0.5, unit="tasks"),
-    Quantity("throughput", higher=True, margin=0.05, relative=True, speed=True, noise=0.02, unit="/s"),
+    Quantity("throughput", higher=True, margin=0.05, relative=True, speed=True, noise=0.015, unit="/s"),
     Quantity("time", higher=False, margin=0.10, relative=True, speed=True, noise=0.05, unit="s"),
 )
 KNOWN = {item.name: item for item in _KNOWN}

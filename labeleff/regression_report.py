@@ -44,7 +44,7 @@ def summary(outcome: Outcome, base: Origin, new: Origin) -> str:
     lines += [f"rule {item.rule.text!r} {_state(item)}" for item in outcome.rulings]
     lines += [f"not compared: {text}" for text in absent(found)]
     lines += [f"not judged: {text}" for text in (*_unjudged(outcome), *_cached(found))]
-    changed = study_changes(found.base, found.new)
+    changed = [*study_changes(found.base, found.new), *_other_gate(found)]
     lines += [f"the studies differ: {'; '.join(changed)}"] if changed else []
     lines += [f"rehearsal: the numbers of study {found.new.study.name} mean nothing"] if found.new.study.smoke else []
     return "\n".join(lines)
@@ -102,6 +102,10 @@ def _cached(found: Match) -> list[str]:
     return [f"{encoders} of NEW came from the cache: what changed in pretraining doesn't show"] if count else []
 
 
+def _other_gate(found: Match) -> list[str]:
+    return [] if found.base.study.gate == found.new.study.gate else ["gate (NEW's counts)"]
+
+
 def document(outcome: Outcome, base: Origin, new: Origin) -> str:
     """The report."""
     return "\n\n".join(_paragraphs(outcome, base, new)) + "\n"
@@ -115,7 +119,8 @@ def _paragraphs(outcome: Outcome, base: Origin, new: Origin) -> Iterator[str]:
     yield table(["", "folder", "commit", "started", "machine"], rows, left=5)
     yield "## Rules"
     yield table(["rule", "result"], [[f"`{item.rule.text}`", _state(item)] for item in outcome.rulings], left=2)
-    changed, lacking = study_changes(found.base, found.new), [*absent(found), *_unjudged(outcome), *_cached(found)]
+    changed = [*study_changes(found.base, found.new), *_other_gate(found)]
+    lacking = [*absent(found), *_unjudged(outcome), *_cached(found)]
     if changed:
         yield "## What differs between the studies"
         yield "\n".join(f"- `{text}`" for text in changed)

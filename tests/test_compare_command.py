@@ -99,6 +99,7 @@ def test_a_gate_of_the_study(called, base):
     status, output, _ = called("base", "gated")
     assert status == 0
     assert "rule 'accuracy < -0.2' holds" in output
+    assert "the studies differ: gate (NEW's counts)" in output
     assert called("base", "gated", "--fail-on", "worse")[0] == 3
 
 
