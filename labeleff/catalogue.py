@@ -7,6 +7,7 @@ the code of one entry when it is needed.
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -38,6 +39,12 @@ class Plugin:
     """Tasks: number of classes where it is fixed."""
     examples: Examples = "images"
     """What a task consists of, or what an encoder, pretext or protocol works on."""
+    goal: str = "classes"
+    """Tasks: what is learned, a name of `metrics.GOALS`; the task's `goal` has the same."""
+    dense: bool = False
+    """Protocols: it also works where every pixel has a label."""
+    images_of: str = ""
+    """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
 
     def pool_of(self, options: Mapping[str, OptionValue]) -> int | None:
         """Number of training examples of a task with these options; None where only the data can tell."""
@@ -48,6 +55,9 @@ class Plugin:
 
 STORIES = {"1k": 1_000, "10k": 10_000}
 """Training questions of a bAbI task, by its option `size`."""
+
+FACTORS = tuple("".join(letters) for letters in itertools.product("T-", "C-", "V-", "L-"))
+"""The 16 settings of what varies in rendered scenes, from `TCVL` to `----`."""
 
 _BABI = (
     "one supporting fact: where is someone",
@@ -73,6 +83,20 @@ _BABI = (
 )
 
 
+_VIEWED = tuple(text for text in FACTORS if "V" in text)
+"""Settings in which poses differ."""
+_SINGLE: dict[str, OptionValue] = {"train": 20_000, "test": 5_000, "size": 32, "factors": "TCVL", "poses": "balanced"}
+_SEVERAL: dict[str, OptionValue] = {"train": 10_000, "test": 2_000, "size": 64, "factors": "TCVL", "objects": 4}
+_SIDES = (32, 64, 128)
+_POSES = ("balanced", "free")
+_SYNSETS: dict[str, OptionValue] = {"path": ""}
+_FILE: dict[str, OptionValue] = {"path": "", "colours": "auto", "scored": "test", "test": 5_000}
+_FILE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
+    "colours": ("auto", "lab", "rgb"),
+    "scored": ("test", "validation"),
+}
+
+
 _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
     "task": (
         Plugin(
@@ -81,6 +105,116 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.data.toy:load",
             options={"train": 6000, "test": 2000, "size": 32},
             classes=10,
+        ),
+        Plugin(
+            "shapes/classify",
+            "rendered objects of 10 classes, made from a seed; four factors vary or don't: TCVL, -CV-, ...",
+            "labeleff.data.shapes:classify",
+            options=_SINGLE,
+            choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
+            classes=10,
+        ),
+        Plugin(
+            "shapes/pose",
+            "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+            "labeleff.data.shapes:pose",
+            options=_SINGLE,
+            choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
+            classes=5,
+            images_of="shapes/classify",
+        ),
+        Plugin(
+            "shapes/segment",
+            "rendered scenes of four objects: the class that a pixel shows, one in 8x8",
+            "labeleff.data.shapes:segment",
+            options=_SEVERAL,
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="pixel_classes",
+        ),
+        Plugin(
+            "shapes/depth",
+            "the same scenes: how far away a pixel is, one in 8x8",
+            "labeleff.data.shapes:depth",
+            options=_SEVERAL,
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="depth",
+            images_of="shapes/segment",
+        ),
+        Plugin(
+            "selfstudy/classify",
+            "the paper's own images of single objects, PATH being a .h5 file of its rendering code",
+            "labeleff.data.selfstudy:classify",
+            options=_FILE,
+            required=("path",),
+            choices=_FILE_CHOICES,
+            classes=10,
+        ),
+        Plugin(
+            "selfstudy/pose",
+            "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+            "labeleff.data.selfstudy:pose",
+            options=_FILE,
+            required=("path",),
+            choices=_FILE_CHOICES,
+            classes=5,
+            images_of="selfstudy/classify",
+        ),
+        Plugin(
+            "selfstudy/segment",
+            "the paper's own scenes of four objects, PATH being a .h5 file: the class that a pixel shows, one in 8x8",
+            "labeleff.data.selfstudy:segment",
+            options=_FILE,
+            required=("path",),
+            choices=_FILE_CHOICES,
+            goal="pixel_classes",
+        ),
+        Plugin(
+            "selfstudy/depth",
+            "the same scenes: how far away a pixel is, one in 8x8",
+            "labeleff.data.selfstudy:depth",
+            options=_FILE,
+            required=("path",),
+            choices=_FILE_CHOICES,
+            goal="depth",
+            images_of="selfstudy/segment",
+        ),
+        Plugin(
+            "shapenet/classify",
+            "ShapeNet models of the same classes in the same scenes, PATH being your ShapeNetCore.v2 folder",
+            "labeleff.data.shapenet:classify",
+            options=_SYNSETS | _SINGLE,
+            required=("path",),
+            choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
+            classes=10,
+        ),
+        Plugin(
+            "shapenet/pose",
+            "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+            "labeleff.data.shapenet:pose",
+            options=_SYNSETS | _SINGLE,
+            required=("path",),
+            choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
+            classes=5,
+            images_of="shapenet/classify",
+        ),
+        Plugin(
+            "shapenet/segment",
+            "scenes of four ShapeNet models: the class that a pixel shows, one in 8x8",
+            "labeleff.data.shapenet:segment",
+            options=_SYNSETS | _SEVERAL,
+            required=("path",),
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="pixel_classes",
+        ),
+        Plugin(
+            "shapenet/depth",
+            "the same scenes: how far away a pixel is, one in 8x8",
+            "labeleff.data.shapenet:depth",
+            options=_SYNSETS | _SEVERAL,
+            required=("path",),
+            choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+            goal="depth",
+            images_of="shapenet/segment",
         ),
         Plugin(
             "cifar10/classify",
@@ -164,6 +298,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "train encoder and linear head together",
             "labeleff.protocols.finetune:fit",
             examples="either",
+            dense=True,
         ),
         Plugin(
             "validated",
@@ -172,14 +307,16 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             options={"holdout": 0.1, "keep": "best", "stop": False},
             choices={"keep": ("best", "last")},
             examples="either",
+            dense=True,
         ),
         Plugin(
             "linear",
-            "frozen encoder, logistic regression on its features",
+            "frozen encoder, logistic regression (of depths: least absolute deviations) on its features",
             "labeleff.protocols.linear:fit",
             options={"prior": 10.0},
             trained=False,
             examples="either",
+            dense=True,
         ),
         Plugin(
             "knn",
@@ -233,6 +370,15 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
         if not options[key]:
             raise StudyError(f"{kind} {name!r} needs the option {key!r}: {plugin.clause}")
     return Spec(name=name, options=options)
+
+
+def images_of(task: Spec) -> Spec:
+    """The task whose training images a task has: itself, or another with those of its options that it knows."""
+    other = lookup("task", task.name).images_of
+    if not other:
+        return task
+    known = lookup("task", other).options
+    return complete("task", other, {key: value for key, value in task.options.items() if key in known})
 
 
 def resolve(kind: Kind, name: str) -> Any:

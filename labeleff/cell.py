@@ -148,6 +148,8 @@ class Cell(Frozen):
     subset: Subset = "stratified"
     indices_sha256: str | None = None
     pretrain: Budget | None = None
+    pretrain_task: Spec | None = None
+    """The task that has the same training images and whose pretrained encoder this cell takes; None for its own."""
     budget: Budget | None = None
     precision: Precision = "auto"
     layout: Layout | None = None
@@ -167,7 +169,7 @@ class Cell(Frozen):
     def pretraining(self) -> Pretraining:
         """The encoder that this cell starts from."""
         return Pretraining(
-            task=self.task,
+            task=self.pretrain_task or self.task,
             encoder=self.encoder,
             pretext=self.pretext,
             budget=self.pretrain,

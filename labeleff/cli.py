@@ -31,6 +31,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A built-in study's name, or a path to a .toml file.")
 ]
@@ -174,6 +177,10 @@ def report(
     target: TargetOption = None,
     cost_per_label: CostOption = None,
     cost_unit: UnitOption = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK=NAME", help="Report on another recorded metric of a task; may be repeated."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: DIR itself).")] = None,
 ) -> None:
     """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte; options replace what the study says."""
@@ -182,7 +189,8 @@ def report(
     from labeleff.wishes import Wishes
 
     cost = asked.cost(cost_per_label, cost_unit)
-    _say(build(folder, Wishes(baseline, method, level, asked.targets(target or []), cost, out)))
+    targets, metrics = asked.targets(target or []), asked.metrics(metric or [])
+    _say(build(folder, Wishes(baseline, method, level, targets, cost, out, metrics)))
 
 
 @app.command()
@@ -264,6 +272,40 @@ def utility(
     path, notes = build(options)
     print(f"read {runs}: {'; '.join(notes)}")
     _say(path)
+
+
+@data_app.command("show")
+def data_show(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task of images, or shapes for rendered ones.")],
+    factors: Annotated[
+        str | None, typer.Option(help="shapes: what varies: texture, colour, viewpoint, lighting; TCVL, -CV-, ...")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels a side, where the task leaves it open.")] = None,
+    objects: Annotated[int | None, typer.Option(help="shapes: objects an image, 1 or 4.")] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other option of the task.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, test or, for shapes, validation.")] = "train",
+    columns: Annotated[int, typer.Option(min=1, max=100, help="Images a row.")] = 12,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The PNG (default: TASK.png).")] = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Write a contact sheet of a task's images, class by class or with their masks and depths, as PNG."""
+    from labeleff.places import data_folder
+    from labeleff.showing import show
+    from labeleff.study import assigned
+    from labeleff.tensors import Source
+
+    given = assigned(options or []) | {
+        key: value for key, value in (("factors", factors), ("size", size), ("objects", objects)) if value is not None
+    }
+    name = "-".join(
+        [task.replace("/", "-"), *(str(given[key]) for key in ("factors", "size", "objects") if key in given)]
+    )
+    path = out or Path(f"{name}.png")
+    print(show(task, given, split, columns, Source(data_folder(data_dir), offline), path))
+    print(f"sheet: {path}")
 
 
 app.command(epilog=tracking.COMPARE)(tracking.compare)

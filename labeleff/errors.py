@@ -42,6 +42,10 @@ class DataError(LabeleffError):
     """A data set is missing, incomplete or not what it should be."""
 
 
+class UnwritableError(DataError):
+    """A folder of data can't be written."""
+
+
 class RecordError(LabeleffError):
     """A records file can't be read or written."""
 

@@ -34,20 +34,20 @@ class Job:
         return f"{name}, draw {first.draw}, seed {first.seed}" if len(self.cells) == 1 else f"{name}, seed {first.seed}"
 
 
+def _pack(cell: Cell) -> tuple[str, str, str]:
+    """Equal for cells that a frozen protocol does together: one encoder, one task."""
+    return cell.pretraining.key, cell.protocol.label, cell.task.label
+
+
 def jobs_for(cells: Iterable[Cell], pretrained: Callable[[Pretraining], bool]) -> list[Job]:
     """The jobs that give these cells: missing pretrainings first, then cells, longest first."""
     cells = list(cells)
     missing = {c.pretraining.key: c.pretraining for c in cells if c.pretrain is not None}
     first = [Job(p) for p in missing.values() if not pretrained(p)]
     jobs = []
-    for (_, trained), group in itertools.groupby(
-        sorted(cells, key=lambda c: (c.pretraining.key, c.protocol.label)),
-        key=lambda c: (
-            (c.pretraining.key, c.protocol.label),
-            catalogue.lookup("protocol", c.protocol.name).trained,
-        ),
-    ):
+    for _, group in itertools.groupby(sorted(cells, key=_pack), key=_pack):
         members = tuple(group)
+        trained = catalogue.lookup("protocol", members[0].protocol.name).trained
         packs = [(cell,) for cell in members] if trained else [members]
         jobs += [Job(pack[0].pretraining, pack) for pack in packs]
     jobs.sort(key=lambda job: -max(c.budget.steps_for(c.n) * c.budget.batch if c.budget else 0 for c in job.cells))

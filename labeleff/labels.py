@@ -31,11 +31,15 @@ class ChosenLabels:
 
 def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) -> ChosenLabels:
     """The labels of a task's draw at rung n; raises LadderError where they can't be had, naming the numbers."""
-    labels = task.train.labels.numpy()
+    strata = task.strata.numpy()
     if rule.published is None:
-        order = ladder.draw_order(labels, draw, subset=rule.subset, task=spec.name)
+        order = ladder.draw_order(strata, draw, subset=rule.subset, task=spec.name)
         indices = ladder.rung_indices(order, n)
     else:
-        indices = ladder.read_draws(rule.published, spec.label, draw, n, pool=len(labels))
-    missing = ladder.check_rung(labels, indices, task.classes, allow_missing_classes=rule.allow_missing_classes)
+        indices = ladder.read_draws(rule.published, spec.label, draw, n, pool=len(strata))
+    missing = (
+        []
+        if task.goal.dense
+        else ladder.check_rung(strata, indices, task.classes, allow_missing_classes=rule.allow_missing_classes)
+    )
     return ChosenLabels(indices, ladder.indices_sha256(indices), missing)

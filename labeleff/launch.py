@@ -20,8 +20,9 @@ from labeleff.data import load_task
 from labeleff.device import environment
 from labeleff.encoders import build_encoder
 from labeleff.engines.local import run_here, run_workers
-from labeleff.errors import InterruptedRunError, StudyError
+from labeleff.errors import InterruptedRunError, PluginError, StudyError
 from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds
+from labeleff.heads import LastMap
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
 from labeleff.progress import LiveDisplay, PreparationBars
@@ -78,11 +79,22 @@ def _check_encoders(study: Study, bench: Bench) -> None:
             side = int(task.train.inputs.shape[1])
             example = torch.zeros(1, 3, side, side) if task.text is None else task.train.inputs[:1].to(torch.int64)
             what = f"{side}-pixel images" if task.text is None else f"the stories of {spec.label}"
+            network = build_encoder(encoder, 0, task.text)
             try:
                 with torch.inference_mode():
-                    build_encoder(encoder, 0, task.text).eval()(example)
+                    (LastMap(network) if task.goal.dense else network).eval()(example)
             except RuntimeError as error:
                 raise StudyError(f"encoder {encoder.label} can't take {what}: {error}") from error
+
+
+def _check_shared_images(study: Study, bench: Bench) -> None:
+    """Tasks that share pretrained encoders have the same training images; raises PluginError where they don't."""
+    shared = {(c.task.label, c.pretrain_task.label): c for c in study.pretrained_cells() if c.pretrain_task is not None}
+    for (task, other), cell in shared.items():
+        assert cell.pretrain_task is not None
+        ours, theirs = (bench.load(spec).task.train.inputs for spec in (cell.task, cell.pretrain_task))
+        if not torch.equal(ours, theirs):
+            raise PluginError(f"{task} has other training images than {other}, whose pretrained encoders it would take")
 
 
 def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
@@ -94,7 +106,7 @@ def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
             "train": len(task.train),
             "test": len(task.test),
             "chance": task.chance,
-            "metric": "accuracy",
+            "metric": task.goal.headline,
             "provenance": task.provenance,
         }
     return RunEntry(
@@ -163,6 +175,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         with bars:
             labels = _all_labels(study, bench)
         _check_encoders(study, bench)
+        _check_shared_images(study, bench)
         check_conditions(records.runs, conditions(study, bench), options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
         cells = list(study.cells(hashes if study.draws_from else None))
@@ -225,6 +238,5 @@ def export(study: Study, folder: Path, data: Path, offline: bool) -> None:
         for spec in block.tasks:
             with PreparationBars() as bars:
                 task = load_task(spec, Source(data, offline, bars.advance))
-            labels = task.train.labels.numpy()
-            ladder.export_draws(folder, spec.label, labels, block.rungs, range(block.draws), block.subset)
+            ladder.export_draws(folder, spec.label, task.strata.numpy(), block.rungs, range(block.draws), block.subset)
             print(f"draws of {spec.label}: {folder}")

@@ -1,7 +1,8 @@
 """Images on the device as uint8, and the one gather that composes crop, flip and rotation.
 
 A batch is built by looking pixels up: for every output pixel the source position follows from the image, the
-crop window, the flip and the turn. Normalisation, jitter and cutout follow on the floats.
+crop window, the flip and the turn. Maps of labels are looked up at the same positions, so they follow their image
+exactly. Normalisation, jitter and cutout follow on the floats and leave labels alone.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from torch import Tensor
 
 from labeleff.cell import Augment
 from labeleff.counter import below, hash32, normal
+from labeleff.errors import PluginError
+from labeleff.goal import LabelMaps
 from labeleff.seeding import stream_seed
 
 _BLOCK = 4096
+USUAL_SIDE = 32
+"""Pixels a side of the images that sizes of blocks are meant for."""
 _CROP_Y, _CROP_X, _FLIP, _TURN, _CUT_Y, _CUT_X, _JITTER = range(7)
 
 
@@ -47,12 +52,16 @@ class Batch:
     """Float images (B, 3, H, W) in channels-last order, their positions `samples` (B,), and their `turns`.
 
     For stories, `images` are the word numbers, int64 (B, sentences + 1, length).
-    `turns` (B,) counts quarter turns (counter-clockwise, 0..3), all 0 unless the resident images rotate.
+    `turns` (B,) counts quarter turns (counter-clockwise, 0..3), all 0 unless the resident images rotate; `flips` (B,)
+    is 1 for a mirrored image, None where nothing can be mirrored. `targets` are the labels (B, grid, grid) that go with
+    the images as they are here, in the type of their maps; None without maps.
     """
 
     images: Tensor
     samples: Tensor
     turns: Tensor
+    flips: Tensor | None = None
+    targets: Tensor | None = None
 
 
 def _offsets(side: int, stride: int) -> Tensor:
@@ -68,8 +77,8 @@ def _offsets(side: int, stride: int) -> Tensor:
 class ResidentImages:
     """A set of square images on the device, ready to be gathered into augmented batches.
 
-    `images`: uint8 (N, S, S, 3). `seed` names the augmentation's stream; with `rotate` each sample also gets a
-    drawn quarter turn. Padding has the mean colour.
+    `images`: uint8 (N, S, S, 3), with `labels` a map of labels each. `seed` names the augmentation's stream; with
+    `rotate` each sample also gets a drawn quarter turn. Padding has the mean colour and no label.
     """
 
     def __init__(
@@ -78,6 +87,7 @@ class ResidentImages:
         normalisation: Normalisation,
         device: torch.device,
         *,
+        labels: LabelMaps | None = None,
         augment: Augment | None = None,
         rotate: bool = False,
         seed: int = 0,
@@ -89,14 +99,27 @@ class ResidentImages:
         self._pad = self.augment.crop
         self._mean = normalisation.mean.to(device)
         self._scale = 1 / normalisation.std.to(device)
-        width = self.side + 2 * self._pad
-        padded = images.to(device)
-        if self._pad:
-            padded = normalisation.mean.round().to(torch.uint8).to(device).repeat(self.count, width, width, 1)
-            padded[:, self._pad : -self._pad, self._pad : -self._pad] = images.to(device)
-        self._pixels = padded.reshape(-1, 3)
-        self._width = width
-        self._offsets = _offsets(self.side, width).to(device)
+        self._width = self.side + 2 * self._pad
+        self._pixels = self._padded(images.to(device), normalisation.mean.round().to(torch.uint8)).reshape(-1, 3)
+        offsets = _offsets(self.side, self._width)
+        self._offsets = offsets.to(device)
+        self._labels: Tensor | None = None
+        if labels is not None:
+            if labels.maps.shape[:3] != images.shape[:3]:
+                raise PluginError(f"maps {tuple(labels.maps.shape)} don't go with images {tuple(images.shape)}")
+            empty = torch.tensor(labels.empty, dtype=labels.maps.dtype)
+            self._labels = self._padded(labels.maps.to(device), empty).reshape(-1)
+            places = offsets.view(8, self.side, self.side)[:, labels.centres][:, :, labels.centres]
+            self._label_offsets = places.reshape(8, -1).to(device)
+            self._grid = labels.grid
+
+    def _padded(self, arrays: Tensor, edge: Tensor) -> Tensor:
+        """Arrays (N, S, S, ...) with a margin of `edge` (...) where images are cropped."""
+        if not self._pad:
+            return arrays
+        padded = edge.to(arrays.device).repeat(self.count, self._width, self._width, *[1] * edge.ndim)
+        padded[:, self._pad : -self._pad, self._pad : -self._pad] = arrays
+        return padded
 
     def _draws(self, samples: Tensor, epochs: Tensor, view: int, which: Tensor) -> Tensor:
         return hash32(self._seed, epochs[:, None], samples[:, None], which[None, :] + 64 * view)
@@ -108,7 +131,8 @@ class ResidentImages:
         corner = below(draws[:, _CROP_Y], span) * self._width + below(draws[:, _CROP_X], span)
         turns = below(draws[:, _TURN], 4) if self.rotate else torch.zeros_like(samples)
         flips = below(draws[:, _FLIP], 2) if self.augment.flip else torch.zeros_like(samples)
-        source = (samples * self._width**2 + corner)[:, None] + self._offsets[turns + 4 * flips]
+        start, variant = (samples * self._width**2 + corner)[:, None], turns + 4 * flips
+        source = start + self._offsets[variant]
         levels = self._pixels.index_select(0, source.reshape(-1)).to(torch.float32)
         values = ((levels - self._mean) * self._scale).view(len(samples), self.side * self.side, 3)
         if self.augment.jitter:
@@ -116,10 +140,17 @@ class ResidentImages:
         images = values.view(len(samples), self.side, self.side, 3)
         if self.augment.cutout:
             images = images * self._kept(draws)
-        return Batch(images.permute(0, 3, 1, 2), samples, turns)
+        return Batch(images.permute(0, 3, 1, 2), samples, turns, flips, self._targets(start, variant))
+
+    def _targets(self, start: Tensor, variant: Tensor) -> Tensor | None:
+        if self._labels is None:
+            return None
+        source = start + self._label_offsets[variant]
+        return self._labels.index_select(0, source.reshape(-1)).view(len(start), self._grid, self._grid)
 
     def plain_batches(self, size: int) -> Iterator[Batch]:
-        """All images once, in order, in blocks of `size`, as they look in epoch 0."""
+        """All images once, in order, as they look in epoch 0: in blocks of `size`, fewer where images are large."""
+        size = max(1, min(size, size * USUAL_SIDE**2 // self.side**2))
         for start in range(0, self.count, size):
             block = torch.arange(start, min(start + size, self.count), device=self._pixels.device)
             yield self.batch(block, torch.zeros_like(block))

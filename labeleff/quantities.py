@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labeleff.metrics import METRICS
+
 ALL = "all tasks"
 """Stands for the task where a number counts tasks."""
 
@@ -49,16 +51,18 @@ KNOWN = {item.name: item for item in _KNOWN}
 """Accuracy and error in 0..1, utility U = n1/n - 1, tasks passed, images or stories a second, seconds a cell."""
 SPEED = tuple(item.name for item in _KNOWN if item.speed)
 LOWER = ("rmse", "mse", "mae", "loss", "error")
-"""Ends of names of metrics that are better when lower; their scale is a task's own, so they are compared as ratios."""
+"""Ends of unknown metrics' names that are better when lower."""
 
 
 def quantity(name: str) -> Quantity:
-    """A quantity or a task's metric by name; what is unknown is taken as in 0..1, better when higher."""
+    """A quantity or a task's metric by name; what is unknown is taken as in 0..1, better when higher.
+
+    Metrics that are better when lower have a scale of their task's own, so they are compared as ratios.
+    """
     if name in KNOWN:
         return KNOWN[name]
-    if name.lower().endswith(LOWER):
-        return Quantity(name, higher=False, margin=0.02, relative=True)
-    return Quantity(name, higher=True, margin=0.01)
+    lower = not METRICS[name].share if name in METRICS else name.lower().endswith(LOWER)
+    return Quantity(name, higher=not lower, margin=0.02 if lower else 0.01, relative=lower)
 
 
 @dataclass(frozen=True)

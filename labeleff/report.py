@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from labeleff import answers_report, figures, outputs, sections, shortcomings, tables
+from labeleff import answers_report, catalogue, figures, other_metrics, outputs, sections, shortcomings, tables
 from labeleff.answers_report import Told
 from labeleff.cell import Budget
 from labeleff.collection import without_collection
@@ -15,9 +15,9 @@ from labeleff.explanation import explain
 from labeleff.findings import Findings, find
 from labeleff.markdown import percent, table
 from labeleff.measured import Place
+from labeleff.metrics import DENSE
 from labeleff.outputs import REPORT
-from labeleff.record import PretrainingRecord
-from labeleff.results import Results, load, place_of
+from labeleff.results import Results, load
 from labeleff.study import Study
 from labeleff.throughput import throughput
 from labeleff.wishes import Wishes
@@ -38,21 +38,18 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     measured, told = findings.measured, answers_report.tell(results)
     drawn = outputs.draw(findings) if results.ladders else {}
     for place, slug in outputs.slugs(measured).items():
-        of_pretexts = figures.pretexts(_pretrainings(results, place), figures.title(measured, place))
+        of_pretexts = figures.pretexts(results.pretrainings_at(place), figures.title(measured, place))
         if of_pretexts is not None:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
     files = outputs.csvs(findings)
     files["throughput.csv"] = tables.to_csv(throughput(results))
+    files |= other_metrics.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
     document = [*_document(results, findings, names, told), *_reproduce(results, wishes)]
     files[REPORT] = "\n\n".join(document).encode() + b"\n"
     outputs.write(out, files)
     return out / REPORT
-
-
-def _pretrainings(results: Results, place: Place) -> list[PretrainingRecord]:
-    return [item for item in results.pretrainings if place_of(item.pretraining) == place]
 
 
 def _document(results: Results, findings: Findings, names: dict[Place, list[str]], told: Told) -> Iterator[str]:
@@ -77,6 +74,7 @@ def _document(results: Results, findings: Findings, names: dict[Place, list[str]
     yield from sections.weak_points([*flags, *told.weak])
     for place in results.ladders:
         yield from sections.section(findings, place, names[place])
+        yield from other_metrics.section(results, place)
         yield from _pretexts(results, place)
     yield from told.paragraphs
     yield from _throughput(results)
@@ -99,7 +97,7 @@ def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
 
 
 def _pretexts(results: Results, place: Place) -> Iterator[str]:
-    here = [item for item in _pretrainings(results, place) if item.status == "ok"]
+    here = [item for item in results.pretrainings_at(place) if item.status == "ok"]
     if not here:
         return
     known = list(dict.fromkeys(key for item in here for key in sorted(item.metrics)))
@@ -168,7 +166,14 @@ def _failures(results: Results) -> Iterator[str]:
 def _fairness(study: Study) -> Iterator[str]:
     yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
     yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
-    subset = {"stratified": "balanced over the classes", "random": "at random", "prefix": "the first n images"}
+    dense = [catalogue.lookup("task", task.name).goal in DENSE for task in study.tasks]
+    balanced = "balanced over the classes"
+    if any(dense):
+        yield "Where every pixel has a label, one of the n labels is the whole map of an image."
+        balanced = "at random" if all(dense) else f"{balanced} (at random where every pixel has a label)"
+    if any(catalogue.images_of(task) != task for task in study.tasks):
+        yield "Tasks with the same training images take the same pretrained encoders."
+    subset = {"stratified": balanced, "random": "at random", "prefix": "the first n images"}
     yield (
         f"Labels are drawn {subset[study.subset]} and nested: the same draw gives every arm the same labels, and a "
         "larger rung contains the smaller ones."

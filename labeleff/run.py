@@ -5,6 +5,7 @@ Engines decide where and when jobs run; everything that makes a number is here.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from labeleff import catalogue
 from labeleff.cache import EncoderCache, state_sha256
@@ -24,20 +25,23 @@ from labeleff.data import load_task
 from labeleff.device import Compute, choose, device_name, peak_memory, pick_device, reset_peak_memory, torch_release
 from labeleff.encoders import Encoder, build_encoder
 from labeleff.errors import ConditionError, PluginError
+from labeleff.frozen import EncodedLabels
+from labeleff.heads import LastMap
 from labeleff.jobs import Job
+from labeleff.labelled import LabelledExamples
 from labeleff.labels import ChosenLabels, LabelRule, choose_labels
 from labeleff.pipeline import Normalisation
 from labeleff.pretext import PretextFunction, Unlabelled
-from labeleff.protocols import Fitted, FrozenProtocol, Labelled, LabelledFeatures, TrainedProtocol
+from labeleff.protocols import Fitted, FrozenProtocol, Labelled, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record
+from labeleff.scoring import Score, score, score_frozen
 from labeleff.seeding import stream_seed
-from labeleff.stories import Resident, resident
 from labeleff.tensors import Examples, Source, Task
 from labeleff.train import DivergedError, Progress
 from labeleff.trained import path_of, save_reader
 
-BLOCK = 500
-"""Examples encoded or scored at once."""
+STATE = 2
+"""Raised whenever the names of an encoder's weights change: older files then no longer match."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,15 @@ class LoadedTask:
         return Normalisation.of(self.task.train.inputs) if self.task.text is None else None
 
     @functools.cached_property
-    def test_examples(self) -> Resident:
-        """The test images or stories on the device."""
-        return resident(self.task.test.inputs, self.normalisation, self._device)
+    def test_examples(self) -> LabelledExamples:
+        """The test images or stories on the device, with their labels."""
+        return LabelledExamples(self.task.test, self.task.goal, self.normalisation, self._device)
+
+    def labelled(self, indices: np.ndarray) -> Labelled:
+        """Exactly these training examples with their labels."""
+        chosen, train = torch.from_numpy(indices), self.task.train
+        examples = Examples(train.inputs[chosen], train.labels[chosen])
+        return Labelled(examples, self.task.outputs, self.normalisation, self.task.goal)
 
 
 class Bench:
@@ -84,7 +94,8 @@ class Bench:
         self.settings = settings
         self.device = pick_device(settings.device)
         self.cache = EncoderCache(settings.cache)
-        self._source = source or Source(settings.data, settings.offline)
+        made = source or Source(settings.data, settings.offline)
+        self._source = dataclasses.replace(made, device=str(self.device))
         self._tasks: dict[str, LoadedTask] = {}
 
     def load(self, spec: Spec) -> LoadedTask:
@@ -103,6 +114,7 @@ class Bench:
         fingerprint = self.load(pretraining.task).fingerprint
         return content_key(
             "encoder",
+            STATE,
             pretraining.key,
             fingerprint,
             compute.precision,
@@ -187,14 +199,10 @@ class Bench:
         assert cell.budget is not None
         compute = self.compute(cell)
         loaded = self.load(cell.task)
-        task = loaded.task
         labels = self._labels(cell)
-        chosen = torch.from_numpy(labels.indices)
-        examples = Examples(task.train.inputs[chosen], task.train.labels[chosen])
-        data = Labelled(examples, len(task.classes), loaded.normalisation)
         fit: TrainedProtocol = catalogue.resolve("protocol", cell.protocol.name)
         fitted = fit(
-            data,
+            loaded.labelled(labels.indices),
             self._encoder(cell.pretraining),
             cell.seed,
             cell.budget,
@@ -202,10 +210,11 @@ class Bench:
             compute,
             progress,
         )
-        scores = predict(fitted.predictor, loaded.test_examples, compute)
-        if task.text is not None and self.settings.folder is not None and isinstance(fitted.predictor, nn.Sequential):
-            save_reader(path_of(self.settings.folder, cell.key), fitted.predictor, cell, task)
-        return self._record(cell, fitted, scores, labels, time.perf_counter() - began)
+        scored = score(fitted.predictor, loaded.test_examples, compute)
+        reader = fitted.predictor if loaded.task.text is not None else None
+        if self.settings.folder is not None and isinstance(reader, nn.Sequential):
+            save_reader(path_of(self.settings.folder, cell.key), reader, cell, loaded.task)
+        return self._record(cell, fitted, scored, labels, time.perf_counter() - began)
 
     def _frozen(self, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:
         """Encode the labelled and the test images once with a frozen encoder, then solve all label sets together."""
@@ -214,59 +223,48 @@ class Bench:
             began = time.perf_counter()
             reset_peak_memory(self.device)
             sets = [self._labels(cell) for cell in cells]
-            fitted, tested = self._solve(cells, [labels.indices for labels in sets])
-            scores = [one.predictor(tested) for one in fitted]
+            fitted, scores = self._solve(cells, [labels.indices for labels in sets])
             seconds = (time.perf_counter() - began) / len(cells)
         except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
             reason, detail = explain(error)
             return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
         records: list[PretrainingRecord | Record] = []
-        for cell, one, score, labels in zip(cells, fitted, scores, sets, strict=True):
-            measure = functools.partial(self._record, fitted=one, scores=score, labels=labels, seconds=seconds)
+        for cell, one, scored, labels in zip(cells, fitted, scores, sets, strict=True):
+            measure = functools.partial(self._record, fitted=one, scored=scored, labels=labels, seconds=seconds)
             records.append(_guarded(cell, run, measure))
         return records
 
-    def _solve(self, cells: Sequence[Cell], sets: Sequence[np.ndarray]) -> tuple[list[Fitted], Tensor]:
+    def _solve(self, cells: Sequence[Cell], sets: Sequence[np.ndarray]) -> tuple[list[Fitted], list[Score]]:
         first = cells[0]
-        compute = self.compute(first)
-        loaded = self.load(first.task)
-        task = loaded.task
-        encoder = compute.place(self._encoder(first.pretraining)).eval()
+        compute, loaded = self.compute(first), self.load(first.task)
+        encoder = self._encoder(first.pretraining)
+        model = compute.place(LastMap(encoder) if loaded.task.goal.dense else encoder).eval()
         before = state_sha256(encoder)
-        union = functools.reduce(np.union1d, sets)
-        examples = resident(task.train.inputs[torch.from_numpy(union)], loaded.normalisation, self.device)
-        features = predict(encoder, examples, compute)
-        tested = predict(encoder, loaded.test_examples, compute)
+        encoded = EncodedLabels(model, loaded.labelled, functools.reduce(np.union1d, sets), compute)
+        fit: FrozenProtocol = catalogue.resolve("protocol", first.protocol.name)
+        fitted: list[Fitted] = []
+        for pack in encoded.packs(sets):
+            fitted += fit([encoded.problem(indices) for indices in pack], first.protocol.options)
+        scores = score_frozen(model, [one.predictor for one in fitted], loaded.test_examples, compute)
         if state_sha256(encoder) != before:
             raise PluginError(f"encoder {first.encoder.label}: weights or statistics changed although it is frozen")
-        labels = task.train.labels.to(self.device)
-        problems = []
-        for indices in sets:
-            places = torch.from_numpy(np.searchsorted(union, indices)).to(self.device)
-            chosen = torch.from_numpy(indices).to(self.device)
-            problems.append(LabelledFeatures(features[places], labels[chosen], len(task.classes)))
-        fit: FrozenProtocol = catalogue.resolve("protocol", first.protocol.name)
-        return fit(problems, first.protocol.options), tested
+        return fitted, scores
 
     def _record(
         self,
         cell: Cell,
         fitted: Fitted,
-        scores: Tensor,
+        scored: Score,
         labels: ChosenLabels,
         seconds: float,
     ) -> Record:
-        test = self.load(cell.task).task.test
-        if not bool(torch.isfinite(scores).all()):
-            raise DivergedError("the predictions on the test split are not all finite numbers")
-        right = int((scores.argmax(1).cpu() == test.labels).sum())
         return Record(
             run=self.settings.run,
             key=cell.key,
             cell=cell,
             status="ok",
-            metrics={"accuracy": right / len(test)},
-            test_count=len(test),
+            metrics=dict(scored.metrics()),
+            test_count=len(self.load(cell.task).task.test),
             indices_sha256=labels.sha256,
             missing_classes=labels.missing,
             pretraining=cell.pretraining.key if cell.pretrain is not None else None,
@@ -281,15 +279,6 @@ class Bench:
 def timestamp() -> str:
     """The time now in UTC, ISO 8601, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def predict(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Tensor:
-    """What `model` gives for all examples, un-augmented, in blocks: float32 (N, ...)."""
-    if isinstance(model, nn.Module):
-        model.eval()
-    with torch.inference_mode(), compute.autocast():
-        outputs = [model(compute.arrange(batch.images)).float() for batch in examples.plain_batches(BLOCK)]
-    return torch.cat(outputs)
 
 
 def explain(error: Exception) -> tuple[str, str | None]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from labeleff.cell import Augment
 from labeleff.counter import hash32, uniform
 from labeleff.errors import PluginError
+from labeleff.goal import LabelMaps
 from labeleff.pipeline import Batch, Normalisation, ResidentImages
 from labeleff.seeding import stream_seed
 from labeleff.text import PAD, UNKNOWN
@@ -55,10 +56,11 @@ def resident(
     normalisation: Normalisation | None,
     device: torch.device,
     *,
+    labels: LabelMaps | None = None,
     augment: Augment | None = None,
     seed: int = 0,
 ) -> Resident:
     """Images (with their `normalisation`) or stories (without one) on the device, ready to be drawn in batches."""
     if normalisation is None:
         return ResidentStories(inputs, device, augment=augment, seed=seed)
-    return ResidentImages(inputs, normalisation, device, augment=augment, seed=seed)
+    return ResidentImages(inputs, normalisation, device, labels=labels, augment=augment, seed=seed)

@@ -20,6 +20,7 @@ from labeleff.cell import Budget, Cell, Frozen, Layout, Precision, Pretraining, 
 from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.gate import Gate
+from labeleff.goal_checks import check_metrics, check_protocols
 
 
 class Arm(Frozen):
@@ -115,6 +116,8 @@ class Study(Frozen):
     """Price of a label: the report says what is saved."""
     gate: Gate | None = None
     """What `labeleff compare` holds against a run of this study."""
+    metrics: dict[str, str] = Field(default_factory=dict)
+    """By task name: the recorded metric to report on, where it isn't the task's first."""
 
     @model_validator(mode="before")
     @classmethod
@@ -122,7 +125,8 @@ class Study(Frozen):
         """Fill the blocks of `stories` from this study's keys."""
         if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
             return table
-        shared = {key: value for key, value in table.items() if key not in {"stories", "title", "baseline", "gate"}}
+        own = {"stories", "title", "baseline", "metrics", "gate"}
+        shared = {key: value for key, value in table.items() if key not in own}
         blocks = {}
         for name, block in table["stories"].items():
             if not isinstance(block, Mapping):
@@ -195,6 +199,8 @@ class Study(Frozen):
         self._check_budgets(names)
         self._check_examples()
         self._check_pools()
+        check_protocols(self.tasks, [arm.protocol for arm in self.arms])
+        check_metrics(self.metrics, self.tasks)
         return self
 
     def _check_block(self, where: str) -> None:
@@ -242,7 +248,12 @@ class Study(Frozen):
                 raise StudyError(
                     f"rungs: {self.rungs[-1]} labels asked for, but {task.label} has {pool} training {plugin.examples}"
                 )
-            if plugin.classes and self.rungs[0] < plugin.classes and not self.allow_missing_classes:
+            if (
+                plugin.goal == "classes"
+                and plugin.classes
+                and self.rungs[0] < plugin.classes
+                and not self.allow_missing_classes
+            ):
                 raise StudyError(
                     f"rungs: {self.rungs[0]} labels can't cover the {plugin.classes} classes of {task.label}; "
                     "set allow_missing_classes = true to measure that on purpose"
@@ -274,6 +285,7 @@ class Study(Frozen):
 
     def _own_cells(self, indices_sha256: Mapping[tuple[str, int, int], str] | None) -> Iterator[Cell]:
         for task, encoder, arm in itertools.product(self.tasks, self.encoders, self.arms):
+            pretrain, images = self.budget.get(arm.pretext.name), catalogue.images_of(task)
             for n, (draw, seed) in itertools.product(self.rungs, self.runs):
                 yield Cell(
                     task=task,
@@ -285,20 +297,25 @@ class Study(Frozen):
                     seed=seed,
                     subset=self.subset,
                     indices_sha256=(indices_sha256 or {}).get((task.label, draw, n)),
-                    pretrain=self.budget.get(arm.pretext.name),
+                    pretrain=pretrain,
+                    pretrain_task=images if pretrain is not None and images != task else None,
                     budget=self.budget_of(arm),
                     precision=self.precision,
                     layout=self.layout,
                 )
 
-    def pretrainings(self) -> list[Pretraining]:
-        """Every encoder that has to be pretrained, once an arm's pretext and seed."""
+    def pretrained_cells(self) -> list[Cell]:
+        """One cell a task, encoder, pretext and seed that has to be pretrained."""
         cells = {
             (cell.task.label, cell.encoder.label, cell.pretext.label, cell.seed): cell
             for cell in self.cells()
             if cell.pretrain is not None
         }
-        found = {item.key: item for item in (cell.pretraining for cell in cells.values())}
+        return list(cells.values())
+
+    def pretrainings(self) -> list[Pretraining]:
+        """Every encoder that has to be pretrained, once an arm's pretext, seed and set of images."""
+        found = {item.key: item for item in (cell.pretraining for cell in self.pretrained_cells())}
         return list(found.values())
 
 
@@ -343,21 +360,34 @@ def _source(study: str) -> tuple[str, str]:
     return text, f"study {study!r}"
 
 
+def bare_value(text: str) -> Any:
+    """A value typed on the command line: TOML where it is that, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 def _assign(table: dict[str, Any], assignment: str) -> None:
     """Set `a.b=value` in nested tables; the value is TOML, or else a bare string."""
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
         raise StudyError(f"--set {assignment!r}: expected key=value, e.g. --set draws=1")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
+    value = bare_value(text)
     *path, last = [part.strip().strip('"') for part in key.split(".")]
     for part in path:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise StudyError(f"--set {assignment!r}: {part!r} is no table")
     table[last] = value
+
+
+def assigned(assignments: Sequence[str]) -> dict[str, Any]:
+    """Nested tables from `key=value` texts; StudyError for one that isn't."""
+    table: dict[str, Any] = {}
+    for assignment in assignments:
+        _assign(table, assignment)
+    return table
 
 
 def parse_study(table: Mapping[str, Any], source: str) -> Study:

@@ -1,4 +1,4 @@
-"""The types that plug-ins speak. Images are uint8, NHWC, as they are stored; stories int16; labels are int64."""
+"""The types that plug-ins speak. Images are uint8, NHWC, as they are stored; stories int16; labels as the goal says."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from labeleff.goal import Goal
+from labeleff.goals import CLASSES
 from labeleff.text import TextShape
 
 
@@ -18,7 +19,8 @@ class Examples:
     """Labelled images or stories.
 
     `inputs`: images uint8 (N, H, W, 3) in 0..255, or stories int16 (N, sentences + 1, length) of word numbers, the
-    question in the last row (see `text.TextShape`). `labels`: int64 (N,) in 0..classes-1.
+    question in the last row (see `text.TextShape`). `labels`: classes int64 (N,) in 0..classes-1, or maps as large
+    as the images, whose type the task's goal gives (see `goals`).
     """
 
     inputs: Tensor
@@ -41,26 +43,41 @@ class Task:
     train: Examples
     test: Examples
     classes: tuple[str, ...]
-    """Classes of images, or the answers of stories. A test story whose answer is none of them has a label beyond."""
+    """Classes of images or pixels, or the answers of stories; empty for depths. A test story whose answer is none of
+    them has a label beyond."""
     provenance: str
     """Where the examples came from, in words for the report, e.g. `generated` or `official archive`."""
     text: TextShape | None = None
     """What the word numbers mean, where the examples are stories."""
+    goal: Goal = CLASSES
+    """What a head learns to say, and how it is scored."""
 
     @property
     def chance(self) -> float:
-        """Accuracy of always giving the commonest class of the test split, in 0..1."""
-        return int(torch.bincount(self.test.labels).max()) / len(self.test)
+        """The headline metric of the best constant answer on the test split, in 0..1."""
+        return self.goal.chance(self.test.labels)
+
+    @property
+    def outputs(self) -> int:
+        """Number of scores a head gives."""
+        return self.goal.outputs(len(self.classes))
+
+    @property
+    def strata(self) -> Tensor:
+        """What stratified draws of training labels are balanced over: int64 (N,)."""
+        return self.goal.strata(self.train.labels)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over shapes and bytes of the four arrays, and over the vocabulary of stories."""
+        """SHA-256 over shapes and bytes of the four arrays, the vocabulary of stories, and an unusual goal."""
         digest = hashlib.sha256()
         for array in (self.train.inputs, self.train.labels, self.test.inputs, self.test.labels):
             digest.update(str(tuple(array.shape)).encode())
             digest.update(array.contiguous().numpy().data)
         if self.text is not None:
             digest.update("\n".join((*self.text.vocabulary.words, *self.classes)).encode())
+        if self.goal != CLASSES:
+            digest.update(repr(self.goal).encode())
         return digest.hexdigest()
 
 
@@ -69,9 +86,11 @@ class Source:
     """Where data plug-ins keep and find files.
 
     `folder` is the data directory (created when needed); with `offline` nothing may touch the network;
-    `progress(done, total, what)` is called with bytes or items done while something long goes on.
+    `progress(done, total, what)` is called with bytes or items done while something long goes on. What is made is
+    made on `device`.
     """
 
     folder: Path
     offline: bool = False
     progress: Callable[[int, int, str], None] = lambda *_: None
+    device: str = "cpu"

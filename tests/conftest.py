@@ -2,10 +2,13 @@ import os
 import subprocess
 import sys
 
+import dense
 import pytest
 import stories
 import torch
 from hypothesis import settings
+
+from labeleff import catalogue
 
 settings.register_profile("labeleff", deadline=None, derandomize=True)
 settings.load_profile("labeleff")
@@ -42,3 +45,9 @@ def told(tmp_path_factory):
     """A folder with a finished run of made-up stories, two seeds of one reader."""
     torch.set_num_threads(1)
     return stories.run(tmp_path_factory.mktemp("told"))
+
+
+@pytest.fixture
+def squares(monkeypatch):
+    """The catalogue knows small tasks of every goal."""
+    monkeypatch.setitem(catalogue._ENTRIES, "task", (*catalogue.plugins("task"), *dense.PLUGINS))

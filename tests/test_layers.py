@@ -6,8 +6,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "labeleff"
 LAYERS = [
     {"errors"},
+    {"contact_sheet"},
     {"text", "vectors"},
-    {"cell", "seeding", "places", "files", "collection"},
+    {"cell", "seeding", "places", "files", "collection", "metrics"},
     {"record", "complaint"},
     {"asked", "likeness", "quantities"},
     {"patterns", "origin"},
@@ -33,9 +34,10 @@ LAYERS = [
     {"runs_options"},
     {"runs_measured"},
     {"runs_report"},
+    {"goal_checks"},
     {"study"},
     {"results", "jobs", "estimate", "planning", "wishes"},
-    {"throughput", "shortcomings", "matching", "change", "holm", "history"},
+    {"throughput", "shortcomings", "other_metrics", "matching", "change", "holm", "history"},
     {"answers", "report2021", "score_changes", "verdicts", "paired_speeds"},
     {"utility_changes", "speed_changes", "passed_changes", "rulings"},
     {"regression", "headlines", "timings", "history_report"},
@@ -43,23 +45,29 @@ LAYERS = [
     {"noise_report"},
     {"answers_report"},
     {"report"},
-    {"tensors", "counter"},
-    {"labels", "holdout"},
+    {"goal", "counter"},
+    {"goals"},
+    {"tensors"},
+    {"labels", "holdout", "scenes"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
     {"stories"},
+    {"labelled"},
     {"train", "data", "encoders"},
+    {"heads"},
     {"pretext", "protocols", "trained"},
+    {"scoring"},
+    {"frozen"},
     {"run"},
     {"engines"},
     {"conditions"},
     {"progress", "launch"},
-    {"ask"},
+    {"ask", "showing"},
     {"asking"},
     {"tracking"},
     {"cli"},
     {"__init__", "__main__"},
 ]
-TORCH_FREE = LAYERS.index({"tensors", "counter"})
+TORCH_FREE = LAYERS.index({"goal", "counter"})
 """The first rows, that must not import torch."""
 
 

@@ -1,12 +1,17 @@
+import itertools
+
 import pytest
 import torch
 
 from labeleff.cell import Augment
 from labeleff.counter import below, hash32
+from labeleff.errors import PluginError
+from labeleff.goal import LabelMaps
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.seeding import stream_seed
 
 CPU = torch.device("cpu")
+ZERO = torch.zeros(3)
 
 
 @pytest.fixture
@@ -92,3 +97,70 @@ def test_jitter_has_its_gain_and_shift():
     assert abs(float(shift.std()) - 0.25) < 0.01
     assert abs(float(gain.mean())) < 0.01
     assert abs(float(shift.mean())) < 0.01
+
+
+def coordinates(count, side):
+    """Images whose red, green and blue say row, column and number, and maps that say all three."""
+    place = torch.arange(side * side).reshape(side, side)
+    images = torch.stack((place // side, place % side, torch.zeros_like(place)), 2).repeat(count, 1, 1, 1)
+    images[..., 2] = torch.arange(count)[:, None, None]
+    maps = place + side * side * torch.arange(count)[:, None, None] + 1
+    return images.to(torch.uint8), maps.to(torch.int16)
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+@pytest.mark.parametrize("grid", [16, 8, 4])
+def test_a_map_follows_its_image_pixel_for_pixel(grid, rotate):
+    images, maps = coordinates(24, 16)
+    augment = Augment(crop=3, flip=True, jitter=0.0, cutout=0)
+    plain = Normalisation(torch.full((3,), 250.0), torch.ones(3))
+    labels = LabelMaps(maps, grid, -7)
+    resident = ResidentImages(images, plain, CPU, labels=labels, augment=augment, rotate=rotate, seed=3)
+    seen, flipped = 0, set()
+    for epoch in range(3):
+        batch = resident.batch(torch.arange(24), torch.full((24,), epoch))
+        levels = (batch.images + 250).round().to(torch.int64)
+        stride = 16 // grid
+        for i, r, c in itertools.product(range(24), range(grid), range(grid)):
+            row, column, number = levels[i, :, stride * r + stride // 2, stride * c + stride // 2].tolist()
+            label = int(batch.targets[i, r, c])
+            assert label == (-7 if row == 250 else 256 * number + 16 * row + column + 1)
+            seen += label != -7
+        flipped |= set(batch.flips.tolist())
+    assert 24 * 3 * grid * grid // 2 < seen < 24 * 3 * grid * grid
+    assert flipped == {0, 1}
+    assert batch.targets.dtype == torch.int16
+    assert bool(batch.turns.any()) == rotate
+
+
+def test_flips_tell_which_images_are_mirrored(images):
+    normalisation = Normalisation.of(images)
+    plain = ResidentImages(images, normalisation, CPU).batch(torch.arange(20), torch.zeros(20, dtype=torch.int64))
+    augmented = ResidentImages(images, normalisation, CPU, augment=Augment(flip=True))
+    batch = augmented.batch(torch.arange(20), torch.zeros(20, dtype=torch.int64))
+    for i, flip in enumerate(batch.flips.tolist()):
+        assert torch.equal(batch.images[i], plain.images[i].flip(2) if flip else plain.images[i])
+    assert batch.targets is None
+
+
+def test_jitter_and_cutout_leave_labels_alone_and_labels_leave_images_alone():
+    images, maps = coordinates(10, 8)
+    normalisation, labels = Normalisation.of(images), LabelMaps(maps, 8, 0)
+    samples, epochs = torch.arange(10), torch.full((10,), 2)
+    some = Augment(crop=2, flip=True)
+    more = some.model_copy(update={"jitter": 0.3, "cutout": 4})
+    one = ResidentImages(images, normalisation, CPU, labels=labels, augment=some).batch(samples, epochs)
+    other = ResidentImages(images, normalisation, CPU, labels=labels, augment=more).batch(samples, epochs)
+    bare = ResidentImages(images, normalisation, CPU, augment=more).batch(samples, epochs)
+    assert torch.equal(one.targets, other.targets)
+    assert torch.equal(other.images, bare.images)
+
+
+def test_maps_must_go_with_their_images(images):
+    with pytest.raises(PluginError, match=r"maps \(20, 4, 4\) don't go with images \(20, 8, 8, 3\)"):
+        ResidentImages(images, Normalisation.of(images), CPU, labels=LabelMaps(torch.zeros(20, 4, 4), 4, 0))
+
+
+def test_blocks_of_large_images_are_smaller():
+    resident = ResidentImages(torch.zeros(70, 64, 64, 3, dtype=torch.uint8), Normalisation(ZERO, ZERO + 1), CPU)
+    assert [len(batch.samples) for batch in resident.plain_batches(100)] == [25, 25, 20]

@@ -96,5 +96,7 @@ def test_direction_and_scale_by_name():
     assert quantity("within_1.25").higher
     assert not quantity("rmse").higher
     assert quantity("rmse").relative
-    assert not quantity("depth_rmse").higher
+    assert not quantity("mean_absolute_error").higher
+    assert quantity("mean_iou").higher
+    assert not quantity("validation_loss").higher
     assert quantity("throughput").speed

@@ -4,7 +4,7 @@ import pytest
 import torch
 import toy_study
 
-from labeleff import run
+from labeleff import frozen, run
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.jobs import jobs_for
 from labeleff.launch import Options, measure
@@ -128,12 +128,12 @@ def test_a_cache_that_cannot_be_written_ends_the_run_with_its_name(study, go, tm
 
 
 def test_retry_failed_measures_again(study, go, monkeypatch):
-    original = run.predict
-    monkeypatch.setattr(run, "predict", lambda *_: (_ for _ in ()).throw(MemoryError()))
-    failed, _ = go(study())
+    with monkeypatch.context() as small:
+        for name in ("score", "score_frozen"):
+            small.setattr(run, name, lambda *_: (_ for _ in ()).throw(MemoryError()))
+        failed, _ = go(study())
     assert len(failed) == 16
     assert {r.reason for r in failed} == {"out of memory"}
-    monkeypatch.setattr(run, "predict", original)
     assert not go(study(), retry_failed=True)[0]
 
 
@@ -151,7 +151,7 @@ def test_other_conditions_are_refused_and_named(study, go):
 
 
 def test_a_moving_frozen_encoder_is_caught(study, go, monkeypatch):
-    original = run.predict
+    original = frozen.predict
 
     def moving(model, images, compute):
         if isinstance(model, torch.nn.Module):
@@ -159,11 +159,11 @@ def test_a_moving_frozen_encoder_is_caught(study, go, monkeypatch):
                 next(model.buffers()).add_(1)
         return original(model, images, compute)
 
-    monkeypatch.setattr(run, "predict", moving)
+    monkeypatch.setattr(frozen, "predict", moving)
     failed, _ = go(study(["arms=['scratch/finetune', 'rotation/linear']"]))
-    frozen = [r for r in failed if r.cell.protocol.name == "linear"]
-    assert len(frozen) == 4
-    assert all("although it is frozen" in r.reason for r in frozen)
+    linear = [r for r in failed if r.cell.protocol.name == "linear"]
+    assert len(linear) == 4
+    assert all("although it is frozen" in r.reason for r in linear)
 
 
 def test_published_draws_are_read_back(study, go, tmp_path):

@@ -7,14 +7,14 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labeleff.errors import DataError
+from labeleff.errors import DataError, UnwritableError
 
 Array = NDArray[np.uint8]
 
@@ -71,12 +71,21 @@ def write_arrays(folder: Path, files: Sequence[ArrayFile], arrays: Mapping[str, 
     """Put checked arrays in `folder` in one step, in place of what is there. Hold `locked(folder)` meanwhile."""
     for file in files:
         check_array(arrays[file.name], file, f"{origin}, {file.name}")
-    with scratch_folder(folder) as scratch:
-        new = scratch / "new"
-        new.mkdir()
+
+    def fill(new: Path) -> None:
         for file in files:
             np.save(new / f"{file.name}.npy", np.ascontiguousarray(arrays[file.name]), allow_pickle=False)
         (new / ORIGIN).write_text(origin + "\n", encoding="utf-8")
+
+    replace_folder(folder, fill)
+
+
+def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Put what `fill` writes into a new folder in place of `folder`, in one step. Hold `locked(folder)` meanwhile."""
+    with scratch_folder(folder) as scratch:
+        new = scratch / "new"
+        new.mkdir()
+        fill(new)
         _sync(new)
         if folder.exists():
             folder.rename(scratch / "old")
@@ -120,11 +129,11 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Turn a failure to write below `folder` into a DataError that says what to do."""
+    """Turn a failure to write below `folder` into an UnwritableError that says what to do."""
     try:
         yield
     except OSError as error:
-        raise DataError(
+        raise UnwritableError(
             f"{folder}: can't be written: {error.strerror or error}; make room or give the folder's owner write "
             "permission, or choose another with --data-dir or LABELEFF_DATA"
         ) from error

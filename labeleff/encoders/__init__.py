@@ -1,7 +1,8 @@
 """Encoders: networks below the head, one small file each, built by name through the catalogue.
 
 An encoder is a module that maps float images (N, 3, H, W), normalised per channel, to features (N, dim) and has
-the attribute `dim`. A reader does the same for stories.
+the attribute `dim`. On the way it makes maps of falling resolution, its `stages`, of which tasks with a label a pixel
+use the last. A reader maps stories to features.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from labeleff import catalogue
 from labeleff.cell import Spec
-from labeleff.errors import StudyError
+from labeleff.errors import PluginError, StudyError
 from labeleff.text import FIRST, TextShape
 from labeleff.vectors import initial_rows, read_vectors
 
@@ -23,10 +24,16 @@ class Encoder(nn.Module):
     """Images (N, 3, H, W) to features (N, dim)."""
 
     dim: int
+    stages: tuple[str, ...] = ()
+    """Names of the maps, from high to low resolution; none where an encoder has features alone."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (N, dim) of float images (N, 3, H, W)."""
         raise NotImplementedError
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """The map (N, C, h, w) of every stage by name, in order. The last has C = dim, and its mean is the features."""
+        raise PluginError(f"encoder {type(self).__name__} has no maps, and a task with a label a pixel needs them")
 
 
 class Reader(Encoder):

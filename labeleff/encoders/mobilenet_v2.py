@@ -6,6 +6,7 @@ the first two downsamplings (it ends at 4x4), which small images need.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -14,11 +15,15 @@ from torchvision.models import mobilenet_v2
 from labeleff.cell import OptionValue
 from labeleff.encoders import Encoder
 
+BORDERS = (0, 2, 4, 7, 14, 19)
+"""Layers at which the stages begin; torchvision's 2, 4, 7 and 14 halve the side."""
+
 
 class MobileNetV2(Encoder):
     """Images (N, 3, H, W) to features (N, 1280)."""
 
     dim = 1280
+    stages = ("stage1", "stage2", "stage3", "stage4", "stage5")
 
     def __init__(self, stem: str = "imagenet") -> None:
         super().__init__()
@@ -31,6 +36,15 @@ class MobileNetV2(Encoder):
     def forward(self, images: Tensor) -> Tensor:
         """Features (N, 1280): the last map averaged over its positions."""
         return self.features(images).mean((2, 3))  # type: ignore[no-any-return]
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """The last map before every downsampling, and the last of all, with 1280 channels."""
+        found = {}
+        for name, (first, end) in zip(self.stages, itertools.pairwise(BORDERS), strict=True):
+            for layer in self.features[first:end]:
+                images = layer(images)
+            found[name] = images
+        return found
 
 
 def build(options: Mapping[str, OptionValue]) -> Encoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from labeleff.encoders import Encoder
 
 class SmallImageResNet(Encoder):
     """Images (N, 3, H, W) to the globally averaged last map (N, 512 or 2048)."""
+
+    stages = ("stem", "layer1", "layer2", "layer3", "layer4")
 
     def __init__(self, net: ResNet) -> None:
         super().__init__()
@@ -26,6 +29,13 @@ class SmallImageResNet(Encoder):
     def forward(self, images: Tensor) -> Tensor:
         """Features (N, dim)."""
         return self.net(images)  # type: ignore[no-any-return]
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """The stem's map and those of the four layers, the last with 512 or 2048 channels."""
+        found = {"stem": self.net.relu(self.net.bn1(self.net.conv1(images)))}
+        for above, name in itertools.pairwise(self.stages):
+            found[name] = self.net.get_submodule(name)(found[above])
+        return found
 
 
 def build18(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001

@@ -47,11 +47,13 @@ class ResNet9(Encoder):
     A linear layer is applied at every position of the last map, then the map is averaged ("prepool").
     """
 
+    stages = ("stem", "layer1", "layer2", "layer3", "prepool")
+
     def __init__(self, width: float = 1.0, dim: int = 256) -> None:
         super().__init__()
         w = [max(4, round(width * channels)) for channels in (64, 128, 256, 512)]
         self.dim = dim
-        self.stages = nn.Sequential(
+        self.layers = nn.Sequential(
             nn.Sequential(_conv(3, w[0]), nn.BatchNorm2d(w[0]), nn.ReLU()),
             nn.Sequential(_pooled(w[0], w[1]), _Residual(w[1])),
             _pooled(w[1], w[2]),
@@ -61,11 +63,24 @@ class ResNet9(Encoder):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (N, dim). Averaging and the linear layer commute; the average comes first since it is cheaper."""
+        self._check(images)
+        return self.prepool(self.layers(images).mean((2, 3)))  # type: ignore[no-any-return]
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """The maps of the stem and the three layers, and what the linear layer makes of the last, with dim channels."""
+        self._check(images)
+        found = {}
+        for name, layer in zip(self.stages, self.layers, strict=False):
+            images = found[name] = layer(images)
+        found["prepool"] = self.prepool(images.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return found
+
+    @staticmethod
+    def _check(images: Tensor) -> None:
         if images.shape[-1] % 8 or images.shape[-2] % 8:
             raise StudyError(
                 f"resnet9 halves images three times: found size {tuple(images.shape[-2:])}, expected multiples of 8"
             )
-        return self.prepool(self.stages(images).mean((2, 3)))  # type: ignore[no-any-return]
 
 
 def build(options: Mapping[str, OptionValue]) -> Encoder:

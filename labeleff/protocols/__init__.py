@@ -8,42 +8,60 @@ many label sets at once. Neither gets the test set; the runner scores what they 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
-from labeleff.cell import Budget, OptionValue
+from labeleff.cell import Augment, Budget, OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder
+from labeleff.goal import Goal
+from labeleff.goals import CLASSES
+from labeleff.labelled import LabelledExamples
 from labeleff.pipeline import Normalisation
 from labeleff.record import Training
 from labeleff.tensors import Examples
 from labeleff.train import Progress
 
 Predictor = Callable[[Tensor], Tensor]
-"""Trained protocols: float images (B, 3, S, S) or word numbers of stories; frozen ones: features (B, dim). To
-scores (B, classes)."""
+"""Trained protocols: float images (B, 3, S, S) or word numbers of stories; frozen ones: features (B, dim) of images
+or grid cells. To scores (B, outputs), or of trained ones (B, outputs, grid, grid) where every pixel has a label."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Exactly n labelled images or stories, the number of classes, and the training images' channel statistics.
+    """Exactly n labelled images or stories, the number of scores, and the training images' channel statistics.
 
-    Stories have no `normalisation`.
+    Stories have no `normalisation`. `goal` says what the labels are.
     """
 
     examples: Examples
-    classes: int
+    outputs: int
     normalisation: Normalisation | None
+    goal: Goal = CLASSES
+
+    def on(self, device: torch.device, *, augment: Augment | None = None, seed: int = 0) -> LabelledExamples:
+        """All of them on the device, augmented from the stream that `seed` names."""
+        return LabelledExamples(self.examples, self.goal, self.normalisation, device, augment=augment, seed=seed)
+
+    def part(self, places: Tensor) -> Labelled:
+        """Those at some positions."""
+        examples = Examples(self.examples.inputs[places], self.examples.labels[places])
+        return replace(self, examples=examples)
 
 
 @dataclass(frozen=True)
 class LabelledFeatures:
-    """Exactly n features (n, dim) float32 with labels (n,) int64 in 0..classes-1."""
+    """Features (rows, dim) float32 of exactly n images with labels: classes (rows,) int64 in 0..outputs-1.
+
+    A row is an image or, where the goal is dense, a counted grid cell; depths are float32 in scene units.
+    """
 
     features: Tensor
     labels: Tensor
-    classes: int
+    outputs: int
+    goal: Goal = CLASSES
 
 
 @dataclass(frozen=True)

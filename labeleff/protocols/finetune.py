@@ -5,16 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch.nn.functional as F
-from torch import Tensor, nn
-
 from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
-from labeleff.encoders import Encoder, linear_head
-from labeleff.pipeline import Batch
+from labeleff.encoders import Encoder
 from labeleff.protocols import Fitted, Labelled
-from labeleff.seeding import stream_seed
-from labeleff.stories import resident
+from labeleff.protocols.supervised import model_for, objective
 from labeleff.train import Progress, Slot, train
 
 
@@ -28,16 +23,9 @@ def fit(
     progress: Progress,
 ) -> Fitted:
     """Train `encoder` (in place) and a new linear head on all n labels; the last step's weights are the result."""
-    examples = resident(data.examples.inputs, data.normalisation, compute.device, augment=budget.augment, seed=seed)
-    labels = data.examples.labels.to(compute.device)
-
-    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        logits = model(batch.images).float()
-        target = labels[batch.samples]
-        return F.cross_entropy(logits, target), (logits.argmax(1) == target).sum()
-
-    model = nn.Sequential(encoder, linear_head(encoder.dim, data.classes, stream_seed("class head", seed)))
-    slot = Slot(model, examples, objective, seed)
+    examples = data.on(compute.device, augment=budget.augment, seed=seed)
+    model = model_for(data, encoder, seed)
+    slot = Slot(model, examples.resident, objective(examples), seed)
     [training] = train([slot], budget, budget.steps_for(len(data.examples)), compute, progress)
     model.eval()
     last = training.history[-1]

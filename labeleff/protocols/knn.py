@@ -17,7 +17,7 @@ def _predictor(problem: LabelledFeatures, k: int, temperature: float) -> Fitted:
 
     def scores(features: Tensor) -> Tensor:
         near, which = (F.normalize(features, dim=1) @ bank.T).topk(min(k, len(bank)), dim=1)
-        votes = torch.zeros(len(features), problem.classes, device=features.device)
+        votes = torch.zeros(len(features), problem.outputs, device=features.device)
         return votes.scatter_add_(1, problem.labels[which], torch.exp((near - 1) / temperature))
 
     return Fitted(scores)

@@ -1,9 +1,12 @@
-"""Linear evaluation: multinomial logistic regression on frozen features, all label sets solved as one batch.
+"""Linear evaluation: multinomial logistic regression on frozen features, label sets solved as one batch.
 
 Features are standardised with the n labelled ones, and every weight has a Gaussian prior of variance
 `prior / dim`; the prior doesn't depend on n and nothing is tuned, so no label is spent on validation. The problem
 is convex and is solved to convergence: a Newton-like step with Boehning's bound of the Hessian (Boehning 1992,
 "Multinomial logistic regression algorithm"), accelerated by Nesterov's momentum with restarts.
+
+Where every pixel has a label, each counted cell of the grid is a row. Depths are regressed by least absolute deviations
+with the same prior.
 """
 
 from __future__ import annotations
@@ -15,52 +18,36 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labeleff.cell import OptionValue
-from labeleff.protocols import Fitted, LabelledFeatures
+from labeleff.goals import Depth
+from labeleff.protocols import Fitted, LabelledFeatures, least_absolute
+from labeleff.protocols.features import decay, groups, padded, standardisation
 
 MAX_STEPS = 500
 TOLERANCE = 1e-5
 """Largest gradient entry, relative to n, at which a problem counts as solved."""
-GROUP = 4.0
-"""Problems are padded to one length within groups whose label counts differ by at most this factor."""
 
 
-def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (dim,) and scale (dim,) of n features; a feature that hardly varies is left unscaled."""
-    mean = features.mean(0)
-    spread = features.std(0, correction=0)
-    return mean, torch.where(spread > 1e-6 * (1 + mean.abs()), spread, torch.ones_like(spread))
+def _one_hot(problems: Sequence[LabelledFeatures]) -> Tensor:
+    """One-hot labels (P, N, C), 0 where a problem is padded."""
+    hot = [F.one_hot(p.labels, p.outputs).to(p.features.dtype) for p in problems]
+    return torch.nn.utils.rnn.pad_sequence(hot, batch_first=True)
 
 
-def _padded(problems: Sequence[LabelledFeatures]) -> tuple[Tensor, Tensor, Tensor]:
-    """Standardised features with a constant (P, N, dim + 1), one-hot labels (P, N, C) and weights (P, N)."""
-    rows = []
-    for problem in problems:
-        mean, scale = standardisation(problem.features)
-        rows.append(F.pad((problem.features - mean) / scale, (0, 1), value=1.0))
-    features = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    targets = torch.nn.utils.rnn.pad_sequence(
-        [F.one_hot(p.labels, p.classes).to(features.dtype) for p in problems], batch_first=True
-    )
-    return features, targets, targets.sum(2)
-
-
-def _gradient(weights: Tensor, x: Tensor, y: Tensor, live: Tensor, decay: Tensor) -> Tensor:
-    """Gradient (P, dim + 1, C) of the summed cross-entropy plus `decay / 2` times the squared weights."""
+def _gradient(weights: Tensor, x: Tensor, y: Tensor, live: Tensor, penalty: Tensor) -> Tensor:
+    """Gradient (P, dim + 1, C) of the summed cross-entropy plus `penalty / 2` times the squared weights."""
     error = (torch.softmax(x @ weights, dim=2) * live[:, :, None]) - y
-    return x.mT @ error + decay * weights
+    return x.mT @ error + penalty * weights
 
 
 def solve(problems: Sequence[LabelledFeatures], prior: float) -> Tensor:
     """Weights (P, dim + 1, C), the constant last, of problems of one `dim` and one number of classes."""
-    x, y, live = _padded(problems)
-    dim = x.shape[2] - 1
-    decay = torch.full((dim + 1, 1), dim / prior, device=x.device)
-    decay[-1] = 1e-3
-    bound = torch.linalg.cholesky(0.5 * (x.mT @ x) + torch.diag_embed(decay[:, 0]))
-    weights = momentum = torch.zeros(len(problems), dim + 1, y.shape[2], device=x.device)
+    x, y = padded(problems), _one_hot(problems)
+    live, penalty = y.sum(2), decay(x.shape[2] - 1, prior, x.device)
+    bound = torch.linalg.cholesky(0.5 * (x.mT @ x) + torch.diag_embed(penalty[:, 0]))
+    weights = momentum = torch.zeros(len(problems), x.shape[2], y.shape[2], device=x.device)
     t = torch.ones(len(problems), 1, 1, device=x.device)
     for _ in range(MAX_STEPS):
-        gradient = _gradient(momentum, x, y, live, decay)
+        gradient = _gradient(momentum, x, y, live, penalty)
         if bool((gradient.abs().amax((1, 2)) <= TOLERANCE * live.sum(1)).all()):
             return momentum
         stepped = momentum - torch.cholesky_solve(gradient, bound)
@@ -82,15 +69,9 @@ def _predictor(problem: LabelledFeatures, weights: Tensor) -> Fitted:
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:
     """One predictor a problem; option `prior`, the prior variance of a weight times the number of features."""
-    prior = float(options["prior"])
+    solver = least_absolute.solve if isinstance(problems[0].goal, Depth) else solve
     fitted: dict[int, Fitted] = {}
-    group: list[int] = []
-    by_size = sorted(range(len(problems)), key=lambda i: len(problems[i].labels))
-    for place, index in enumerate(by_size):
-        group.append(index)
-        following = by_size[place + 1] if place + 1 < len(by_size) else None
-        if following is None or len(problems[following].labels) > GROUP * len(problems[group[0]].labels):
-            weights = solve([problems[i] for i in group], prior)
-            fitted |= {i: _predictor(problems[i], w) for i, w in zip(group, weights, strict=True)}
-            group = []
+    for group in groups(problems):
+        weights = solver([problems[i] for i in group], float(options["prior"]))
+        fitted |= {i: _predictor(problems[i], w) for i, w in zip(group, weights, strict=True)}
     return [fitted[i] for i in range(len(problems))]

@@ -1,28 +1,26 @@
 """Fine-tuning with a validation set: a share of the n labelled examples is set aside and never trained on.
 
-Every window (an epoch) is scored on it. The weights kept are those of the best window, by accuracy and then by
-loss; `keep = "last"` only watches. With `stop`, training ends once every validation example was right in two
-windows in a row.
+Every window (an epoch) is scored on it. The weights kept are those of the best window, by accuracy (the goal's
+headline metric) and then by loss; `keep = "last"` only watches. With `stop`, training ends once every validation
+example was right in two windows in a row.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
-from labeleff.encoders import Encoder, Reader, linear_head
+from labeleff.encoders import Encoder, Reader
 from labeleff.holdout import hold_out
-from labeleff.pipeline import Batch
+from labeleff.labelled import LabelledExamples
 from labeleff.protocols import Fitted, Labelled
+from labeleff.protocols.supervised import model_for, objective
 from labeleff.seeding import stream_seed
-from labeleff.stories import Resident, resident
 from labeleff.train import Progress, Slot, train
 
 BLOCK = 250
@@ -48,22 +46,22 @@ def _perfect(history: list[Entry]) -> bool:
 class _Watch:
     """Scores the validation examples, and keeps the weights of the best window."""
 
-    examples: Resident
-    labels: Tensor
+    examples: LabelledExamples
     compute: Compute
     best: tuple[float, float] = (-1.0, 0.0)
     state: State = field(default_factory=dict)
 
     def __call__(self, model: nn.Module) -> Entry:
-        loss = right = 0.0
+        goal, loss, count, tallies = self.examples.goal, 0.0, 0, []
         with torch.no_grad(), self.compute.autocast():
-            for batch in self.examples.plain_batches(BLOCK):
+            for batch in self.examples.resident.plain_batches(BLOCK):
                 scores = model(self.compute.arrange(batch.images)).float()
-                target = self.labels[batch.samples]
-                loss += float(F.cross_entropy(scores, target, reduction="sum"))
-                right += float((scores.argmax(1) == target).sum())
-        count = len(self.labels)
-        entry = {"validation_loss": loss / count, "validation_accuracy": right / count}
+                target = self.examples.target(batch)
+                loss += float(goal.loss(scores, target, "sum"))
+                count += int(goal.counted(target).sum())
+                tallies.append(goal.tally(scores, target))
+        right = goal.metrics(torch.stack(tallies).sum(0))[goal.headline]
+        entry = {"validation_loss": loss / count, "validation_accuracy": right}
         if _merit(entry) > self.best:
             self.best = _merit(entry)
             self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
@@ -95,20 +93,13 @@ def fit(
     """
     together = RUN if data.normalisation is None else 1
     trained, held = split(len(data.examples), float(options["holdout"]), seed, together)
-    inputs, labels = data.examples.inputs, data.examples.labels
-    examples = resident(inputs[trained], data.normalisation, compute.device, augment=budget.augment, seed=seed)
-    target = labels[trained].to(compute.device)
-
-    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        scores, right = model(batch.images).float(), target[batch.samples]
-        return F.cross_entropy(scores, right), (scores.argmax(1) == right).sum()
-
-    validation = resident(inputs[held], data.normalisation, compute.device)
-    watch = _Watch(validation, labels[held].to(compute.device), compute)
-    head_seed = stream_seed("class head", seed)
-    head = encoder.head if isinstance(encoder, Reader) else functools.partial(linear_head, encoder.dim)
-    model = nn.Sequential(encoder, head(data.classes, head_seed))
-    slot = Slot(model, examples, objective, seed, watch=watch, enough=_perfect if options["stop"] else None)
+    learned = data.part(trained)
+    examples = learned.on(compute.device, augment=budget.augment, seed=seed)
+    watch = _Watch(data.part(held).on(compute.device), compute)
+    head = encoder.head(data.outputs, stream_seed("class head", seed)) if isinstance(encoder, Reader) else None
+    model = model_for(learned, encoder, seed, head)
+    enough = _perfect if options["stop"] else None
+    slot = Slot(model, examples.resident, objective(examples), seed, watch=watch, enough=enough)
     [training] = train([slot], budget, budget.steps_for(len(trained)), compute, progress)
     kept = training.history[-1]
     if options["keep"] == "best":

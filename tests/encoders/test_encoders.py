@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from labeleff import catalogue
-from labeleff.encoders import build_encoder
-from labeleff.errors import StudyError
+from labeleff.encoders import Reader, build_encoder
+from labeleff.errors import PluginError, StudyError
+from labeleff.rewrite import rewrite
 
 
 def count(module):
@@ -72,3 +73,51 @@ def test_weights_depend_on_the_seed_alone():
     torch.random.set_rng_state(state)
     build_encoder(spec, 3)
     assert torch.equal(first, torch.rand(1))
+
+
+SMALL = [
+    ("resnet9", {"width": 0.125, "dim": 24}, [(8, 32), (16, 16), (32, 8), (64, 4), (24, 4)]),
+    ("resnet18", {}, [(64, 32), (64, 32), (128, 16), (256, 8), (512, 4)]),
+    ("resnet50", {}, [(64, 32), (256, 32), (512, 16), (1024, 8), (2048, 4)]),
+    ("mobilenet_v2", {"stem": "imagenet"}, [(16, 16), (24, 8), (32, 4), (96, 2), (1280, 1)]),
+    ("mobilenet_v2", {"stem": "cifar"}, [(16, 32), (24, 32), (32, 16), (96, 8), (1280, 4)]),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "expected"), SMALL)
+@pytest.mark.parametrize("rewritten", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_the_mean_of_the_last_map_is_the_features(name, options, expected, rewritten, training):
+    images = torch.randn(4, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    encoder, plain = (built(name, **options).train(training).double() for _ in range(2))
+    encoder = rewrite(encoder) if rewritten else encoder
+    with torch.inference_mode():
+        maps, features = encoder.maps(images), plain(images)
+    assert tuple(maps) == encoder.stages
+    assert [(m.shape[1], m.shape[2]) for m in maps.values()] == expected
+    assert all(m.shape[2] == m.shape[3] for m in maps.values())
+    torch.testing.assert_close(maps[encoder.stages[-1]].mean((2, 3)), features)
+
+
+@pytest.mark.parametrize(("name", "options", "expected"), SMALL)
+def test_no_later_layer_writes_into_a_map(name, options, expected):
+    encoder = built(name, **options).eval()
+    images = torch.randn(2, 3, 32, 32)
+    copies = []
+    hooks = [m.register_forward_hook(lambda *a: copies.append(a[2].clone())) for m in encoder.modules()]
+    with torch.inference_mode():
+        maps = encoder.maps(images)
+    for hook in hooks:
+        hook.remove()
+    for name, value in maps.items():
+        same = [copy for copy in copies if copy.numel() == value.numel()]
+        flat = value.permute(0, 2, 3, 1).reshape(-1)
+        known = any(
+            torch.equal(c.reshape(-1) if name == "prepool" else c.permute(0, 2, 3, 1).reshape(-1), flat) for c in same
+        )
+        assert known, name
+
+
+def test_readers_have_no_maps():
+    with pytest.raises(PluginError, match="Reader has no maps"):
+        Reader().maps(torch.zeros(1))

@@ -19,12 +19,12 @@ def slow_solution(one, prior):
     mean, scale = standardisation(one.features)
     x = ((one.features - mean) / scale).double().numpy()
     x = np.hstack([x, np.ones((len(x), 1))])
-    y = np.eye(one.classes)[one.labels.numpy()]
+    y = np.eye(one.outputs)[one.labels.numpy()]
     decay = np.full((x.shape[1], 1), (x.shape[1] - 1) / prior)
     decay[-1] = 1e-3
 
     def loss(flat):
-        w = flat.reshape(x.shape[1], one.classes)
+        w = flat.reshape(x.shape[1], one.outputs)
         z = x @ w
         z -= z.max(1, keepdims=True)
         log_sum = np.log(np.exp(z).sum(1, keepdims=True))
@@ -32,9 +32,9 @@ def slow_solution(one, prior):
         gradient = x.T @ (np.exp(z - log_sum) - y) + decay * w
         return value, gradient.ravel()
 
-    start = np.zeros(x.shape[1] * one.classes)
+    start = np.zeros(x.shape[1] * one.outputs)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-9})
-    return found.x.reshape(x.shape[1], one.classes)
+    return found.x.reshape(x.shape[1], one.outputs)
 
 
 def test_solution_equals_scipys():
@@ -57,7 +57,7 @@ def test_batched_equals_one_by_one():
 
 def test_scale_and_offset_of_features_do_not_matter():
     one = problem(60)
-    moved = LabelledFeatures(one.features * 100 - 7, one.labels, one.classes)
+    moved = LabelledFeatures(one.features * 100 - 7, one.labels, one.outputs)
     [a], [b] = fit([one], {"prior": 10.0}), fit([moved], {"prior": 10.0})
     probe = torch.randn(20, 7)
     torch.testing.assert_close(a.predictor(probe), b.predictor(probe * 100 - 7), rtol=1e-3, atol=1e-3)

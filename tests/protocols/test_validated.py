@@ -47,13 +47,13 @@ def test_validation_stories_are_drawn_in_runs():
 
 def test_validation_examples_are_never_trained_on(task, monkeypatch):
     seen = []
-    original = validated.resident
+    original = Labelled.on
 
-    def spy(inputs, *rest, **options):
-        seen.append(inputs)
-        return original(inputs, *rest, **options)
+    def spy(data, *rest, **options):
+        seen.append(data.examples.inputs)
+        return original(data, *rest, **options)
 
-    monkeypatch.setattr(validated, "resident", spy)
+    monkeypatch.setattr(Labelled, "on", spy)
     fit(task)
     trained, held = seen
     assert (len(trained), len(held)) == (180, 20)

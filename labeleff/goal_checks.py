@@ -1,0 +1,43 @@
+"""What the goals of a study's tasks allow: which protocols, and which metrics to report on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from labeleff import catalogue
+from labeleff.cell import Spec
+from labeleff.errors import StudyError, UnknownNameError
+from labeleff.metrics import DENSE, GOALS, METRICS
+
+
+def check_protocols(tasks: Sequence[Spec], protocols: Sequence[Spec]) -> None:
+    """Raises StudyError for a protocol that can't be used on a task where every pixel has a label."""
+    dense = [task for task in tasks if catalogue.lookup("task", task.name).goal in DENSE]
+    for task, protocol in itertools.product(dense, protocols):
+        if not catalogue.lookup("protocol", protocol.name).dense:
+            able = ", ".join(plugin.name for plugin in catalogue.plugins("protocol") if plugin.dense)
+            raise StudyError(
+                f"protocol {protocol.name!r} can't be used on {task.name}, where every pixel has a label; "
+                f"choose one of {able}"
+            )
+
+
+def check_metrics(metrics: Mapping[str, str], tasks: Sequence[Spec]) -> None:
+    """`metrics` gives recorded metrics to report on by task name.
+
+    Raises UnknownNameError for a task or metric that isn't there, StudyError for one that is the better the smaller.
+    """
+    names = {task.name for task in tasks}
+    for name, metric in metrics.items():
+        if name not in names:
+            raise UnknownNameError("task (in 'metrics')", name, names)
+        known = GOALS[catalogue.lookup("task", name).goal]
+        usable = [one for one in known if METRICS[one].share]
+        if metric not in known:
+            raise UnknownNameError(f"metric of {name}", metric, usable)
+        if metric not in usable:
+            raise StudyError(
+                f"metrics: {metric!r} of {name} is the better the smaller, so labels can't be counted against it; "
+                f"choose one of {', '.join(usable)}"
+            )

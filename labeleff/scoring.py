@@ -1,0 +1,91 @@
+"""Predictions on examples as they are, in blocks: as one tensor, or scored at once and thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from labeleff.device import Compute
+from labeleff.goal import Dense, Goal
+from labeleff.heads import on_grid
+from labeleff.labelled import LabelledExamples
+from labeleff.pipeline import Batch
+from labeleff.protocols import Predictor
+from labeleff.stories import Resident
+from labeleff.train import DivergedError
+
+BLOCK = 500
+"""Examples encoded or scored at once."""
+
+
+def _blocks(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Iterator[tuple[Batch, Tensor]]:
+    """Every batch with what `model` gives for it in eval mode, float32."""
+    if isinstance(model, nn.Module):
+        model.eval()
+    for batch in examples.plain_batches(BLOCK):
+        with torch.inference_mode(), compute.autocast():
+            output = model(compute.arrange(batch.images)).float()
+        yield batch, output
+
+
+def predict(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Tensor:
+    """What `model` gives for all examples, un-augmented, in blocks: float32 (N, ...)."""
+    return torch.cat([output for _, output in _blocks(model, examples, compute)])
+
+
+class Score:
+    """How one predictor does on a split, block by block."""
+
+    def __init__(self, goal: Goal) -> None:
+        self._goal = goal
+        self._tally: Tensor | None = None
+        self._finite = True
+
+    def add(self, scores: Tensor, target: Tensor) -> None:
+        """Count the scores of some images."""
+        self._finite = self._finite and bool(torch.isfinite(scores).all())
+        tally = self._goal.tally(scores, target)
+        self._tally = tally if self._tally is None else self._tally + tally
+
+    def metrics(self) -> dict[str, float]:
+        """Every metric of the goal; raises DivergedError where a prediction wasn't a finite number."""
+        if self._tally is None or not self._finite:
+            raise DivergedError("the predictions on the test split are not all finite numbers")
+        return self._goal.metrics(self._tally)
+
+
+def score(model: Predictor, examples: LabelledExamples, compute: Compute) -> Score:
+    """How a trained model does on all examples."""
+    total = Score(examples.goal)
+    for batch, scores in _blocks(model, examples.resident, compute):
+        total.add(scores, examples.target(batch))
+    return total
+
+
+def score_frozen(
+    model: nn.Module, predictors: Sequence[Predictor], examples: LabelledExamples, compute: Compute
+) -> list[Score]:
+    """How predictors on the features of one frozen model do on all examples, which are encoded once.
+
+    `model` gives features (B, dim), or where every pixel has a label a map (B, dim, h, w).
+    """
+    goal = examples.goal
+    totals = [Score(goal) for _ in predictors]
+    for batch, features in _blocks(model, examples.resident, compute):
+        target = examples.target(batch)
+        for predictor, total in zip(predictors, totals, strict=True):
+            total.add(_dense(predictor, features, goal) if isinstance(goal, Dense) else predictor(features), target)
+    return totals
+
+
+def _dense(predictor: Predictor, maps: Tensor, goal: Dense) -> Tensor:
+    """Scores (B, outputs, grid, grid) of a predictor of single grid cells."""
+    cells = grid_features(maps, goal)
+    return predictor(cells.flatten(0, 2)).view(*cells.shape[:3], -1).permute(0, 3, 1, 2)
+
+
+def grid_features(maps: Tensor, goal: Dense) -> Tensor:
+    """Features of every grid cell, (B, grid, grid, dim), of maps (B, dim, h, w)."""
+    return on_grid(maps, goal.grid).permute(0, 2, 3, 1)

@@ -1,0 +1,87 @@
+"""Trained protocols on every goal: what a model minimises, and that it learns it."""
+
+import dense
+import pytest
+import torch
+
+from labeleff import catalogue
+from labeleff.cell import Augment, Budget
+from labeleff.device import Compute
+from labeleff.encoders import build_encoder
+from labeleff.goals import UNIT
+from labeleff.heads import MapHead
+from labeleff.pipeline import Normalisation
+from labeleff.protocols import Labelled, finetune, validated
+from labeleff.protocols.supervised import model_for, objective
+from labeleff.scoring import score
+
+CPU = Compute(torch.device("cpu"), "fp32")
+NAMES = list(dense.GOALS)
+
+
+def data_of(task):
+    return Labelled(task.train, task.outputs, Normalisation.of(task.train.images), task.goal)
+
+
+def encoder():
+    return build_encoder(catalogue.complete("encoder", "resnet9", {"width": 0.125, "dim": 32}), 0)
+
+
+def budget(steps=60, **augment):
+    return Budget(lr=0.05, batch=20, steps={"min": steps, "max": steps}, augment=Augment(**augment))
+
+
+def by_hand(task, scores, batch):
+    """The mean loss, one image or grid cell at a time."""
+    losses = []
+    for i, sample in enumerate(batch.samples.tolist()):
+        label = task.train.labels[sample]
+        if not task.goal.dense:
+            flipped = bool(batch.flips[i]) and task.goal.mirror is not None
+            truth = task.goal.mirror[int(label)] if flipped else int(label)
+            losses.append(torch.logsumexp(scores[i], 0) - scores[i, truth])
+            continue
+        label = label.flip(1) if batch.flips[i] else label
+        for r in range(dense.GRID):
+            for c in range(dense.GRID):
+                truth = int(label[dense.STRIDE * r + dense.STRIDE // 2, dense.STRIDE * c + dense.STRIDE // 2])
+                if task.goal.outputs(4) == 1:
+                    losses += [(scores[i, 0, r, c] - truth * UNIT).abs()] if truth > 0 else []
+                elif truth != 255:
+                    losses.append(torch.logsumexp(scores[i, :, r, c], 0) - scores[i, truth, r, c])
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_loss_of_a_batch_follows_its_flips(name):
+    task = dense.task(name)
+    data, network = data_of(task), encoder().eval()
+    examples = data.on(CPU.device, augment=Augment(flip=True), seed=3)
+    model = model_for(data, network, 0).eval()
+    batch = examples.resident.batch(torch.arange(20), torch.full((20,), 1))
+    assert set(batch.flips.tolist()) == {0, 1}
+    loss, right = objective(examples)(model, batch)
+    torch.testing.assert_close(loss, by_hand(task, model(batch.images), batch), rtol=1e-4, atol=1e-5)
+    assert 0 <= float(right) <= 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("protocol", [finetune, validated])
+def test_trained_protocols_learn_every_goal(name, protocol):
+    task = dense.task(name)
+    options = catalogue.complete("protocol", protocol.__name__.split(".")[-1], {}).options
+    fitted = protocol.fit(data_of(task), encoder(), 0, budget(flip=True), options, CPU, lambda *_: None)
+    test = Labelled(task.test, task.outputs, Normalisation.of(task.train.images), task.goal).on(CPU.device)
+    found = score(fitted.predictor, test, CPU).metrics()
+    assert found[task.goal.headline] > task.chance + 0.25 * (1 - task.chance)
+    assert fitted.metrics["accuracy"] > task.chance
+    if protocol is validated:
+        assert 0 <= fitted.metrics["validation_accuracy"] <= 1
+        assert fitted.metrics["validation_count"] == 6
+
+
+def test_the_bias_of_depths_starts_at_their_median():
+    task = dense.task("squares/depth")
+    head = model_for(data_of(task), encoder(), 0)[1]
+    assert isinstance(head, MapHead)
+    assert head.layer.bias.tolist() == pytest.approx([task.goal.start(task.train.labels)])
