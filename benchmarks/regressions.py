@@ -174,7 +174,7 @@ def main() -> None:
     """Print the tables, and write them as CSV where a folder is given."""
     parser = argparse.ArgumentParser(description="Alarms of labeleff compare.")
     parser.add_argument("--pairs", type=int, default=20, help="comparisons a change")
-    parser.add_argument("--calm", type=int, default=200, help="comparisons without a change, a number of draws")
+    parser.add_argument("--calm", type=int, default=100, help="comparisons without a change, a number of draws")
     parser.add_argument("--out", type=Path, help="folder for alarms.csv")
     parser.add_argument("--real", type=Path, help="train in this folder instead")
     arguments = parser.parse_args()

@@ -163,9 +163,9 @@ def _explained(outcome: Outcome) -> Iterator[str]:
     )
     yield (
         f"**same**: the {100 * outcome.level:g} % interval lies within the margin. **worse**, **better**: a one-sided "
-        f"test at {100 * tail:g} %, adjusted by Holm's procedure over all scores and over all speeds, "
-        f"each at half of that: without any change, at most one comparison of {1 / tail:.0f} has a row told worse. "
-        "**can't tell**: everything else; more draws would tell."
+        f"test at {100 * tail:g} %, adjusted by Holm's procedure over all scores of the ladder, all at rungs, and all "
+        "speeds, each at its share of that: without any change, at most one comparison of "
+        f"{1 / tail:.0f} has a number told worse. **can't tell**: everything else; more draws would tell."
     )
     yield (
         "Scores are paired by draw and seed where both sides have them. Speeds are compared cell by cell; their "

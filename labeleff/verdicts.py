@@ -1,8 +1,9 @@
 """A verdict on every number that both sides have: better, same, worse, or can't tell.
 
-`worse` and `better` are one-sided tests at (1 - level) / 2, adjusted over all numbers (labeleff.holm): scores and
-speeds apart, each at half of that. `same`: the interval of probability `level` lies within the margin, which is two
-one-sided tests (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15); it is no alarm, so it isn't adjusted.
+`worse` and `better` are one-sided tests at (1 - level) / 2, adjusted over all numbers (labeleff.holm): scores over the
+ladder, scores at rungs, and speeds apart, each at its share of that, so that many rungs don't drown the few headline
+figures. `same`: the interval of probability `level` lies within the margin, which is two one-sided tests (Schuirmann
+1987, J. Pharmacokinet. Biopharm. 15); it is no alarm, so it isn't adjusted.
 """
 
 from __future__ import annotations
@@ -44,15 +45,23 @@ def _adjusted(changes: Sequence[Change]) -> dict[int, tuple[float, float]]:
     """By place in `changes`, p values of worse and of better, adjusted."""
     noisy = {place: change for place, change in enumerate(changes) if change.judged}
     tested = [place for place, change in noisy.items() if not isinstance(change.doubt, Exact | None)]
-    families = [[place for place in tested if changes[place].quantity.speed == speed] for speed in (False, True)]
-    families = [family for family in families if family]
+    families: dict[str, list[int]] = {}
+    for place in tested:
+        families.setdefault(_family(changes[place]), []).append(place)
     found: dict[int, tuple[float, float]] = {}
-    for family in families:
+    for family in families.values():
         worse = holm([changes[place].p_worse() or 0.0 for place in family])
         better = holm([changes[place].p_better() or 0.0 for place in family])
         for place, *two in zip(family, worse, better, strict=True):
             found[place] = (min(1.0, len(families) * two[0]), min(1.0, len(families) * two[1]))
     return found
+
+
+def _family(change: Change) -> str:
+    """Which numbers are adjusted together."""
+    if change.quantity.speed:
+        return "speeds"
+    return "ladder" if change.subject.n is None else "rungs"
 
 
 def _row(change: Change, adjusted: tuple[float, float] | None, margin: float, level: float) -> Row:

@@ -55,7 +55,7 @@ def test_what_is_not_judged_has_no_verdict_and_takes_part_in_no_test():
     assert alone == beside
 
 
-def test_p_values_are_adjusted_within_scores_and_within_speeds():
+def test_p_values_are_adjusted_within_ladders_within_rungs_and_within_speeds():
     scores = [change(-0.0116, arm=f"{k}/x") for k in range(10)]
     assert set(verdicts(scores[0])) == {"worse"}
     noise = [change(0.0, 0.05, arm=f"{k}/y") for k in range(30)]
@@ -64,3 +64,6 @@ def test_p_values_are_adjusted_within_scores_and_within_speeds():
     with_speeds = judged([scores[0], *speeds], criteria(None), 0.9)[0]
     alone = judged([scores[0]], criteria(None), 0.9)[0]
     assert with_speeds.p_value == pytest.approx(2 * alone.p_value)
+    rungs = [replace(row, subject=replace(row.subject, n=50)) for row in noise]
+    with_all = judged([scores[0], *rungs, *speeds], criteria(None), 0.9)[0]
+    assert with_all.p_value == pytest.approx(3 * alone.p_value)
