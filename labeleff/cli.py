@@ -1,6 +1,7 @@
 """The command line. Commands import torch only when they train.
 
-Exit status: 0 all is well; 1 some cells failed; 2 a mistake in how it was called, or in a file; 130 interrupted.
+Exit status: 0 all is well; 1 some cells failed, or runs can't be compared; 2 a mistake in how it was called, or in a
+file; 3 a regression; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeleff import __version__
+from labeleff import __version__, tracking
 from labeleff.errors import LabeleffError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="labeleff",
     help="How many labels is pretraining worth? Train a label ladder, fit its curve, report utility U(n) = n1/n - 1.",
-    epilog="Exit status: 0 all is well, 1 some cells failed, 2 usage or input error, 130 interrupted.",
+    epilog="Exit status: 0 all is well, 1 some cells failed, 2 usage or input error, 3 regression, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -306,6 +307,11 @@ def data_show(
     path = out or Path(f"{name}.png")
     print(show(task, given, split, columns, Source(data_folder(data_dir), offline), path))
     print(f"sheet: {path}")
+
+
+app.command(epilog=tracking.COMPARE)(tracking.compare)
+app.command()(tracking.history)
+app.command()(tracking.noise)
 
 
 def _say(report: Path) -> None:

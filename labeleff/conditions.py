@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from labeleff import catalogue
 from labeleff.cell import Spec
 from labeleff.device import choose, device_name, torch_release
 from labeleff.errors import ConditionError
+from labeleff.likeness import unlike
 from labeleff.record import Conditions, RunEntry
 from labeleff.run import Bench
 from labeleff.study import Study
@@ -45,16 +46,8 @@ def _outside(study: Study) -> list[Spec]:
 def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:
     """Refuse to go on in a folder whose numbers were measured under other conditions, naming the first."""
     for run in runs:
-        old = run.conditions
-        for name in ("device", "torch"):
-            if getattr(old, name) != getattr(new, name):
-                _refuse(folder, name, getattr(old, name), getattr(new, name))
-        for name in ("precision", "data"):
-            before: Mapping[str, str] = getattr(old, name)
-            after: Mapping[str, str] = getattr(new, name)
-            for key in sorted(before.keys() & after.keys()):
-                if before[key] != after[key]:
-                    _refuse(folder, f"{name} of {key}", before[key], after[key])
+        for what, before, after in unlike(run.conditions, new):
+            _refuse(folder, what, before, after)
 
 
 def _refuse(folder: Path, what: str, old: str, new: str) -> None:

@@ -71,7 +71,7 @@ def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = 
     return found
 
 
-def _weights(ns: Sequence[int]) -> Array:
+def trapezoids(ns: Sequence[int]) -> Array:
     """Trapezoids over ln n, summing to 1."""
     if len(ns) == 1:
         return np.ones(1)
@@ -89,7 +89,7 @@ class _Mean:
         self.rows: list[UtilityPoint] = [arm.points[place] for place in columns]
         self.cap = solution.last * (FAR if solution.models else 1.0)
         self.points = [solution.rows[place].n for place in columns]
-        counts, weights = np.array(ns, dtype=float), _weights(ns)
+        counts, weights = np.array(ns, dtype=float), trapezoids(ns)
 
         def mean(n1: Array) -> Array:
             return np.asarray(np.log(np.clip(n1, first, self.cap) / counts) @ weights)

@@ -21,6 +21,7 @@ from labeleff.asked import Cost, check_targets
 from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
+from labeleff.gate import Gate
 from labeleff.goal_checks import check_metrics, check_protocols
 
 
@@ -111,6 +112,8 @@ class Study(Frozen):
     """Accuracies in 0..1: the report says how many labels every arm needs for them."""
     cost: Cost | None = None
     """Price of a label: the report says what is saved."""
+    gate: Gate | None = None
+    """What `labeleff compare` holds against a run of this study."""
     metrics: dict[str, str] = Field(default_factory=dict)
     """By task name: the recorded metric to report on, where it isn't the task's first."""
 
@@ -120,7 +123,8 @@ class Study(Frozen):
         """Fill the blocks of `stories` from this study's keys."""
         if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
             return table
-        shared = {key: value for key, value in table.items() if key not in {"stories", "title", "baseline", "metrics"}}
+        own = {"stories", "title", "baseline", "metrics", "gate"}
+        shared = {key: value for key, value in table.items() if key not in own}
         blocks = {}
         for name, block in table["stories"].items():
             if not isinstance(block, Mapping):

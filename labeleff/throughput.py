@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeleff.arms import told_apart
+from labeleff.likeness import precision_of
 from labeleff.measured import Place
-from labeleff.record import PretrainingRecord, Record, RunEntry, Training
+from labeleff.record import PretrainingRecord, Record, Training
 from labeleff.results import Results, place_of
 from labeleff.tables import Row, columns, frame
 
@@ -71,7 +72,7 @@ def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecor
         "windows": len(speeds),
         "warm_up": f"first window left out in {dropped} of {len(done)} trainings",
         "device": _listed(run.conditions.device for run in entries),
-        "precision": _listed(_precision(run, place) for run in entries),
+        "precision": _listed(precision_of(run.conditions, place.encoder or "") for run in entries),
         "layout": _listed(training.layout for _, training in done),
         "threads": _listed(training.threads for _, training in done),
         "batch": _listed(training.batch for _, training in done),
@@ -80,12 +81,6 @@ def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecor
         "seconds": sum(training.seconds for _, training in done),
         "peak_memory_bytes": max(peaks, default=None),
     }
-
-
-def _precision(run: RunEntry, place: Place) -> str:
-    """What `auto` stood for with this encoder, looked up by its label or bare name."""
-    known, encoder = run.conditions.precision, place.encoder or ""
-    return known.get(encoder, known.get(encoder.partition("(")[0], "unknown"))
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -11,7 +11,9 @@ import pytest
 import toy_study
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", "smoke"], ["list"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["compare", "--help"], ["plan", "smoke"], ["list"], ["--version"]]
+)
 def test_what_only_reads_never_imports_torch(arguments, tmp_path):
     code = (
         f"import sys; sys.argv = ['labeleff', *{arguments!r}]\n"

@@ -10,7 +10,10 @@ LAYERS = [
     {"text", "vectors"},
     {"cell", "seeding", "places", "files", "collection", "metrics"},
     {"record", "complaint"},
-    {"asked"},
+    {"asked", "likeness", "quantities"},
+    {"patterns", "origin"},
+    {"rules"},
+    {"gate"},
     {"ladder", "stats", "rungs", "interpolation", "shapes", "families", "saturating", "bayes", "catalogue"},
     {"noise", "arms"},
     {"inversion"},
@@ -24,7 +27,7 @@ LAYERS = [
     {"measured"},
     {"comparison", "targets", "formulas"},
     {"findings", "markdown"},
-    {"tables", "figures", "curve_evidence", "verdict", "explanation", "resolution"},
+    {"amounts", "tables", "figures", "change_points", "curve_evidence", "verdict", "explanation", "resolution"},
     {"evidence"},
     {"utility_figure", "sections", "selfstudy_table"},
     {"outputs"},
@@ -34,8 +37,12 @@ LAYERS = [
     {"goal_checks"},
     {"study"},
     {"results", "jobs", "estimate", "planning", "wishes"},
-    {"throughput", "shortcomings", "other_metrics"},
-    {"answers", "report2021"},
+    {"throughput", "shortcomings", "other_metrics", "matching", "change", "holm", "history"},
+    {"answers", "report2021", "score_changes", "verdicts", "paired_speeds"},
+    {"utility_changes", "speed_changes", "passed_changes", "rulings"},
+    {"regression", "headlines", "timings", "history_report"},
+    {"regression_report", "regression_files", "history_figure", "noise_floor"},
+    {"noise_report"},
     {"answers_report"},
     {"report"},
     {"goal", "counter", "colour"},
@@ -56,6 +63,7 @@ LAYERS = [
     {"progress", "launch"},
     {"ask", "showing"},
     {"asking"},
+    {"tracking"},
     {"cli"},
     {"__init__", "__main__"},
 ]
@@ -109,7 +117,7 @@ def test_the_first_rows_are_free_of_torch():
     wrong = [
         path.name
         for path, module in files()
-        if rank(module) < TORCH_FREE or module == "cli"
+        if rank(module) < TORCH_FREE or module in {"cli", "tracking"}
         for name, _ in imports(path)
         if name.split(".")[0] in {"torch", "torchvision", "safetensors"}
     ]
