@@ -25,7 +25,7 @@ def test_its_rules_are_about_the_study():
     assert rules
     for rule in rules:
         if rule.pattern is not None:
-            assert rule.pattern.arm in [arm.name for arm in study.arms]
+            assert rule.pattern.arm in study.arm_names
             assert rule.pattern.n is None or rule.pattern.n in study.rungs
 
 
