@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,6 @@ from labeleff.pipeline import Batch
 from labeleff.record import Training
 from labeleff.rewrite import rewrite
 from labeleff.seeding import stream_seed
-from labeleff.stories import Resident
 from labeleff.timing import Stopwatch
 
 CHUNK = 64
@@ -40,6 +40,16 @@ Progress = Callable[[int, int, float, float], None]
 
 class DivergedError(LabeleffError):
     """The loss stopped being a number."""
+
+
+class Resident(Protocol):
+    """Examples on the device, drawn in batches: images, stories, or views of images."""
+
+    count: int
+
+    def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
+        """The examples at positions `samples` (B,) as they are in their `epochs` (B,)."""
+        ...
 
 
 @dataclass
