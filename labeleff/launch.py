@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from labeleff import ladder
+from labeleff import catalogue, ladder
 from labeleff.cell import Cell
 from labeleff.conditions import check_conditions, conditions
 from labeleff.data import load_task
@@ -72,14 +72,15 @@ def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
 
 
 def _check_encoders(study: Study, bench: Bench) -> None:
-    """Every encoder takes the examples of every task; raises StudyError naming the pair."""
+    """Every encoder takes the examples of every task, plain and split; raises StudyError naming the pair."""
     for block in study.blocks:
-        for spec, encoder in itertools.product(block.tasks, block.encoders):
+        kinds = {catalogue.lookup("pretext", arm.pretext.name).split for arm in block.arms}
+        for spec, encoder, split in itertools.product(block.tasks, block.encoders, sorted(kinds)):
             task = bench.load(spec).task
             side = int(task.train.inputs.shape[1])
             example = torch.zeros(1, 3, side, side) if task.text is None else task.train.inputs[:1].to(torch.int64)
             what = f"{side}-pixel images" if task.text is None else f"the stories of {spec.label}"
-            network = build_encoder(encoder, 0, task.text)
+            network = build_encoder(encoder, 0, task.text, split=split)
             try:
                 with torch.inference_mode():
                     (LastMap(network) if task.goal.dense else network).eval()(example)

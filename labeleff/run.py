@@ -141,7 +141,7 @@ class Bench:
             assert pretraining.budget is not None
             compute = self.compute(pretraining)
             loaded = self.load(pretraining.task)
-            encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), loaded.task.text)
+            encoder = self._new_encoder(pretraining)
             if loaded.normalisation is None:
                 raise PluginError(f"pretext {pretraining.pretext.label} works on images, not on stories")
             data = Unlabelled(loaded.task.train.images, loaded.normalisation)
@@ -178,10 +178,14 @@ class Bench:
         self.cache.save(key, encoder, record)
         return record
 
+    def _new_encoder(self, pretraining: Pretraining) -> Encoder:
+        """An untrained encoder; the pretext says whether it is a pair."""
+        text, split = self.load(pretraining.task).task.text, catalogue.lookup("pretext", pretraining.pretext.name).split
+        return build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text, split=split)
+
     def _encoder(self, pretraining: Pretraining) -> Encoder:
         """A fresh copy of the encoder that a cell starts from."""
-        text = self.load(pretraining.task).task.text
-        encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text)
+        encoder = self._new_encoder(pretraining)
         if pretraining.budget is not None:
             self.cache.load(self.cache_key(pretraining), encoder)
         return encoder

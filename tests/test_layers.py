@@ -43,7 +43,7 @@ LAYERS = [
     {"tensors"},
     {"labels", "holdout", "scenes"},
     {"device", "timing", "rewrite", "pipeline", "cache"},
-    {"stories"},
+    {"stories", "lab"},
     {"labelled"},
     {"train", "data", "encoders"},
     {"heads"},
