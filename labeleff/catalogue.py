@@ -227,6 +227,35 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.pretext.rotation:pretrain",
             options={"holdout": 0.02},
         ),
+        Plugin(
+            "vae",
+            "variational autoencoder: make the image again from a noisy code",
+            "labeleff.pretext.vae:pretrain",
+            options={"beta": 1.0, "rule": "image", "space": "rgb", "width": 0.25, "holdout": 0.02},
+            choices={"rule": ("image", "reference"), "space": ("rgb", "lab")},
+        ),
+        Plugin(
+            "cmc",
+            "tell which lightness and which colour are of one image; the encoder is a pair, one for each",
+            "labeleff.pretext.cmc:pretrain",
+            options={
+                "temperature": 0.1,
+                "head": "linear",
+                "negatives": "batch",
+                "k": 4096,
+                "momentum": 0.4,
+                "holdout": 0.02,
+            },
+            choices={"head": ("linear", "none"), "negatives": ("batch", "memory")},
+            split=True,
+        ),
+        Plugin(
+            "amdim",
+            "tell which features and local vectors of two augmentations are of one image",
+            "labeleff.pretext.amdim:pretrain",
+            options={"clip": 30.0, "holdout": 0.02},
+            augmented=True,
+        ),
     ),
     "protocol": (
         Plugin(
