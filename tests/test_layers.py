@@ -31,7 +31,7 @@ LAYERS = [
     {"runs_options"},
     {"runs_measured"},
     {"runs_report"},
-    {"goal_checks"},
+    {"goal_checks", "presets", "pretext_checks"},
     {"study"},
     {"results", "jobs", "estimate", "planning", "wishes"},
     {"throughput", "shortcomings"},
