@@ -56,6 +56,19 @@ def targets(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(found)
 
 
+def metrics(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Tasks and metrics from options `--metric TASK=NAME`."""
+    found: dict[str, str] = {}
+    for value in values:
+        task, equals, name = value.partition("=")
+        if not (equals and task and name):
+            raise OptionError(f"--metric: found {value!r}, expected TASK=NAME, e.g. shapes/segment=mean_iou")
+        if task in found:
+            raise OptionError(f"--metric: found {task} twice, expected one metric a task")
+        found[task] = name
+    return tuple(found.items())
+
+
 def cost(per_label: float | None, unit: str | None) -> Cost | None:
     """The price from options `--cost-per-label` and `--cost-unit`."""
     if per_label is None:

@@ -125,7 +125,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin(
             "shapes/segment",
-            "rendered scenes of four objects: the class that a pixel shows, on a 16x16 grid",
+            "rendered scenes of four objects: the class that a pixel shows, one in 8x8",
             "labeleff.data.shapes:segment",
             options=_SEVERAL,
             choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
@@ -133,7 +133,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
         ),
         Plugin(
             "shapes/depth",
-            "the same scenes: how far away a pixel is, on a 16x16 grid",
+            "the same scenes: how far away a pixel is, one in 8x8",
             "labeleff.data.shapes:depth",
             options=_SEVERAL,
             choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},

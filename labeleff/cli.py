@@ -176,6 +176,10 @@ def report(
     target: TargetOption = None,
     cost_per_label: CostOption = None,
     cost_unit: UnitOption = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK=NAME", help="Report on another recorded metric of a task; may be repeated."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: DIR itself).")] = None,
 ) -> None:
     """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte; options replace what the study says."""
@@ -184,7 +188,8 @@ def report(
     from labeleff.wishes import Wishes
 
     cost = asked.cost(cost_per_label, cost_unit)
-    _say(build(folder, Wishes(baseline, method, level, asked.targets(target or []), cost, out)))
+    targets, metrics = asked.targets(target or []), asked.metrics(metric or [])
+    _say(build(folder, Wishes(baseline, method, level, targets, cost, out, metrics)))
 
 
 @app.command()

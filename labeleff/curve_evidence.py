@@ -35,7 +35,7 @@ def _falls(measured: Measured, place: Place) -> Iterator[str]:
     if base is not None:
         yield (
             f"**Non-monotone baseline**: it falls {_fall(measured, place, measured.baseline, base)}; label counts "
-            "between these accuracies are ill-defined."
+            f"between these {measured.settings[place].told.plural} are ill-defined."
         )
     if found:
         texts = listed(f"{arm} falls {_fall(measured, place, arm, item)}" for arm, item in found.items())
@@ -98,10 +98,10 @@ def _span(rows: Sequence[tuple[int, float, float]]) -> str:
 def _test_set(measured: Measured, place: Place) -> Iterator[str]:
     """Rungs where the sampling of the test set counts for more than runs do."""
     setting = measured.settings[place]
-    if setting.test_count is None:
+    if setting.sampled is None:
         return
     rows = [
-        (math.sqrt(item.mean * (1 - item.mean) / setting.test_count), item.standard_error, arm, item.n)
+        (math.sqrt(item.mean * (1 - item.mean) / setting.sampled), item.standard_error, arm, item.n)
         for arm in measured.arms
         for item in measured.intervals.get((place, arm), [])
         if item.standard_error and 0 < item.mean < 1
@@ -110,8 +110,8 @@ def _test_set(measured: Measured, place: Place) -> Iterator[str]:
     if over:
         sampling, runs, arm, n = max(over, key=lambda row: row[0] / row[1])
         yield (
-            f"**Test set**: at {len(over)} of {len(rows)} means the sampling of {setting.test_count:,} test "
+            f"**Test set**: at {len(over)} of {len(rows)} means the sampling of {setting.sampled:,} test "
             f"{setting.unit} has a larger standard error than the runs, most for {arm} at {n:,} labels "
-            f"({100 * sampling:.2f} points against {100 * runs:.2f}). All arms share it: it bears on accuracies, less "
-            "on differences, and no number of runs reduces it."
+            f"({100 * sampling:.2f} points against {100 * runs:.2f}). All arms share it: it bears on "
+            f"{setting.told.plural}, less on differences, and no number of runs reduces it."
         )

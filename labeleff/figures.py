@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
 MARKERS = "sD^vP*Xh"
+OTHERS = ("utility", "pretexts")
+"""What names of figures begin with that don't show a metric."""
 
 
 def blank(width: float = 7.0, height: float = 4.2) -> Figure:
@@ -105,7 +107,7 @@ def legend(axes: Axes, columns: int) -> None:
 
 
 def accuracy(measured: Measured, place: Place) -> Figure:
-    """Accuracy in % against labels: every run as a dot, means as lines, intervals of the means as bands."""
+    """The place's metric in % against labels: every run as a dot, means as lines, intervals of the means as bands."""
     figure, columns = beside_legend(len(measured.arms))
     axes = figure.add_subplot()
     for arm, style in styles(measured).items():

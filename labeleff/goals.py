@@ -180,7 +180,8 @@ class Depth(Dense):
         kept = self.counted(target)
         error = scores[:, 0][kept].double() - target[kept].double() * UNIT
         within = [self._within(scores, target, factor).sum() for factor in (1.25, 1.1)]
-        return torch.stack([kept.sum(), *within, error.square().sum(), error.abs().sum()])
+        sums = (kept.sum(), *within, error.square().sum(), error.abs().sum())
+        return torch.stack([one.double() for one in sums])
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
         """Shares of counted pixels within a factor, and errors in scene units."""

@@ -41,6 +41,6 @@ class LabelledExamples:
             assert batch.targets is not None
             return batch.targets
         labels = self._labels[batch.samples]
-        return (
-            labels if self._mirrored is None else torch.where(batch.flips == 1, self._mirrored[batch.samples], labels)
-        )
+        if self._mirrored is None or batch.flips is None:
+            return labels
+        return torch.where(batch.flips.bool(), self._mirrored[batch.samples], labels)

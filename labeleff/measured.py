@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from labeleff.asked import Cost
 from labeleff.differences import Differences, compare
 from labeleff.intervals import MeanInterval, mean_intervals
+from labeleff.metrics import SCORE, Metric, metric
 from labeleff.noise import BASELINE, NoisyMeans, of_runs
 from labeleff.stats import Runs
 
@@ -36,6 +37,7 @@ class Setting:
     rungs: tuple[int, ...]
     """Label counts in rising order."""
     metric: str = "accuracy"
+    """As records have it."""
     chance: float | None = None
     """Chance level in 0..1."""
     test_count: int | None = None
@@ -46,9 +48,25 @@ class Setting:
     """The split that they are of."""
 
     @property
+    def told(self) -> Metric:
+        """What is known of the metric."""
+        return metric(self.metric)
+
+    @property
+    def sampled(self) -> int | None:
+        """Number of independent test examples that the accuracies are shares of; None for metrics of pixels."""
+        return self.test_count if self.told.of_examples else None
+
+    @property
     def quantity(self) -> str:
         """What an axis or a heading says: `accuracy on the test split (%)`."""
-        return f"{self.metric}{f' on the {self.split} split' if self.split else ''} (%)"
+        return f"{self.told.words}{f' on the {self.split} split' if self.split else ''} (%)"
+
+
+def common(settings: Sequence[Setting]) -> Metric:
+    """The metric of these settings, or what stands for several."""
+    names = {setting.metric for setting in settings}
+    return metric(names.pop()) if len(names) == 1 else SCORE
 
 
 @dataclass(frozen=True)
@@ -102,6 +120,11 @@ class Measured:
     def arms_at(self, place: Place) -> list[str]:
         """Arms to report on at a place."""
         return [arm for arm in self.arms if self.asked(place, arm)]
+
+    @property
+    def told(self) -> Metric:
+        """The metric of all places, or what stands for several."""
+        return common(list(self.settings.values()))
 
     @property
     def size(self) -> int:

@@ -54,13 +54,19 @@ def slugs(measured: Measured) -> dict[Place, str]:
     return found
 
 
+def _prefix(metric: str) -> str:
+    """What the name of a metric's figure begins with: no dash in it, and no other figure's."""
+    name = plain(metric).strip("-").replace("-", "_")
+    return name if name and name not in figures.OTHERS else "metric"
+
+
 def draw(findings: Findings) -> Drawn:
-    """Accuracy and utility of every place, as far as there is something to draw."""
+    """The metric and utility of every place, as far as there is something to draw."""
     measured = findings.measured
     drawn: Drawn = {place: {} for place in measured.places}
     for place, slug in slugs(measured).items():
         if any(measured.at(place, arm) for arm in measured.arms):
-            drawn[place][f"accuracy-{slug}"] = figures.accuracy(measured, place)
+            drawn[place][f"{_prefix(measured.settings[place].metric)}-{slug}"] = figures.accuracy(measured, place)
         here = findings.at(place)
         if here:
             drawn[place][f"utility-{slug}"] = utility_figure.utility(measured, here)

@@ -53,15 +53,15 @@ class Batch:
 
     For stories, `images` are the word numbers, int64 (B, sentences + 1, length).
     `turns` (B,) counts quarter turns (counter-clockwise, 0..3), all 0 unless the resident images rotate; `flips` (B,)
-    is 1 for a mirrored image. `targets` are the labels (B, grid, grid) that go with the images as they are here, in the
-    type of their maps; None without maps. `epochs` (B,) are those of the samples, for random choices that a loss makes;
-    None where no loss makes any.
+    is 1 for a mirrored image, None where nothing can be mirrored. `targets` are the labels (B, grid, grid) that go with
+    the images as they are here, in the type of their maps; None without maps. `epochs` (B,) are those of the samples,
+    for random choices that a loss makes; None where no loss makes any.
     """
 
     images: Tensor
     samples: Tensor
     turns: Tensor
-    flips: Tensor
+    flips: Tensor | None = None
     targets: Tensor | None = None
     epochs: Tensor | None = None
 

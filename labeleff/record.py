@@ -84,7 +84,8 @@ class Training(Frozen):
     seconds: float
     windows: list[Window]
     history: list[dict[str, float]] = Field(default_factory=list)
-    """Learning curve: one entry an epoch (or window) with `step`, `epoch`, `loss`, `accuracy`, ..."""
+    """Learning curve: one entry an epoch (or window) with `step`, `epoch`, `loss`, `accuracy` (of pixels, where they
+    have labels), ..."""
     layout: str = "contiguous"
     threads: int = 1
 

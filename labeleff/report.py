@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from labeleff import answers_report, figures, outputs, sections, shortcomings, tables
+from labeleff import answers_report, catalogue, figures, other_metrics, outputs, sections, shortcomings, tables
 from labeleff.answers_report import Told
 from labeleff.cell import Budget
 from labeleff.collection import without_collection
@@ -15,6 +15,7 @@ from labeleff.explanation import explain
 from labeleff.findings import Findings, find
 from labeleff.markdown import percent, table
 from labeleff.measured import Place
+from labeleff.metrics import DENSE
 from labeleff.outputs import REPORT
 from labeleff.results import Results, load
 from labeleff.study import Study
@@ -42,6 +43,7 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
     files = outputs.csvs(findings)
     files["throughput.csv"] = tables.to_csv(throughput(results))
+    files |= other_metrics.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
     document = [*_document(results, findings, names, told), *_reproduce(results, wishes)]
@@ -72,6 +74,7 @@ def _document(results: Results, findings: Findings, names: dict[Place, list[str]
     yield from sections.weak_points([*flags, *told.weak])
     for place in results.ladders:
         yield from sections.section(findings, place, names[place])
+        yield from other_metrics.section(results, place)
         yield from _pretexts(results, place)
     yield from told.paragraphs
     yield from _throughput(results)
@@ -163,7 +166,14 @@ def _failures(results: Results) -> Iterator[str]:
 def _fairness(study: Study) -> Iterator[str]:
     yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
     yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
-    subset = {"stratified": "balanced over the classes", "random": "at random", "prefix": "the first n images"}
+    dense = [catalogue.lookup("task", task.name).goal in DENSE for task in study.tasks]
+    balanced = "balanced over the classes"
+    if any(dense):
+        yield "Where every pixel has a label, one of the n labels is the whole map of an image."
+        balanced = "at random" if all(dense) else f"{balanced} (at random where every pixel has a label)"
+    if any(catalogue.images_of(task) != task for task in study.tasks):
+        yield "Tasks with the same training images take the same pretrained encoders."
+    subset = {"stratified": balanced, "random": "at random", "prefix": "the first n images"}
     yield (
         f"Labels are drawn {subset[study.subset]} and nested: the same draw gives every arm the same labels, and a "
         "larger rung contains the smaller ones."

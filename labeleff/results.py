@@ -66,7 +66,7 @@ class Results:
     @staticmethod
     def about(place: Place) -> str:
         """What the place's task consists of: `images` or `stories`."""
-        return catalogue.lookup("task", str(place.task).partition("(")[0]).examples
+        return catalogue.lookup("task", _bare(place.task)).examples
 
     def title(self, place: Place) -> str:
         """The place by bare names where they are unambiguous in the study."""
@@ -79,12 +79,15 @@ class Results:
         return [arm.name for arm in self.study.arms]
 
     def metric(self, task: str | None) -> str:
-        """Name of the task's metric in its records."""
+        """Name of the task's metric to report on, in its records."""
+        return self.study.metrics.get(_bare(task), self._headline(task))
+
+    def _headline(self, task: str | None) -> str:
         return str(self.fact(task, "metric") or "accuracy")
 
     def chance(self, task: str | None) -> float | None:
-        """Chance level of the task in 0..1; None where no run entry tells it."""
-        value = self.fact(task, "chance")
+        """Chance level of the task's metric in 0..1; None where no run entry tells it."""
+        value = self.fact(task, "chance") if self.metric(task) == self._headline(task) else None
         return float(value) if isinstance(value, int | float) else None
 
     def fact(self, task: str | None, name: str) -> object:
@@ -92,7 +95,7 @@ class Results:
         return next((run.tasks[task].get(name) for run in reversed(self.runs) if task in run.tasks), None)
 
     def value(self, record: Record) -> float | None:
-        """The cell's accuracy in 0..1; None where it failed or has none."""
+        """The cell's value of its task's metric, in 0..1; None where it failed or has none."""
         return record.metrics.get(self.metric(record.cell.task.label)) if record.status == "ok" else None
 
     def at(self, place: Place, arm: str) -> list[Record]:
@@ -148,6 +151,11 @@ class Results:
         )
 
 
+def _bare(task: str | None) -> str:
+    """A task's name without its options."""
+    return str(task).partition("(")[0]
+
+
 def _design(study: Study) -> str:
     sizes = [(len(study.runs), "run"), (study.draws, "draw"), (study.seeds, "seed")]
     runs, draws, seeds = (f"{size} {what}{'s' if size != 1 else ''}" for size, what in sizes)
@@ -185,7 +193,7 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         )
     newest = records.runs[-1]
     source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
-    study = parse_study({**newest.study, **(changes or {})}, source)
+    study = parse_study(_changed(newest.study, changes or {}), source)
     cells, expected = _study_cells(study, records)
     starts: dict[str, set[Place]] = {}
     for cell in study.pretrained_cells():
@@ -205,6 +213,15 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
         starts=starts,
     )
+
+
+def _changed(study: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The study's table with some keys replaced, and those of inner tables one by one."""
+    whole = dict(study)
+    for key, value in changes.items():
+        inner = whole.get(key)
+        whole[key] = {**inner, **value} if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return whole
 
 
 def _order(item: PretrainingRecord) -> tuple[str, int]:

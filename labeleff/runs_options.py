@@ -11,6 +11,7 @@ from labeleff.asked import Cost, check_folder
 from labeleff.curve import BAYES, methods
 from labeleff.delimited import DELIMITERS
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
+from labeleff.metrics import metric
 from labeleff.runs_rows import column_names
 from labeleff.runs_table import Scale
 
@@ -56,6 +57,11 @@ class Options:
             raise OptionError(f"--chance: found {self.chance:g}, expected an accuracy from 0 to under 1, e.g. 0.1")
         if self.test_count is not None and self.test_count < 1:
             raise OptionError(f"--test-count: found {self.test_count}, expected a number of examples from 1")
+        if not metric(self.metric).share:
+            raise OptionError(
+                f"--metric-name: {self.metric} is the better the smaller, expected a metric in 0..1 of which more is "
+                "better"
+            )
         if self.method not in methods():
             raise UnknownNameError("--method", self.method, methods())
         for option, text in (("--title", self.title), ("--metric-name", self.metric)):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from labeleff.comparison import Comparison, ranked
 from labeleff.curve import extrapolates
+from labeleff.figures import OTHERS
 from labeleff.findings import Findings
 from labeleff.markdown import amount, bold, break_even, count, money, percent, portion, ratio, table
 from labeleff.mean_ratio import MeanRatio
@@ -50,11 +51,12 @@ def section(findings: Findings, place: Place, figures: Sequence[str]) -> Iterato
         yield _utilities(measured, place, here)
         yield from _ranking(measured, here)
         yield from _saved(measured, place, here)
-    yield from _targets(measured, [item for item in findings.labels if item.place == place])
+    yield from _targets(measured, place, [item for item in findings.labels if item.place == place])
     yield from enough(measured, place)
     alternative = title.replace("[", "\\[").replace("]", "\\]")
     for name in figures:
         what = name.partition("-")[0]
+        what = what if what in OTHERS else measured.settings[place].told.words
         yield f"![{what} at {alternative}](figures/{name}.png)"
 
 
@@ -155,16 +157,17 @@ def _saved(measured: Measured, place: Place, comparisons: Sequence[Comparison]) 
     ]
     yield table(["arm", *(f"n = {n:,}" for n in rungs)], rows)
     yield (
-        f"(n1 - n) labels at {cost.text}: what {measured.baseline} would cost more than the arm for the same accuracy, "
-        "under 0 what it would cost less. What pretraining costs isn't counted."
+        f"(n1 - n) labels at {cost.text}: what {measured.baseline} would cost more than the arm for the same "
+        f"{measured.settings[place].told.words}, under 0 what it would cost less. What pretraining costs isn't counted."
     )
 
 
-def _targets(measured: Measured, labels: Sequence[Needed]) -> Iterator[str]:
+def _targets(measured: Measured, place: Place, labels: Sequence[Needed]) -> Iterator[str]:
     """Labels that the arms need for the accuracies asked for."""
     if not labels:
         return
-    yield "### Labels needed for an accuracy"
+    told = measured.settings[place].told
+    yield f"### Labels needed for {told.one}"
     header = ["arm"]
     for target in measured.targets:
         header += [f"for {100 * target:g} %", "share"]
@@ -178,7 +181,7 @@ def _targets(measured: Measured, labels: Sequence[Needed]) -> Iterator[str]:
     yield table(header, rows)
     yield (
         f"Every arm's own curve, by the method {measured.method}; the share is of the labels that {measured.baseline} "
-        "needs for the same accuracy, a bound where one of the two is."
+        f"needs for the same {told.words}, a bound where one of the two is."
     )
     short = {item.arm: item.reason for item in labels if item.reason is not None}
     if short:

@@ -39,7 +39,7 @@ class ResidentStories:
             which = torch.arange(tokens[0].numel(), device=tokens.device) + tokens[0].numel() * view
             draws = uniform(hash32(self._seed, epochs[:, None], samples[:, None], which)).view_as(tokens)
             tokens = torch.where((draws < self._words) & (tokens != PAD), UNKNOWN, tokens)
-        return Batch(tokens, samples, torch.zeros_like(samples), torch.zeros_like(samples))
+        return Batch(tokens, samples, torch.zeros_like(samples))
 
     def plain_batches(self, size: int) -> Iterator[Batch]:
         """All stories once, in order, in blocks of `size`, as they are in epoch 0."""

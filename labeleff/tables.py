@@ -38,17 +38,18 @@ SUMMARY = columns(
     "test_high baseline difference difference_low difference_high difference_p difference_pairs"
 )
 """`low`, `high`: interval of the mean over draws and seeds; `test_low`, `test_high`: the test set's sampling
-error; `difference`: from the baseline, in pairs where draws are shared (0 pairs: unpaired), with its p value;
-`missing`: runs that were wanted and aren't there yet."""
+error, where the metric is a share of its examples; `difference`: from the baseline, in pairs where draws are shared
+(0 pairs: unpaired), with its p value; `missing`: runs that were wanted and aren't there yet."""
 UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
     "n1_low n1_high p_above p_below p_never factor saved saved_low saved_high saved_at_least saved_at_most "
     "saved_unit flags"
 )
-"""`utility` is measured for the kind "inside" and a model's for "extrapolated", then `factor` times the last rung; what
-was measured outside the ladder stands in `utility_at_least` or `utility_at_most`; `p_never`: share of the model's
-curves that never reach the accuracy; `saved`: n1 - n labels at the price of one, empty without a price."""
+"""`accuracy`: by the metric that `summary.csv` names; `utility` is measured for the kind "inside" and a model's for
+"extrapolated", then `factor` times the last rung; what was measured outside the ladder stands in `utility_at_least` or
+`utility_at_most`; `p_never`: share of the model's curves that never reach the accuracy; `saved`: n1 - n labels at the
+price of one, empty without a price."""
 
 TARGETS = columns(
     "task encoder arm target rungs kind n n_at_least n_at_most n_low n_high p_never factor baseline share "
@@ -95,7 +96,8 @@ def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
         values = list(runs.get(n, {}).values())
         interval, difference = intervals.get(n), differences.get(n)
         failed, count = failures.get(n, 0), setting.test_count if values else None
-        test = wilson(interval.mean, count, level=level) if interval and count else (None, None)
+        sampled = interval and count and setting.sampled
+        test = wilson(interval.mean, count, level=level) if interval and count and sampled else (None, None)
         yield {
             "task": place.task,
             "encoder": place.encoder,

@@ -32,7 +32,9 @@ MIN_WINDOW = 20
 MAX_WINDOWS = 100
 
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
-"""(model, batch) to (mean loss, number right), both scalars; the loss is differentiated."""
+"""(model, batch) to (mean loss, number right), both scalars; the loss is differentiated.
+
+Where every pixel has a label, the number right is the share of pixels told right, times the batch's size."""
 
 Progress = Callable[[int, int, float, float], None]
 """Called with (steps done, steps in all, mean loss, examples/s) at the end of every window."""

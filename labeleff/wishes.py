@@ -21,6 +21,8 @@ class Wishes:
     """Accuracies in 0..1."""
     cost: Cost | None = None
     out: Path | None = None
+    metrics: tuple[tuple[str, str], ...] = ()
+    """Names of tasks with the metric to report on."""
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -31,6 +33,7 @@ class Wishes:
             "level": self.level,
             "targets": list(self.targets) or None,
             "cost": self.cost and self.cost.model_dump(),
+            "metrics": dict(self.metrics) or None,
         }
         return {key: value for key, value in found.items() if value is not None}
 
@@ -44,6 +47,8 @@ class Wishes:
             words += ["--target", repr(target)]
         if self.cost is not None:
             words += ["--cost-per-label", repr(self.cost.per_label), "--cost-unit", self.cost.unit]
+        for task, metric in self.metrics:
+            words += ["--metric", f"{task}={metric}"]
         return shlex.join([*words, *(["--out", str(self.out)] if self.out else [])])
 
     def beside(self, records: Path) -> Wishes:

@@ -8,7 +8,7 @@ import factories
 import pytest
 
 from labeleff import asked
-from labeleff.errors import LabeleffError
+from labeleff.errors import LabeleffError, OptionError
 from labeleff.wishes import Wishes
 
 
@@ -87,3 +87,14 @@ def test_wishes_are_keys_of_the_study_and_options() -> None:
     )
     assert wishes.text == options
     assert (Wishes().changes, Wishes().text) == ({}, "")
+
+
+def test_metrics_are_given_by_task() -> None:
+    assert asked.metrics(["shapes/segment=mean_iou", "a=b"]) == (("shapes/segment", "mean_iou"), ("a", "b"))
+    for wrong, message in (
+        (["mean_iou"], "--metric: found 'mean_iou', expected TASK=NAME"),
+        (["a="], "--metric: found 'a=', expected TASK=NAME"),
+        (["a=b", "a=c"], "--metric: found a twice"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            asked.metrics(wrong)

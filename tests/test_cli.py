@@ -90,6 +90,7 @@ def test_failed_cells_exit_1_and_are_listed(command, tmp_path):
         (["report", "DAMAGED"], "records.jsonl, line 1: not a record"),
         (["report", "EMPTY", "--target", "140"], "--target: found 140, expected an accuracy in 0..1"),
         (["report", "EMPTY", "--cost-unit", "h"], "--cost-unit: found no --cost-per-label"),
+        (["report", "EMPTY", "--metric", "mean_iou"], "--metric: found 'mean_iou', expected TASK=NAME"),
         (["report", "EMPTY", "--out", "FILE"], "--out: FILE is a file, expected a folder"),
         (["report", "EMPTY", "--level", "high"], "--level"),
         (["run", "smoke", "--out", "DAMAGED"], "records.jsonl, line 1: not a record"),

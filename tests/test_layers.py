@@ -34,7 +34,7 @@ LAYERS = [
     {"goal_checks", "presets", "pretext_checks"},
     {"study"},
     {"results", "jobs", "estimate", "planning", "wishes"},
-    {"throughput", "shortcomings"},
+    {"throughput", "shortcomings", "other_metrics"},
     {"answers", "report2021"},
     {"answers_report"},
     {"report"},

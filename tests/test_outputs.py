@@ -37,6 +37,15 @@ def test_every_place_has_a_short_plain_name_of_its_own() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("metric", "prefix"),
+    [("accuracy", "accuracy"), ("within_1.25", "within_1_25"), ("top-1", "top_1"), ("utility", "metric"), ("ö/", "o")],
+)
+def test_a_figure_is_named_after_its_metric(metric: str, prefix: str) -> None:
+    assert outputs._prefix(metric) == prefix
+    assert outputs._prefix("точность") == "metric"
+
+
 def test_without_runs_nothing_is_drawn() -> None:
     assert outputs.draw(find(measured(["t"]))) == {Place("0"): {}}
 

@@ -55,21 +55,31 @@ def works_on(kind, examples):
 
 
 @pytest.mark.parametrize("name", [n for n in works_on("task", "images") if not n.startswith("cifar10/")])
-def test_every_task_is_what_it_says(name, folder_of_images):
+def test_every_task_is_what_it_says(name, folder_of_images, tmp_path):
     given = {
         "toy/classify": {"train": 40, "test": 20},
         "folder/classify": {"path": str(folder_of_images), "size": 16},
-    }[name]
-    loaded = load_task(catalogue.complete("task", name, given), Source(None, offline=True))
+    }.get(name, {"train": 50, "test": 50, "size": 32})
+    loaded = load_task(catalogue.complete("task", name, given), Source(tmp_path, offline=True))
+    plugin = catalogue.lookup("task", name)
+    assert loaded.goal.name == plugin.goal
     for part in (loaded.train, loaded.test):
         assert part.images.dtype == torch.uint8
         assert part.images.ndim == 4
         assert part.images.shape[1] == part.images.shape[2]
         assert part.images.shape[3] == 3
-        assert part.labels.dtype == torch.int64
-        assert set(part.labels.tolist()) == set(range(len(loaded.classes)))
+        if loaded.goal.dense:
+            assert part.labels.dtype == loaded.goal.kind
+            assert part.labels.shape == part.images.shape[:3]
+            assert loaded.goal.maps(part.labels).used.shape[1:] == (loaded.goal.grid, loaded.goal.grid)
+        else:
+            assert part.labels.dtype == torch.int64
+            assert set(part.labels.tolist()) == set(range(len(loaded.classes)))
     assert 0 < loaded.chance <= 1
     assert len(loaded.fingerprint) == 64
+    if plugin.images_of:
+        other = load_task(catalogue.complete("task", plugin.images_of, given), Source(tmp_path, offline=True))
+        assert torch.equal(loaded.train.images, other.train.images)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -127,6 +137,10 @@ def test_every_encoder_gives_features_and_gradients(name):
     assert features.shape == (4, encoder.dim)
     features.square().mean().backward()
     assert all(p.grad is not None for p in encoder.parameters())
+    maps = encoder.eval().maps(torch.randn(4, 3, 32, 32))
+    assert tuple(maps) == encoder.stages
+    assert [m.shape[2] for m in maps.values()] == sorted((m.shape[2] for m in maps.values()), reverse=True)
+    assert maps[encoder.stages[-1]].shape[:2] == (4, encoder.dim)
 
 
 @pytest.mark.parametrize("name", names("pretext"))

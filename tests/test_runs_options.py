@@ -41,6 +41,7 @@ def test_what_can_be_used() -> None:
         ({"title": ""}, "--title: found ''"),
         ({"title": "a\nb"}, r"--title: found 'a\nb', expected a name without line breaks"),
         ({"metric": " "}, "--metric-name: found ' '"),
+        ({"metric": "rmse"}, "--metric-name: rmse is the better the smaller"),
     ],
 )
 def test_what_cant_be_used_is_named(changes: dict[str, Any], message: str) -> None:

@@ -27,6 +27,9 @@ from labeleff.scenes.render import Rendered, render
 from labeleff.tensors import Examples, Source, Task
 
 FOLDER = "shapes"
+STRIDE = 8
+"""Pixels a side that one label of a dense task stands for, at whose middle it is taken (16x16 labels of a 128-px image,
+as in the paper)."""
 PROVENANCE = "rendered"
 
 
@@ -64,7 +67,7 @@ def segment(options: Mapping[str, OptionValue], source: Source) -> Task:
         Examples(test["images"], test["masks"]),
         ("background", *CLASSES),
         PROVENANCE,
-        goal=PixelClasses(),
+        goal=PixelClasses(grid=_grid(options)),
     )
 
 
@@ -77,8 +80,13 @@ def depth(options: Mapping[str, OptionValue], source: Source) -> Task:
         Examples(test["images"], test["depths"]),
         ("depth",),
         PROVENANCE,
-        goal=Depth(),
+        goal=Depth(grid=_grid(options)),
     )
+
+
+def _grid(options: Mapping[str, OptionValue]) -> int:
+    """Labels a side of a dense task."""
+    return int(options["size"]) // STRIDE
 
 
 def _arrays(split: str, options: Mapping[str, OptionValue], source: Source, objects: int) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ def test_masks_and_depths_are_labels_of_the_same_scenes(tmp_path):
     assert torch.equal(depths.test.labels, found.depths)
     assert masks.classes[0] == "background"
     assert len(masks.classes) == 11
-    assert (masks.goal, depths.goal) == (PixelClasses(), Depth())
+    assert (masks.goal, depths.goal) == (PixelClasses(grid=4), Depth(grid=4))
     assert 0.3 < masks.chance < 0.8
     assert 0.2 < depths.chance < 0.7
     assert int(depths.test.labels.min()) > 0

@@ -1,0 +1,126 @@
+"""Rendering against training: what share of a study's time on one core its images cost, and images/s of the device."""
+
+import statistics
+import time
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from labeleff.cell import Augment, Budget
+from labeleff.data import load_task
+from labeleff.device import choose
+from labeleff.encoders import build_encoder, linear_head
+from labeleff.estimate import cell_estimate, pretraining_estimate
+from labeleff.pipeline import Normalisation, ResidentImages
+from labeleff.scenes.factors import Factors
+from labeleff.scenes.render import render
+from labeleff.study import load_study
+from labeleff.tensors import Source
+from labeleff.train import Slot, train
+
+ROUNDS, STEPS, BATCH, IMAGES = 5, 4, 32, 60
+LIMIT = 0.2
+"""Of a study's time, at most."""
+ON_GPU = 20_000
+"""64-px images/s that a data-centre GPU is to render."""
+
+
+def rendering(task):
+    """Seconds of one image of a task."""
+    options = task.options
+    objects = int(options.get("objects", 1))
+    numbers = torch.arange(IMAGES)
+
+    def once():
+        began = time.process_time()
+        render(
+            "train",
+            numbers,
+            int(options["size"]),
+            objects,
+            Factors.parse(str(options["factors"])),
+            maps="objects" in options,
+        )
+        return (time.process_time() - began) / IMAGES
+
+    return once
+
+
+def training(study, task, tmp_path):
+    """Seconds of one training image of the study's encoder at the task's size."""
+    small = task.model_copy(update={"options": task.options | {"train": 100, "test": 10}})
+    images = load_task(small, Source(tmp_path, offline=True)).train.images
+    compute = choose(study.encoders[0].name, "auto", torch.device("cpu"))
+    encoder = build_encoder(study.encoders[0], 0)
+    model = nn.Sequential(encoder, linear_head(encoder.dim, 10, 0))
+    resident = ResidentImages(images, Normalisation.of(images), compute.device, augment=Augment(crop=3, flip=True))
+    budget = Budget(lr=0.01, batch=BATCH, epochs=1)
+
+    def objective(net, batch):
+        logits = net(batch.images).float()
+        return F.cross_entropy(logits, batch.samples % 10), logits.sum()
+
+    def once():
+        began = time.process_time()
+        train([Slot(model, resident, objective, 0)], budget, STEPS, compute)
+        return (time.process_time() - began) / (STEPS * BATCH)
+
+    return once
+
+
+def trained(study, task):
+    """Images that the study trains and scores on this task, in training images' worth."""
+    speeds = {f"{study.encoders[0].label} at {task.options['size']} px": 1.0}
+    cells = [cell for cell in study.cells() if cell.task == task]
+    own = [item for item in study.pretrainings() if item.task == task]
+    return sum(cell_estimate(c, 1, speeds).seconds for c in cells) + sum(
+        pretraining_estimate(p, speeds).seconds for p in own
+    )
+
+
+@pytest.mark.parametrize("name", ["quick", "shapes-small", "scenes-small"])
+def test_rendering_is_a_small_share_of_a_study(name, benchmark, tmp_path):
+    study = load_study(name)
+    rendered = {(t.options["factors"], t.options.get("objects", 1)): t for t in study.tasks}.values()
+    draw = {task.label: rendering(task) for task in rendered}
+    learn = {task.label: training(study, task, tmp_path) for task in rendered}
+    work = {task.label: sum(trained(study, t) for t in study.tasks if same(t, task)) for task in rendered}
+
+    def round_():
+        cost = sum(draw[t.label]() * (t.options["train"] + t.options["test"]) for t in rendered)
+        return cost / (cost + sum(learn[t.label]() * work[t.label] for t in rendered))
+
+    round_()
+    shares = [round_() for _ in range(ROUNDS)]
+    benchmark.extra_info["share of the study's time"] = shares
+    benchmark.pedantic(lambda: draw[next(iter(draw))](), rounds=1, iterations=1)
+    print(f"{name}: rendering takes {statistics.median(shares):.1%} of its time")
+    assert statistics.median(shares) < LIMIT
+
+
+def same(one, other):
+    """Whether two tasks show the same images."""
+    keys = ("factors", "size", "train")
+    alike = all(one.options[key] == other.options[key] for key in keys)
+    return alike and one.options.get("objects", 1) == other.options.get("objects", 1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_renders_enough(benchmark):
+    numbers, device = torch.arange(20_000), torch.device("cuda")
+    settings = (64, 1, Factors.parse("TCVL"))
+    render("train", numbers[:2000], *settings, device=device)
+
+    def once():
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        render("train", numbers, *settings, device=device)
+        torch.cuda.synchronize()
+        return len(numbers) / (time.perf_counter() - began)
+
+    rates = [once() for _ in range(3)]
+    benchmark.extra_info["images a second"] = rates
+    benchmark.pedantic(once, rounds=1, iterations=1)
+    assert statistics.median(rates) >= ON_GPU
