@@ -106,13 +106,17 @@ def _pretexts(results: Results, place: Place) -> Iterator[str]:
     for item in here:
         values = [_metric(key, item.metrics.get(key)) for key in known]
         rows.append([item.pretraining.pretext.label, str(item.pretraining.seed), *values])
-    names = [key.replace("heldout_", "held-out ") + (" (%)" if "accuracy" in key else "") for key in known]
+    names = [
+        key.replace("heldout_", "held-out ").replace("_", " ") + (" (%)" if "accuracy" in key else "") for key in known
+    ]
     yield table(["pretext", "seed", *names], rows)
 
 
 def _metric(name: str, value: float | None) -> str:
     if value is None:
         return "–"
+    if "parameters" in name:
+        return f"{value:,.0f}"
     return percent(value) if "accuracy" in name else f"{value:.4g}"
 
 
