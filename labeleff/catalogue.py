@@ -240,13 +240,13 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.pretext.cmc:pretrain",
             options={
                 "temperature": 0.1,
-                "head": "linear",
+                "head": "none",
                 "negatives": "batch",
                 "k": 4096,
                 "momentum": 0.4,
                 "holdout": 0.02,
             },
-            choices={"head": ("linear", "none"), "negatives": ("batch", "memory")},
+            choices={"head": ("none", "linear"), "negatives": ("batch", "memory")},
             split=True,
         ),
         Plugin(

@@ -77,8 +77,8 @@ def pretrain(
 ) -> Pretrained:
     """Train a split `encoder` in place to tell which lightness and which colour are of one image.
 
-    Options: `temperature`; `negatives` ("batch", or "memory" with `k` draws and `momentum`); `head` ("linear" or
-    "none"); `holdout`, the share of the images (at least two, never trained on) that gives `heldout_loss` and
+    Options: `temperature`; `negatives` ("batch", or "memory" with `k` draws and `momentum`); `head` ("none" or
+    "linear"); `holdout`, the share of the images (at least two, never trained on) that gives `heldout_loss` and
     `heldout_accuracy`, of images as they are, within blocks as large as a batch. Raises PluginError for a plain
     encoder.
     """
