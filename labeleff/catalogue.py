@@ -46,7 +46,7 @@ class Plugin:
     images_of: str = ""
     """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
     narrow: str | None = None
-    """Encoders: `module:function` that builds a narrower one for images of other channels; None where there is none."""
+    """Encoders: the function, in the same module, that builds a narrower one for images of other channels, if any."""
     split: bool = False
     """Pretexts: what is trained is a pair of narrow encoders, one for lightness and one for colour."""
     augmented: bool = False
@@ -177,26 +177,26 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.encoders.mobilenet_v2:build",
             options={"stem": "imagenet"},
             choices={"stem": ("imagenet", "cifar")},
-            narrow="labeleff.encoders.mobilenet_v2:narrow",
+            narrow="narrow",
         ),
         Plugin(
             "resnet9",
             "the paper's ResNet9 with CELU and a linear layer before pooling",
             "labeleff.encoders.resnet9:build",
             options={"width": 1.0, "dim": 256},
-            narrow="labeleff.encoders.resnet9:narrow",
+            narrow="narrow",
         ),
         Plugin(
             "resnet18",
             "torchvision's ResNet-18, small-image stem",
             "labeleff.encoders.resnet:build18",
-            narrow="labeleff.encoders.resnet:narrow18",
+            narrow="narrow18",
         ),
         Plugin(
             "resnet50",
             "torchvision's ResNet-50, small-image stem",
             "labeleff.encoders.resnet:build50",
-            narrow="labeleff.encoders.resnet:narrow50",
+            narrow="narrow50",
         ),
         Plugin(
             "memnet",
@@ -348,13 +348,9 @@ def images_of(task: Spec) -> Spec:
 
 def resolve(kind: Kind, name: str) -> Any:
     """Import and return the function behind an entry."""
-    return load(kind, name, lookup(kind, name).target)
-
-
-def load(kind: Kind, name: str, target: str) -> Any:
-    """Import and return the function `module:function` that belongs to an entry."""
-    module, _, attribute = target.partition(":")
+    plugin = lookup(kind, name)
+    module, _, attribute = plugin.target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise LabeleffError(f"{kind} {name!r}: {target} can't be loaded: {error}") from error
+        raise LabeleffError(f"{kind} {name!r}: {plugin.target} can't be loaded: {error}") from error

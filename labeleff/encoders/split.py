@@ -7,6 +7,7 @@ the features of both, side by side and not normalised, so that every protocol an
 from __future__ import annotations
 
 import functools
+import importlib
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 from labeleff import catalogue
 from labeleff.cell import Spec
 from labeleff.encoders import Encoder
-from labeleff.errors import StudyError
 from labeleff.lab import Lab
+from labeleff.pretext_checks import check_split
 
 GRAIN = 1000
 """Factors on channel counts are tried in steps of 1 / GRAIN."""
@@ -59,17 +60,15 @@ def build_split(spec: Spec) -> LabSplit:
 
     Raises StudyError where the family has no narrower version.
     """
+    check_split(spec)
     plain, factor = _match(spec.model_dump_json())
     return LabSplit(*_halves(spec, factor), plain)
 
 
 def _halves(spec: Spec, factor: float) -> tuple[Encoder, Encoder]:
     """Encoders of lightness and colour, each with `factor` times the channel counts."""
-    name = catalogue.lookup("encoder", spec.name).narrow
-    if name is None:
-        able = ", ".join(plugin.name for plugin in catalogue.plugins("encoder") if plugin.narrow)
-        raise StudyError(f"encoder {spec.name!r} can't be split into lightness and colour; choose one of {able}")
-    narrow = catalogue.load("encoder", spec.name, name)
+    plugin = catalogue.lookup("encoder", spec.name)
+    narrow = getattr(importlib.import_module(plugin.target.partition(":")[0]), str(plugin.narrow))
     return narrow(spec.options, factor, 1), narrow(spec.options, factor, 2)
 
 

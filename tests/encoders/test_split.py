@@ -76,5 +76,7 @@ def test_a_pair_is_cached_with_what_it_knows_of_colours(tmp_path):
 def test_families_without_a_narrow_version_are_refused(monkeypatch):
     entry = catalogue.Plugin("wide", "only wide", "labeleff.encoders.resnet9:build", options={"width": 1.0, "dim": 8})
     monkeypatch.setitem(catalogue._ENTRIES, "encoder", (*catalogue.plugins("encoder"), entry))
-    with pytest.raises(StudyError, match=r"'wide' can't be split .* choose one of mobilenet_v2, resnet9, resnet18"):
+    with pytest.raises(
+        StudyError, match=r"'wide' has no narrow version, .* as cmc needs it; choose one of mobilenet_v2, resnet9"
+    ):
         build_encoder(Spec(name="wide", options=dict(entry.options)), 0, split=True)
