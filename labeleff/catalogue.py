@@ -54,6 +54,12 @@ class Plugin:
     """Protocols: it also works where every pixel has a label."""
     images_of: str = ""
     """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
+    narrow: str | None = None
+    """Encoders: the function, in the same module, that builds a narrower one for images of other channels, if any."""
+    split: bool = False
+    """Pretexts: what is trained is a pair of narrow encoders, one for lightness and one for colour."""
+    augmented: bool = False
+    """Pretexts: two augmentations of an image are compared, so its budget row must have one."""
 
     @property
     def missing(self) -> str | None:
@@ -301,15 +307,27 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "labeleff.encoders.mobilenet_v2:build",
             options={"stem": "imagenet"},
             choices={"stem": ("imagenet", "cifar")},
+            narrow="narrow",
         ),
         Plugin(
             "resnet9",
             "the paper's ResNet9 with CELU and a linear layer before pooling",
             "labeleff.encoders.resnet9:build",
             options={"width": 1.0, "dim": 256},
+            narrow="narrow",
         ),
-        Plugin("resnet18", "torchvision's ResNet-18, small-image stem", "labeleff.encoders.resnet:build18"),
-        Plugin("resnet50", "torchvision's ResNet-50, small-image stem", "labeleff.encoders.resnet:build50"),
+        Plugin(
+            "resnet18",
+            "torchvision's ResNet-18, small-image stem",
+            "labeleff.encoders.resnet:build18",
+            narrow="narrow18",
+        ),
+        Plugin(
+            "resnet50",
+            "torchvision's ResNet-50, small-image stem",
+            "labeleff.encoders.resnet:build50",
+            narrow="narrow50",
+        ),
         Plugin("resnet18_imagenet", "torchvision's ResNet-18 as it is", "labeleff.encoders.resnet:build18_imagenet"),
         Plugin("resnet50_imagenet", "torchvision's ResNet-50 as it is", "labeleff.encoders.resnet:build50_imagenet"),
         Plugin(
@@ -340,6 +358,35 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "predict which multiple of 90 degrees an image was turned by",
             "labeleff.pretext.rotation:pretrain",
             options={"holdout": 0.02},
+        ),
+        Plugin(
+            "vae",
+            "variational autoencoder: make the image again from a noisy code",
+            "labeleff.pretext.vae:pretrain",
+            options={"beta": 1.0, "rule": "image", "space": "rgb", "width": 0.25, "holdout": 0.02},
+            choices={"rule": ("image", "reference"), "space": ("rgb", "lab")},
+        ),
+        Plugin(
+            "cmc",
+            "tell which lightness and which colour are of one image; the encoder is a pair, one for each",
+            "labeleff.pretext.cmc:pretrain",
+            options={
+                "temperature": 0.1,
+                "head": "none",
+                "negatives": "batch",
+                "k": 4096,
+                "momentum": 0.4,
+                "holdout": 0.02,
+            },
+            choices={"head": ("none", "linear"), "negatives": ("batch", "memory")},
+            split=True,
+        ),
+        Plugin(
+            "amdim",
+            "tell which features and local vectors of two augmentations are of one image",
+            "labeleff.pretext.amdim:pretrain",
+            options={"clip": 30.0, "holdout": 0.02},
+            augmented=True,
         ),
         _pairs(
             "simclr",

@@ -76,8 +76,8 @@ class Budget(Frozen):
     """One row of a study's budget table: optimiser, schedule, length and augmentation.
 
     The learning rate rises linearly over the first `warmup` share of the steps and then falls to `final` times
-    `lr` along the schedule. `steps` or `epochs` must be given, not both. `momentum` is that of `sgd` alone;
-    `clip` is the largest norm of all gradients together.
+    `lr` along the schedule. `steps` or `epochs` must be given, not both. `momentum` is that of `sgd` alone, `betas`
+    those of `adam` and `adamw` (0.9 and 0.999 unless given); `clip` is the largest norm of all gradients together.
     """
 
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
@@ -92,11 +92,22 @@ class Budget(Frozen):
     final: float = Field(default=0.0, ge=0, le=1)
     augment: Augment = Augment()
     clip: float | None = Field(default=None, gt=0)
+    betas: tuple[float, float] | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> Budget:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give exactly one of 'steps' and 'epochs'")
+        return self
+
+    @model_validator(mode="after")
+    def _adams(self) -> Budget:
+        if self.betas is None:
+            return self
+        if self.optimizer not in {"adam", "adamw"}:
+            raise ValueError(f"'betas' are of adam and adamw, found optimizer {self.optimizer!r}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"'betas': found {self.betas}, expected two numbers from 0 to under 1")
         return self
 
     def steps_for(self, n: int) -> int:

@@ -156,7 +156,7 @@ def plan(
 @app.command("list")
 def list_(
     kind: Annotated[
-        str | None, typer.Argument(help="studies, tasks, encoders, pretexts or protocols (default: all).")
+        str | None, typer.Argument(help="studies, tasks, encoders, pretexts, presets or protocols (default: all).")
     ] = None,
 ) -> None:
     """List built-in studies and plug-ins with their options."""

@@ -79,14 +79,15 @@ def _check_installed(study: Study) -> None:
 
 
 def _check_encoders(study: Study, bench: Bench) -> None:
-    """Every encoder takes the examples of every task; raises StudyError naming the pair."""
+    """Every encoder takes the examples of every task, plain and split; raises StudyError naming the pair."""
     for block in study.blocks:
-        for spec, encoder in itertools.product(block.tasks, block.encoders):
+        kinds = {catalogue.lookup("pretext", arm.pretext.name).split for arm in block.arms}
+        for spec, encoder, split in itertools.product(block.tasks, block.encoders, sorted(kinds)):
             task = bench.load(spec).task
             side = int(task.train.inputs.shape[1])
             example = torch.zeros(1, 3, side, side) if task.text is None else task.train.inputs[:1].to(torch.int64)
             what = f"{side}-pixel images" if task.text is None else f"the stories of {spec.label}"
-            network = build_encoder(encoder, 0, task.text)
+            network = build_encoder(encoder, 0, task.text, split=split)
             try:
                 with torch.inference_mode():
                     (LastMap(network) if task.goal.dense else network).eval()(example)

@@ -8,7 +8,7 @@ exactly. Normalisation, jitter and cutout follow on the floats and leave labels 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,7 +54,8 @@ class Batch:
     For stories, `images` are the word numbers, int64 (B, sentences + 1, length).
     `turns` (B,) counts quarter turns (counter-clockwise, 0..3), all 0 unless the resident images rotate; `flips` (B,)
     is 1 for a mirrored image, None where nothing can be mirrored. `targets` are the labels (B, grid, grid) that go with
-    the images as they are here, in the type of their maps; None without maps.
+    the images as they are here, in the type of their maps; None without maps. `epochs` (B,) are those of the samples,
+    for random choices that a loss makes; None where no loss makes any.
     """
 
     images: Tensor
@@ -62,6 +63,14 @@ class Batch:
     turns: Tensor
     flips: Tensor | None = None
     targets: Tensor | None = None
+    epochs: Tensor | None = None
+
+    def draws(self, seed: int, count: int, rows: int | None = None) -> Tensor:
+        """Hashes (B, count), or (rows, count) for the first samples alone, by stream `seed`, epoch and sample."""
+        if self.epochs is None:
+            raise PluginError("a batch without epochs allows no random choices")
+        which = torch.arange(count, device=self.samples.device)
+        return hash32(seed, self.epochs[:rows, None], self.samples[:rows, None], which)
 
 
 def _offsets(side: int, stride: int) -> Tensor:
@@ -125,12 +134,15 @@ class ResidentImages:
         return hash32(self._seed, epochs[:, None], samples[:, None], which[None, :] + 64 * view)
 
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
-        """The augmented images at positions `samples` (B,) in their `epochs` (B,); `view` numbers several views."""
+        """The augmented images at positions `samples` (B,) in their `epochs` (B,).
+
+        `view` numbers several views, which differ in everything but the flip.
+        """
         draws = self._draws(samples, epochs, view, torch.arange(_JITTER, device=samples.device))
         span = 2 * self._pad + 1
         corner = below(draws[:, _CROP_Y], span) * self._width + below(draws[:, _CROP_X], span)
         turns = below(draws[:, _TURN], 4) if self.rotate else torch.zeros_like(samples)
-        flips = below(draws[:, _FLIP], 2) if self.augment.flip else torch.zeros_like(samples)
+        flips = self._flips(samples, epochs) if self.augment.flip else torch.zeros_like(samples)
         start, variant = (samples * self._width**2 + corner)[:, None], turns + 4 * flips
         source = start + self._offsets[variant]
         levels = self._pixels.index_select(0, source.reshape(-1)).to(torch.float32)
@@ -140,7 +152,12 @@ class ResidentImages:
         images = values.view(len(samples), self.side, self.side, 3)
         if self.augment.cutout:
             images = images * self._kept(draws)
-        return Batch(images.permute(0, 3, 1, 2), samples, turns, flips, self._targets(start, variant))
+        return Batch(images.permute(0, 3, 1, 2), samples, turns, flips, self._targets(start, variant), epochs)
+
+    def _flips(self, samples: Tensor, epochs: Tensor) -> Tensor:
+        """Which samples are mirrored (B,), in all of their views."""
+        which = torch.full((1,), _FLIP, device=samples.device)
+        return below(self._draws(samples, epochs, 0, which)[:, 0], 2)
 
     def _targets(self, start: Tensor, variant: Tensor) -> Tensor | None:
         if self._labels is None:
@@ -171,3 +188,16 @@ class ResidentImages:
         rows = (line >= top) & (line < top + size)
         columns = (line >= left) & (line < left + size)
         return (~(rows[:, :, None] & columns[:, None, :])).to(torch.float32)[..., None]
+
+
+class ResidentPairs:
+    """A set of images that gives two views of each: alike in the flip, else augmented independently."""
+
+    def __init__(self, images: ResidentImages) -> None:
+        self.count = images.count
+        self._images = images
+
+    def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
+        """As of `ResidentImages`, but for its images (2 B, 3, S, S): all first views, then all second ones."""
+        first, second = (self._images.batch(samples, epochs, view) for view in (0, 1))
+        return replace(first, images=torch.cat((first.images, second.images)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from labeleff import catalogue
+from labeleff import catalogue, presets
 from labeleff.cell import Cell
 from labeleff.estimate import Estimate, cell_estimate, pretraining_estimate, read_speeds, total
 from labeleff.places import cache_folder
@@ -20,6 +20,7 @@ KINDS: dict[str, catalogue.Kind | None] = {
     "tasks": "task",
     "encoders": "encoder",
     "pretexts": "pretext",
+    "presets": None,
     "protocols": "protocol",
 }
 
@@ -112,12 +113,20 @@ def show_list(kinds: Sequence[str]) -> None:
     for name in kinds:
         kind = KINDS[name]
         table = Table("name", "what it is", "options", title=name, title_justify="left")
-        if kind is None:
+        if name == "studies":
             for study in built_in():
                 table.add_row(study, load_study(study).title, "")
+        elif kind is None:
+            table.add_column("budget")
+            for preset in presets.PRESETS:
+                label = f"{preset.pretext}: {preset.name}"
+                table.add_row(label, preset.clause, _listed(preset.options), _listed(preset.budget))
         else:
             for plugin in catalogue.plugins(kind):
-                options = ", ".join(f"{key}={value!r}" for key, value in plugin.options.items())
                 absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
-                table.add_row(plugin.name, f"{plugin.clause}{absent}", options)
+                table.add_row(plugin.name, f"{plugin.clause}{absent}", _listed(plugin.options))
         console.print(table)
+
+
+def _listed(options: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in options.items())

@@ -108,7 +108,9 @@ def _pretexts(results: Results, place: Place) -> Iterator[str]:
         values = [_metric(key, item.metrics.get(key)) for key in known]
         pretext, seed = item.pretraining.pretext, str(item.pretraining.seed)
         rows.append([pretext.label, seed if catalogue.encoder_seed(pretext) is None else "–", *values])
-    names = [key.replace("heldout_", "held-out ") + (" (%)" if "accuracy" in key else "") for key in known]
+    names = [
+        key.replace("heldout_", "held-out ").replace("_", " ") + (" (%)" if "accuracy" in key else "") for key in known
+    ]
     yield table(["pretext", "seed", *names], rows)
     outside = dict.fromkeys(_provenance(item) for item in here if item.provenance is not None)
     if outside:
@@ -122,6 +124,8 @@ def _provenance(item: PretrainingRecord) -> str:
 def _metric(name: str, value: float | None) -> str:
     if value is None:
         return "–"
+    if "parameters" in name:
+        return f"{value:,.0f}"
     return percent(value) if "accuracy" in name else f"{value:.4g}"
 
 

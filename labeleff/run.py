@@ -185,7 +185,7 @@ class Bench:
         """An encoder trained on the images of its task."""
         assert pretraining.budget is not None
         loaded = self.load(pretraining.task)
-        encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), loaded.task.text)
+        encoder = self._new_encoder(pretraining)
         if loaded.normalisation is None:
             raise PluginError(f"pretext {pretraining.pretext.label} works on images, not on stories")
         pretrain: PretextFunction = catalogue.resolve("pretext", pretraining.pretext.name)
@@ -204,10 +204,14 @@ class Bench:
         encoder, provenance = self.filled(pretraining.encoder, pretraining.pretext, pretraining.seed)
         return encoder, Pretrained(provenance=provenance, weights_sha256=self.weights(pretraining.pretext).sha256)
 
+    def _new_encoder(self, pretraining: Pretraining) -> Encoder:
+        """An untrained encoder; the pretext says whether it is a pair."""
+        text, split = self.load(pretraining.task).task.text, catalogue.lookup("pretext", pretraining.pretext.name).split
+        return build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text, split=split)
+
     def _encoder(self, pretraining: Pretraining) -> Encoder:
         """A fresh copy of the encoder that a cell starts from."""
-        text = self.load(pretraining.task).task.text
-        encoder = build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text)
+        encoder = self._new_encoder(pretraining)
         if catalogue.makes_encoder(pretraining.pretext):
             self.cache.load(self.cache_key(pretraining), encoder)
         return encoder

@@ -16,6 +16,7 @@ def flags(results: Results, findings: Findings) -> list[str]:
         *_collapsed(results),
         *evidence.few_runs(findings.measured),
         *_design(results),
+        *_sizes(results),
         *evidence.flags(findings),
         *_conditions(results),
     ]
@@ -70,6 +71,21 @@ def _design(results: Results) -> Iterator[str]:
     missing = {(r.cell.task.name, r.cell.n): r.missing_classes for r in results.cells if r.missing_classes}
     for (task, n), classes in missing.items():
         yield f"**Missing classes**: some draws of {n} labels of {task} have no example of {', '.join(classes)}."
+
+
+def _sizes(results: Results) -> Iterator[str]:
+    """Pretexts that hand on a pair of encoders in place of the one that other arms have."""
+    found = {}
+    for item in results.pretrainings:
+        own, plain = item.metrics.get("parameters"), item.metrics.get("plain_parameters")
+        if own is not None and plain is not None:
+            found[item.pretraining.pretext.name, item.pretraining.encoder.label] = own, plain
+    for (pretext, encoder), (own, plain) in found.items():
+        yield (
+            f"**Another encoder**: {pretext} hands on a pair of narrow encoders with {own:,.0f} parameters "
+            f"({100 * (own / plain - 1):+.1f} %) in place of {encoder}, which other arms have; a difference may come "
+            "from that."
+        )
 
 
 def _conditions(results: Results) -> Iterator[str]:

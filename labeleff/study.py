@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from labeleff import catalogue
+from labeleff import catalogue, presets
 from labeleff.arms import arm_names
 from labeleff.asked import Cost, check_targets
 from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
@@ -23,6 +23,7 @@ from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.gate import Gate
 from labeleff.goal_checks import check_metrics, check_protocols
+from labeleff.pretext_checks import check_pretexts
 
 
 class Arm(Frozen):
@@ -40,7 +41,8 @@ def _spec(kind: catalogue.Kind, value: Any) -> Spec:
     if dumped and isinstance(value["options"], Mapping):
         return catalogue.complete(kind, value["name"], value["options"])
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        return catalogue.complete(kind, value["name"], {k: v for k, v in value.items() if k != "name"})
+        given = {k: v for k, v in value.items() if k != "name"}
+        return catalogue.complete(kind, value["name"], presets.options(value["name"], given))
     raise StudyError(f"found {value!r}, expected a name or a table like {{name = ..., option = ...}}")
 
 
@@ -97,7 +99,8 @@ class Study(Frozen):
     draws_from: str | None = None
     """A folder written by `labeleff plan --export-draws`: take the labels listed there."""
     budget: dict[str, Budget] = Field(default_factory=dict)
-    """By pretext, protocol, or (in place of the protocol's) by arm, e.g. `rotation/finetune`."""
+    """By pretext, protocol, or (in place of the protocol's) by arm, e.g. `rotation/finetune`. A pretext's row may be
+    the name of a preset, or have one's name in the key `preset`."""
     precision: Precision = "auto"
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
@@ -131,6 +134,11 @@ class Study(Frozen):
                 raise StudyError(f"stories.{name}: found {block!r}, expected a table")
             blocks[name] = _completed({**shared, "name": name, **block}, own=block)
         return {**table, "stories": blocks}
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _presets(cls, value: Any) -> Any:
+        return {key: presets.row(key, row) for key, row in value.items()} if isinstance(value, Mapping) else value
 
     @field_validator("tasks", "encoders", mode="before")
     @classmethod
@@ -198,6 +206,7 @@ class Study(Frozen):
         self._check_examples()
         self._check_pools()
         check_protocols(self.tasks, [arm.protocol for arm in self.arms])
+        check_pretexts([arm.pretext for arm in self.arms], self.encoders, self.budget)
         check_metrics(self.metrics, self.tasks)
         return self
 

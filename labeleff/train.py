@@ -100,7 +100,7 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
     if budget.optimizer == "rmsprop":
         return torch.optim.RMSprop(groups, lr=budget.lr, alpha=0.9, eps=1e-7, foreach=True)
     kind = torch.optim.Adam if budget.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, lr=budget.lr, fused=True)
+    return kind(groups, lr=budget.lr, betas=budget.betas or (0.9, 0.999), fused=True)
 
 
 def _window_steps(steps: int, n: int, batch: int) -> int:
@@ -183,8 +183,12 @@ def _close_window(
     }
     if slot.watch is not None:
         model.eval()
-        entry |= slot.watch(model)
+        seen = slot.watch(model)
         model.train()
+        for name, value in seen.items():
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} is {value} after step {step} of {steps}")
+        entry |= seen
     slot.history.append(entry)
     progress(step, steps, loss, timed.images / max(timed.seconds, 1e-9))
 

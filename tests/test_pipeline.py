@@ -7,7 +7,7 @@ from labeleff.cell import Augment
 from labeleff.counter import below, hash32
 from labeleff.errors import PluginError
 from labeleff.goal import LabelMaps
-from labeleff.pipeline import Normalisation, ResidentImages
+from labeleff.pipeline import Batch, Normalisation, ResidentImages, ResidentPairs
 from labeleff.seeding import stream_seed
 
 CPU = torch.device("cpu")
@@ -77,6 +77,37 @@ def test_views_epochs_and_seeds_differ(images):
     assert not torch.equal(look(), look(seed=1))
     assert not torch.equal(look(), look(epoch=1))
     assert not torch.equal(look(), look(view=1))
+
+
+def test_two_views_are_alike_in_the_flip_alone():
+    """Images with a dark and a bright half: both views of one are mirrored, or neither."""
+    images = torch.zeros(64, 16, 16, 3, dtype=torch.uint8)
+    images[:, :, 8:] = 255
+    augment = Augment(crop=3, flip=True, cutout=4)
+    resident = ResidentImages(images, Normalisation.of(images), CPU, augment=augment, seed=1)
+    samples, epochs = torch.arange(64), torch.zeros(64, dtype=torch.int64)
+    batch = ResidentPairs(resident).batch(samples, epochs)
+    first, second = batch.images.chunk(2)
+    assert torch.equal(first, resident.batch(samples, epochs).images)
+    assert torch.equal(second, resident.batch(samples, epochs, view=1).images)
+    assert not torch.equal(first, second)
+    left, right = (half.mean(1).unflatten(2, (2, 8)).mean((1, 3)) for half in (first, second))
+    mirrored = left[:, 0] > left[:, 1]
+    assert torch.equal(mirrored, right[:, 0] > right[:, 1])
+    assert torch.equal(mirrored, batch.flips == 1)
+    assert 16 < int(mirrored.sum()) < 48
+
+
+def test_a_batchs_own_draws_depend_on_epoch_and_sample_alone(images):
+    resident = ResidentImages(images, Normalisation.of(images), CPU)
+    samples, epochs = torch.tensor([3, 7, 3]), torch.tensor([0, 0, 1])
+    draws = resident.batch(samples, epochs).draws(5, 4)
+    assert draws.shape == (3, 4)
+    assert not torch.equal(draws[0], draws[2])
+    assert torch.equal(resident.batch(samples[1:2], epochs[1:2]).draws(5, 4)[0], draws[1])
+    assert torch.equal(resident.batch(samples, epochs).draws(5, 4, rows=1), draws[:1])
+    with pytest.raises(PluginError, match="without epochs"):
+        Batch(images, samples, samples, samples).draws(5, 4)
 
 
 def test_cutout_blanks_one_whole_square(images):

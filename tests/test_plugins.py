@@ -1,5 +1,7 @@
 """One walk over the whole catalogue: every entry resolves, and every plug-in works on a toy task."""
 
+import math
+
 import models
 import pytest
 import selfstudy_files
@@ -8,7 +10,7 @@ import torch
 from PIL import Image
 
 from labeleff import catalogue
-from labeleff.cell import Budget, Spec
+from labeleff.cell import Augment, Budget, Spec
 from labeleff.data import load_task
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder
@@ -163,15 +165,31 @@ def test_every_encoder_gives_features_and_gradients(name):
 def test_every_pretext_trains_the_encoder_it_is_given(name, task):
     if missing := catalogue.lookup("pretext", name).missing:
         pytest.skip(missing)
-    spec = Spec(name="resnet9", options=SMALL["resnet9"])
-    encoder, untouched = build_encoder(spec, 0), build_encoder(spec, 0)
+    spec, plugin = Spec(name="resnet9", options=SMALL["resnet9"]), catalogue.lookup("pretext", name)
+    encoder, untouched = (build_encoder(spec, 0, split=plugin.split) for _ in range(2))
     options = catalogue.complete("pretext", name, {}).options
     data = Unlabelled(task.train.images, Normalisation.of(task.train.images))
-    result = catalogue.resolve("pretext", name)(data, encoder, 0, BUDGET, options, CPU, lambda *_: None)
+    budget = BUDGET.model_copy(update={"augment": Augment(crop=2)}) if plugin.augmented else BUDGET
+    result = catalogue.resolve("pretext", name)(data, encoder, 0, budget, options, CPU, lambda *_: None)
     changed = any(not torch.equal(a, b) for a, b in zip(encoder.parameters(), untouched.parameters(), strict=True))
-    assert changed == catalogue.lookup("pretext", name).trained
+    assert changed == plugin.trained
     assert (result.training is not None) == changed
     assert encoder(torch.randn(2, 3, 16, 16)).shape == (2, 16)
+
+
+@pytest.mark.parametrize("encoder", works_on("encoder", "images"))
+@pytest.mark.parametrize("name", ["vae", "cmc", "amdim"])
+def test_pretexts_train_every_encoder(name, encoder, task):
+    plugin = catalogue.lookup("pretext", name)
+    built = build_encoder(catalogue.complete("encoder", encoder, SMALL.get(encoder, {})), 0, split=plugin.split)
+    images = task.train.images[:12]
+    data = Unlabelled(images, Normalisation.of(images))
+    budget = Budget(optimizer="adam", lr=1e-3, batch=4, steps={"min": 2, "max": 2}, augment=Augment(crop=2))
+    options = catalogue.complete("pretext", name, {}).options
+    before = [parameter.detach().clone() for parameter in built.parameters()]
+    result = catalogue.resolve("pretext", name)(data, built, 0, budget, options, CPU, lambda *_: None)
+    assert math.isfinite(result.metrics["heldout_loss"])
+    assert any(not torch.equal(old, new) for old, new in zip(before, built.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("name", names("protocol"))

@@ -174,3 +174,10 @@ def test_training_ends_early_where_its_curve_is_enough():
     slot.enough = lambda history: len(history) == 2
     [training] = train([slot], budget(epochs=40), 100, CPU)
     assert (training.steps, training.images, len(slot.history)) == (40, 640, 2)
+
+
+def test_what_is_watched_must_be_finite():
+    slot = make_slot(0)
+    slot.watch = lambda _: {"heldout_loss": math.inf}
+    with pytest.raises(DivergedError, match="heldout_loss is inf after step 20 of 45"):
+        train([slot], budget(epochs=20), 45, CPU)

@@ -74,10 +74,11 @@ def start_from(table: Tensor, text: TextShape, path: str) -> None:
                 table[FIRST + place] = torch.from_numpy(row)
 
 
-def build_encoder(spec: Spec, seed: int, text: TextShape | None = None) -> Encoder:
+def build_encoder(spec: Spec, seed: int, text: TextShape | None = None, *, split: bool = False) -> Encoder:
     """The encoder named by `spec` with initial weights that depend on `seed` alone (made on the CPU).
 
-    Readers are built for the `text` of their task. Raises StudyError where encoder and task don't go together.
+    Readers are built for the `text` of their task. With `split` it is a pair for lightness and colour (see `split`).
+    Raises StudyError where encoder and task don't go together, or where an encoder can't be split.
     """
     reads, given = catalogue.lookup("encoder", spec.name).examples, "images" if text is None else "stories"
     if reads != given:
@@ -85,6 +86,10 @@ def build_encoder(spec: Spec, seed: int, text: TextShape | None = None) -> Encod
     build = catalogue.resolve("encoder", spec.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if split:
+            from labeleff.encoders.split import build_split  # it is made of encoders
+
+            return build_split(spec)
         return cast(Encoder, build(spec.options) if text is None else build(spec.options, text))
 
 

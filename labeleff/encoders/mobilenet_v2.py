@@ -26,9 +26,9 @@ class MobileNetV2(Encoder):
     upstream = Upstream("classifier.")
     stages = ("stage1", "stage2", "stage3", "stage4", "stage5")
 
-    def __init__(self, stem: str = "imagenet") -> None:
+    def __init__(self, stem: str = "imagenet", factor: float = 1.0) -> None:
         super().__init__()
-        self.features = mobilenet_v2().features
+        self.features = mobilenet_v2(width_mult=factor).features
         if stem == "cifar":
             strided = [m for m in self.features.modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)]
             for conv in strided[:2]:
@@ -51,3 +51,25 @@ class MobileNetV2(Encoder):
 def build(options: Mapping[str, OptionValue]) -> Encoder:
     """A fresh MobileNetV2; option `stem`."""
     return MobileNetV2(str(options["stem"]))
+
+
+def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:
+    """A MobileNetV2 with about `factor` times the channel counts and 640 features, for images of `channels` channels.
+
+    torchvision rounds channel counts to multiples of 8, and keeps 1280 features at any width; here the last layer is
+    half as wide.
+    """
+    net = MobileNetV2(str(options["stem"]), factor)
+    net.dim //= 2
+    first, last = net.features[0][0], net.features[-1][0]
+    net.features[0][0] = _like(first, channels, first.out_channels)
+    net.features[-1][0] = _like(last, last.in_channels, net.dim)
+    net.features[-1][1] = nn.BatchNorm2d(net.dim)
+    return net
+
+
+def _like(conv: nn.Conv2d, inside: int, outside: int) -> nn.Conv2d:
+    """A new convolution with other channel counts, initialised as torchvision does."""
+    new = nn.Conv2d(inside, outside, conv.kernel_size, conv.stride, conv.padding, bias=False)  # type: ignore[arg-type]
+    nn.init.kaiming_normal_(new.weight, mode="fan_out")
+    return new

@@ -11,6 +11,11 @@ from torchvision.models import ResNet, resnet18, resnet50
 from labeleff.cell import OptionValue
 from labeleff.encoders import Encoder, Upstream
 
+PLANES = {"layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
+"""What torchvision calls the width of a layer."""
+MULTIPLE = 8
+"""Channel counts of narrow networks are multiples of this."""
+
 
 class ImageNetResNet(Encoder):
     """Images (N, 3, H, W) to the globally averaged last map (N, 512 or 2048); 32 pixels end at 1x1.
@@ -44,9 +49,9 @@ class SmallImageResNet(ImageNetResNet):
 
     upstream = Upstream("fc.", "net.", "net.conv1.weight")
 
-    def __init__(self, net: ResNet) -> None:
+    def __init__(self, net: ResNet, channels: int = 3) -> None:
         super().__init__(net)
-        net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        net.conv1 = nn.Conv2d(channels, net.bn1.num_features, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         net.maxpool = nn.Identity()
 
@@ -69,3 +74,35 @@ def build18_imagenet(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: AR
 def build50_imagenet(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
     """A fresh ResNet-50 with torchvision's stem, 2048 features."""
     return ImageNetResNet(resnet50())
+
+
+def narrow18(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:  # noqa: ARG001
+    """A ResNet-18 with about `factor` times the channel counts (so the features), for images of `channels` channels."""
+    return SmallImageResNet(_narrowed(resnet18(), factor), channels)
+
+
+def narrow50(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:  # noqa: ARG001
+    """As `narrow18`, of a ResNet-50."""
+    return SmallImageResNet(_narrowed(resnet50(), factor), channels)
+
+
+def _narrowed(net: ResNet, factor: float) -> ResNet:
+    """The network with every layer made anew, `factor` times as wide and initialised as torchvision does.
+
+    torchvision's own `width_per_group` would leave the maps between the blocks of a ResNet-50 at their full width.
+    """
+
+    def scaled(width: int) -> int:
+        return max(MULTIPLE, round(factor * width / MULTIPLE) * MULTIPLE)
+
+    net.inplanes = scaled(64)
+    net.bn1 = nn.BatchNorm2d(net.inplanes)
+    for number, (name, planes) in enumerate(PLANES.items()):
+        full = net.get_submodule(name)
+        block, stride = type(full[0]), 1 if number == 0 else 2
+        layer = net._make_layer(block, scaled(planes), len(full), stride)
+        for conv in (module for module in layer.modules() if isinstance(module, nn.Conv2d)):
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+        setattr(net, name, layer)
+    net.fc = nn.Linear(net.inplanes, 1)
+    return net

@@ -49,12 +49,12 @@ class ResNet9(Encoder):
 
     stages = ("stem", "layer1", "layer2", "layer3", "prepool")
 
-    def __init__(self, width: float = 1.0, dim: int = 256) -> None:
+    def __init__(self, width: float = 1.0, dim: int = 256, channels: int = 3) -> None:
         super().__init__()
-        w = [max(4, round(width * channels)) for channels in (64, 128, 256, 512)]
+        w = [max(4, round(width * full)) for full in (64, 128, 256, 512)]
         self.dim = dim
         self.layers = nn.Sequential(
-            nn.Sequential(_conv(3, w[0]), nn.BatchNorm2d(w[0]), nn.ReLU()),
+            nn.Sequential(_conv(channels, w[0]), nn.BatchNorm2d(w[0]), nn.ReLU()),
             nn.Sequential(_pooled(w[0], w[1]), _Residual(w[1])),
             _pooled(w[1], w[2]),
             nn.Sequential(_pooled(w[2], w[3]), _Residual(w[3])),
@@ -86,3 +86,8 @@ class ResNet9(Encoder):
 def build(options: Mapping[str, OptionValue]) -> Encoder:
     """A fresh ResNet9; options `width` (factor on all channel counts) and `dim` (features)."""
     return ResNet9(float(options["width"]), int(options["dim"]))
+
+
+def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:
+    """A ResNet9 with `factor` times the channel counts and half the features, for images of `channels` channels."""
+    return ResNet9(float(options["width"]) * factor, max(1, int(options["dim"]) // 2), channels)

@@ -40,3 +40,9 @@ class Pretrained:
 
 PretextFunction = Callable[[Unlabelled, Encoder, int, Budget, Mapping[str, OptionValue], Compute, Progress], Pretrained]
 """(images, encoder, seed, budget, options, compute, progress) to Pretrained."""
+
+
+def without_accuracy(training: Training) -> Training:
+    """The training of a pretext in which nothing is right or wrong: its learning curve has no such entry."""
+    history = [{key: value for key, value in entry.items() if key != "accuracy"} for entry in training.history]
+    return training.model_copy(update={"history": history})
