@@ -181,6 +181,8 @@ def test_every_pretext_trains_the_encoder_it_is_given(name, task):
 @pytest.mark.parametrize("name", ["vae", "cmc", "amdim"])
 def test_pretexts_train_every_encoder(name, encoder, task):
     plugin = catalogue.lookup("pretext", name)
+    if encoder.endswith("_imagenet") and name != "vae":
+        pytest.skip("its maps are too small for amdim at 32 pixels, and it has no narrow form for cmc")
     built = build_encoder(catalogue.complete("encoder", encoder, SMALL.get(encoder, {})), 0, split=plugin.split)
     images = task.train.images[:12]
     data = Unlabelled(images, Normalisation.of(images))
