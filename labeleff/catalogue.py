@@ -52,6 +52,8 @@ class Plugin:
     """Tasks: what is learned, a name of `metrics.GOALS`; the task's `goal` has the same."""
     dense: bool = False
     """Protocols: it also works where every pixel has a label."""
+    unlabelled: bool = False
+    """Protocols: it also gets the other training images, without their labels; an epoch is all of them."""
     images_of: str = ""
     """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
 
@@ -422,6 +424,15 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             choices={"keep": ("best", "last")},
             examples="either",
             dense=True,
+        ),
+        Plugin(
+            "joint",
+            "train encoder, linear head and a head that tells rotations together, on labelled and unlabelled images",
+            "labeleff.protocols.joint:fit",
+            options={"class_weight": 1.0, "rotation_weight": 1.0, "labelled_share": 0.5, "mask": True},
+            limits={"labelled_share": 1.0},
+            dense=True,
+            unlabelled=True,
         ),
         Plugin(
             "linear",

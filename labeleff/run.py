@@ -81,11 +81,14 @@ class LoadedTask:
         """The test images or stories on the device, with their labels."""
         return LabelledExamples(self.task.test, self.task.goal, self.normalisation, self._device)
 
-    def labelled(self, indices: np.ndarray) -> Labelled:
-        """Exactly these training examples with their labels."""
+    def labelled(self, indices: np.ndarray, others: bool = False) -> Labelled:
+        """Exactly these training examples with their labels; with `others` also the rest of them, without."""
         chosen, train = torch.from_numpy(indices), self.task.train
         examples = Examples(train.inputs[chosen], train.labels[chosen])
-        return Labelled(examples, self.task.outputs, self.normalisation, self.task.goal)
+        rest = torch.ones(len(train), dtype=torch.bool)
+        rest[chosen] = False
+        unlabelled = train.inputs[rest] if others else None
+        return Labelled(examples, self.task.outputs, self.normalisation, self.task.goal, unlabelled)
 
 
 class Bench:
@@ -228,7 +231,7 @@ class Bench:
         labels = self._labels(cell)
         fit: TrainedProtocol = catalogue.resolve("protocol", cell.protocol.name)
         fitted = fit(
-            loaded.labelled(labels.indices),
+            loaded.labelled(labels.indices, catalogue.lookup("protocol", cell.protocol.name).unlabelled),
             self._encoder(cell.pretraining),
             cell.seed,
             cell.budget,

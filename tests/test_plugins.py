@@ -182,7 +182,9 @@ def test_every_protocol_gives_scores_a_class(name, task):
     images = ResidentImages(task.test.images, normalisation, CPU.device)
     fit = catalogue.resolve("protocol", name)
     if plugin.trained:
-        data = Labelled(task.train, 10, normalisation)
+        others = task.train.images[20:] if plugin.unlabelled else None
+        labelled = Examples(task.train.images[:20], task.train.labels[:20]) if plugin.unlabelled else task.train
+        data = Labelled(labelled, 10, normalisation, unlabelled=others)
         fitted = fit(data, encoder, 0, BUDGET, spec.options, CPU, lambda *_: None)
         scores = predict(fitted.predictor, images, CPU)
     else:
