@@ -435,6 +435,14 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             unlabelled=True,
         ),
         Plugin(
+            "partial",
+            "finetune above a stage of the encoder, up to which it is frozen with its batch-norm statistics",
+            "labeleff.protocols.partial:fit",
+            options={"frozen": ""},
+            required=("frozen",),
+            dense=True,
+        ),
+        Plugin(
             "linear",
             "frozen encoder, logistic regression (of depths: least absolute deviations) on its features",
             "labeleff.protocols.linear:fit",

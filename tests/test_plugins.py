@@ -21,6 +21,7 @@ from labeleff.tensors import Examples, Source
 
 CPU = Compute(torch.device("cpu"), "fp32")
 SMALL = {"resnet9": {"width": 0.0625, "dim": 16}}
+REQUIRED = {"partial": {"frozen": "layer1"}}
 BUDGET = Budget(lr=0.01, batch=8, steps={"min": 2, "max": 2})
 
 
@@ -176,7 +177,7 @@ def test_every_pretext_trains_the_encoder_it_is_given(name, task):
 
 @pytest.mark.parametrize("name", names("protocol"))
 def test_every_protocol_gives_scores_a_class(name, task):
-    plugin, spec = catalogue.lookup("protocol", name), catalogue.complete("protocol", name, {})
+    plugin, spec = catalogue.lookup("protocol", name), catalogue.complete("protocol", name, REQUIRED.get(name, {}))
     normalisation = Normalisation.of(task.train.images)
     encoder = build_encoder(Spec(name="resnet9", options=SMALL["resnet9"]), 0)
     images = ResidentImages(task.test.images, normalisation, CPU.device)
