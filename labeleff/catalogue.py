@@ -452,6 +452,15 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             dense=True,
         ),
         Plugin(
+            "mlp",
+            "frozen encoder, a network of one hidden layer on its features, by a fixed recipe",
+            "labeleff.protocols.mlp:fit",
+            options={"rate": 0.003, "decay": 0.01},
+            trained=False,
+            examples="either",
+            dense=True,
+        ),
+        Plugin(
             "knn",
             "frozen encoder, weighted vote of the nearest labelled features",
             "labeleff.protocols.knn:fit",

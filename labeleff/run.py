@@ -272,8 +272,9 @@ class Bench:
         encoded = EncodedLabels(model, loaded.labelled, functools.reduce(np.union1d, sets), compute)
         fit: FrozenProtocol = catalogue.resolve("protocol", first.protocol.name)
         fitted: list[Fitted] = []
+        seeds = iter([cell.seed for cell in cells])
         for pack in encoded.packs(sets):
-            fitted += fit([encoded.problem(indices) for indices in pack], first.protocol.options)
+            fitted += fit([encoded.problem(indices, next(seeds)) for indices in pack], first.protocol.options)
         scores = score_frozen(model, [one.predictor for one in fitted], loaded.test_examples, compute)
         if state_sha256(encoder) != before:
             raise PluginError(f"encoder {first.encoder.label}: weights or statistics changed although it is frozen")

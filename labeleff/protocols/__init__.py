@@ -58,13 +58,15 @@ class Labelled:
 class LabelledFeatures:
     """Features (rows, dim) float32 of exactly n images with labels: classes (rows,) int64 in 0..outputs-1.
 
-    A row is an image or, where the goal is dense, a counted grid cell; depths are float32 in scene units.
+    A row is an image or, where the goal is dense, a counted grid cell; depths are float32 in scene units. `seed` is
+    the cell's, for protocols that have to begin somewhere.
     """
 
     features: Tensor
     labels: Tensor
     outputs: int
     goal: Goal = CLASSES
+    seed: int = 0
 
 
 @dataclass(frozen=True)
