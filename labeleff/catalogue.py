@@ -52,6 +52,8 @@ class Plugin:
     """Tasks: what is learned, a name of `metrics.GOALS`; the task's `goal` has the same."""
     dense: bool = False
     """Protocols: it also works where every pixel has a label."""
+    unlabelled: bool = False
+    """Protocols: it also gets the other training images, without their labels; an epoch is all of them."""
     images_of: str = ""
     """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
     narrow: str | None = None
@@ -471,10 +473,36 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             dense=True,
         ),
         Plugin(
+            "joint",
+            "train encoder, linear head and a head that tells rotations together, on labelled and unlabelled images",
+            "labeleff.protocols.joint:fit",
+            options={"class_weight": 1.0, "rotation_weight": 1.0, "labelled_share": 0.5, "mask": True},
+            limits={"labelled_share": 1.0},
+            dense=True,
+            unlabelled=True,
+        ),
+        Plugin(
+            "partial",
+            "finetune above a stage of the encoder, up to which it is frozen with its batch-norm statistics",
+            "labeleff.protocols.partial:fit",
+            options={"frozen": ""},
+            required=("frozen",),
+            dense=True,
+        ),
+        Plugin(
             "linear",
             "frozen encoder, logistic regression (of depths: least absolute deviations) on its features",
             "labeleff.protocols.linear:fit",
             options={"prior": 10.0},
+            trained=False,
+            examples="either",
+            dense=True,
+        ),
+        Plugin(
+            "mlp",
+            "frozen encoder, a network of one hidden layer on its features, by a fixed recipe",
+            "labeleff.protocols.mlp:fit",
+            options={"rate": 0.003, "decay": 0.01},
             trained=False,
             examples="either",
             dense=True,

@@ -23,6 +23,7 @@ from labeleff.tensors import Examples, Source
 
 CPU = Compute(torch.device("cpu"), "fp32")
 SMALL = {"resnet9": {"width": 0.0625, "dim": 16}}
+REQUIRED = {"partial": {"frozen": "layer1"}}
 BUDGET = Budget(lr=0.01, batch=8, steps={"min": 2, "max": 2})
 
 
@@ -196,13 +197,15 @@ def test_pretexts_train_every_encoder(name, encoder, task):
 
 @pytest.mark.parametrize("name", names("protocol"))
 def test_every_protocol_gives_scores_a_class(name, task):
-    plugin, spec = catalogue.lookup("protocol", name), catalogue.complete("protocol", name, {})
+    plugin, spec = catalogue.lookup("protocol", name), catalogue.complete("protocol", name, REQUIRED.get(name, {}))
     normalisation = Normalisation.of(task.train.images)
     encoder = build_encoder(Spec(name="resnet9", options=SMALL["resnet9"]), 0)
     images = ResidentImages(task.test.images, normalisation, CPU.device)
     fit = catalogue.resolve("protocol", name)
     if plugin.trained:
-        data = Labelled(task.train, 10, normalisation)
+        others = task.train.images[20:] if plugin.unlabelled else None
+        labelled = Examples(task.train.images[:20], task.train.labels[:20]) if plugin.unlabelled else task.train
+        data = Labelled(labelled, 10, normalisation, unlabelled=others)
         fitted = fit(data, encoder, 0, BUDGET, spec.options, CPU, lambda *_: None)
         scores = predict(fitted.predictor, images, CPU)
     else:
