@@ -11,6 +11,7 @@ from rich.table import Table
 from labeleff import catalogue
 from labeleff.cell import Cell
 from labeleff.estimate import Estimate, cell_estimate, pretraining_estimate, read_speeds, total
+from labeleff.installed import Offered
 from labeleff.places import cache_folder
 from labeleff.record import read_records
 from labeleff.study import Study, built_in, load_study
@@ -117,7 +118,20 @@ def show_list(kinds: Sequence[str]) -> None:
                 table.add_row(study, load_study(study).title, "")
         else:
             for plugin in catalogue.plugins(kind):
-                options = ", ".join(f"{key}={value!r}" for key, value in plugin.options.items())
+                options = _options(plugin)
                 absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
                 table.add_row(plugin.name, f"{plugin.clause}{absent}", options)
+            for other in catalogue.offered(kind):
+                table.add_row(other.name, *_other(other))
         console.print(table)
+
+
+def _options(plugin: catalogue.Plugin) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in plugin.options.items())
+
+
+def _other(other: Offered) -> tuple[str, str]:
+    """A plug-in of another package: what it is and where from, or that it is broken and why; its options."""
+    if other.plugin is None:
+        return f"broken, from {other.package}: {other.problem}", ""
+    return f"{other.plugin.clause}; from {other.package}", _options(other.plugin)
