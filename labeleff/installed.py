@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from labeleff.errors import PluginError
+from labeleff.errors import PluginError, UnknownNameError
 from labeleff.plugin import Kind, Plugin
 
 GROUPS: dict[Kind, str] = {
@@ -46,6 +46,16 @@ class Offered:
 def _points(kind: Kind) -> tuple[metadata.EntryPoint, ...]:
     """Entry points of a kind; nothing is loaded."""
     return tuple(metadata.entry_points(group=GROUPS[kind]))
+
+
+def kind_called(name: str | None) -> Kind | None:
+    """The kind of that name; None stands for itself. Raises UnknownNameError with the list."""
+    if name is None:
+        return None
+    for kind in GROUPS:
+        if kind == name:
+            return kind
+    raise UnknownNameError("kind", name, GROUPS)
 
 
 def names(kind: Kind) -> list[str]:

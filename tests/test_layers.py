@@ -55,6 +55,7 @@ LAYERS = [
     {"engines"},
     {"conditions"},
     {"progress", "launch"},
+    {"checks"},
     {"ask", "showing"},
     {"asking"},
     {"cli"},
