@@ -22,7 +22,7 @@ SMALL = {
     "qrn": {"width": 16, "gates": 4},
     "toy/classify": {"train": 40, "test": 20, "size": 16},
 }
-SHAPES = {"train": 50, "test": 50}
+SHAPES = {"train": 50, "test": 50, "size": 32}
 DATA = ("cifar10/", "folder/", "selfstudy/", "shapenet/")
 BUILT_IN = [
     (kind, plugin.name)
