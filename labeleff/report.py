@@ -215,6 +215,7 @@ def _conditions(results: Results) -> Iterator[str]:
             [f"{prefix}precision", precision],
             [f"{prefix}torch", run.conditions.torch],
             *([f"{prefix}data of {task}", digest] for task, digest in sorted(run.conditions.data.items())),
+            *([f"{prefix}{what}", origin] for what, origin in sorted(run.conditions.plugins.items())),
             *(
                 [f"{prefix}{key}", _text(value)]
                 for key, value in sorted(run.environment.items())

@@ -140,6 +140,7 @@ class Bench:
             device_name(self.device),
             torch_release(),
             *([self.weights(pretraining.pretext).sha256] if loaded else []),
+            *_origins(pretraining),
         )
 
     def perform(self, job: Job, progress: Progress) -> list[PretrainingRecord | Record]:
@@ -308,6 +309,13 @@ class Bench:
             seconds=seconds,
             finished=timestamp(),
         )
+
+
+def _origins(pretraining: Pretraining) -> list[str]:
+    """Where a pretraining's plug-ins of other packages come from: their code may change and keep its name."""
+    encoder = catalogue.origin("encoder", pretraining.encoder.name)
+    pretext = catalogue.origin("pretext", pretraining.pretext.name)
+    return [origin for origin in (encoder, pretext) if origin is not None]
 
 
 def timestamp() -> str:
