@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from labeleff.likeness import conditions_of, load, machine, unlike
 from labeleff.matching import Cells, Match
@@ -18,6 +20,8 @@ from labeleff.throughput import rates
 
 CellKey = tuple[int, Run] | int
 """Label count and run, or a pretraining's seed."""
+ROBUST = 5
+"""Values from which on their spread is told by quantiles, so that a few odd ones say little."""
 THROUGHPUT, TIME = quantity("throughput"), quantity("time")
 BUSY = 1.5
 """Load average over the cores, when a run begins, from which the machine counts as others' too."""
@@ -46,17 +50,24 @@ class Paired:
         """How much the ratio differs from one part of the runs to another, as a standard deviation of ln.
 
         Parts are rungs, and draws: whatever order cells run in, a machine that is slow for a while is slow in some of
-        them. Each counts by its median, and rungs by their quartiles, so that a neighbour's short bursts say little. 0
-        where there are no parts.
+        them. Parts differ by their medians, and by what single cells differ they would anyway; that is taken off.
+        0 where there are no parts.
         """
         keys = [key for key in self.cells if not isinstance(key, int)]
-        rungs = self._medians([n for n, _ in keys]) if keys else []
-        draws = self._medians([draw for _, (draw, _) in keys]) if keys else []
-        low, high = np.percentile(rungs, [25, 75]) if len(rungs) > 1 else (0.0, 0.0)
-        return max(float(high - low) / 1.349, float(np.std(draws, ddof=1)) if len(draws) > 1 else 0.0)
+        axes = ([n for n, _ in keys], [draw for _, (draw, _) in keys]) if keys else ()
+        return max((self._between(np.array(axis)) for axis in axes), default=0.0)
 
-    def _medians(self, parts: Sequence[int]) -> list[float]:
-        return [float(np.median(self.ratios[np.array(parts) == part])) for part in sorted(set(parts))]
+    def _between(self, parts: npt.NDArray[np.int64]) -> float:
+        """Standard deviation of the parts beyond that of their cells; both by quantiles, so that bursts say little."""
+        groups = [self.ratios[parts == part] for part in np.unique(parts)]
+        if len(groups) < 2:
+            return 0.0
+        medians = np.array([np.median(group) for group in groups])
+        low, high = np.percentile(medians, [25, 75])
+        spread = float(high - low) / 1.349 if len(groups) >= ROBUST else float(medians.std(ddof=1))
+        gaps = np.concatenate([np.abs(np.subtract.outer(g, g))[np.triu_indices(len(g), 1)] for g in groups])
+        cell = float(np.median(gaps)) / 0.954 if len(gaps) else 0.0
+        return math.sqrt(max(spread**2 - math.pi / 2 * cell**2 * len(groups) / len(parts), 0.0))
 
 
 def rate(training: Training | None) -> float | None:

@@ -15,13 +15,11 @@ import numpy as np
 from labeleff.change import Change, Doubt, Exact, Student
 from labeleff.gate import Criteria
 from labeleff.matching import Match
-from labeleff.paired_speeds import TIME, Paired, paired_speeds
+from labeleff.paired_speeds import ROBUST, TIME, Paired, paired_speeds
 from labeleff.stats import Array
 
 SHORTEST = 1.0
 """Seconds of a cell, in the median, under which its time isn't judged."""
-ROBUST = 5
-"""Cells from which on their spread is told by absolute deviations."""
 FLOOR = 0.002
 """No standard deviation of a ratio's ln is believed to be smaller than this."""
 

@@ -10,6 +10,8 @@ import pytest
 from labeleff.change import Exact, Student
 from labeleff.gate import criteria
 from labeleff.matching import match
+from labeleff.paired_speeds import Paired
+from labeleff.quantities import Subject, quantity
 from labeleff.results import load
 from labeleff.speed_changes import speed_changes
 
@@ -164,3 +166,25 @@ def test_false_alarms_where_starts_are_as_noisy_as_believed():
         assert isinstance(doubt, Student)
         alarms.append(doubt.below(0.0) <= 0.05)
     assert abs(np.mean(alarms) - 0.05) < 3 * (0.05 * 0.95 / 3000) ** 0.5 + 0.003
+
+
+def paired(ratios):
+    """Ratios (rungs, draws) as cells of two folders."""
+    cells = tuple((n, (draw, draw)) for n in range(ratios.shape[0]) for draw in range(ratios.shape[1]))
+    values = np.stack([np.ones(ratios.size), np.exp(ratios.ravel())], axis=1)
+    return Paired(Subject("throughput", None, "a/b", "t", "e"), quantity("throughput"), values, cells, None)
+
+
+def test_noise_of_single_cells_is_no_unrest():
+    rng = np.random.default_rng(0)
+    calm = [paired(rng.normal(0, 0.03, (9, 3))).unrest for _ in range(200)]
+    assert np.median(calm) < 0.012
+    rough = [paired(rng.normal(0, 0.03, (9, 3)) + rng.normal(0, 0.1, (9, 1))).unrest for _ in range(200)]
+    assert np.median(rough) == pytest.approx(0.1, rel=0.2)
+    by_draw = [paired(rng.normal(0, 0.03, (9, 3)) + np.array([0.0, 0.0, -0.4])).unrest for _ in range(20)]
+    assert min(by_draw) > 0.15
+
+
+def test_where_nothing_can_be_told_apart_there_is_no_unrest():
+    assert paired(np.zeros((1, 1))).unrest == 0
+    assert paired(np.array([[0.0], [0.3]])).unrest == pytest.approx(np.std([0, 0.3], ddof=1))
