@@ -304,7 +304,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "vae",
             "variational autoencoder: make the image again from a noisy code",
             "labeleff.pretext.vae:pretrain",
-            options={"beta": 1.0, "rule": "image", "space": "rgb", "width": 0.25, "holdout": 0.02},
+            options={"beta": 1.0, "rule": "image", "space": "rgb", "width": 0.125, "holdout": 0.02},
             choices={"rule": ("image", "reference"), "space": ("rgb", "lab")},
         ),
         Plugin(

@@ -132,7 +132,11 @@ def show_list(kinds: Sequence[str]) -> None:
 
 
 def _listed(options: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}={value!r}" for key, value in options.items())
+    shown = (
+        (key, f"{value:.3g}" if len(repr(value)) > 8 and isinstance(value, float) else repr(value))
+        for key, value in options.items()
+    )
+    return ", ".join(f"{key}={value}" for key, value in shown)
 
 
 def _other(other: Offered) -> tuple[str, str]:

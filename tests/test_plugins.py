@@ -181,11 +181,21 @@ def test_every_pretext_trains_the_encoder_it_is_given(name, task):
 @pytest.mark.parametrize("encoder", works_on("encoder", "images"))
 @pytest.mark.parametrize("name", ["vae", "cmc", "amdim"])
 def test_pretexts_train_every_encoder(name, encoder, task):
+    small_training(name, encoder, task.train.images[:12])
+
+
+@pytest.mark.parametrize("side", [32, 64, 128])
+@pytest.mark.parametrize("name", ["vae", "cmc", "amdim"])
+def test_pretexts_take_images_of_every_size(name, side):
+    generator = torch.Generator().manual_seed(0)
+    small_training(name, "resnet9", torch.randint(0, 256, (12, side, side, 3), dtype=torch.uint8, generator=generator))
+
+
+def small_training(name, encoder, images):
     plugin = catalogue.lookup("pretext", name)
     if encoder.endswith("_imagenet") and name != "vae":
         pytest.skip("its maps are too small for amdim at 32 pixels, and it has no narrow form for cmc")
     built = build_encoder(catalogue.complete("encoder", encoder, SMALL.get(encoder, {})), 0, split=plugin.split)
-    images = task.train.images[:12]
     data = Unlabelled(images, Normalisation.of(images))
     budget = Budget(optimizer="adam", lr=1e-3, batch=4, steps={"min": 2, "max": 2}, augment=Augment(crop=2))
     options = catalogue.complete("pretext", name, {}).options
