@@ -1,82 +1,23 @@
 """The one catalogue of plug-ins: names, options with defaults, and where the code lives.
 
 It holds strings only, so that a study can be checked and planned without importing torch. `resolve` imports
-the code of one entry when it is needed.
+the code of one entry when it is needed. Names that aren't built in are looked for among the plug-ins of other packages
+(see `installed`).
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from labeleff import installed
 from labeleff.cell import OptionValue, Spec
 from labeleff.errors import LabeleffError, OptionError, StudyError, UnknownNameError
-
-Kind = Literal["task", "encoder", "pretext", "protocol"]
-Examples = Literal["images", "stories", "either"]
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """One entry: what it is called, what it does in a clause, its options' defaults, its code."""
-
-    name: str
-    clause: str
-    target: str
-    """`module:function`."""
-    options: Mapping[str, OptionValue] = field(default_factory=dict)
-    required: tuple[str, ...] = ()
-    """Options that a study must give."""
-    choices: Mapping[str, tuple[OptionValue, ...]] = field(default_factory=dict)
-    limits: Mapping[str, float] = field(default_factory=dict)
-    """The most that a number may be; every number is over 0."""
-    trained: bool = True
-    """Pretexts and protocols: it runs the optimiser, so the budget table must have a row for it."""
-    loaded: bool = False
-    """Pretexts: it takes weights from outside, once, and needs no budget."""
-    pool: int | None = None
-    """Tasks: number of training examples where it is fixed; an option named `train` takes its place."""
-    classes: int | None = None
-    """Tasks: number of classes where it is fixed."""
-    needs: tuple[str, str] | None = None
-    """A package that isn't always there, and the extra of labeleff that brings it."""
-    own_views: bool = False
-    """Pretexts: it makes its own views of the images, so its budget row may not augment them."""
-    examples: Examples = "images"
-    """What a task consists of, or what an encoder, pretext or protocol works on."""
-    goal: str = "classes"
-    """Tasks: what is learned, a name of `metrics.GOALS`; the task's `goal` has the same."""
-    dense: bool = False
-    """Protocols: it also works where every pixel has a label."""
-    images_of: str = ""
-    """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
-    narrow: str | None = None
-    """Encoders: the function, in the same module, that builds a narrower one for images of other channels, if any."""
-    split: bool = False
-    """Pretexts: what is trained is a pair of narrow encoders, one for lightness and one for colour."""
-    augmented: bool = False
-    """Pretexts: two augmentations of an image are compared, so its budget row must have one."""
-
-    @property
-    def missing(self) -> str | None:
-        """What is to be installed before this can be used, as people type it; None where nothing is."""
-        if self.needs is None or importlib.util.find_spec(self.needs[0]) is not None:
-            return None
-        return f"pip install 'labeleff[{self.needs[1]}]'"
-
-    def pool_of(self, options: Mapping[str, OptionValue]) -> int | None:
-        """Number of training examples of a task with these options; None where only the data can tell."""
-        if "train" in options:
-            return int(options["train"])
-        return STORIES[str(options["size"])] if self.examples == "stories" else self.pool
-
-
-STORIES = {"1k": 1_000, "10k": 10_000}
-"""Training questions of a bAbI task, by its option `size`."""
+from labeleff.plugin import STORIES as STORIES
+from labeleff.plugin import Kind as Kind
+from labeleff.plugin import Plugin as Plugin
 
 FACTORS = tuple("".join(letters) for letters in itertools.product("T-", "C-", "V-", "L-"))
 """The 16 settings of what varies in rendered scenes, from `TCVL` to `----`."""
@@ -363,7 +304,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "vae",
             "variational autoencoder: make the image again from a noisy code",
             "labeleff.pretext.vae:pretrain",
-            options={"beta": 1.0, "rule": "image", "space": "rgb", "width": 0.25, "holdout": 0.02},
+            options={"beta": 1.0, "rule": "image", "space": "rgb", "width": 0.125, "holdout": 0.02},
             choices={"rule": ("image", "reference"), "space": ("rgb", "lab")},
         ),
         Plugin(
@@ -471,10 +412,36 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             dense=True,
         ),
         Plugin(
+            "joint",
+            "train encoder, linear head and a head that tells rotations together, on labelled and unlabelled images",
+            "labeleff.protocols.joint:fit",
+            options={"class_weight": 1.0, "rotation_weight": 1.0, "labelled_share": 0.5, "mask": True},
+            limits={"labelled_share": 1.0},
+            dense=True,
+            unlabelled=True,
+        ),
+        Plugin(
+            "partial",
+            "finetune above a stage of the encoder, up to which it is frozen with its batch-norm statistics",
+            "labeleff.protocols.partial:fit",
+            options={"frozen": ""},
+            required=("frozen",),
+            dense=True,
+        ),
+        Plugin(
             "linear",
             "frozen encoder, logistic regression (of depths: least absolute deviations) on its features",
             "labeleff.protocols.linear:fit",
             options={"prior": 10.0},
+            trained=False,
+            examples="either",
+            dense=True,
+        ),
+        Plugin(
+            "mlp",
+            "frozen encoder, a network of one hidden layer on its features, by a fixed recipe",
+            "labeleff.protocols.mlp:fit",
+            options={"rate": 0.003, "decay": 0.01},
             trained=False,
             examples="either",
             dense=True,
@@ -492,16 +459,38 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
 
 
 def plugins(kind: Kind) -> tuple[Plugin, ...]:
-    """All entries of a kind, in the order they are listed to people."""
+    """All built-in entries of a kind, in the order they are listed to people."""
     return _ENTRIES[kind]
 
 
+def offered(kind: Kind) -> list[installed.Offered]:
+    """What other packages give of a kind, loaded; broken ones with their problem."""
+    return installed.offered(kind, (plugin.name for plugin in _ENTRIES[kind]))
+
+
+def _built_in(kind: Kind, name: str) -> Plugin | None:
+    return next((plugin for plugin in _ENTRIES[kind] if plugin.name == name), None)
+
+
 def lookup(kind: Kind, name: str) -> Plugin:
-    """The entry called `name`; raises UnknownNameError with the nearest match."""
-    for plugin in _ENTRIES[kind]:
-        if plugin.name == name:
-            return plugin
-    raise UnknownNameError(kind, name, (plugin.name for plugin in _ENTRIES[kind]))
+    """The entry called `name`: a built-in one, else that of another package, by entry point or `module:object`.
+
+    Raises UnknownNameError with the nearest match, PluginError where another package's can't be loaded.
+    """
+    found = _built_in(kind, name) or installed.find(kind, name)
+    if found is None:
+        known = (*(plugin.name for plugin in _ENTRIES[kind]), *installed.names(kind))
+        raise UnknownNameError(kind, name, known)
+    return found
+
+
+def origin(kind: Kind, name: str) -> str | None:
+    """Where a plug-in of another package comes from: distribution, version, digest of its file; None if built in.
+
+    Raises PluginError where another package claims a built-in's name.
+    """
+    installed.check_name(kind, name, (plugin.name for plugin in _ENTRIES[kind]))
+    return None if _built_in(kind, name) else installed.origin(kind, name, lookup(kind, name).target)
 
 
 def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:

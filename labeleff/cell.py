@@ -110,12 +110,12 @@ class Budget(Frozen):
             raise ValueError(f"'betas': found {self.betas}, expected two numbers from 0 to under 1")
         return self
 
-    def steps_for(self, n: int) -> int:
-        """The number of optimiser steps on `n` examples, at least 1."""
+    def steps_for(self, n: int, images: int | None = None) -> int:
+        """The number of optimiser steps on `n` examples, at least 1; an epoch is `images` where that is given."""
         if self.steps is not None:
             return int(min(max(round(self.steps.per_label * n), self.steps.min), self.steps.max))
         assert self.epochs is not None
-        return max(1, math.ceil(self.epochs * n / self.batch))
+        return max(1, math.ceil(self.epochs * (n if images is None else images) / self.batch))
 
 
 def content_key(*parts: object) -> str:

@@ -1,6 +1,6 @@
 """The command line. Commands import torch only when they train.
 
-Exit status: 0 all is well; 1 some cells failed, or runs can't be compared; 2 a mistake in how it was called, or in a
+Exit status: 0 all is well; 1 some cells or checks failed, or runs can't be compared; 2 a mistake in the call, or in a
 file; 3 a regression; 130 interrupted.
 """
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="labeleff",
     help="How many labels is pretraining worth? Train a label ladder, fit its curve, report utility U(n) = n1/n - 1.",
-    epilog="Exit status: 0 all is well, 1 some cells failed, 2 usage or input error, 3 regression, 130 interrupted.",
+    epilog="Exit status: 0 all is well, 1 some cells or checks failed, 2 usage or input error, 3 regression, "
+    "130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -273,6 +274,29 @@ def utility(
     path, notes = build(options)
     print(f"read {runs}: {'; '.join(notes)}")
     _say(path)
+
+
+@app.command()
+def check(
+    plugin: Annotated[str, typer.Argument(metavar="NAME", help="A plug-in's name, MODULE, or MODULE:OBJECT.")],
+    kind: Annotated[str | None, typer.Option(help="task, encoder, pretext or protocol, where it isn't clear.")] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the plug-in.")
+    ] = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Run a plug-in on small made images and say, check by check, whether it keeps its contract."""
+    from labeleff.installed import kind_called
+    from labeleff.places import data_folder
+    from labeleff.study import assigned
+
+    named, given = kind_called(kind), assigned(options or [])
+    from labeleff.checks.command import check as run_checks
+    from labeleff.tensors import Source
+
+    if not run_checks(plugin, named, given, Source(data_folder(data_dir), offline)):
+        raise typer.Exit(1)
 
 
 @data_app.command("show")

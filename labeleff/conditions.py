@@ -29,7 +29,20 @@ def conditions(study: Study, bench: Bench) -> Conditions:
         data={t.label: bench.load(t).fingerprint for block in study.blocks for t in block.tasks}
         | {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in _vectors(study)}
         | {spec.label: bench.weights(spec).sha256 for spec in _outside(study)},
+        plugins=plugin_origins(study),
     )
+
+
+def plugin_origins(study: Study) -> dict[str, str]:
+    """Where the study's plug-ins of other packages come from, by kind and name."""
+    used: dict[tuple[catalogue.Kind, str], None] = {}
+    for block in study.blocks:
+        used |= {("task", spec.name): None for spec in block.tasks}
+        used |= {("encoder", spec.name): None for spec in block.encoders}
+        for arm in block.arms:
+            used |= {("pretext", arm.pretext.name): None, ("protocol", arm.protocol.name): None}
+    origins = {f"{kind} {name}": catalogue.origin(kind, name) for kind, name in used}
+    return {what: origin for what, origin in origins.items() if origin is not None}
 
 
 def _vectors(study: Study) -> set[str]:

@@ -67,7 +67,7 @@ def remember_speeds(cache: Path, records: Iterable[Record | PretrainingRecord]) 
         asked = record.cell if isinstance(record, Record) else record.pretraining
         if record.training is None or (isinstance(record, PretrainingRecord) and record.cached):
             continue
-        views = 1 if isinstance(record, Record) else _views(record.pretraining.pretext)
+        views = _passes(record.cell.protocol) if isinstance(record, Record) else _views(record.pretraining.pretext)
         rates = [views * w.images / w.seconds for w in record.training.windows[1:] if w.seconds > 0]
         seen.setdefault(_speed_name(asked.encoder, asked.task), []).extend(rates)
     table = read_speeds(cache) | {name: statistics.median(rates) for name, rates in seen.items() if rates}
@@ -78,6 +78,12 @@ def remember_speeds(cache: Path, records: Iterable[Record | PretrainingRecord]) 
 def _views(pretext: Spec) -> int:
     """Images that a pretext encodes for each that it is given."""
     return 2 if catalogue.lookup("pretext", pretext.name).own_views else 1
+
+
+def _passes(protocol: Spec) -> float:
+    """Images that a trained protocol encodes for each of a batch: labelled ones twice where they are also turned."""
+    twice = protocol.options.get("mask", False)
+    return 1 + float(protocol.options["labelled_share"]) if twice else 1.0
 
 
 def _reads_stories(task: Spec) -> bool:
@@ -118,7 +124,9 @@ def cell_estimate(cell: Cell, sharing: int, speeds: dict[str, float]) -> Estimat
     scoring = _test(cell.task) / (rate * ENCODE_SPEEDUP)
     if cell.budget is None:
         return Estimate((scoring + cell.n / (rate * ENCODE_SPEEDUP)) / sharing, measured)
-    return Estimate(cell.budget.steps_for(cell.n) * cell.budget.batch / rate + scoring, measured)
+    pool = _pool(cell.task) if catalogue.lookup("protocol", cell.protocol.name).unlabelled else None
+    images = cell.budget.steps_for(cell.n, pool) * cell.budget.batch * _passes(cell.protocol)
+    return Estimate(images / rate + scoring, measured)
 
 
 def total(estimates: Sequence[Estimate], jobs: int) -> Estimate:

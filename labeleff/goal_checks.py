@@ -21,6 +21,11 @@ def check_protocols(tasks: Sequence[Spec], protocols: Sequence[Spec]) -> None:
                 f"protocol {protocol.name!r} can't be used on {task.name}, where every pixel has a label; "
                 f"choose one of {able}"
             )
+        if protocol.options.get("mask") is False:
+            raise StudyError(
+                f"protocol {protocol.label!r} can't be used on {task.name}: mask = false repeats a report on classes "
+                "of images; leave it out"
+            )
 
 
 def check_metrics(metrics: Mapping[str, str], tasks: Sequence[Spec]) -> None:

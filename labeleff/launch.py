@@ -95,6 +95,14 @@ def _check_encoders(study: Study, bench: Bench) -> None:
                 raise StudyError(f"encoder {encoder.label} can't take {what}: {error}") from error
 
 
+def _check_stages(study: Study) -> None:
+    """Every encoder has the stages up to which arms freeze it; raises UnknownNameError with those that it has."""
+    for block in study.blocks:
+        for encoder, arm in itertools.product(block.encoders, block.arms):
+            if "frozen" in arm.protocol.options:
+                build_encoder(encoder, 0).until(str(arm.protocol.options["frozen"]))
+
+
 def _check_weights(study: Study, bench: Bench) -> None:
     """Weights from outside are there and fit every encoder; raises WeightsError naming what doesn't."""
     for block in study.blocks:
@@ -192,6 +200,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         with bars:
             labels = _all_labels(study, bench)
         _check_encoders(study, bench)
+        _check_stages(study)
         _check_weights(study, bench)
         _check_shared_images(study, bench)
         check_conditions(records.runs, conditions(study, bench), options.folder)

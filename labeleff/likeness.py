@@ -19,6 +19,7 @@ def unlike(old: Conditions, new: Conditions) -> Iterator[Unlike]:
     yield from _differing({"device": old.device, "torch": old.torch}, {"device": new.device, "torch": new.torch})
     yield from _differing(_named("precision", old.precision), _named("precision", new.precision))
     yield from _differing(_named("data", old.data), _named("data", new.data))
+    yield from _differing(_named("plugins", old.plugins), _named("plugins", new.plugins))
 
 
 def _named(what: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -39,6 +40,7 @@ def conditions_of(conditions: Conditions, task: Spec, encoder: Spec) -> Conditio
         precision={encoder.name: precision_of(conditions, encoder.label)},
         torch=conditions.torch,
         data={key: value for key, value in conditions.data.items() if key in read},
+        plugins=conditions.plugins,
     )
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from labeleff import catalogue, presets
 from labeleff.cell import Cell
 from labeleff.estimate import Estimate, cell_estimate, pretraining_estimate, read_speeds, total
+from labeleff.installed import Offered
 from labeleff.places import cache_folder
 from labeleff.record import read_records
 from labeleff.study import Study, built_in, load_study
@@ -125,8 +126,21 @@ def show_list(kinds: Sequence[str]) -> None:
             for plugin in catalogue.plugins(kind):
                 absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
                 table.add_row(plugin.name, f"{plugin.clause}{absent}", _listed(plugin.options))
+            for other in catalogue.offered(kind):
+                table.add_row(other.name, *_other(other))
         console.print(table)
 
 
 def _listed(options: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}={value!r}" for key, value in options.items())
+    shown = (
+        (key, f"{value:.3g}" if len(repr(value)) > 8 and isinstance(value, float) else repr(value))
+        for key, value in options.items()
+    )
+    return ", ".join(f"{key}={value}" for key, value in shown)
+
+
+def _other(other: Offered) -> tuple[str, str]:
+    """A plug-in of another package: what it is and where from, or that it is broken and why; its options."""
+    if other.plugin is None:
+        return f"broken, from {other.package}: {other.problem}", ""
+    return f"{other.plugin.clause}; from {other.package}", _listed(other.plugin.options)

@@ -36,6 +36,8 @@ class Conditions(Frozen):
     """Major and minor version of torch."""
     data: dict[str, str]
     """SHA-256 of each task's arrays, by task label."""
+    plugins: dict[str, str] = Field(default_factory=dict)
+    """Plug-ins of other packages, e.g. `pretext quadrant`: distribution, version, digest of the file of its code."""
 
 
 class RunEntry(Frozen):

@@ -178,6 +178,11 @@ def _failures(results: Results) -> Iterator[str]:
 
 def _fairness(study: Study) -> Iterator[str]:
     yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
+    protocols = {arm.protocol.label: arm.protocol for arm in study.arms}.values()
+    if more := sorted({p.name for p in protocols if catalogue.lookup("protocol", p.name).unlabelled}):
+        yield f"In addition {', '.join(more)} sees the other training images, without labels."
+    if any(p.options.get("mask") is False for p in protocols):
+        yield "With `mask=False` images without a label are taught to be class 0, a defect repeated on purpose."
     if any(catalogue.lookup("pretext", arm.pretext.name).loaded for arm in study.arms):
         yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
     yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
@@ -210,6 +215,7 @@ def _conditions(results: Results) -> Iterator[str]:
             [f"{prefix}precision", precision],
             [f"{prefix}torch", run.conditions.torch],
             *([f"{prefix}data of {task}", digest] for task, digest in sorted(run.conditions.data.items())),
+            *([f"{prefix}{what}", origin] for what, origin in sorted(run.conditions.plugins.items())),
             *(
                 [f"{prefix}{key}", _text(value)]
                 for key, value in sorted(run.environment.items())

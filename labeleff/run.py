@@ -81,11 +81,14 @@ class LoadedTask:
         """The test images or stories on the device, with their labels."""
         return LabelledExamples(self.task.test, self.task.goal, self.normalisation, self._device)
 
-    def labelled(self, indices: np.ndarray) -> Labelled:
-        """Exactly these training examples with their labels."""
+    def labelled(self, indices: np.ndarray, others: bool = False) -> Labelled:
+        """Exactly these training examples with their labels; with `others` also the rest of them, without."""
         chosen, train = torch.from_numpy(indices), self.task.train
         examples = Examples(train.inputs[chosen], train.labels[chosen])
-        return Labelled(examples, self.task.outputs, self.normalisation, self.task.goal)
+        rest = torch.ones(len(train), dtype=torch.bool)
+        rest[chosen] = False
+        unlabelled = train.inputs[rest] if others else None
+        return Labelled(examples, self.task.outputs, self.normalisation, self.task.goal, unlabelled)
 
 
 class Bench:
@@ -137,6 +140,7 @@ class Bench:
             device_name(self.device),
             torch_release(),
             *([self.weights(pretraining.pretext).sha256] if loaded else []),
+            *_origins(pretraining),
         )
 
     def perform(self, job: Job, progress: Progress) -> list[PretrainingRecord | Record]:
@@ -232,7 +236,7 @@ class Bench:
         labels = self._labels(cell)
         fit: TrainedProtocol = catalogue.resolve("protocol", cell.protocol.name)
         fitted = fit(
-            loaded.labelled(labels.indices),
+            loaded.labelled(labels.indices, catalogue.lookup("protocol", cell.protocol.name).unlabelled),
             self._encoder(cell.pretraining),
             cell.seed,
             cell.budget,
@@ -273,8 +277,9 @@ class Bench:
         encoded = EncodedLabels(model, loaded.labelled, functools.reduce(np.union1d, sets), compute)
         fit: FrozenProtocol = catalogue.resolve("protocol", first.protocol.name)
         fitted: list[Fitted] = []
+        seeds = iter([cell.seed for cell in cells])
         for pack in encoded.packs(sets):
-            fitted += fit([encoded.problem(indices) for indices in pack], first.protocol.options)
+            fitted += fit([encoded.problem(indices, next(seeds)) for indices in pack], first.protocol.options)
         scores = score_frozen(model, [one.predictor for one in fitted], loaded.test_examples, compute)
         if state_sha256(encoder) != before:
             raise PluginError(f"encoder {first.encoder.label}: weights or statistics changed although it is frozen")
@@ -304,6 +309,13 @@ class Bench:
             seconds=seconds,
             finished=timestamp(),
         )
+
+
+def _origins(pretraining: Pretraining) -> list[str]:
+    """Where a pretraining's plug-ins of other packages come from: their code may change and keep its name."""
+    encoder = catalogue.origin("encoder", pretraining.encoder.name)
+    pretext = catalogue.origin("pretext", pretraining.pretext.name)
+    return [origin for origin in (encoder, pretext) if origin is not None]
 
 
 def timestamp() -> str:

@@ -91,6 +91,6 @@ def _sizes(results: Results) -> Iterator[str]:
 def _conditions(results: Results) -> Iterator[str]:
     distinct = {run.conditions.model_dump_json() for run in results.runs}
     if len(distinct) > 1:
-        yield "**Mixed conditions**: the runs differ in device, precision, torch or data (see Conditions)."
+        yield "**Mixed conditions**: the runs differ in device, precision, torch, data or plug-ins (see Conditions)."
     if results.foreign:
         yield f"{results.foreign} records in this folder belong to other studies and were left out."

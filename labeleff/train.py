@@ -7,6 +7,7 @@ on K nor on its neighbours.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,11 @@ Objective = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 
 Where every pixel has a label, the number right is the share of pixels told right, times the batch's size."""
 
+Order = Callable[[int, int, int, torch.device], tuple[Tensor, Tensor]]
+"""(seed, start, count, device) to (samples, epochs), both int64 (count,): what stands at the places from `start` on.
+
+`start` and `count` are multiples of the batch."""
+
 Progress = Callable[[int, int, float, float], None]
 """Called with (steps done, steps in all, mean loss, examples/s) at the end of every window."""
 
@@ -60,7 +66,8 @@ class Slot:
 
     `watch`, if given, is called at the end of every window with the model in eval mode and returns further
     entries of the learning curve, e.g. held-out accuracy. Its time is not counted. Training ends early after a
-    window whose curve is `enough`.
+    window whose curve is `enough`. Batches are cut from concatenated permutations of all examples unless `order` says
+    otherwise.
     """
 
     model: nn.Module
@@ -70,6 +77,7 @@ class Slot:
     watch: Callable[[nn.Module], dict[str, float]] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     enough: Callable[[list[dict[str, float]]], bool] | None = None
+    order: Order | None = None
 
 
 def learning_rates(budget: Budget, steps: int) -> list[float]:
@@ -111,12 +119,18 @@ def _window_steps(steps: int, n: int, batch: int) -> int:
     return max(round(n / batch), MIN_WINDOW, math.ceil(steps / MAX_WINDOWS))
 
 
+def _shuffled(n: int, seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The usual order."""
+    return counter.order(seed, n, start, count, device)
+
+
 def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
     model = compute.place(rewrite(slot.model)).train()
     optimizer = _optimizer(budget, model)
     rates = learning_rates(budget, steps)
     seed, n, batch = stream_seed("order", slot.seed), slot.images.count, budget.batch
     window = _window_steps(steps, n, batch)
+    order = slot.order or functools.partial(_shuffled, n)
     watch = Stopwatch(compute.device)
     sums = torch.zeros(2, device=compute.device)
     samples = epochs = torch.empty(0, dtype=torch.int64)
@@ -126,7 +140,7 @@ def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
         at = step % CHUNK * batch
         if at == 0:
             ahead = min(CHUNK, steps - step) * batch
-            samples, epochs = counter.order(seed, n, step * batch, ahead, compute.device)
+            samples, epochs = order(seed, step * batch, ahead, compute.device)
         for group in optimizer.param_groups:
             group["lr"] = rates[step]
         seen = slot.images.batch(samples[at : at + batch], epochs[at : at + batch])

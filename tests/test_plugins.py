@@ -23,6 +23,7 @@ from labeleff.tensors import Examples, Source
 
 CPU = Compute(torch.device("cpu"), "fp32")
 SMALL = {"resnet9": {"width": 0.0625, "dim": 16}}
+REQUIRED = {"partial": {"frozen": "layer1"}}
 BUDGET = Budget(lr=0.01, batch=8, steps={"min": 2, "max": 2})
 
 
@@ -180,11 +181,21 @@ def test_every_pretext_trains_the_encoder_it_is_given(name, task):
 @pytest.mark.parametrize("encoder", works_on("encoder", "images"))
 @pytest.mark.parametrize("name", ["vae", "cmc", "amdim"])
 def test_pretexts_train_every_encoder(name, encoder, task):
+    small_training(name, encoder, task.train.images[:12])
+
+
+@pytest.mark.parametrize("side", [32, 64, 128])
+@pytest.mark.parametrize("name", ["vae", "cmc", "amdim"])
+def test_pretexts_take_images_of_every_size(name, side):
+    generator = torch.Generator().manual_seed(0)
+    small_training(name, "resnet9", torch.randint(0, 256, (12, side, side, 3), dtype=torch.uint8, generator=generator))
+
+
+def small_training(name, encoder, images):
     plugin = catalogue.lookup("pretext", name)
     if encoder.endswith("_imagenet") and name != "vae":
         pytest.skip("its maps are too small for amdim at 32 pixels, and it has no narrow form for cmc")
     built = build_encoder(catalogue.complete("encoder", encoder, SMALL.get(encoder, {})), 0, split=plugin.split)
-    images = task.train.images[:12]
     data = Unlabelled(images, Normalisation.of(images))
     budget = Budget(optimizer="adam", lr=1e-3, batch=4, steps={"min": 2, "max": 2}, augment=Augment(crop=2))
     options = catalogue.complete("pretext", name, {}).options
@@ -196,13 +207,15 @@ def test_pretexts_train_every_encoder(name, encoder, task):
 
 @pytest.mark.parametrize("name", names("protocol"))
 def test_every_protocol_gives_scores_a_class(name, task):
-    plugin, spec = catalogue.lookup("protocol", name), catalogue.complete("protocol", name, {})
+    plugin, spec = catalogue.lookup("protocol", name), catalogue.complete("protocol", name, REQUIRED.get(name, {}))
     normalisation = Normalisation.of(task.train.images)
     encoder = build_encoder(Spec(name="resnet9", options=SMALL["resnet9"]), 0)
     images = ResidentImages(task.test.images, normalisation, CPU.device)
     fit = catalogue.resolve("protocol", name)
     if plugin.trained:
-        data = Labelled(task.train, 10, normalisation)
+        others = task.train.images[20:] if plugin.unlabelled else None
+        labelled = Examples(task.train.images[:20], task.train.labels[:20]) if plugin.unlabelled else task.train
+        data = Labelled(labelled, 10, normalisation, unlabelled=others)
         fitted = fit(data, encoder, 0, BUDGET, spec.options, CPU, lambda *_: None)
         scores = predict(fitted.predictor, images, CPU)
     else:

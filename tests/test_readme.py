@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import third_party
 
 import labeleff
 from labeleff.study import parse_study
@@ -61,6 +62,43 @@ def test_python_gives_what_is_quoted():
     assert f"invert({NS}, [" in code
     assert f"n={found.n:.0f}, low={found.low:.0f}, high={found.high:.0f}, kind={found.kind!r}" in code
     assert f"utility={points[0].utility:.2f}, low={points[0].low:.2f}, high={points[0].high:.2f}" in code
+
+
+STUDY_OF_THE_PRETEXT = """
+name = "quarters"
+tasks = [{ name = "toy/classify", train = 100, test = 50, size = 16 }]
+encoders = [{ name = "resnet9", width = 0.0625, dim = 16 }]
+arms = ["scratch/finetune", "quadrant/linear"]
+rungs = [20, 40]
+draws = 2
+
+[budget.quadrant]
+lr = 0.05
+batch = 32
+epochs = 1
+
+[budget.finetune]
+lr = 0.05
+batch = 16
+steps = { min = 2, max = 2 }
+"""
+
+
+def test_the_example_pretext_runs_as_quoted(command, tmp_path, monkeypatch):
+    """Installed as written, it passes `labeleff check` and is an arm of a study."""
+    [code] = [text for text in blocks("python") if "labeleff in one file" in text]
+    assert len(code.splitlines()) <= 60
+    [points] = [text for text in blocks("") if text.startswith("[project.entry-points")]
+    [(name, value)] = tomllib.loads(points)["project"]["entry-points"]["labeleff.pretexts"].items()
+    third_party.install(tmp_path / "packages", "quadrant", code, {"pretexts": {name: value}})
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=":")
+    done = command("check", "quadrant")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "0 failed, 0 warnings" in done.stdout
+    (tmp_path / "quarters.toml").write_text(STUDY_OF_THE_PRETEXT)
+    done = command("run", "quarters.toml", "--out", "out", "--offline", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert "quadrant 0.1, quadrant.py" in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_the_example_table_is_from_the_committed_report():

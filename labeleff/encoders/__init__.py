@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from labeleff import catalogue
 from labeleff.cell import Spec
-from labeleff.errors import PluginError, StudyError
+from labeleff.errors import PluginError, StudyError, UnknownNameError
 from labeleff.text import FIRST, TextShape
 from labeleff.vectors import initial_rows, read_vectors
 
@@ -49,6 +49,17 @@ class Encoder(nn.Module):
     def maps(self, images: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """The map (N, C, h, w) of every stage by name, in order. The last has C = dim, and its mean is the features."""
         raise PluginError(f"encoder {type(self).__name__} has no maps, and a task with a label a pixel needs them")
+
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """By stage, the modules that make its map from the one before; together they hold all weights."""
+        raise PluginError(f"encoder {type(self).__name__} has no stages")
+
+    def until(self, stage: str) -> list[nn.Module]:
+        """The modules from the images to the map of a stage; raises UnknownNameError where there is no such stage."""
+        if stage not in self.stages:
+            raise UnknownNameError(f"stage of encoder {type(self).__name__}", stage, self.stages)
+        parts = self.parts()
+        return [module for name in self.stages[: self.stages.index(stage) + 1] for module in parts[name]]
 
 
 class Reader(Encoder):

@@ -47,6 +47,11 @@ class MobileNetV2(Encoder):
             found[name] = images
         return found
 
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """torchvision's layers, in the order of the maps."""
+        borders = itertools.pairwise(BORDERS)
+        return {name: list(self.features[a:b]) for name, (a, b) in zip(self.stages, borders, strict=True)}
+
 
 def build(options: Mapping[str, OptionValue]) -> Encoder:
     """A fresh MobileNetV2; option `stem`."""

@@ -43,6 +43,11 @@ class ImageNetResNet(Encoder):
             found[name] = self.net.get_submodule(name)(found[above])
         return found
 
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """The stem's convolution and batch-norm, and the four layers."""
+        layers = {name: [self.net.get_submodule(name)] for name in self.stages[1:]}
+        return {"stem": [self.net.conv1, self.net.bn1], **layers}
+
 
 class SmallImageResNet(ImageNetResNet):
     """The same with a stem of 3x3, stride 1 and without the first max-pool; 32 pixels end at 4x4."""

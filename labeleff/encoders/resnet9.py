@@ -75,6 +75,10 @@ class ResNet9(Encoder):
         found["prepool"] = self.prepool(images.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return found
 
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """The stem, the three layers and the linear layer."""
+        return {name: [part] for name, part in zip(self.stages, (*self.layers, self.prepool), strict=True)}
+
     @staticmethod
     def _check(images: Tensor) -> None:
         if images.shape[-1] % 8 or images.shape[-2] % 8:

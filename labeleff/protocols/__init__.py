@@ -1,6 +1,7 @@
 """Protocols: how an encoder meets labels, one plain function a file.
 
-A trained protocol (`fit`) gets a copy of the encoder and exactly n labelled examples. A frozen one (`fit`, with
+A trained protocol (`fit`) gets a copy of the encoder and exactly n labelled examples; one with `unlabelled = True` in
+the catalogue also gets the other training images without their labels. A frozen one (`fit`, with
 `trained = False` in the catalogue) never sees the encoder: it gets exactly n features with their labels, for
 many label sets at once. Neither gets the test set; the runner scores what they return, once.
 """
@@ -33,13 +34,15 @@ or grid cells. To scores (B, outputs), or of trained ones (B, outputs, grid, gri
 class Labelled:
     """Exactly n labelled images or stories, the number of scores, and the training images' channel statistics.
 
-    Stories have no `normalisation`. `goal` says what the labels are.
+    Stories have no `normalisation`. `goal` says what the labels are. `unlabelled` are the other training images, uint8
+    (M, S, S, 3), for protocols that declare in the catalogue that they use them; None for all others.
     """
 
     examples: Examples
     outputs: int
     normalisation: Normalisation | None
     goal: Goal = CLASSES
+    unlabelled: Tensor | None = None
 
     def on(self, device: torch.device, *, augment: Augment | None = None, seed: int = 0) -> LabelledExamples:
         """All of them on the device, augmented from the stream that `seed` names."""
@@ -55,13 +58,15 @@ class Labelled:
 class LabelledFeatures:
     """Features (rows, dim) float32 of exactly n images with labels: classes (rows,) int64 in 0..outputs-1.
 
-    A row is an image or, where the goal is dense, a counted grid cell; depths are float32 in scene units.
+    A row is an image or, where the goal is dense, a counted grid cell; depths are float32 in scene units. `seed` is
+    the cell's, for protocols that have to begin somewhere.
     """
 
     features: Tensor
     labels: Tensor
     outputs: int
     goal: Goal = CLASSES
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import torch
 
 from labeleff import catalogue
 from labeleff.encoders import Reader, build_encoder
-from labeleff.errors import PluginError, StudyError
+from labeleff.errors import PluginError, StudyError, UnknownNameError
 from labeleff.rewrite import rewrite
 
 
@@ -122,3 +122,37 @@ def test_no_later_layer_writes_into_a_map(name, options, expected):
 def test_readers_have_no_maps():
     with pytest.raises(PluginError, match="Reader has no maps"):
         Reader().maps(torch.zeros(1))
+
+
+@pytest.mark.parametrize("name", [p.name for p in catalogue.plugins("encoder") if p.examples == "images"])
+def test_stages_share_out_all_weights_and_make_each_others_maps(name):
+    encoder = built(name).eval()
+    parts = encoder.parts()
+    assert tuple(parts) == encoder.stages
+    held = [id(p) for modules in parts.values() for module in modules for p in module.parameters()]
+    assert sorted(held) == sorted(id(p) for p in encoder.parameters())
+    held = [id(b) for modules in parts.values() for module in modules for b in module.buffers()]
+    assert sorted(held) == sorted(id(b) for b in encoder.buffers())
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        before = encoder.maps(images)
+        for stage in reversed(encoder.stages):
+            for parameter in (p for module in parts[stage] for p in module.parameters()):
+                parameter.mul_(1.5)
+            after = encoder.maps(images)
+            above = encoder.stages[: encoder.stages.index(stage)]
+            assert all(torch.equal(after[s], before[s]) for s in above)
+            assert not torch.equal(after[stage], before[stage])
+
+
+def test_an_unknown_stage_is_named_with_all_there_are():
+    encoder = built("resnet9", width=0.0625, dim=16)
+    assert len(encoder.until("layer1")) == 2
+    with pytest.raises(
+        UnknownNameError, match=r"unknown stage of encoder ResNet9 'layer4'; did you mean .*layer1, layer2"
+    ):
+        encoder.until("layer4")
+    with pytest.raises(UnknownNameError, match="known: none"):
+        Reader().until("layer1")
+    with pytest.raises(PluginError, match="Reader has no stages"):
+        Reader().parts()

@@ -1,0 +1,136 @@
+"""Plug-ins of other packages: by entry point and by path, their clashes, and where they come from."""
+
+import importlib
+import re
+import sys
+
+import pytest
+import third_party
+import toy_study
+
+from labeleff import catalogue, installed
+from labeleff.errors import PluginError, UnknownNameError
+from labeleff.study import load_study
+
+SPINNING = {"pretexts": {"spun": "spinning:PLUGIN", "plain": "spinning:plain"}}
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """A folder on the search path; what was found before is forgotten."""
+
+    def forget():
+        importlib.invalidate_caches()
+        for cached in (installed._points, installed.find, installed.origin):
+            cached.cache_clear()
+        sys.modules.pop("spinning", None)
+
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=":")
+    forget()
+    yield tmp_path / "packages"
+    forget()
+
+
+def test_names_are_found_without_loading(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    assert installed.names("pretext") == ["plain", "spun"]
+    assert catalogue.lookup("pretext", "rotation").target.startswith("labeleff.")
+    assert "spinning" not in sys.modules
+
+
+def test_entry_points_are_plugins_or_functions(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    assert catalogue.complete("pretext", "spun", {}).options == {"holdout": 0.1}
+    plain = catalogue.lookup("pretext", "plain")
+    assert (plain.clause, dict(plain.options)) == ("Tell how an image was turned, without options.", {})
+    assert catalogue.resolve("pretext", "plain") is sys.modules["spinning"].plain
+    with pytest.raises(UnknownNameError, match="did you mean 'spun'"):
+        catalogue.lookup("pretext", "spum")
+
+
+def test_a_path_needs_no_metadata(packages):
+    packages.mkdir()
+    (packages / "spinning.py").write_text(third_party.PRETEXT)
+    assert catalogue.complete("pretext", "spinning:PLUGIN", {}).label == "spinning:PLUGIN(holdout=0.1)"
+    assert catalogue.resolve("pretext", "spinning:plain").__name__ == "plain"
+    assert catalogue.origin("pretext", "spinning:plain").startswith("no package, spinning.py ")
+    with pytest.raises(PluginError, match=r"'spinning:missing' can't be loaded: AttributeError"):
+        catalogue.lookup("pretext", "spinning:missing")
+    with pytest.raises(PluginError, match=r"can't be loaded: ModuleNotFoundError"):
+        catalogue.lookup("task", "no_such_module:load")
+
+
+def test_a_bare_function_says_by_its_parameters_what_it_is():
+    assert not installed.plugin_of("protocol", "x", lambda _, __: None, "x:y").trained
+    assert installed.plugin_of("protocol", "x", lambda _, __, ___: None, "x:y").trained
+    assert installed.plugin_of("encoder", "x", lambda _, __: None, "x:y").examples == "stories"
+    assert installed.plugin_of("encoder", "x", lambda _: None, "x:y").examples == "images"
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ({"rotation": "spinning:PLUGIN"}, r"'rotation' is built in, but spinning 0\.1 gives one of that name"),
+        ({"spum": "spinning:PLUGIN"}, r"'spum' of spinning 0\.1: the plug-in calls itself 'spun'"),
+        ({"lost": "spinning:lost"}, r"'lost' of spinning 0\.1 can't be loaded: AttributeError"),
+        ({"word": "spinning:__name__"}, r"found 'spinning', expected a labeleff\.catalogue\.Plugin or a function"),
+        ({"a/b": "spinning:plain"}, r"arms are written PRETEXT/PROTOCOL"),
+    ],
+)
+def test_what_is_broken_is_named_and_hurts_nobody_else(packages, point, message):
+    good = {"spun": "spinning:PLUGIN"}
+    third_party.install(packages, "spinning", third_party.PRETEXT, {"pretexts": point | good})
+    found = {one.name: one for one in catalogue.offered("pretext")}
+    assert found["spun"].plugin is not None
+    [name] = point
+    assert found[name].plugin is None
+    with pytest.raises(PluginError, match=message):
+        raise PluginError(found[name].problem)
+    with pytest.raises(PluginError, match=message):
+        catalogue.origin("pretext", name)
+    assert catalogue.lookup("pretext", "spun").name == "spun"
+
+
+def test_two_packages_must_not_share_a_name(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    third_party.install(packages, "turning", third_party.PRETEXT, SPINNING)
+    with pytest.raises(PluginError, match=r"'spun' comes from spinning 0\.1 and turning 0\.1; uninstall all but one"):
+        catalogue.lookup("pretext", "spun")
+
+
+def test_the_origin_follows_version_and_code(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    first = catalogue.origin("pretext", "spun")
+    assert first.startswith("spinning 0.1, spinning.py ")
+    (packages / "spinning.py").write_text(third_party.PRETEXT + "\n")
+    installed.origin.cache_clear()
+    assert catalogue.origin("pretext", "spun") != first
+    assert catalogue.origin("pretext", "rotation") is None
+
+
+def study(folder):
+    path = toy_study.write(folder)
+    path.write_text(path.read_text().replace('"rotation/', '"spun/').replace("[budget.rotation]", "[budget.spun]"))
+    return path
+
+
+def test_a_study_names_them_like_any_other_and_other_code_isnt_mixed(packages, command, tmp_path):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING | {"tasks": {"broken/task": "nowhere:x"}})
+    path, out = study(tmp_path), tmp_path / "out"
+    assert load_study(str(path)).arms[1].pretext.name == "spun"
+    done = command("run", path, "--out", out, "--offline", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\| pretext spun +\| spinning 0\.1, spinning\.py [0-9a-f]{12}", (out / "report.md").read_text())
+    (packages / "spinning.py").write_text(third_party.PRETEXT + "\n")
+    done = command("run", path, "--out", out, "--offline", "--jobs", 1)
+    assert done.returncode == 2
+    assert "plugins of pretext spun = spinning 0.1, spinning.py " in done.stderr
+
+
+def test_list_shows_them_and_what_is_broken(packages, command):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING | {"tasks": {"broken/task": "nowhere:x"}})
+    done = command("list")
+    assert done.returncode == 0
+    assert "rotation by another name; from spinning 0.1" in done.stdout
+    assert "broken, from spinning 0.1" in done.stdout
