@@ -20,10 +20,10 @@ import numpy as np
 import simulated
 from simulated import FAMILIES, World
 
-from labeleff.break_even import crossing
-from labeleff.curve import invert_many
-from labeleff.mean_ratio import mean_ratios
-from labeleff.utilities import utilities
+from labeleff.curves.break_even import crossing
+from labeleff.curves.invert import invert_many
+from labeleff.curves.mean_ratio import mean_ratios
+from labeleff.curves.utilities import utilities
 
 LEVEL = 0.90
 FARTHEST = 8.0

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from labeleff.curve import invert
-from labeleff.families import FAMILIES
-from labeleff.interpolation import METHODS as INTERPOLATIONS
-from labeleff.inversion import Inversion
+from labeleff.curves.families import FAMILIES
+from labeleff.curves.interpolation import METHODS as INTERPOLATIONS
+from labeleff.curves.inversion import Inversion
+from labeleff.curves.invert import invert
 from labeleff.seeding import stream_seed
 
 METHODS = ("bayes", *INTERPOLATIONS, *FAMILIES)

@@ -18,7 +18,6 @@ from labeleff import catalogue
 from labeleff.cell import Cell
 from labeleff.data import load_task
 from labeleff.device import choose
-from labeleff.differences import Difference, compare
 from labeleff.encoders import build_encoder
 from labeleff.frozen import EncodedLabels
 from labeleff.labels import LabelRule, choose_labels
@@ -29,6 +28,7 @@ from labeleff.record import Records, read_records
 from labeleff.run import LoadedTask
 from labeleff.scoring import score_frozen
 from labeleff.seeding import stream_seed
+from labeleff.statistics.differences import Difference, compare
 from labeleff.study import Study, load_study, parse_study
 from labeleff.tensors import Source
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import simulated_studies
 from simulated_studies import Effect, Template
 
-from labeleff.gate import criteria
-from labeleff.regression import Outcome, compare
-from labeleff.results import load
+from labeleff.reporting.results import load
+from labeleff.tracking.gate import criteria
+from labeleff.tracking.regression import Outcome, compare
 
 NOTHING = Effect("nothing")
 ROOT = Path(__file__).parent.parent

@@ -16,9 +16,9 @@ import numpy as np
 
 from labeleff.cell import Cell
 from labeleff.record import FILE_NAME, PretrainingRecord, Record, RunEntry, Training, Window
-from labeleff.results import Results, load
+from labeleff.reporting.results import Results, load
 from labeleff.seeding import generator
-from labeleff.stats import moderated_variance
+from labeleff.statistics.stats import moderated_variance
 from labeleff.study import Study, parse_study
 
 LABELS = 0.3

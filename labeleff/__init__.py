@@ -10,17 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labeleff.curve import invert
-    from labeleff.inversion import Inversion
-    from labeleff.utilities import UtilityPoint, utility
+    from labeleff.curves.inversion import Inversion
+    from labeleff.curves.invert import invert
+    from labeleff.curves.utilities import UtilityPoint, utility
 
 __version__ = "0.1.0"
 __all__ = ["Inversion", "UtilityPoint", "__version__", "invert", "utility"]
 _HOMES = {
-    "Inversion": "labeleff.inversion",
-    "UtilityPoint": "labeleff.utilities",
-    "invert": "labeleff.curve",
-    "utility": "labeleff.utilities",
+    "Inversion": "labeleff.curves.inversion",
+    "UtilityPoint": "labeleff.curves.utilities",
+    "invert": "labeleff.curves.invert",
+    "utility": "labeleff.curves.utilities",
 }
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from labeleff import answers
 from labeleff.errors import DataError, RecordError
-from labeleff.results import load
+from labeleff.reporting import answers
+from labeleff.reporting.results import load
 from labeleff.text import PAD, without_stop_words
 from labeleff.trained import TrainedReader, load_reader, path_of
 from labeleff.vectors import Vectors, nearest

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeleff import __version__, tracking
+from labeleff import __version__
 from labeleff.errors import LabeleffError
+from labeleff.tracking import commands as tracking
 
 if TYPE_CHECKING:
     from labeleff.record import Record
@@ -116,7 +117,7 @@ def run(
         quiet=quiet,
     )
     failed = measure(checked, options)
-    from labeleff.report import build
+    from labeleff.reporting.study_report import build
 
     _say(build(folder))
     if failed:
@@ -187,8 +188,8 @@ def report(
 ) -> None:
     """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte; options replace what the study says."""
     from labeleff import asked
-    from labeleff.report import build
-    from labeleff.wishes import Wishes
+    from labeleff.reporting.study_report import build
+    from labeleff.reporting.wishes import Wishes
 
     cost = asked.cost(cost_per_label, cost_unit)
     targets, metrics = asked.targets(target or []), asked.metrics(metric or [])
@@ -250,8 +251,9 @@ def utility(
     cost_unit: UnitOption = None,
 ) -> None:
     """Report the utility of runs measured elsewhere, from a CSV file; optional columns: draw, seed, task."""
-    from labeleff import asked, runs_options
-    from labeleff.runs_report import build
+    from labeleff import asked
+    from labeleff.runs import options as runs_options
+    from labeleff.runs.runs_report import build
 
     options = runs_options.Options(
         path=runs,

@@ -21,9 +21,9 @@ from labeleff.asked import Cost, check_targets
 from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
-from labeleff.gate import Gate
 from labeleff.goal_checks import check_metrics, check_protocols
 from labeleff.pretext_checks import check_pretexts
+from labeleff.tracking.gate import Gate
 
 
 class Arm(Frozen):
@@ -105,7 +105,7 @@ class Study(Frozen):
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
     curve: str = "bayes"
-    """How the baseline's curve is fitted and inverted: a name of labeleff.curve.methods()."""
+    """How the baseline's curve is fitted and inverted: a name of labeleff.curves.invert.methods()."""
     level: float = Field(default=0.90, gt=0.5, lt=1)
     """Probability that intervals are made for."""
     stories: dict[str, Study] = Field(default_factory=dict)
@@ -174,7 +174,8 @@ class Study(Frozen):
     @field_validator("curve")
     @classmethod
     def _method(cls, name: str, info: ValidationInfo) -> str:
-        from labeleff import curve, families  # scipy is slow to import, and most commands need none
+        from labeleff.curves import families
+        from labeleff.curves import invert as curve  # scipy is slow to import, and most commands need none
 
         curve.check_method(name)
         if name in families.FAMILIES and "rungs" in info.data:

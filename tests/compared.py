@@ -9,11 +9,11 @@ from pathlib import Path
 import factories
 import numpy as np
 
-from labeleff.gate import Criteria, criteria
 from labeleff.record import PretrainingRecord, Record, RunEntry, Training, Window
-from labeleff.regression import Outcome, compare
-from labeleff.results import Results, load
-from labeleff.verdicts import Row
+from labeleff.reporting.results import Results, load
+from labeleff.tracking.gate import Criteria, criteria
+from labeleff.tracking.regression import Outcome, compare
+from labeleff.tracking.verdicts import Row
 
 Change = Callable[[Record], Record]
 

@@ -9,7 +9,7 @@ import pytest
 
 from labeleff import asked
 from labeleff.errors import LabeleffError, OptionError
-from labeleff.wishes import Wishes
+from labeleff.reporting.wishes import Wishes
 
 
 def test_targets_over_one_are_in_percent() -> None:

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from labeleff.rules import parse_rule
 from labeleff.study import built_in, load_study
+from labeleff.tracking.rules import parse_rule
 
 TEXT = (Path(__file__).parent.parent / "examples" / "regression-gate.yml").read_text(encoding="utf-8")
 

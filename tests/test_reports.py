@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labeleff.report import build
+from labeleff.reporting.study_report import build
 
 REPORTS = Path(__file__).parent.parent / "reports"
 FOLDERS = sorted(path.parent for path in REPORTS.glob("*/records.jsonl"))

@@ -7,7 +7,7 @@ from labeleff.encoders import build_encoder
 from labeleff.encoders.split import LabSplit
 from labeleff.launch import Options, measure
 from labeleff.record import read_records
-from labeleff.report import build
+from labeleff.reporting.study_report import build
 from labeleff.run import Bench, Settings
 from labeleff.study import parse_study
 

@@ -1,0 +1,1 @@
+"""Curves of accuracy against labels: fitted, inverted, and what follows as utility."""

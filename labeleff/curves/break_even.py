@@ -1,0 +1,114 @@
+"""Break-even: the label count past which an arm is no longer better than the baseline, where U crosses 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeleff.curves.interpolation import DEFAULT_METHOD, METHODS, fit
+from labeleff.curves.inversion import Kind, quantile
+from labeleff.curves.invert import BAYES
+from labeleff.curves.noise import BASELINE
+from labeleff.curves.utilities import ARM, check_runs, same
+from labeleff.statistics.stats import Array, Runs, check_level, means, resample
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The label count past which an arm is no longer over the baseline (break-even, U = 0).
+
+    kind "inside": `n` labels. "above": it still is over the baseline at the last shared rung, `bound`.
+    "below": it is at no rung; `bound` is the first. `low` None: no lower end was measured; `high` None: no
+    upper end. `changes` counts the sign changes of the measured difference: over 1 the crossing is one of
+    several, and the last one is given.
+    """
+
+    kind: Kind
+    n: float | None
+    bound: int | None
+    low: float | None
+    high: float | None
+    changes: int
+
+
+def _last_fall(ns: Array, difference: Array) -> Array:
+    """Where rows of `difference` (B, R) last fall to 0; 0: nowhere over it, inf: over it at the end."""
+    over = difference > 0
+    count = len(ns)
+    last = count - 1 - over[:, ::-1].argmax(axis=1)
+    following = np.minimum(last + 1, count - 1)
+    row = np.arange(len(difference))
+    d0, d1 = difference[row, last], difference[row, following]
+    x = np.log(ns)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = np.exp(x[last] + d0 / (d0 - d1) * (x[following] - x[last]))
+    inside = np.where(over[:, -1], np.inf, place)
+    return np.asarray(np.where(over.any(axis=1), inside, 0.0))
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """The baseline's curve at its own rungs."""
+
+    ns: list[int]
+    values: Array
+    """(R,): through its means."""
+    replicates: Array | None
+    """(B, R): through replicates of them; None without noise."""
+
+    @classmethod
+    def of(cls, baseline: Runs, method: str) -> _Curve:
+        """A method that isn't one of labeleff.curves.interpolation stands for isotonic PCHIP between the rungs."""
+        ns, counts = sorted(baseline), [len(baseline[n]) for n in sorted(baseline)]
+        shape = method if method in METHODS else DEFAULT_METHOD
+        drawn = resample(baseline, BASELINE)
+        return cls(
+            ns=ns,
+            values=fit(ns, means(baseline)[None], counts, shape).values[0],
+            replicates=None if drawn is None else fit(ns, drawn, counts, shape).values,
+        )
+
+
+def crossing(
+    baseline: Runs, arm: Runs, *, level: float = 0.90, method: str = BAYES, name: str = ARM
+) -> Crossing | None:
+    """Where the arm stops being better than the baseline; None for fewer than two shared rungs.
+
+    The difference between the arm's means and the baseline's curve is joined by straight pieces in ln n over
+    the shared rungs; a method that isn't one of curves.interpolation stands for isotonic PCHIP there. The interval
+    comes from the same joint replicates as utility's.
+    """
+    return crossings(baseline, {name: arm}, level=level, method=method)[name]
+
+
+def crossings(
+    baseline: Runs, arms: Mapping[str, Runs], *, level: float = 0.90, method: str = BAYES
+) -> dict[str, Crossing | None]:
+    """`crossing` of several arms, by name, with one baseline."""
+    check_level(level)
+    for arm in arms.values():
+        check_runs(baseline, arm, method)
+    curve = _Curve.of(baseline, method)
+    return {name: None if same(baseline, arm) else _crossing(curve, arm, level, name) for name, arm in arms.items()}
+
+
+def _crossing(curve: _Curve, arm: Runs, level: float, name: str) -> Crossing | None:
+    shared = np.array([n for n in sorted(arm) if n in curve.ns], dtype=float)
+    if len(shared) < 2:
+        return None
+    columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(curve.ns), shared)
+    difference = (means(arm)[columns] - curve.values[rows])[None]
+    n, drawn = float(_last_fall(shared, difference)[0]), resample(arm, name)
+    low = high = None
+    if curve.replicates is not None and drawn is not None:
+        found = _last_fall(shared, drawn[:, columns] - curve.replicates[:, rows])
+        ends = quantile(found, (1 - level) / 2), quantile(found, (1 + level) / 2)
+        low = None if ends[0] == 0 else float(min(ends[0], shared[-1]))
+        high = None if ends[1] == math.inf else float(max(ends[1], shared[0]))
+    kind: Kind = "above" if n == math.inf else "below" if n == 0 else "inside"
+    bound = {"above": int(shared[-1]), "below": int(shared[0])}.get(kind)
+    changes = int((np.diff(difference[0] > 0)).sum())
+    return Crossing(kind, n if kind == "inside" else None, bound, low, high, changes)

@@ -1,0 +1,96 @@
+"""What can be wrong with a curve: whether it falls, and how far single formulas disagree on it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from labeleff.curves import families
+from labeleff.curves.noise import NoisyMeans
+from labeleff.statistics.stats import REPLICATES, Array
+
+ADEQUATE = 0.05
+"""p value of the chi-square test of fit under which a formula's answers aren't asked for."""
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The most significant fall of the mean accuracy with more labels."""
+
+    n: float
+    """Label count that it falls from."""
+    after: float
+    """Label count, not always the next rung, that it falls to."""
+    size: float
+    """In accuracy, over 0."""
+    p_value: float | None
+    """Probability of a fall as significant anywhere in the ladder if the true curve never falls; None without noise."""
+
+
+def fall(measured: NoisyMeans) -> Fall | None:
+    """Test the means of a curve for a fall; None where they never fall.
+
+    The statistic is the largest of all pairs' falls in standard errors; its distribution is that of replicates of
+    the noise around a flat curve, of all curves that never fall the one that falls seem likeliest on.
+    """
+    pairs = list(itertools.combinations(range(len(measured.ns)), 2))
+    first, second = (np.array(side) for side in zip(*pairs, strict=True))
+    falls = measured.means[first] - measured.means[second]
+    if falls.max() <= 0:
+        return None
+    replicates = measured.draw(REPLICATES)
+    variance = measured.variance[first] + measured.variance[second] - 2 * measured.covariance[first, second]
+    scaled = falls / np.sqrt(variance)
+    worst = int(scaled.argmax())
+    p_value = None
+    if replicates is not None:
+        noise = replicates - measured.means
+        falls_of_noise = (noise[:, first] - noise[:, second]) / np.sqrt(variance)
+        p_value = float((falls_of_noise.max(axis=1) >= scaled[worst]).mean())
+    ns = measured.ns[[first[worst], second[worst]]]
+    return Fall(float(ns[0]), float(ns[1]), float(falls[worst]), p_value)
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """What single formulas that fit the curve say of one target."""
+
+    low: float
+    """The least label count."""
+    high: float
+    """The largest, inf where a formula never reaches the target."""
+    names: tuple[str, ...]
+    """The formulas asked, in the order of their answers."""
+
+    @property
+    def factor(self) -> float:
+        """How many times `low` the largest answer is; inf where but one of them never reaches the target."""
+        if self.low == self.high:
+            return 1.0
+        return self.high / self.low if self.low > 0 else math.inf
+
+
+def disagreement(measured: NoisyMeans, targets: Sequence[float] | Array) -> list[Disagreement] | None:
+    """Inversions of every target by all families that the rungs don't reject; None where fewer than two are left.
+
+    Families need more rungs than parameters to be tested. The noise is that of the means, a common offset left out.
+    """
+    weights = 1 / measured.variance
+    answers: dict[str, Array] = {}
+    for name, family in families.FAMILIES.items():
+        free = len(measured.ns) - families.needed(name)
+        if free < 1:
+            continue
+        curve = families.fit_shape(family, measured.ns, measured.means, weights)
+        rss = float((weights * (measured.means - curve.at(measured.ns)) ** 2).sum())
+        if special.chdtrc(free, rss) >= ADEQUATE:
+            answers[name] = curve.invert(np.asarray(targets, dtype=float))
+    if len(answers) < 2:
+        return None
+    table, names = np.stack(list(answers.values())), np.array(list(answers))
+    return [Disagreement(float(c.min()), float(c.max()), tuple(names[np.argsort(c)].tolist())) for c in table.T]

@@ -1,0 +1,195 @@
+"""Accuracy-against-labels curves that interpolate rung means, many at once, and their inversion.
+
+A method turns rung means into `Curves`; `METHODS` lists them by name. None of them goes beyond the ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeleff.errors import CurveError, UnknownNameError
+from labeleff.statistics.stats import Array
+
+
+def isotonic(means: Array, weights: Array) -> Array:
+    """Weighted least-squares non-decreasing fit of each row of `means` (B, R) with `weights` (R,).
+
+    By the minimax formula max over i <= k of min over j >= k of the weighted mean of i..j (Robertson, Wright
+    and Dykstra 1988, section 1.4), which gives what pooling adjacent violators gives, for all rows at once.
+    Rows that don't fall come back untouched.
+    """
+    count = means.shape[1]
+    fit = np.full_like(means, -np.inf)
+    for i in range(count):
+        averages = np.cumsum(weights[i:] * means[:, i:], axis=1) / np.cumsum(weights[i:])
+        lowest = np.minimum.accumulate(averages[:, ::-1], axis=1)[:, ::-1]
+        fit[:, i:] = np.maximum(fit[:, i:], lowest)
+    fit = np.maximum.accumulate(fit, axis=1)
+    rising = (np.diff(means, axis=1) >= 0).all(axis=1, keepdims=True)
+    return np.where(rising, means, fit)
+
+
+def pchip_slopes(x: Array, y: Array) -> Array:
+    """Slopes at the nodes of the monotone piecewise cubic of Fritsch and Butland (1984), shape (B, R).
+
+    The formulas are those of scipy's PchipInterpolator, for all rows of `y` (B, R) over common `x` (R,).
+    """
+    h = np.diff(x)
+    delta = np.diff(y, axis=1) / h
+    if len(x) == 2:
+        return np.repeat(delta, 2, axis=1)
+    slopes = np.empty_like(y)
+    left, right = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        harmonic = (left + right) / (left / delta[:, :-1] + right / delta[:, 1:])
+    slopes[:, 1:-1] = np.where(delta[:, :-1] * delta[:, 1:] > 0, harmonic, 0.0)
+    slopes[:, 0] = _end_slope(h[0], h[1], delta[:, 0], delta[:, 1])
+    slopes[:, -1] = _end_slope(h[-1], h[-2], delta[:, -1], delta[:, -2])
+    return slopes
+
+
+def _end_slope(h0: float, h1: float, delta0: Array, delta1: Array) -> Array:
+    """One-sided three-point estimate, limited so that the end segment stays monotone."""
+    slope = ((2 * h0 + h1) * delta0 - h0 * delta1) / (h0 + h1)
+    slope = np.where(np.sign(slope) != np.sign(delta0), 0.0, slope)
+    turns = (np.sign(delta0) != np.sign(delta1)) & (np.abs(slope) > 3 * np.abs(delta0))
+    return np.where(turns, 3 * delta0, slope)
+
+
+def _hermite(s: Array, start: Array, end: Array) -> Array:
+    """The cubic on [0, 1] from 0 to 1 with slopes `start` and `end`."""
+    r = 1 - s
+    return s * s * (3 - 2 * s) + s * r * (start * r - end * s)
+
+
+def _solve_hermite(share: Array, start: Array, end: Array) -> Array:
+    """Solve `_hermite(s) = share` for s in [0, 1] by Newton steps inside a shrinking bracket.
+
+    Elements leave the loop as they converge; bisection alone, its worst case, needs some 45 rounds.
+    """
+    result = share.copy()
+    todo = np.flatnonzero((share > 0) & (share < 1))
+    goal, first, second = (array.ravel()[todo] for array in (share, start, end))
+    s, low, high = goal.copy(), np.zeros_like(goal), np.ones_like(goal)
+    for _ in range(60):
+        error = _hermite(s, first, second) - goal
+        low, high = np.where(error < 0, s, low), np.where(error > 0, s, high)
+        rate = 6 * s * (1 - s) + first * (1 - s) * (1 - 3 * s) - second * s * (2 - 3 * s)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            step = s - error / rate
+        moved = np.where((step > low) & (step < high), step, (low + high) / 2)
+        moved = np.where(error == 0, s, moved)
+        going = np.abs(moved - s) > 1e-13
+        result.flat[todo] = moved
+        if not going.any():
+            break
+        todo, s, goal, low, high = todo[going], moved[going], goal[going], low[going], high[going]
+        first, second = first[going], second[going]
+    return result
+
+
+@dataclass(frozen=True)
+class Curves:
+    """B curves through the nodes of one ladder (R rungs)."""
+
+    ns: Array
+    values: Array
+    """(B, R): accuracy at the rungs."""
+    log: bool
+    """Interpolate in ln n, else in n."""
+    slopes: Array | None = None
+    """(B, R): of accuracy by ln n at the nodes; None for straight pieces."""
+
+    @property
+    def _x(self) -> Array:
+        return np.log(self.ns) if self.log else self.ns
+
+    def invert(self, targets: Array) -> Array:
+        """Label counts of the first crossing of `targets` (B, K): 0 below the first rung, inf over all rungs.
+
+        Where a curve is flat at its target, the first label count of the flat stretch is taken.
+        """
+        reached = self.values[:, None, :] >= targets[:, :, None]
+        upper = reached.argmax(axis=2)
+        lower = np.maximum(upper - 1, 0)
+        row = np.arange(len(targets))[:, None]
+        y0, y1 = self.values[row, lower], self.values[row, upper]
+        rise = np.where(y1 > y0, y1 - y0, 1.0)
+        share = np.clip(np.where(upper > 0, (targets - y0) / rise, 1.0), 0.0, 1.0)
+        x = self._x
+        width = x[upper] - x[lower]
+        if self.slopes is not None:
+            # Slopes over 3 times the secant would break monotonicity; rounding alone can bring them there.
+            start = np.clip(self.slopes[row, lower] * width / rise, 0.0, 3.0)
+            end = np.clip(self.slopes[row, upper] * width / rise, 0.0, 3.0)
+            share = _solve_hermite(share, start, end)
+        place = x[lower] + share * width
+        crossed = np.where(share == 1, self.ns[upper], np.exp(place) if self.log else place)
+        crossed = np.where(targets < self.values[:, :1], 0.0, crossed)
+        return np.asarray(np.where(reached.any(axis=2), crossed, np.inf))
+
+    def at(self, ns: Array) -> Array:
+        """Accuracies (B, K) at label counts `ns` (K,), each within the ladder."""
+        x = self._x
+        points = np.log(ns) if self.log else ns
+        lower = np.clip(np.searchsorted(x, points, side="right") - 1, 0, len(x) - 2)
+        width = x[lower + 1] - x[lower]
+        s = (points - x[lower]) / width
+        y0, y1 = self.values[:, lower], self.values[:, lower + 1]
+        if self.slopes is None:
+            return np.asarray(y0 + s * (y1 - y0))
+        r = 1 - s
+        bend = self.slopes[:, lower] * r - self.slopes[:, lower + 1] * s
+        return np.asarray(y0 + s * s * (3 - 2 * s) * (y1 - y0) + width * s * r * bend)
+
+
+Method = Callable[[Array, Array, Array], Curves]
+"""From rungs (R,), rung means (B, R) and runs a rung (R,) to curves."""
+
+
+def _linear(ns: Array, means: Array, runs: Array) -> Curves:
+    del runs
+    return Curves(ns, means, log=False)
+
+
+def _log(ns: Array, means: Array, runs: Array) -> Curves:
+    del runs
+    return Curves(ns, means, log=True)
+
+
+def _pchip(ns: Array, means: Array, runs: Array) -> Curves:
+    values = isotonic(means, runs)
+    return Curves(ns, values, log=True, slopes=pchip_slopes(np.log(ns), values))
+
+
+METHODS: Mapping[str, Method] = {"linear": _linear, "log": _log, "pchip": _pchip}
+"""`linear` and `log` join the raw means by straight pieces in n and in ln n; `pchip` draws a monotone cubic
+in ln n through the isotonic means."""
+DEFAULT_METHOD = "pchip"
+
+
+def check_ladder(ns: Sequence[float] | Array, means: Array) -> None:
+    """Raise CurveError for fewer than two rungs, `ns` that don't rise from over 0, or `means` that aren't finite."""
+    ladder = np.asarray(ns, dtype=float)
+    if len(ladder) < 2:
+        raise CurveError(f"a curve needs at least two rungs, found {len(ladder)}")
+    if not (ladder[0] > 0 and (np.diff(ladder) > 0).all()):
+        raise CurveError(f"label counts: found {list(ns)}, expected numbers over 0 that rise")
+    if not np.isfinite(means).all():
+        raise CurveError(f"accuracies: found {means[~np.isfinite(means)][0]}, expected finite numbers")
+
+
+def fit(
+    ns: Sequence[float] | Array, means: Array, runs: Sequence[float] | Array, method: str = DEFAULT_METHOD
+) -> Curves:
+    """Curves through `means` (B, R) at label counts `ns` (R,), which rise; `runs` (R,) says how many a rung.
+
+    Raises CurveError for fewer than two rungs or counts that don't rise, UnknownNameError for the method.
+    """
+    if method not in METHODS:
+        raise UnknownNameError("curve method", method, METHODS)
+    check_ladder(ns, means)
+    return METHODS[method](np.asarray(ns, dtype=float), means, np.asarray(runs, dtype=float))

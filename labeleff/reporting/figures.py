@@ -1,0 +1,182 @@
+"""Figures of a report: accuracy against labels and learning curves of the pretexts, and what figures share.
+
+Drawn through matplotlib's objects, without pyplot and its global state; the same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from labeleff.arms import told_apart
+from labeleff.reporting.measured import Measured, Place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from labeleff.record import PretrainingRecord
+
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
+"""Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
+MARKERS = "sD^vP*Xh"
+OTHERS = ("utility", "pretexts")
+"""What names of figures begin with that don't show a metric."""
+
+
+def blank(width: float = 7.0, height: float = 4.2) -> Figure:
+    """An empty figure of so many inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
+    """The figure as a file's bytes, without dates or versions; characters that the font lacks become boxes."""
+    import matplotlib
+
+    stream = io.BytesIO()
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    with matplotlib.rc_context({"svg.hashsalt": "labeleff"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
+    return stream.getvalue()
+
+
+def styles(measured: Measured) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line by arm: the baseline black, the others from the palette in their order."""
+    found: dict[str, dict[str, Any]] = {}
+    for arm in measured.arms:
+        if arm == measured.baseline:
+            found[arm] = {"color": "black", "marker": "o", "linestyle": "-"}
+            continue
+        index = len([name for name in found if name != measured.baseline])
+        lap = index // len(COLOURS)
+        found[arm] = {
+            "color": COLOURS[index % len(COLOURS)],
+            "marker": MARKERS[(index + lap) % len(MARKERS)],
+            "linestyle": ("-", "--", ":", "-.")[lap % 4],
+        }
+    return found
+
+
+def label_axis(axes: Axes, rungs: Sequence[int]) -> None:
+    """Logarithmic label counts with a tick at the rungs, thinned out where they would collide."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    span = rungs[-1] / rungs[0]
+    ticks = [rungs[0]]
+    for n in rungs[1:]:
+        if n / ticks[-1] >= span ** (1 / 9):
+            ticks.append(n)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlabel("labels n")
+    axes.set_xlim(rungs[0] * span**-0.04, rungs[-1] * span**0.04)
+
+
+def label(name: str, most: int = 36) -> str:
+    """A name as a figure shows it: taken literally, its middle left out where it is long."""
+    if len(name) > most:
+        name = f"{name[: most // 2]}…{name[-(most - 1 - most // 2) :]}"
+    name = name.replace("$", r"\$")
+    return f" {name}" if name.startswith("_") else name
+
+
+def title(measured: Measured, place: Place) -> str:
+    """What stands over a figure of the place."""
+    rehearsal = "  (rehearsal: numbers mean nothing)" if measured.rehearsal else ""
+    return f"{label(measured.settings[place].title, 80)}{rehearsal}"
+
+
+def beside_legend(entries: int) -> tuple[Figure, int]:
+    """A figure with room for a legend of so many entries, and the legend's number of columns."""
+    columns = 1 + entries // 24
+    return blank(7.0 + 1.6 * (columns - 1)), columns
+
+
+def legend(axes: Axes, columns: int) -> None:
+    """Names beside the axes, so that they hide nothing."""
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8.5, ncols=columns)
+
+
+def accuracy(measured: Measured, place: Place) -> Figure:
+    """The place's metric in % against labels: every run as a dot, means as lines, intervals of the means as bands."""
+    figure, columns = beside_legend(len(measured.arms))
+    axes = figure.add_subplot()
+    for arm, style in styles(measured).items():
+        runs = measured.at(place, arm)
+        if not runs:
+            continue
+        intervals = measured.intervals[place, arm]
+        ns = [item.n for item in intervals]
+        axes.plot(ns, [100 * item.mean for item in intervals], label=label(arm), markersize=4.5, linewidth=1.5, **style)
+        dots = [(item.n, 100 * value) for item in intervals for value in runs[item.n].values()]
+        axes.plot(*zip(*dots, strict=True), ".", color=style["color"], alpha=0.35, markersize=3)
+        ends = [(100 * i.low, 100 * i.high) for i in intervals if i.low is not None and i.high is not None]
+        if len(ends) == len(ns):
+            low, high = zip(*ends, strict=True)
+            axes.fill_between(ns, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    setting = measured.settings[place]
+    chance = setting.chance
+    if chance is not None:
+        axes.axhline(100 * chance, color="0.4", linestyle=":", linewidth=1, label="chance")
+    label_axis(axes, setting.rungs)
+    axes.set_ylabel(setting.quantity)
+    axes.set_title(title(measured, place), fontsize=10, loc="left")
+    axes.grid(color="0.92", linewidth=0.6)
+    legend(axes, columns)
+    return figure
+
+
+def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure | None:
+    """Learning curves of the pretexts, one line a seed: loss, and accuracy where they have one.
+
+    None where no curve was recorded.
+    """
+    wanted = [item for item in pretrainings if item.training is not None and item.training.history]
+    if not wanted:
+        return None
+    names = told_apart(item.pretraining.pretext for item in wanted)
+    kinds = list(dict.fromkeys(names.values()))
+    columns = 1 + len(kinds) // 24
+    many = len(kinds) > len(COLOURS)
+    figure = blank(9.5 + (1.6 * columns if many else 0))
+    left, right = figure.subplots(1, 2)
+    named: set[str] = set()
+    for item in wanted:
+        assert item.training is not None
+        name, history = names[item.pretraining.pretext.label], item.training.history
+        lap, colour = divmod(kinds.index(name), len(COLOURS))
+        style = {"color": COLOURS[colour], "alpha": 0.8, "marker": MARKERS[lap % len(MARKERS)] if lap else "."}
+        hide = "_" if name in named else ""
+        named.add(name)
+        _curve(left, history, "loss", 1, label=f"{hide}{name}", **style)
+        _curve(left, history, "heldout_loss", 1, label=f"{hide}{name}: held out", linestyle="--", **style)
+        _curve(right, history, "accuracy", 100, label=f"{hide}{name}: training", **style)
+        _curve(right, history, "heldout_accuracy", 100, label=f"{hide}{name}: held out", linestyle="--", **style)
+    for axes, what in ((left, "pretext loss"), (right, "pretext accuracy (%)")):
+        axes.set_xlabel("epochs of pretraining")
+        axes.set_ylabel(what)
+        axes.grid(color="0.92", linewidth=0.6)
+        if axes.lines and not many:
+            axes.legend(frameon=False, fontsize=8)
+    if many:
+        handles, names = left.get_legend_handles_labels()
+        right.legend(handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, ncols=columns)
+        right.set_title("dashed: held out", fontsize=10, loc="left")
+    left.set_title(heading, fontsize=10, loc="left")
+    return figure
+
+
+def _curve(axes: Axes, history: Sequence[dict[str, float]], key: str, scale: float, **style: Any) -> None:
+    points = [(entry.get("epoch", entry.get("step", 0.0)), scale * entry[key]) for entry in history if key in entry]
+    if points:
+        axes.plot(*zip(*points, strict=True), linewidth=1.4, markersize=4, **style)

@@ -1,0 +1,144 @@
+"""Numbers and tables as the report prints them; nothing is rounded before it comes here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from labeleff.curves.break_even import Crossing
+from labeleff.curves.reading import Reading
+from labeleff.curves.utilities import FAR
+from labeleff.reporting.targets import Share
+
+MOST = 6
+"""Things that a sentence lists."""
+OPEN = "…"
+"""Stands for the end of an interval on a side where nothing was measured."""
+ENDLESS = "no upper limit"
+"""Stands for the upper end of a model's interval that reaches no end."""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table padded to be read as text too; the first `left` columns are flush left."""
+    cells = [[text.replace("|", "\\|") for text in row] for row in (header, *rows)]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (
+            text.ljust(width) if column < left else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return f"| {' | '.join(padded)} |"
+
+    rule = [":" + "-" * (w - 1) if c < left else "-" * (w - 1) + ":" for c, w in enumerate(widths)]
+    return "\n".join([line(cells[0]), line(rule), *(line(row) for row in cells[1:])])
+
+
+def bold(text: str) -> str:
+    """The text in bold."""
+    return f"**{text}**"
+
+
+def count(value: float) -> str:
+    """A label count: whole under 10,000 and thousands by commas, three significant digits above."""
+    if value >= 10_000:
+        digits = len(f"{value:.0f}") - 3
+        return f"{round(value, -digits):,.0f}"
+    return f"{value:,.0f}"
+
+
+def percent(value: float | None) -> str:
+    """A share in 0..1 as per cent with one decimal."""
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def ratio(value: float) -> str:
+    """A utility: two decimals under 10, one under 100, none above."""
+    size = abs(value)
+    text = f"{value:.2f}" if size < 9.995 else f"{value:.1f}" if size < 99.95 else f"{value:,.0f}"
+    return "0.00" if text == "-0.00" else text
+
+
+def money(value: float) -> str:
+    """An amount: about three significant digits, thousands by commas."""
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    return f"{value:,.{digits}f}" if size >= 0.01 or value == 0 else f"{value:.2g}"
+
+
+def interval(reading: Reading, show: Callable[[float], str]) -> str:
+    """`[low, high]`; an end that wasn't measured is three dots, one that a model leaves open is called so."""
+    endless = OPEN if reading.p_never is None else ENDLESS
+    low, high = reading.low, reading.high
+    return f"[{OPEN if low is None else show(low)}, {endless if high is None else show(high)}]"
+
+
+def extent(reading: Reading) -> str:
+    """How far beyond the ladder it lies, in a few words; empty for what lies inside."""
+    if reading.kind == "above":
+        return "" if reading.p_never is None else f"never: {100 * reading.p_never:.0f} %"
+    if reading.factor is None:
+        return ""
+    return f"extrapolated over x{FAR:g}" if reading.far else f"extrapolated x{reading.factor:.1f}"
+
+
+def amount(reading: Reading, show: Callable[[float], str]) -> str:
+    """What is to be given of a number, as `show` prints it.
+
+    `2.10 [1.20, 3.40]`, `<= 0.50 […, 0.60]`, `>= 12.3 [9.80, …]`, `5.20 [3.10, no upper limit] (extrapolated x1.7)`,
+    `> 9.10 (extrapolated over x4)`, `> 9.10 (never: 70 %)`; without interval and tags where no noise was measured.
+    """
+    if reading.shown == "lower limit" and reading.low is not None:
+        return f"> {show(reading.low)} ({extent(reading)})"
+    number = reading.value if reading.shown in ("point", "extrapolated") else reading.bound
+    assert number is not None
+    sign = {"at least": ">= ", "at most": "<= "}.get(reading.shown, "")
+    parts = [sign + show(number)]
+    if reading.interval:
+        parts.append(interval(reading, show))
+    if reading.shown == "extrapolated":
+        parts.append(f"({extent(reading)})")
+    return " ".join(parts)
+
+
+def portion(share: Share) -> str:
+    """`25 %`, `<= 25 %`, `25 to 50 %`, or a dash."""
+    low, high = (None if end is None else f"{100 * end:.3g}" for end in (share.at_least, share.at_most))
+    if share.value is not None:
+        return f"{100 * share.value:.3g} %"
+    if low is not None and high is not None:
+        return f"{low} to {high} %"
+    return f">= {low} %" if low is not None else f"<= {high} %" if high is not None else "–"
+
+
+def break_even(crossing: Crossing | None) -> str:
+    """A label count with its interval, or the end of the ladder that it lies beyond."""
+    if crossing is None:
+        return "not measured"
+    if crossing.n is None:
+        return f"{'> ' if crossing.kind == 'above' else '< '}{crossing.bound:,}"
+    if crossing.low is None and crossing.high is None:
+        return count(crossing.n)
+    low = OPEN if crossing.low is None else count(crossing.low)
+    high = OPEN if crossing.high is None else count(crossing.high)
+    return f"{count(crossing.n)} [{low}, {high}]"
+
+
+def counts(ns: Iterable[int]) -> str:
+    """Label counts as people list them: `20, 50 and 100`."""
+    *most, last = [f"{n:,}" for n in sorted(ns)]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def listed(texts: Iterable[str], mark: str = "; ") -> str:
+    """Texts one after the other, MOST of them."""
+    every = list(texts)
+    more = f"{mark}and {len(every) - MOST} more" if len(every) > MOST else ""
+    return mark.join(every[:MOST]) + more
+
+
+def at_labels(found: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """Arms with their label counts, those of the same ones together: `a, b at 20 labels; c at 20 and 50 labels`."""
+    groups: dict[str, list[str]] = {}
+    for arm, ns in found:
+        groups.setdefault(f"at {counts(ns)} labels", []).append(arm)
+    return listed(f"{listed(arms, ', ')} {where}" for where, arms in groups.items())

@@ -1,0 +1,224 @@
+"""A folder's records seen through its study: runs by arm and rung, and what is missing."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labeleff import catalogue
+from labeleff.arms import told_apart
+from labeleff.cell import Cell, Pretraining
+from labeleff.errors import RecordError
+from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, read_records
+from labeleff.reporting.measured import Measured, Place, Setting
+from labeleff.statistics.stats import Run
+from labeleff.study import Study, parse_study
+
+ArmRuns = dict[int, dict[Run, float]]
+
+
+def place_of(item: Cell | Pretraining) -> Place:
+    """Where a cell or a pretraining belongs."""
+    return Place(item.task.label, item.encoder.label)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The newest run entry's study, and those records that belong to it."""
+
+    study: Study
+    run: RunEntry
+    runs: list[RunEntry]
+    """Run entries that records of the study came from, in the order they were written, the newest at last."""
+    groups: dict[tuple[Place, str], list[Record]]
+    """Finished and failed cells of the study by place and arm, in the study's order."""
+    expected: int
+    """Number of cells in the study."""
+    foreign: int
+    """Number of records of other studies in the same file."""
+    pretrainings: list[PretrainingRecord]
+    starts: dict[str, set[Place]]
+    """By key of a pretraining: the places whose cells start from it."""
+
+    def pretrainings_at(self, place: Place) -> list[PretrainingRecord]:
+        """Pretrainings that cells of a place start from."""
+        return [item for item in self.pretrainings if place in self.starts[item.key]]
+
+    @property
+    def places(self) -> list[Place]:
+        """Every task with every encoder, in the study's order."""
+        return [Place(t.label, e.label) for t, e in itertools.product(self.study.tasks, self.study.encoders)]
+
+    @property
+    def ladders(self) -> list[Place]:
+        """The places whose accuracy is measured at several label counts, or that nothing else reports on."""
+        alone = len(self.study.rungs) == 1
+        return [] if alone and all(self.about(place) == "stories" for place in self.places) else self.places
+
+    @staticmethod
+    def about(place: Place) -> str:
+        """What the place's task consists of: `images` or `stories`."""
+        return catalogue.lookup("task", _bare(place.task)).examples
+
+    def title(self, place: Place) -> str:
+        """The place by names, with options only where names alone don't tell the study's places apart."""
+        tasks, encoders = told_apart(self.study.tasks), told_apart(self.study.encoders)
+        return f"{tasks[str(place.task)]}, {encoders[str(place.encoder)]}"
+
+    @property
+    def arms(self) -> list[str]:
+        """Names of the arms, in the study's order."""
+        return self.study.arm_names
+
+    def metric(self, task: str | None) -> str:
+        """Name of the task's metric to report on, in its records."""
+        return self.study.metrics.get(_bare(task), self._headline(task))
+
+    def _headline(self, task: str | None) -> str:
+        return str(self.fact(task, "metric") or "accuracy")
+
+    def chance(self, task: str | None) -> float | None:
+        """Chance level of the task's metric in 0..1; None where no run entry tells it."""
+        value = self.fact(task, "chance") if self.metric(task) == self._headline(task) else None
+        return float(value) if isinstance(value, int | float) else None
+
+    def fact(self, task: str | None, name: str) -> object:
+        """What the newest run entry that knows the task says of it; None where none does."""
+        return next((run.tasks[task].get(name) for run in reversed(self.runs) if task in run.tasks), None)
+
+    def value(self, record: Record) -> float | None:
+        """The cell's value of its task's metric, in 0..1; None where it failed or has none."""
+        return record.metrics.get(self.metric(record.cell.task.label)) if record.status == "ok" else None
+
+    def at(self, place: Place, arm: str) -> list[Record]:
+        """Finished and failed cells of one arm."""
+        return self.groups.get((place, arm), [])
+
+    @property
+    def cells(self) -> list[Record]:
+        """All finished and failed cells of the study, in its order."""
+        return [record for group in self.groups.values() for record in group]
+
+    def arm_runs(self, place: Place, arm: str) -> ArmRuns:
+        """Accuracy by label count and (draw, seed); rungs without a finished cell are left out."""
+        found: ArmRuns = {}
+        for record in self.at(place, arm):
+            value = self.value(record)
+            if value is not None:
+                found.setdefault(record.cell.n, {})[record.cell.draw, record.cell.seed] = value
+        return found
+
+    @property
+    def measured(self) -> Measured:
+        """The accuracies alone, for everything that needs no more than them."""
+        study = self.study
+        groups = {(place, arm): self.at(place, arm) for place in self.places for arm in self.arms}
+        return Measured(
+            settings={place: self._setting(place) for place in self.places},
+            arms=tuple(self.arms),
+            baseline=study.baseline,
+            runs={key: self.arm_runs(*key) for key in groups},
+            level=study.level,
+            method=study.curve,
+            design=_design(study),
+            wanted=len(study.runs),
+            failed={
+                key: Counter(item.cell.n for item in group if self.value(item) is None) for key, group in groups.items()
+            },
+            rehearsal=study.smoke,
+            targets=tuple(study.targets),
+            cost=study.cost,
+        )
+
+    def _setting(self, place: Place) -> Setting:
+        here = (record for arm in self.arms for record in self.at(place, arm))
+        return Setting(
+            title=self.title(place),
+            rungs=tuple(self.study.rungs),
+            metric=self.metric(place.task),
+            chance=self.chance(place.task),
+            test_count=next((record.test_count for record in here if record.test_count), None),
+            unit=self.about(place),
+            split="test",
+        )
+
+
+def _bare(task: str | None) -> str:
+    """A task's name without its options."""
+    return str(task).partition("(")[0]
+
+
+def _design(study: Study) -> str:
+    sizes = [(len(study.runs), "run"), (study.draws, "draw"), (study.seeds, "seed")]
+    runs, draws, seeds = (f"{size} {what}{'s' if size != 1 else ''}" for size, what in sizes)
+    return f"{runs} a rung: {draws} of labels, {seeds}, {study.pairing}"
+
+
+def _without_list(cell: Cell) -> Cell:
+    return Cell.model_validate({**cell.model_dump(), "indices_sha256": None})
+
+
+def _study_cells(study: Study, records: Records) -> tuple[list[Record], int]:
+    """The study's records in its order, and how many cells it has.
+
+    Where the labels come from a published list, the list's hashes stand in the records alone, so cells are
+    matched without them.
+    """
+    if study.draws_from is None:
+        keys = [cell.key for cell in study.cells()]
+        return [records.cells[key] for key in keys if key in records.cells], len(keys)
+    plain = {_without_list(record.cell).key: record for record in records.cells.values()}
+    keys = [cell.key for cell in study.cells()]
+    return [plain[key] for key in keys if key in plain], len(keys)
+
+
+def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "") -> Results:
+    """Read `folder/records.jsonl` and pick what belongs to its newest study.
+
+    `changes` replace keys of the study by which its accuracies are looked at; errors name them as `said`. Raises
+    RecordError where the folder has no run entry, StudyError where the study in it can't be read.
+    """
+    records = read_records(folder)
+    if not records.runs:
+        raise RecordError(
+            f"{folder / FILE_NAME}: no run found, expected records of `labeleff run`; check the folder's name"
+        )
+    newest = records.runs[-1]
+    source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
+    study = parse_study(_changed(newest.study, changes or {}), source)
+    cells, expected = _study_cells(study, records)
+    starts: dict[str, set[Place]] = {}
+    for cell in study.pretrained_cells():
+        starts.setdefault(cell.pretraining.key, set()).add(place_of(cell))
+    pretrainings = [item for key, item in records.pretrainings.items() if key in starts]
+    used = {newest.run, *(item.run for item in cells), *(item.run for item in pretrainings)}
+    groups: dict[tuple[Place, str], list[Record]] = {}
+    for item in cells:
+        groups.setdefault((place_of(item.cell), study.arm_of(item.cell)), []).append(item)
+    return Results(
+        study=study,
+        run=newest,
+        runs=[run for run in records.runs if run.run in used],
+        groups=groups,
+        expected=expected,
+        foreign=len(records.cells) - len(cells),
+        pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
+        starts=starts,
+    )
+
+
+def _changed(study: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The study's table with some keys replaced, and those of inner tables one by one."""
+    whole = dict(study)
+    for key, value in changes.items():
+        inner = whole.get(key)
+        whole[key] = {**inner, **value} if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return whole
+
+
+def _order(item: PretrainingRecord) -> tuple[str, int]:
+    return item.pretraining.pretext.label, item.pretraining.seed

@@ -1,0 +1,252 @@
+"""`records.jsonl` to CSVs, figures and `report.md`: derived, and the same byte for byte however often."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from labeleff import catalogue
+from labeleff.cell import Budget
+from labeleff.collection import without_collection
+from labeleff.curves.invert import needed
+from labeleff.metrics import DENSE
+from labeleff.record import PretrainingRecord
+from labeleff.reporting import answers_report, figures, other_metrics, outputs, sections, shortcomings, tables
+from labeleff.reporting.answers_report import Told
+from labeleff.reporting.explanation import explain
+from labeleff.reporting.findings import Findings, find
+from labeleff.reporting.markdown import percent, table
+from labeleff.reporting.measured import Place
+from labeleff.reporting.outputs import REPORT
+from labeleff.reporting.results import Results, load
+from labeleff.reporting.throughput import throughput
+from labeleff.reporting.wishes import Wishes
+from labeleff.study import Study
+
+
+@without_collection()
+def build(folder: Path, wishes: Wishes | None = None) -> Path:
+    """Read `folder/records.jsonl`, write the CSVs, `figures/` and `report.md`; gives report.md's path.
+
+    Works on partial records. `wishes` replace what the study says of how to look at them. Raises RecordError where
+    there is no run to report on or the folder can't be written, StudyError where the recorded study can't be read or
+    what is wished doesn't go with it.
+    """
+    wishes = (wishes or Wishes()).beside(folder)
+    out = wishes.out or folder
+    results = load(folder, wishes.changes, wishes.text)
+    findings = find(results.measured)
+    measured, told = findings.measured, answers_report.tell(results)
+    drawn = outputs.draw(findings) if results.ladders else {}
+    for place, slug in outputs.slugs(measured).items():
+        of_pretexts = figures.pretexts(results.pretrainings_at(place), figures.title(measured, place))
+        if of_pretexts is not None:
+            drawn[place][f"pretexts-{slug}"] = of_pretexts
+    files = outputs.csvs(findings)
+    files["throughput.csv"] = tables.to_csv(throughput(results))
+    files |= other_metrics.to_files(results)
+    files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
+    names = {place: list(group) for place, group in drawn.items()}
+    document = [*_document(results, findings, names, told), *_reproduce(results, wishes)]
+    files[REPORT] = "\n\n".join(document).encode() + b"\n"
+    outputs.write(out, files)
+    return out / REPORT
+
+
+def _document(results: Results, findings: Findings, names: dict[Place, list[str]], told: Told) -> Iterator[str]:
+    study, measured = results.study, findings.measured
+    yield f"# {study.title or study.name}"
+    if study.smoke:
+        yield (
+            "> **Rehearsal.** This study only shows that the whole path works. Its models are hardly trained and its "
+            "numbers mean nothing."
+        )
+    yield "## Verdict"
+    if not findings.comparisons and len(study.arms) > 1:
+        finished = sum(results.value(record) is not None for record in results.cells)
+        yield (
+            f"No utility can be given yet: {finished} of {results.expected} cells have finished, and it takes the "
+            f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
+        )
+    yield from sections.verdicts(findings)
+    if told.verdict:
+        yield "\n".join(f"- {text}" for text in told.verdict)
+    flags = shortcomings.flags(results, findings) if results.ladders else []
+    yield from sections.weak_points([*flags, *told.weak])
+    for place in results.ladders:
+        yield from sections.section(findings, place, names[place])
+        yield from other_metrics.section(results, place)
+        yield from _pretexts(results, place)
+    yield from told.paragraphs
+    yield from _throughput(results)
+    yield from _failures(results)
+    if results.ladders:
+        yield from explain(measured)
+    yield "### What was kept fair"
+    yield "\n".join(f"- {text}" for text in _fairness(study))
+    yield from _conditions(results)
+
+
+def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
+    yield "## Reproduce"
+    yield f"```\n{shlex.join(results.run.command)}\n```"
+    where = "the folder of records" if wishes.out else "this folder"
+    yield (
+        f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
+        f"```\nlabeleff report DIR{f' {wishes.text}' if wishes.text else ''}\n```"
+    )
+
+
+def _pretexts(results: Results, place: Place) -> Iterator[str]:
+    here = [item for item in results.pretrainings_at(place) if item.status == "ok"]
+    if not here:
+        return
+    known = list(dict.fromkeys(key for item in here for key in sorted(item.metrics)))
+    yield "### Pretexts"
+    rows = []
+    for item in here:
+        values = [_metric(key, item.metrics.get(key)) for key in known]
+        pretext, seed = item.pretraining.pretext, str(item.pretraining.seed)
+        rows.append([pretext.label, seed if catalogue.encoder_seed(pretext) is None else "–", *values])
+    names = [
+        key.replace("heldout_", "held-out ").replace("_", " ") + (" (%)" if "accuracy" in key else "") for key in known
+    ]
+    yield table(["pretext", "seed", *names], rows)
+    outside = dict.fromkeys(_provenance(item) for item in here if item.provenance is not None)
+    if outside:
+        yield "\n".join(f"- {text}" for text in outside)
+
+
+def _provenance(item: PretrainingRecord) -> str:
+    return f"{item.pretraining.pretext.label}: {item.provenance}. SHA-256 of its tensors: `{item.weights_sha256}`."
+
+
+def _metric(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if "parameters" in name:
+        return f"{value:,.0f}"
+    return percent(value) if "accuracy" in name else f"{value:.4g}"
+
+
+def _throughput(results: Results) -> Iterator[str]:
+    frame = throughput(results)
+    cached = sum(item.cached for item in results.pretrainings)
+    if frame.empty and not cached:
+        return
+    yield "## Throughput"
+    unit = " or ".join(dict.fromkeys(results.about(place) for place, _ in results.groups))
+    header = ["what", "encoder", f"{unit}/s, median [quartiles]", "windows", "device", "precision", "layout"]
+    rows = []
+    for row in frame.to_dict("records"):
+        if not row["windows"]:
+            continue
+        speed = f"{row['images_per_second']:,.0f} [{row['lower_quartile']:,.0f}, {row['upper_quartile']:,.0f}]"
+        seed = f", seed {row['seed']}" if isinstance(row["seed"], int) else ""
+        peak = row["peak_memory_bytes"]
+        rows.append(
+            [f"{row['what']} {row['arm']}{seed}", row["encoder"], speed, f"{row['windows']}"]
+            + [row[key] for key in ("device", "precision", "layout", "threads", "batch")]
+            + [f"{peak / 2**20:,.0f}" if isinstance(peak, int) else "–"]
+        )
+    if rows:
+        yield table([*header, "threads", "batch", "peak MiB"], rows, left=2)
+    note = (
+        "A window is an epoch, or a stretch of steps where epochs are short. The first window of a training is "
+        "warm-up and left out where there are more."
+    )
+    yield note + (
+        f" {cached} pretrained encoders came from the cache; their time belongs to an earlier run and is not shown."
+        if cached
+        else ""
+    )
+
+
+def _failures(results: Results) -> Iterator[str]:
+    failed = [record for record in results.cells if results.value(record) is None]
+    if not failed:
+        return
+    yield "## Failed cells"
+    rows = []
+    for record in failed:
+        cell, reason = record.cell, record.reason or "finished without a value"
+        arm = results.study.arm_of(cell)
+        where = [cell.task.label, cell.encoder.label, arm, f"{cell.n:,}", str(cell.draw), str(cell.seed)]
+        rows.append([*where, " ".join(reason.split())])
+    yield table(["task", "encoder", "arm", "n", "draw", "seed", "reason"], rows, left=3)
+
+
+def _fairness(study: Study) -> Iterator[str]:
+    yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
+    protocols = {arm.protocol.label: arm.protocol for arm in study.arms}.values()
+    if more := sorted({p.name for p in protocols if catalogue.lookup("protocol", p.name).unlabelled}):
+        yield f"In addition {', '.join(more)} sees the other training images, without labels."
+    if any(p.options.get("mask") is False for p in protocols):
+        yield "With `mask=False` images without a label are taught to be class 0, a defect repeated on purpose."
+    if any(catalogue.lookup("pretext", arm.pretext.name).loaded for arm in study.arms):
+        yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
+    yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
+    dense = [catalogue.lookup("task", task.name).goal in DENSE for task in study.tasks]
+    balanced = "balanced over the classes"
+    if any(dense):
+        yield "Where every pixel has a label, one of the n labels is the whole map of an image."
+        balanced = "at random" if all(dense) else f"{balanced} (at random where every pixel has a label)"
+    if any(catalogue.images_of(task) != task for task in study.tasks):
+        yield "Tasks with the same training images take the same pretrained encoders."
+    subset = {"stratified": balanced, "random": "at random", "prefix": "the first n images"}
+    yield (
+        f"Labels are drawn {subset[study.subset]} and nested: the same draw gives every arm the same labels, and a "
+        "larger rung contains the smaller ones."
+        if study.subset != "prefix"
+        else "Labels are the first n images, the same in every run: draws bring no spread."
+    )
+    yield "One budget table holds for all arms; it is listed under Conditions."
+
+
+def _conditions(results: Results) -> Iterator[str]:
+    yield "## Conditions"
+    rows = []
+    for number, run in enumerate(results.runs, start=1):
+        prefix = f"run {number}: " if len(results.runs) > 1 else ""
+        precision = ", ".join(f"{name}: {kind}" for name, kind in sorted(run.conditions.precision.items()))
+        rows += [
+            [f"{prefix}started", run.started],
+            [f"{prefix}device", run.conditions.device],
+            [f"{prefix}precision", precision],
+            [f"{prefix}torch", run.conditions.torch],
+            *([f"{prefix}data of {task}", digest] for task, digest in sorted(run.conditions.data.items())),
+            *([f"{prefix}{what}", origin] for what, origin in sorted(run.conditions.plugins.items())),
+            *(
+                [f"{prefix}{key}", _text(value)]
+                for key, value in sorted(run.environment.items())
+                if value is not None and key != "device"
+            ),
+        ]
+    for task, facts in results.run.tasks.items():
+        rows += [[f"{task}: {key}", _text(value)] for key, value in sorted(facts.items())]
+    yield table(["condition", "value"], rows, left=2)
+    if results.study.budget:
+        yield "Budgets:"
+        rows = [[k, _budget(b)] for k, b in sorted(results.study.budget.items())]
+        rows += [
+            [f"{name}: {k}", _budget(b)]
+            for name, block in results.study.stories.items()
+            for k, b in sorted(block.budget.items())
+            if b != results.study.budget.get(k)
+        ]
+        yield table(["for", "budget"], rows, left=2)
+
+
+def _text(value: object) -> str:
+    """Nested values on one line: `lr 0.05, steps (min 8, max 8)`."""
+    if isinstance(value, dict):
+        pairs = (
+            (key, f"({_text(inner)})" if isinstance(inner, dict) else _text(inner)) for key, inner in value.items()
+        )
+        return ", ".join(f"{key} {inner}" for key, inner in pairs)
+    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)
+
+
+def _budget(budget: Budget) -> str:
+    return _text(budget.model_dump(mode="json", exclude_none=True))

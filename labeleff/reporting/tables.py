@@ -1,0 +1,253 @@
+"""Measured accuracies to tidy tables: `summary.csv`, `utility.csv`; missing values are empty cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeleff.asked import Cost
+from labeleff.curves.families import FamilyFit
+from labeleff.curves.reading import Reading, equivalent, saved, worth
+from labeleff.curves.utilities import UtilityPoint
+from labeleff.reporting.comparison import Comparison, ranked
+from labeleff.reporting.formulas import Formula
+from labeleff.reporting.measured import Measured, Place
+from labeleff.reporting.targets import Needed
+from labeleff.statistics.stats import wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = dict[str, Any]
+
+
+def columns(text: str) -> list[str]:
+    """Names of columns from words."""
+    return text.split()
+
+
+INTEGERS = columns(
+    "draws seeds failed missing test_count difference_pairs rungs n_first n_last above below df draw seed step "
+    "validation_count peak_memory_bytes"
+)
+SUMMARY = columns(
+    "task encoder arm n metric mean sd low high runs draws seeds failed missing chance test_count test_low "
+    "test_high baseline difference difference_low difference_high difference_p difference_pairs"
+)
+"""`low`, `high`: interval of the mean over draws and seeds; `test_low`, `test_high`: the test set's sampling
+error, where the metric is a share of its examples; `difference`: from the baseline, in pairs where draws are shared
+(0 pairs: unpaired), with its p value; `missing`: runs that were wanted and aren't there yet."""
+UTILITY = columns(
+    "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
+    "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
+    "n1_low n1_high p_above p_below p_never factor saved saved_low saved_high saved_at_least saved_at_most "
+    "saved_unit flags"
+)
+"""`accuracy`: by the metric that `summary.csv` names; `utility` is measured for the kind "inside" and a model's for
+"extrapolated", then `factor` times the last rung; what was measured outside the ladder stands in `utility_at_least` or
+`utility_at_most`; `p_never`: share of the model's curves that never reach the accuracy; `saved`: n1 - n labels at the
+price of one, empty without a price."""
+
+TARGETS = columns(
+    "task encoder arm target rungs kind n n_at_least n_at_most n_low n_high p_never factor baseline share "
+    "share_at_least share_at_most reason"
+)
+"""Labels for an accuracy (`target`), kinds and bounds as in UTILITY; `share`: of the baseline's labels."""
+CURVES = columns(
+    "task encoder arm family rungs formula parameters standard_errors rss df p_value leave_one_out residual_max reason"
+)
+"""`parameters`, `standard_errors`: JSON, by name; `rss`: over the variances of the means, in accuracy squared where no
+rung has two runs; `p_value`: of the chi-square test that the formula is right; `leave_one_out`: mean absolute error of
+a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
+RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
+"""`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: how many of them were brought
+to what the ladder can tell; `tied`: can't be told from the best."""
+
+
+def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
+    """Rows as a frame with columns `names`, in which counts stay whole where some are missing."""
+    import pandas as pd
+
+    whole = {name: "Int64" for name in INTEGERS if name in names}
+    return pd.DataFrame(rows, columns=list(names)).astype(whole)
+
+
+def to_csv(table: pd.DataFrame) -> bytes:
+    """The table as UTF-8 CSV with `\\n` line ends; the same table gives the same bytes everywhere."""
+    return table.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
+
+
+def summary(measured: Measured) -> pd.DataFrame:
+    """One row a task, encoder, arm and rung, also where runs are wanted and none has finished."""
+    rows = [row for place in measured.places for arm in measured.arms for row in _arm_rows(measured, place, arm)]
+    return frame(rows, SUMMARY)
+
+
+def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
+    setting, level, runs = measured.settings[place], measured.level, measured.at(place, arm)
+    failures = measured.failed.get((place, arm), {})
+    intervals = {item.n: item for item in measured.intervals.get((place, arm), [])}
+    compared = measured.differences.get((place, arm))
+    differences = {item.ns[0]: item for item in compared.rungs} if compared else {}
+    for n in measured.asked(place, arm):
+        values = list(runs.get(n, {}).values())
+        interval, difference = intervals.get(n), differences.get(n)
+        failed, count = failures.get(n, 0), setting.test_count if values else None
+        sampled = interval and count and setting.sampled
+        test = wilson(interval.mean, count, level=level) if interval and count and sampled else (None, None)
+        yield {
+            "task": place.task,
+            "encoder": place.encoder,
+            "arm": arm,
+            "n": n,
+            "metric": setting.metric,
+            "mean": interval and interval.mean,
+            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "low": interval and interval.low,
+            "high": interval and interval.high,
+            "runs": len(values),
+            "draws": len({draw for draw, _ in runs.get(n, {})}) if "draw" in measured.shared else None,
+            "seeds": len({seed for _, seed in runs.get(n, {})}) if "seed" in measured.shared else None,
+            "failed": None if measured.wanted is None else failed,
+            "missing": None if measured.wanted is None else measured.wanted - len(values) - failed,
+            "chance": setting.chance,
+            "test_count": count,
+            "test_low": test[0],
+            "test_high": test[1],
+            "baseline": measured.baseline,
+            "difference": difference and difference.mean,
+            "difference_low": difference and difference.low,
+            "difference_high": difference and difference.high,
+            "difference_p": difference and difference.p_value,
+            "difference_pairs": difference and difference.pairs,
+        }
+
+
+def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> pd.DataFrame:
+    """One row an arm and rung; what is saved where labels have a price."""
+    rows = [_utility(item, point, cost) for item in comparisons for point in item.points]
+    return frame(rows, UTILITY)
+
+
+def _utility(item: Comparison, point: UtilityPoint, cost: Cost | None) -> Row:
+    return {
+        "task": item.place.task,
+        "encoder": item.place.encoder,
+        "arm": item.arm,
+        "baseline": item.baseline,
+        "n": point.n,
+        "runs": point.runs,
+        "accuracy": point.accuracy,
+        "baseline_accuracy": point.baseline_accuracy,
+        "kind": point.kind,
+        **_numbers("utility", worth(point)),
+        "low_is_bound": point.low_bound,
+        "high_is_bound": point.high_bound,
+        **_numbers("n1", equivalent(point)),
+        "p_above": point.p_above,
+        "p_below": point.p_below,
+        "p_never": point.p_never,
+        "factor": point.factor,
+        **(_numbers("saved", saved(point, cost.per_label)) if cost else {}),
+        "saved_unit": cost and cost.unit,
+        "flags": "; ".join(point.flags),
+    }
+
+
+def _numbers(name: str, reading: Reading) -> Row:
+    """The number, its interval, and what was measured of it outside the ladder."""
+    return {
+        name: reading.value,
+        f"{name}_low": reading.low,
+        f"{name}_high": reading.high,
+        f"{name}_at_least": None if reading.kind == "below" else reading.bound,
+        f"{name}_at_most": reading.bound if reading.kind == "below" else None,
+    }
+
+
+def targets(found: Sequence[Needed], baseline: str) -> pd.DataFrame:
+    """One row an arm and accuracy."""
+    rows = [
+        {
+            "task": item.place.task,
+            "encoder": item.place.encoder,
+            "arm": item.arm,
+            "target": item.target,
+            "rungs": item.rungs,
+            **(
+                _numbers("n", item.labels)
+                | {"kind": item.labels.kind, "p_never": item.labels.p_never, "factor": item.labels.factor}
+                if item.labels
+                else {}
+            ),
+            "baseline": baseline,
+            "share": item.share.value,
+            "share_at_least": item.share.at_least,
+            "share_at_most": item.share.at_most,
+            "reason": item.reason,
+        }
+        for item in found
+    ]
+    return frame(rows, TARGETS)
+
+
+def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """One row an arm that has a mean over the ladder, the best of a place first."""
+    rows = [
+        {
+            "task": item.place.task,
+            "encoder": item.place.encoder,
+            "arm": item.arm,
+            "baseline": item.baseline,
+            "rungs": len(mean.ns),
+            "n_first": mean.ns[0],
+            "n_last": mean.ns[-1],
+            "mean_ratio": mean.ratio,
+            "low": mean.low,
+            "high": mean.high,
+            "mean_log2_ratio": mean.log2,
+            "above": mean.above,
+            "below": mean.below,
+            "tied": mean.tied,
+        }
+        for item, mean in ranked(comparisons)
+    ]
+    return frame(rows, RANKING)
+
+
+def curves(found: Sequence[Formula], baseline: str) -> pd.DataFrame:
+    """One row a place and formula, of the baseline."""
+    rows = [
+        {
+            "task": item.place.task,
+            "encoder": item.place.encoder,
+            "arm": baseline,
+            "family": item.family,
+            "rungs": item.rungs,
+            **(_formula(item.fit) if item.fit else {}),
+            "df": item.df,
+            "p_value": item.p_value,
+            "reason": item.reason,
+        }
+        for item in found
+    ]
+    return frame(rows, CURVES)
+
+
+def _formula(fit: FamilyFit) -> Row:
+    return {
+        "formula": fit.text,
+        "parameters": _json(fit.parameters),
+        "standard_errors": _json(fit.standard_errors),
+        "rss": fit.rss,
+        "leave_one_out": fit.leave_one_out,
+        "residual_max": float(np.abs(fit.residuals).max()),
+    }
+
+
+def _json(numbers: Mapping[str, float] | None) -> str | None:
+    """Numbers by name, as exact as others in the tables."""
+    return None if numbers is None else json.dumps({name: float(f"{value:.10g}") for name, value in numbers.items()})

@@ -1,0 +1,1 @@
+"""Variances, intervals, tests and ties."""

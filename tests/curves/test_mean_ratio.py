@@ -1,0 +1,101 @@
+"""One number over the ladder: by hand, its bounds, its interval and its ranking."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from labeleff.curves.mean_ratio import mean_ratios
+from labeleff.curves.utilities import utilities
+
+NS = [50, 100, 200, 400, 800, 1600]
+Table = dict[int, dict[tuple[int, int], float]]
+
+
+def true(n: np.ndarray) -> np.ndarray:
+    return np.asarray(0.92 - 1.6 * n**-0.35)
+
+
+def runs(ratio: float, sd: float = 0.005, seed: int = 0, draws: int = 3, ns: list[int] = NS) -> Table:
+    """An arm whose n labels do the work of `ratio` times n of the baseline."""
+    noise = np.random.default_rng([seed, round(1000 * ratio)]).standard_normal((draws, len(ns)))
+    values = true(ratio * np.array(ns, dtype=float)) + sd * noise
+    return {n: {(d, d): float(values[d, k]) for d in range(draws)} for k, n in enumerate(ns)}
+
+
+BASE = runs(1.0, seed=99)
+
+
+@pytest.mark.parametrize("method", ["bayes", "pchip"])
+def test_a_constant_ratio_is_found_with_its_interval(method: str) -> None:
+    arms = {"twice": runs(2.0, ns=NS[:-1]), "half": runs(0.5, ns=NS[1:-1])}
+    found = mean_ratios(utilities(BASE, arms, method=method), 50)
+    for name, ratio in (("twice", 2.0), ("half", 0.5)):
+        mean = found[name]
+        assert mean.ns == (100, 200, 400, 800)
+        assert mean.ratio == pytest.approx(ratio, rel=0.15)
+        assert mean.low is not None
+        assert mean.high is not None
+        assert mean.low < ratio < mean.high
+        assert mean.log2 == pytest.approx(math.log2(mean.ratio))
+    assert found["twice"].tied
+    assert not found["half"].tied
+
+
+def test_weights_are_those_of_the_area_over_ln_n() -> None:
+    """Without noise and inside the ladder: trapezoids of ln(n1 / n)."""
+    base = {n: {(0, 0): float(np.log(n) / 10)} for n in (10, 100, 1000, 10_000)}
+    arm = {n: {(0, 0): float(np.log(n * r) / 10)} for n, r in ((10, 2.0), (20, 4.0), (1000, 1.0))}
+    [found] = mean_ratios(utilities(base, {"arm": arm}, method="log"), 10).values()
+    logs, x = np.log([2.0, 4.0, 1.0]), np.log([10, 20, 1000])
+    assert math.log(found.ratio) == pytest.approx(float(np.trapezoid(logs, x) / (x[-1] - x[0])))
+    assert (found.low, found.high, found.tied) == (None, None, True)
+
+
+def test_what_the_ladder_cannot_tell_is_brought_to_its_ends_and_counted() -> None:
+    high = {n: {(d, d): 0.9 + 0.001 * d for d in range(3)} for n in NS}
+    low = {n: {(d, d): 0.05 + 0.001 * d for d in range(3)} for n in NS}
+    found = mean_ratios(utilities(BASE, {"high": high, "low": low}, method="pchip"), 50)
+    assert (found["high"].above, found["high"].below) == (6, 0)
+    assert (found["low"].above, found["low"].below) == (0, 6)
+    logs, x = np.log(1600 / np.array(NS)), np.log(NS)
+    assert math.log(found["high"].ratio) == pytest.approx(float(np.trapezoid(logs, x) / (x[-1] - x[0])))
+    assert found["low"].ratio < 1 < found["high"].ratio
+    model = mean_ratios(utilities(BASE, {"high": high}), 50)["high"]
+    assert model.ratio <= 4 * found["high"].ratio * (1 + 1e-9)
+
+
+def test_arms_without_a_rung_in_common_get_none() -> None:
+    arms = {"one": runs(1.5, ns=[50, 100]), "other": runs(1.5, ns=[200, 400])}
+    assert mean_ratios(utilities(BASE, arms, method="pchip"), 50) == {}
+    assert mean_ratios({}, 50) == {}
+
+
+def test_an_arm_against_itself_is_worth_exactly_its_labels() -> None:
+    [found] = mean_ratios(utilities(BASE, {"same": BASE}), 50).values()
+    assert (found.ratio, found.low, found.high) == pytest.approx((1, 1, 1))
+
+
+def test_other_arms_change_no_number_of_an_arm_but_its_rungs() -> None:
+    alone = mean_ratios(utilities(BASE, {"twice": runs(2.0)}), 50)["twice"]
+    beside = mean_ratios(utilities(BASE, {"half": runs(0.5), "twice": runs(2.0)}), 50)["twice"]
+    assert (alone.ratio, alone.low, alone.high) == (beside.ratio, beside.low, beside.high)
+
+
+def test_luck_of_shared_draws_cancels_in_the_ranking() -> None:
+    """Two arms that differ by little, with draws whose luck moves both: told apart in pairs, not otherwise."""
+    luck = np.array([0.03, -0.03, 0.02, -0.02, 0.01, -0.01])
+
+    def arm(ratio: float, first: int) -> Table:
+        noise = 0.002 * np.random.default_rng(round(10 * ratio)).standard_normal((6, len(NS)))
+        values = true(ratio * np.array(NS, dtype=float)) + luck[:, None] + noise
+        return {n: {(first + d, 0): float(values[d, k]) for d in range(6)} for k, n in enumerate(NS)}
+
+    base = runs(1.0, sd=0.002, draws=6)
+    paired = mean_ratios(utilities(base, {"a": arm(1.3, 0), "b": arm(1.1, 0)}, method="pchip"), 50)
+    apart = mean_ratios(utilities(base, {"a": arm(1.3, 0), "b": arm(1.1, 50)}, method="pchip"), 50)
+    assert paired["a"].tied
+    assert not paired["b"].tied
+    assert apart["b"].tied

@@ -1,0 +1,96 @@
+"""Figures: they show what they should, and their bytes don't change."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import factories
+import pytest
+
+from labeleff.reporting import figures, utility_figure
+from labeleff.reporting.comparison import compare_arms
+from labeleff.reporting.measured import Measured, Place, Setting
+from labeleff.reporting.results import Results, load
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return load(factories.folder(tmp_path))
+
+
+def test_same_numbers_same_bytes(results: Results) -> None:
+    comparisons = compare_arms(results.measured)
+    for kind in ("png", "svg"):
+        first, second = (figures.render(utility_figure.utility(results.measured, comparisons), kind) for _ in range(2))
+        assert first == second
+    assert b"Matplotlib" not in figures.render(figures.accuracy(results.measured, results.places[0]), "png")
+    assert b"<dc:date>" not in first
+
+
+def test_accuracy_shows_every_arm_run_and_chance(results: Results) -> None:
+    axes = figures.accuracy(results.measured, results.places[0]).axes[0]
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == [*factories.SAVED, "chance"]
+    dots = [line for line in axes.lines if line.get_marker() == "."]
+    assert sum(len(line.get_xdata()) for line in dots) == len(results.cells)
+    assert len(axes.collections) == 3
+    assert axes.get_xscale() == "log"
+
+
+def test_pretexts_have_loss_and_both_accuracies(results: Results, tmp_path: Path) -> None:
+    figure = figures.pretexts(results.pretrainings, "toy")
+    assert figure is not None
+    assert [len(axes.lines) for axes in figure.axes] == [1, 2]
+    of = factories.study()
+    bare = load(factories.write(tmp_path / "bare", [factories.run_entry(of)]))
+    assert figures.pretexts(bare.pretrainings, "toy") is None
+
+
+def test_many_pretexts_have_their_legend_beside(results: Results) -> None:
+    [one] = results.pretrainings
+    spec = one.pretraining.pretext
+    several = [
+        one.model_copy(
+            update={
+                "pretraining": one.pretraining.model_copy(
+                    update={"pretext": spec.model_copy(update={"name": f"pretext {k}"})}
+                )
+            }
+        )
+        for k in range(30)
+    ]
+    figure = figures.pretexts(several, "toy")
+    assert figure is not None
+    left, right = figure.axes
+    assert left.get_legend() is None
+    assert len(right.get_legend().get_texts()) == 30
+    assert len({(line.get_color(), line.get_marker()) for line in left.lines}) == 30
+    assert figures.render(figure, "png")
+
+
+def test_many_arms_are_told_apart(results: Results) -> None:
+    arms = ("scratch/finetune", *(f"rotation/p{i}" for i in range(40)))
+    styles = figures.styles(dataclasses.replace(results.measured, arms=arms))
+    assert len({tuple(style.values()) for style in styles.values()}) == 41
+
+
+def test_pyplot_stays_out(results: Results) -> None:
+    figures.render(figures.accuracy(results.measured, results.places[0]), "png")
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_names_are_taken_literally() -> None:
+    assert [figures.label(name) for name in ("a/b", "$x^$", "_a")] == ["a/b", r"\$x^\$", " _a"]
+    assert figures.label("0123456789" * 9) == "012345678901234567…34567890123456789"
+    place = Place("$task_{$")
+    names = ("$x^$", "_hidden", "基準", "w" * 300)
+    runs = {(place, name): {n: {(0, 0): 0.1 * at + n / 1000} for n in (10, 100)} for at, name in enumerate(names)}
+    measured = Measured(
+        {place: Setting("$task_{$" * 30, (10, 100))}, names, names[0], runs, level=0.9, method="log", design=""
+    )
+    comparisons = compare_arms(measured)
+    for figure in (figures.accuracy(measured, place), utility_figure.utility(measured, comparisons)):
+        assert len(figure.axes[0].get_legend().get_texts()) == 4
+        assert figures.render(figure, "png")

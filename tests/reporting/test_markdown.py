@@ -1,0 +1,36 @@
+"""How numbers and tables are printed."""
+
+from __future__ import annotations
+
+import pytest
+
+from labeleff.curves.break_even import Crossing
+from labeleff.reporting.markdown import break_even, count, percent, ratio, table
+
+
+@pytest.mark.parametrize(("value", "text"), [(7.4, "7"), (1234.5, "1,234"), (12_345, "12,300"), (999_999, "1,000,000")])
+def test_counts(value: float, text: str) -> None:
+    assert count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.001, "0.00"), (-0.456, "-0.46"), (9.996, "10.0"), (12.34, "12.3"), (1234.5, "1,234")]
+)
+def test_ratios(value: float, text: str) -> None:
+    assert ratio(value) == text
+
+
+def test_percent() -> None:
+    assert (percent(0.12345), percent(None)) == ("12.3", "")
+
+
+def test_break_even_marks_bounds() -> None:
+    inside = Crossing("inside", 309.4, None, 275.0, None, 1)
+    assert break_even(inside) == "309 [275, …]"
+    assert break_even(Crossing("above", None, 1000, 900.0, None, 0)) == "> 1,000"
+    assert break_even(Crossing("below", None, 20, None, 25.0, 0)) == "< 20"
+    assert break_even(None) == "not measured"
+
+
+def test_tables_are_aligned_and_escape_bars() -> None:
+    assert table(["arm", "n"], [["a|b", "10"]]) == "| arm  |   n |\n| :--- | --: |\n| a\\|b |  10 |"
