@@ -140,6 +140,34 @@ def _rows(item: Agreement) -> Iterator[Row]:
         }
 
 
+def together(found: list[Agreement], level: float) -> Iterator[tuple[str, str, int, RankCorrelation]]:
+    """(frozen, trained, places, correlation) over all places that rank the same pretexts, where there are several."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Agreement]] = {}
+    for item in found:
+        groups.setdefault((item.frozen, item.trained, item.pretexts), []).append(item)
+    for (frozen, trained, _), items in groups.items():
+        if len(items) > 1:
+            first, second = (np.concatenate([item.means[side] for item in items]) for side in (0, 1))
+            yield frozen, trained, len(items), rank_correlation(first, second, level=level)
+
+
+def verdict(found: list[Agreement], measured: Measured) -> Iterator[str]:
+    """One sentence a pair of protocols, over all places."""
+    alone = {(item.frozen, item.trained): item for item in found}
+    several = list(together(found, measured.level))
+    for frozen, trained, places, correlation in several:
+        yield (
+            f"By {frozen} evaluation and by {trained} the pretexts' ranks agree to {interval(correlation)} over "
+            f"{places} tasks (1: wholly, 0: not at all): {words(correlation)}"
+        )
+    if not several and len(found) == len(alone):
+        for (frozen, trained), item in alone.items():
+            yield (
+                f"By {frozen} evaluation and by {trained} the pretexts' ranks agree to {interval(item.overall)} "
+                f"(1: wholly, 0: not at all): {words(item.overall)}"
+            )
+
+
 def section(found: list[Agreement], place: Place, measured: Measured) -> Iterator[str]:
     """A table of one row a pair of protocols, and what it says in words; nothing where there is no pair."""
     here = [item for item in found if item.place == place]
@@ -154,7 +182,7 @@ def section(found: list[Agreement], place: Place, measured: Measured) -> Iterato
         for item in here
     ]
     yield table(["ranks by", "pretexts", "mean over rungs", "ceiling", *(f"n = {n:,}" for n in rungs)], rows)
-    yield "\n".join(f"- {item.frozen} and {item.trained}: {words(item)}" for item in here)
+    yield "\n".join(f"- {item.frozen} and {item.trained}: {words(item.overall)}" for item in here)
     yield (
         "Spearman's correlation of the pretexts' means; 1: both rank them alike, 0: one says nothing of the other. "
         f"The {100 * measured.level:g} % interval is over pretexts (jackknife): what might be seen with other pretexts "
@@ -168,18 +196,17 @@ def interval(found: RankCorrelation) -> str:
     return f"{found.value:.2f}{ends}"
 
 
-def words(item: Agreement) -> str:
+def words(found: RankCorrelation) -> str:
     """What the interval says, in one sentence."""
-    found = item.overall
-    assert found.low is not None
-    assert found.high is not None
+    if found.low is None or found.high is None:
+        return "too few pretexts for an interval."
     if found.high < 0:
         return "what ranks high by one ranks low by the other."
     if found.low > 0:
-        return "who ranks high by one ranks high by the other, beyond doubt."
+        return "what ranks high by one ranks high by the other, beyond doubt."
     if found.ceiling is not None and found.high < found.ceiling:
         return "no agreement is shown, and less than noise would leave of a full one."
-    return "no agreement is shown, but too few pretexts or too much noise to exclude a full one."
+    return "no agreement is shown, but a full one isn't excluded by so few pretexts and so much noise."
 
 
 def names(found: list[Agreement], slugs: Mapping[Place, str]) -> list[str]:

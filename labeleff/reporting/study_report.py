@@ -86,8 +86,9 @@ def _document(
             f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
         )
     yield from sections.verdicts(findings)
-    if told.verdict:
-        yield "\n".join(f"- {text}" for text in told.verdict)
+    said = [*agreement.verdict(agreed, measured), *told.verdict]
+    if said:
+        yield "\n".join(f"- {text}" for text in said)
     flags = shortcomings.flags(results, findings) if results.ladders else []
     yield from sections.weak_points([*flags, *told.weak])
     for place in results.ladders:

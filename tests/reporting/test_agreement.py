@@ -29,7 +29,7 @@ def test_rankings_that_agree_are_said_to(tmp_path, monkeypatch):
     labels = [50, 150, 300, 600, 1200, 2400]
     text = build(folder(tmp_path, monkeypatch, labels, [3 * n for n in labels])).read_text()
     assert "### Does frozen evaluation foretell finetuning?" in text
-    assert "linear and finetune: who ranks high by one ranks high by the other, beyond doubt." in text
+    assert "linear and finetune: what ranks high by one ranks high by the other, beyond doubt." in text
     assert "![agreement at toy/classify, resnet9](figures/agreement-toy-classify-resnet9.png)" in text
     found = pd.read_csv(tmp_path / "agreement.csv")
     assert found["n"].isna().sum() == 1
@@ -58,3 +58,14 @@ def test_few_pretexts_or_one_protocol_say_nothing(tmp_path, monkeypatch, arms):
     text = build(folder(tmp_path, monkeypatch, range(1, 7), range(1, 7), arms)).read_text()
     assert "foretell" not in text
     assert not (tmp_path / "agreement.csv").exists()
+
+
+def test_several_tasks_are_taken_together(tmp_path, monkeypatch):
+    tasks = [
+        {"name": "toy/classify", "train": 2000, "test": 1000},
+        {"name": "toy/classify", "train": 3000, "test": 1000},
+    ]
+    text = build(folder(tmp_path, monkeypatch, range(50, 650, 100), range(900, 300, -100), tasks=tasks)).read_text()
+    [line] = [line for line in text.splitlines() if line.startswith("- By linear evaluation")]
+    assert "the pretexts' ranks agree to -" in line
+    assert "over 2 tasks" in line
