@@ -33,15 +33,18 @@ def _short(
     return Preset(pretext, "short", "minutes on one core, for a narrow resnet9 at 32 pixels", {}, row)
 
 
-def _short_pair(pretext: str, **options: OptionValue) -> Preset:
+_ADAMW: Mapping[str, Any] = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "warmup": 0.05}
+_SGD: Mapping[str, Any] = {"optimizer": "sgd", "lr": 0.1, "weight_decay": 5e-4, "warmup": 0.05}
+
+
+def _short_pair(pretext: str, row: Mapping[str, Any] = _ADAMW, **options: OptionValue) -> Preset:
     """The same for a pretext that compares two views.
 
     A crop keeps three tenths of the image or more, since a twelfth of it at 32 pixels, and of a rendered object, shows
     no shape. Slow copies follow within tens of steps, as there are some hundreds of steps in all.
     """
-    row = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "batch": 128, "epochs": 16, "warmup": 0.05}
     clause = "minutes on one core, for a narrow resnet9 at 32 pixels"
-    return Preset(pretext, "short", clause, {"area": 0.3, **options}, row)
+    return Preset(pretext, "short", clause, {"area": 0.3, **options}, {**row, "batch": 128, "epochs": 16})
 
 
 _PLACES = {
@@ -123,7 +126,7 @@ PRESETS: tuple[Preset, ...] = (
     _short_pair("simclr"),
     _short_pair("moco"),
     _short_pair("byol", momentum=0.98),
-    _short_pair("simsiam"),
+    _short_pair("simsiam", _SGD),
     _short_pair("barlow_twins"),
     _short_pair("vicreg"),
     _short_pair("dino", momentum=0.98),
