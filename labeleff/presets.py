@@ -48,7 +48,7 @@ def _short_pair(pretext: str, row: Mapping[str, Any] = _ADAMW, **options: Option
 
 
 def _cifar_pair(pretext: str) -> Preset:
-    """SimSiam's settings on CIFAR-10 (Chen and He 2021, appendix D: a rate of 0.03 times the batch over 256), for all."""
+    """SimSiam's settings on CIFAR-10 (Chen and He 2021, appendix D: rate 0.03 times the batch over 256), for all."""
     row = {"optimizer": "sgd", "lr": 0.06, "weight_decay": 5e-4, "batch": 512, "epochs": 200}
     return Preset(pretext, "cifar-r9", "SimSiam's on CIFAR-10, for all that compare two views", {}, row)
 
