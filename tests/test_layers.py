@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking")
+GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "reproduce")
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
@@ -90,6 +90,10 @@ LAYERS = [
     {"tracking.noise_report"},
     {"reporting.answers_report"},
     {"reporting.study_report"},
+    {"reproduce.published", "reproduce.question"},
+    {"reproduce.studies", "reproduce.rows"},
+    {"reproduce.tables"},
+    {"reproduce.document"},
     {"goal", "counter", "colour"},
     {"goals"},
     {"tensors"},
@@ -108,8 +112,8 @@ LAYERS = [
     {"progress", "launch"},
     {"checks"},
     {"ask", "showing"},
-    {"asking"},
-    {"tracking.commands"},
+    {"asking", "reproduce.measuring"},
+    {"tracking.commands", "reproduce.command"},
     {"cli"},
     {"__init__", "__main__"},
 ]
@@ -171,7 +175,7 @@ def test_the_first_rows_are_free_of_torch():
     wrong = [
         path.name
         for path, module in files()
-        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands"}
+        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands", "reproduce.command"}
         for name, _ in imports(path)
         if name.split(".")[0] in {"torch", "torchvision", "safetensors"}
     ]
