@@ -15,7 +15,13 @@ from labeleff.reproduce import measuring
 from labeleff.reproduce.question import Answered, keep, kept
 
 SMOKE = ("reproduce", "report", "--size", "smoke", "--offline", "--quiet", "--device", "cpu", "--jobs", "1")
-WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from labeleff.cli import main; main()"
+SAYS_TORCH = """import sys
+from labeleff.cli import main
+try:
+    main()
+finally:
+    print("torch" in sys.modules)
+"""
 
 
 def interrupt(out):
@@ -58,9 +64,10 @@ def test_the_whole_path(command, tmp_path):
     written = {name: (out / name).read_bytes() for name in ("report.md", "rows.csv")}
     for name in written:
         (out / name).unlink()
-    call = [sys.executable, "-c", WITHOUT_TORCH, "reproduce", "report", "--from", str(out)]
+    call = [sys.executable, "-c", SAYS_TORCH, "reproduce", "report", "--from", str(out)]
     rebuilt = subprocess.run(call, capture_output=True, text=True, timeout=120)
     assert rebuilt.returncode == 0, rebuilt.stderr
+    assert rebuilt.stdout.endswith("report.md\nFalse\n")
     assert {name: (out / name).read_bytes() for name in written} == written
 
 
