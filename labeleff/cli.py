@@ -17,6 +17,7 @@ import typer
 
 from labeleff import __version__
 from labeleff.errors import LabeleffError
+from labeleff.reproduce import command as reproduce
 from labeleff.tracking import commands as tracking
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(reproduce.app, name="reproduce")
 
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A built-in study's name, or a path to a .toml file.")
@@ -95,6 +97,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
+    from labeleff.estimate import available_cores
     from labeleff.places import cache_folder, data_folder
     from labeleff.study import load_study, with_vectors
 
@@ -143,6 +146,7 @@ def plan(
     offline: OfflineOption = False,
 ) -> None:
     """List what a study would measure, with counts and an estimate of time; nothing is trained."""
+    from labeleff.estimate import available_cores
     from labeleff.planning import show_plan
     from labeleff.study import load_study
 
@@ -357,11 +361,6 @@ def _list_failed(study: Study, failed: list[Record]) -> None:
     if len(failed) > 20:
         print(f"  and {len(failed) - 20} more (see the report)", file=sys.stderr)
     print("run the same command with --retry-failed to measure them again", file=sys.stderr)
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ _MEGAFLOPS = {
 _UNKNOWN_MEGAFLOPS = 2000.0
 _STORIES_PER_SECOND = 2000.0
 """A rough training speed on stories, for encoders never run here."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,10 @@ class Record(Frozen):
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """The task's metrics on the whole test split, unrounded, e.g. `accuracy` in 0..1."""
     test_count: int | None = None
+    test_loss: float | None = None
+    """Mean of the goal's loss on the test split, of trained protocols; for looking at alone."""
+    test_seconds: float | None = None
+    """What scoring the test split took, of trained protocols."""
     indices_sha256: str | None = None
     """SHA-256 of the sorted label indices as little-endian int64."""
     missing_classes: list[str] = Field(default_factory=list)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -117,7 +118,7 @@ class Bench:
         """The weights that a pretext takes from outside, read once a process."""
         if pretext.label not in self._weights:
             load: LoadFunction = catalogue.resolve("pretext", pretext.name)
-            self._weights[pretext.label] = load(pretext.options, self._source)
+            self._weights[pretext.label] = load(catalogue.options("pretext", pretext), self._source)
         return self._weights[pretext.label]
 
     def filled(self, encoder: Spec, pretext: Spec, seed: int) -> tuple[Encoder, str]:
@@ -198,7 +199,7 @@ class Bench:
             encoder,
             pretraining.seed,
             pretraining.budget,
-            pretraining.pretext.options,
+            catalogue.options("pretext", pretraining.pretext),
             self.compute(pretraining),
             progress,
         )
@@ -240,7 +241,7 @@ class Bench:
             self._encoder(cell.pretraining),
             cell.seed,
             cell.budget,
-            cell.protocol.options,
+            catalogue.options("protocol", cell.protocol),
             compute,
             progress,
         )
@@ -276,10 +277,11 @@ class Bench:
         before = state_sha256(encoder)
         encoded = EncodedLabels(model, loaded.labelled, functools.reduce(np.union1d, sets), compute)
         fit: FrozenProtocol = catalogue.resolve("protocol", first.protocol.name)
+        options = catalogue.options("protocol", first.protocol)
         fitted: list[Fitted] = []
         seeds = iter([cell.seed for cell in cells])
         for pack in encoded.packs(sets):
-            fitted += fit([encoded.problem(indices, next(seeds)) for indices in pack], first.protocol.options)
+            fitted += fit([encoded.problem(indices, next(seeds)) for indices in pack], options)
         scores = score_frozen(model, [one.predictor for one in fitted], loaded.test_examples, compute)
         if state_sha256(encoder) != before:
             raise PluginError(f"encoder {first.encoder.label}: weights or statistics changed although it is frozen")
@@ -300,6 +302,8 @@ class Bench:
             status="ok",
             metrics=dict(scored.metrics()),
             test_count=len(self.load(cell.task).task.test),
+            test_loss=scored.loss if scored.loss is not None and math.isfinite(scored.loss) else None,
+            test_seconds=scored.seconds,
             indices_sha256=labels.sha256,
             missing_classes=labels.missing,
             pretraining=cell.pretraining.key if catalogue.makes_encoder(cell.pretext) else None,

@@ -90,12 +90,14 @@ class Study(Frozen):
     baseline: str = "scratch/finetune"
     """The arm whose curve is inverted: utility is measured against it."""
     rungs: list[int] = Field(min_length=1)
-    """At least two where there are several arms to compare."""
+    """At least two where there are several arms to compare, unless `allow_one_rung` is set."""
     draws: int = Field(default=3, ge=1)
     seeds: int = Field(default=1, ge=1)
     pairing: Literal["crossed", "zipped"] = "crossed"
     subset: Subset = "stratified"
     allow_missing_classes: bool = False
+    allow_one_rung: bool = False
+    """Measure several arms at one label count, which gives accuracies and no utility."""
     draws_from: str | None = None
     """A folder written by `labeleff plan --export-draws`: take the labels listed there."""
     budget: dict[str, Budget] = Field(default_factory=dict)
@@ -197,9 +199,10 @@ class Study(Frozen):
             raise StudyError(
                 f"pairing = 'zipped' needs as many seeds as draws: found draws = {self.draws}, seeds = {self.seeds}"
             )
-        if len(self.rungs) == 1 < len(self.arms):
+        if len(self.rungs) == 1 < len(self.arms) and not self.allow_one_rung:
             raise StudyError(
-                f"rungs: found {self.rungs} for {len(self.arms)} arms, expected two or more to compare them"
+                f"rungs: found {self.rungs} for {len(self.arms)} arms, expected two or more to compare them; "
+                "set allow_one_rung = true to measure accuracies without utility on purpose"
             )
         for name, block in self.stories.items():
             block._check_block(f"stories.{name}")

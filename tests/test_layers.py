@@ -92,6 +92,10 @@ LAYERS = [
     {"tracking.noise_report"},
     {"reporting.answers_report"},
     {"reporting.study_report"},
+    {"reproduce.published", "reproduce.question"},
+    {"reproduce.studies", "reproduce.rows"},
+    {"reproduce.tables"},
+    {"reproduce.document"},
     {"goal", "counter", "colour"},
     {"goals"},
     {"tensors"},
@@ -110,8 +114,8 @@ LAYERS = [
     {"progress", "launch"},
     {"checks"},
     {"ask", "showing"},
-    {"asking"},
-    {"tracking.commands"},
+    {"asking", "reproduce.measuring"},
+    {"tracking.commands", "reproduce.command"},
     {"cli"},
     {"__init__", "__main__"},
 ]
@@ -173,7 +177,7 @@ def test_the_first_rows_are_free_of_torch():
     wrong = [
         path.name
         for path, module in files()
-        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands"}
+        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands", "reproduce.command"}
         for name, _ in imports(path)
         if name.split(".")[0] in {"torch", "torchvision", "safetensors"}
     ]

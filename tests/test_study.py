@@ -214,3 +214,9 @@ def test_a_budget_can_be_of_one_namesake():
     ]
     study = factories.study(arms=arms, budget={"rotation": row, "finetune": {**row, "lr": 0.1}, name: row})
     assert [study.budget_of(arm).lr for arm in study.arms] == [0.1, 0.1, 0.5]
+
+
+def test_several_arms_at_one_rung_are_measured_on_purpose_alone():
+    with pytest.raises(LabeleffError, match="expected two or more to compare them; set allow_one_rung = true"):
+        load_study("smoke", ["rungs=[20]"])
+    assert len(list(load_study("smoke", ["rungs=[20]", "allow_one_rung=true"]).cells())) == 3 * 2

@@ -17,19 +17,20 @@ ENDLESS = "no upper limit"
 """Stands for the upper end of a model's interval that reaches no end."""
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table padded to be read as text too; the first `left` columns are flush left."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, *, last: bool = False) -> str:
+    """A Markdown table padded to be read as text too; the first `left` columns are flush left, with `last` the last."""
     cells = [[text.replace("|", "\\|") for text in row] for row in (header, *rows)]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
+    flush = {*range(left), *([len(header) - 1] if last else [])}
 
     def line(row: Sequence[str]) -> str:
         padded = (
-            text.ljust(width) if column < left else text.rjust(width)
+            text.ljust(width) if column in flush else text.rjust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         return f"| {' | '.join(padded)} |"
 
-    rule = [":" + "-" * (w - 1) if c < left else "-" * (w - 1) + ":" for c, w in enumerate(widths)]
+    rule = [":" + "-" * (w - 1) if c in flush else "-" * (w - 1) + ":" for c, w in enumerate(widths)]
     return "\n".join([line(cells[0]), line(rule), *(line(row) for row in cells[1:])])
 
 
