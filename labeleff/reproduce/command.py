@@ -72,3 +72,21 @@ def report(
         print(f"{len(failed)} cells failed:", *(f"  {text}" for text in failed[:20]), sep="\n", file=sys.stderr)
         print("run the same command with --retry-failed to measure them again", file=sys.stderr)
         raise typer.Exit(1)
+
+
+@app.command()
+def paper(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Folders of `labeleff run`, e.g. of pretexts, complexity, size."),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the text to this file.")] = None,
+) -> None:
+    """The findings of Newell and Deng (CVPR 2020), each checked on the records of these folders; trains nothing."""
+    from labeleff.files import write_whole
+    from labeleff.reproduce.paper import document
+
+    text = document(folders)
+    print(text)
+    if out is not None:
+        write_whole(out, text.encode())

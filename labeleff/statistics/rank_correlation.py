@@ -45,7 +45,7 @@ def spearman(first: Array, second: Array) -> Array:
 
 
 def _ranks(values: Array) -> Array:
-    """How many of the last axis are smaller, ties counting half: scipy.stats.rankdata, whose module is slow to import."""
+    """How many of the last axis are smaller, ties counting half: scipy's rankdata, whose module imports slowly."""
     others, own = values[..., None, :], values[..., :, None]
     return np.asarray((others < own).sum(axis=-1) + (others == own).sum(axis=-1) / 2)
 
