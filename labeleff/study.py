@@ -397,7 +397,7 @@ def bare_value(text: str) -> Any:
     """A value typed on the command line: TOML where it is that, else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -443,6 +443,10 @@ def load_study(study: str, overrides: Sequence[str] = ()) -> Study:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{source}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise StudyError(f"{source}: tables and lists are nested too deep, expected a few levels") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise StudyError(f"{source}: not TOML: {str(error).partition(';')[0]}") from error
     for assignment in overrides:
         _assign(table, assignment)
     return parse_study(table, source if not overrides else f"{source} with {' '.join(overrides)}")
