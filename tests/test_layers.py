@@ -41,6 +41,7 @@ LAYERS = [
         "statistics.variance",
         "statistics.power",
         "statistics.ties",
+        "statistics.rank_correlation",
         "curves.diagnostics",
     },
     {"curves.break_even", "curves.mean_ratio", "curves.reading"},
@@ -73,6 +74,7 @@ LAYERS = [
     {
         "reporting.throughput",
         "reporting.shortcomings",
+        "reporting.agreement",
         "reporting.other_metrics",
         "tracking.matching",
         "tracking.change",
