@@ -7,13 +7,14 @@ PACKAGE = Path(__file__).parent.parent / "labeleff"
 SUSPECT = {
     *("eval", "exec", "compile", "__import__", "open_new", "getoutput", "getstatusoutput", "mktemp"),
     *("import_module", "load_source", "run_module", "run_path", "extractall", "extract", "unpack_archive"),
-    *("system", "popen", "spawnl", "spawnv", "execv", "execve", "execvp", "Popen", "check_output", "check_call"),
+    *("popen", "spawnl", "spawnv", "execv", "execve", "execvp", "Popen", "check_output", "check_call"),
     *("urlopen", "urlretrieve", "download_url_to_file", "hf_hub_download", "load_state_dict_from_url"),
     *("load_module", "read_pickle", "to_pickle", "unsafe_load", "full_load"),
 }
 """Last names of calls, whatever they are called on. `model.eval()` without arguments is another thing."""
 SUSPECT_OF = {
     "subprocess": {"run", "call"},
+    "os": {"system"},
     "torch": {"load"},
     "np": {"load"},
     "numpy": {"load"},

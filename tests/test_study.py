@@ -230,3 +230,9 @@ def test_a_table_that_the_parser_gives_up_on_is_named(tmp_path, value, message):
         load_study(str(tmp_path / "odd.toml"))
     with pytest.raises(LabeleffError):
         load_study("smoke", [f"draws={value}"])
+
+
+@pytest.mark.parametrize("change", ["draws=1000000000000000000", "seeds=60000"])
+def test_a_study_too_large_to_be_meant_is_refused_at_once(change):
+    with pytest.raises(LabeleffError, match=r"found .* cells, expected 100,000 at most"):
+        load_study("smoke", [change])
