@@ -47,6 +47,12 @@ def _short_pair(pretext: str, row: Mapping[str, Any] = _ADAMW, **options: Option
     return Preset(pretext, "short", clause, {"area": 0.3, **options}, {**row, "batch": 128, "epochs": 16})
 
 
+def _cifar_pair(pretext: str) -> Preset:
+    """SimSiam's settings on CIFAR-10 (Chen and He 2021, appendix D: rate 0.03 times the batch over 256), for all."""
+    row = {"optimizer": "sgd", "lr": 0.06, "weight_decay": 5e-4, "batch": 512, "epochs": 200}
+    return Preset(pretext, "cifar-r9", "SimSiam's on CIFAR-10, for all that compare two views", {}, row)
+
+
 _PLACES = {
     "cifar-r9": ("resnet9 on CIFAR-10", 32),
     "syn-r9": ("resnet9 on single objects of 64 pixels", 64),
@@ -130,6 +136,7 @@ PRESETS: tuple[Preset, ...] = (
     _short_pair("barlow_twins"),
     _short_pair("vicreg"),
     _short_pair("dino", momentum=0.98),
+    *map(_cifar_pair, ("simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg", "dino")),
 )
 
 
