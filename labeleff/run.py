@@ -25,7 +25,7 @@ from labeleff.cell import Cell, Pretraining, Spec, content_key
 from labeleff.data import load_task
 from labeleff.device import Compute, choose, device_name, peak_memory, pick_device, reset_peak_memory, torch_release
 from labeleff.encoders import Encoder, build_encoder
-from labeleff.errors import ConditionError, PluginError
+from labeleff.errors import ConditionError, PluginError, UnwritableError
 from labeleff.frozen import EncodedLabels
 from labeleff.heads import LastMap
 from labeleff.jobs import Job
@@ -145,7 +145,7 @@ class Bench:
         )
 
     def perform(self, job: Job, progress: Progress) -> list[PretrainingRecord | Record]:
-        """Do one job; what fails becomes a failed record with its reason, never an exception."""
+        """Do one job; what fails becomes a failed record with its reason; UnwritableError alone is raised."""
         if not job.cells:
             return [self._pretrain(job.pretraining, progress)]
         if catalogue.lookup("protocol", job.cells[0].protocol.name).trained:
@@ -260,6 +260,8 @@ class Bench:
             sets = [self._labels(cell) for cell in cells]
             fitted, scores = self._solve(cells, [labels.indices for labels in sets])
             seconds = (time.perf_counter() - began) / len(cells)
+        except UnwritableError:
+            raise
         except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
             reason, detail = explain(error)
             return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
@@ -343,6 +345,8 @@ def _guarded(cell: Cell, run: str, measure: Callable[[Cell], Record]) -> Record:
     """The record of a measurement, or a failed record with its reason."""
     try:
         return measure(cell)
+    except UnwritableError:
+        raise  # a full disk is no cell's failure, and would be every cell's
     except Exception as error:  # noqa: BLE001  a failed cell is a record; the rest of the study goes on
         reason, detail = explain(error)
         return Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail)
