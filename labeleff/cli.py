@@ -58,6 +58,7 @@ TargetOption = Annotated[
 ]
 CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
 UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]
+TRACKERS = "tensorboard or mlflow; may be repeated (pip install 'labeleff[track]')"
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
 
 
@@ -92,12 +93,17 @@ def run(
         Path | None,
         typer.Option("--vectors", metavar="FILE", help="word2vec or GloVe file: readers of stories start from it."),
     ] = None,
+    track: Annotated[
+        list[str] | None, typer.Option("--track", metavar="NAME", help=f"Write what was measured to {TRACKERS}.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
     from labeleff.places import cache_folder, data_folder
     from labeleff.study import load_study, with_vectors
+    from labeleff.trackers.tracker import check_trackers, follow
 
+    trackers = check_trackers(track or [], "--track")
     checked = load_study(study, sets or [])
     if vectors is not None:
         checked = with_vectors(checked, str(vectors))
@@ -120,6 +126,7 @@ def run(
     from labeleff.reporting.study_report import build
 
     _say(build(folder))
+    follow(folder, trackers)
     if failed:
         _list_failed(checked, failed)
         raise typer.Exit(1)
@@ -194,6 +201,18 @@ def report(
     cost = asked.cost(cost_per_label, cost_unit)
     targets, metrics = asked.targets(target or []), asked.metrics(metric or [])
     _say(build(folder, Wishes(baseline, method, level, targets, cost, out, metrics)))
+
+
+@app.command()
+def track(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with records.jsonl.")],
+    to: Annotated[list[str], typer.Option("--to", metavar="NAME", help=f"{TRACKERS}.")],
+) -> None:
+    """Write a folder's records, finished or not, to trackers; again replaces what was written before."""
+    from labeleff.trackers.tracker import check_trackers, follow
+
+    if follow(folder, check_trackers(to, "--to")):
+        raise typer.Exit(1)
 
 
 @app.command()

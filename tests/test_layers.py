@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking")
+GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers")
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
@@ -89,7 +89,9 @@ LAYERS = [
     {"tracking.regression_report", "tracking.regression_files", "tracking.history_figure", "tracking.noise_floor"},
     {"tracking.noise_report"},
     {"reporting.answers_report"},
-    {"reporting.study_report"},
+    {"reporting.study_report", "trackers.series"},
+    {"trackers.event_files", "trackers.mlflow_store"},
+    {"trackers.tracker"},
     {"goal", "counter", "colour"},
     {"goals"},
     {"tensors"},
