@@ -308,9 +308,9 @@ def check(
     offline: OfflineOption = False,
 ) -> None:
     """Run a plug-in on small made images and say, check by check, whether it keeps its contract."""
+    from labeleff.assignments import assigned
     from labeleff.installed import kind_called
     from labeleff.places import data_folder
-    from labeleff.study import assigned
 
     named, given = kind_called(kind), assigned(options or [])
     from labeleff.checks.command import check as run_checks
@@ -338,9 +338,9 @@ def data_show(
     offline: OfflineOption = False,
 ) -> None:
     """Write a contact sheet of a task's images, class by class or with their masks and depths, as PNG."""
+    from labeleff.assignments import assigned
     from labeleff.places import data_folder
     from labeleff.showing import show
-    from labeleff.study import assigned
     from labeleff.tensors import Source
 
     given = assigned(options or []) | {

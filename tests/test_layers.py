@@ -10,7 +10,7 @@ LAYERS = [
     {"errors"},
     {"contact_sheet"},
     {"text", "vectors"},
-    {"cell", "seeding", "places", "files", "collection", "metrics"},
+    {"cell", "assignments", "seeding", "places", "files", "collection", "metrics"},
     {"record", "complaint", "plugin"},
     {"installed"},
     {"asked", "likeness", "tracking.quantities"},
