@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from labeleff.cell import Cell, Frozen, Pretraining, Subset
 from labeleff.collection import without_collection
 from labeleff.errors import RecordError
+from labeleff.plugin import Plugin
 
 SCHEMA = 1
 FILE_NAME = "records.jsonl"
@@ -53,6 +54,9 @@ class RunEntry(Frozen):
     tasks: dict[str, dict[str, Any]]
     """By task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`."""
     environment: dict[str, Any]
+    plugins: dict[str, Plugin] = Field(default_factory=dict)
+    """What plug-ins of other packages say of themselves, as in `conditions.plugins`, so that the records can be read
+    where these aren't installed; empty in records of earlier versions."""
 
 
 class LabelsEntry(Frozen):
