@@ -79,6 +79,8 @@ class Window(Frozen):
 
     images: int
     seconds: float
+    processor_seconds: float | None = None
+    """Of all threads of the process; of one thread it is about `seconds`, and less where others had the processor."""
 
 
 class Training(Frozen):
@@ -117,6 +119,8 @@ class PretrainingRecord(Frozen):
     weights_sha256: str | None = None
     """Weights from outside: SHA-256 over names, types, shapes and bytes of the tensors as they came."""
     peak_memory: int | None = None
+    own_peak: bool = False
+    """As in a cell's record."""
 
 
 class Record(Frozen):
@@ -142,7 +146,12 @@ class Record(Frozen):
     train_metrics: dict[str, float | None] = Field(default_factory=dict)
     peak_memory: int | None = None
     """Bytes: of the device where it counts them, else of the process."""
+    own_peak: bool = False
+    """The peak is that of this cell, or of the batch of cells of a frozen protocol; else of the process so far."""
     seconds: float | None = None
+    processor_seconds: float | None = None
+    """Of all threads of the process; `seconds` are of the clock on the wall. Both share out evenly what a batch of
+    cells of a frozen protocol took."""
     finished: str | None = None
 
 
