@@ -1,7 +1,7 @@
 """Speeds and memory that both of two folders measured, cell by cell, and on which machine.
 
 On CPUs, where both sides know it for every cell, speed is by the processor's time: other processes make a run long, but
-hardly use more of its own processor time. Else it is by the clock on the wall.
+change its own processor time much less (by what they take of caches and memory). Else it is by the clock on the wall.
 """
 
 from __future__ import annotations
@@ -46,6 +46,14 @@ class Paired:
     """Why the sides say nothing of the code: another machine, other threads, a busy machine; None where they do."""
     walls: Array | None = None
     """(C, 2): the same by the clock on the wall, where `values` are by the processor's time."""
+
+    @property
+    def crowding(self) -> float:
+        """Time by the clock over processor time, in the median of the more crowded side; 1 where only one is known."""
+        if self.walls is None:
+            return 1.0
+        longer = self.values / self.walls if self.quantity.higher else self.walls / self.values
+        return float(np.median(longer, axis=0).max())
 
     @property
     def ratios(self) -> Array:

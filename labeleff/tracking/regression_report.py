@@ -174,6 +174,6 @@ def _explained(outcome: Outcome) -> Iterator[str]:
     if any("by processor time" in note for row in outcome.rows for note in row.change.notes):
         yield (
             "Speeds are by processor time, which both sides have: where a machine was busy with other processes, runs "
-            "take longer by the clock on the wall (in the notes) and use little more of the processor's time. What "
-            "code waits for (disks, locks) doesn't show in it."
+            "take longer by the clock on the wall (in the notes), and use little more of the processor's time, for "
+            "which a crowded machine's intervals are wider. What code waits for (disks, locks) doesn't show in it."
         )

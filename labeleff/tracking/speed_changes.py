@@ -21,6 +21,10 @@ from labeleff.tracking.paired_speeds import MEMORY, ROBUST, THROUGHPUT, TIME, Pa
 
 SHORTEST = 1.0
 """Seconds of a cell, in the median, under which its time isn't judged."""
+CROWDED, CROWDED_NOISE = 1.5, 0.06
+"""Time by the clock over processor time from which a machine was crowded, and what processor time then differs by from
+one start to the next, as a standard deviation of ln: measured on three runs of equal code that took 14 to 19 times
+their processor time."""
 FLOOR = 0.002
 """No standard deviation of a ratio's ln is believed to be smaller than this."""
 
@@ -29,11 +33,14 @@ def speed_changes(found: Match, criteria: Criteria) -> list[Change]:
     """One row a speed that both sides have; those of another or a busy machine, or of other threads, aren't judged."""
     pairs = paired_speeds(found)
     common = max((item.unrest for item in pairs if item.quantity is THROUGHPUT), default=0.0)
-    starts = [
-        max(2**0.5 * criteria.noise_of(item.quantity), item.unrest, 0.0 if item.quantity is MEMORY else common)
-        for item in pairs
-    ]
+    starts = [max(_between_starts(item, criteria), 0.0 if item.quantity is MEMORY else common) for item in pairs]
     return [_change(item, noise) for item, noise in zip(pairs, starts, strict=True)]
+
+
+def _between_starts(item: Paired, criteria: Criteria) -> float:
+    """Noise of both starts together, as a standard deviation of the ratio's ln."""
+    own = criteria.noise_of(item.quantity)
+    return max(2**0.5 * (max(own, CROWDED_NOISE) if item.crowding > CROWDED else own), item.unrest)
 
 
 def _change(item: Paired, noise: float) -> Change:
@@ -70,7 +77,8 @@ def _by_the_wall(item: Paired) -> str:
     assert item.walls is not None
     base, new = (value(item.quantity, float(number)) for number in np.median(item.walls, axis=0))
     change = math.expm1(float(np.median(np.log(item.walls[:, 1] / item.walls[:, 0]))))
-    return f"by the clock {base} -> {new}, {difference(item.quantity, change)}"
+    crowded = f"; a crowded machine, {item.crowding:.1f} times its processor time" if item.crowding > CROWDED else ""
+    return f"by the clock {base} -> {new}, {difference(item.quantity, change)}{crowded}"
 
 
 def _centre(ratios: Array, noise: float) -> tuple[float, Doubt | None]:
