@@ -17,7 +17,7 @@ def bare_value(text: str) -> Any:
     """A value typed on the command line: TOML where it is that, else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -162,13 +162,12 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
     """Versions, device, processor, load and git state, for the run entry."""
     import numpy
     import scipy
-    import torchvision
 
     versions = {
         "python": platform.python_version(),
         "labeleff": labeleff.__version__,
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
+        "torchvision": metadata.version("torchvision"),  # which takes a second to import
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,
     } | _extras()

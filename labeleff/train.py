@@ -124,6 +124,16 @@ def _shuffled(n: int, seed: int, start: int, count: int, device: torch.device) -
     return counter.order(seed, n, start, count, device)
 
 
+def once(n: int) -> Order:
+    """The usual order of n examples, each as it is in epoch 0 whenever it comes: turned and augmented once for all."""
+
+    def order(seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        samples, epochs = _shuffled(n, seed, start, count, device)
+        return samples, torch.zeros_like(epochs)
+
+    return order
+
+
 def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
     model = compute.place(rewrite(slot.model)).train()
     optimizer = _optimizer(budget, model)

@@ -4,15 +4,15 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers")
+GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce")
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
     {"contact_sheet"},
     {"text", "vectors"},
     {"cell", "assignments", "seeding", "places", "files", "collection", "metrics"},
-    {"plugin"},
-    {"record", "complaint", "installed"},
+    {"holding", "complaint", "plugin", "ending"},
+    {"record", "installed"},
     {"asked", "likeness", "tracking.quantities"},
     {"tracking.patterns", "origin"},
     {"tracking.rules"},
@@ -68,7 +68,8 @@ LAYERS = [
     {"runs.runs_report"},
     {"goal_checks", "presets", "pretext_checks"},
     {"study"},
-    {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes"},
+    {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes", "shards", "merging"},
+    {"merge_command"},
     {
         "reporting.throughput",
         "reporting.shortcomings",
@@ -94,6 +95,20 @@ LAYERS = [
     {"reporting.study_report", "trackers.series"},
     {"trackers.event_files", "trackers.mlflow_store"},
     {"trackers.tracker"},
+    {"reproduce.published", "reproduce.question"},
+    {"reproduce.studies", "reproduce.rows"},
+    {"reproduce.tables"},
+    {"reproduce.document"},
+    {"reproduce.evidence2020"},
+    {
+        "reproduce.falling",
+        "reproduce.dependence",
+        "reproduce.foretelling",
+        "reproduce.regularising",
+        "reproduce.freezing",
+    },
+    {"reproduce.network_size"},
+    {"reproduce.paper"},
     {"goal", "counter", "colour"},
     {"goals"},
     {"tensors"},
@@ -112,8 +127,8 @@ LAYERS = [
     {"progress", "launch"},
     {"checks"},
     {"ask", "showing"},
-    {"asking"},
-    {"tracking.commands"},
+    {"asking", "reproduce.measuring"},
+    {"tracking.commands", "reproduce.command"},
     {"cli"},
     {"__init__", "__main__"},
 ]
@@ -175,7 +190,7 @@ def test_the_first_rows_are_free_of_torch():
     wrong = [
         path.name
         for path, module in files()
-        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands"}
+        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands", "reproduce.command"}
         for name, _ in imports(path)
         if name.split(".")[0] in {"torch", "torchvision", "safetensors"}
     ]

@@ -69,7 +69,7 @@ def label_axis(axes: Axes, rungs: Sequence[int]) -> None:
     """Logarithmic label counts with a tick at the rungs, thinned out where they would collide."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    span = rungs[-1] / rungs[0]
+    span = max(rungs[-1] / rungs[0], 2.0)  # one rung alone needs some width too
     ticks = [rungs[0]]
     for n in rungs[1:]:
         if n / ticks[-1] >= span ** (1 / 9):

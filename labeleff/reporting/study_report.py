@@ -108,12 +108,19 @@ def _document(
 
 def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
     yield "## Reproduce"
-    yield f"```\n{shlex.join(results.run.command)}\n```"
+    yield f"```\n{_commands(results)}\n```"
     where = "the folder of records" if wishes.out else "this folder"
     yield (
         f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
         f"```\nlabeleff report DIR{f' {wishes.text}' if wishes.text else ''}\n```"
     )
+
+
+def _commands(results: Results) -> str:
+    """What measured it: the newest run's command or, of a study in shards, everyone's."""
+    commands = [shlex.join(run.command) for run in results.runs]
+    parts = list(dict.fromkeys(text for text in commands if " --shard" in text))
+    return "\n".join([*parts, "labeleff merge DIR... --out DIR"]) if len(parts) > 1 else commands[-1]
 
 
 def _pretexts(results: Results, place: Place) -> Iterator[str]:
