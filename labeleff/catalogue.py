@@ -485,9 +485,10 @@ def _built_in(kind: Kind, name: str) -> Plugin | None:
 def lookup(kind: Kind, name: str) -> Plugin:
     """The entry called `name`: a built-in one, else that of another package, by entry point or `module:object`.
 
-    Raises UnknownNameError with the nearest match, PluginError where another package's can't be loaded.
+    Where neither is there, what records said of it stands in (see `recall`). Raises UnknownNameError with the nearest
+    match, PluginError where another package's can't be loaded.
     """
-    found = _built_in(kind, name) or installed.find(kind, name)
+    found = _built_in(kind, name) or installed.find_or_recall(kind, name)
     if found is None:
         known = (*(plugin.name for plugin in _ENTRIES[kind]), *installed.names(kind))
         raise UnknownNameError(kind, name, known)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeleff import __version__
-from labeleff.errors import LabeleffError, Terminated
+from labeleff.errors import LabeleffError, OptionError, Terminated
 from labeleff.reproduce import command as reproduce
 from labeleff.tracking import commands as tracking
 
@@ -60,6 +60,7 @@ TargetOption = Annotated[
 ]
 CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
 UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]
+TRACKERS = "tensorboard or mlflow; may be repeated (pip install 'labeleff[track]')"
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
 
 
@@ -98,19 +99,26 @@ def run(
         Path | None,
         typer.Option("--vectors", metavar="FILE", help="word2vec or GloVe file: readers of stories start from it."),
     ] = None,
+    track: Annotated[
+        list[str] | None, typer.Option("--track", metavar="NAME", help=f"Write what was measured to {TRACKERS}.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
     from labeleff.estimate import available_cores
     from labeleff.places import cache_folder, data_folder
     from labeleff.study import load_study, with_vectors
+    from labeleff.trackers.tracker import check_trackers, follow
 
+    trackers = check_trackers(track or [], "--track")
     checked = load_study(study, sets or [])
     if vectors is not None:
         checked = with_vectors(checked, str(vectors))
     from labeleff.shards import Shard
 
     part = None if shard is None else Shard.of(shard)
+    if part is not None and trackers:
+        raise OptionError("--track: found a shard, expected a whole study; use `labeleff track` on the merged folder")
     folder = out or (Path("runs") / checked.name if part is None else part.folder(checked.name))
     from labeleff.launch import Options, measure
 
@@ -132,6 +140,7 @@ def run(
         from labeleff.reporting.study_report import build
 
         _say(build(folder))
+        follow(folder, trackers)
     else:
         print(f"records: {folder}; `labeleff merge` puts the {part.count} parts together and reports on them")
     if failed:
@@ -234,6 +243,18 @@ def report(
 
 
 @app.command()
+def track(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with records.jsonl.")],
+    to: Annotated[list[str], typer.Option("--to", metavar="NAME", help=f"{TRACKERS}.")],
+) -> None:
+    """Write a folder's records, finished or not, to trackers; again replaces what was written before."""
+    from labeleff.trackers.tracker import check_trackers, follow
+
+    if follow(folder, check_trackers(to, "--to")):
+        raise typer.Exit(1)
+
+
+@app.command()
 def ask(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="A text of stories and questions (default: standard input).")
@@ -326,9 +347,9 @@ def check(
     offline: OfflineOption = False,
 ) -> None:
     """Run a plug-in on small made images and say, check by check, whether it keeps its contract."""
+    from labeleff.assignments import assigned
     from labeleff.installed import kind_called
     from labeleff.places import data_folder
-    from labeleff.study import assigned
 
     named, given = kind_called(kind), assigned(options or [])
     from labeleff.checks.command import check as run_checks
@@ -356,9 +377,9 @@ def data_show(
     offline: OfflineOption = False,
 ) -> None:
     """Write a contact sheet of a task's images, class by class or with their masks and depths, as PNG."""
+    from labeleff.assignments import assigned
     from labeleff.places import data_folder
     from labeleff.showing import show
-    from labeleff.study import assigned
     from labeleff.tensors import Source
 
     given = assigned(options or []) | {

@@ -33,15 +33,20 @@ def conditions(study: Study, bench: Bench) -> Conditions:
     )
 
 
-def plugin_origins(study: Study) -> dict[str, str]:
-    """Where the study's plug-ins of other packages come from, by kind and name."""
+def plugins_used(study: Study) -> dict[str, tuple[catalogue.Kind, str]]:
+    """The study's plug-ins of other packages: kind and name by both in words, `pretext quadrant`."""
     used: dict[tuple[catalogue.Kind, str], None] = {}
     for block in study.blocks:
         used |= {("task", spec.name): None for spec in block.tasks}
         used |= {("encoder", spec.name): None for spec in block.encoders}
         for arm in block.arms:
             used |= {("pretext", arm.pretext.name): None, ("protocol", arm.protocol.name): None}
-    origins = {f"{kind} {name}": catalogue.origin(kind, name) for kind, name in used}
+    return {f"{kind} {name}": (kind, name) for kind, name in used if catalogue.origin(kind, name) is not None}
+
+
+def plugin_origins(study: Study) -> dict[str, str]:
+    """Where they come from."""
+    origins = {what: catalogue.origin(*which) for what, which in plugins_used(study).items()}
     return {what: origin for what, origin in origins.items() if origin is not None}
 
 

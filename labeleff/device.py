@@ -100,10 +100,16 @@ def torch_release() -> str:
     return ".".join(torch.__version__.split(".")[:2])
 
 
-def reset_peak_memory(device: torch.device) -> None:
-    """Begin a new measurement of peak memory where the device has a counter."""
+def reset_peak_memory(device: torch.device) -> bool:
+    """Begin a new measurement of peak memory; False where the system can't: then the peak is the process's so far."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+        return True
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak becomes what is resident now
+    except OSError:  # not Linux, or not allowed
+        return False
+    return True
 
 
 def peak_memory(device: torch.device) -> int:

@@ -15,7 +15,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +29,10 @@ GROUPS: dict[Kind, str] = {
     "pretext": "labeleff.pretexts",
     "protocol": "labeleff.protocols",
 }
+
+
+_RECALLED: dict[tuple[str, str], Plugin] = {}
+"""Plug-ins by kind and name as records have them; they stand in where a package isn't there."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,27 @@ def find(kind: Kind, name: str) -> Plugin | None:
                 raise PluginError(f"{kind} {name!r} of {_package(point)}: arms are written PRETEXT/PROTOCOL; take '-'")
             return plugin
     return None
+
+
+def recall(plugins: Mapping[str, Plugin]) -> None:
+    """Let plug-ins as records have them, by `kind name`, stand in for those that can't be loaded.
+
+    That is enough to read results; where code is needed, its absence is an error as before.
+    """
+    for what, plugin in plugins.items():
+        kind, _, name = what.partition(" ")
+        _RECALLED[kind, name] = plugin
+
+
+def find_or_recall(kind: Kind, name: str) -> Plugin | None:
+    """What `find` gives, or else the plug-in as records have it; raises PluginError where they don't know it either."""
+    known = _RECALLED.get((kind, name))
+    try:
+        return find(kind, name) or known
+    except PluginError:
+        if known is None:
+            raise
+        return known
 
 
 def _at(path: str) -> object:

@@ -13,7 +13,7 @@ import torch
 
 from labeleff import catalogue, ladder
 from labeleff.cell import Cell
-from labeleff.conditions import check_conditions, conditions
+from labeleff.conditions import check_conditions, conditions, plugins_used
 from labeleff.data import load_task
 from labeleff.device import environment
 from labeleff.encoders import build_encoder
@@ -143,6 +143,7 @@ def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
         conditions=conditions(study, bench),
         tasks=tasks,
         environment=environment(bench.device, options.jobs or options.cores),
+        plugins={what: catalogue.lookup(*which) for what, which in plugins_used(study).items()},
     )
 
 

@@ -71,15 +71,16 @@ def machine_text(run: RunEntry) -> str:
 
 def table_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What differs between two studies as nested tables, key by key, but for what bears on no number."""
-    before, after = (dict(_leaves(table)) for table in (old, new))
+    before, after = (dict(leaves(table)) for table in (old, new))
     keys = [key for key in dict.fromkeys((*after, *before)) if not key.startswith(("title", "gate"))]
     found = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
     return found[:MOST] + ([f"and {len(found) - MOST} more"] if len(found) > MOST else [])
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    """Values of nested tables by dotted name."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+            yield from leaves(inner, f"{path}.{key}" if path else str(key))
     else:
         yield path, value

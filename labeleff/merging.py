@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from labeleff import installed
 from labeleff.cell import Cell, Pretraining
 from labeleff.errors import ConditionError, RecordError
 from labeleff.likeness import table_changes, unlike
@@ -53,6 +54,8 @@ def read_source(folder: Path) -> Source:
     records = read_records(folder)
     if not records.runs:
         raise RecordError(f"{path}: no run found, expected records of `labeleff run`")
+    for run in records.runs:
+        installed.recall(run.plugins)
     return Source(path, records, torn=not path.read_bytes().endswith(b"\n"))
 
 

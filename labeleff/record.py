@@ -21,6 +21,7 @@ from labeleff.collection import without_collection
 from labeleff.errors import RecordError
 from labeleff.files import write_whole
 from labeleff.holding import at_place, held
+from labeleff.plugin import Plugin
 
 SCHEMA = 1
 FILE_NAME = "records.jsonl"
@@ -54,6 +55,9 @@ class RunEntry(Frozen):
     tasks: dict[str, dict[str, Any]]
     """By task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`."""
     environment: dict[str, Any]
+    plugins: dict[str, Plugin] = Field(default_factory=dict)
+    """What plug-ins of other packages say of themselves, as in `conditions.plugins`, so that the records can be read
+    where these aren't installed; empty in records of earlier versions."""
 
 
 class LabelsEntry(Frozen):
@@ -76,6 +80,8 @@ class Window(Frozen):
 
     images: int
     seconds: float
+    processor_seconds: float | None = None
+    """Of all threads of the process; of one thread it is about `seconds`, and less where others had the processor."""
 
 
 class Training(Frozen):
@@ -114,6 +120,8 @@ class PretrainingRecord(Frozen):
     weights_sha256: str | None = None
     """Weights from outside: SHA-256 over names, types, shapes and bytes of the tensors as they came."""
     peak_memory: int | None = None
+    own_peak: bool = False
+    """As in a cell's record."""
 
 
 class Record(Frozen):
@@ -143,7 +151,12 @@ class Record(Frozen):
     train_metrics: dict[str, float | None] = Field(default_factory=dict)
     peak_memory: int | None = None
     """Bytes: of the device where it counts them, else of the process."""
+    own_peak: bool = False
+    """The peak is that of this cell, or of the batch of cells of a frozen protocol; else of the process so far."""
     seconds: float | None = None
+    processor_seconds: float | None = None
+    """Of all threads of the process; `seconds` are of the clock on the wall. Both share out evenly what a batch of
+    cells of a frozen protocol took."""
     finished: str | None = None
 
 

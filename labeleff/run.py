@@ -60,6 +60,30 @@ class Settings:
     """The run's folder, where trained readers of stories are kept; None keeps none."""
 
 
+@dataclass(frozen=True)
+class _Cost:
+    """What a cell took; as in its record."""
+
+    seconds: float
+    processor_seconds: float
+    peak_memory: int
+    own_peak: bool
+
+
+class _Clock:
+    """Measures what cells take, from its making on."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._own_peak = reset_peak_memory(device)
+        self._began, self._worked = time.perf_counter(), time.process_time()
+
+    def cost(self, cells: int = 1) -> _Cost:
+        """What each of so many cells took that were measured together."""
+        seconds, worked = time.perf_counter() - self._began, time.process_time() - self._worked
+        return _Cost(seconds / cells, worked / cells, peak_memory(self._device), self._own_peak)
+
+
 class LoadedTask:
     """A task in this process, and what is worked out from it once."""
 
@@ -158,7 +182,7 @@ class Bench:
         cached = self.cache.record(key)
         if cached is not None:
             return cached.model_copy(update={"run": run, "cached": True})
-        reset_peak_memory(self.device)
+        own_peak = reset_peak_memory(self.device)
         try:
             encoder, result = (self._loaded if pretraining.budget is None else self._learned)(pretraining, progress)
         except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
@@ -182,6 +206,7 @@ class Bench:
             provenance=result.provenance,
             weights_sha256=result.weights_sha256,
             peak_memory=peak_memory(self.device) if result.training else None,
+            own_peak=own_peak and result.training is not None,
         )
         self.cache.save(key, encoder, record)
         return record
@@ -229,8 +254,7 @@ class Bench:
 
     def _trained(self, cell: Cell, progress: Progress) -> Record:
         """Fit a trained protocol on a copy of the encoder, then score it once on the whole test split."""
-        began = time.perf_counter()
-        reset_peak_memory(self.device)
+        clock = _Clock(self.device)
         assert cell.budget is not None
         compute = self.compute(cell)
         loaded = self.load(cell.task)
@@ -249,17 +273,16 @@ class Bench:
         reader = fitted.predictor if loaded.task.text is not None else None
         if self.settings.folder is not None and isinstance(reader, nn.Sequential):
             save_reader(path_of(self.settings.folder, cell.key), reader, cell, loaded.task)
-        return self._record(cell, fitted, scored, labels, time.perf_counter() - began)
+        return self._record(cell, fitted, scored, labels, clock.cost())
 
     def _frozen(self, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:
         """Encode the labelled and the test images once with a frozen encoder, then solve all label sets together."""
         run = self.settings.run
         try:
-            began = time.perf_counter()
-            reset_peak_memory(self.device)
+            clock = _Clock(self.device)
             sets = [self._labels(cell) for cell in cells]
             fitted, scores = self._solve(cells, [labels.indices for labels in sets])
-            seconds = (time.perf_counter() - began) / len(cells)
+            cost = clock.cost(len(cells))
         except UnwritableError:
             raise
         except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
@@ -267,7 +290,7 @@ class Bench:
             return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
         records: list[PretrainingRecord | Record] = []
         for cell, one, scored, labels in zip(cells, fitted, scores, sets, strict=True):
-            measure = functools.partial(self._record, fitted=one, scored=scored, labels=labels, seconds=seconds)
+            measure = functools.partial(self._record, fitted=one, scored=scored, labels=labels, cost=cost)
             records.append(_guarded(cell, run, measure))
         return records
 
@@ -295,7 +318,7 @@ class Bench:
         fitted: Fitted,
         scored: Score,
         labels: ChosenLabels,
-        seconds: float,
+        cost: _Cost,
     ) -> Record:
         return Record(
             run=self.settings.run,
@@ -311,8 +334,10 @@ class Bench:
             pretraining=cell.pretraining.key if catalogue.makes_encoder(cell.pretext) else None,
             training=fitted.training,
             train_metrics=fitted.metrics,
-            peak_memory=peak_memory(self.device),
-            seconds=seconds,
+            peak_memory=cost.peak_memory,
+            own_peak=cost.own_peak,
+            seconds=cost.seconds,
+            processor_seconds=cost.processor_seconds,
             finished=timestamp(),
         )
 

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from labeleff import catalogue, presets
 from labeleff.arms import arm_names
 from labeleff.asked import Cost, check_targets
+from labeleff.assignments import assign
 from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
@@ -407,36 +408,6 @@ def _source(study: str) -> tuple[str, str]:
     return text, f"study {study!r}"
 
 
-def bare_value(text: str) -> Any:
-    """A value typed on the command line: TOML where it is that, else the text itself."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text
-
-
-def _assign(table: dict[str, Any], assignment: str) -> None:
-    """Set `a.b=value` in nested tables; the value is TOML, or else a bare string."""
-    key, equals, text = assignment.partition("=")
-    if not equals or not key.strip():
-        raise StudyError(f"--set {assignment!r}: expected key=value, e.g. --set draws=1")
-    value = bare_value(text)
-    *path, last = [part.strip().strip('"') for part in key.split(".")]
-    for part in path:
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise StudyError(f"--set {assignment!r}: {part!r} is no table")
-    table[last] = value
-
-
-def assigned(assignments: Sequence[str]) -> dict[str, Any]:
-    """Nested tables from `key=value` texts; StudyError for one that isn't."""
-    table: dict[str, Any] = {}
-    for assignment in assignments:
-        _assign(table, assignment)
-    return table
-
-
 def parse_study(table: Mapping[str, Any], source: str) -> Study:
     """Check a study given as nested tables; every complaint begins with `source`."""
     try:
@@ -462,5 +433,5 @@ def load_study(study: str, overrides: Sequence[str] = ()) -> Study:
     except ValueError as error:  # an integer of thousands of digits
         raise StudyError(f"{source}: not TOML: {str(error).partition(';')[0]}") from error
     for assignment in overrides:
-        _assign(table, assignment)
+        assign(table, assignment)
     return parse_study(table, source if not overrides else f"{source} with {' '.join(overrides)}")

@@ -21,15 +21,16 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._since = 0.0
+        self._since = self._worked = 0.0
         self.windows: list[Window] = []
 
     def start(self) -> None:
         """Begin a window."""
-        self._since = now(self._device)
+        self._since, self._worked = now(self._device), time.process_time()
 
     def stop(self, images: int) -> Window:
         """End the window in which `images` images were trained on."""
-        window = Window(images=images, seconds=now(self._device) - self._since)
+        seconds = now(self._device) - self._since
+        window = Window(images=images, seconds=seconds, processor_seconds=time.process_time() - self._worked)
         self.windows.append(window)
         return window

@@ -84,3 +84,26 @@ def row(found: Outcome, name: str) -> Row:
     """The row of that name; there must be one."""
     [item] = [row for row in found.rows if row.change.subject.name == name]
     return item
+
+
+def with_processor_time(share: float = 1.0) -> Change:
+    """The cell with processor time, `share` of what the clock on the wall says."""
+
+    def change(record: Record) -> Record:
+        worked = None if record.seconds is None else share * record.seconds
+        changes: dict[str, object] = {"processor_seconds": worked}
+        if record.training is not None:
+            windows = [w.model_copy(update={"processor_seconds": share * w.seconds}) for w in record.training.windows]
+            changes["training"] = record.training.model_copy(update={"windows": windows})
+        return record.model_copy(update=changes)
+
+    return change
+
+
+def with_memory(factor: float = 1.0, own: bool = True) -> Change:
+    """The cell with another peak of memory, its own or the process's so far."""
+
+    def change(record: Record) -> Record:
+        return record.model_copy(update={"peak_memory": round(factor * (record.peak_memory or 0)), "own_peak": own})
+
+    return change

@@ -25,6 +25,15 @@ def test_only_devices_that_are_there():
             device.pick_device(name)
 
 
+def test_a_peak_is_counted_anew():
+    big = torch.ones(64 << 20, dtype=torch.uint8)
+    before = device.peak_memory(CPU)
+    del big
+    if not device.reset_peak_memory(CPU):
+        pytest.skip("this system can't")
+    assert device.peak_memory(CPU) < before - (32 << 20)
+
+
 def test_environment_tells_versions_and_machine():
     facts = device.environment(CPU, 2)
     assert facts["versions"]["torch"] == torch.__version__

@@ -4,12 +4,14 @@ import importlib
 import re
 import sys
 
+import factories
 import pytest
 import third_party
 import toy_study
 
 from labeleff import catalogue, installed
 from labeleff.errors import PluginError, UnknownNameError
+from labeleff.record import RunEntry
 from labeleff.study import load_study
 
 SPINNING = {"pretexts": {"spun": "spinning:PLUGIN", "plain": "spinning:plain"}}
@@ -23,6 +25,7 @@ def packages(tmp_path, monkeypatch):
         importlib.invalidate_caches()
         for cached in (installed._points, installed.find, installed.origin):
             cached.cache_clear()
+        installed._RECALLED.clear()
         sys.modules.pop("spinning", None)
 
     monkeypatch.syspath_prepend(tmp_path / "packages")
@@ -107,6 +110,39 @@ def test_the_origin_follows_version_and_code(packages):
     installed.origin.cache_clear()
     assert catalogue.origin("pretext", "spun") != first
     assert catalogue.origin("pretext", "rotation") is None
+
+
+def test_what_records_say_stands_in_for_a_package_that_is_gone(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    gone = catalogue.Plugin("gone", "of the past", "nowhere:x", options={"depth": 2.0}, trained=False, loaded=True)
+    old = catalogue.Plugin("spun", "as it was", "spinning:pretrain", options={"other": 1})
+    installed.recall({"pretext gone": gone, "pretext nowhere:x": gone, "pretext spun": old})
+    assert catalogue.complete("pretext", "gone", {}).options == {"depth": 2.0}
+    assert catalogue.lookup("pretext", "nowhere:x") is gone
+    assert catalogue.complete("pretext", "spun", {}).options == {"holdout": 0.1}  # what is installed comes first
+    with pytest.raises(UnknownNameError, match="unknown protocol 'gone'"):
+        catalogue.lookup("protocol", "gone")
+    with pytest.raises(PluginError, match="ModuleNotFoundError"):
+        catalogue.lookup("protocol", "nowhere:x")
+
+
+def test_a_plugin_survives_its_records():
+    plugin = catalogue.Plugin(
+        "mine",
+        "all of it",
+        "a.b:c",
+        options={"depth": 2.0, "wide": True, "count": 3, "kind": "x"},
+        required=("kind",),
+        choices={"kind": ("x", "y"), "count": (1, 3)},
+        limits={"depth": 4.0},
+        pool=7,
+        needs=("numpy", "extra"),
+        goal="depth",
+    )
+    entry = factories.run_entry(factories.study(), plugins={"pretext mine": plugin})
+    [again] = RunEntry.model_validate_json(entry.model_dump_json()).plugins.values()
+    assert again == plugin
+    assert [type(value) for value in again.options.values()] == [float, bool, int, str]
 
 
 def study(folder):

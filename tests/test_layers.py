@@ -4,16 +4,15 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "reproduce")
+GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce")
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
     {"contact_sheet"},
     {"text", "vectors"},
-    {"cell", "seeding", "places", "files", "collection", "metrics"},
+    {"cell", "assignments", "seeding", "places", "files", "collection", "metrics"},
     {"holding", "complaint", "plugin", "ending"},
-    {"record"},
-    {"installed"},
+    {"record", "installed"},
     {"asked", "likeness", "tracking.quantities"},
     {"tracking.patterns", "origin"},
     {"tracking.rules"},
@@ -93,7 +92,9 @@ LAYERS = [
     {"tracking.regression_report", "tracking.regression_files", "tracking.history_figure", "tracking.noise_floor"},
     {"tracking.noise_report"},
     {"reporting.answers_report"},
-    {"reporting.study_report"},
+    {"reporting.study_report", "trackers.series"},
+    {"trackers.event_files", "trackers.mlflow_store"},
+    {"trackers.tracker"},
     {"reproduce.published", "reproduce.question"},
     {"reproduce.studies", "reproduce.rows"},
     {"reproduce.tables"},

@@ -100,6 +100,26 @@ def test_the_example_pretext_runs_as_quoted(command, tmp_path, monkeypatch):
     done = command("run", "quarters.toml", "--out", "out", "--offline", "--jobs", 1)
     assert done.returncode == 0, done.stderr
     assert "quadrant 0.1, quadrant.py" in (tmp_path / "out" / "report.md").read_text()
+    _read_without_the_package(command, tmp_path, monkeypatch)
+
+
+def _read_without_the_package(command, folder, monkeypatch):
+    """Where the pretext isn't installed, what was measured with it is read all the same, and nothing more is run."""
+    (folder / "packages").rename(folder / "elsewhere")
+    monkeypatch.setenv("LABELEFF_CACHE", str(folder / "another cache"))
+    kept = {p: p.read_bytes() for p in (folder / "out").rglob("*") if p.is_file()}
+    for path in kept:
+        if path.name != "records.jsonl":
+            path.unlink()
+    done = command("report", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {p: p.read_bytes() for p in (folder / "out").rglob("*") if p.is_file()} == kept
+    for arguments in (["compare", "out", "out"], ["history", "out"]):
+        done = command(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+    done = command("run", "quarters.toml", "--out", "out", "--offline")
+    assert done.returncode == 2
+    assert "unknown pretext 'quadrant'" in done.stderr
 
 
 def test_the_example_table_is_from_the_committed_report():

@@ -5,6 +5,7 @@ import torch
 import toy_study
 
 from labeleff import frozen, run
+from labeleff.device import reset_peak_memory
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.jobs import jobs_for
 from labeleff.launch import Options, measure
@@ -87,6 +88,9 @@ def test_records_say_which_labels_and_how_training_went(study, go):
         if record.cell.protocol.name == "finetune":
             assert record.training.images == 64
             assert record.training.windows[0].seconds > 0
+            assert record.training.windows[0].processor_seconds > 0
+        assert record.processor_seconds > 0
+        assert record.own_peak == reset_peak_memory(torch.device("cpu"))
     assert all(len(hashes) == 1 for hashes in by_arm.values()), "arms of one draw must share their labels"
     assert len(set.union(*by_arm.values())) == len(by_arm)
     [pretraining] = records.pretrainings.values()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labeleff import catalogue
+from labeleff import catalogue, installed
 from labeleff.arms import told_apart
 from labeleff.cell import Cell, Pretraining
 from labeleff.errors import RecordError
@@ -188,6 +188,8 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
             f"{folder / FILE_NAME}: no run found, expected records of `labeleff run`; check the folder's name"
         )
     newest = records.runs[-1]
+    for run in records.runs:
+        installed.recall(run.plugins)
     source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
     study = parse_study(_changed(newest.study, changes or {}), source)
     cells, expected = _study_cells(study, records)

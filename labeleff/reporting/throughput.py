@@ -49,11 +49,12 @@ def _training_row(results: Results, place: Place, arm: str) -> Row | None:
     return {"what": "training", "arm": arm, "seed": None} | _speed(results, place, done) if done else None
 
 
-def rates(training: Training) -> tuple[list[float], bool]:
-    """Images/s of each timed window, and whether a first one was left out as warm-up."""
+def rates(training: Training, *, processor: bool = False) -> tuple[list[float], bool]:
+    """Images/s of each timed window, and whether a first one was left out as warm-up; `processor`: by its time."""
     dropped = len(training.windows) > 1
     kept = training.windows[1:] if dropped else training.windows
-    return [window.images / window.seconds for window in kept if window.seconds > 0], dropped
+    timed = [(window.images, window.processor_seconds if processor else window.seconds) for window in kept]
+    return [images / seconds for images, seconds in timed if seconds], dropped
 
 
 def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecord | Record, Training]]) -> Row:

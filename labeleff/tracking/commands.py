@@ -36,7 +36,7 @@ def compare(
     noise: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=PERCENT", help="Noise of throughput or time from start to start, e.g. throughput=2%."
+            metavar="NAME=PERCENT", help="Noise of throughput, time or memory from start to start, e.g. throughput=2%."
         ),
     ] = None,
     level: Annotated[float | None, typer.Option(help="Probability of intervals (default: NEW's study's).")] = None,

@@ -22,8 +22,8 @@ class Gate(Frozen):
     """As it is written; a study without one is judged by `worse` and the default margins.
 
     fail_on: rules (tracking.rules). margins: by pattern, half widths of what counts as the same, a number or, for
-    relative quantities, a percentage. noise: of `throughput` and `time`, the standard deviation from one start of the
-    same code to the next, in percent, as `labeleff noise` measures it.
+    relative quantities, a percentage. noise: of `throughput`, `time` and `memory`, the standard deviation from one
+    start of the same code to the next, in percent, as `labeleff noise` measures it.
     """
 
     fail_on: list[str] = Field(default_factory=lambda: [WORSE], min_length=1)

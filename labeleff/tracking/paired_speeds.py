@@ -1,10 +1,15 @@
-"""Speeds that both of two folders measured, cell by cell, and on which machine."""
+"""Speeds and memory that both of two folders measured, cell by cell, and on which machine.
+
+On CPUs, where both sides know it for every cell, speed is by the processor's time: other processes make a run long, but
+change its own processor time much less (by what they take of caches and memory). Else it is by the clock on the wall.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +27,7 @@ CellKey = tuple[int, Run] | int
 """Label count and run, or a pretraining's seed."""
 ROBUST = 5
 """Values from which on their spread is told by quantiles, so that a few odd ones say little."""
-THROUGHPUT, TIME = quantity("throughput"), quantity("time")
+THROUGHPUT, TIME, MEMORY = quantity("throughput"), quantity("time"), quantity("memory")
 BUSY = 1.5
 """Load average over the cores, when a run begins, from which the machine counts as others' too."""
 Item = TypeVar("Item", Record, PretrainingRecord)
@@ -30,7 +35,7 @@ Item = TypeVar("Item", Record, PretrainingRecord)
 
 @dataclass(frozen=True)
 class Paired:
-    """Speeds of one subject in C cells."""
+    """Speeds, or peaks of memory, of one subject in C cells."""
 
     subject: Subject
     quantity: Quantity
@@ -39,6 +44,16 @@ class Paired:
     cells: tuple[CellKey, ...]
     unlike: str | None
     """Why the sides say nothing of the code: another machine, other threads, a busy machine; None where they do."""
+    walls: Array | None = None
+    """(C, 2): the same by the clock on the wall, where `values` are by the processor's time."""
+
+    @property
+    def crowding(self) -> float:
+        """Time by the clock over processor time, in the median of the more crowded side; 1 where only one is known."""
+        if self.walls is None:
+            return 1.0
+        longer = self.values / self.walls if self.quantity.higher else self.walls / self.values
+        return float(np.median(longer, axis=0).max())
 
     @property
     def ratios(self) -> Array:
@@ -70,14 +85,39 @@ class Paired:
         return math.sqrt(max(spread**2 - math.pi / 2 * cell**2 * len(groups) / len(parts), 0.0))
 
 
-def rate(training: Training | None) -> float | None:
-    """Images or stories a second: the median over the windows; None where nothing was timed."""
-    found = rates(training)[0] if training is not None else []
+def rate(training: Training | None, *, processor: bool = False) -> float | None:
+    """Images or stories a second: the median over the windows; None where nothing was timed.
+
+    `processor`: by the processor's time; None where a window lacks it.
+    """
+    if training is None or (processor and any(window.processor_seconds is None for window in training.windows)):
+        return None
+    found = rates(training, processor=processor)[0]
     return float(np.median(found)) if found else None
 
 
+@dataclass(frozen=True)
+class _Measure:
+    """How a record gives a number: by the clock on the wall and, where there is such a thing, by processor time."""
+
+    quantity: Quantity
+    wall: Callable[[PretrainingRecord | Record], float | None]
+    processor: Callable[[PretrainingRecord | Record], float | None] | None = None
+
+
+def _seconds(item: PretrainingRecord | Record, *, processor: bool = False) -> float | None:
+    if not isinstance(item, Record):
+        return None
+    return item.processor_seconds if processor else item.seconds
+
+
+_THROUGHPUT = _Measure(THROUGHPUT, lambda item: rate(item.training), lambda item: rate(item.training, processor=True))
+_TIME = _Measure(TIME, _seconds, functools.partial(_seconds, processor=True))
+_MEMORY = _Measure(MEMORY, lambda item: item.peak_memory / 2**20 if item.peak_memory else None)
+
+
 def paired_speeds(found: Match) -> list[Paired]:
-    """Throughput of every pretraining and trained arm, and time of every arm, where both sides have it."""
+    """Throughput of every pretraining and trained arm, time of every arm, and memory, where both sides have it."""
     pairs = [*_pretrainings(found), *_cells(found)]
     return [item for item in pairs if item is not None]
 
@@ -87,7 +127,8 @@ def _pretrainings(found: Match) -> Iterator[Paired | None]:
     for subject in [subject for subject in new if subject in old]:
         sides = _conditions(found.base, old[subject]), _conditions(found.new, new[subject])
         if not any(True for before in sides[0] for after in sides[1] for _ in unlike(before, after)):
-            yield _paired(found, subject, THROUGHPUT, old[subject], new[subject], lambda item: rate(item.training))
+            for measure in (_THROUGHPUT, _MEMORY):
+                yield _paired(found, subject, measure, old[subject], new[subject])
 
 
 def _timed(results: Results) -> dict[Subject, dict[CellKey, PretrainingRecord]]:
@@ -110,9 +151,8 @@ def _cells(found: Match) -> Iterator[Paired | None]:
     for (place, arm), pair in found.pairs.items():
         old, new = _flat(pair.base), _flat(pair.new)
         subject = Subject("throughput", None, arm, place.task or "", place.encoder or "")
-        yield _paired(found, subject, THROUGHPUT, old, new, lambda record: rate(record.training))
-        subject = Subject("time", None, arm, place.task or "", place.encoder or "")
-        yield _paired(found, subject, TIME, old, new, lambda record: record.seconds)
+        for measure in (_THROUGHPUT, _TIME, _MEMORY):
+            yield _paired(found, subject, measure, old, new)
 
 
 def _flat(cells: Cells) -> dict[CellKey, Record]:
@@ -122,19 +162,45 @@ def _flat(cells: Cells) -> dict[CellKey, Record]:
 def _paired(
     found: Match,
     subject: Subject,
-    what: Quantity,
+    measure: _Measure,
     old: Mapping[CellKey, Item],
     new: Mapping[CellKey, Item],
-    of: Callable[[Item], float | None],
 ) -> Paired | None:
-    """None where no cell was timed on both sides."""
-    shared = [key for key in new if key in old]
-    speeds = {key: (before, after) for key in shared if (before := of(old[key])) and (after := of(new[key]))}
-    if not speeds:
+    """None where no cell was measured on both sides."""
+    walls = _both(old, new, measure.wall)
+    if measure.quantity is MEMORY:
+        walls = {key: pair for key, pair in walls.items() if _own_peaks(found, old[key], new[key])}
+    if not walls:
         return None
-    sides = (found.base, [old[key] for key in speeds]), (found.new, [new[key] for key in speeds])
-    reason = _other_machine(*(_facts(*side) for side in sides)) or _busy(*(_runs(*side) for side in sides))
-    return Paired(subject, what, np.array(list(speeds.values())), tuple(speeds), reason)
+    sides = (found.base, [old[key] for key in walls]), (found.new, [new[key] for key in walls])
+    facts, runs = [_facts(*side) for side in sides], [_runs(*side) for side in sides]
+    on_processors = all(run.conditions.device == "cpu" for side in runs for run in side)
+    worked = _both(old, new, measure.processor) if measure.processor is not None and on_processors else {}
+    by_processor = worked.keys() >= walls.keys()
+    values = {key: worked[key] for key in walls} if by_processor else walls
+    calm = by_processor or measure.quantity is MEMORY
+    return Paired(
+        subject=replace(subject, metric=measure.quantity.name),
+        quantity=measure.quantity,
+        values=np.array(list(values.values())),
+        cells=tuple(values),
+        unlike=_other_machine(*facts) or (None if calm else _busy(*runs)),
+        walls=np.array(list(walls.values())) if by_processor else None,
+    )
+
+
+def _both(
+    old: Mapping[CellKey, Item], new: Mapping[CellKey, Item], of: Callable[[Item], float | None]
+) -> dict[CellKey, tuple[float, float]]:
+    """BASE and NEW, cell by cell, where both have a number over 0."""
+    shared = [key for key in new if key in old]
+    return {key: (before, after) for key in shared if (before := of(old[key])) and (after := of(new[key]))}
+
+
+def _own_peaks(found: Match, *pair: Item) -> bool:
+    """Whether peaks are those of the cells: a process's peak so far depends on what it did before."""
+    devices = {run.conditions.device for side in (found.base, found.new) for run in side.runs}
+    return "cpu" not in devices or all(item.own_peak for item in pair)
 
 
 def _runs(results: Results, items: Sequence[Item]) -> list[RunEntry]:

@@ -28,7 +28,7 @@ class Quantity:
     """Differences within plus and minus this count as none, unless a gate says otherwise."""
     relative: bool = False
     speed: bool = False
-    """Belongs to the machine too: compared on one machine alone."""
+    """Speed, time and memory belong to the machine too: compared on one machine alone."""
     noise: float = 0.0
     """Standard deviation, of ln, from one start of the same code to the next, which one folder can't show."""
     unit: str = ""
@@ -46,9 +46,11 @@ _KNOWN = (
     Quantity("passed", higher=True, margin=0.5, unit="tasks"),
     Quantity("throughput", higher=True, margin=0.05, relative=True, speed=True, noise=0.015, unit="/s"),
     Quantity("time", higher=False, margin=0.10, relative=True, speed=True, noise=0.05, unit="s"),
+    Quantity("memory", higher=False, margin=0.05, relative=True, speed=True, noise=0.015, unit="MiB"),
 )
 KNOWN = {item.name: item for item in _KNOWN}
-"""Accuracy and error in 0..1, utility U = n1/n - 1, tasks passed, images or stories a second, seconds a cell."""
+"""Accuracy and error in 0..1, utility U = n1/n - 1, tasks passed, images or stories a second, seconds a cell, MiB at a
+cell's peak."""
 SPEED = tuple(item.name for item in _KNOWN if item.speed)
 LOWER = ("rmse", "mse", "mae", "loss", "error")
 """Ends of unknown metrics' names that are better when lower."""

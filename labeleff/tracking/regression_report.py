@@ -158,8 +158,8 @@ def _explained(outcome: Outcome) -> Iterator[str]:
     tail = (1 - outcome.level) / 2
     yield (
         "Scores are shares in percent and their differences points; utility is U = n1/n - 1, without a rung the mean "
-        "label ratio over the ladder minus 1; throughput (medians, images or stories a second) and time (seconds a "
-        "cell) are compared as ratios, with differences in percent of BASE."
+        "label ratio over the ladder minus 1; throughput (medians, images or stories a second), time (seconds a cell) "
+        "and memory (MiB at the peak of a cell) are compared as ratios, with differences in percent of BASE."
     )
     yield (
         f"**same**: the {100 * outcome.level:g} % interval lies within the margin. **worse**, **better**: a one-sided "
@@ -171,3 +171,9 @@ def _explained(outcome: Outcome) -> Iterator[str]:
         "Scores are paired by draw and seed where both sides have them. Speeds are compared cell by cell; their "
         "intervals carry the noise from one start of the same code to the next, which `labeleff noise` measures."
     )
+    if any("by processor time" in note for row in outcome.rows for note in row.change.notes):
+        yield (
+            "Speeds are by processor time, which both sides have: where a machine was busy with other processes, runs "
+            "take longer by the clock on the wall (in the notes), and use little more of the processor's time, for "
+            "which a crowded machine's intervals are wider. What code waits for (disks, locks) doesn't show in it."
+        )

@@ -1,4 +1,4 @@
-"""Changes of speed from BASE to NEW: throughput of pretrainings and trained arms, seconds of cells.
+"""Changes of speed from BASE to NEW: throughput of pretrainings and trained arms, seconds and memory of cells.
 
 A cell is compared with itself; of an arm's ratios the median counts, so that a neighbour's burst moves little. Cells of
 one start share the state of the machine, so the spread of their ratios says too little: to it comes the noise from one
@@ -12,14 +12,19 @@ import math
 
 import numpy as np
 
+from labeleff.reporting.amounts import difference, value
 from labeleff.statistics.stats import Array
 from labeleff.tracking.change import Change, Doubt, Exact, Student
 from labeleff.tracking.gate import Criteria
 from labeleff.tracking.matching import Match
-from labeleff.tracking.paired_speeds import ROBUST, TIME, Paired, paired_speeds
+from labeleff.tracking.paired_speeds import MEMORY, ROBUST, THROUGHPUT, TIME, Paired, paired_speeds
 
 SHORTEST = 1.0
 """Seconds of a cell, in the median, under which its time isn't judged."""
+CROWDED, CROWDED_NOISE = 1.5, 0.06
+"""Time by the clock over processor time from which a machine was crowded, and what processor time then differs by from
+one start to the next, as a standard deviation of ln: measured on three runs of equal code that took 14 to 19 times
+their processor time."""
 FLOOR = 0.002
 """No standard deviation of a ratio's ln is believed to be smaller than this."""
 
@@ -27,9 +32,15 @@ FLOOR = 0.002
 def speed_changes(found: Match, criteria: Criteria) -> list[Change]:
     """One row a speed that both sides have; those of another or a busy machine, or of other threads, aren't judged."""
     pairs = paired_speeds(found)
-    common = max((item.unrest for item in pairs if item.quantity is not TIME), default=0.0)
-    starts = [max(2**0.5 * criteria.noise_of(item.quantity), item.unrest, common) for item in pairs]
+    common = max((item.unrest for item in pairs if item.quantity is THROUGHPUT), default=0.0)
+    starts = [max(_between_starts(item, criteria), 0.0 if item.quantity is MEMORY else common) for item in pairs]
     return [_change(item, noise) for item, noise in zip(pairs, starts, strict=True)]
+
+
+def _between_starts(item: Paired, criteria: Criteria) -> float:
+    """Noise of both starts together, as a standard deviation of the ratio's ln."""
+    own = criteria.noise_of(item.quantity)
+    return max(2**0.5 * (max(own, CROWDED_NOISE) if item.crowding > CROWDED else own), item.unrest)
 
 
 def _change(item: Paired, noise: float) -> Change:
@@ -45,6 +56,8 @@ def _change(item: Paired, noise: float) -> Change:
     elif item.quantity is TIME and min(base, new) < SHORTEST:
         doubt = None
         notes.append(f"cells of less than {SHORTEST:g} s are too short to tell")
+    if item.walls is not None:
+        notes.append(f"by processor time; {_by_the_wall(item)}")
     return Change(
         subject=item.subject,
         quantity=item.quantity,
@@ -57,6 +70,15 @@ def _change(item: Paired, noise: float) -> Change:
         notes=tuple(notes),
         judged=same or item.unlike is None,
     )
+
+
+def _by_the_wall(item: Paired) -> str:
+    """The same by the clock on the wall: medians and change."""
+    assert item.walls is not None
+    base, new = (value(item.quantity, float(number)) for number in np.median(item.walls, axis=0))
+    change = math.expm1(float(np.median(np.log(item.walls[:, 1] / item.walls[:, 0]))))
+    crowded = f"; a crowded machine, {item.crowding:.1f} times its processor time" if item.crowding > CROWDED else ""
+    return f"by the clock {base} -> {new}, {difference(item.quantity, change)}{crowded}"
 
 
 def _centre(ratios: Array, noise: float) -> tuple[float, Doubt | None]:

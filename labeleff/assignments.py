@@ -1,0 +1,54 @@
+"""`key=value` texts from the command line as nested tables: values are TOML, or else bare text."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from labeleff.errors import StudyError
+
+_PART = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^."'=]+?)\s*([.=])""")
+"""One part of a dotted key with what ends it; in quotes it may hold dots and equals signs, as in TOML."""
+
+
+def bare_value(text: str) -> Any:
+    """A value typed on the command line: TOML where it is that, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text
+
+
+def _split(assignment: str) -> tuple[list[str], str]:
+    """The parts of a key, without their quotes, and the value's text."""
+    path: list[str] = []
+    at = 0
+    while (part := _PART.match(assignment, at)) is not None:
+        path.append(bare_value(part[1]) if part[1][0] in "\"'" else part[1])
+        at = part.end()
+        if part[2] == "=":
+            return path, assignment[at:]
+    raise StudyError(
+        f"--set {assignment!r}: expected key=value, e.g. --set draws=1, or, where a name holds dots, "
+        """--set 'budget."package.module:f".lr=0.1'"""
+    )
+
+
+def assign(table: dict[str, Any], assignment: str) -> None:
+    """Set `a.b=value` in nested tables. Raises StudyError for a text that isn't that."""
+    (*path, last), text = _split(assignment)
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise StudyError(f"--set {assignment!r}: {part!r} is no table")
+    table[last] = bare_value(text)
+
+
+def assigned(assignments: Sequence[str]) -> dict[str, Any]:
+    """Nested tables from `key=value` texts; StudyError for one that isn't."""
+    table: dict[str, Any] = {}
+    for assignment in assignments:
+        assign(table, assignment)
+    return table

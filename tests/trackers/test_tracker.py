@@ -1,0 +1,55 @@
+"""Trackers by name, and the commands that use them."""
+
+import factories
+import pytest
+import toy_study
+
+from labeleff.errors import OptionError, UnknownNameError
+from labeleff.trackers import tracker
+
+
+def test_a_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(tracker.NEEDED, "mlflow", ("json", "no_such_package"))
+    with pytest.raises(OptionError, match=r"--track mlflow needs no_such_package, .* pip install 'labeleff\[track\]'"):
+        tracker.check_trackers(["mlflow"], "--track")
+    with pytest.raises(UnknownNameError, match="did you mean 'tensorboard'"):
+        tracker.check_trackers(["tensorbord"], "--to")
+    monkeypatch.setitem(tracker.NEEDED, "mlflow", ("json",))
+    assert tracker.check_trackers(["mlflow", "mlflow"], "--track") == ("mlflow",)
+
+
+def test_a_tracker_that_fails_is_one_warning_and_hurts_no_other(tmp_path, monkeypatch, capsys):
+    def broken(found, out):
+        raise ConnectionError("no such server\nand more")
+
+    folder, wrote = factories.folder(tmp_path / "a folder"), []
+    monkeypatch.setitem(tracker.WRITERS, "mlflow", broken)
+    monkeypatch.setitem(tracker.WRITERS, "tensorboard", lambda found, _: wrote.append(found.key) or "there")
+    assert tracker.follow(folder, ["mlflow", "tensorboard"]) == ["mlflow"]
+    said = capsys.readouterr()
+    assert said.err == (
+        "labeleff: warning: mlflow failed: no such server; the records are safe, try again with "
+        f"`labeleff track '{folder}' --to mlflow`\n"
+    )
+    assert said.out == "tensorboard: there\n"
+    assert wrote == ["r1"]
+
+
+def test_run_and_track_write_event_files(command, tmp_path):
+    pytest.importorskip("tensorboard")
+    out = tmp_path / "out"
+    done = command("run", toy_study.write(tmp_path), "--out", out, "--offline", "--jobs", 1, "--track", "tensorboard")
+    assert (done.returncode, done.stderr) == (0, "")
+    written = {path: path.read_bytes() for path in out.rglob("*tfevents*")}
+    assert len(written) == 5
+    for path in written:
+        path.unlink()
+    done = command("track", out, "--to", "tensorboard")
+    assert done.stdout.startswith("tensorboard: tensorboard --logdir ")
+    assert {path: path.read_bytes() for path in out.rglob("*tfevents*")} == written
+    assert command("run", "smoke", "--track", "x").returncode == 2
+
+
+def test_tracking_is_off_unless_asked_for(tmp_path, capsys):
+    assert tracker.follow(tmp_path / "nowhere", []) == []
+    assert capsys.readouterr().out == ""
