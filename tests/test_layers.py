@@ -60,7 +60,7 @@ LAYERS = [
         "reporting.resolution",
     },
     {"reporting.evidence"},
-    {"reporting.utility_figure", "reporting.sections", "runs.selfstudy_table"},
+    {"reporting.utility_figure", "reporting.pretext_figure", "reporting.sections", "runs.selfstudy_table"},
     {"reporting.outputs"},
     {"runs.options"},
     {"runs.as_measured"},

@@ -12,7 +12,16 @@ from labeleff.collection import without_collection
 from labeleff.curves.invert import needed
 from labeleff.metrics import DENSE
 from labeleff.record import PretrainingRecord
-from labeleff.reporting import answers_report, figures, other_metrics, outputs, sections, shortcomings, tables
+from labeleff.reporting import (
+    answers_report,
+    figures,
+    other_metrics,
+    outputs,
+    pretext_figure,
+    sections,
+    shortcomings,
+    tables,
+)
 from labeleff.reporting.answers_report import Told
 from labeleff.reporting.explanation import explain
 from labeleff.reporting.findings import Findings, find
@@ -40,7 +49,7 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     measured, told = findings.measured, answers_report.tell(results)
     drawn = outputs.draw(findings) if results.ladders else {}
     for place, slug in outputs.slugs(measured).items():
-        of_pretexts = figures.pretexts(results.pretrainings_at(place), figures.title(measured, place))
+        of_pretexts = pretext_figure.learning_curves(results.pretrainings_at(place), figures.title(measured, place))
         if of_pretexts is not None:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
     files = outputs.csvs(findings)
