@@ -22,10 +22,10 @@ from labeleff.encoders import build_encoder
 from labeleff.frozen import EncodedLabels
 from labeleff.labels import LabelRule, choose_labels
 from labeleff.launch import Options, measure
+from labeleff.loaded import LoadedTask
 from labeleff.places import cache_folder, data_folder
 from labeleff.protocols import linear
 from labeleff.record import Records, read_records
-from labeleff.run import LoadedTask
 from labeleff.scoring import score_frozen
 from labeleff.seeding import stream_seed
 from labeleff.statistics.differences import Difference, compare

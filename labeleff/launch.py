@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import signal
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,18 @@ from typing import Any
 import torch
 
 from labeleff import catalogue, ladder
-from labeleff.cell import Cell
+from labeleff.cell import Cell, Pretraining
 from labeleff.conditions import check_conditions, conditions
 from labeleff.data import load_task
 from labeleff.device import environment
 from labeleff.encoders import build_encoder
 from labeleff.engines.local import run_here, run_workers
 from labeleff.errors import InterruptedRunError, PluginError, StudyError
-from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds
+from labeleff.estimate import cell_estimate, pretraining_estimate, probe_estimate, read_speeds, remember_speeds
 from labeleff.heads import LastMap
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
+from labeleff.probe import check_pool
 from labeleff.progress import LiveDisplay, PreparationBars
 from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
@@ -121,6 +122,13 @@ def _check_shared_images(study: Study, bench: Bench) -> None:
             raise PluginError(f"{task} has other training images than {other}, whose pretrained encoders it would take")
 
 
+def _check_probe(study: Study, bench: Bench) -> None:
+    """The training splits have what a probe takes of them; raises StudyError naming the numbers."""
+    if study.probe is not None:
+        for spec in study.tasks:
+            check_pool(study.probe, spec, len(bench.load(spec).task.train))
+
+
 def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
     tasks: dict[str, dict[str, Any]] = {}
     for spec in (spec for block in study.blocks for spec in block.tasks):
@@ -151,12 +159,13 @@ def _pending(cells: Sequence[Cell], records: Records, retry_failed: bool) -> lis
     return [cell for cell in cells if not settled(records.cells.get(cell.key))]
 
 
-def _costs(jobs: Sequence[Job], cache: Path) -> dict[int, float]:
+def _costs(jobs: Sequence[Job], cache: Path, settings: Settings) -> dict[int, float]:
     speeds = read_speeds(cache)
 
     def cost(job: Job) -> float:
         if not job.cells:
-            return pretraining_estimate(job.pretraining, speeds).seconds
+            probes = probe_estimate(job.pretraining, settings.probe, settings.probed, speeds)
+            return pretraining_estimate(job.pretraining, speeds).seconds + probes.seconds
         return sum(cell_estimate(cell, len(job.cells), speeds).seconds for cell in job.cells)
 
     return {id(job): cost(job) for job in jobs}
@@ -190,6 +199,8 @@ def measure(study: Study, options: Options) -> list[Record]:
         device=options.device,
         offline=options.offline,
         folder=options.folder.resolve(),
+        probe=study.probe,
+        probed=study.probed,
         labels=LabelRule(
             study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
         ),
@@ -203,6 +214,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         _check_stages(study)
         _check_weights(study, bench)
         _check_shared_images(study, bench)
+        _check_probe(study, bench)
         check_conditions(records.runs, conditions(study, bench), options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
         cells = list(study.cells(hashes if study.draws_from else None))
@@ -217,10 +229,10 @@ def measure(study: Study, options: Options) -> list[Record]:
         for entry in labels:
             if entry.indices_sha256 not in records.labels:
                 writer.write(entry)
-        if pending or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
+        jobs = _jobs(study, pending, records, bench)
+        if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             writer.write(_entry(study, bench, options))
-        if pending:
-            jobs = jobs_for(pending, lambda p: _is_pretrained(p.key, bench.cache_key(p), records.pretrainings, bench))
+        if jobs:
             try:
                 _execute(jobs, bench, options, sink)
             except KeyboardInterrupt as error:
@@ -235,9 +247,23 @@ def measure(study: Study, options: Options) -> list[Record]:
         return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
 
 
-def _is_pretrained(key: str, cache_key: str, known: Mapping[str, PretrainingRecord], bench: Bench) -> bool:
-    record = known.get(key)
-    return record is not None and record.status == "ok" and bench.cache.record(cache_key) is not None
+def _jobs(study: Study, pending: Sequence[Cell], records: Records, bench: Bench) -> list[Job]:
+    """What is left to do: pending cells with what they start from, and encoders that lack the curve of a probe."""
+    known = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
+
+    def pretrained(asked: Pretraining) -> bool:
+        record = known.get(asked.key)
+        there = record is not None and bench.cache.record(bench.cache_key(asked)) is not None
+        return there and record is not None and not bench.lacking(asked, record.probes)
+
+    jobs = jobs_for(pending, pretrained)
+    begun = {job.pretraining.key for job in jobs if not job.cells}
+    unprobed = [
+        Job(asked)
+        for asked in study.pretrainings()
+        if asked.key in known and asked.key not in begun and bench.lacking(asked, known[asked.key].probes)
+    ]
+    return unprobed + jobs
 
 
 def _workers(options: Options, bench: Bench, seconds: float) -> int:
@@ -250,7 +276,7 @@ def _workers(options: Options, bench: Bench, seconds: float) -> int:
 
 
 def _execute(jobs: Sequence[Job], bench: Bench, options: Options, sink: Any) -> None:
-    costs = _costs(jobs, options.cache)
+    costs = _costs(jobs, options.cache, bench.settings)
     workers = _workers(options, bench, sum(costs.values()))
     with LiveDisplay(jobs, costs, workers, quiet=options.quiet) as display:
         if workers == 1:

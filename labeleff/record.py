@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from labeleff.cell import Cell, Frozen, Pretraining, Subset
 from labeleff.collection import without_collection
 from labeleff.errors import RecordError
+from labeleff.probe import ProbeCurve
 
 SCHEMA = 1
 FILE_NAME = "records.jsonl"
@@ -113,6 +114,8 @@ class PretrainingRecord(Frozen):
     weights_sha256: str | None = None
     """Weights from outside: SHA-256 over names, types, shapes and bytes of the tensors as they came."""
     peak_memory: int | None = None
+    probes: list[ProbeCurve] = Field(default_factory=list)
+    """Linear probes while it was trained, a curve a task; none where the study asks for none."""
 
 
 class Record(Frozen):

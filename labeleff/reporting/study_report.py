@@ -18,6 +18,7 @@ from labeleff.reporting import (
     other_metrics,
     outputs,
     pretext_figure,
+    probes,
     sections,
     shortcomings,
     tables,
@@ -52,9 +53,12 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
         of_pretexts = pretext_figure.learning_curves(results.pretrainings_at(place), figures.title(measured, place))
         if of_pretexts is not None:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
+        probed = probes.figure(results, place, figures.title(measured, place))
+        if probed is not None:
+            drawn[place][f"probes-{slug}"] = probed
     files = outputs.csvs(findings)
     files["throughput.csv"] = tables.to_csv(throughput(results))
-    files |= other_metrics.to_files(results)
+    files |= other_metrics.to_files(results) | probes.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
     document = [*_document(results, findings, names, told), *_reproduce(results, wishes)]
@@ -87,6 +91,7 @@ def _document(results: Results, findings: Findings, names: dict[Place, list[str]
         yield from sections.section(findings, place, names[place])
         yield from other_metrics.section(results, place)
         yield from _pretexts(results, place)
+        yield from probes.section(results, place)
     yield from told.paragraphs
     yield from _throughput(results)
     yield from _failures(results)
@@ -195,6 +200,11 @@ def _fairness(study: Study) -> Iterator[str]:
         yield "With `mask=False` images without a label are taught to be class 0, a defect repeated on purpose."
     if any(catalogue.lookup("pretext", arm.pretext.name).loaded for arm in study.arms):
         yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
+    if study.probe is not None:
+        yield (
+            "Encoders are probed from outside while a pretext trains them, on a copy and on training examples alone; "
+            "pretexts see neither the probe's labels nor its scores, and it changes no number."
+        )
     yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
     dense = [catalogue.lookup("task", task.name).goal in DENSE for task in study.tasks]
     balanced = "balanced over the classes"
