@@ -40,6 +40,7 @@ LAYERS = [
         "statistics.variance",
         "statistics.power",
         "statistics.ties",
+        "statistics.rank_correlation",
         "curves.diagnostics",
     },
     {"curves.break_even", "curves.mean_ratio", "curves.reading"},
@@ -71,6 +72,7 @@ LAYERS = [
     {
         "reporting.throughput",
         "reporting.shortcomings",
+        "reporting.agreement",
         "reporting.other_metrics",
         "reporting.probes",
         "tracking.matching",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
 MARKERS = "sD^vP*Xh"
-OTHERS = ("utility", "pretexts", "probes")
+OTHERS = ("utility", "pretexts", "agreement", "probes")
 """What names of figures begin with that don't show a metric."""
 
 
