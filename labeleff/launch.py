@@ -25,7 +25,7 @@ from labeleff.estimate import cell_estimate, pretraining_estimate, probe_estimat
 from labeleff.heads import LastMap
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
-from labeleff.probe import check_pool
+from labeleff.probe import check_pool, merged
 from labeleff.progress import LiveDisplay, PreparationBars
 from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
@@ -222,7 +222,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         measured: list[PretrainingRecord | Record] = []
 
         def sink(new: Sequence[PretrainingRecord | Record]) -> None:
-            for record in new:
+            for record in (_settled(record, records) for record in new):
                 writer.write(record)
                 measured.append(record)
 
@@ -264,6 +264,16 @@ def _jobs(study: Study, pending: Sequence[Cell], records: Records, bench: Bench)
         if asked.key in known and asked.key not in begun and bench.lacking(asked, known[asked.key].probes)
     ]
     return unprobed + jobs
+
+
+def _settled(record: PretrainingRecord | Record, records: Records) -> PretrainingRecord | Record:
+    """What is written of a record: an encoder that the folder knows keeps its timing, and gets its curves."""
+    known = records.pretrainings.get(record.key) if isinstance(record, PretrainingRecord) else None
+    if known is None or not isinstance(record, PretrainingRecord):
+        return record
+    if not record.cached or record.encoder_sha256 != known.encoder_sha256:
+        return record
+    return known.model_copy(update={"probes": merged(known.probes, record.probes)})
 
 
 def _workers(options: Options, bench: Bench, seconds: float) -> int:

@@ -63,6 +63,12 @@ def lacking(curves: Iterable[ProbeCurve], probe: Probe, tasks: Sequence[Spec]) -
     return [task for task in tasks if task.label not in there]
 
 
+def merged(old: Iterable[ProbeCurve], new: Sequence[ProbeCurve]) -> list[ProbeCurve]:
+    """All curves, the new ones in place of old ones of the same task and probe."""
+    replaced = {(curve.task, curve.probe) for curve in new}
+    return [*(curve for curve in old if (curve.task, curve.probe) not in replaced), *new]
+
+
 def check_pool(probe: Probe, task: Spec, pool: int) -> None:
     """Raise StudyError where a training split of `pool` examples has too few of them."""
     if probe.labels + probe.held_out > pool:

@@ -32,7 +32,7 @@ from labeleff.labels import ChosenLabels, LabelRule, choose_labels
 from labeleff.loaded import LoadedTask
 from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
 from labeleff.pretext.outside import LoadFunction, Weights, fill
-from labeleff.probe import Probe, ProbeCurve, lacking
+from labeleff.probe import Probe, ProbeCurve, lacking, merged
 from labeleff.probing import Probing
 from labeleff.protocols import Fitted, FrozenProtocol, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record
@@ -153,7 +153,7 @@ class Bench:
                 detail=detail,
             )
         if cached is not None:  # trained again for its curves alone: cells go on with the encoder that they had
-            record = cached.model_copy(update={"probes": [*cached.probes, *made.probes]})
+            record = cached.model_copy(update={"probes": merged(cached.probes, made.probes)})
             self.cache.note(key, record)
             return self._from_cache(record)
         self.cache.save(key, encoder, made)

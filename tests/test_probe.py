@@ -4,7 +4,7 @@ import toy_study
 from labeleff.cell import Spec
 from labeleff.errors import StudyError
 from labeleff.estimate import pretraining_estimate, probe_estimate
-from labeleff.probe import Probe, ProbeCurve, lacking
+from labeleff.probe import Probe, ProbeCurve, lacking, merged
 from labeleff.study import load_study
 
 PROBE = "probe={labels=40, held_out=60}"
@@ -66,6 +66,9 @@ def test_curves_count_for_their_task_and_probe_alone():
     curve = ProbeCurve(task="a", data="", probe=asked, metric="accuracy", chance=0.1, encoder_sha256="", points=[])
     assert lacking([curve], asked, [first, second]) == [second]
     assert lacking([curve], Probe(every=2), [first]) == [first]
+    newer, other = (curve.model_copy(update=change) for change in ({"data": "new"}, {"task": "b"}))
+    assert merged([curve, other], [newer]) == [other, newer]
+    assert merged([], [curve]) == [curve]
 
 
 def test_its_time_is_the_images_that_it_encodes(study):

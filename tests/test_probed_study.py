@@ -98,6 +98,8 @@ def test_a_finished_study_can_be_probed_afterwards(study, go, tmp_path, capsys):
     probed = go(study(PROBE))
     assert values(probed) == values(plain)
     assert steps(probed) == {"toy/classify": [0, 7]}
+    [before], [after] = plain.pretrainings.values(), probed.pretrainings.values()
+    assert after.model_copy(update={"probes": []}) == before, "timing stays that of the first training"
     assert "### Linear probe over pretraining" in build(tmp_path / "out").read_text()
     assert (tmp_path / "out" / "probes.csv").exists()
     assert (tmp_path / "out" / "figures" / "probes-toy-classify-resnet9.png").exists()
