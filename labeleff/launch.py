@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from labeleff import catalogue, ladder
-from labeleff.cell import Cell
+from labeleff.cell import Cell, Pretraining
 from labeleff.conditions import check_conditions, conditions
 from labeleff.data import load_task
 from labeleff.device import environment
@@ -50,6 +50,8 @@ class Options:
     offline: bool = False
     retry_failed: bool = False
     quiet: bool = False
+    pack: int | None = None
+    """Cells that are trained side by side as one; None is one on a CPU and as many as pay on a GPU."""
 
 
 def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
@@ -220,7 +222,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         if pending or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             writer.write(_entry(study, bench, options))
         if pending:
-            jobs = jobs_for(pending, lambda p: _is_pretrained(p.key, bench.cache_key(p), records.pretrainings, bench))
+            jobs = _jobs(pending, records, bench, options)
             try:
                 _execute(jobs, bench, options, sink)
             except KeyboardInterrupt as error:
@@ -233,6 +235,17 @@ def measure(study: Study, options: Options) -> list[Record]:
                 remember_speeds(options.cache, measured)
         now = records.cells | {record.key: record for record in measured if isinstance(record, Record)}
         return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
+
+
+def _jobs(pending: Sequence[Cell], records: Records, bench: Bench, options: Options) -> list[Job]:
+    """The jobs that give what is pending, in packs as the options and the device say."""
+
+    def pretrained(one: Pretraining) -> bool:
+        return _is_pretrained(one.key, bench.cache_key(one), records.pretrainings, bench)
+
+    on_cpu = bench.device.type == "cpu"
+    slots = 1 if options.pack is None and on_cpu else options.pack
+    return jobs_for(pending, pretrained, slots, (options.jobs or options.cores) if on_cpu else 1)
 
 
 def _is_pretrained(key: str, cache_key: str, known: Mapping[str, PretrainingRecord], bench: Bench) -> bool:

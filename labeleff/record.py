@@ -90,6 +90,15 @@ class Training(Frozen):
     have labels), ..."""
     layout: str = "contiguous"
     threads: int = 1
+    slots: int = 1
+    """The most models that it was computed together with, itself included. Seconds are its share of theirs, so that
+    images over seconds is what all of them did in a second."""
+    packing: Literal["loop", "grouped", "vmap"] = "loop"
+    """How they were computed as one: `loop` is each by itself."""
+    backend: Literal["eager", "graph"] = "eager"
+    """Whether a step was captured as a CUDA graph."""
+    fallback: str | None = None
+    """Why models weren't computed as one, or a step not captured, where that was tried."""
 
 
 class PretrainingRecord(Frozen):

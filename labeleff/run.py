@@ -10,7 +10,7 @@ import datetime
 import functools
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,15 +30,16 @@ from labeleff.heads import LastMap
 from labeleff.jobs import Job
 from labeleff.labelled import LabelledExamples
 from labeleff.labels import ChosenLabels, LabelRule, choose_labels
+from labeleff.packing.schedule import Ready, Waiting
 from labeleff.pipeline import Normalisation
 from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
 from labeleff.pretext.outside import LoadFunction, Weights, fill
-from labeleff.protocols import Fitted, FrozenProtocol, Labelled, TrainedProtocol
-from labeleff.record import PretrainingRecord, Record
+from labeleff.protocols import Fitted, FrozenProtocol, Labelled, Preparation, Prepared, TrainedProtocol
+from labeleff.record import PretrainingRecord, Record, Training
 from labeleff.scoring import Score, score, score_frozen
 from labeleff.seeding import stream_seed
 from labeleff.tensors import Examples, Source, Task
-from labeleff.train import DivergedError, Progress
+from labeleff.train import DivergedError, Progress, train_queue
 from labeleff.trained import path_of, save_reader
 
 STATE = 2
@@ -57,6 +58,16 @@ class Settings:
     offline: bool = False
     folder: Path | None = None
     """The run's folder, where trained readers of stories are kept; None keeps none."""
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A cell that is being trained with others."""
+
+    prepared: Prepared
+    labels: ChosenLabels
+    seconds: float
+    """That it took to make it ready."""
 
 
 class LoadedTask:
@@ -143,14 +154,17 @@ class Bench:
             *_origins(pretraining),
         )
 
-    def perform(self, job: Job, progress: Progress) -> list[PretrainingRecord | Record]:
-        """Do one job; what fails becomes a failed record with its reason, never an exception."""
+    def perform(self, job: Job, progress: Progress) -> Iterator[PretrainingRecord | Record]:
+        """Do one job and give its records as they come; what fails becomes a failed one, never an exception."""
         if not job.cells:
-            return [self._pretrain(job.pretraining, progress)]
-        if catalogue.lookup("protocol", job.cells[0].protocol.name).trained:
+            yield self._pretrain(job.pretraining, progress)
+        elif not catalogue.lookup("protocol", job.cells[0].protocol.name).trained:
+            yield from self._frozen(job.cells)
+        elif job.slots == 1:
             measure = functools.partial(self._trained, progress=progress)
-            return [_guarded(cell, self.settings.run, measure) for cell in job.cells]
-        return self._frozen(job.cells)
+            yield from (_guarded(cell, self.settings.run, measure) for cell in job.cells)
+        else:
+            yield from self._together(job.cells, job.slots, progress)
 
     def _pretrain(self, pretraining: Pretraining, progress: Progress) -> PretrainingRecord:
         key, run = self.cache_key(pretraining), self.settings.run
@@ -244,11 +258,64 @@ class Bench:
             compute,
             progress,
         )
-        scored = score(fitted.predictor, loaded.test_examples, compute)
+        return self._scored(cell, fitted, labels, time.perf_counter() - began)
+
+    def _scored(self, cell: Cell, fitted: Fitted, labels: ChosenLabels, seconds: float) -> Record:
+        """The record of a fitted cell; `seconds` have gone into it so far."""
+        began, loaded = time.perf_counter(), self.load(cell.task)
+        scored = score(fitted.predictor, loaded.test_examples, self.compute(cell))
         reader = fitted.predictor if loaded.task.text is not None else None
         if self.settings.folder is not None and isinstance(reader, nn.Sequential):
             save_reader(path_of(self.settings.folder, cell.key), reader, cell, loaded.task)
-        return self._record(cell, fitted, scored, labels, time.perf_counter() - began)
+        return self._record(cell, fitted, scored, labels, seconds + time.perf_counter() - began)
+
+    def _together(self, cells: Sequence[Cell], slots: int | None, progress: Progress) -> Iterator[Record]:
+        """Train cells that are alike as one, each scored as soon as it ends."""
+        reset_peak_memory(self.device)
+        begun: dict[int, _Begun] = {}
+        waiting = []
+        for number, cell in enumerate(cells):
+            assert cell.budget is not None
+            unlabelled = catalogue.lookup("protocol", cell.protocol.name).unlabelled
+            pool = len(self.load(cell.task).task.train) if unlabelled else None
+            load = functools.partial(self._begin, cell, number, begun)
+            waiting.append(Waiting(cell.budget.steps_for(cell.n, pool), load))
+        left = dict(enumerate(cells))
+        try:
+            for number, ended in train_queue(waiting, self.compute(cells[0]), slots, progress):
+                measure = functools.partial(self._ended, begun=begun.pop(number, None), ended=ended)
+                yield _guarded(left.pop(number), self.settings.run, measure)
+        except Exception as error:  # noqa: BLE001  as in _guarded: those still in the pack fail together
+            reason, detail = explain(error)
+            for cell in left.values():
+                yield Record(
+                    run=self.settings.run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail
+                )
+
+    def _begin(self, cell: Cell, number: int, begun: dict[int, _Begun]) -> Ready:
+        """Make a cell ready to be trained, and note it under its number."""
+        began = time.perf_counter()
+        assert cell.budget is not None
+        labels = self._labels(cell)
+        prepare: Preparation = catalogue.preparation(cell.protocol.name)
+        prepared = prepare(
+            self.load(cell.task).labelled(labels.indices, catalogue.lookup("protocol", cell.protocol.name).unlabelled),
+            self._encoder(cell.pretraining),
+            cell.seed,
+            cell.budget,
+            cell.protocol.options,
+            self.compute(cell),
+        )
+        begun[number] = _Begun(prepared, labels, time.perf_counter() - began)
+        return Ready(prepared.slot, cell.budget, prepared.steps)
+
+    def _ended(self, cell: Cell, begun: _Begun | None, ended: Training | Exception) -> Record:
+        """The record of a cell that was trained with others; its time is its share of theirs."""
+        if isinstance(ended, Exception):
+            raise ended
+        assert begun is not None
+        seconds = begun.seconds + ended.seconds
+        return self._scored(cell, begun.prepared.finish(ended), begun.labels, seconds)
 
     def _frozen(self, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:
         """Encode the labelled and the test images once with a frozen encoder, then solve all label sets together."""

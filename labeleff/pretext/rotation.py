@@ -8,6 +8,7 @@ turn is drawn on its own, so that it depends on nothing but the seed, the epoch 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,18 +17,25 @@ from torch import Tensor, nn
 from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder, linear_head
+from labeleff.heads import exact
 from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
 from labeleff.pretext import Pretrained, Unlabelled
 from labeleff.seeding import stream_seed
-from labeleff.train import Progress, Slot, train
+from labeleff.train import Judge, Progress, Slot, train
 
 BLOCK = 500
 
 
-def _objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    logits = model(batch.images).float()
-    return F.cross_entropy(logits, batch.turns), (logits.argmax(1) == batch.turns).sum()
+@dataclass(frozen=True)
+class Turns(Judge):
+    """Cross-entropy of the turns, and how many are told right."""
+
+    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+        """Of scores (B, 4)."""
+        assert isinstance(outputs, Tensor)
+        scores = exact(outputs)
+        return F.cross_entropy(scores, batch.turns), (scores.argmax(1) == batch.turns).sum()
 
 
 def _accuracy(model: nn.Module, held_out: ResidentImages, compute: Compute) -> float:
@@ -65,7 +73,7 @@ def pretrain(
     )
     held_out = ResidentImages(data.images[parts[1]], data.normalisation, compute.device, rotate=True, seed=seed)
     model = nn.Sequential(encoder, linear_head(encoder.dim, 4, stream_seed("rotation head", seed)))
-    slot = Slot(model, images, _objective, seed, watch=lambda m: {"heldout_accuracy": _accuracy(m, held_out, compute)})
+    slot = Slot(model, images, Turns(), seed, watch=lambda m: {"heldout_accuracy": _accuracy(m, held_out, compute)})
     [training] = train([slot], budget, budget.steps_for(images.count), compute, progress)
     last = training.history[-1]
     metrics = {
