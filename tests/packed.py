@@ -77,10 +77,15 @@ class Seen(LabelledExamples):
 def ready(name, seed, steps, table=None, n=40, goal=CLASSES):
     """A training of `n` images that begins at `seed`."""
     table = table or budget()
-    examples = Examples(IMAGES[:n], LABELS[:n])
-    seen = Seen(examples, goal, Normalisation.of(IMAGES), EXACT.device, augment=table.augment, seed=seed)
+    seen = examples(seed, EXACT.device, table, n, goal)
     model = nn.Sequential(encoder(name, seed), linear_head(8 if name == "resnet9" else seen_dim(name), 4, seed))
     return Ready(Slot(model, seen, Supervised(goal), seed), table, steps)
+
+
+def examples(seed, device, table=None, n=40, goal=CLASSES):
+    """The first `n` images on a device, with the augmentation of a training that begins at `seed`."""
+    some, augment = Examples(IMAGES[:n], LABELS[:n]), (table or budget()).augment
+    return Seen(some, goal, Normalisation.of(IMAGES), device, augment=augment, seed=seed)
 
 
 def seen_dim(name):

@@ -6,6 +6,8 @@ import pytest
 import toy_study
 
 from labeleff import run
+from labeleff.cli import _pack
+from labeleff.errors import OptionError
 from labeleff.jobs import jobs_for
 from labeleff.launch import Options, measure
 from labeleff.protocols import finetune
@@ -20,7 +22,8 @@ BUDGET = "budget={rotation={lr=0.05, batch=32, epochs=1}, " + ", ".join(
 )
 TASK = "tasks=[{name='toy/classify', train=100, test=40, size=16}]"
 CHANGES = [ARMS, BUDGET + "}", TASK, "precision=fp32", "seeds=2", "pairing='zipped'"]
-TWO = [*CHANGES, "arms=['scratch/finetune', 'rotation/finetune']"]
+ROWS = f"budget={{rotation={{lr=0.05, batch=32, epochs=1}}, finetune={ROW}}}"
+TWO = ["arms=['scratch/finetune', 'rotation/finetune']", ROWS, *CHANGES[2:]]
 
 
 @pytest.fixture
@@ -120,8 +123,8 @@ def test_interrupted_in_a_pack_what_was_finished_stays(study, go, monkeypatch):
         assert first == pytest.approx(other, rel=1e-2)
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "many"])
-def test_pack_must_be_a_number_or_auto(value, command):
-    told = command("run", "quick", "--pack", value)
-    assert told.returncode == 2
-    assert "expected auto, or a number of cells from 1 on" in told.stderr
+def test_pack_must_be_a_number_or_auto():
+    assert [_pack(value) for value in ("auto", "1", "16")] == [None, 1, 16]
+    for value in ("0", "-1", "many", ""):
+        with pytest.raises(OptionError, match="expected auto, or a number of cells from 1 on"):
+            _pack(value)
