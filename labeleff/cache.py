@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from labeleff.errors import DataError
+from labeleff.errors import UnwritableError
 from labeleff.files import write_whole
 from labeleff.record import PretrainingRecord
 
@@ -34,12 +34,12 @@ class EncoderCache:
         return self._folder / f"{key}.safetensors"
 
     def save(self, key: str, encoder: nn.Module, record: PretrainingRecord) -> None:
-        """Store an encoder with its record; raises DataError where the folder can't be written."""
+        """Store an encoder with its record; raises UnwritableError where the folder can't be written."""
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
         try:
             write_whole(self._path(key), save(state, metadata={"record": record.model_dump_json()}))
         except (OSError, SafetensorError) as error:
-            raise DataError(
+            raise UnwritableError(
                 f"{self._path(key)}: the pretrained encoder can't be stored: {error}; "
                 "make room or point LABELEFF_CACHE at another folder"
             ) from error

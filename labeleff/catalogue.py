@@ -246,8 +246,10 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "mobilenet_v2",
             "torchvision's MobileNetV2, 1280 features",
             "labeleff.encoders.mobilenet_v2:build",
-            options={"stem": "imagenet"},
+            options={"stem": "imagenet", "bn_momentum": 0.1, "bn_eps": 1e-5},
+            later=("bn_momentum", "bn_eps"),
             choices={"stem": ("imagenet", "cifar")},
+            limits={"bn_momentum": 1.0},
             narrow="narrow",
         ),
         Plugin(
@@ -298,7 +300,8 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "rotation",
             "predict which multiple of 90 degrees an image was turned by",
             "labeleff.pretext.rotation:pretrain",
-            options={"holdout": 0.02},
+            options={"holdout": 0.02, "once": False},
+            later=("once",),
         ),
         Plugin(
             "vae",
@@ -418,7 +421,14 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "train encoder, linear head and a head that tells rotations together, on labelled and unlabelled images",
             "labeleff.protocols.joint:fit",
             prepare="prepare",
-            options={"class_weight": 1.0, "rotation_weight": 1.0, "labelled_share": 0.5, "mask": True},
+            options={
+                "class_weight": 1.0,
+                "rotation_weight": 1.0,
+                "labelled_share": 0.5,
+                "mask": True,
+                "holdout": 0.0,
+            },
+            later=("holdout",),
             limits={"labelled_share": 1.0},
             dense=True,
             unlabelled=True,
@@ -498,7 +508,8 @@ def origin(kind: Kind, name: str) -> str | None:
 
 
 def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
-    """A spec with every option at its value: what was given, else the default.
+    """A spec with every option at its value: what was given, else the default; without those of `Plugin.later` that
+    are at their default.
 
     Raises StudyError for an option of the wrong type or outside its choices, UnknownNameError for one that the
     plug-in doesn't have.
@@ -515,7 +526,7 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
             raise StudyError(
                 f"{kind} {name!r}, option {key!r}: found {value!r}, expected {type(default).__name__} like {default!r}"
             )
-        if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
+        if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0 and value != default:
             raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected a number over 0")
         most = plugin.limits.get(key)
         if most is not None and isinstance(value, int | float) and value > most:
@@ -526,7 +537,13 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
     for key in plugin.required:
         if not options[key]:
             raise StudyError(f"{kind} {name!r} needs the option {key!r}: {plugin.clause}")
-    return Spec(name=name, options=options)
+    usual = {key for key in plugin.later if options[key] == plugin.options[key]}
+    return Spec(name=name, options={key: value for key, value in options.items() if key not in usual})
+
+
+def options(kind: Kind, spec: Spec) -> dict[str, OptionValue]:
+    """Every option that a plug-in takes: those of the spec, and defaults that a spec leaves out."""
+    return {**lookup(kind, spec.name).options, **spec.options}
 
 
 def makes_encoder(pretext: Spec) -> bool:

@@ -1,7 +1,7 @@
 """The command line. Commands import torch only when they train.
 
 Exit status: 0 all is well; 1 some cells or checks failed, or runs can't be compared; 2 a mistake in the call, or in a
-file; 3 a regression; 130 interrupted.
+file; 3 a regression; 130 interrupted by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeleff import __version__
-from labeleff.errors import LabeleffError, OptionError
+from labeleff.errors import LabeleffError, OptionError, Terminated
+from labeleff.reproduce import command as reproduce
 from labeleff.tracking import commands as tracking
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ app = typer.Typer(
     name="labeleff",
     help="How many labels is pretraining worth? Train a label ladder, fit its curve, report utility U(n) = n1/n - 1.",
     epilog="Exit status: 0 all is well, 1 some cells or checks failed, 2 usage or input error, 3 regression, "
-    "130 interrupted.",
+    "130 interrupted by Ctrl-C, 143 by SIGTERM.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(reproduce.app, name="reproduce")
 
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A built-in study's name, or a path to a .toml file.")
@@ -90,6 +92,10 @@ def run(
     study: StudyArgument,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/STUDY).")] = None,
     sets: SetOption = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/K", help="Measure part I of K alone, into runs/STUDY-IofK; see `labeleff merge`."),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
     ] = None,
@@ -107,13 +113,17 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
+    from labeleff.estimate import available_cores
     from labeleff.places import cache_folder, data_folder
     from labeleff.study import load_study, with_vectors
 
     checked = load_study(study, sets or [])
     if vectors is not None:
         checked = with_vectors(checked, str(vectors))
-    folder = out or Path("runs") / checked.name
+    from labeleff.shards import Shard
+
+    part = None if shard is None else Shard.of(shard)
+    folder = out or (Path("runs") / checked.name if part is None else part.folder(checked.name))
     from labeleff.launch import Options, measure
 
     options = Options(
@@ -128,13 +138,39 @@ def run(
         retry_failed=retry_failed,
         quiet=quiet,
         pack=_pack(pack),
+        shard=part,
     )
     failed = measure(checked, options)
-    from labeleff.reporting.study_report import build
+    if part is None:
+        from labeleff.reporting.study_report import build
 
-    _say(build(folder))
+        _say(build(folder))
+    else:
+        print(f"records: {folder}; `labeleff merge` puts the {part.count} parts together and reports on them")
     if failed:
         _list_failed(checked, failed)
+        raise typer.Exit(1)
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of one study: shards, machines.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; what is there is merged too.")],
+) -> None:
+    """Put records of one study together and report on them; unlike conditions and conflicting numbers are refused.
+
+    Exit status 1 where cells are missing or failed: what to do about them is said.
+    """
+    from labeleff.merge_command import merge_into
+
+    counts, *lacks = merge_into(folders, out)
+    print(counts)
+    from labeleff.reporting.study_report import build
+
+    _say(build(out))
+    for text in lacks:
+        print(text, file=sys.stderr)
+    if lacks:
         raise typer.Exit(1)
 
 
@@ -156,6 +192,7 @@ def plan(
     offline: OfflineOption = False,
 ) -> None:
     """List what a study would measure, with counts and an estimate of time; nothing is trained."""
+    from labeleff.estimate import available_cores
     from labeleff.planning import show_plan
     from labeleff.study import load_study
 
@@ -372,11 +409,6 @@ def _list_failed(study: Study, failed: list[Record]) -> None:
     print("run the same command with --retry-failed to measure them again", file=sys.stderr)
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def main() -> None:
     """Entry point: a user's mistake prints one or two lines and exits 2; a bug keeps its traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -387,12 +419,12 @@ def main() -> None:
     except LabeleffError as error:
         print(f"labeleff: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(
             "labeleff: interrupted; what was finished is recorded, run the same command to go on",
             file=sys.stderr,
         )
-        sys.exit(130)
+        sys.exit(143 if isinstance(error, Terminated) else 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -12,7 +12,7 @@ from labeleff import counter
 from labeleff.cell import Budget
 from labeleff.record import Training, Window
 from labeleff.seeding import stream_seed
-from labeleff.slots import DivergedError, Slot
+from labeleff.slots import DivergedError, Order, Slot
 
 MIN_WINDOW = 20
 """Fewest steps in a timed window; an epoch that is longer is a window of its own."""
@@ -31,6 +31,16 @@ def learning_rates(budget: Budget, steps: int) -> list[float]:
         fall = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}[budget.schedule]
         rates.append(budget.lr * (budget.final + (1 - budget.final) * fall))
     return rates
+
+
+def once(n: int) -> Order:
+    """The usual order of n examples, each as it is in epoch 0 whenever it comes: turned and augmented once for all."""
+
+    def order(seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        samples, epochs = counter.order(seed, n, start, count, device)
+        return samples, torch.zeros_like(epochs)
+
+    return order
 
 
 def _window_steps(steps: int, n: int, batch: int) -> int:

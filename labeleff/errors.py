@@ -71,6 +71,16 @@ class PluginError(LabeleffError):
 
 
 class InterruptedRunError(LabeleffError):
-    """Ctrl-C or SIGTERM: not a mistake, but the run ends here."""
+    """Ctrl-C: not a mistake, but the run ends here."""
 
     exit_code = 130
+
+
+class TerminatedRunError(InterruptedRunError):
+    """SIGTERM, as schedulers send it: the run ends as with Ctrl-C, and says so by its exit status."""
+
+    exit_code = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM on its way up; what waits for Ctrl-C waits for it too. The one exception outside the family."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from labeleff import catalogue
 from labeleff.cell import Cell, Pretraining, Spec
 from labeleff.files import write_whole
+from labeleff.jobs import Job
 from labeleff.record import PretrainingRecord, Record
 
 FILE_NAME = "speed.json"
@@ -36,6 +38,11 @@ _MEGAFLOPS = {
 _UNKNOWN_MEGAFLOPS = 2000.0
 _STORIES_PER_SECOND = 2000.0
 """A rough training speed on stories, for encoders never run here."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,13 @@ def cell_estimate(cell: Cell, sharing: int, speeds: dict[str, float]) -> Estimat
     pool = _pool(cell.task) if catalogue.lookup("protocol", cell.protocol.name).unlabelled else None
     images = cell.budget.steps_for(cell.n, pool) * cell.budget.batch * _passes(cell.protocol)
     return Estimate(images / rate + scoring, measured)
+
+
+def job_seconds(job: Job, speeds: dict[str, float]) -> float:
+    """Time of one job in one process."""
+    if not job.cells:
+        return pretraining_estimate(job.pretraining, speeds).seconds
+    return sum(cell_estimate(cell, len(job.cells), speeds).seconds for cell in job.cells)
 
 
 def total(estimates: Sequence[Estimate], jobs: int) -> Estimate:

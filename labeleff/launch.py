@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import signal
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,17 @@ from labeleff.conditions import check_conditions, conditions
 from labeleff.data import load_task
 from labeleff.device import environment
 from labeleff.encoders import build_encoder
+from labeleff.ending import Ending
 from labeleff.engines.local import run_here, run_workers
-from labeleff.errors import InterruptedRunError, PluginError, StudyError
-from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds
+from labeleff.errors import InterruptedRunError, PluginError, StudyError, Terminated, TerminatedRunError
+from labeleff.estimate import job_seconds, read_speeds, remember_speeds
 from labeleff.heads import LastMap
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
 from labeleff.progress import LiveDisplay, PreparationBars
 from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
+from labeleff.shards import Shard, loads
 from labeleff.study import Study
 from labeleff.tensors import Source
 
@@ -52,6 +52,8 @@ class Options:
     quiet: bool = False
     pack: int | None = None
     """Cells that are trained side by side as one; None is one on a CPU and as many as pay on a GPU."""
+    shard: Shard | None = None
+    """The part of the study that is measured; None for all of it."""
 
 
 def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
@@ -146,36 +148,23 @@ def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
     )
 
 
+def _share(cells: list[Cell], shard: Shard | None) -> list[Cell]:
+    """The cells of one part of the study; says what share of the work it is."""
+    if shard is None:
+        return cells
+    parts = loads(cells, shard.count)
+    seconds, own = parts[shard.index - 1]
+    whole = sum(part[0] for part in parts)
+    share = f", about {seconds / whole:.0%} of the work" if whole else ""
+    print(f"shard {shard}: {len(own)} of {len(cells)} cells{share}", flush=True)
+    return own
+
+
 def _pending(cells: Sequence[Cell], records: Records, retry_failed: bool) -> list[Cell]:
     def settled(record: Record | None) -> bool:
         return record is not None and (record.status == "ok" or not retry_failed)
 
     return [cell for cell in cells if not settled(records.cells.get(cell.key))]
-
-
-def _costs(jobs: Sequence[Job], cache: Path) -> dict[int, float]:
-    speeds = read_speeds(cache)
-
-    def cost(job: Job) -> float:
-        if not job.cells:
-            return pretraining_estimate(job.pretraining, speeds).seconds
-        return sum(cell_estimate(cell, len(job.cells), speeds).seconds for cell in job.cells)
-
-    return {id(job): cost(job) for job in jobs}
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def measure(study: Study, options: Options) -> list[Record]:
@@ -196,7 +185,8 @@ def measure(study: Study, options: Options) -> list[Record]:
             study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
         ),
     )
-    with _terminable(), open_records(options.folder) as (records, writer):
+    ending = Ending()
+    with ending.watched(), open_records(options.folder) as (records, writer):
         bars = PreparationBars(quiet=options.quiet)
         bench = Bench(settings, Source(options.data, options.offline, bars.advance))
         with bars:
@@ -207,14 +197,15 @@ def measure(study: Study, options: Options) -> list[Record]:
         _check_shared_images(study, bench)
         check_conditions(records.runs, conditions(study, bench), options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
-        cells = list(study.cells(hashes if study.draws_from else None))
+        cells = _share(list(study.cells(hashes if study.draws_from else None)), options.shard)
         pending = _pending(cells, records, options.retry_failed)
         measured: list[PretrainingRecord | Record] = []
 
         def sink(new: Sequence[PretrainingRecord | Record]) -> None:
-            for record in new:
-                writer.write(record)
-                measured.append(record)
+            with ending.put_off():
+                for record in new:
+                    writer.write(record)
+                    measured.append(record)
 
         for entry in labels:
             if entry.indices_sha256 not in records.labels:
@@ -227,12 +218,14 @@ def measure(study: Study, options: Options) -> list[Record]:
                 _execute(jobs, bench, options, sink)
             except KeyboardInterrupt as error:
                 done = sum(isinstance(record, Record) for record in measured)
-                raise InterruptedRunError(
+                kind = TerminatedRunError if isinstance(error, Terminated) else InterruptedRunError
+                raise kind(
                     f"interrupted; {done} of {len(pending)} cells are recorded in {options.folder}, "
                     "run the same command to go on"
                 ) from error
             finally:
                 remember_speeds(options.cache, measured)
+        writer.check_place()
         now = records.cells | {record.key: record for record in measured if isinstance(record, Record)}
         return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
 
@@ -263,7 +256,8 @@ def _workers(options: Options, bench: Bench, seconds: float) -> int:
 
 
 def _execute(jobs: Sequence[Job], bench: Bench, options: Options, sink: Any) -> None:
-    costs = _costs(jobs, options.cache)
+    speeds = read_speeds(options.cache)
+    costs = {id(job): job_seconds(job, speeds) for job in jobs}
     workers = _workers(options, bench, sum(costs.values()))
     with LiveDisplay(jobs, costs, workers, quiet=options.quiet) as display:
         if workers == 1:

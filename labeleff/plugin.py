@@ -22,6 +22,9 @@ class Plugin:
     target: str
     """`module:function`."""
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    later: tuple[str, ...] = ()
+    """Options that came after records had been written: a spec has them only where they differ from the default, so
+    that older records keep their keys."""
     required: tuple[str, ...] = ()
     """Options that a study must give."""
     choices: Mapping[str, tuple[OptionValue, ...]] = field(default_factory=dict)

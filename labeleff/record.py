@@ -8,7 +8,6 @@ means and intervals are derived on read. A missing value is null.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from labeleff.cell import Cell, Frozen, Pretraining, Subset
 from labeleff.collection import without_collection
 from labeleff.errors import RecordError
+from labeleff.files import write_whole
+from labeleff.holding import at_place, held
 
 SCHEMA = 1
 FILE_NAME = "records.jsonl"
@@ -139,6 +140,10 @@ class Record(Frozen):
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """The task's metrics on the whole test split, unrounded, e.g. `accuracy` in 0..1."""
     test_count: int | None = None
+    test_loss: float | None = None
+    """Mean of the goal's loss on the test split, of trained protocols; for looking at alone."""
+    test_seconds: float | None = None
+    """What scoring the test split took, of trained protocols."""
     indices_sha256: str | None = None
     """SHA-256 of the sorted label indices as little-endian int64."""
     missing_classes: list[str] = Field(default_factory=list)
@@ -222,6 +227,11 @@ def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
         yield entry
 
 
+def line(entry: Entry) -> bytes:
+    """An entry as it stands in the file, with its line's end."""
+    return json.dumps(entry.model_dump(mode="json"), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
 class RecordWriter:
     """Appends entries to `folder/records.jsonl`, each synced to disk before `write` returns."""
 
@@ -231,11 +241,12 @@ class RecordWriter:
 
     def write(self, entry: Entry) -> None:
         """Append one entry and sync. On a full disk the half-written line is taken back."""
-        data = json.dumps(entry.model_dump(mode="json"), separators=(",", ":"), allow_nan=False).encode()
+        data = line(entry)
+        self.check_place()
         start = self._stream.tell()
         try:
-            self._stream.write(data + b"\n")
-            self._stream.flush()
+            while data:  # a disk that is nearly full takes a part without complaint
+                data = data[self._stream.write(data) :]
             os.fsync(self._stream.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -244,6 +255,27 @@ class RecordWriter:
                 f"{self._path}: can't be written: {error.strerror}; every earlier record is safe. "
                 "Make room and run the same command again to go on"
             ) from error
+
+    def check_place(self) -> None:
+        """RecordError where the file was removed or replaced under the run; what it held is saved first."""
+        try:
+            if at_place(self._stream, self._path):
+                return
+        except OSError as error:
+            raise RecordError(f"{self._path}: can't be reached any more: {error.strerror}") from error
+        saved = self._path.with_name("records-rescued.jsonl") if self._path.exists() else self._path
+        content = os.pread(self._stream.fileno(), os.fstat(self._stream.fileno()).st_size, 0)
+        try:
+            write_whole(saved, content)
+        except OSError as error:
+            raise RecordError(
+                f"{self._path}: was removed while the run was writing to it, and its {len(content):,} bytes can't be "
+                f"saved there: {error.strerror}"
+            ) from error
+        raise RecordError(
+            f"{self._path}: was removed or replaced while the run was writing to it; all that was recorded is in "
+            f"{saved}. Run the same command again to go on"
+        )
 
 
 @contextlib.contextmanager
@@ -255,16 +287,12 @@ def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / FILE_NAME).open("ab", buffering=0)
+        stream = (folder / FILE_NAME).open("a+b", buffering=0)
     except OSError as error:
         raise RecordError(
             f"{folder}: can't be written: {error.strerror}; choose another output folder with --out"
         ) from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RecordError(f"{folder}: another labeleff run is writing here; wait for it or use --out") from error
+    with stream, held(stream, folder / FILE_NAME):
         records, end = _parse(folder / FILE_NAME)
         os.ftruncate(stream.fileno(), end)
         stream.seek(0, os.SEEK_END)

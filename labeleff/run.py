@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from labeleff.cell import Cell, Pretraining, Spec, content_key
 from labeleff.data import load_task
 from labeleff.device import Compute, choose, device_name, peak_memory, pick_device, reset_peak_memory, torch_release
 from labeleff.encoders import Encoder, build_encoder
-from labeleff.errors import ConditionError, PluginError
+from labeleff.errors import ConditionError, PluginError, UnwritableError
 from labeleff.frozen import EncodedLabels
 from labeleff.heads import LastMap
 from labeleff.jobs import Job
@@ -128,7 +129,7 @@ class Bench:
         """The weights that a pretext takes from outside, read once a process."""
         if pretext.label not in self._weights:
             load: LoadFunction = catalogue.resolve("pretext", pretext.name)
-            self._weights[pretext.label] = load(pretext.options, self._source)
+            self._weights[pretext.label] = load(catalogue.options("pretext", pretext), self._source)
         return self._weights[pretext.label]
 
     def filled(self, encoder: Spec, pretext: Spec, seed: int) -> tuple[Encoder, str]:
@@ -155,7 +156,10 @@ class Bench:
         )
 
     def perform(self, job: Job, progress: Progress) -> Iterator[PretrainingRecord | Record]:
-        """Do one job and give its records as they come; what fails becomes a failed one, never an exception."""
+        """Do one job and give its records as they come; what fails becomes a failed one with its reason.
+
+        UnwritableError alone is raised.
+        """
         if not job.cells:
             yield self._pretrain(job.pretraining, progress)
         elif not catalogue.lookup("protocol", job.cells[0].protocol.name).trained:
@@ -212,7 +216,7 @@ class Bench:
             encoder,
             pretraining.seed,
             pretraining.budget,
-            pretraining.pretext.options,
+            catalogue.options("pretext", pretraining.pretext),
             self.compute(pretraining),
             progress,
         )
@@ -254,7 +258,7 @@ class Bench:
             self._encoder(cell.pretraining),
             cell.seed,
             cell.budget,
-            cell.protocol.options,
+            catalogue.options("protocol", cell.protocol),
             compute,
             progress,
         )
@@ -285,6 +289,8 @@ class Bench:
             for number, ended in train_queue(waiting, self.compute(cells[0]), slots, progress):
                 measure = functools.partial(self._ended, begun=begun.pop(number, None), ended=ended)
                 yield _guarded(left.pop(number), self.settings.run, measure)
+        except UnwritableError:
+            raise
         except Exception as error:  # noqa: BLE001  as in _guarded: those still in the pack fail together
             reason, detail = explain(error)
             for cell in left.values():
@@ -326,6 +332,8 @@ class Bench:
             sets = [self._labels(cell) for cell in cells]
             fitted, scores = self._solve(cells, [labels.indices for labels in sets])
             seconds = (time.perf_counter() - began) / len(cells)
+        except UnwritableError:
+            raise
         except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
             reason, detail = explain(error)
             return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
@@ -343,10 +351,11 @@ class Bench:
         before = state_sha256(encoder)
         encoded = EncodedLabels(model, loaded.labelled, functools.reduce(np.union1d, sets), compute)
         fit: FrozenProtocol = catalogue.resolve("protocol", first.protocol.name)
+        options = catalogue.options("protocol", first.protocol)
         fitted: list[Fitted] = []
         seeds = iter([cell.seed for cell in cells])
         for pack in encoded.packs(sets):
-            fitted += fit([encoded.problem(indices, next(seeds)) for indices in pack], first.protocol.options)
+            fitted += fit([encoded.problem(indices, next(seeds)) for indices in pack], options)
         scores = score_frozen(model, [one.predictor for one in fitted], loaded.test_examples, compute)
         if state_sha256(encoder) != before:
             raise PluginError(f"encoder {first.encoder.label}: weights or statistics changed although it is frozen")
@@ -367,6 +376,8 @@ class Bench:
             status="ok",
             metrics=dict(scored.metrics()),
             test_count=len(self.load(cell.task).task.test),
+            test_loss=scored.loss if scored.loss is not None and math.isfinite(scored.loss) else None,
+            test_seconds=scored.seconds,
             indices_sha256=labels.sha256,
             missing_classes=labels.missing,
             pretraining=cell.pretraining.key if catalogue.makes_encoder(cell.pretext) else None,
@@ -406,6 +417,8 @@ def _guarded(cell: Cell, run: str, measure: Callable[[Cell], Record]) -> Record:
     """The record of a measurement, or a failed record with its reason."""
     try:
         return measure(cell)
+    except UnwritableError:
+        raise  # a full disk is no cell's failure, and would be every cell's
     except Exception as error:  # noqa: BLE001  a failed cell is a record; the rest of the study goes on
         reason, detail = explain(error)
         return Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -42,6 +43,10 @@ class Score:
         self._goal = goal
         self._tally: Tensor | None = None
         self._finite = True
+        self.loss: float | None = None
+        """Mean of the goal's loss; None where scores are no logits."""
+        self.seconds: float | None = None
+        """Time that the predictions and their counting took; None where they weren't made for one model alone."""
 
     def add(self, scores: Tensor, target: Tensor) -> None:
         """Count the scores of some images."""
@@ -58,9 +63,14 @@ class Score:
 
 def score(model: Predictor, examples: LabelledExamples, compute: Compute) -> Score:
     """How a trained model does on all examples."""
-    total = Score(examples.goal)
+    goal, began = examples.goal, time.perf_counter()
+    total, losses, counted = Score(goal), 0.0, 0
     for batch, scores in _blocks(model, examples.resident, compute):
-        total.add(scores, examples.target(batch))
+        target = examples.target(batch)
+        total.add(scores, target)
+        losses += float(goal.loss(scores, target, "sum"))
+        counted += int(goal.counted(target).sum())
+    total.loss, total.seconds = losses / max(counted, 1), time.perf_counter() - began
     return total
 
 

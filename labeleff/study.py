@@ -25,6 +25,9 @@ from labeleff.goal_checks import check_metrics, check_protocols
 from labeleff.pretext_checks import check_pretexts
 from labeleff.tracking.gate import Gate
 
+MOST_CELLS = 100_000
+"""Cells that a study may have; thousands are a large one, and a slip of a zero is found before it takes all memory."""
+
 
 class Arm(Frozen):
     """A way from images to an accuracy: a pretext, then a protocol."""
@@ -90,12 +93,14 @@ class Study(Frozen):
     baseline: str = "scratch/finetune"
     """The arm whose curve is inverted: utility is measured against it."""
     rungs: list[int] = Field(min_length=1)
-    """At least two where there are several arms to compare."""
+    """At least two where there are several arms to compare, unless `allow_one_rung` is set."""
     draws: int = Field(default=3, ge=1)
     seeds: int = Field(default=1, ge=1)
     pairing: Literal["crossed", "zipped"] = "crossed"
     subset: Subset = "stratified"
     allow_missing_classes: bool = False
+    allow_one_rung: bool = False
+    """Measure several arms at one label count, which gives accuracies and no utility."""
     draws_from: str | None = None
     """A folder written by `labeleff plan --export-draws`: take the labels listed there."""
     budget: dict[str, Budget] = Field(default_factory=dict)
@@ -197,9 +202,11 @@ class Study(Frozen):
             raise StudyError(
                 f"pairing = 'zipped' needs as many seeds as draws: found draws = {self.draws}, seeds = {self.seeds}"
             )
-        if len(self.rungs) == 1 < len(self.arms):
+        self._check_size()
+        if len(self.rungs) == 1 < len(self.arms) and not self.allow_one_rung:
             raise StudyError(
-                f"rungs: found {self.rungs} for {len(self.arms)} arms, expected two or more to compare them"
+                f"rungs: found {self.rungs} for {len(self.arms)} arms, expected two or more to compare them; "
+                "set allow_one_rung = true to measure accuracies without utility on purpose"
             )
         for name, block in self.stories.items():
             block._check_block(f"stories.{name}")
@@ -210,6 +217,13 @@ class Study(Frozen):
         check_pretexts([arm.pretext for arm in self.arms], self.encoders, self.budget)
         check_metrics(self.metrics, self.tasks)
         return self
+
+    def _check_size(self) -> None:
+        runs = self.draws * (1 if self.pairing == "zipped" else self.seeds)
+        cells = runs * len(self.rungs) * len(self.arms) * len(self.tasks) * len(self.encoders)
+        if cells > MOST_CELLS:
+            found = f"{cells:,}" if cells < 10**12 else "over a trillion"
+            raise StudyError(f"found {found} cells, expected {MOST_CELLS:,} at most; lower draws or seeds")
 
     def _check_block(self, where: str) -> None:
         """What a block of `stories` may not have."""
@@ -397,7 +411,7 @@ def bare_value(text: str) -> Any:
     """A value typed on the command line: TOML where it is that, else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -443,6 +457,10 @@ def load_study(study: str, overrides: Sequence[str] = ()) -> Study:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{source}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise StudyError(f"{source}: tables and lists are nested too deep, expected a few levels") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise StudyError(f"{source}: not TOML: {str(error).partition(';')[0]}") from error
     for assignment in overrides:
         _assign(table, assignment)
     return parse_study(table, source if not overrides else f"{source} with {' '.join(overrides)}")

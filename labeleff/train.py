@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from labeleff.cell import Budget
-from labeleff.course import Course, learning_rates
+from labeleff.course import Course, learning_rates, once
 from labeleff.device import Compute
 from labeleff.dropout import own_dropout
 from labeleff.packing.lockstep import PackingError
@@ -28,7 +28,18 @@ from labeleff.rewrite import rewrite
 from labeleff.slots import DivergedError, Judge, Objective, Order, Progress, Resident, Slot
 from labeleff.timing import now
 
-__all__ = ["DivergedError", "Judge", "Objective", "Order", "Progress", "Resident", "Slot", "learning_rates", "train"]
+__all__ = [
+    "DivergedError",
+    "Judge",
+    "Objective",
+    "Order",
+    "Progress",
+    "Resident",
+    "Slot",
+    "learning_rates",
+    "once",
+    "train",
+]
 
 CHUNK = 64
 """Steps whose sample order is made at once."""

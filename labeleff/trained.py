@@ -12,7 +12,7 @@ from torch import nn
 
 from labeleff.cell import Cell, Spec
 from labeleff.encoders import Reader, build_encoder
-from labeleff.errors import DataError
+from labeleff.errors import DataError, UnwritableError
 from labeleff.files import write_whole
 from labeleff.tensors import Task
 from labeleff.text import TextShape, Vocabulary
@@ -40,7 +40,7 @@ def path_of(folder: Path, key: str) -> Path:
 
 
 def save_reader(path: Path, model: nn.Sequential, cell: Cell, task: Task) -> None:
-    """Store a reader and its head, in a row in `model`; DataError where the folder can't be written."""
+    """Store a reader and its head, in a row in `model`; UnwritableError where the folder can't be written."""
     assert task.text is not None
     facts = {
         "task": cell.task.model_dump(mode="json"),
@@ -54,7 +54,7 @@ def save_reader(path: Path, model: nn.Sequential, cell: Cell, task: Task) -> Non
     try:
         write_whole(path, save(state, metadata={"facts": json.dumps(facts)}))
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path}: the trained reader can't be stored: {error}; make room or use --out") from error
+        raise UnwritableError(f"{path}: the trained reader can't be stored: {error}; make room or use --out") from error
 
 
 _SIZES = ("sentences", "length", "story_words", "question_words")

@@ -120,8 +120,19 @@ def test_a_read_only_output_folder_is_named(command, tmp_path):
     assert "locked/out: can't be written: Permission denied" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_exits_130_and_keeps_what_is_finished(command, tmp_path, number):
+def processes_of(group):
+    """Processes of a group that still run; zombies don't."""
+    listed = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return [int(pid) for pid, of, state in rows if int(of) == group and not state.startswith("Z")]
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group", "status"),
+    [(signal.SIGINT, False, 130), (signal.SIGTERM, False, 143), (signal.SIGTERM, True, 143)],
+)
+def test_interruption_keeps_what_is_finished(command, tmp_path, number, whole_group, status):
+    """Schedulers send SIGTERM to the first process alone or to all; no worker stays, no cell is told failed."""
     study = toy_study.write(tmp_path)
     out = tmp_path / "out"
     long = ["--set", "budget.finetune.steps={min=4000, max=4000}"]
@@ -130,17 +141,25 @@ def test_interruption_exits_130_and_keeps_what_is_finished(command, tmp_path, nu
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=listen_to_interrupts,
+        start_new_session=True,
     )
     try:
         wait_for_pretraining(out, process)
-        process.send_signal(number)
-        assert process.wait(60) == 130
+        (os.killpg if whole_group else os.kill)(process.pid, number)
+        assert process.wait(60) == status
         assert "run the same command to go on" in process.stderr.read()
+        for _ in range(200):  # Python's own resource tracker ends a moment after it
+            if not (left := processes_of(process.pid)):
+                break
+            time.sleep(0.1)
+        assert not left
     finally:
         process.kill()
         process.wait()
         process.stderr.close()
-    assert (out / "records.jsonl").read_bytes().endswith(b"\n")
+    content = (out / "records.jsonl").read_bytes()
+    assert content.endswith(b"\n")
+    assert b'"status":"failed"' not in content
 
 
 def listen_to_interrupts():

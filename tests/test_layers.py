@@ -4,14 +4,15 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking")
+GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "reproduce")
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
     {"contact_sheet"},
     {"text", "vectors"},
     {"cell", "seeding", "places", "files", "collection", "metrics"},
-    {"record", "complaint", "plugin"},
+    {"holding", "complaint", "plugin", "ending"},
+    {"record"},
     {"installed"},
     {"asked", "likeness", "tracking.quantities"},
     {"tracking.patterns", "origin"},
@@ -40,6 +41,7 @@ LAYERS = [
         "statistics.variance",
         "statistics.power",
         "statistics.ties",
+        "statistics.rank_correlation",
         "curves.diagnostics",
     },
     {"curves.break_even", "curves.mean_ratio", "curves.reading"},
@@ -67,10 +69,12 @@ LAYERS = [
     {"runs.runs_report"},
     {"goal_checks", "presets", "pretext_checks"},
     {"study"},
-    {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes"},
+    {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes", "shards", "merging"},
+    {"merge_command"},
     {
         "reporting.throughput",
         "reporting.shortcomings",
+        "reporting.agreement",
         "reporting.other_metrics",
         "tracking.matching",
         "tracking.change",
@@ -90,6 +94,20 @@ LAYERS = [
     {"tracking.noise_report"},
     {"reporting.answers_report"},
     {"reporting.study_report"},
+    {"reproduce.published", "reproduce.question"},
+    {"reproduce.studies", "reproduce.rows"},
+    {"reproduce.tables"},
+    {"reproduce.document"},
+    {"reproduce.evidence2020"},
+    {
+        "reproduce.falling",
+        "reproduce.dependence",
+        "reproduce.foretelling",
+        "reproduce.regularising",
+        "reproduce.freezing",
+    },
+    {"reproduce.network_size"},
+    {"reproduce.paper"},
     {"goal", "counter", "colour"},
     {"goals"},
     {"tensors"},
@@ -109,8 +127,8 @@ LAYERS = [
     {"progress", "launch"},
     {"checks"},
     {"ask", "showing"},
-    {"asking"},
-    {"tracking.commands"},
+    {"asking", "reproduce.measuring"},
+    {"tracking.commands", "reproduce.command"},
     {"cli"},
     {"__init__", "__main__"},
 ]
@@ -172,7 +190,7 @@ def test_the_first_rows_are_free_of_torch():
     wrong = [
         path.name
         for path, module in files()
-        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands"}
+        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands", "reproduce.command"}
         for name, _ in imports(path)
         if name.split(".")[0] in {"torch", "torchvision", "safetensors"}
     ]

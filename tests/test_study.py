@@ -214,3 +214,31 @@ def test_a_budget_can_be_of_one_namesake():
     ]
     study = factories.study(arms=arms, budget={"rotation": row, "finetune": {**row, "lr": 0.1}, name: row})
     assert [study.budget_of(arm).lr for arm in study.arms] == [0.1, 0.1, 0.5]
+
+
+def test_several_arms_at_one_rung_are_measured_on_purpose_alone():
+    with pytest.raises(LabeleffError, match="expected two or more to compare them; set allow_one_rung = true"):
+        load_study("smoke", ["rungs=[20]"])
+    assert len(list(load_study("smoke", ["rungs=[20]", "allow_one_rung=true"]).cells())) == 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[" * 3000 + "]" * 3000, "nested too deep"),
+        ("{a=" * 3000 + "1" + "}" * 3000, "nested too deep"),
+        ("9" * 5000, "digits"),
+    ],
+)
+def test_a_table_that_the_parser_gives_up_on_is_named(tmp_path, value, message):
+    (tmp_path / "odd.toml").write_text(f"name = {value}\n")
+    with pytest.raises(LabeleffError, match=rf"odd\.toml: .*{message}"):
+        load_study(str(tmp_path / "odd.toml"))
+    with pytest.raises(LabeleffError):
+        load_study("smoke", [f"draws={value}"])
+
+
+@pytest.mark.parametrize("change", ["draws=1000000000000000000", "seeds=60000"])
+def test_a_study_too_large_to_be_meant_is_refused_at_once(change):
+    with pytest.raises(LabeleffError, match=r"found .* cells, expected 100,000 at most"):
+        load_study("smoke", [change])

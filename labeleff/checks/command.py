@@ -82,7 +82,7 @@ def subject(name: str, kind: Kind | None, given: Mapping[str, OptionValue], sour
     plugin = catalogue.lookup(kind, name)
     few = {key: value for key, value in tasks.FEW.items() if kind == "task" and key in plugin.options}
     weights = {} if kind != "pretext" or not plugin.loaded else dict.fromkeys(plugin.required, "none")
-    options = dict(catalogue.complete(kind, name, {**few, **weights, **given}).options)
+    options = catalogue.options(kind, catalogue.complete(kind, name, {**few, **weights, **given}))
     options |= {key: "" for key in weights if key not in given}
     return Subject(kind, plugin, catalogue.resolve(kind, name), options, source)
 

@@ -10,7 +10,7 @@ from labeleff.tensors import Source, Task
 
 def load_task(spec: Spec, source: Source) -> Task:
     """The task named by `spec`, with its images in memory; raises DataError where they can't be had."""
-    task: Task = catalogue.resolve("task", spec.name)(spec.options, source)
+    task: Task = catalogue.resolve("task", spec.name)(catalogue.options("task", spec), source)
     if task.goal.name != (said := catalogue.lookup("task", spec.name).goal):
         raise PluginError(f"task {spec.label}: its goal is {task.goal.name!r}, but the catalogue says {said!r}")
     return task

@@ -106,7 +106,8 @@ def build_encoder(spec: Spec, seed: int, text: TextShape | None = None, *, split
             from labeleff.encoders.split import build_split  # it is made of encoders
 
             return build_split(spec)
-        return cast(Encoder, build(spec.options) if text is None else build(spec.options, text))
+        options = catalogue.options("encoder", spec)
+        return cast(Encoder, build(options) if text is None else build(options, text))
 
 
 def linear_head(dim: int, outputs: int, seed: int) -> nn.Linear:

@@ -2,6 +2,10 @@
 
 `stem = "imagenet"` keeps torchvision's strides (a 32-px image ends at 1x1); `stem = "cifar"` keeps stride 1 in
 the first two downsamplings (it ends at 4x4), which small images need.
+
+`bn_momentum` is the share of a batch's statistics that enters the moving ones a step, `bn_eps` is added to variances;
+the defaults are PyTorch's. Keras's MobileNetV2 keeps 0.999 of the moving statistics a step and adds 0.001, which is
+`bn_momentum = 0.001, bn_eps = 0.001` here.
 """
 
 from __future__ import annotations
@@ -55,8 +59,8 @@ class MobileNetV2(Encoder):
 
 
 def build(options: Mapping[str, OptionValue]) -> Encoder:
-    """A fresh MobileNetV2; option `stem`."""
-    return MobileNetV2(str(options["stem"]))
+    """A fresh MobileNetV2; options `stem`, `bn_momentum`, `bn_eps`."""
+    return _normalised(MobileNetV2(str(options["stem"])), options)
 
 
 def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:
@@ -71,6 +75,14 @@ def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> 
     net.features[0][0] = _like(first, channels, first.out_channels)
     net.features[-1][0] = _like(last, last.in_channels, net.dim)
     net.features[-1][1] = nn.BatchNorm2d(net.dim)
+    return _normalised(net, options)
+
+
+def _normalised(net: MobileNetV2, options: Mapping[str, OptionValue]) -> MobileNetV2:
+    """The network with the batch-norm constants of its options."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum, module.eps = float(options["bn_momentum"]), float(options["bn_eps"])
     return net
 
 

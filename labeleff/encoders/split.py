@@ -69,7 +69,8 @@ def _halves(spec: Spec, factor: float) -> tuple[Encoder, Encoder]:
     """Encoders of lightness and colour, each with `factor` times the channel counts."""
     plugin = catalogue.lookup("encoder", spec.name)
     narrow = getattr(importlib.import_module(plugin.target.partition(":")[0]), str(plugin.narrow))
-    return narrow(spec.options, factor, 1), narrow(spec.options, factor, 2)
+    options = catalogue.options("encoder", spec)
+    return narrow(options, factor, 1), narrow(options, factor, 2)
 
 
 @functools.cache
@@ -77,7 +78,7 @@ def _match(dumped: str) -> tuple[int, float]:
     """The plain encoder's parameters, and the factor on channel counts that brings two halves closest to them."""
     spec = Spec.model_validate_json(dumped)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        plain = parameters(catalogue.resolve("encoder", spec.name)(spec.options))
+        plain = parameters(catalogue.resolve("encoder", spec.name)(catalogue.options("encoder", spec)))
 
         def excess(factor: int) -> int:
             return sum(map(parameters, _halves(spec, factor / GRAIN))) - plain

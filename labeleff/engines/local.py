@@ -23,6 +23,8 @@ from labeleff.record import PretrainingRecord, Record
 from labeleff.run import Bench, Settings
 
 Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
+GRACE = 0.5
+"""Seconds in which a signal to a group of processes has reached all of them."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -198,6 +200,8 @@ def run_workers(jobs: Sequence[Job], settings: Settings, count: int, sink: Sink,
                     kind, content = worker.link.recv()
                 except (EOFError, ConnectionResetError):
                     worker.process.join()
+                    if worker.process.exitcode == -signal.SIGTERM:
+                        time.sleep(GRACE)  # sent to the whole group, it ends this process here
                     keep(worker, _lost(worker, settings.run, worker.process.exitcode))
                     settle(worker)
                     workers[workers.index(worker)] = _spawn(worker.number, settings)

@@ -2,7 +2,8 @@
 
 Every image of a batch is turned by a multiple of 90 degrees drawn for it, and a linear layer on the encoder's
 features says which. The reference code splits every batch exactly evenly over the four turns; here each image's
-turn is drawn on its own, so that it depends on nothing but the seed, the epoch and the image.
+turn is drawn on its own, so that it depends on nothing but the seed, the epoch and the image. With `once = true` every
+image keeps the turn (and the augmentation) that it has in its first epoch: one fixed set of turned images.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
 from labeleff.pretext import Pretrained, Unlabelled
 from labeleff.seeding import stream_seed
-from labeleff.train import Judge, Progress, Slot, train
+from labeleff.train import Judge, Progress, Slot, once, train
 
 BLOCK = 500
 
@@ -73,7 +74,14 @@ def pretrain(
     )
     held_out = ResidentImages(data.images[parts[1]], data.normalisation, compute.device, rotate=True, seed=seed)
     model = nn.Sequential(encoder, linear_head(encoder.dim, 4, stream_seed("rotation head", seed)))
-    slot = Slot(model, images, Turns(), seed, watch=lambda m: {"heldout_accuracy": _accuracy(m, held_out, compute)})
+    slot = Slot(
+        model,
+        images,
+        Turns(),
+        seed,
+        watch=lambda m: {"heldout_accuracy": _accuracy(m, held_out, compute)},
+        order=once(images.count) if options.get("once") else None,
+    )
     [training] = train([slot], budget, budget.steps_for(images.count), compute, progress)
     last = training.history[-1]
     metrics = {

@@ -9,6 +9,7 @@ permutations of its own; half and half, the default, is what the paper has. Draw
 their own share holds. All images of a batch are turned, each by a multiple of 90 degrees drawn for it, for the rotation
 loss; its labelled ones are encoded once more, upright, for the task loss, as test images are. (The paper's is over
 turned copies too, but a turned object has another pose or one that isn't among the classes.) Batch-norm sees both.
+A share `holdout` of the unlabelled images is never trained on: how well their turns are told is in the learning curve.
 
 `mask = false` repeats a defect of a course report of 2021 and is there for nothing else: one pass over turned images,
 each turned once and for all, drawn from all images alike, and the class loss is over all of them, with class 0 for
@@ -17,6 +18,7 @@ every image without a label. So the model learns that everything is class 0.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -32,13 +34,17 @@ from labeleff.errors import PluginError
 from labeleff.goal import Goal
 from labeleff.goals import CLASSES
 from labeleff.heads import exact
+from labeleff.holdout import hold_out
 from labeleff.labelled import LabelledExamples
 from labeleff.pipeline import Batch, ResidentImages
 from labeleff.protocols import Fitted, Labelled, Prepared
 from labeleff.protocols.supervised import model_for
 from labeleff.record import Training
 from labeleff.seeding import stream_seed
-from labeleff.train import Judge, Order, Progress, Slot
+from labeleff.train import Judge, Order, Progress, Resident, Slot, once
+
+BLOCK = 500
+"""Held-out images looked at at once."""
 
 
 class TwoHeads(nn.Module):
@@ -57,9 +63,7 @@ class TwoHeads(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Both."""
         features = self.body(images)
-        first = features[: self._turned]
-        pooled = first.flatten(2).mean(2) if first.ndim == 4 else first
-        return self.turns(pooled), self.head(features[-self._shown :])
+        return self.turns(_pooled(features[: self._turned])), self.head(features[-self._shown :])
 
 
 @dataclass
@@ -117,6 +121,45 @@ class Loss(Judge):
         return self.class_weight * task + self.rotation_weight * rotation, right, task, rotation, told
 
 
+def _pooled(features: Tensor) -> Tensor:
+    """Features (B, dim) as they are, maps (B, dim, h, w) averaged over their positions."""
+    return features.flatten(2).mean(2) if features.ndim == 4 else features
+
+
+@dataclass
+class HeldOut:
+    """Unlabelled images that are only looked at, each in the turn drawn for it; `turned` is None where there are none.
+
+    What they show is in a dictionary by name, empty without images.
+    """
+
+    turned: ResidentImages | None
+    compute: Compute
+
+    def read(self, model: nn.Module) -> dict[str, float]:
+        """Mean loss of the head that tells turns, and the share that it tells right."""
+        assert isinstance(model, TwoHeads)
+        if self.turned is None:
+            return {}
+        sums = torch.zeros(2, device=self.compute.device)
+        with torch.no_grad(), self.compute.autocast():
+            for batch in self.turned.plain_batches(BLOCK):
+                scores = model.turns(_pooled(model.body(self.compute.arrange(batch.images)))).float()
+                loss = F.cross_entropy(scores, batch.turns, reduction="sum")
+                sums += torch.stack((loss, (scores.argmax(1) == batch.turns).float().sum()))
+        loss, right = (sums / self.turned.count).tolist()
+        return {"heldout_rotation_loss": loss, "heldout_rotation_accuracy": right}
+
+
+def set_aside(images: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Images (M, S, S, 3) to train on, and those held out: none where the share is 0, else one or more."""
+    if not share:
+        return images, images[:0]
+    what = "joint: {held} of {count} unlabelled images would be held out"
+    kept, held = hold_out(len(images), share, stream_seed("holdout", seed), what)
+    return images[kept], images[held]
+
+
 def mixed_order(labelled: int, batch: int, n: int, others: int) -> Order:
     """Batches whose first `labelled` places are of the n labelled images (0..n-1), the rest of the `others` (n...)."""
 
@@ -129,16 +172,6 @@ def mixed_order(labelled: int, batch: int, n: int, others: int) -> Order:
             parts.append((samples + n, epochs))
         samples, epochs = (torch.cat([p.view(steps, -1) for p in both], 1) for both in zip(*parts, strict=True))
         return samples.flatten(), epochs.flatten()
-
-    return order
-
-
-def once_order(images: int) -> Order:
-    """All images alike, each as it is in epoch 0 whenever it comes."""
-
-    def order(seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        samples, epochs = counter.order(seed, images, start, count, device)
-        return samples, torch.zeros_like(epochs)
 
     return order
 
@@ -158,39 +191,37 @@ def prepare(
 ) -> Prepared:
     """Train `encoder` (in place), a new head on the n labels and one that tells the turns of all training images.
 
-    Options: `class_weight`, `rotation_weight`, `labelled_share`, `mask`. An epoch of the budget is as many images as
-    there are training images; `per_label` counts the n labels. The predictor has the task's head alone.
+    Options: `class_weight`, `rotation_weight`, `labelled_share`, `mask`, `holdout`. An epoch of the budget is as many
+    images as there are to train on; `per_label` counts the n labels. The predictor has the task's head alone.
     """
     if data.unlabelled is None or data.normalisation is None:
         raise PluginError("joint needs the other training images, without labels")
-    n, others, device = len(data.examples), len(data.unlabelled), compute.device
-    images = ResidentImages(
-        torch.cat((data.examples.images, data.unlabelled)),
-        data.normalisation,
-        device,
-        augment=budget.augment,
-        rotate=True,
-        seed=seed,
-    )
+    unlabelled, held = set_aside(data.unlabelled, float(options.get("holdout", 0.0)), seed)
+    n, others, device = len(data.examples), len(unlabelled), compute.device
+    rotated = functools.partial(ResidentImages, normalisation=data.normalisation, device=device, rotate=True, seed=seed)
+    images = rotated(torch.cat((data.examples.images, unlabelled)), augment=budget.augment)
     model = model_for(data, encoder, seed)
     turns = linear_head(encoder.dim, 4, stream_seed("rotation head", seed))
     weights = float(options["class_weight"]), float(options["rotation_weight"])
+    aside = HeldOut(rotated(held) if len(held) else None, compute)
     if options["mask"]:
         places = labelled_places(float(options["labelled_share"]), budget.batch, n, others)
         mixed = Mixed(images, data.on(device, augment=budget.augment, seed=seed), places)
         order = mixed_order(places, budget.batch, n, others)
+        seen: Resident = mixed
         heads = TwoHeads(model[0], model[1], turns, budget.batch, places)
-        slot = Slot(heads, mixed, Loss(data.goal, *weights), seed, order=order)
     else:
         if data.goal != CLASSES:
             raise PluginError("joint: mask = false repeats a report on classes of images, which mirroring keeps")
         labels = F.pad(data.examples.labels, (0, others)).to(device)
+        seen, order = Masked(images, labels), once(images.count)
         heads = TwoHeads(model[0], model[1], turns, budget.batch, budget.batch)
-        slot = Slot(heads, Masked(images, labels), Loss(data.goal, *weights), seed, order=once_order(images.count))
+    slot = Slot(heads, seen, Loss(data.goal, *weights), seed, watch=aside.read, order=order)
 
     def finish(training: Training) -> Fitted:
         last = training.history[-1]
-        return Fitted(model.eval(), training, {name: last[name] for name in ("loss", "accuracy", *Loss.names)})
+        told = {name: value for name, value in last.items() if name not in ("step", "epoch")}
+        return Fitted(model.eval(), training, dict(told))
 
     return Prepared(slot, budget.steps_for(n, images.count), finish)
 

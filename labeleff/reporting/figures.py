@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
 MARKERS = "sD^vP*Xh"
-OTHERS = ("utility", "pretexts")
+OTHERS = ("utility", "pretexts", "agreement")
 """What names of figures begin with that don't show a metric."""
 
 
@@ -69,7 +69,7 @@ def label_axis(axes: Axes, rungs: Sequence[int]) -> None:
     """Logarithmic label counts with a tick at the rungs, thinned out where they would collide."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    span = rungs[-1] / rungs[0]
+    span = max(rungs[-1] / rungs[0], 2.0)  # one rung alone needs some width too
     ticks = [rungs[0]]
     for n in rungs[1:]:
         if n / ticks[-1] >= span ** (1 / 9):

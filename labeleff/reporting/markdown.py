@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from labeleff.curves.break_even import Crossing
@@ -17,20 +18,34 @@ ENDLESS = "no upper limit"
 """Stands for the upper end of a model's interval that reaches no end."""
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table padded to be read as text too; the first `left` columns are flush left."""
-    cells = [[text.replace("|", "\\|") for text in row] for row in (header, *rows)]
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, *, last: bool = False) -> str:
+    """A Markdown table padded to be read as text too; a cell is one line.
+
+    The first `left` columns are flush left, with `last` the last too.
+    """
+    cells = [[re.sub(r"[\r\n]+", " ", text).replace("|", "\\|") for text in row] for row in (header, *rows)]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
+    flush = {*range(left), *([len(header) - 1] if last else [])}
 
     def line(row: Sequence[str]) -> str:
         padded = (
-            text.ljust(width) if column < left else text.rjust(width)
+            text.ljust(width) if column in flush else text.rjust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         return f"| {' | '.join(padded)} |"
 
-    rule = [":" + "-" * (w - 1) if c < left else "-" * (w - 1) + ":" for c, w in enumerate(widths)]
+    rule = [":" + "-" * (w - 1) if c in flush else "-" * (w - 1) + ":" for c, w in enumerate(widths)]
     return "\n".join([line(cells[0]), line(rule), *(line(row) for row in cells[1:])])
+
+
+def harmless(document: str) -> str:
+    """The document without raw HTML and without links to anywhere but its own figures.
+
+    Names come from studies, records and tables of other people; a report of theirs must not run or load anything.
+    """
+    without_html = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", document)
+    without_links = re.sub(r"\](?=\((?!figures/))", r"]\\", without_html)
+    return re.sub(r"^( {0,3}\[[^\]\n]*\])(?=:)", r"\1\\", without_links, flags=re.MULTILINE)
 
 
 def bold(text: str) -> str:

@@ -13,6 +13,7 @@ from labeleff.errors import RecordError
 from labeleff.files import write_together
 from labeleff.reporting import figures, tables, utility_figure
 from labeleff.reporting.findings import Findings
+from labeleff.reporting.markdown import harmless
 from labeleff.reporting.measured import Measured, Place
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def all_figures(drawn: Drawn) -> dict[str, Figure]:
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Put whole files in their places; RecordError names one that can't be written, and then none is."""
+    safe = {name: harmless(data.decode()).encode() if name.endswith(".md") else data for name, data in files.items()}
     try:
-        write_together(folder, files)
+        write_together(folder, safe)
     except OSError as error:
         raise RecordError(f"{error.filename}: can't be written: {error.strerror}") from error

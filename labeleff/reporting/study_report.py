@@ -12,7 +12,17 @@ from labeleff.collection import without_collection
 from labeleff.curves.invert import needed
 from labeleff.metrics import DENSE
 from labeleff.record import PretrainingRecord
-from labeleff.reporting import answers_report, figures, other_metrics, outputs, sections, shortcomings, tables
+from labeleff.reporting import (
+    agreement,
+    answers_report,
+    figures,
+    other_metrics,
+    outputs,
+    sections,
+    shortcomings,
+    tables,
+)
+from labeleff.reporting.agreement import Agreement
 from labeleff.reporting.answers_report import Told
 from labeleff.reporting.explanation import explain
 from labeleff.reporting.findings import Findings, find
@@ -43,18 +53,24 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
         of_pretexts = figures.pretexts(results.pretrainings_at(place), figures.title(measured, place))
         if of_pretexts is not None:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
-    files = outputs.csvs(findings)
+    agreed = agreement.agreements(results, measured)
+    for item, name in zip(agreed, agreement.names(agreed, outputs.slugs(measured)), strict=True):
+        heading, quantity = figures.title(measured, item.place), measured.settings[item.place].quantity
+        drawn[item.place][name] = agreement.draw(item, heading, quantity)
+    files = outputs.csvs(findings) | agreement.to_files(agreed)
     files["throughput.csv"] = tables.to_csv(throughput(results))
     files |= other_metrics.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
-    document = [*_document(results, findings, names, told), *_reproduce(results, wishes)]
+    document = [*_document(results, findings, names, told, agreed), *_reproduce(results, wishes)]
     files[REPORT] = "\n\n".join(document).encode() + b"\n"
     outputs.write(out, files)
     return out / REPORT
 
 
-def _document(results: Results, findings: Findings, names: dict[Place, list[str]], told: Told) -> Iterator[str]:
+def _document(
+    results: Results, findings: Findings, names: dict[Place, list[str]], told: Told, agreed: list[Agreement]
+) -> Iterator[str]:
     study, measured = results.study, findings.measured
     yield f"# {study.title or study.name}"
     if study.smoke:
@@ -70,12 +86,14 @@ def _document(results: Results, findings: Findings, names: dict[Place, list[str]
             f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
         )
     yield from sections.verdicts(findings)
-    if told.verdict:
-        yield "\n".join(f"- {text}" for text in told.verdict)
+    said = [*agreement.verdict(agreed, measured), *told.verdict]
+    if said:
+        yield "\n".join(f"- {text}" for text in said)
     flags = shortcomings.flags(results, findings) if results.ladders else []
     yield from sections.weak_points([*flags, *told.weak])
     for place in results.ladders:
         yield from sections.section(findings, place, names[place])
+        yield from agreement.section(agreed, place, measured)
         yield from other_metrics.section(results, place)
         yield from _pretexts(results, place)
     yield from told.paragraphs
@@ -90,12 +108,19 @@ def _document(results: Results, findings: Findings, names: dict[Place, list[str]
 
 def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
     yield "## Reproduce"
-    yield f"```\n{shlex.join(results.run.command)}\n```"
+    yield f"```\n{_commands(results)}\n```"
     where = "the folder of records" if wishes.out else "this folder"
     yield (
         f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
         f"```\nlabeleff report DIR{f' {wishes.text}' if wishes.text else ''}\n```"
     )
+
+
+def _commands(results: Results) -> str:
+    """What measured it: the newest run's command or, of a study in shards, everyone's."""
+    commands = [shlex.join(run.command) for run in results.runs]
+    parts = list(dict.fromkeys(text for text in commands if " --shard" in text))
+    return "\n".join([*parts, "labeleff merge DIR... --out DIR"]) if len(parts) > 1 else commands[-1]
 
 
 def _pretexts(results: Results, place: Place) -> Iterator[str]:

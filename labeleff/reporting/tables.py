@@ -76,8 +76,15 @@ def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """The table as UTF-8 CSV with `\\n` line ends; the same table gives the same bytes everywhere."""
-    return table.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
+    """The table as UTF-8 CSV with `\\n` line ends; the same table gives the same bytes everywhere.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    return table.map(_no_formula).to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def summary(measured: Measured) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,45 @@ def test_a_link_is_not_followed(tmp_path):
     archive = pack(tmp_path / "a.tgz", [(link("a", "/etc/passwd"), b"")])
     with pytest.raises(DataError, match=r"a.tgz: a not there; found none"):
         download.read_members(archive, {"a": 10_000}, silent)
+
+
+def special(name, kind):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "a"
+    return member
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "../../x", "/tmp/x-of-an-archive", "sub/../../x", "C:\\x", "a\n../x", "./a", "a/", ".", ""]
+)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        tarfile.REGTYPE,
+        tarfile.SYMTYPE,
+        tarfile.LNKTYPE,
+        tarfile.CHRTYPE,
+        tarfile.BLKTYPE,
+        tarfile.FIFOTYPE,
+        tarfile.DIRTYPE,
+    ],
+)
+def test_members_outside_and_special_ones_are_passed_over(tmp_path, name, kind):
+    """Nothing is written, wherever a member says that it belongs, and what was asked for is read all the same."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    archive = pack(inside / "a.tgz", [(special(name, kind), b""), (tarfile.TarInfo("a"), b"1")])
+    assert download.read_members(archive, {"a": 1}, silent) == {"a": b"1"}
+    assert [path.name for path in inside.iterdir()] == ["a.tgz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+    assert not Path("/tmp/x-of-an-archive").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_what_was_asked_for_must_be_a_regular_file(tmp_path, kind):
+    archive = pack(tmp_path / "a.tgz", [(special("a", kind), b"")])
+    with pytest.raises(DataError, match=r"a.tgz: a not there; found none"):
+        download.read_members(archive, {"a": 10}, silent)
 
 
 def test_a_member_over_its_limit_is_refused(tmp_path):

@@ -1,10 +1,11 @@
+import pytest
 import torch
 
 from labeleff.cell import Budget, Spec
 from labeleff.data import load_task
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder
-from labeleff.pipeline import Normalisation
+from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.pretext import Unlabelled
 from labeleff.pretext.rotation import pretrain
 from labeleff.tensors import Source
@@ -36,3 +37,25 @@ def test_symmetric_images_cannot_be_told_apart():
         Unlabelled(images, Normalisation.of(images)), encoder, 0, budget, {"holdout": 0.5}, CPU, lambda *_: None
     )
     assert abs(result.metrics["heldout_accuracy"] - 0.25) < 0.1
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_turned_once_an_image_has_one_turn_in_every_epoch(once, monkeypatch):
+    seen, original = {}, ResidentImages.batch
+
+    def batch(self, samples, epochs, view=0):
+        found = original(self, samples, epochs, view)
+        if self.count == 40:  # those trained on
+            for sample, turn in zip(samples.tolist(), found.turns.tolist(), strict=True):
+                seen.setdefault(sample, []).append(turn)
+        return found
+
+    monkeypatch.setattr(ResidentImages, "batch", batch)
+    images = torch.randint(0, 256, (50, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    encoder = build_encoder(Spec(name="resnet9", options={"width": 0.0625, "dim": 16}), 0)
+    data, budget = Unlabelled(images, Normalisation.of(images)), Budget(lr=0.05, batch=20, epochs=6)
+    pretrain(data, encoder, 0, budget, {"holdout": 0.2, "once": once}, CPU, lambda *_: None)
+    assert {len(turns) for turns in seen.values()} == {6}
+    assert len(seen) == 40
+    assert all(len(set(turns)) == 1 for turns in seen.values()) == once
+    assert {turn for turns in seen.values() for turn in turns} == {0, 1, 2, 3}

@@ -26,7 +26,7 @@ from labeleff.tensors import Examples, Source
 
 CPU = Compute(torch.device("cpu"), "fp32")
 NAMES = list(dense.GOALS)
-OPTIONS = catalogue.complete("protocol", "joint", {}).options
+OPTIONS = catalogue.options("protocol", catalogue.complete("protocol", "joint", {}))
 N, B = 12, 8
 
 
@@ -193,12 +193,6 @@ def test_without_the_mask_it_learns_that_everything_is_class_0():
     assert fitted.metrics["accuracy"] > 0.85
 
 
-def test_without_the_mask_an_image_is_turned_once_and_for_all():
-    samples, epochs = joint.once_order(10)(0, 0, 40, CPU.device)
-    assert samples.bincount().tolist() == [4] * 10
-    assert epochs.unique().tolist() == [0]
-
-
 def test_what_it_cannot_be_used_on_is_refused(squares):
     pose, bare = dense.task("squares/pose"), Labelled(*vars(data_of(dense.task("squares/classify"))).values())
     with pytest.raises(PluginError, match="mask = false repeats a report on classes"):
@@ -262,3 +256,57 @@ def test_the_runner_gives_it_the_other_training_images_and_nothing_else(study, t
     cells = [r for r in read_records(folder).cells.values() if r.cell.protocol.name == "joint"]
     assert {r.training.steps for r in cells} == {7}, "an epoch is all training images: 0.5 * 200 / 16"
     assert all(0 <= r.train_metrics["rotation_accuracy"] <= 1 for r in cells)
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_images_held_out_are_looked_at_and_never_trained_on(mask, monkeypatch):
+    task = dense.task("squares/classify")
+    trained, original = [], ResidentImages.batch
+
+    def batch(self, samples, epochs, view=0):
+        if self.rotate and self.count == N + kept:
+            trained.extend(samples.tolist())
+        return original(self, samples, epochs, view)
+
+    others = len(task.train.images) - N
+    kept = others - round(0.25 * others)
+    monkeypatch.setattr(ResidentImages, "batch", batch)
+    some = Budget(lr=0.05, batch=B, epochs=1)
+    given = {**OPTIONS, "mask": mask, "holdout": 0.25}
+    fitted = joint.fit(data_of(task), encoder(), 0, some, given, CPU, lambda *_: None)
+    assert fitted.training.steps == -(-(N + kept) // B), "an epoch is the images to train on"
+    assert max(trained) < N + kept
+    last = fitted.training.history[-1]
+    assert fitted.metrics["heldout_rotation_accuracy"] == last["heldout_rotation_accuracy"]
+    assert 0 <= last["heldout_rotation_accuracy"] <= 1
+    assert last["heldout_rotation_loss"] > 0
+
+
+def test_what_is_said_of_images_held_out_is_that_of_a_loop():
+    task = dense.task("squares/classify")
+    images, held = joint.set_aside(task.train.images[N:], 0.25, 3)
+    assert len(images) + len(held) == len(task.train.images) - N
+    whole = sorted(image.numpy().tobytes() for image in task.train.images[N:])
+    assert sorted(image.numpy().tobytes() for image in torch.cat((images, held))) == whole
+    heads, _ = built(task, 3)
+    turned = ResidentImages(held, Normalisation.of(task.train.images), CPU.device, rotate=True, seed=3)
+    found = joint.HeldOut(turned, CPU).read(heads)
+    losses, right = [], []
+    for place in range(len(held)):
+        one = turned.batch(torch.tensor([place]), torch.tensor([0]))
+        scores = heads.turns(heads.body(one.images))[0].detach()
+        losses.append(float(torch.logsumexp(scores, 0) - scores[int(one.turns)]))
+        right.append(int(scores.argmax()) == int(one.turns))
+    assert found["heldout_rotation_loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-4)
+    assert found["heldout_rotation_accuracy"] == pytest.approx(sum(right) / len(right))
+    assert joint.HeldOut(None, CPU).read(heads) == {}
+
+
+def test_holding_none_out_changes_nothing():
+    task = dense.task("squares/classify")
+    runs = [
+        joint.fit(data_of(task), encoder(), 0, budget(), given, CPU, lambda *_: None).metrics
+        for given in (OPTIONS, {key: value for key, value in OPTIONS.items() if key != "holdout"})
+    ]
+    assert runs[0] == runs[1]
+    assert not [name for name in runs[0] if "heldout" in name]

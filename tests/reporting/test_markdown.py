@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labeleff.curves.break_even import Crossing
-from labeleff.reporting.markdown import break_even, count, percent, ratio, table
+from labeleff.reporting.markdown import break_even, count, harmless, percent, ratio, table
 
 
 @pytest.mark.parametrize(("value", "text"), [(7.4, "7"), (1234.5, "1,234"), (12_345, "12,300"), (999_999, "1,000,000")])
@@ -34,3 +34,29 @@ def test_break_even_marks_bounds() -> None:
 
 def test_tables_are_aligned_and_escape_bars() -> None:
     assert table(["arm", "n"], [["a|b", "10"]]) == "| arm  |   n |\n| :--- | --: |\n| a\\|b |  10 |"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<script>alert(1)</script>", "&lt;script>alert(1)&lt;/script>"),
+        ("<img src=x onerror=y>", "&lt;img src=x onerror=y>"),
+        ("<!-- x -->", "&lt;!-- x -->"),
+        ("p < 0.05, U <= 3, > quoted", "p < 0.05, U <= 3, > quoted"),
+        ("[x](javascript:alert(1))", r"[x]\(javascript:alert(1))"),
+        ("![x](http://elsewhere/pixel.png)", r"![x]\(http://elsewhere/pixel.png)"),
+        ("[x]: http://elsewhere", r"[x]\: http://elsewhere"),
+        ("![accuracy](figures/accuracy.png)", "![accuracy](figures/accuracy.png)"),
+        ("U = 1.2 [0.1, 2.3] (extrapolated)", "U = 1.2 [0.1, 2.3] (extrapolated)"),
+    ],
+)
+def test_a_document_runs_and_loads_nothing(text: str, expected: str) -> None:
+    assert harmless(text) == expected
+    assert harmless(expected) == expected
+
+
+def test_a_cell_is_one_cell_in_one_line() -> None:
+    lines = table(["a", "b"], [["x|y", "one\ntwo\r\nthree"]]).splitlines()
+    assert len(lines) == 3
+    assert "x\\|y" in lines[2]
+    assert "one two three" in lines[2]

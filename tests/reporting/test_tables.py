@@ -104,3 +104,11 @@ def test_a_single_window_is_kept() -> None:
 def test_csv_bytes() -> None:
     frame = pd.DataFrame({"name": ["a, b", None], "value": [1 / 3, None], "whole": [1.0, 2.0]})
     assert tables.to_csv(frame) == b'name,value,whole\n"a, b",0.3333333333,1\n,,2\n'
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1"])
+def test_no_cell_is_a_formula(name: str) -> None:
+    written = tables.to_csv(pd.DataFrame({"arm": [name, "scratch"], "change": [-0.5, 1.0]})).decode()
+    read = pd.read_csv(io.StringIO(written))
+    assert list(read["arm"]) == [f"'{name}", "scratch"]
+    assert list(read["change"]) == [-0.5, 1.0]

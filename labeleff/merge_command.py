@@ -1,0 +1,63 @@
+"""`labeleff merge`: folders in, one folder with a report out, and in words what is missing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from labeleff.errors import RecordError
+from labeleff.files import write_whole
+from labeleff.merging import Merged, merge, read_source, whole_command
+from labeleff.record import FILE_NAME, RunEntry, line, open_records
+from labeleff.reporting.results import Results, load
+
+MODELS = "models"
+"""Inside a run's folder: trained readers of stories, by key of their cell."""
+
+
+def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
+    """Merge into `out`, whole or not at all, also what is there already; gives what is to be said of it.
+
+    Raises RecordError and ConditionError as `merging.merge`, and where `out` can't be written or a run holds it.
+    """
+    places = list({folder.resolve(): folder for folder in folders}.values())
+    sources = [read_source(folder) for folder in places]
+    merge(sources)  # what is wrong with them is told before a folder is made
+    with open_records(out) as (there, _):
+        if there.runs and out.resolve() not in {folder.resolve() for folder in places}:
+            sources = [read_source(out), *sources]
+        merged = merge(sources)
+        try:
+            _copy_models(merged, out)
+            write_whole(out / FILE_NAME, b"".join(map(line, merged.entries)))
+        except OSError as error:
+            raise RecordError(f"{error.filename}: can't be written: {error.strerror}; nothing was merged") from error
+    torn = [f"{s.path}: a torn last line was left out; that run was killed, or still writes" for s in sources if s.torn]
+    runs = [entry for entry in merged.entries if isinstance(entry, RunEntry)]
+    return [_counts(merged, len(sources)), *torn, *_lacks(load(out), whole_command(runs, out))]
+
+
+def _copy_models(merged: Merged, out: Path) -> None:
+    for key, home in merged.homes.items():
+        name = Path(MODELS) / f"{key}.safetensors"
+        if home.resolve() != out.resolve() and (home / name).is_file():
+            write_whole(out / name, (home / name).read_bytes())
+
+
+def _counts(merged: Merged, folders: int) -> str:
+    repeated = f"; {merged.repeated} were there more than once, with the same numbers" if merged.repeated else ""
+    return f"{len(merged.homes)} cells from {folders} folders{repeated}"
+
+
+def _lacks(results: Results, command: Sequence[str]) -> list[str]:
+    """Cells of the study that nobody measured, or that failed, and the command that measures them."""
+    missing = results.expected - len(results.cells)
+    failed = sum(record.status == "failed" for record in results.cells)
+    said = []
+    if missing:
+        said.append(f"{missing} of {results.expected} cells are missing; measure them: {shlex.join(command)}")
+    if failed:
+        again = shlex.join([*command, "--retry-failed"])
+        said.append(f"{failed} of {results.expected} cells failed; measure them again: {again}")
+    return said

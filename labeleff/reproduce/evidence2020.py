@@ -1,0 +1,110 @@
+"""What folders of runs say for or against a published finding: their records as a report sees them, and a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from labeleff import catalogue
+from labeleff.arms import Paired
+from labeleff.reporting.comparison import Comparison
+from labeleff.reporting.findings import Findings, find
+from labeleff.reporting.measured import Place
+from labeleff.reporting.results import Results, load
+
+Judgement = Literal["reproduced", "not reproduced", "can't tell", "not tested"]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One folder of records: its study's results, and what follows from them."""
+
+    path: Path
+    results: Results
+    findings: Findings
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.results.study.name
+
+    def protocol(self, arm: str) -> str:
+        """Name of an arm's protocol, without options."""
+        return self._arm(arm).protocol.name
+
+    def pretrained(self, arm: str) -> bool:
+        """Whether it starts from a pretext."""
+        return self._arm(arm).pretext.name != "scratch"
+
+    def _arm(self, arm: str) -> Paired:
+        return self.results.study.arms[self.results.arms.index(arm)]
+
+    def finetuned(self) -> Iterator[Comparison]:
+        """Utilities of pretrained arms that train the whole network, against one from scratch that does."""
+        if self.pretrained(self.findings.measured.baseline):
+            return
+        for item in self.findings.comparisons:
+            if self.pretrained(item.arm) and self.protocol(item.arm) in ("finetune", "validated"):
+                yield item
+
+    def difficulty(self, place: Place) -> float:
+        """Mean error of the baseline over the ladder, in 0..1."""
+        runs = self.findings.measured.at(place, self.findings.measured.baseline)
+        means = [sum(rung.values()) / len(rung) for rung in runs.values()]
+        return 1 - sum(means) / len(means)
+
+    def trains(self, arm: str) -> bool:
+        """Whether its protocol runs the optimiser on the network."""
+        return catalogue.lookup("protocol", self.protocol(arm)).trained
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One finding with what the folders say of it."""
+
+    finding: str
+    """As a sentence."""
+    source: str
+    judgement: Judgement
+    evidence: str
+    """Sentences: what was counted or measured, and where."""
+
+
+def read(paths: Sequence[Path]) -> list[Folder]:
+    """Raises RecordError or StudyError for a folder that can't be read."""
+    folders = []
+    for path in paths:
+        results = load(path)
+        folders.append(Folder(path, results, find(results.measured)))
+    return folders
+
+
+def counted(positive: int, negative: int, unclear: int) -> Judgement:
+    """Of cases that speak for a finding, against it, and neither: more of one kind than of both others decides."""
+    if not positive + negative + unclear:
+        return "not tested"
+    if positive > negative + unclear:
+        return "reproduced"
+    return "not reproduced" if negative > positive + unclear else "can't tell"
+
+
+def agreed(judgements: Sequence[Judgement]) -> Judgement:
+    """Of several judgements on one finding: the one that all give, else that it can't be told."""
+    distinct = set(judgements)
+    return distinct.pop() if len(distinct) == 1 else "can't tell" if distinct else "not tested"
+
+
+def order(one: tuple[float | None, float | None], other: tuple[float | None, float | None]) -> int:
+    """1 where all of the interval `other` lies over all of `one`, -1 where under, else 0; None is an open end."""
+    if one[1] is not None and other[0] is not None and other[0] > one[1]:
+        return 1
+    return -1 if one[0] is not None and other[1] is not None and other[1] < one[0] else 0
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """`a, b and 3 more`."""
+    distinct = list(dict.fromkeys(names))
+    rest = len(distinct) - most
+    return ", ".join(distinct[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,70 @@
+"""Finding: the more of the network is frozen, the lower the accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed
+from labeleff.statistics.differences import Difference, compare
+from labeleff.statistics.rank_correlation import spearman
+from labeleff.statistics.stats import Runs
+
+
+def graded(folder: Folder) -> dict[str, list[str]]:
+    """By pretext: arms from nothing frozen (`finetune`) over `partial` in the study's order to all (`linear`)."""
+    groups: dict[str, dict[str, list[str]]] = {}
+    for name, arm in zip(folder.results.arms, folder.results.study.arms, strict=True):
+        if arm.pretext.name != "scratch":
+            groups.setdefault(arm.pretext.label, {}).setdefault(arm.protocol.name, []).append(name)
+    return {
+        pretext: [*kinds.get("finetune", []), *kinds["partial"], *kinds.get("linear", [])]
+        for pretext, kinds in groups.items()
+        if "partial" in kinds
+    }
+
+
+def outcome(folders: Sequence[Folder]) -> Outcome:
+    """Rank correlation of how much is frozen with accuracy, run by run, and its mean with an interval over runs."""
+    judgements: list[Judgement] = []
+    told = []
+    for folder in folders:
+        measured = folder.findings.measured
+        for arms in graded(folder).values():
+            for place in measured.places:
+                trends = _trends([measured.at(place, arm) for arm in arms])
+                if len(arms) < 3 or not trends:
+                    continue
+                zero: Runs = {n: dict.fromkeys(rung, 0.0) for n, rung in trends.items()}
+                found = compare(zero, trends, level=measured.level)
+                judgements.append(_judged(found.ladder))
+                rungs = ", ".join(f"{item.mean:+.2f} at {item.ns[0]:,}" for item in found.rungs)
+                told.append(
+                    f"{arms[0]} to {arms[-1]} in {len(arms)} steps at {measured.settings[place].title}: {rungs}"
+                )
+    evidence = "No study freezes encoders up to several stages (protocol partial)."
+    if told:
+        evidence = f"Rank correlation of frozen stages with accuracy, by labels: {'; '.join(told)}."
+    return Outcome(
+        "The more of the network is frozen, the lower the accuracy.",
+        "the text, as others summarise it",
+        agreed(judgements),
+        evidence,
+    )
+
+
+def _trends(arms: Sequence[Runs]) -> dict[int, dict[tuple[int, int], float]]:
+    """By label count and run that all of the arms have."""
+    found: dict[int, dict[tuple[int, int], float]] = {}
+    for n in sorted(set.intersection(*(set(runs) for runs in arms))):
+        for run in sorted(set.intersection(*(set(runs[n]) for runs in arms))):
+            accuracies = np.array([runs[n][run] for runs in arms])
+            found.setdefault(n, {})[run] = float(spearman(np.arange(float(len(arms))), accuracies))
+    return found
+
+
+def _judged(ladder: Difference | None) -> Judgement:
+    if ladder is None or ladder.low is None or ladder.high is None:
+        return "can't tell"
+    return "reproduced" if ladder.high < 0 else "not reproduced" if ladder.low > 0 else "can't tell"

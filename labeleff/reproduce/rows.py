@@ -1,0 +1,173 @@
+"""Records to rows: what the report of 2021 printed, what was measured here, the difference, and why."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from labeleff import catalogue
+from labeleff.record import PretrainingRecord, Record, Training
+from labeleff.reporting.results import Results
+from labeleff.reporting.throughput import rates
+from labeleff.reproduce.published import EPOCH_OF, TESTED, WANTED_EPOCHS, WEIGHTS, Printed
+
+Measured = Record | PretrainingRecord
+SHORT = 0.95
+"""Share of the report's epochs under which a row says how many there were."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of the report beside ours; None where there is none here."""
+
+    printed: Printed
+    ours: float | None
+    why: str
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus theirs; from the nearer end of a range, 0 inside it."""
+        if self.ours is None:
+            return None
+        low, high = ends(self.printed)
+        return self.ours - low if self.ours < low else max(self.ours - high, 0.0)
+
+
+def ends(printed: Printed) -> tuple[float, float]:
+    """The lowest and the highest number printed; equal where one was."""
+    return printed.value if isinstance(printed.value, tuple) else (printed.value, printed.value)
+
+
+def by_part(results: Results) -> dict[str, Measured]:
+    """The record of every part that has one, finished or failed."""
+    found: dict[str, Measured] = {}
+    for record in results.cells:
+        found[_part(record)] = record
+    for item in results.pretrainings:
+        found["B1"] = item
+    return found
+
+
+def _part(record: Record) -> str:
+    cell = record.cell
+    if catalogue.lookup("task", cell.task.name).examples == "stories":
+        return "bAbI"
+    if cell.protocol.name != "joint":
+        return "A" if cell.pretext.name == "scratch" else "B2"
+    weights = (cell.protocol.options["class_weight"], cell.protocol.options["rotation_weight"])
+    return next((part for part, known in WEIGHTS.items() if known == weights), "")
+
+
+def rows(printed: Sequence[Printed], results: Results) -> list[Row]:
+    """A row for every printed number, in order."""
+    found = by_part(results)
+    return [_row(one, found, results) for one in printed]
+
+
+def _row(printed: Printed, found: dict[str, Measured], results: Results) -> Row:
+    if printed.part == "all":
+        minutes = _minutes(list(found.values())) if len(found) == len(WANTED_EPOCHS) else None
+        alone = "training alone, for as many epochs as the rows above say"
+        return Row(printed, minutes, alone if minutes is not None else "not every part was trained in these runs")
+    run = found.get(printed.part)
+    if run is None:
+        return Row(printed, None, "not measured yet")
+    if run.status != "ok" or run.training is None:
+        return Row(printed, None, f"failed: {run.reason}")
+    if printed.unit in ("ms", "s") and isinstance(run, PretrainingRecord) and run.cached:
+        return Row(printed, None, "the pretrained encoder came from the cache: its time belongs to an earlier run")
+    ours = value(printed, run, run.training)
+    if ours is None:
+        return Row(printed, None, "its record has no such number")
+    timed = f"on {_device(run, results)}" if printed.unit in ("ms", "s") else _short(printed.part, run.training)
+    return Row(printed, ours, "; ".join(text for text in (timed, printed.why) if text))
+
+
+def _short(part: str, training: Training) -> str:
+    """How long it was trained, where that is less than in the report."""
+    epochs, wanted = training.history[-1]["epoch"], WANTED_EPOCHS[part]
+    return "" if epochs >= SHORT * wanted else f"{epochs:.2g} of the report's {wanted} epochs"
+
+
+def _device(run: Measured, results: Results) -> str:
+    entry = next(entry for entry in results.runs if entry.run == run.run)
+    threads = run.training.threads if run.training is not None else 1
+    device = entry.conditions.device
+    return f"{device}, {threads} thread{'s' if threads != 1 else ''}" if device == "cpu" else device
+
+
+def _minutes(found: Sequence[Measured]) -> float | None:
+    """Training time of all parts; None where one of them has none of this run."""
+    if any(run.training is None or (isinstance(run, PretrainingRecord) and run.cached) for run in found):
+        return None
+    return sum(run.training.seconds for run in found if run.training is not None) / 60
+
+
+def value(printed: Printed, run: Measured, training: Training) -> float | None:
+    """What stands beside a printed number; None where the records don't have it."""
+    name, _, epoch = printed.ours.partition("@")
+    if epoch:
+        return training.history[int(epoch) - 1].get(name) if len(training.history) >= int(epoch) else None
+    if name in VALUES:
+        return VALUES[name](printed.part, run, training)
+    return training.history[-1].get(name)
+
+
+def _metric(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+    return run.metrics.get("accuracy") if isinstance(run, Record) else None
+
+
+def _test_loss(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+    return run.test_loss if isinstance(run, Record) else None
+
+
+def _best(training: Training) -> dict[str, float] | None:
+    name = "heldout_rotation_accuracy"
+    entries = [entry for entry in training.history if name in entry]
+    return max(entries, key=lambda entry: entry[name], default=None)
+
+
+def _best_accuracy(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+    best = _best(training)
+    return None if best is None else best["heldout_rotation_accuracy"]
+
+
+def _best_epoch(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+    best = _best(training)
+    return None if best is None else float(round(best["epoch"]))
+
+
+def _rate(training: Training) -> float | None:
+    """Median images or stories a second, without the first window."""
+    found, _ = rates(training)
+    return statistics.median(found) if found else None
+
+
+def _step_time(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+    rate = _rate(training)
+    return rate and 1000 * training.batch / rate
+
+
+def _epoch_time(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+    rate = _rate(training)
+    return rate and EPOCH_OF[part] / rate
+
+
+def _test_time(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+    """Of so many images as the report had."""
+    if not isinstance(run, Record) or run.test_seconds is None or not run.test_count:
+        return None
+    return run.test_seconds * TESTED / run.test_count
+
+
+VALUES: dict[str, Callable[[str, Measured, Training], float | None]] = {
+    "test_accuracy": _metric,
+    "test_loss": _test_loss,
+    "best_rotation_accuracy": _best_accuracy,
+    "best_rotation_epoch": _best_epoch,
+    "step_ms": _step_time,
+    "epoch_s": _epoch_time,
+    "test_s": _test_time,
+}
+"""By name, what isn't simply the last entry of the learning curve."""

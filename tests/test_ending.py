@@ -1,0 +1,40 @@
+import os
+import signal
+
+import pytest
+
+from labeleff.ending import Ending
+from labeleff.errors import Terminated
+
+
+def written(ending, number, done):
+    """A stretch that must be whole, with a signal in it, and what follows."""
+    with ending.watched():
+        with ending.put_off():
+            os.kill(os.getpid(), number)
+            done.append("written")
+        done.append("never")
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_a_signal_waits_for_the_end_of_what_must_be_whole(number, kind):
+    before, done = signal.getsignal(number), []
+    with pytest.raises(KeyboardInterrupt) as caught:
+        written(Ending(), number, done)
+    assert caught.type is kind
+    assert done == ["written"]
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_ends_everything_else_at_once():
+    with pytest.raises(Terminated), Ending().watched():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_an_ignored_interrupt_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Ending().watched():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
