@@ -402,6 +402,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "finetune",
             "train encoder and linear head together",
             "labeleff.protocols.finetune:fit",
+            prepare="prepare",
             examples="either",
             dense=True,
         ),
@@ -409,6 +410,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "validated",
             "finetune with a share of the labels set aside, by which the best epoch is kept",
             "labeleff.protocols.validated:fit",
+            prepare="prepare",
             options={"holdout": 0.1, "keep": "best", "stop": False},
             choices={"keep": ("best", "last")},
             examples="either",
@@ -418,6 +420,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "joint",
             "train encoder, linear head and a head that tells rotations together, on labelled and unlabelled images",
             "labeleff.protocols.joint:fit",
+            prepare="prepare",
             options={
                 "class_weight": 1.0,
                 "rotation_weight": 1.0,
@@ -434,6 +437,7 @@ _ENTRIES: dict[Kind, tuple[Plugin, ...]] = {
             "partial",
             "finetune above a stage of the encoder, up to which it is frozen with its batch-norm statistics",
             "labeleff.protocols.partial:fit",
+            prepare="prepare",
             options={"frozen": ""},
             required=("frozen",),
             dense=True,
@@ -566,12 +570,20 @@ def images_of(task: Spec) -> Spec:
 
 def resolve(kind: Kind, name: str) -> Any:
     """Import and return the function behind an entry; OptionError where an extra is to be installed for it."""
+    return _imported(kind, name, lookup(kind, name).target.partition(":")[2])
+
+
+def preparation(protocol: str) -> Any:
+    """Import and return the function by which cells of a protocol are made ready to be trained together."""
+    return _imported("protocol", protocol, str(lookup("protocol", protocol).prepare))
+
+
+def _imported(kind: Kind, name: str, attribute: str) -> Any:
     plugin = lookup(kind, name)
     if plugin.missing is not None:
         assert plugin.needs is not None
         raise OptionError(f"{kind} {name!r} needs {plugin.needs[0]}, which isn't installed; {plugin.missing}")
-    module, _, attribute = plugin.target.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(plugin.target.partition(":")[0]), attribute)
     except (ImportError, AttributeError) as error:
         raise LabeleffError(f"{kind} {name!r}: {plugin.target} can't be loaded: {error}") from error

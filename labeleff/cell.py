@@ -110,6 +110,12 @@ class Budget(Frozen):
             raise ValueError(f"'betas': found {self.betas}, expected two numbers from 0 to under 1")
         return self
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What trainings that are computed as one must have in common; rates, schedules and lengths may differ."""
+        decays, clips = self.weight_decay > 0, self.clip is not None
+        return self.optimizer, self.batch, self.momentum, self.betas, decays, clips, self.augment
+
     def steps_for(self, n: int, images: int | None = None) -> int:
         """The number of optimiser steps on `n` examples, at least 1; an epoch is `images` where that is given."""
         if self.steps is not None:

@@ -79,6 +79,15 @@ def _root(
     del version
 
 
+def _pack(value: str) -> int | None:
+    """What --pack says; None for auto."""
+    if value == "auto":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise OptionError(f"--pack {value!r}: expected auto, or a number of cells from 1 on")
+    return int(value)
+
+
 @app.command()
 def run(
     study: StudyArgument,
@@ -92,6 +101,9 @@ def run(
         int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
+    pack: Annotated[
+        str, typer.Option(metavar="K", help="Cells trained side by side as one; auto: 1 on CPU, what pays on a GPU.")
+    ] = "auto",
     data_dir: DataOption = None,
     offline: OfflineOption = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")] = False,
@@ -133,6 +145,7 @@ def run(
         offline=offline,
         retry_failed=retry_failed,
         quiet=quiet,
+        pack=_pack(pack),
         shard=part,
     )
     failed = measure(checked, options)

@@ -22,10 +22,13 @@ def _mix(h: Tensor) -> Tensor:
     return h ^ (h >> 16)
 
 
-def hash32(seed: int, *counters: Tensor) -> Tensor:
-    """Hash of a seed in [0, 2**63) and broadcastable int64 counters: int64 in [0, 2**32), of their common shape."""
-    first = counters[0]
-    h = _mix(torch.full((), seed & _MASK, dtype=torch.int64, device=first.device))
+def hash32(seed: int | Tensor, *counters: Tensor) -> Tensor:
+    """Hash of a seed in [0, 2**63) and broadcastable int64 counters: int64 in [0, 2**32), of their common shape.
+
+    Seeds may also be an int64 tensor that goes with the counters' shapes: each place then has its own stream.
+    """
+    low = seed & _MASK
+    h = _mix(low if isinstance(low, Tensor) else torch.full((), low, dtype=torch.int64, device=counters[0].device))
     h = _mix(((seed >> 32) + h) & _MASK)
     for counter in counters:
         h = _mix((h + 0x9E3779B9 + counter) & _MASK)

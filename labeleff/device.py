@@ -36,9 +36,15 @@ class Compute:
     """Where and how one encoder is computed."""
 
     device: torch.device
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "fp64"]
+    """fp64 is for tests of equality."""
     layout: Layout = "channels_last"
     """`channels_last` measured fastest on CPU and GPU."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of weights, images and sums; bf16 keeps them in float32."""
+        return torch.float64 if self.precision == "fp64" else torch.float32
 
     def autocast(self) -> AbstractContextManager[Any]:
         """A context in which matrix products and convolutions run in this precision."""
@@ -46,10 +52,14 @@ class Compute:
 
     def place(self, module: torch.nn.Module) -> torch.nn.Module:
         """Move a module to the device, its kernels in this layout."""
+        if self.precision == "fp64":
+            module = module.double()
         return module.to(device=self.device, memory_format=self._format)  # type: ignore[call-overload,no-any-return]
 
     def arrange(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) in this layout; no copy where they are in it already. Stories stay as they are."""
+        if self.precision == "fp64":
+            images = images.double()
         return images.contiguous(memory_format=self._format) if images.ndim == 4 else images
 
     @property

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.encoders import Encoder, linear_head
+
+
+def exact(values: Tensor) -> Tensor:
+    """Values in float32, float64 ones as they are: what a loss is to be worked out in."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def on_grid(maps: Tensor, grid: int) -> Tensor:
@@ -17,6 +23,8 @@ def on_grid(maps: Tensor, grid: int) -> Tensor:
 
 class LastMap(nn.Module):
     """Images (N, 3, H, W) to the last map (N, dim, h, w) of an encoder."""
+
+    packing = "grouped"
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -35,6 +43,8 @@ class MapHead(nn.Module):
     the median of the n labelled ones.
     """
 
+    packing = "grouped"
+
     def __init__(self, dim: int, outputs: int, grid: int, seed: int, start: float | None = None) -> None:
         super().__init__()
         self.layer = linear_head(dim, outputs, seed)
@@ -43,6 +53,6 @@ class MapHead(nn.Module):
             nn.init.constant_(self.layer.bias, start)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Scores of every cell, in float32."""
+        """Scores of every cell, in float32 or, where the layer has that, float64."""
         scores = self.layer(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return on_grid(scores.float(), self.grid)
+        return on_grid(exact(scores), self.grid)

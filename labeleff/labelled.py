@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
+from labeleff.banks import ImageBank
 from labeleff.cell import Augment
+from labeleff.errors import PluginError
 from labeleff.goal import Goal
-from labeleff.pipeline import Batch, Normalisation
+from labeleff.pipeline import Batch, Normalisation, ResidentImages
 from labeleff.stories import resident
 from labeleff.tensors import Examples
 
@@ -28,19 +32,59 @@ class LabelledExamples:
         self.goal = goal
         maps = goal.maps(examples.labels)
         self.resident = resident(examples.inputs, normalisation, device, labels=maps, augment=augment, seed=seed)
-        self._labels = None if maps is not None else examples.labels.to(device)
+        self.count = self.resident.count
+        self.labels = None if maps is not None else examples.labels.to(device)
         mirrored = goal.mirrored(examples.labels)
-        self._mirrored = None if mirrored is examples.labels else mirrored.to(device)
+        self.mirrored = None if mirrored is examples.labels else mirrored.to(device)
 
     def __len__(self) -> int:
-        return self.resident.count
+        return self.count
 
     def target(self, batch: Batch) -> Tensor:
         """The labels that go with a batch as it is, mirrored and cropped: (B,), or (B, grid, grid)."""
-        if self._labels is None:
-            assert batch.targets is not None
-            return batch.targets
-        labels = self._labels[batch.samples]
-        if self._mirrored is None or batch.flips is None:
-            return labels
-        return torch.where(batch.flips.bool(), self._mirrored[batch.samples], labels)
+        return _target(batch, batch.samples, self.labels, self.mirrored)
+
+    def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
+        """The examples at positions `samples` (B,) in their `epochs` (B,), with their labels as `targets`."""
+        batch = self.resident.batch(samples, epochs)
+        return replace(batch, targets=self.target(batch))
+
+    def bank(self, slots: int, room: int) -> LabelledBank:
+        """An empty bank for so many slots with up to `room` examples each, all like these."""
+        return LabelledBank(self, slots, room)
+
+
+class LabelledBank:
+    """The labelled images of K slots; batches as of `LabelledExamples`, with K more in front."""
+
+    def __init__(self, like: LabelledExamples, slots: int, room: int) -> None:
+        if not isinstance(like.resident, ResidentImages):
+            raise PluginError("only images can be kept together with those of other slots")
+        self._images = ImageBank(like.resident, slots, room)
+        self._labels, self._mirrored = (
+            None if labels is None else labels.new_zeros(slots * room) for labels in (like.labels, like.mirrored)
+        )
+
+    def put(self, place: int, examples: LabelledExamples) -> None:
+        """Take in the examples of the slot at `place`."""
+        assert isinstance(examples.resident, ResidentImages)
+        self._images.put(place, examples.resident)
+        start = place * self._images.room
+        for ours, theirs in ((self._labels, examples.labels), (self._mirrored, examples.mirrored)):
+            if ours is not None and theirs is not None:
+                ours[start : start + len(theirs)] = theirs
+
+    def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
+        """Of samples (K, B) in their epochs (K, B)."""
+        batch = self._images.batch(samples, epochs)
+        return replace(batch, targets=_target(batch, self._images.places(samples), self._labels, self._mirrored))
+
+
+def _target(batch: Batch, places: Tensor, labels: Tensor | None, mirrored: Tensor | None) -> Tensor:
+    """The labels at some places, or where images are mirrored the mirrored ones; maps come with the batch."""
+    if labels is None:
+        assert batch.targets is not None
+        return batch.targets
+    if mirrored is None or batch.flips is None:
+        return labels[places]
+    return torch.where(batch.flips.bool(), mirrored[places], labels[places])

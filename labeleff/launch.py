@@ -51,6 +51,8 @@ class Options:
     offline: bool = False
     retry_failed: bool = False
     quiet: bool = False
+    pack: int | None = None
+    """Cells that are trained side by side as one; None is one on a CPU and as many as pay on a GPU."""
     shard: Shard | None = None
     """The part of the study that is measured; None for all of it."""
 
@@ -229,7 +231,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         for entry in labels:
             if entry.indices_sha256 not in records.labels:
                 writer.write(entry)
-        jobs = _jobs(study, pending, records, bench)
+        jobs = _jobs(study, pending, records, bench, options)
         if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             writer.write(_entry(study, bench, options))
         if jobs:
@@ -249,8 +251,11 @@ def measure(study: Study, options: Options) -> list[Record]:
         return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
 
 
-def _jobs(study: Study, pending: Sequence[Cell], records: Records, bench: Bench) -> list[Job]:
-    """What is left to do: pending cells with what they start from, and encoders that lack the curve of a probe."""
+def _jobs(study: Study, pending: Sequence[Cell], records: Records, bench: Bench, options: Options) -> list[Job]:
+    """What is left to do: pending cells with what they start from, and encoders that lack the curve of a probe.
+
+    Cells go in packs as the options and the device say.
+    """
     known = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
 
     def pretrained(asked: Pretraining) -> bool:
@@ -258,7 +263,9 @@ def _jobs(study: Study, pending: Sequence[Cell], records: Records, bench: Bench)
         there = record is not None and bench.cache.record(bench.cache_key(asked)) is not None
         return there and record is not None and not bench.lacking(asked, record.probes)
 
-    jobs = jobs_for(pending, pretrained)
+    on_cpu = bench.device.type == "cpu"
+    slots = 1 if options.pack is None and on_cpu else options.pack
+    jobs = jobs_for(pending, pretrained, slots, (options.jobs or options.cores) if on_cpu else 1)
     begun = {job.pretraining.key for job in jobs if not job.cells}
     unprobed = [
         Job(asked)

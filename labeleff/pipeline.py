@@ -7,6 +7,7 @@ exactly. Normalisation, jitter and cutout follow on the floats and leave labels 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -104,7 +105,7 @@ class ResidentImages:
         self.augment = augment or Augment()
         self.rotate = rotate
         self.count, self.side = int(images.shape[0]), int(images.shape[1])
-        self._seed = stream_seed("augment", seed)
+        self.seed = stream_seed("augment", seed)
         self._pad = self.augment.crop
         self._mean = normalisation.mean.to(device)
         self._scale = 1 / normalisation.std.to(device)
@@ -130,34 +131,64 @@ class ResidentImages:
         padded[:, self._pad : -self._pad, self._pad : -self._pad] = arrays
         return padded
 
-    def _draws(self, samples: Tensor, epochs: Tensor, view: int, which: Tensor) -> Tensor:
-        return hash32(self._seed, epochs[:, None], samples[:, None], which[None, :] + 64 * view)
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return self._pixels.device
+
+    def room(self, count: int) -> ResidentImages:
+        """Room for `count` images, black so far, that are seen as these are: same sizes, statistics, augmentation."""
+        roomy = copy.copy(self)
+        roomy.count = count
+        roomy._pixels = self._pixels.new_zeros(count * self._width**2, 3)
+        if self._labels is not None:
+            roomy._labels = self._labels.new_zeros(count * self._width**2)
+        return roomy
+
+    def put(self, place: int, other: ResidentImages) -> None:
+        """Copy the images of `other`, and their maps, over those from position `place` on."""
+        if (other.augment, other.rotate, other.side) != (self.augment, self.rotate, self.side):
+            raise PluginError("images that are augmented differently can't be kept together")
+        start, size = place * self._width**2, len(other._pixels)
+        self._pixels[start : start + size] = other._pixels
+        if self._labels is not None and other._labels is not None:
+            self._labels[start : start + size] = other._labels
 
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
         """The augmented images at positions `samples` (B,) in their `epochs` (B,).
 
         `view` numbers several views, which differ in everything but the flip.
         """
-        draws = self._draws(samples, epochs, view, torch.arange(_JITTER, device=samples.device))
+        return self.gather(samples, samples, epochs, self.seed, view)
+
+    def gather(self, places: Tensor, samples: Tensor, epochs: Tensor, seed: int | Tensor, view: int = 0) -> Batch:
+        """The images at positions `places` (B,), augmented as those that the stream `seed` knows as `samples` (B,).
+
+        Seeds may be a tensor (B, 1), one an image.
+        """
+
+        def draw(which: Tensor, view: int) -> Tensor:
+            return hash32(seed, epochs[:, None], samples[:, None], which[None, :] + 64 * view)
+
+        draws = draw(torch.arange(_JITTER, device=samples.device), view)
         span = 2 * self._pad + 1
         corner = below(draws[:, _CROP_Y], span) * self._width + below(draws[:, _CROP_X], span)
         turns = below(draws[:, _TURN], 4) if self.rotate else torch.zeros_like(samples)
-        flips = self._flips(samples, epochs) if self.augment.flip else torch.zeros_like(samples)
-        start, variant = (samples * self._width**2 + corner)[:, None], turns + 4 * flips
+        flips = torch.zeros_like(samples)
+        if self.augment.flip:  # one a sample, the same in all of its views
+            flips = below(
+                draws[:, _FLIP] if view == 0 else draw(torch.full((1,), _FLIP, device=samples.device), 0)[:, 0], 2
+            )
+        start, variant = (places * self._width**2 + corner)[:, None], turns + 4 * flips
         source = start + self._offsets[variant]
         levels = self._pixels.index_select(0, source.reshape(-1)).to(torch.float32)
         values = ((levels - self._mean) * self._scale).view(len(samples), self.side * self.side, 3)
         if self.augment.jitter:
-            values = self._jittered(values, samples, epochs, view)
+            values = self._jittered(values, draw(torch.arange(_JITTER, _JITTER + 12, device=samples.device), view))
         images = values.view(len(samples), self.side, self.side, 3)
         if self.augment.cutout:
             images = images * self._kept(draws)
         return Batch(images.permute(0, 3, 1, 2), samples, turns, flips, self._targets(start, variant), epochs)
-
-    def _flips(self, samples: Tensor, epochs: Tensor) -> Tensor:
-        """Which samples are mirrored (B,), in all of their views."""
-        which = torch.full((1,), _FLIP, device=samples.device)
-        return below(self._draws(samples, epochs, 0, which)[:, 0], 2)
 
     def _targets(self, start: Tensor, variant: Tensor) -> Tensor | None:
         if self._labels is None:
@@ -172,10 +203,8 @@ class ResidentImages:
             block = torch.arange(start, min(start + size, self.count), device=self._pixels.device)
             yield self.batch(block, torch.zeros_like(block))
 
-    def _jittered(self, values: Tensor, samples: Tensor, epochs: Tensor, view: int) -> Tensor:
-        """Per image and channel: times 2**N(0, s) and plus N(0, s), s = `augment.jitter`."""
-        which = torch.arange(_JITTER, _JITTER + 12, device=samples.device)
-        noise = self._draws(samples, epochs, view, which)
+    def _jittered(self, values: Tensor, noise: Tensor) -> Tensor:
+        """Per image and channel: times 2**N(0, s) and plus N(0, s), s = `augment.jitter`; `noise`: hashes (B, 12)."""
         drawn = self.augment.jitter * normal(noise[:, :6], noise[:, 6:])
         return values * torch.exp2(drawn[:, None, :3]) + drawn[:, None, 3:]
 

@@ -48,6 +48,8 @@ class Plugin:
     """Tasks: what is learned, a name of `metrics.GOALS`; the task's `goal` has the same."""
     dense: bool = False
     """Protocols: it also works where every pixel has a label."""
+    prepare: str | None = None
+    """Protocols: the function, in the same module, that makes a cell ready to be trained together with others."""
     unlabelled: bool = False
     """Protocols: it also gets the other training images, without their labels; an epoch is all of them."""
     images_of: str = ""

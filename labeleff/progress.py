@@ -23,7 +23,7 @@ class LiveDisplay:
     the finished jobs really took."""
 
     def __init__(self, jobs: Sequence[Job], costs: Mapping[int, float], workers: int, *, quiet: bool) -> None:
-        self._costs, self._workers, self._quiet = costs, workers, quiet
+        self._jobs, self._costs, self._workers, self._quiet = jobs, dict(costs), workers, quiet
         self._waiting = {id(job): costs[id(job)] for job in jobs}
         self._cells = sum(len(job.cells) for job in jobs)
         self._done_cells = 0
@@ -51,12 +51,22 @@ class LiveDisplay:
 
     def started(self, worker: int, job: Job) -> None:
         """A worker took a job."""
+        self._adopt(job)
         self._running[worker] = (job, time.monotonic(), 0.0)
         if self._bars is not None:
             if worker not in self._rows:
                 self._rows[worker] = self._bars.add_task("", total=1.0, note="")
             self._bars.update(self._rows[worker], description=job.name, completed=0, total=1.0, note="")
         self._refresh()
+
+    def _adopt(self, job: Job) -> None:
+        """Know what is left of a job, some of whose cells have failed, by its share of the whole."""
+        if id(job) not in self._costs:
+            kept = {cell.key for cell in job.cells}
+            whole = next(one for one in self._jobs if kept <= {cell.key for cell in one.cells})
+            self._waiting.pop(id(whole), None)
+            self._costs[id(job)] = self._costs[id(whole)] * len(job.cells) / len(whole.cells)
+            self._waiting[id(job)] = self._costs[id(job)]
 
     def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
         """A worker's training got to step `done` of `total`."""

@@ -98,6 +98,15 @@ class Training(Frozen):
     have labels), ..."""
     layout: str = "contiguous"
     threads: int = 1
+    slots: int = 1
+    """The most models that it was computed together with, itself included. Seconds are its share of theirs, so that
+    images over seconds is what all of them did in a second."""
+    packing: Literal["loop", "grouped", "vmap"] = "loop"
+    """How they were computed as one: `loop` is each by itself."""
+    backend: Literal["eager", "graph"] = "eager"
+    """Whether a step was captured as a CUDA graph."""
+    fallback: str | None = None
+    """Why models weren't computed as one, or a step not captured, where that was tried."""
 
 
 class PretrainingRecord(Frozen):
@@ -155,11 +164,12 @@ class Record(Frozen):
     peak_memory: int | None = None
     """Bytes: of the device where it counts them, else of the process."""
     own_peak: bool = False
-    """The peak is that of this cell, or of the batch of cells of a frozen protocol; else of the process so far."""
+    """The peak is that of this cell, or of the batch of cells of a frozen protocol; else of the process so far, or of
+    all cells that it was trained with."""
     seconds: float | None = None
     processor_seconds: float | None = None
     """Of all threads of the process; `seconds` are of the clock on the wall. Both share out evenly what a batch of
-    cells of a frozen protocol took."""
+    cells of a frozen protocol took, and every step of cells that are trained as one."""
     finished: str | None = None
 
 

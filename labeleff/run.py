@@ -9,9 +9,8 @@ import dataclasses
 import datetime
 import functools
 import math
-import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,16 +30,18 @@ from labeleff.heads import LastMap
 from labeleff.jobs import Job
 from labeleff.labels import ChosenLabels, LabelRule, choose_labels
 from labeleff.loaded import LoadedTask
+from labeleff.packing.schedule import Ready, Waiting
 from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
 from labeleff.pretext.outside import LoadFunction, Weights, fill
 from labeleff.probe import Probe, ProbeCurve, lacking, merged
 from labeleff.probing import Probing
-from labeleff.protocols import Fitted, FrozenProtocol, TrainedProtocol
-from labeleff.record import PretrainingRecord, Record
+from labeleff.protocols import Fitted, FrozenProtocol, Preparation, Prepared, TrainedProtocol
+from labeleff.record import PretrainingRecord, Record, Training
 from labeleff.scoring import Score, score, score_frozen
 from labeleff.seeding import stream_seed
 from labeleff.tensors import Source
-from labeleff.train import DivergedError, Progress
+from labeleff.timing import Spent, Stopwatch
+from labeleff.train import DivergedError, Progress, train_queue
 from labeleff.trained import path_of, save_reader
 
 STATE = 2
@@ -68,24 +69,36 @@ class Settings:
 class _Cost:
     """What a cell took; as in its record."""
 
-    seconds: float
-    processor_seconds: float
+    spent: Spent
     peak_memory: int
     own_peak: bool
 
 
 class _Clock:
-    """Measures what cells take, from its making on."""
+    """Measures what cells take, from its making on.
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._own_peak = reset_peak_memory(device)
-        self._began, self._worked = time.perf_counter(), time.process_time()
+    Of a cell that is trained with others `before` is what has gone into it, and the peak of memory isn't its own.
+    """
+
+    def __init__(self, device: torch.device, before: Spent | None = None) -> None:
+        self._device, self._before = device, before or Spent()
+        self._own_peak = before is None and reset_peak_memory(device)
+        self._watch = Stopwatch(device)
 
     def cost(self, cells: int = 1) -> _Cost:
         """What each of so many cells took that were measured together."""
-        seconds, worked = time.perf_counter() - self._began, time.process_time() - self._worked
-        return _Cost(seconds / cells, worked / cells, peak_memory(self._device), self._own_peak)
+        spent = (self._before + self._watch.stop()) / cells
+        return _Cost(spent, peak_memory(self._device), self._own_peak)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A cell that is being trained with others."""
+
+    prepared: Prepared
+    labels: ChosenLabels
+    spent: Spent
+    """That it took to make it ready."""
 
 
 class Bench:
@@ -140,14 +153,20 @@ class Bench:
             *_origins(pretraining),
         )
 
-    def perform(self, job: Job, progress: Progress) -> list[PretrainingRecord | Record]:
-        """Do one job; what fails becomes a failed record with its reason; UnwritableError alone is raised."""
+    def perform(self, job: Job, progress: Progress) -> Iterator[PretrainingRecord | Record]:
+        """Do one job and give its records as they come; what fails becomes a failed one with its reason.
+
+        UnwritableError alone is raised.
+        """
         if not job.cells:
-            return [self._pretrain(job.pretraining, progress)]
-        if catalogue.lookup("protocol", job.cells[0].protocol.name).trained:
+            yield self._pretrain(job.pretraining, progress)
+        elif not catalogue.lookup("protocol", job.cells[0].protocol.name).trained:
+            yield from self._frozen(job.cells)
+        elif job.slots == 1:
             measure = functools.partial(self._trained, progress=progress)
-            return [_guarded(cell, self.settings.run, measure) for cell in job.cells]
-        return self._frozen(job.cells)
+            yield from (_guarded(cell, self.settings.run, measure) for cell in job.cells)
+        else:
+            yield from self._together(job.cells, job.slots, progress)
 
     def lacking(self, pretraining: Pretraining, curves: Sequence[ProbeCurve]) -> list[Spec]:
         """The tasks that the encoder should be probed on and that have no curve among these."""
@@ -277,11 +296,67 @@ class Bench:
             compute,
             progress,
         )
-        scored = score(fitted.predictor, loaded.test_examples, compute)
+        return self._scored(cell, fitted, labels, clock)
+
+    def _scored(self, cell: Cell, fitted: Fitted, labels: ChosenLabels, clock: _Clock) -> Record:
+        """The record of a fitted cell, which `clock` has measured so far."""
+        loaded = self.load(cell.task)
+        scored = score(fitted.predictor, loaded.test_examples, self.compute(cell))
         reader = fitted.predictor if loaded.task.text is not None else None
         if self.settings.folder is not None and isinstance(reader, nn.Sequential):
             save_reader(path_of(self.settings.folder, cell.key), reader, cell, loaded.task)
         return self._record(cell, fitted, scored, labels, clock.cost())
+
+    def _together(self, cells: Sequence[Cell], slots: int | None, progress: Progress) -> Iterator[Record]:
+        """Train cells that are alike as one, each scored as soon as it ends."""
+        reset_peak_memory(self.device)
+        begun: dict[int, _Begun] = {}
+        waiting = []
+        for number, cell in enumerate(cells):
+            assert cell.budget is not None
+            unlabelled = catalogue.lookup("protocol", cell.protocol.name).unlabelled
+            pool = len(self.load(cell.task).task.train) if unlabelled else None
+            load = functools.partial(self._begin, cell, number, begun)
+            waiting.append(Waiting(cell.budget.steps_for(cell.n, pool), load))
+        left = dict(enumerate(cells))
+        try:
+            for number, ended in train_queue(waiting, self.compute(cells[0]), slots, progress):
+                measure = functools.partial(self._ended, begun=begun.pop(number, None), ended=ended)
+                yield _guarded(left.pop(number), self.settings.run, measure)
+        except UnwritableError:
+            raise
+        except Exception as error:  # noqa: BLE001  as in _guarded: those still in the pack fail together
+            reason, detail = explain(error)
+            for cell in left.values():
+                yield Record(
+                    run=self.settings.run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail
+                )
+
+    def _begin(self, cell: Cell, number: int, begun: dict[int, _Begun]) -> Ready:
+        """Make a cell ready to be trained, and note it under its number."""
+        watch = Stopwatch(self.device)
+        assert cell.budget is not None
+        labels = self._labels(cell)
+        prepare: Preparation = catalogue.preparation(cell.protocol.name)
+        prepared = prepare(
+            self.load(cell.task).labelled(labels.indices, catalogue.lookup("protocol", cell.protocol.name).unlabelled),
+            self._encoder(cell.pretraining),
+            cell.seed,
+            cell.budget,
+            catalogue.options("protocol", cell.protocol),
+            self.compute(cell),
+        )
+        begun[number] = _Begun(prepared, labels, watch.stop())
+        return Ready(prepared.slot, cell.budget, prepared.steps)
+
+    def _ended(self, cell: Cell, begun: _Begun | None, ended: Training | Exception) -> Record:
+        """The record of a cell that was trained with others; its time is its share of theirs."""
+        if isinstance(ended, Exception):
+            raise ended
+        assert begun is not None
+        worked = sum(window.processor_seconds or 0.0 for window in ended.windows)
+        clock = _Clock(self.device, begun.spent + Spent(ended.seconds, worked))
+        return self._scored(cell, begun.prepared.finish(ended), begun.labels, clock)
 
     def _frozen(self, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:
         """Encode the labelled and the test images once with a frozen encoder, then solve all label sets together."""
@@ -344,8 +419,8 @@ class Bench:
             train_metrics=fitted.metrics,
             peak_memory=cost.peak_memory,
             own_peak=cost.own_peak,
-            seconds=cost.seconds,
-            processor_seconds=cost.processor_seconds,
+            seconds=cost.spent.seconds,
+            processor_seconds=cost.spent.processor_seconds,
             finished=timestamp(),
         )
 

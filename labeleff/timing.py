@@ -1,12 +1,11 @@
-"""Timing that means what it says: synchronise, then read the clock; keep raw windows."""
+"""Timing that means what it says: synchronise, then read the clocks."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import torch
-
-from labeleff.record import Window
 
 
 def now(device: torch.device) -> float:
@@ -16,21 +15,34 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
+@dataclass(frozen=True)
+class Spent:
+    """Time that something took, in seconds."""
+
+    seconds: float = 0.0
+    """By the clock on the wall."""
+    processor_seconds: float = 0.0
+    """Of all threads of the process."""
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
+
+    def __truediv__(self, shares: int) -> Spent:
+        return Spent(self.seconds / shares, self.processor_seconds / shares)
+
+
 class Stopwatch:
-    """Cuts a training into windows; time spent between `stop` and `start` belongs to none of them."""
+    """Both clocks, from its making or the last `start` on."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._since = self._worked = 0.0
-        self.windows: list[Window] = []
+        self.start()
 
     def start(self) -> None:
-        """Begin a window."""
+        """Begin anew; what lies between `stop` and `start` counts nowhere."""
         self._since, self._worked = now(self._device), time.process_time()
 
-    def stop(self, images: int) -> Window:
-        """End the window in which `images` images were trained on."""
+    def stop(self) -> Spent:
+        """What has passed."""
         seconds = now(self._device) - self._since
-        window = Window(images=images, seconds=seconds, processor_seconds=time.process_time() - self._worked)
-        self.windows.append(window)
-        return window
+        return Spent(seconds, time.process_time() - self._worked)

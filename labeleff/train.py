@@ -2,94 +2,47 @@
 
 A slot is one model with its own weights, optimiser state, learning-rate table, data and seed; K = 1 is the
 ordinary case. Every random choice is a hash of (slot seed, epoch, sample), so a slot's numbers depend neither
-on K nor on its neighbours.
+on K nor on its neighbours. Here slots are trained one after another; on a GPU `packing` trains them as one.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from labeleff import counter
 from labeleff.cell import Budget
+from labeleff.course import Course, learning_rates, once
 from labeleff.device import Compute
-from labeleff.errors import LabeleffError
-from labeleff.pipeline import Batch
+from labeleff.dropout import own_dropout
+from labeleff.packing.lockstep import PackingError
+from labeleff.packing.packs import packable
+from labeleff.packing.probe import slots_for
+from labeleff.packing.schedule import Ended, Ready, Waiting
+from labeleff.packing.trainer import train_packed
 from labeleff.record import Training
 from labeleff.rewrite import rewrite
-from labeleff.seeding import stream_seed
+from labeleff.slots import DivergedError, Judge, Objective, Order, Progress, Resident, Slot
 from labeleff.timing import Stopwatch
-from labeleff.windows import ends, window_steps
+
+__all__ = [
+    "DivergedError",
+    "Judge",
+    "Objective",
+    "Order",
+    "Progress",
+    "Resident",
+    "Slot",
+    "learning_rates",
+    "once",
+    "train",
+]
 
 CHUNK = 64
 """Steps whose sample order is made at once."""
-
-Objective = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
-"""(model, batch) to (mean loss, number right), both scalars; the loss is differentiated.
-
-Where every pixel has a label, the number right is the share of pixels told right, times the batch's size."""
-
-Order = Callable[[int, int, int, torch.device], tuple[Tensor, Tensor]]
-"""(seed, start, count, device) to (samples, epochs), both int64 (count,): what stands at the places from `start` on.
-
-`start` and `count` are multiples of the batch."""
-
-Progress = Callable[[int, int, float, float], None]
-"""Called with (steps done, steps in all, mean loss, examples/s) at the end of every window."""
-
-
-class DivergedError(LabeleffError):
-    """The loss stopped being a number."""
-
-
-class Resident(Protocol):
-    """Examples on the device, drawn in batches: images, stories, or views of images."""
-
-    count: int
-
-    def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """The examples at positions `samples` (B,) as they are in their `epochs` (B,)."""
-        ...
-
-
-@dataclass
-class Slot:
-    """One model to train: what it sees (`images`), what it minimises, and the seed of its order.
-
-    `watch`, if given, is called at the end of every window with the model in eval mode and returns further
-    entries of the learning curve, e.g. held-out accuracy. Its time is not counted. Training ends early after a
-    window whose curve is `enough`. Batches are cut from concatenated permutations of all examples unless `order` says
-    otherwise.
-    """
-
-    model: nn.Module
-    images: Resident
-    objective: Objective
-    seed: int
-    watch: Callable[[nn.Module], dict[str, float]] | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
-    enough: Callable[[list[dict[str, float]]], bool] | None = None
-    order: Order | None = None
-
-
-def learning_rates(budget: Budget, steps: int) -> list[float]:
-    """The learning rate of every step: linear warm-up, then the schedule down to `final * lr`."""
-    warmup = math.ceil(budget.warmup * steps)
-    rates = []
-    for step in range(steps):
-        if step < warmup:
-            rates.append(budget.lr * (step + 1) / warmup)
-            continue
-        done = (step - warmup + 1) / (steps - warmup)
-        fall = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}[budget.schedule]
-        rates.append(budget.lr * (budget.final + (1 - budget.final) * fall))
-    return rates
 
 
 def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
@@ -109,102 +62,63 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
     return kind(groups, lr=budget.lr, betas=budget.betas or (0.9, 0.999), fused=True)
 
 
-def _shuffled(n: int, seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The usual order."""
-    return counter.order(seed, n, start, count, device)
-
-
-def once(n: int) -> Order:
-    """The usual order of n examples, each as it is in epoch 0 whenever it comes: turned and augmented once for all."""
-
-    def order(seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        samples, epochs = _shuffled(n, seed, start, count, device)
-        return samples, torch.zeros_like(epochs)
-
-    return order
-
-
-def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
-    model = compute.place(rewrite(slot.model)).train()
+def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
+    """Train one slot by itself, step by step; packed training must give what this gives."""
+    own_dropout(slot.model, slot.seed)
+    model = compute.place(rewrite(slot.model, taps=compute.device.type == "cpu")).train()
     optimizer = _optimizer(budget, model)
-    rates = learning_rates(budget, steps)
-    seed, n, batch = stream_seed("order", slot.seed), slot.images.count, budget.batch
-    window = window_steps(steps, n, batch)
-    order = slot.order or functools.partial(_shuffled, n)
-    watch = Stopwatch(compute.device)
-    sums = torch.zeros(2, device=compute.device)
+    course, batch = Course(slot, budget, steps), budget.batch
+    sums = torch.zeros(2 + len(slot.names), device=compute.device, dtype=compute.dtype)
     samples = epochs = torch.empty(0, dtype=torch.int64)
-    since = 0
-    watch.start()
-    for step in range(steps):
-        at = step % CHUNK * batch
+    watch = Stopwatch(compute.device)
+    while not course.over:
+        at = course.done % CHUNK * batch
         if at == 0:
-            ahead = min(CHUNK, steps - step) * batch
-            samples, epochs = order(seed, step * batch, ahead, compute.device)
+            samples, epochs = course.order(course.done, min(CHUNK, steps - course.done), compute.device)
         for group in optimizer.param_groups:
-            group["lr"] = rates[step]
+            group["lr"] = course.rates[course.done]
         seen = slot.images.batch(samples[at : at + batch], epochs[at : at + batch])
         with compute.autocast():
-            loss, right = slot.objective(model, replace(seen, images=compute.arrange(seen.images)))
+            loss, right, *more = slot.objective(model, replace(seen, images=compute.arrange(seen.images)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if budget.clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), budget.clip)
         optimizer.step()
-        sums += torch.stack((loss.detach().float(), right.detach().float() / batch))
-        done = step + 1
-        if not ends(done, steps, window):
-            continue
-        length, since = done - since, done
-        _close_window(slot, model, watch, sums, length, done, progress, steps, budget)
-        if slot.enough is not None and slot.enough(slot.history):
-            break
-        watch.start()
-    return Training(
-        steps=since,
-        batch=batch,
-        images=since * batch,
-        seconds=sum(w.seconds for w in watch.windows),
-        windows=watch.windows,
-        history=slot.history,
-        layout=compute.layout,
-        threads=torch.get_num_threads(),
-    )
+        sums += torch.stack([one.detach().to(sums.dtype) for one in (loss, right / batch, *more)])
+        course.done += 1
+        if course.done == course.due:
+            rate = course.close(sums, watch.stop(), model)
+            sums.zero_()
+            progress(course.done, steps, slot.history[-1]["loss"], rate)
+            watch.start()
+    return course.training(compute.layout)
 
 
-def _close_window(
-    slot: Slot,
-    model: nn.Module,
-    watch: Stopwatch,
-    sums: Tensor,
-    length: int,
-    step: int,
-    progress: Progress,
-    steps: int,
-    budget: Budget,
-) -> None:
-    """Read the sums of a window back, check them, and add one entry to the learning curve."""
-    loss, accuracy = (sums / length).tolist()
-    timed = watch.stop(length * budget.batch)
-    sums.zero_()
-    if not math.isfinite(loss):
-        raise DivergedError(f"the training loss is {loss} within the {length} steps up to step {step} of {steps}")
-    entry = {
-        "step": step,
-        "epoch": step * budget.batch / slot.images.count,
-        "loss": loss,
-        "accuracy": accuracy,
-    }
-    if slot.watch is not None:
-        model.eval()
-        seen = slot.watch(model)
-        model.train()
-        for name, value in seen.items():
-            if not math.isfinite(value):
-                raise DivergedError(f"{name} is {value} after step {step} of {steps}")
-        entry |= seen
-    slot.history.append(entry)
-    progress(step, steps, loss, timed.images / max(timed.seconds, 1e-9))
+def train_queue(
+    waiting: Sequence[Waiting], compute: Compute, slots: int | None, progress: Progress = lambda *_: None
+) -> Iterator[Ended]:
+    """Train all that waits, `slots` at a time (None: as many as a short trial finds best), and give each as it ends.
+
+    One at a time on a CPU is a loop; so it is where the models can't be computed as one, and then records say why.
+    """
+    if slots is None:
+        slots = slots_for(waiting[0].load, len(waiting), compute) if compute.device.type == "cuda" else 1
+    fallback = None
+    if slots > 1 or compute.device.type == "cuda":
+        try:
+            yield from train_packed(waiting, compute, slots, progress)
+        except PackingError as error:
+            fallback = str(error)
+        else:
+            return
+    for number, one in enumerate(waiting):
+        try:
+            ready = one.load()
+            trained = train_alone(ready.slot, ready.budget, ready.steps, compute, progress)
+            yield number, trained.model_copy(update={"fallback": fallback})
+        except Exception as error:  # noqa: BLE001  who asked for it says what becomes of it
+            yield number, error
 
 
 def train(
@@ -213,6 +127,14 @@ def train(
     """Train every slot for `steps` steps of `budget.batch` examples and return how each went.
 
     Models are trained in place and left in train mode. Raises DivergedError where a loss is not finite; slots are
-    independent, so what one slot does changes nothing in another.
+    independent, so what one slot does changes nothing in another. On a GPU slots that can be are trained as one.
     """
-    return [_train_slot(slot, budget, steps, compute, progress) for slot in slots]
+    if compute.device.type != "cuda" or not packable(slots):
+        return [train_alone(slot, budget, steps, compute, progress) for slot in slots]
+    waiting = [Waiting(steps, functools.partial(Ready, slot, budget, steps)) for slot in slots]
+    trained: dict[int, Training] = {}
+    for place, ended in train_queue(waiting, compute, len(slots), progress):
+        if isinstance(ended, Exception):
+            raise ended
+        trained[place] = ended
+    return [trained[place] for place in range(len(slots))]

@@ -222,7 +222,7 @@ def test_jobs_run_pretrainings_first_and_frozen_cells_together(study):
     assert not jobs[0].cells
     assert all(job.cells for job in jobs[1:])
     assert sorted(len(job.cells) for job in jobs[1:]) == [1] * 8 + [4, 4]
-    assert all(job.needs == jobs[0].pretraining.key for job in jobs[1:] if job.cells[0].pretext.name == "rotation")
+    assert all(job.needs == {jobs[0].pretraining.key} for job in jobs[1:] if job.cells[0].pretext.name == "rotation")
     assert len(jobs_for(study().cells(), lambda _: True)) == len(jobs) - 1
 
 

@@ -41,6 +41,9 @@ class Encoder(nn.Module):
     upstream: Upstream | None = None
     stages: tuple[str, ...] = ()
     """Names of the maps, from high to low resolution; none where an encoder has features alone."""
+    packing: str = "vmap"
+    """How K of them can be computed as one: `grouped` where all that it does to channels is in torch's layers, so that
+    they can stand side by side on that axis; `loop` where they can't be."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (N, dim) of float images (N, 3, H, W)."""
@@ -64,6 +67,8 @@ class Encoder(nn.Module):
 
 class Reader(Encoder):
     """Stories (N, sentences + 1, length) of word numbers, the question in the last row, to features (N, dim)."""
+
+    packing = "loop"
 
     def attention(self, tokens: Tensor) -> Tensor:
         """How much each sentence counts for the features: (N, sentences), each row non-negative with sum 1."""

@@ -29,6 +29,7 @@ class MobileNetV2(Encoder):
     dim = 1280
     upstream = Upstream("classifier.")
     stages = ("stage1", "stage2", "stage3", "stage4", "stage5")
+    packing = "grouped"
 
     def __init__(self, stem: str = "imagenet", factor: float = 1.0) -> None:
         super().__init__()

@@ -48,6 +48,7 @@ class ResNet9(Encoder):
     """
 
     stages = ("stem", "layer1", "layer2", "layer3", "prepool")
+    packing = "grouped"
 
     def __init__(self, width: float = 1.0, dim: int = 256, channels: int = 3) -> None:
         super().__init__()

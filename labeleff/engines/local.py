@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Protocol
@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 
 from labeleff.errors import LabeleffError
-from labeleff.jobs import Job
+from labeleff.jobs import Job, needed
 from labeleff.record import PretrainingRecord, Record
 from labeleff.run import Bench, Settings
 
@@ -51,7 +51,7 @@ class _Ready:
     def take(self) -> Job | None:
         """The first job whose pretraining is there; None where all have to wait."""
         for place, job in enumerate(self.waiting):
-            if job.needs not in self._unfinished:
+            if not job.needs & self._unfinished:
                 return self.waiting.pop(place)
         return None
 
@@ -63,9 +63,9 @@ class _Ready:
         reasons = [record.reason for record in records if record.status == "failed"]
         if not reasons:
             return []
-        lost = [other for other in self.waiting if other.needs == job.pretraining.key]
-        self.waiting = [other for other in self.waiting if other.needs != job.pretraining.key]
         reason = f"pretraining failed: {reasons[0]}"
+        lost = [cell for other in self.waiting for cell in other.cells if needed(cell) == job.pretraining.key]
+        self.waiting = [rest for other in self.waiting if (rest := _without(other, job.pretraining.key)) is not None]
         return [
             Record(
                 run=run,
@@ -75,9 +75,16 @@ class _Ready:
                 reason=reason,
                 pretraining=job.pretraining.key,
             )
-            for other in lost
-            for cell in other.cells
+            for cell in lost
         ]
+
+
+def _without(job: Job, pretraining: str) -> Job | None:
+    """A job without its cells that need a pretraining; the job itself where it has none, None where none is left."""
+    if pretraining not in job.needs:
+        return job
+    kept = tuple(cell for cell in job.cells if needed(cell) != pretraining)
+    return replace(job, pretraining=kept[0].pretraining, cells=kept) if kept else None
 
 
 def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display) -> None:
@@ -87,8 +94,10 @@ def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display) ->
     ready = _Ready(jobs)
     while (job := ready.take()) is not None:
         display.started(0, job)
-        records = bench.perform(job, lambda *news: display.advanced(0, *news))
-        sink(records)
+        records = []
+        for record in bench.perform(job, lambda *news: display.advanced(0, *news)):
+            sink([record])
+            records.append(record)
         sink(ready.settle(job, records, bench.settings.run))
         display.finished(0, job)
 
@@ -109,7 +118,9 @@ def _work(link: Connection, settings: Settings) -> None:
         while True:
             job = link.recv()
             try:
-                link.send(("done", bench.perform(job, progress)))
+                for record in bench.perform(job, progress):
+                    link.send(("record", record))
+                link.send(("done", None))
             except LabeleffError as error:
                 link.send(("stopped", str(error)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -122,6 +133,8 @@ class _Worker:
     process: SpawnProcess
     link: Connection
     job: Job | None = None
+    records: list[PretrainingRecord | Record] = field(default_factory=list)
+    """What its present job has given so far."""
 
 
 def _spawn(number: int, settings: Settings) -> _Worker:
@@ -142,13 +155,17 @@ def _spawn(number: int, settings: Settings) -> _Worker:
     return _Worker(number, process, ours)
 
 
-def _lost(job: Job, run: str, code: int | None) -> list[PretrainingRecord | Record]:
-    """Failed records for a job whose worker died."""
+def _lost(worker: _Worker, run: str, code: int | None) -> list[PretrainingRecord | Record]:
+    """Failed records for what a worker that died hadn't finished."""
+    job = worker.job
+    assert job is not None
     reason = f"the worker process died (exit code {code}); the usual cause is that memory ran out"
     if not job.cells:
         key = job.pretraining.key
         return [PretrainingRecord(run=run, key=key, pretraining=job.pretraining, status="failed", reason=reason)]
-    return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason) for c in job.cells]
+    known = {record.key for record in worker.records}
+    cells = [cell for cell in job.cells if cell.key not in known]
+    return [Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason) for cell in cells]
 
 
 def run_workers(jobs: Sequence[Job], settings: Settings, count: int, sink: Sink, display: Display) -> None:
@@ -156,11 +173,15 @@ def run_workers(jobs: Sequence[Job], settings: Settings, count: int, sink: Sink,
     ready = _Ready(jobs)
     workers = [_spawn(number, settings) for number in range(min(count, len(jobs)))]
 
-    def settle(worker: _Worker, records: Sequence[PretrainingRecord | Record]) -> None:
+    def keep(worker: _Worker, records: Sequence[PretrainingRecord | Record]) -> None:
+        sink(records)
+        worker.records += records
+
+    def settle(worker: _Worker) -> None:
         job, worker.job = worker.job, None
         assert job is not None
-        sink(records)
-        sink(ready.settle(job, records, settings.run))
+        sink(ready.settle(job, worker.records, settings.run))
+        worker.records = []
         display.finished(worker.number, job)
 
     try:
@@ -181,16 +202,18 @@ def run_workers(jobs: Sequence[Job], settings: Settings, count: int, sink: Sink,
                     worker.process.join()
                     if worker.process.exitcode == -signal.SIGTERM:
                         time.sleep(GRACE)  # sent to the whole group, it ends this process here
-                    assert worker.job is not None
-                    settle(worker, _lost(worker.job, settings.run, worker.process.exitcode))
+                    keep(worker, _lost(worker, settings.run, worker.process.exitcode))
+                    settle(worker)
                     workers[workers.index(worker)] = _spawn(worker.number, settings)
                     continue
                 if kind == "news":
                     display.advanced(worker.number, *content)
                 elif kind == "stopped":
                     raise LabeleffError(content)
+                elif kind == "record":
+                    keep(worker, [content])
                 else:
-                    settle(worker, content)
+                    settle(worker)
     finally:
         for worker in workers:
             worker.process.terminate()

@@ -9,6 +9,7 @@ image keeps the turn (and the augmentation) that it has in its first epoch: one 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -17,18 +18,25 @@ from torch import Tensor, nn
 from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder, linear_head
+from labeleff.heads import exact
 from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
 from labeleff.pretext import Pretrained, Unlabelled
 from labeleff.seeding import stream_seed
-from labeleff.train import Progress, Slot, once, train
+from labeleff.train import Judge, Progress, Slot, once, train
 
 BLOCK = 500
 
 
-def _objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    logits = model(batch.images).float()
-    return F.cross_entropy(logits, batch.turns), (logits.argmax(1) == batch.turns).sum()
+@dataclass(frozen=True)
+class Turns(Judge):
+    """Cross-entropy of the turns, and how many are told right."""
+
+    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+        """Of scores (B, 4)."""
+        assert isinstance(outputs, Tensor)
+        scores = exact(outputs)
+        return F.cross_entropy(scores, batch.turns), (scores.argmax(1) == batch.turns).sum()
 
 
 def _accuracy(model: nn.Module, held_out: ResidentImages, compute: Compute) -> float:
@@ -69,7 +77,7 @@ def pretrain(
     slot = Slot(
         model,
         images,
-        _objective,
+        Turns(),
         seed,
         watch=lambda m: {"heldout_accuracy": _accuracy(m, held_out, compute)},
         order=once(images.count) if options.get("once") else None,

@@ -1,6 +1,7 @@
 """Protocols: how an encoder meets labels, one plain function a file.
 
-A trained protocol (`fit`) gets a copy of the encoder and exactly n labelled examples; one with `unlabelled = True` in
+A trained protocol (`fit`) gets a copy of the encoder and exactly n labelled examples; where it also has `prepare`,
+which the catalogue names, several of its cells can be trained as one. A trained protocol with `unlabelled = True` in
 the catalogue also gets the other training images without their labels. A frozen one (`fit`, with
 `trained = False` in the catalogue) never sees the encoder: it gets exactly n features with their labels, for
 many label sets at once. Neither gets the test set; the runner scores what they return, once.
@@ -23,7 +24,7 @@ from labeleff.labelled import LabelledExamples
 from labeleff.pipeline import Normalisation
 from labeleff.record import Training
 from labeleff.tensors import Examples
-from labeleff.train import Progress
+from labeleff.train import Progress, Slot, train
 
 Predictor = Callable[[Tensor], Tensor]
 """Trained protocols: float images (B, 3, S, S) or word numbers of stories; frozen ones: features (B, dim) of images
@@ -78,5 +79,21 @@ class Fitted:
     metrics: dict[str, float | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A slot ready to be trained for so many steps, and what becomes of its training."""
+
+    slot: Slot
+    steps: int
+    finish: Callable[[Training], Fitted]
+
+    def fit(self, budget: Budget, compute: Compute, progress: Progress) -> Fitted:
+        """Train it by itself."""
+        [training] = train([self.slot], budget, self.steps, compute, progress)
+        return self.finish(training)
+
+
+Preparation = Callable[[Labelled, Encoder, int, Budget, Mapping[str, OptionValue], Compute], Prepared]
+"""What a trained protocol does before it trains, so that the runner can train several cells as one."""
 TrainedProtocol = Callable[[Labelled, Encoder, int, Budget, Mapping[str, OptionValue], Compute, Progress], Fitted]
 FrozenProtocol = Callable[[Sequence[LabelledFeatures], Mapping[str, OptionValue]], list[Fitted]]

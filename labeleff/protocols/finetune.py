@@ -8,9 +8,30 @@ from collections.abc import Mapping
 from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder
-from labeleff.protocols import Fitted, Labelled
-from labeleff.protocols.supervised import model_for, objective
-from labeleff.train import Progress, Slot, train
+from labeleff.protocols import Fitted, Labelled, Prepared
+from labeleff.protocols.supervised import Supervised, model_for
+from labeleff.record import Training
+from labeleff.train import Progress, Slot
+
+
+def prepare(
+    data: Labelled,
+    encoder: Encoder,
+    seed: int,
+    budget: Budget,
+    options: Mapping[str, OptionValue],  # noqa: ARG001
+    compute: Compute,
+) -> Prepared:
+    """Train `encoder` (in place) and a new linear head on all n labels; the last step's weights are the result."""
+    examples = data.on(compute.device, augment=budget.augment, seed=seed)
+    model = model_for(data, encoder, seed)
+    slot = Slot(model, examples, Supervised(data.goal), seed)
+
+    def finish(training: Training) -> Fitted:
+        last = training.history[-1]
+        return Fitted(model.eval(), training, {"loss": last["loss"], "accuracy": last["accuracy"]})
+
+    return Prepared(slot, budget.steps_for(len(data.examples)), finish)
 
 
 def fit(
@@ -18,15 +39,9 @@ def fit(
     encoder: Encoder,
     seed: int,
     budget: Budget,
-    options: Mapping[str, OptionValue],  # noqa: ARG001
+    options: Mapping[str, OptionValue],
     compute: Compute,
     progress: Progress,
 ) -> Fitted:
-    """Train `encoder` (in place) and a new linear head on all n labels; the last step's weights are the result."""
-    examples = data.on(compute.device, augment=budget.augment, seed=seed)
-    model = model_for(data, encoder, seed)
-    slot = Slot(model, examples.resident, objective(examples), seed)
-    [training] = train([slot], budget, budget.steps_for(len(data.examples)), compute, progress)
-    model.eval()
-    last = training.history[-1]
-    return Fitted(model, training, {"loss": last["loss"], "accuracy": last["accuracy"]})
+    """As `prepare` says, by itself."""
+    return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)

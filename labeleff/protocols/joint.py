@@ -19,8 +19,8 @@ every image without a label. So the model learns that everything is class 0.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -33,24 +33,37 @@ from labeleff.encoders import Encoder, linear_head
 from labeleff.errors import PluginError
 from labeleff.goal import Goal
 from labeleff.goals import CLASSES
+from labeleff.heads import exact
 from labeleff.holdout import hold_out
 from labeleff.labelled import LabelledExamples
 from labeleff.pipeline import Batch, ResidentImages
-from labeleff.protocols import Fitted, Labelled
+from labeleff.protocols import Fitted, Labelled, Prepared
 from labeleff.protocols.supervised import model_for
+from labeleff.record import Training
 from labeleff.seeding import stream_seed
-from labeleff.train import Order, Progress, Resident, Slot, once, train
+from labeleff.train import Judge, Order, Progress, Resident, Slot, once
 
 BLOCK = 500
 """Held-out images looked at at once."""
 
 
 class TwoHeads(nn.Module):
-    """A body that makes features (B, dim) or maps (B, dim, h, w), the task's head, and the head that tells turns."""
+    """Images to the scores of turns (turned, 4) of the first `turned`, and the task's scores of the last `shown`.
 
-    def __init__(self, body: nn.Module, head: nn.Module, turns: nn.Module) -> None:
+    `body` makes features (B, dim) or maps (B, dim, h, w), `head` the task's scores, `turns` those of turns.
+    """
+
+    packing = "grouped"
+
+    def __init__(self, body: nn.Module, head: nn.Module, turns: nn.Module, turned: int, shown: int) -> None:
         super().__init__()
         self.body, self.head, self.turns = body, head, turns
+        self._turned, self._shown = turned, shown
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Both."""
+        features = self.body(images)
+        return self.turns(_pooled(features[: self._turned])), self.head(features[-self._shown :])
 
 
 @dataclass
@@ -70,42 +83,42 @@ class Mixed:
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
         """The images at `samples` (B,), the n labelled ones being those at 0..n-1."""
         turned = self.turned.batch(samples, epochs, view=1)
-        upright = self.examples.resident.batch(samples[: self.labelled], epochs[: self.labelled])
+        upright = self.examples.batch(samples[: self.labelled], epochs[: self.labelled])
         return replace(upright, images=torch.cat((turned.images, upright.images)), turns=turned.turns)
 
 
 @dataclass
-class Loss:
-    """The sum of both losses on a batch of `Mixed`, or where every image has a label of turned images alone.
+class Masked:
+    """Turned images with the labels (N,) of all."""
 
-    Both, and the share of turns told right, add up in `sums` until they are read.
-    """
+    turned: ResidentImages
+    labels: Tensor
 
-    target: Callable[[Batch], Tensor]
+    def __post_init__(self) -> None:
+        self.count = self.turned.count
+
+    def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
+        """The images at `samples` (B,)."""
+        return replace(self.turned.batch(samples, epochs), targets=self.labels[samples])
+
+
+@dataclass(frozen=True)
+class Loss(Judge):
+    """The sum of both losses, and beside it each of them and the share of turns told right."""
+
     goal: Goal
     class_weight: float
     rotation_weight: float
-    sums: list[Tensor] = field(default_factory=list)
+    names = ("task_loss", "rotation_loss", "rotation_accuracy")
 
-    def __call__(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The weighted sum, and of the images in the task loss those told right, scaled to the batch's size."""
-        assert isinstance(model, TwoHeads)
-        features, turned, shown = model.body(batch.images), len(batch.turns), len(batch.samples)
-        turns, scores = model.turns(_pooled(features[:turned])).float(), model.head(features[-shown:]).float()
-        target = self.target(batch)
-        task, rotation = self.goal.loss(scores, target), F.cross_entropy(turns, batch.turns)
-        told = (turns.argmax(1) == batch.turns).float().mean()
-        self.sums.append(torch.stack((task, rotation, told)).detach())
-        return (
-            self.class_weight * task + self.rotation_weight * rotation,
-            self.goal.right(scores, target) * (turned / shown),
-        )
-
-    def read(self, model: nn.Module) -> dict[str, float]:  # noqa: ARG002
-        """Means over the steps since the last reading."""
-        task, rotation, told = torch.stack(self.sums).mean(0).tolist()
-        self.sums.clear()
-        return {"task_loss": task, "rotation_loss": rotation, "rotation_accuracy": told}
+    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+        """Of what `TwoHeads` gives; images in the task loss that are told right are scaled to the batch's size."""
+        assert batch.targets is not None
+        turns, scores = map(exact, outputs)
+        task, rotation = self.goal.loss(scores, batch.targets), F.cross_entropy(turns, batch.turns)
+        right = self.goal.right(scores, batch.targets) * (len(turns) / len(scores))
+        told = (turns.argmax(1) == batch.turns).to(turns.dtype).mean()
+        return self.class_weight * task + self.rotation_weight * rotation, right, task, rotation, told
 
 
 def _pooled(features: Tensor) -> Tensor:
@@ -168,15 +181,14 @@ def labelled_places(share: float, batch: int, n: int, others: int) -> int:
     return max(1, round(max(share, n / (n + others)) * batch))
 
 
-def fit(
+def prepare(
     data: Labelled,
     encoder: Encoder,
     seed: int,
     budget: Budget,
     options: Mapping[str, OptionValue],
     compute: Compute,
-    progress: Progress,
-) -> Fitted:
+) -> Prepared:
     """Train `encoder` (in place), a new head on the n labels and one that tells the turns of all training images.
 
     Options: `class_weight`, `rotation_weight`, `labelled_share`, `mask`, `holdout`. An epoch of the budget is as many
@@ -189,23 +201,39 @@ def fit(
     rotated = functools.partial(ResidentImages, normalisation=data.normalisation, device=device, rotate=True, seed=seed)
     images = rotated(torch.cat((data.examples.images, unlabelled)), augment=budget.augment)
     model = model_for(data, encoder, seed)
-    heads = TwoHeads(model[0], model[1], linear_head(encoder.dim, 4, stream_seed("rotation head", seed)))
+    turns = linear_head(encoder.dim, 4, stream_seed("rotation head", seed))
     weights = float(options["class_weight"]), float(options["rotation_weight"])
     aside = HeldOut(rotated(held) if len(held) else None, compute)
     if options["mask"]:
         places = labelled_places(float(options["labelled_share"]), budget.batch, n, others)
         mixed = Mixed(images, data.on(device, augment=budget.augment, seed=seed), places)
-        loss = Loss(mixed.examples.target, data.goal, *weights)
-        seen: Resident = mixed
         order = mixed_order(places, budget.batch, n, others)
+        seen: Resident = mixed
+        heads = TwoHeads(model[0], model[1], turns, budget.batch, places)
     else:
         if data.goal != CLASSES:
             raise PluginError("joint: mask = false repeats a report on classes of images, which mirroring keeps")
         labels = F.pad(data.examples.labels, (0, others)).to(device)
-        loss = Loss(lambda batch: labels[batch.samples], data.goal, *weights)
-        seen, order = images, once(images.count)
-    slot = Slot(heads, seen, loss, seed, watch=lambda model: loss.read(model) | aside.read(model), order=order)
-    [training] = train([slot], budget, budget.steps_for(n, images.count), compute, progress)
-    model.eval()
-    last = training.history[-1]
-    return Fitted(model, training, {name: value for name, value in last.items() if name not in ("step", "epoch")})
+        seen, order = Masked(images, labels), once(images.count)
+        heads = TwoHeads(model[0], model[1], turns, budget.batch, budget.batch)
+    slot = Slot(heads, seen, Loss(data.goal, *weights), seed, watch=aside.read, order=order)
+
+    def finish(training: Training) -> Fitted:
+        last = training.history[-1]
+        told = {name: value for name, value in last.items() if name not in ("step", "epoch")}
+        return Fitted(model.eval(), training, dict(told))
+
+    return Prepared(slot, budget.steps_for(n, images.count), finish)
+
+
+def fit(
+    data: Labelled,
+    encoder: Encoder,
+    seed: int,
+    budget: Budget,
+    options: Mapping[str, OptionValue],
+    compute: Compute,
+    progress: Progress,
+) -> Fitted:
+    """As `prepare` says, by itself."""
+    return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)

@@ -16,9 +16,10 @@ from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder
 from labeleff.errors import PluginError
-from labeleff.protocols import Fitted, Labelled
-from labeleff.protocols.supervised import model_for, objective
-from labeleff.train import Progress, Slot, train
+from labeleff.protocols import Fitted, Labelled, Prepared
+from labeleff.protocols.supervised import Supervised, model_for
+from labeleff.record import Training
+from labeleff.train import Progress, Slot
 
 
 class PartlyFrozen(nn.Sequential):
@@ -38,15 +39,14 @@ class PartlyFrozen(nn.Sequential):
         return self
 
 
-def fit(
+def prepare(
     data: Labelled,
     encoder: Encoder,
     seed: int,
     budget: Budget,
     options: Mapping[str, OptionValue],
     compute: Compute,
-    progress: Progress,
-) -> Fitted:
+) -> Prepared:
     """Train what lies above the stage `frozen` (an option) of `encoder`, in place, and a new head on all n labels.
 
     Raises UnknownNameError for a stage that the encoder hasn't, PluginError where the frozen part changed.
@@ -56,10 +56,25 @@ def fit(
     before = [state_sha256(module) for module in frozen]
     examples = data.on(compute.device, augment=budget.augment, seed=seed)
     model = PartlyFrozen(model_for(data, encoder, seed), frozen)
-    slot = Slot(model, examples.resident, objective(examples), seed)
-    [training] = train([slot], budget, budget.steps_for(len(data.examples)), compute, progress)
-    if [state_sha256(module) for module in frozen] != before:
-        raise PluginError(f"partial: weights or statistics up to {stage} changed although they are frozen")
-    model.eval()
-    last = training.history[-1]
-    return Fitted(model, training, {"loss": last["loss"], "accuracy": last["accuracy"]})
+    slot = Slot(model, examples, Supervised(data.goal), seed)
+
+    def finish(training: Training) -> Fitted:
+        if [state_sha256(module) for module in frozen] != before:
+            raise PluginError(f"partial: weights or statistics up to {stage} changed although they are frozen")
+        last = training.history[-1]
+        return Fitted(model.eval(), training, {"loss": last["loss"], "accuracy": last["accuracy"]})
+
+    return Prepared(slot, budget.steps_for(len(data.examples)), finish)
+
+
+def fit(
+    data: Labelled,
+    encoder: Encoder,
+    seed: int,
+    budget: Budget,
+    options: Mapping[str, OptionValue],
+    compute: Compute,
+    progress: Progress,
+) -> Fitted:
+    """As `prepare` says, by itself."""
+    return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)

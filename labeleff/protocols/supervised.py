@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
 from labeleff.encoders import Encoder, linear_head
-from labeleff.goal import Dense
-from labeleff.heads import LastMap, MapHead
-from labeleff.labelled import LabelledExamples
+from labeleff.goal import Dense, Goal
+from labeleff.heads import LastMap, MapHead, exact
 from labeleff.pipeline import Batch
 from labeleff.protocols import Labelled
 from labeleff.seeding import stream_seed
-from labeleff.train import Objective
+from labeleff.train import Judge
 
 
 def model_for(data: Labelled, encoder: Encoder, seed: int, head: nn.Module | None = None) -> nn.Sequential:
@@ -26,11 +27,15 @@ def model_for(data: Labelled, encoder: Encoder, seed: int, head: nn.Module | Non
     return nn.Sequential(encoder, head or linear_head(encoder.dim, data.outputs, stream))
 
 
-def objective(examples: LabelledExamples) -> Objective:
-    """The goal's mean loss on batches of these examples, with the number right."""
+@dataclass(frozen=True)
+class Supervised(Judge):
+    """The goal's mean loss on batches of labelled examples, with the number right."""
 
-    def of_batch(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        scores, target = model(batch.images).float(), examples.target(batch)
-        return examples.goal.loss(scores, target), examples.goal.right(scores, target)
+    goal: Goal
 
-    return of_batch
+    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+        """Of scores, worked out in float32."""
+        assert isinstance(outputs, Tensor)
+        assert batch.targets is not None
+        scores = exact(outputs)
+        return self.goal.loss(scores, batch.targets), self.goal.right(scores, batch.targets)

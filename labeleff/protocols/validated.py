@@ -18,10 +18,11 @@ from labeleff.device import Compute
 from labeleff.encoders import Encoder, Reader
 from labeleff.holdout import hold_out
 from labeleff.labelled import LabelledExamples
-from labeleff.protocols import Fitted, Labelled
-from labeleff.protocols.supervised import model_for, objective
+from labeleff.protocols import Fitted, Labelled, Prepared
+from labeleff.protocols.supervised import Supervised, model_for
+from labeleff.record import Training
 from labeleff.seeding import stream_seed
-from labeleff.train import Progress, Slot, train
+from labeleff.train import Progress, Slot
 
 BLOCK = 250
 """Validation examples scored at once."""
@@ -78,15 +79,14 @@ def split(count: int, share: float, seed: int, run: int = 1) -> tuple[Tensor, Te
     return hold_out(count, share, stream_seed("validation", seed), what, run)
 
 
-def fit(
+def prepare(
     data: Labelled,
     encoder: Encoder,
     seed: int,
     budget: Budget,
     options: Mapping[str, OptionValue],
     compute: Compute,
-    progress: Progress,
-) -> Fitted:
+) -> Prepared:
     """Train `encoder` (in place) and a new head on the n labels but the validation ones.
 
     Options: `holdout`, the share set aside; `keep`; `stop`.
@@ -99,12 +99,28 @@ def fit(
     head = encoder.head(data.outputs, stream_seed("class head", seed)) if isinstance(encoder, Reader) else None
     model = model_for(learned, encoder, seed, head)
     enough = _perfect if options["stop"] else None
-    slot = Slot(model, examples.resident, objective(examples), seed, watch=watch, enough=enough)
-    [training] = train([slot], budget, budget.steps_for(len(trained)), compute, progress)
-    kept = training.history[-1]
-    if options["keep"] == "best":
-        kept = max(training.history, key=_merit)
-        model.load_state_dict(watch.state)
-    model.eval()
-    names = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
-    return Fitted(model, training, {**{name: kept[name] for name in names}, "validation_count": len(held)})
+    slot = Slot(model, examples, Supervised(data.goal), seed, watch=watch, enough=enough)
+
+    def finish(training: Training) -> Fitted:
+        kept = training.history[-1]
+        if options["keep"] == "best":
+            kept = max(training.history, key=_merit)
+            model.load_state_dict(watch.state)
+        names = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
+        told: dict[str, float | None] = {name: kept[name] for name in names}
+        return Fitted(model.eval(), training, told | {"validation_count": len(held)})
+
+    return Prepared(slot, budget.steps_for(len(trained)), finish)
+
+
+def fit(
+    data: Labelled,
+    encoder: Encoder,
+    seed: int,
+    budget: Budget,
+    options: Mapping[str, OptionValue],
+    compute: Compute,
+    progress: Progress,
+) -> Fitted:
+    """As `prepare` says, by itself."""
+    return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)

@@ -74,7 +74,7 @@ def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecor
         "warm_up": f"first window left out in {dropped} of {len(done)} trainings",
         "device": _listed(run.conditions.device for run in entries),
         "precision": _listed(precision_of(run.conditions, place.encoder or "") for run in entries),
-        "layout": _listed(training.layout for _, training in done),
+        "layout": _listed(_layout(training) for _, training in done),
         "threads": _listed(training.threads for _, training in done),
         "batch": _listed(training.batch for _, training in done),
         "steps": sum(training.steps for _, training in done),
@@ -82,6 +82,13 @@ def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecor
         "seconds": sum(training.seconds for _, training in done),
         "peak_memory_bytes": max(peaks, default=None),
     }
+
+
+def _layout(training: Training) -> str:
+    """Order in memory, and how many models were computed as one."""
+    if training.slots == 1:
+        return training.layout
+    return f"{training.layout} ({training.slots} models as one: {training.packing}, {training.backend})"
 
 
 def _listed(values: Iterable[object]) -> str:

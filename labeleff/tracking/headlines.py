@@ -173,5 +173,7 @@ def _speed(
         facts = {key: value for run in _runs(results, items) for key, value in machine(run).items()}
         threads = ", ".join(sorted({str(item.training.threads) for item in items if item.training is not None}))
         low, middle, high = np.percentile(found, [25, 50, 75]).tolist()
-        own = (*circumstances, *facts.items(), ("threads", threads))
+        slots = sorted({item.training.slots for item in items if item.training is not None})
+        packs = (("models as one", ", ".join(map(str, slots))),) if slots not in ([], [1]) else ()
+        own = (*circumstances, *facts.items(), ("threads", threads), *packs)
         yield subject, Value(middle, low, high, tuple(dict(own).items()))

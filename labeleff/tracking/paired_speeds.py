@@ -224,8 +224,10 @@ def _busy(old: Sequence[RunEntry], new: Sequence[RunEntry]) -> str | None:
 
 
 def _facts(results: Results, items: Sequence[Item]) -> dict[str, str]:
-    """Machine and threads behind some records; several of one kind one after the other."""
+    """Machine, threads and size of packs behind some records; several of one kind one after the other."""
     found = [machine(run) for run in _runs(results, items)]
     threads = {str(item.training.threads) for item in items if item.training is not None}
+    slots = {str(item.training.slots) for item in items if item.training is not None}
     facts = {key: ", ".join(sorted({each[key] for each in found})) for key in (found[0] if found else {})}
-    return facts | ({"threads": ", ".join(sorted(threads))} if threads else {})
+    trained = {"threads": ", ".join(sorted(threads)), "models as one": ", ".join(sorted(slots))}
+    return facts | (trained if threads else {})

@@ -47,7 +47,7 @@ def budget(steps=4, **augment):
 def built(task, places, **augment):
     """Heads in eval mode, where images don't meet in batch-norm, and the batches they learn from."""
     data, some = data_of(task), Augment(**augment)
-    heads = joint.TwoHeads(*model_for(data, encoder(), 0), linear_head(16, 4, 5)).eval()
+    heads = joint.TwoHeads(*model_for(data, encoder(), 0), linear_head(16, 4, 5), B, places).eval()
     images = torch.cat((data.examples.images, data.unlabelled))
     turned = ResidentImages(images, data.normalisation, CPU.device, augment=some, rotate=True, seed=3)
     return heads, joint.Mixed(turned, data.on(CPU.device, augment=some, seed=3), places)
@@ -86,7 +86,7 @@ def test_the_loss_and_its_gradients_are_those_of_a_loop_over_images(name):
     batch = mixed.batch(samples, torch.full((B,), 1))
     assert batch.images.shape[0] == B + 3
     assert batch.samples.tolist() == [4, 0, 9]
-    loss, right = joint.Loss(mixed.examples.target, task.goal, *weights)(heads, batch)
+    loss, right, *_ = joint.Loss(task.goal, *weights)(heads, batch)
     expected = one_by_one(task, heads, batch, 3, weights)
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
     found, wanted = (torch.autograd.grad(x, list(heads.parameters())) for x in (loss, expected))
@@ -107,7 +107,7 @@ def test_images_without_a_label_have_no_gradient_through_the_tasks_head(name):
     assert (batch.images.grad[B:].flatten(1).abs().amax(1) > 0).all()
     batch.images.grad = None
     heads.zero_grad()
-    joint.Loss(mixed.examples.target, task.goal, 1e-30, 1.0)(heads, batch)[0].backward()
+    joint.Loss(task.goal, 1e-30, 1.0)(heads, batch)[0].backward()
     assert (batch.images.grad[:B].flatten(1).abs().amax(1) > 0).all()
     assert max(float(p.grad.abs().max()) for p in heads.head.parameters()) < 1e-25
 

@@ -12,7 +12,7 @@ from labeleff.goals import UNIT
 from labeleff.heads import MapHead
 from labeleff.pipeline import Normalisation
 from labeleff.protocols import Labelled, finetune, validated
-from labeleff.protocols.supervised import model_for, objective
+from labeleff.protocols.supervised import Supervised, model_for
 from labeleff.scoring import score
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -58,9 +58,9 @@ def test_the_loss_of_a_batch_follows_its_flips(name):
     data, network = data_of(task), encoder().eval()
     examples = data.on(CPU.device, augment=Augment(flip=True), seed=3)
     model = model_for(data, network, 0).eval()
-    batch = examples.resident.batch(torch.arange(20), torch.full((20,), 1))
+    batch = examples.batch(torch.arange(20), torch.full((20,), 1))
     assert set(batch.flips.tolist()) == {0, 1}
-    loss, right = objective(examples)(model, batch)
+    loss, right = Supervised(task.goal)(model, batch)
     torch.testing.assert_close(loss, by_hand(task, model(batch.images), batch), rtol=1e-4, atol=1e-5)
     assert 0 <= float(right) <= 20
 

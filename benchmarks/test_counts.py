@@ -1,0 +1,96 @@
+"""Exact counts of what a training step asks of torch: equal on every machine, so they fail where something grew.
+
+Counted are dispatched operations that aren't views. On a GPU each is about a kernel, and at these sizes their number is
+the time of a step; K trainings packed must hardly ask for more than one.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from dispatched import Dispatched
+
+from labeleff.catalogue import complete
+from labeleff.cell import Augment, Budget
+from labeleff.course import Course
+from labeleff.device import Compute
+from labeleff.encoders import build_encoder, linear_head
+from labeleff.goals import CLASSES
+from labeleff.labelled import LabelledExamples
+from labeleff.packing.lockstep import Lane, Lockstep
+from labeleff.pipeline import Normalisation
+from labeleff.protocols.supervised import Supervised
+from labeleff.slots import Slot
+from labeleff.tensors import Examples
+
+CPU = Compute(torch.device("cpu"), "fp32")
+IMAGES = torch.randint(0, 256, (16, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+GATES = {"mobilenet_v2": 403, "resnet9": 126}
+"""Most operations of forward pass, loss, backward pass, update and bookkeeping; 352 of MobileNetV2's are its own."""
+DRAWING = 110
+"""Most operations of drawing a batch."""
+PACKED = 1.05
+"""How much more four trainings of MobileNetV2 may ask for than one."""
+COPIES = 14
+"""How many more at most, for any network: gradients of grouped convolutions come in another order of memory."""
+
+
+def lockstep(encoder, slots, **changes):
+    """So many trainings of an encoder, SGD with momentum and decay, two images each."""
+    usual = {"lr": 0.1, "batch": 2, "epochs": 1, "weight_decay": 5e-4, "augment": Augment(crop=4, flip=True)}
+    table, lanes = Budget(**(usual | changes)), []
+    options = {"width": 0.125} if encoder == "resnet9" else {}
+    for seed in range(slots):
+        network = build_encoder(complete("encoder", encoder, options), seed)
+        model = nn.Sequential(network, linear_head(network.dim, 10, seed))
+        examples = Examples(IMAGES, torch.arange(16) % 10)
+        data = LabelledExamples(
+            examples, CLASSES, Normalisation.of(IMAGES), CPU.device, augment=table.augment, seed=seed
+        )
+        lanes.append(Lane(seed, Course(Slot(model, data, Supervised(CLASSES), seed), table, 8)))
+    return Lockstep(lanes, CPU, "grouped")
+
+
+def counts(pack):
+    """Operations of drawing a batch, and of a whole step."""
+    pack.step()
+    zeros = torch.zeros(pack.pack.slots, 2, dtype=torch.int64)
+    with Dispatched() as drawing:
+        pack._bank.batch(zeros, zeros)
+    with Dispatched() as whole:
+        pack.step()
+    return len(drawing.names), len(whole.names)
+
+
+@pytest.mark.parametrize("encoder", GATES)
+def test_operations_of_a_step(encoder):
+    drawing, whole = counts(lockstep(encoder, 1))
+    _, together = counts(lockstep(encoder, 4))
+    print(f"{encoder}: {whole} operations a step, {drawing} of them for drawing; {together} for four as one")
+    assert whole - drawing <= GATES[encoder]
+    assert drawing <= DRAWING
+    assert together <= whole + COPIES
+    assert together <= PACKED * whole or encoder != "mobilenet_v2"
+
+
+@pytest.mark.parametrize(("optimizer", "most"), [("adam", 40), ("adamw", 40), ("rmsprop", 25), ("sgd", 20)])
+def test_an_update_is_a_few_operations_however_many_layers(optimizer, most):
+    pack = lockstep("resnet9", 2, optimizer=optimizer, clip=1.0)
+    pack.step()
+    seen = []
+    usual = pack._updates.step
+
+    def spied(*given):
+        with Dispatched() as update:
+            usual(*given)
+        seen.append(len(update.names))
+
+    pack._updates.step = spied
+    pack.step()
+    print(f"{optimizer}: {seen[0]} operations an update")
+    assert seen[0] <= most

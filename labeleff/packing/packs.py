@@ -1,0 +1,75 @@
+"""K models as one, in the layout that they allow: side by side on the channel axis, or stacked under `vmap`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from labeleff.packing.grouped import Grouped, Packing, groupable
+from labeleff.packing.stacked import Stacked
+from labeleff.slots import Judge, Slot
+
+
+class Pack(Protocol):
+    """K models of one shape that are computed together."""
+
+    packing: Packing
+    slots: int
+    views: dict[str, Tensor]
+    """Weights and buffers by their name in a slot's model, with K more in front; they share their memory."""
+    leaves: dict[str, Tensor]
+    """Of the weights with a gradient, what it is taken by."""
+
+    def outputs(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """What every slot's model gives for its images (K, B, ...), K in front."""
+        ...
+
+
+def packing_of(model: nn.Module) -> Packing:
+    """How copies of a model can be computed as one; `loop` where they can't."""
+    if any(getattr(module, "packing", None) == "loop" for module in model.modules()):
+        return "loop"
+    return "grouped" if groupable(model) else "vmap"
+
+
+def packable(slots: Sequence[Slot]) -> bool:
+    """Whether slots can be trained as one: their models are alike and the same judge judges all."""
+    first = slots[0]
+    return (
+        isinstance(first.objective, Judge)
+        and all(slot.objective == first.objective for slot in slots)
+        and packing_of(first.model) != "loop"
+        and all(_shape(slot.model) == _shape(first.model) for slot in slots)
+    )
+
+
+def _shape(model: nn.Module) -> list[tuple[str, torch.Size, bool]]:
+    state = [*model.named_parameters(), *model.named_buffers()]
+    return [(name, tensor.shape, tensor.requires_grad) for name, tensor in state]
+
+
+def pack(models: Sequence[nn.Module], packing: Packing) -> Pack:
+    """Copies of the models as one; each model's own weights stay where they are."""
+    return Grouped(models) if packing == "grouped" else Stacked(models)
+
+
+def put(into: Pack, place: int, model: nn.Module) -> None:
+    """Copy a model's weights and buffers to the slot at `place`."""
+    for name, tensor in _state(model):
+        if name in into.views:
+            into.views[name][place].copy_(tensor.detach())
+
+
+def take(outof: Pack, place: int, model: nn.Module) -> None:
+    """Copy the weights and buffers of the slot at `place` to a model."""
+    with torch.no_grad():
+        for name, tensor in _state(model):
+            if name in outof.views:
+                tensor.copy_(outof.views[name][place])
+
+
+def _state(model: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*model.named_parameters(), *model.named_buffers()]
