@@ -116,7 +116,10 @@ def test_a_gate_of_the_study(called, base):
             ["base", "base", "--margin", "accuracy=5%"],
             "--margin, accuracy '5%', character 1: found '5%', expected a plain",
         ),
-        (["base", "base", "--noise", "accuracy=5%"], "--noise: unknown quantity 'accuracy' (known: throughput, time)"),
+        (
+            ["base", "base", "--noise", "accuracy=5%"],
+            "--noise: unknown quantity 'accuracy' (known: memory, throughput, time)",
+        ),
         (["base", "base", "--level", "90"], "--level: found 90, expected a probability"),
         (["base", "base", "--out", "base"], "--out: base holds a study's records.jsonl"),
         (["base", "nowhere"], "nowhere/records.jsonl: no run found"),
