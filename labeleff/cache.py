@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from labeleff.errors import UnwritableError
 from labeleff.files import write_whole
@@ -35,7 +36,16 @@ class EncoderCache:
 
     def save(self, key: str, encoder: nn.Module, record: PretrainingRecord) -> None:
         """Store an encoder with its record; raises UnwritableError where the folder can't be written."""
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+        self._write(key, encoder.state_dict(), record)
+
+    def note(self, key: str, record: PretrainingRecord) -> None:
+        """Exchange the record of a cached encoder, whose weights stay; raises UnwritableError as `save` does."""
+        with safe_open(self._path(key), "pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        self._write(key, state, record)
+
+    def _write(self, key: str, weights: Mapping[str, Tensor], record: PretrainingRecord) -> None:
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         try:
             write_whole(self._path(key), save(state, metadata={"record": record.model_dump_json()}))
         except (OSError, SafetensorError) as error:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeleff import catalogue
+from labeleff import catalogue, windows
 from labeleff.cell import Cell, Pretraining, Spec
 from labeleff.files import write_whole
 from labeleff.jobs import Job
+from labeleff.probe import Probe
 from labeleff.record import PretrainingRecord, Record
 
 FILE_NAME = "speed.json"
@@ -123,6 +125,22 @@ def pretraining_estimate(pretraining: Pretraining, speeds: dict[str, float]) -> 
     rate, measured = _rate(pretraining.encoder, pretraining.task, speeds)
     images = pretraining.budget.steps_for(_pool(pretraining.task)) * pretraining.budget.batch
     return Estimate(_views(pretraining.pretext) * images / rate, measured)
+
+
+def probe_estimate(
+    pretraining: Pretraining, probe: Probe | None, probed: Mapping[str, Sequence[Spec]], speeds: dict[str, float]
+) -> Estimate:
+    """Time of all linear probes during one pretraining in one process, by the images that they encode.
+
+    `probed` has the tasks by key of the pretraining. Where every pixel has a label, solving takes more.
+    """
+    tasks = len(probed.get(pretraining.key, ()))
+    if probe is None or pretraining.budget is None or not tasks:
+        return Estimate(0.0, measured=True)
+    rate, measured = _rate(pretraining.encoder, pretraining.task, speeds)
+    pool, batch = _pool(pretraining.task), pretraining.budget.batch
+    probes = 1 + math.ceil(windows.count(pretraining.budget.steps_for(pool), pool, batch) / probe.every)
+    return Estimate(tasks * probes * (probe.labels + probe.held_out) / (rate * ENCODE_SPEEDUP), measured)
 
 
 def cell_estimate(cell: Cell, sharing: int, speeds: dict[str, float]) -> Estimate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from labeleff import catalogue, ladder
-from labeleff.cell import Cell
+from labeleff.cell import Cell, Pretraining
 from labeleff.conditions import check_conditions, conditions, plugins_used
 from labeleff.data import load_task
 from labeleff.device import environment
@@ -20,10 +20,11 @@ from labeleff.encoders import build_encoder
 from labeleff.ending import Ending
 from labeleff.engines.local import run_here, run_workers
 from labeleff.errors import InterruptedRunError, PluginError, StudyError, Terminated, TerminatedRunError
-from labeleff.estimate import job_seconds, read_speeds, remember_speeds
+from labeleff.estimate import job_seconds, probe_estimate, read_speeds, remember_speeds
 from labeleff.heads import LastMap
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
+from labeleff.probe import check_pool, merged
 from labeleff.progress import LiveDisplay, PreparationBars
 from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
@@ -123,6 +124,13 @@ def _check_shared_images(study: Study, bench: Bench) -> None:
             raise PluginError(f"{task} has other training images than {other}, whose pretrained encoders it would take")
 
 
+def _check_probe(study: Study, bench: Bench) -> None:
+    """The training splits have what a probe takes of them; raises StudyError naming the numbers."""
+    if study.probe is not None:
+        for spec in study.tasks:
+            check_pool(study.probe, spec, len(bench.load(spec).task.train))
+
+
 def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
     tasks: dict[str, dict[str, Any]] = {}
     for spec in (spec for block in study.blocks for spec in block.tasks):
@@ -166,6 +174,15 @@ def _pending(cells: Sequence[Cell], records: Records, retry_failed: bool) -> lis
     return [cell for cell in cells if not settled(records.cells.get(cell.key))]
 
 
+def _costs(jobs: Sequence[Job], cache: Path, settings: Settings) -> dict[int, float]:
+    speeds = read_speeds(cache)
+
+    def probes(job: Job) -> float:
+        return 0.0 if job.cells else probe_estimate(job.pretraining, settings.probe, settings.probed, speeds).seconds
+
+    return {id(job): job_seconds(job, speeds) + probes(job) for job in jobs}
+
+
 def measure(study: Study, options: Options) -> list[Record]:
     """Measure every pending cell of a study into `options.folder`; returns the study's failed records.
 
@@ -180,6 +197,8 @@ def measure(study: Study, options: Options) -> list[Record]:
         device=options.device,
         offline=options.offline,
         folder=options.folder.resolve(),
+        probe=study.probe,
+        probed=study.probed,
         labels=LabelRule(
             study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
         ),
@@ -194,6 +213,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         _check_stages(study)
         _check_weights(study, bench)
         _check_shared_images(study, bench)
+        _check_probe(study, bench)
         check_conditions(records.runs, conditions(study, bench), options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
         cells = _share(list(study.cells(hashes if study.draws_from else None)), options.shard)
@@ -202,17 +222,17 @@ def measure(study: Study, options: Options) -> list[Record]:
 
         def sink(new: Sequence[PretrainingRecord | Record]) -> None:
             with ending.put_off():
-                for record in new:
+                for record in (_settled(record, records) for record in new):
                     writer.write(record)
                     measured.append(record)
 
         for entry in labels:
             if entry.indices_sha256 not in records.labels:
                 writer.write(entry)
-        if pending or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
+        jobs = _jobs(study, pending, records, bench)
+        if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             writer.write(_entry(study, bench, options))
-        if pending:
-            jobs = jobs_for(pending, lambda p: _is_pretrained(p.key, bench.cache_key(p), records.pretrainings, bench))
+        if jobs:
             try:
                 _execute(jobs, bench, options, sink)
             except KeyboardInterrupt as error:
@@ -229,9 +249,33 @@ def measure(study: Study, options: Options) -> list[Record]:
         return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
 
 
-def _is_pretrained(key: str, cache_key: str, known: Mapping[str, PretrainingRecord], bench: Bench) -> bool:
-    record = known.get(key)
-    return record is not None and record.status == "ok" and bench.cache.record(cache_key) is not None
+def _jobs(study: Study, pending: Sequence[Cell], records: Records, bench: Bench) -> list[Job]:
+    """What is left to do: pending cells with what they start from, and encoders that lack the curve of a probe."""
+    known = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
+
+    def pretrained(asked: Pretraining) -> bool:
+        record = known.get(asked.key)
+        there = record is not None and bench.cache.record(bench.cache_key(asked)) is not None
+        return there and record is not None and not bench.lacking(asked, record.probes)
+
+    jobs = jobs_for(pending, pretrained)
+    begun = {job.pretraining.key for job in jobs if not job.cells}
+    unprobed = [
+        Job(asked)
+        for asked in study.pretrainings()
+        if asked.key in known and asked.key not in begun and bench.lacking(asked, known[asked.key].probes)
+    ]
+    return unprobed + jobs
+
+
+def _settled(record: PretrainingRecord | Record, records: Records) -> PretrainingRecord | Record:
+    """What is written of a record: an encoder that the folder knows keeps its timing, and gets its curves."""
+    known = records.pretrainings.get(record.key) if isinstance(record, PretrainingRecord) else None
+    if known is None or not isinstance(record, PretrainingRecord):
+        return record
+    if not record.cached or record.encoder_sha256 != known.encoder_sha256:
+        return record
+    return known.model_copy(update={"probes": merged(known.probes, record.probes)})
 
 
 def _workers(options: Options, bench: Bench, seconds: float) -> int:
@@ -244,8 +288,7 @@ def _workers(options: Options, bench: Bench, seconds: float) -> int:
 
 
 def _execute(jobs: Sequence[Job], bench: Bench, options: Options, sink: Any) -> None:
-    speeds = read_speeds(options.cache)
-    costs = {id(job): job_seconds(job, speeds) for job in jobs}
+    costs = _costs(jobs, options.cache, bench.settings)
     workers = _workers(options, bench, sum(costs.values()))
     with LiveDisplay(jobs, costs, workers, quiet=options.quiet) as display:
         if workers == 1:

@@ -10,9 +10,10 @@ from rich.table import Table
 
 from labeleff import catalogue, presets
 from labeleff.cell import Cell
-from labeleff.estimate import Estimate, cell_estimate, pretraining_estimate, read_speeds, total
+from labeleff.estimate import Estimate, cell_estimate, pretraining_estimate, probe_estimate, read_speeds, total
 from labeleff.installed import Offered
 from labeleff.places import cache_folder
+from labeleff.probe import lacking
 from labeleff.record import read_records
 from labeleff.study import Study, built_in, load_study
 
@@ -67,6 +68,10 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
             f"{' (measured)' if pretraining.key in trained else ''}",
             soft_wrap=True,
         )
+    probes = {p.key: probe_estimate(p, study.probe, study.probed, speeds) for p in study.pretrainings()}
+    if study.probe is not None:
+        cost = duration(sum(item.seconds for item in probes.values()))
+        console.print(f"linear probes while encoders are pretrained ({study.probe.text}): {cost} more", soft_wrap=True)
     if every_cell:
         for cell in cells:
             console.print(
@@ -75,7 +80,13 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
                 soft_wrap=True,
             )
     pending = [costs[cell.key] for cell in cells if cell.key not in measured]
-    waiting = [cost for key, cost in pretrainings.items() if key not in trained]
+    curves = {key: records.pretrainings[key].probes for key in trained}
+    waiting = [
+        cost
+        for key, training in pretrainings.items()
+        if key not in trained or (study.probe and lacking(curves[key], study.probe, study.probed.get(key, ())))
+        for cost in (training, probes[key])
+    ]
     whole = total([*pending, *waiting], jobs)
     basis = "from speeds measured here" if whole.measured else "a rough guess: not every encoder has been timed here"
     console.print(

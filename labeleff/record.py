@@ -22,6 +22,7 @@ from labeleff.errors import RecordError
 from labeleff.files import write_whole
 from labeleff.holding import at_place, held
 from labeleff.plugin import Plugin
+from labeleff.probe import ProbeCurve
 
 SCHEMA = 1
 FILE_NAME = "records.jsonl"
@@ -122,6 +123,8 @@ class PretrainingRecord(Frozen):
     peak_memory: int | None = None
     own_peak: bool = False
     """As in a cell's record."""
+    probes: list[ProbeCurve] = Field(default_factory=list)
+    """Linear probes while it was trained, a curve a task; none where the study asks for none."""
 
 
 class Record(Frozen):

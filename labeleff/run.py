@@ -11,8 +11,8 @@ import functools
 import math
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +29,17 @@ from labeleff.errors import ConditionError, PluginError, UnwritableError
 from labeleff.frozen import EncodedLabels
 from labeleff.heads import LastMap
 from labeleff.jobs import Job
-from labeleff.labelled import LabelledExamples
 from labeleff.labels import ChosenLabels, LabelRule, choose_labels
-from labeleff.pipeline import Normalisation
+from labeleff.loaded import LoadedTask
 from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
 from labeleff.pretext.outside import LoadFunction, Weights, fill
-from labeleff.protocols import Fitted, FrozenProtocol, Labelled, TrainedProtocol
+from labeleff.probe import Probe, ProbeCurve, lacking, merged
+from labeleff.probing import Probing
+from labeleff.protocols import Fitted, FrozenProtocol, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record
 from labeleff.scoring import Score, score, score_frozen
 from labeleff.seeding import stream_seed
-from labeleff.tensors import Examples, Source, Task
+from labeleff.tensors import Source
 from labeleff.train import DivergedError, Progress
 from labeleff.trained import path_of, save_reader
 
@@ -58,6 +59,9 @@ class Settings:
     offline: bool = False
     folder: Path | None = None
     """The run's folder, where trained readers of stories are kept; None keeps none."""
+    probe: Probe | None = None
+    probed: Mapping[str, tuple[Spec, ...]] = field(default_factory=dict)
+    """By key of a pretraining: the tasks on which its encoder is probed while it is trained."""
 
 
 @dataclass(frozen=True)
@@ -82,38 +86,6 @@ class _Clock:
         """What each of so many cells took that were measured together."""
         seconds, worked = time.perf_counter() - self._began, time.process_time() - self._worked
         return _Cost(seconds / cells, worked / cells, peak_memory(self._device), self._own_peak)
-
-
-class LoadedTask:
-    """A task in this process, and what is worked out from it once."""
-
-    def __init__(self, task: Task, device: torch.device) -> None:
-        self.task = task
-        self._device = device
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the task's arrays."""
-        return self.task.fingerprint
-
-    @functools.cached_property
-    def normalisation(self) -> Normalisation | None:
-        """Channel statistics of the training images; labels play no part. None for stories."""
-        return Normalisation.of(self.task.train.inputs) if self.task.text is None else None
-
-    @functools.cached_property
-    def test_examples(self) -> LabelledExamples:
-        """The test images or stories on the device, with their labels."""
-        return LabelledExamples(self.task.test, self.task.goal, self.normalisation, self._device)
-
-    def labelled(self, indices: np.ndarray, others: bool = False) -> Labelled:
-        """Exactly these training examples with their labels; with `others` also the rest of them, without."""
-        chosen, train = torch.from_numpy(indices), self.task.train
-        examples = Examples(train.inputs[chosen], train.labels[chosen])
-        rest = torch.ones(len(train), dtype=torch.bool)
-        rest[chosen] = False
-        unlabelled = train.inputs[rest] if others else None
-        return Labelled(examples, self.task.outputs, self.normalisation, self.task.goal, unlabelled)
 
 
 class Bench:
@@ -177,14 +149,23 @@ class Bench:
             return [_guarded(cell, self.settings.run, measure) for cell in job.cells]
         return self._frozen(job.cells)
 
+    def lacking(self, pretraining: Pretraining, curves: Sequence[ProbeCurve]) -> list[Spec]:
+        """The tasks that the encoder should be probed on and that have no curve among these."""
+        if self.settings.probe is None:
+            return []
+        tasks = self.settings.probed.get(pretraining.key, ())
+        data = {spec.label: self.load(spec).fingerprint for spec in tasks}
+        fitting = [curve for curve in curves if curve.data == data.get(curve.task)]
+        return lacking(fitting, self.settings.probe, tasks)
+
     def _pretrain(self, pretraining: Pretraining, progress: Progress) -> PretrainingRecord:
         key, run = self.cache_key(pretraining), self.settings.run
         cached = self.cache.record(key)
-        if cached is not None:
-            return cached.model_copy(update={"run": run, "cached": True})
-        own_peak = reset_peak_memory(self.device)
+        unprobed = self.lacking(pretraining, cached.probes if cached else ())
+        if cached is not None and not unprobed:
+            return self._from_cache(cached)
         try:
-            encoder, result = (self._loaded if pretraining.budget is None else self._learned)(pretraining, progress)
+            encoder, made = self._made(pretraining, progress, unprobed)
         except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
             reason, detail = explain(error)
             return PretrainingRecord(
@@ -195,8 +176,37 @@ class Bench:
                 reason=reason,
                 detail=detail,
             )
-        record = PretrainingRecord(
-            run=run,
+        if cached is not None:  # trained again for its curves alone: cells go on with the encoder that they had
+            record = cached.model_copy(update={"probes": merged(cached.probes, made.probes)})
+            self.cache.note(key, record)
+            return self._from_cache(record)
+        self.cache.save(key, encoder, made)
+        return made
+
+    def _from_cache(self, record: PretrainingRecord) -> PretrainingRecord:
+        """The record of a cached encoder in this run, with those of its curves that this study asks for."""
+        tasks = {spec.label for spec in self.settings.probed.get(record.key, ())}
+        wanted = [curve for curve in record.probes if curve.probe == self.settings.probe and curve.task in tasks]
+        return record.model_copy(update={"run": self.settings.run, "cached": True, "probes": wanted})
+
+    def _made(
+        self, pretraining: Pretraining, progress: Progress, unprobed: Sequence[Spec]
+    ) -> tuple[Encoder, PretrainingRecord]:
+        """A new encoder and its record; while it is trained it is probed on the tasks `unprobed`."""
+        own_peak, probing = reset_peak_memory(self.device), None
+        if pretraining.budget is None:
+            encoder, result = self._filled(pretraining)
+        else:
+            encoder = self._new_encoder(pretraining)
+            if self.settings.probe is not None and unprobed:
+                tasks = [(spec, self.load(spec)) for spec in unprobed]
+                probing = Probing(self.settings.probe, tasks, encoder, self.compute(pretraining))
+                probing.measure(0)
+            result = self._learned(pretraining, encoder, probing.beside(progress) if probing else progress)
+        memory = peak_memory(self.device) if result.training else None
+        probes = probing.curves(result.training, pretraining.budget) if probing and pretraining.budget else []
+        return encoder, PretrainingRecord(
+            run=self.settings.run,
             key=pretraining.key,
             pretraining=pretraining,
             status="ok",
@@ -205,21 +215,19 @@ class Bench:
             training=result.training,
             provenance=result.provenance,
             weights_sha256=result.weights_sha256,
-            peak_memory=peak_memory(self.device) if result.training else None,
+            peak_memory=max(memory, probing.peak) if memory is not None and probing else memory,
             own_peak=own_peak and result.training is not None,
+            probes=probes,
         )
-        self.cache.save(key, encoder, record)
-        return record
 
-    def _learned(self, pretraining: Pretraining, progress: Progress) -> tuple[Encoder, Pretrained]:
-        """An encoder trained on the images of its task."""
+    def _learned(self, pretraining: Pretraining, encoder: Encoder, progress: Progress) -> Pretrained:
+        """Train an encoder in place on the images of its task."""
         assert pretraining.budget is not None
         loaded = self.load(pretraining.task)
-        encoder = self._new_encoder(pretraining)
         if loaded.normalisation is None:
             raise PluginError(f"pretext {pretraining.pretext.label} works on images, not on stories")
         pretrain: PretextFunction = catalogue.resolve("pretext", pretraining.pretext.name)
-        return encoder, pretrain(
+        return pretrain(
             Unlabelled(loaded.task.train.images, loaded.normalisation),
             encoder,
             pretraining.seed,
@@ -229,7 +237,7 @@ class Bench:
             progress,
         )
 
-    def _loaded(self, pretraining: Pretraining, progress: Progress) -> tuple[Encoder, Pretrained]:  # noqa: ARG002
+    def _filled(self, pretraining: Pretraining) -> tuple[Encoder, Pretrained]:
         """An encoder with weights from outside."""
         encoder, provenance = self.filled(pretraining.encoder, pretraining.pretext, pretraining.seed)
         return encoder, Pretrained(provenance=provenance, weights_sha256=self.weights(pretraining.pretext).sha256)

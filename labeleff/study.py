@@ -24,6 +24,7 @@ from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.goal_checks import check_metrics, check_protocols
 from labeleff.pretext_checks import check_pretexts
+from labeleff.probe import Probe, check_pool
 from labeleff.tracking.gate import Gate
 
 MOST_CELLS = 100_000
@@ -123,6 +124,8 @@ class Study(Frozen):
     """Price of a label: the report says what is saved."""
     gate: Gate | None = None
     """What `labeleff compare` holds against a run of this study."""
+    probe: Probe | None = None
+    """A linear probe of every encoder while a pretext trains it; None for none."""
     metrics: dict[str, str] = Field(default_factory=dict)
     """By task name: the recorded metric to report on, where it isn't the task's first."""
 
@@ -132,7 +135,7 @@ class Study(Frozen):
         """Fill the blocks of `stories` from this study's keys."""
         if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
             return table
-        own = {"stories", "title", "baseline", "metrics", "gate"}
+        own = {"stories", "title", "baseline", "metrics", "gate", "probe"}
         shared = {key: value for key, value in table.items() if key not in own}
         blocks = {}
         for name, block in table["stories"].items():
@@ -214,6 +217,7 @@ class Study(Frozen):
         self._check_budgets()
         self._check_examples()
         self._check_pools()
+        self._check_probe()
         check_protocols(self.tasks, [arm.protocol for arm in self.arms])
         check_pretexts([arm.pretext for arm in self.arms], self.encoders, self.budget)
         check_metrics(self.metrics, self.tasks)
@@ -284,6 +288,17 @@ class Study(Frozen):
                     f"rungs: {self.rungs[0]} labels can't cover the {plugin.classes} classes of {task.label}; "
                     "set allow_missing_classes = true to measure that on purpose"
                 )
+
+    def _check_probe(self) -> None:
+        """A probe needs an encoder that is trained, and enough examples."""
+        if self.probe is None:
+            return
+        if not any(catalogue.lookup("pretext", arm.pretext.name).trained for arm in self.arms):
+            raise StudyError(f"probe: none of the arms {self.arm_names} trains an encoder that could be probed")
+        for task in self.tasks:
+            pool = catalogue.lookup("task", task.name).pool_of(task.options)
+            if pool is not None:
+                check_pool(self.probe, task, pool)
 
     def budget_of(self, arm: Arm) -> Budget | None:
         """The protocol's row for this arm; None where the protocol is solved, not trained."""
@@ -360,6 +375,15 @@ class Study(Frozen):
             if catalogue.makes_encoder(cell.pretext)
         }
         return list(cells.values())
+
+    @property
+    def probed(self) -> dict[str, tuple[Spec, ...]]:
+        """By key of a pretraining: the tasks on which its encoder is probed, all those that start from it."""
+        found: dict[str, dict[str, Spec]] = {}
+        for cell in self.pretrained_cells() if self.probe is not None else []:
+            if cell.pretrain is not None:
+                found.setdefault(cell.pretraining.key, {})[cell.task.label] = cell.task
+        return {key: tuple(tasks.values()) for key, tasks in found.items()}
 
     def pretrainings(self) -> list[Pretraining]:
         """Every encoder that has to be pretrained, once an arm's pretext, seed and set of images."""

@@ -25,12 +25,10 @@ from labeleff.record import Training
 from labeleff.rewrite import rewrite
 from labeleff.seeding import stream_seed
 from labeleff.timing import Stopwatch
+from labeleff.windows import ends, window_steps
 
 CHUNK = 64
 """Steps whose sample order is made at once."""
-MIN_WINDOW = 20
-"""Fewest steps in a timed window; an epoch that is longer is a window of its own."""
-MAX_WINDOWS = 100
 
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 """(model, batch) to (mean loss, number right), both scalars; the loss is differentiated.
@@ -111,14 +109,6 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
     return kind(groups, lr=budget.lr, betas=budget.betas or (0.9, 0.999), fused=True)
 
 
-def _window_steps(steps: int, n: int, batch: int) -> int:
-    """Steps in a window: an epoch, but no fewer than MIN_WINDOW and no more than MAX_WINDOWS windows in all.
-
-    A remainder of under half of MIN_WINDOW or a tenth of a window joins the last window.
-    """
-    return max(round(n / batch), MIN_WINDOW, math.ceil(steps / MAX_WINDOWS))
-
-
 def _shuffled(n: int, seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """The usual order."""
     return counter.order(seed, n, start, count, device)
@@ -139,7 +129,7 @@ def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
     optimizer = _optimizer(budget, model)
     rates = learning_rates(budget, steps)
     seed, n, batch = stream_seed("order", slot.seed), slot.images.count, budget.batch
-    window = _window_steps(steps, n, batch)
+    window = window_steps(steps, n, batch)
     order = slot.order or functools.partial(_shuffled, n)
     watch = Stopwatch(compute.device)
     sums = torch.zeros(2, device=compute.device)
@@ -163,7 +153,7 @@ def _train_slot(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
         optimizer.step()
         sums += torch.stack((loss.detach().float(), right.detach().float() / batch))
         done = step + 1
-        if done < steps and (done % window or steps - done < max(MIN_WINDOW // 2, window // 10)):
+        if not ends(done, steps, window):
             continue
         length, since = done - since, done
         _close_window(slot, model, watch, sums, length, done, progress, steps, budget)

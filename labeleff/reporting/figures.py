@@ -1,4 +1,4 @@
-"""Figures of a report: accuracy against labels and learning curves of the pretexts, and what figures share.
+"""Figures of a report: accuracy against labels, and what figures share.
 
 Drawn through matplotlib's objects, without pyplot and its global state; the same numbers give the same bytes.
 """
@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from labeleff.arms import told_apart
 from labeleff.reporting.measured import Measured, Place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from labeleff.record import PretrainingRecord
-
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
 MARKERS = "sD^vP*Xh"
-OTHERS = ("utility", "pretexts", "agreement")
+LEGEND = 15
+"""Entries of a legend that stand below each other beside the axes."""
+OTHERS = ("utility", "pretexts", "agreement", "probes")
 """What names of figures begin with that don't show a metric."""
 
 
@@ -98,8 +97,8 @@ def title(measured: Measured, place: Place) -> str:
 
 def beside_legend(entries: int) -> tuple[Figure, int]:
     """A figure with room for a legend of so many entries, and the legend's number of columns."""
-    columns = 1 + entries // 24
-    return blank(7.0 + 1.6 * (columns - 1)), columns
+    columns = 1 + entries // LEGEND
+    return blank(7.0 + 1.9 * (columns - 1)), columns
 
 
 def legend(axes: Axes, columns: int) -> None:
@@ -134,49 +133,3 @@ def accuracy(measured: Measured, place: Place) -> Figure:
     axes.grid(color="0.92", linewidth=0.6)
     legend(axes, columns)
     return figure
-
-
-def pretexts(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure | None:
-    """Learning curves of the pretexts, one line a seed: loss, and accuracy where they have one.
-
-    None where no curve was recorded.
-    """
-    wanted = [item for item in pretrainings if item.training is not None and item.training.history]
-    if not wanted:
-        return None
-    names = told_apart(item.pretraining.pretext for item in wanted)
-    kinds = list(dict.fromkeys(names.values()))
-    columns = 1 + len(kinds) // 24
-    many = len(kinds) > len(COLOURS)
-    figure = blank(9.5 + (1.6 * columns if many else 0))
-    left, right = figure.subplots(1, 2)
-    named: set[str] = set()
-    for item in wanted:
-        assert item.training is not None
-        name, history = names[item.pretraining.pretext.label], item.training.history
-        lap, colour = divmod(kinds.index(name), len(COLOURS))
-        style = {"color": COLOURS[colour], "alpha": 0.8, "marker": MARKERS[lap % len(MARKERS)] if lap else "."}
-        hide = "_" if name in named else ""
-        named.add(name)
-        _curve(left, history, "loss", 1, label=f"{hide}{name}", **style)
-        _curve(left, history, "heldout_loss", 1, label=f"{hide}{name}: held out", linestyle="--", **style)
-        _curve(right, history, "accuracy", 100, label=f"{hide}{name}: training", **style)
-        _curve(right, history, "heldout_accuracy", 100, label=f"{hide}{name}: held out", linestyle="--", **style)
-    for axes, what in ((left, "pretext loss"), (right, "pretext accuracy (%)")):
-        axes.set_xlabel("epochs of pretraining")
-        axes.set_ylabel(what)
-        axes.grid(color="0.92", linewidth=0.6)
-        if axes.lines and not many:
-            axes.legend(frameon=False, fontsize=8)
-    if many:
-        handles, names = left.get_legend_handles_labels()
-        right.legend(handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, ncols=columns)
-        right.set_title("dashed: held out", fontsize=10, loc="left")
-    left.set_title(heading, fontsize=10, loc="left")
-    return figure
-
-
-def _curve(axes: Axes, history: Sequence[dict[str, float]], key: str, scale: float, **style: Any) -> None:
-    points = [(entry.get("epoch", entry.get("step", 0.0)), scale * entry[key]) for entry in history if key in entry]
-    if points:
-        axes.plot(*zip(*points, strict=True), linewidth=1.4, markersize=4, **style)

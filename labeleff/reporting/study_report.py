@@ -18,6 +18,8 @@ from labeleff.reporting import (
     figures,
     other_metrics,
     outputs,
+    pretext_figure,
+    probes,
     sections,
     shortcomings,
     tables,
@@ -50,16 +52,19 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     measured, told = findings.measured, answers_report.tell(results)
     drawn = outputs.draw(findings) if results.ladders else {}
     for place, slug in outputs.slugs(measured).items():
-        of_pretexts = figures.pretexts(results.pretrainings_at(place), figures.title(measured, place))
+        of_pretexts = pretext_figure.learning_curves(results.pretrainings_at(place), figures.title(measured, place))
         if of_pretexts is not None:
             drawn[place][f"pretexts-{slug}"] = of_pretexts
+        probed = probes.figure(results, place, figures.title(measured, place))
+        if probed is not None:
+            drawn[place][f"probes-{slug}"] = probed
     agreed = agreement.agreements(results, measured)
     for item, name in zip(agreed, agreement.names(agreed, outputs.slugs(measured)), strict=True):
         heading, quantity = figures.title(measured, item.place), measured.settings[item.place].quantity
         drawn[item.place][name] = agreement.draw(item, heading, quantity)
     files = outputs.csvs(findings) | agreement.to_files(agreed)
     files["throughput.csv"] = tables.to_csv(throughput(results))
-    files |= other_metrics.to_files(results)
+    files |= other_metrics.to_files(results) | probes.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
     document = [*_document(results, findings, names, told, agreed), *_reproduce(results, wishes)]
@@ -96,6 +101,7 @@ def _document(
         yield from agreement.section(agreed, place, measured)
         yield from other_metrics.section(results, place)
         yield from _pretexts(results, place)
+        yield from probes.section(results, place)
     yield from told.paragraphs
     yield from _throughput(results)
     yield from _failures(results)
@@ -211,6 +217,11 @@ def _fairness(study: Study) -> Iterator[str]:
         yield "With `mask=False` images without a label are taught to be class 0, a defect repeated on purpose."
     if any(catalogue.lookup("pretext", arm.pretext.name).loaded for arm in study.arms):
         yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
+    if study.probe is not None:
+        yield (
+            "Encoders are probed from outside while a pretext trains them, on a copy and on training examples alone; "
+            "pretexts see neither the probe's labels nor its scores, and it changes no number."
+        )
     yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
     dense = [catalogue.lookup("task", task.name).goal in DENSE for task in study.tasks]
     balanced = "balanced over the classes"

@@ -200,6 +200,7 @@ class _Field:
         others = [i for i in range(len(names)) if i != lead]
         variances, dfs = np.array([self._spread(names, n, alone, i, lead) for i in others]).T
         variances = _moderated(variances, variances.mean(), dfs)
+        dfs = np.minimum(dfs + PRIOR_DF / 2, dfs.sum())  # half of the prior's: all of them part equal arms too often
         tail = (1 - self.level) / (len(names) * (len(names) - 1))
         widths = special.stdtrit(dfs, 1 - tail) * np.sqrt(variances)
         behind = points[others] - points[lead]

@@ -39,41 +39,27 @@ def test_accuracy_shows_every_arm_run_and_chance(results: Results) -> None:
     assert axes.get_xscale() == "log"
 
 
-def test_pretexts_have_loss_and_both_accuracies(results: Results, tmp_path: Path) -> None:
-    figure = figures.pretexts(results.pretrainings, "toy")
-    assert figure is not None
-    assert [len(axes.lines) for axes in figure.axes] == [1, 2]
-    of = factories.study()
-    bare = load(factories.write(tmp_path / "bare", [factories.run_entry(of)]))
-    assert figures.pretexts(bare.pretrainings, "toy") is None
-
-
-def test_many_pretexts_have_their_legend_beside(results: Results) -> None:
-    [one] = results.pretrainings
-    spec = one.pretraining.pretext
-    several = [
-        one.model_copy(
-            update={
-                "pretraining": one.pretraining.model_copy(
-                    update={"pretext": spec.model_copy(update={"name": f"pretext {k}"})}
-                )
-            }
-        )
-        for k in range(30)
-    ]
-    figure = figures.pretexts(several, "toy")
-    assert figure is not None
-    left, right = figure.axes
-    assert left.get_legend() is None
-    assert len(right.get_legend().get_texts()) == 30
-    assert len({(line.get_color(), line.get_marker()) for line in left.lines}) == 30
-    assert figures.render(figure, "png")
-
-
 def test_many_arms_are_told_apart(results: Results) -> None:
     arms = ("scratch/finetune", *(f"rotation/p{i}" for i in range(40)))
     styles = figures.styles(dataclasses.replace(results.measured, arms=arms))
     assert len({tuple(style.values()) for style in styles.values()}) == 41
+
+
+@pytest.mark.parametrize("count", [14, 15, 24, 40])
+def test_names_of_many_arms_stay_on_the_page(count: int) -> None:
+    place = Place("task")
+    names = tuple(f"pretext{number}/finetune" for number in range(count))
+    runs = {(place, name): {n: {(0, 0): 0.1 + n / 1000} for n in (10, 100)} for name in names}
+    setting = Setting("task", (10, 100), chance=0.1)
+    figure = figures.accuracy(
+        Measured({place: setting}, names, names[0], runs, level=0.9, method="log", design=""), place
+    )
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    legend = axes.get_legend().get_window_extent()
+    assert legend.y0 >= 0
+    assert legend.x1 <= figure.bbox.x1
+    assert axes.get_window_extent().height > 0.6 * figure.bbox.height
 
 
 def test_pyplot_stays_out(results: Results) -> None:

@@ -131,6 +131,32 @@ def test_many_arms_are_compared_with_the_leader():
     assert all(s.low <= s.difference <= s.high and (s.high >= 0) == s.tied for s in found.values())
 
 
+def crossed(seed, worse, arms=24):
+    """Two draws times two seeds of `arms` arms, at two rungs; the last half of them is `worse` by so much."""
+    draw = np.random.default_rng(seed)
+    labels = 0.01 * draw.standard_normal((2, 2))
+    found = {}
+    for place in range(arms):
+        luck = 0.01 * draw.standard_normal(2)
+        mean = 0.5 - (worse if place >= arms // 2 else 0.0)
+        found[f"arm{place:02d}"] = {
+            n: {
+                (d, s): mean + labels[row, d] + luck[s] + 0.015 * draw.standard_normal()
+                for d in range(2)
+                for s in range(2)
+            }
+            for row, n in enumerate([50, 200])
+        }
+    return found
+
+
+def test_many_arms_of_few_runs_can_be_told_apart():
+    standings = tied_by_rung(crossed(0, 0.4))[200]
+    assert [standings[name].tied for name in sorted(standings)] == [True] * 12 + [False] * 12
+    parted = sum(any(not each.tied for each in tied_by_rung(crossed(seed, 0.0))[200].values()) for seed in range(1, 41))
+    assert parted <= 6  # 4 at the level of 90 %
+
+
 def test_of_many_equal_arms_few_are_separated():
     means = {f"arm{k:02d}": 0.5 for k in range(MOST + 3)}
     wrong = [any(not s.tied for s in tied_arms(arms_of(seed, means, 4), 100).values()) for seed in range(60)]
