@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -32,6 +35,14 @@ def test_a_peak_is_counted_anew():
     if not device.reset_peak_memory(CPU):
         pytest.skip("this system can't")
     assert device.peak_memory(CPU) < before - (32 << 20)
+
+
+def test_a_parents_memory_is_not_the_childs():
+    code = "import torch; from labeleff import device; print(device.peak_memory(torch.device('cpu')))"
+    alone = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    big = torch.ones(3 * alone // 2, dtype=torch.uint8)
+    child = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert child < 1.2 * alone < len(big)
 
 
 def test_environment_tells_versions_and_machine():
