@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from labeleff.errors import DataError, RecordError
+from labeleff.places import reader_path
 from labeleff.reporting import answers
 from labeleff.reporting.results import load
 from labeleff.text import PAD, without_stop_words
-from labeleff.trained import TrainedReader, load_reader, path_of
+from labeleff.trained import TrainedReader, load_reader
 from labeleff.vectors import Vectors, nearest
 
 LIKELIEST = 3
@@ -129,7 +130,7 @@ def trained_reader(run: Path, task: str | None = None) -> tuple[TrainedReader, s
     if wanted not in names:
         raise RecordError(f"{run}: found readers of {', '.join(names)}, expected one of {wanted}")
     best = max((item for item in found if item.name == wanted), key=lambda item: item.n)
-    reader = load_reader(path_of(run, best.chosen.key))
+    reader = load_reader(reader_path(run, best.chosen.key))
     assert best.accuracy is not None
     what = (
         f"{best.encoder} on {best.name} ({reader.provenance}), {100 * best.accuracy:.1f} % of its test questions right"

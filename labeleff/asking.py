@@ -10,6 +10,7 @@ from pathlib import Path
 from labeleff.ask import Conversation, lines, trained_reader
 from labeleff.errors import DataError
 from labeleff.launch import Options, measure
+from labeleff.places import READERS
 from labeleff.study import load_study
 from labeleff.vectors import read_vectors
 
@@ -36,7 +37,7 @@ def prepare(
 def _learn(folder: Path, data: Path, cache: Path, offline: bool) -> None:
     """Train the study's reader on task 1 into `folder`, unless it is there."""
     study = load_study(STUDY, [f"tasks=['{TASK}']", "stories={}", "rungs=[10000]", "draws=1", "seeds=1"])
-    if not (folder / "models").exists():
+    if not (folder / READERS).exists():
         _say(f"no --model given: learning {TASK}, which takes about a minute; it is kept in {folder}")
     measure(study, Options(folder, ["labeleff", "ask"], 1, 1, "auto", data, cache, offline, quiet=True))
 

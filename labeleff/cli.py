@@ -10,19 +10,29 @@ import io
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from labeleff import __version__
 from labeleff.errors import LabeleffError, OptionError, Terminated
+from labeleff.measuring_options import (
+    DataOption,
+    DeviceOption,
+    JobsOption,
+    OfflineOption,
+    PackOption,
+    QuietOption,
+    RetryOption,
+    chosen,
+    failure,
+    list_failed,
+    slots,
+)
 from labeleff.reproduce import command as reproduce
 from labeleff.tracking import commands as tracking
-
-if TYPE_CHECKING:
-    from labeleff.record import Record
-    from labeleff.study import Study
 
 app = typer.Typer(
     name="labeleff",
@@ -46,10 +56,6 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the study, e.g. --set rungs=[50,200]."),
 ]
-DataOption = Annotated[
-    str | None,
-    typer.Option("--data-dir", help="Folder of data sets (default: $LABELEFF_DATA, else the user's cache)."),
-]
 METHODS = (
     "The baseline's curve: bayes; pchip, log or linear, which stay inside the ladder; or a formula: pow2, pow3, pow4, "
     "exp3, log2, mmf4, wbl4, hill3"
@@ -61,7 +67,6 @@ TargetOption = Annotated[
 CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
 UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]
 TRACKERS = "tensorboard or mlflow; may be repeated (pip install 'labeleff[track]')"
-OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
 
 
 def _version(value: bool) -> None:
@@ -79,15 +84,6 @@ def _root(
     del version
 
 
-def _pack(value: str) -> int | None:
-    """What --pack says; None for auto."""
-    if value == "auto":
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise OptionError(f"--pack {value!r}: expected auto, or a number of cells from 1 on")
-    return int(value)
-
-
 @app.command()
 def run(
     study: StudyArgument,
@@ -97,16 +93,12 @@ def run(
         str | None,
         typer.Option(metavar="I/K", help="Measure part I of K alone, into runs/STUDY-IofK; see `labeleff merge`."),
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
-    pack: Annotated[
-        str, typer.Option(metavar="K", help="Cells trained side by side as one; auto: 1 on CPU, what pays on a GPU.")
-    ] = "auto",
+    jobs: JobsOption = None,
+    device: DeviceOption = "auto",
+    pack: PackOption = "auto",
     data_dir: DataOption = None,
     offline: OfflineOption = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")] = False,
+    retry_failed: RetryOption = False,
     vectors: Annotated[
         Path | None,
         typer.Option("--vectors", metavar="FILE", help="word2vec or GloVe file: readers of stories start from it."),
@@ -114,11 +106,9 @@ def run(
     track: Annotated[
         list[str] | None, typer.Option("--track", metavar="NAME", help=f"Write what was measured to {TRACKERS}.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
-    from labeleff.estimate import available_cores
-    from labeleff.places import cache_folder, data_folder
     from labeleff.study import load_study, with_vectors
     from labeleff.trackers.tracker import check_trackers, follow
 
@@ -132,23 +122,10 @@ def run(
     if part is not None and trackers:
         raise OptionError("--track: found a shard, expected a whole study; use `labeleff track` on the merged folder")
     folder = out or (Path("runs") / checked.name if part is None else part.folder(checked.name))
-    from labeleff.launch import Options, measure
+    from labeleff.launch import measure
 
-    options = Options(
-        folder=folder,
-        command=["labeleff", *sys.argv[1:]],
-        jobs=jobs,
-        cores=available_cores(),
-        device=device,
-        data=data_folder(data_dir),
-        cache=cache_folder(),
-        offline=offline,
-        retry_failed=retry_failed,
-        quiet=quiet,
-        pack=_pack(pack),
-        shard=part,
-    )
-    failed = measure(checked, options)
+    options = chosen(folder, jobs, device, data_dir, offline=offline, retry_failed=retry_failed, quiet=quiet)
+    failed = measure(checked, replace(options, pack=slots(pack), shard=part))
     if part is None:
         from labeleff.reporting.study_report import build
 
@@ -157,7 +134,7 @@ def run(
     else:
         print(f"records: {folder}; `labeleff merge` puts the {part.count} parts together and reports on them")
     if failed:
-        _list_failed(checked, failed)
+        list_failed([failure(checked, record) for record in failed])
         raise typer.Exit(1)
 
 
@@ -417,17 +394,6 @@ def _say(report: Path) -> None:
     verdict = re.split("\n\nWeak points of this evidence:\n|\n\n## ", rest, maxsplit=1)[0]
     print(re.sub("\n\n+", "\n", "\n\n".join([*head.split("\n\n")[1:], verdict])))
     print(f"report: {report}")
-
-
-def _list_failed(study: Study, failed: list[Record]) -> None:
-    print(f"{len(failed)} cells failed:", file=sys.stderr)
-    for record in failed[:20]:
-        cell = record.cell
-        where = f"{study.arm_of(cell)}, n={cell.n}, draw {cell.draw}, seed {cell.seed}"
-        print(f"  {where}: {record.reason}", file=sys.stderr)
-    if len(failed) > 20:
-        print(f"  and {len(failed) - 20} more (see the report)", file=sys.stderr)
-    print("run the same command with --retry-failed to measure them again", file=sys.stderr)
 
 
 def main() -> None:

@@ -9,11 +9,9 @@ from pathlib import Path
 from labeleff.errors import RecordError
 from labeleff.files import write_whole
 from labeleff.merging import Merged, merge, read_source, whole_command
+from labeleff.places import reader_path
 from labeleff.record import FILE_NAME, RunEntry, line, open_records
 from labeleff.reporting.results import Results, load
-
-MODELS = "models"
-"""Inside a run's folder: trained readers of stories, by key of their cell."""
 
 
 def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
@@ -23,11 +21,11 @@ def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
     """
     places = list({folder.resolve(): folder for folder in folders}.values())
     sources = [read_source(folder) for folder in places]
-    merge(sources)  # what is wrong with them is told before a folder is made
+    merged = merge(sources)  # what is wrong with them is told before a folder is made
     with open_records(out) as (there, _):
         if there.runs and out.resolve() not in {folder.resolve() for folder in places}:
             sources = [read_source(out), *sources]
-        merged = merge(sources)
+            merged = merge(sources)
         try:
             _copy_models(merged, out)
             write_whole(out / FILE_NAME, b"".join(map(line, merged.entries)))
@@ -40,9 +38,9 @@ def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
 
 def _copy_models(merged: Merged, out: Path) -> None:
     for key, home in merged.homes.items():
-        name = Path(MODELS) / f"{key}.safetensors"
-        if home.resolve() != out.resolve() and (home / name).is_file():
-            write_whole(out / name, (home / name).read_bytes())
+        model = reader_path(home, key)
+        if home.resolve() != out.resolve() and model.is_file():
+            write_whole(reader_path(out, key), model.read_bytes())
 
 
 def _counts(merged: Merged, folders: int) -> str:

@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+READERS = "models"
+"""Inside a run's folder: its trained readers of stories."""
+
+
+def reader_path(folder: Path, key: str) -> Path:
+    """Where the run in `folder` keeps the reader of the cell `key`."""
+    return folder / READERS / f"{key}.safetensors"
+
 
 def cache_folder() -> Path:
     """`LABELEFF_CACHE`, else `labeleff` in the user's cache folder (XDG_CACHE_HOME or ~/.cache)."""

@@ -25,12 +25,15 @@ class Preset:
     budget: Mapping[str, Any]
 
 
+_SHORT = "minutes on one core, for a narrow resnet9 at 32 pixels"
+
+
 def _short(
     pretext: str, optimizer: str, lr: float, batch: int, epochs: int, augment: Mapping[str, Any], **rest: float
 ) -> Preset:
     """Minutes on one core, for a narrow resnet9 and some thousand images of 32 pixels; options are the defaults."""
     row = {"optimizer": optimizer, "lr": lr, "batch": batch, "epochs": epochs, "augment": augment, **rest}
-    return Preset(pretext, "short", "minutes on one core, for a narrow resnet9 at 32 pixels", {}, row)
+    return Preset(pretext, "short", _SHORT, {}, row)
 
 
 _ADAMW: Mapping[str, Any] = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "warmup": 0.05}
@@ -43,8 +46,7 @@ def _short_pair(pretext: str, row: Mapping[str, Any] = _ADAMW, **options: Option
     A crop keeps three tenths of the image or more, since a twelfth of it at 32 pixels, and of a rendered object, shows
     no shape. Slow copies follow within tens of steps, as there are some hundreds of steps in all.
     """
-    clause = "minutes on one core, for a narrow resnet9 at 32 pixels"
-    return Preset(pretext, "short", clause, {"area": 0.3, **options}, {**row, "batch": 128, "epochs": 16})
+    return Preset(pretext, "short", _SHORT, {"area": 0.3, **options}, {**row, "batch": 128, "epochs": 16})
 
 
 def _cifar_pair(pretext: str) -> Preset:

@@ -31,6 +31,7 @@ from labeleff.jobs import Job
 from labeleff.labels import ChosenLabels, LabelRule, choose_labels
 from labeleff.loaded import LoadedTask
 from labeleff.packing.schedule import Ready, Waiting
+from labeleff.places import reader_path
 from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
 from labeleff.pretext.outside import LoadFunction, Weights, fill
 from labeleff.probe import Probe, ProbeCurve, lacking, merged
@@ -42,7 +43,7 @@ from labeleff.seeding import stream_seed
 from labeleff.tensors import Source
 from labeleff.timing import Spent, Stopwatch
 from labeleff.train import DivergedError, Progress, train_queue
-from labeleff.trained import path_of, save_reader
+from labeleff.trained import save_reader
 
 STATE = 2
 """Raised whenever the names of an encoder's weights change: older files then no longer match."""
@@ -304,7 +305,7 @@ class Bench:
         scored = score(fitted.predictor, loaded.test_examples, self.compute(cell))
         reader = fitted.predictor if loaded.task.text is not None else None
         if self.settings.folder is not None and isinstance(reader, nn.Sequential):
-            save_reader(path_of(self.settings.folder, cell.key), reader, cell, loaded.task)
+            save_reader(reader_path(self.settings.folder, cell.key), reader, cell, loaded.task)
         return self._record(cell, fitted, scored, labels, clock.cost())
 
     def _together(self, cells: Sequence[Cell], slots: int | None, progress: Progress) -> Iterator[Record]:

@@ -183,10 +183,9 @@ class Study(Frozen):
     @field_validator("curve")
     @classmethod
     def _method(cls, name: str, info: ValidationInfo) -> str:
-        from labeleff.curves import families
-        from labeleff.curves import invert as curve  # scipy is slow to import, and most commands need none
+        from labeleff.curves import families, invert  # scipy is slow to import, and most commands need none
 
-        curve.check_method(name)
+        invert.check_method(name)
         if name in families.FAMILIES and "rungs" in info.data:
             families.check_rungs(name, len(info.data["rungs"]))
         return name

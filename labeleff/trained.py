@@ -17,9 +17,6 @@ from labeleff.files import write_whole
 from labeleff.tensors import Task
 from labeleff.text import TextShape, Vocabulary
 
-FOLDER = "models"
-"""Inside a run's folder."""
-
 
 @dataclass(frozen=True)
 class TrainedReader:
@@ -32,11 +29,6 @@ class TrainedReader:
     answers: tuple[str, ...]
     stop_words_removed: bool
     provenance: str
-
-
-def path_of(folder: Path, key: str) -> Path:
-    """Where the run in `folder` keeps the reader of the cell `key`."""
-    return folder / FOLDER / f"{key}.safetensors"
 
 
 def save_reader(path: Path, model: nn.Sequential, cell: Cell, task: Task) -> None:

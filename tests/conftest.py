@@ -9,6 +9,7 @@ import torch
 from hypothesis import settings
 
 from labeleff import catalogue
+from labeleff.cli import main
 
 settings.register_profile("labeleff", deadline=None, derandomize=True)
 settings.load_profile("labeleff")
@@ -38,6 +39,20 @@ def command():
         )
 
     return run
+
+
+@pytest.fixture
+def called_here(monkeypatch, capsys):
+    """Call `labeleff` in this process: called_here("utility", "runs.csv") gives exit status, output and error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["labeleff", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        output = capsys.readouterr()
+        return caught.value.code or 0, output.out, output.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

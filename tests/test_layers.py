@@ -130,6 +130,7 @@ LAYERS = [
     {"progress", "launch"},
     {"checks"},
     {"ask", "showing"},
+    {"measuring_options"},
     {"asking", "reproduce.measuring"},
     {"tracking.commands", "reproduce.command"},
     {"cli"},
@@ -193,7 +194,7 @@ def test_the_first_rows_are_free_of_torch():
     wrong = [
         path.name
         for path, module in files()
-        if rank(module) < TORCH_FREE or module in {"cli", "tracking.commands", "reproduce.command"}
+        if rank(module) < TORCH_FREE or module in {"cli", "measuring_options", "tracking.commands", "reproduce.command"}
         for name, _ in imports(path)
         if name.split(".")[0] in {"torch", "torchvision", "safetensors"}
     ]

@@ -6,7 +6,7 @@ Newell and Deng (2020, abstract): "linear evaluation does not correlate with fin
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +64,7 @@ def _paired_arms(results: Results) -> dict[tuple[str, str], dict[str, tuple[str,
     trained: dict[str, bool] = {}
     for arm, name in zip(study.arms, results.arms, strict=True):
         protocol = catalogue.lookup("protocol", arm.protocol.name)
-        if arm.pretext.name == "scratch" or protocol.unlabelled:
+        if not catalogue.makes_encoder(arm.pretext) or protocol.unlabelled:
             continue
         told = protocols[arm.protocol.label]
         arms.setdefault(told, {})[pretexts[arm.pretext.label]] = name
@@ -96,14 +96,13 @@ def _agreement(
     def correlation(rows: slice) -> RankCorrelation:
         return rank_correlation(first[rows], second[rows], level=measured.level)
 
-    whole = correlation(slice(None))
     return Agreement(
         place,
         *protocols,
         tuple(there),
         tuple(rungs),
         (first, second),
-        RankCorrelation(whole.methods, whole.value, whole.low, whole.high, ceiling),
+        replace(correlation(slice(None)), ceiling=ceiling),
         tuple(correlation(slice(row, row + 1)) for row in range(len(rungs))),
     )
 

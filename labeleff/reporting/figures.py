@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
 MARKERS = "sD^vP*Xh"
+LEGEND = 15
+"""Entries of a legend that stand below each other beside the axes."""
 OTHERS = ("utility", "pretexts", "agreement", "probes")
 """What names of figures begin with that don't show a metric."""
 
@@ -95,8 +97,8 @@ def title(measured: Measured, place: Place) -> str:
 
 def beside_legend(entries: int) -> tuple[Figure, int]:
     """A figure with room for a legend of so many entries, and the legend's number of columns."""
-    columns = 1 + entries // 24
-    return blank(7.0 + 1.6 * (columns - 1)), columns
+    columns = 1 + entries // LEGEND
+    return blank(7.0 + 1.9 * (columns - 1)), columns
 
 
 def legend(axes: Axes, columns: int) -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from labeleff.measuring_options import (
+    DataOption,
+    DeviceOption,
+    JobsOption,
+    OfflineOption,
+    QuietOption,
+    RetryOption,
+    chosen,
+    list_failed,
+)
 
 app = typer.Typer(help="Repeat a published experiment and set every number beside its own.", no_args_is_help=True)
 
@@ -27,17 +37,12 @@ def report(
     rebuild: Annotated[
         Path | None, typer.Option("--from", metavar="DIR", help="Measure nothing: rebuild the report of this folder.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
-    ] = None,
-    data_dir: Annotated[
-        str | None,
-        typer.Option("--data-dir", help="Folder of data sets (default: $LABELEFF_DATA, else the user's cache)."),
-    ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
+    device: DeviceOption = "auto",
+    jobs: JobsOption = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+    retry_failed: RetryOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """The course report of 2021 that labeleff grew out of: its rows as published, then the experiment done soundly."""
     from labeleff.reproduce import document
@@ -47,30 +52,15 @@ def report(
         return
     from labeleff.reproduce import studies
 
-    chosen = studies.size(size)
+    wanted = studies.size(size)
     folder = out or Path("runs") / f"report-2021-{size}"
-    from labeleff.estimate import available_cores
-    from labeleff.launch import Options
-    from labeleff.places import cache_folder, data_folder
     from labeleff.reproduce.measuring import measure_both
 
-    options = Options(
-        folder=folder,
-        command=["labeleff", *sys.argv[1:]],
-        jobs=jobs,
-        cores=available_cores(),
-        device=device,
-        data=data_folder(data_dir),
-        cache=cache_folder(),
-        offline=offline,
-        retry_failed=retry_failed,
-        quiet=quiet,
-    )
-    failed = measure_both(chosen, options)
+    options = chosen(folder, jobs, device, data_dir, offline=offline, retry_failed=retry_failed, quiet=quiet)
+    failed = measure_both(wanted, options)
     print(f"report: {document.build(folder)}")
     if failed:
-        print(f"{len(failed)} cells failed:", *(f"  {text}" for text in failed[:20]), sep="\n", file=sys.stderr)
-        print("run the same command with --retry-failed to measure them again", file=sys.stderr)
+        list_failed(failed)
         raise typer.Exit(1)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.reporting.agreement import interval
+from labeleff.reporting.markdown import listed
 from labeleff.reporting.measured import Place
-from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed, listed, order
+from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed, order
 from labeleff.statistics.rank_correlation import FEWEST, rank_correlation
 
 SHARE = 0.1
@@ -47,7 +48,7 @@ def of_task_and_data(folders: Sequence[Folder]) -> Outcome:
     if pairs:
         evidence = (
             f"The mean label ratios of one arm on two tasks (or versions of the images) have intervals that lie apart "
-            f"in {apart} of {pairs} pairs" + (f" ({listed(arms)})." if arms else ".")
+            f"in {apart} of {pairs} pairs" + (f" ({listed(dict.fromkeys(arms), ', ')})." if arms else ".")
         )
     return Outcome(
         "Utility depends on the downstream task and on properties of the training data.",

@@ -36,7 +36,7 @@ class Folder:
 
     def pretrained(self, arm: str) -> bool:
         """Whether it starts from a pretext."""
-        return self._arm(arm).pretext.name != "scratch"
+        return catalogue.makes_encoder(self._arm(arm).pretext)
 
     def _arm(self, arm: str) -> Paired:
         return self.results.study.arms[self.results.arms.index(arm)]
@@ -54,10 +54,6 @@ class Folder:
         runs = self.findings.measured.at(place, self.findings.measured.baseline)
         means = [sum(rung.values()) / len(rung) for rung in runs.values()]
         return 1 - sum(means) / len(means)
-
-    def trains(self, arm: str) -> bool:
-        """Whether its protocol runs the optimiser on the network."""
-        return catalogue.lookup("protocol", self.protocol(arm)).trained
 
 
 @dataclass(frozen=True)
@@ -101,10 +97,3 @@ def order(one: tuple[float | None, float | None], other: tuple[float | None, flo
     if one[1] is not None and other[0] is not None and other[0] > one[1]:
         return 1
     return -1 if one[0] is not None and other[1] is not None and other[1] < one[0] else 0
-
-
-def listed(names: Sequence[str], most: int = 6) -> str:
-    """`a, b and 3 more`."""
-    distinct = list(dict.fromkeys(names))
-    rest = len(distinct) - most
-    return ", ".join(distinct[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from labeleff.ask import Conversation, trained_reader
 from labeleff.launch import Options, measure
-from labeleff.record import Record
+from labeleff.measuring_options import failure
 from labeleff.reporting.answers import of_stories
 from labeleff.reporting.results import load
 from labeleff.reproduce.published import QUESTION, STORY
 from labeleff.reproduce.question import Answered, keep
 from labeleff.reproduce.studies import AS_PUBLISHED, SOUNDLY, Size, as_published, soundly
-from labeleff.study import Study
 
 
 def measure_both(size: Size, options: Options) -> list[str]:
@@ -24,14 +23,9 @@ def measure_both(size: Size, options: Options) -> list[str]:
     failed = []
     for name, study in ((AS_PUBLISHED, as_published(size)), (SOUNDLY, soundly(size))):
         own = dataclasses.replace(options, folder=options.folder / name)
-        failed += [f"{name}: {_told(study, record)}" for record in measure(study, own)]
+        failed += [f"{name}: {failure(study, record)}" for record in measure(study, own)]
         _ask(own.folder)
     return failed
-
-
-def _told(study: Study, record: Record) -> str:
-    cell = record.cell
-    return f"{study.arm_of(cell)}, n={cell.n}, draw {cell.draw}, seed {cell.seed}: {record.reason}"
 
 
 def _ask(folder: Path) -> None:

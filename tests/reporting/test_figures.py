@@ -45,6 +45,23 @@ def test_many_arms_are_told_apart(results: Results) -> None:
     assert len({tuple(style.values()) for style in styles.values()}) == 41
 
 
+@pytest.mark.parametrize("count", [14, 15, 24, 40])
+def test_names_of_many_arms_stay_on_the_page(count: int) -> None:
+    place = Place("task")
+    names = tuple(f"pretext{number}/finetune" for number in range(count))
+    runs = {(place, name): {n: {(0, 0): 0.1 + n / 1000} for n in (10, 100)} for name in names}
+    setting = Setting("task", (10, 100), chance=0.1)
+    figure = figures.accuracy(
+        Measured({place: setting}, names, names[0], runs, level=0.9, method="log", design=""), place
+    )
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    legend = axes.get_legend().get_window_extent()
+    assert legend.y0 >= 0
+    assert legend.x1 <= figure.bbox.x1
+    assert axes.get_window_extent().height > 0.6 * figure.bbox.height
+
+
 def test_pyplot_stays_out(results: Results) -> None:
     figures.render(figures.accuracy(results.measured, results.places[0]), "png")
     assert "matplotlib.pyplot" not in sys.modules

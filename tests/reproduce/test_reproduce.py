@@ -40,7 +40,7 @@ def interrupt(out):
 
 def test_the_whole_path(command, tmp_path):
     out = tmp_path / "out"
-    assert interrupt(out) == 130
+    assert interrupt(out) == 143
     before = set(read_records(out / "as-published").cells)
     done = command(*SMOKE, "--out", out, timeout=600)
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -10,21 +11,11 @@ from pathlib import Path
 import pytest
 from malformed import MALFORMED, table
 
-from labeleff.cli import main
-
 
 @pytest.fixture
-def called(monkeypatch, capsys):
-    """Call the command in this process: called("runs.csv") gives its exit status, output and error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["labeleff", "utility", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        output = capsys.readouterr()
-        return caught.value.code or 0, output.out, output.err
-
-    return call
+def called(called_here):
+    """Call the command in this process; gives its exit status, output and error."""
+    return functools.partial(called_here, "utility")
 
 
 def everything():

@@ -38,7 +38,8 @@ def test_a_tracker_that_fails_is_one_warning_and_hurts_no_other(tmp_path, monkey
 def test_run_and_track_write_event_files(command, tmp_path):
     pytest.importorskip("tensorboard")
     out = tmp_path / "out"
-    done = command("run", toy_study.write(tmp_path), "--out", out, "--offline", "--jobs", 1, "--track", "tensorboard")
+    quiet = ["--quiet", "--offline", "--jobs", 1]
+    done = command("run", toy_study.write(tmp_path), "--out", out, *quiet, "--track", "tensorboard")
     assert (done.returncode, done.stderr) == (0, "")
     written = {path: path.read_bytes() for path in out.rglob("*tfevents*")}
     assert len(written) == 5
@@ -48,6 +49,9 @@ def test_run_and_track_write_event_files(command, tmp_path):
     assert done.stdout.startswith("tensorboard: tensorboard --logdir ")
     assert {path: path.read_bytes() for path in out.rglob("*tfevents*")} == written
     assert command("run", "smoke", "--track", "x").returncode == 2
+    done = command("run", "smoke", "--track", "tensorboard", "--shard", "1/2")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--track: found a shard" in done.stderr
 
 
 def test_tracking_is_off_unless_asked_for(tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import subprocess
@@ -13,22 +14,13 @@ import compared
 import factories
 import pytest
 
-from labeleff.cli import main
 from labeleff.record import Conditions
 
 
 @pytest.fixture
-def called(monkeypatch, capsys):
-    """Call the command in this process: called(base, new) gives its exit status, output and error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["labeleff", "compare", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        output = capsys.readouterr()
-        return caught.value.code or 0, output.out, output.err
-
-    return call
+def called(called_here):
+    """Call the command in this process; gives its exit status, output and error."""
+    return functools.partial(called_here, "compare")
 
 
 @pytest.fixture
@@ -116,7 +108,10 @@ def test_a_gate_of_the_study(called, base):
             ["base", "base", "--margin", "accuracy=5%"],
             "--margin, accuracy '5%', character 1: found '5%', expected a plain",
         ),
-        (["base", "base", "--noise", "accuracy=5%"], "--noise: unknown quantity 'accuracy' (known: throughput, time)"),
+        (
+            ["base", "base", "--noise", "accuracy=5%"],
+            "--noise: unknown quantity 'accuracy' (known: memory, throughput, time)",
+        ),
         (["base", "base", "--level", "90"], "--level: found 90, expected a probability"),
         (["base", "base", "--out", "base"], "--out: base holds a study's records.jsonl"),
         (["base", "nowhere"], "nowhere/records.jsonl: no run found"),

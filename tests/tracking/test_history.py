@@ -7,11 +7,11 @@ import io
 import json
 from pathlib import Path
 
+import answered
 import compared
 import factories
 import numpy as np
 import pytest
-import test_answers
 import test_timings
 
 from labeleff.errors import OptionError, RecordError
@@ -74,8 +74,8 @@ def test_an_arm_that_lacks_a_rung_has_no_headline():
 
 
 def test_stories_are_counted():
-    of = test_answers.study()
-    records = [test_answers.record(cell, 0.97 if "1" in cell.task.name else 0.5, 0.9) for cell in of.cells()]
+    of = answered.study()
+    records = [answered.record(cell, 0.97 if "1" in cell.task.name else 0.5, 0.9) for cell in of.cells()]
     folder = factories.write(Path("stories"), [factories.run_entry(of), *records])
     found = {(s.metric, s.task.partition("(")[0]): v.value for s, v in headlines.entry(folder).values.items()}
     assert found["passed", "all tasks"] == 1

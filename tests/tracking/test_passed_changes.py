@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import answered
 import factories
 import pytest
-import test_answers
 
 from labeleff.reporting.results import load
 from labeleff.tracking.matching import match
@@ -13,12 +13,12 @@ from labeleff.tracking.passed_changes import passed_changes
 
 def folder(path, accuracies):
     """Two runs a task, of which validation chooses the second."""
-    of = test_answers.study(tasks=[f"babi/qa{k}" for k in range(1, 11)], stories={})
+    of = answered.study(tasks=[f"babi/qa{k}" for k in range(1, 11)], stories={})
     records = []
     for cell in of.cells():
         accuracy = accuracies.get(int(cell.task.name.removeprefix("babi/qa")), 0.99)
         shown = accuracy if cell.seed or accuracy is None else 0.5
-        records.append(test_answers.record(cell, shown, 0.9 if cell.seed else 0.1))
+        records.append(answered.record(cell, shown, 0.9 if cell.seed else 0.1))
     return load(factories.write(path, [factories.run_entry(of), *records]))
 
 

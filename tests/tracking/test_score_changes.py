@@ -135,10 +135,10 @@ def test_p_values_of_ladders_are_uniform_enough():
 
 
 def test_stories_are_told_by_their_error(tmp_path):
-    import test_answers
+    import answered
 
-    of = test_answers.study()
-    records = [test_answers.record(cell, 0.97, 0.9) for cell in of.cells()]
+    of = answered.study()
+    records = [answered.record(cell, 0.97, 0.9) for cell in of.cells()]
     folder = factories.write(tmp_path, [factories.run_entry(of), *records])
     found = changes(folder, folder)
     item = found["error@1000[scratch/validated]"]

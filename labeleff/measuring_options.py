@@ -1,0 +1,80 @@
+"""What commands that measure have in common: their options, and what they say of failed cells."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeleff.errors import OptionError
+
+if TYPE_CHECKING:
+    from labeleff.launch import Options
+    from labeleff.record import Record
+    from labeleff.study import Study
+
+SHOWN = 20
+"""Failed cells that are listed."""
+
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")]
+PackOption = Annotated[
+    str, typer.Option(metavar="K", help="Cells trained side by side as one; auto: 1 on CPU, what pays on a GPU.")
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data-dir", help="Folder of data sets (default: $LABELEFF_DATA, else the user's cache)."),
+]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
+
+
+def chosen(
+    folder: Path, jobs: int | None, device: str, data_dir: str | None, *, offline: bool, retry_failed: bool, quiet: bool
+) -> Options:
+    """The options as the launcher takes them; imports torch."""
+    from labeleff.estimate import available_cores
+    from labeleff.launch import Options
+    from labeleff.places import cache_folder, data_folder
+
+    return Options(
+        folder=folder,
+        command=["labeleff", *sys.argv[1:]],
+        jobs=jobs,
+        cores=available_cores(),
+        device=device,
+        data=data_folder(data_dir),
+        cache=cache_folder(),
+        offline=offline,
+        retry_failed=retry_failed,
+        quiet=quiet,
+    )
+
+
+def slots(pack: str) -> int | None:
+    """Cells that go side by side by what --pack says; None for auto. OptionError where it says neither."""
+    if pack == "auto":
+        return None
+    if not pack.isdecimal() or int(pack) < 1:
+        raise OptionError(f"--pack {pack!r}: expected auto, or a number of cells from 1 on")
+    return int(pack)
+
+
+def failure(study: Study, record: Record) -> str:
+    """A failed cell and its reason on one line."""
+    cell = record.cell
+    return f"{study.arm_of(cell)}, n={cell.n}, draw {cell.draw}, seed {cell.seed}: {record.reason}"
+
+
+def list_failed(failures: Sequence[str]) -> None:
+    """Say on standard error what failed, SHOWN of them, and what to do."""
+    print(f"{len(failures)} cells failed:", *(f"  {text}" for text in failures[:SHOWN]), sep="\n", file=sys.stderr)
+    if len(failures) > SHOWN:
+        print(f"  and {len(failures) - SHOWN} more (see the report)", file=sys.stderr)
+    print("run the same command with --retry-failed to measure them again", file=sys.stderr)
