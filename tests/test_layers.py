@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce")
+GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce", "packing")
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
@@ -117,7 +117,9 @@ LAYERS = [
     {"device", "timing", "rewrite", "pipeline", "cache", "dropout"},
     {"stories", "views", "lab", "banks", "slots"},
     {"labelled", "course"},
-    {"packing"},
+    {"packing.graph", "packing.grouped", "packing.stacked", "packing.packs", "packing.updates"},
+    {"packing.lockstep", "packing.schedule"},
+    {"packing.probe", "packing.trainer"},
     {"train", "data", "encoders"},
     {"heads"},
     {"pretext", "protocols", "trained"},

@@ -6,10 +6,10 @@ import pytest
 import toy_study
 
 from labeleff import run
-from labeleff.cli import _pack
 from labeleff.errors import OptionError
 from labeleff.jobs import jobs_for
 from labeleff.launch import Options, measure
+from labeleff.measuring_options import slots
 from labeleff.protocols import finetune
 from labeleff.record import read_records
 from labeleff.study import load_study
@@ -127,7 +127,7 @@ def test_interrupted_in_a_pack_what_was_finished_stays(study, go, monkeypatch):
 
 
 def test_pack_must_be_a_number_or_auto():
-    assert [_pack(value) for value in ("auto", "1", "16")] == [None, 1, 16]
+    assert [slots(value) for value in ("auto", "1", "16")] == [None, 1, 16]
     for value in ("0", "-1", "many", ""):
         with pytest.raises(OptionError, match="expected auto, or a number of cells from 1 on"):
-            _pack(value)
+            slots(value)
