@@ -128,7 +128,7 @@ LAYERS = [
     {"probing"},
     {"run"},
     {"engines"},
-    {"conditions"},
+    {"conditions", "readiness"},
     {"progress", "launch"},
     {"checks"},
     {"ask", "showing"},
