@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from labeleff.reporting.study_report import build
+from labeleff.reproduce import document
 
 REPORTS = Path(__file__).parent.parent / "reports"
 FOLDERS = sorted(path.parent for path in REPORTS.glob("*/records.jsonl"))
@@ -47,3 +48,14 @@ def test_a_committed_report_is_what_its_records_give(folder, tmp_path):
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6)
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     assert drawn == {path.name for path in (folder / "figures").iterdir()}
+
+
+def test_the_report_of_2021_measured_again_is_what_its_records_give(tmp_path):
+    folder = REPORTS / "reproduce-report"
+    for part in ("as-published", "soundly"):
+        (tmp_path / part).mkdir()
+        for name in ("records.jsonl", "question.json"):
+            shutil.copy(folder / part / name, tmp_path / part)
+    document.build(tmp_path)
+    assert (tmp_path / "report.md").read_text() == (folder / "report.md").read_text()
+    assert (tmp_path / "rows.csv").read_text() == (folder / "rows.csv").read_text()

@@ -47,6 +47,10 @@ def test_tables_are_aligned_and_escape_bars() -> None:
         ("![x](http://elsewhere/pixel.png)", r"![x]\(http://elsewhere/pixel.png)"),
         ("[x]: http://elsewhere", r"[x]\: http://elsewhere"),
         ("![accuracy](figures/accuracy.png)", "![accuracy](figures/accuracy.png)"),
+        ("[report](soundly/report.md)", "[report](soundly/report.md)"),
+        ("![u](soundly/figures/utility-a.png)", "![u](soundly/figures/utility-a.png)"),
+        ("![u](figures/../../x.png)", "![u]\\(figures/../../x.png)"),
+        ("[x](soundly/.ssh)", "[x]\\(soundly/.ssh)"),
         ("U = 1.2 [0.1, 2.3] (extrapolated)", "U = 1.2 [0.1, 2.3] (extrapolated)"),
     ],
 )
