@@ -40,6 +40,10 @@ class Ready:
                 return self.waiting.pop(place)
         return None
 
+    def put_back(self, jobs: Sequence[Job]) -> None:
+        """Let jobs that were taken wait again, before all others."""
+        self.waiting[:0] = jobs
+
     def settle(self, job: Job, records: Sequence[PretrainingRecord | Record], run: str) -> list[Record]:
         """Note a finished job; where a pretraining failed, give the failed records of every cell that needs it."""
         if job.cells:
