@@ -46,9 +46,13 @@ class EncoderCache:
 
     def _write(self, key: str, weights: Mapping[str, Tensor], record: PretrainingRecord) -> None:
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        self.put(key, save(state, metadata={"record": record.model_dump_json()}))
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store a file of an encoder, as `content` gives it; raises UnwritableError as `save` does."""
         try:
-            write_whole(self._path(key), save(state, metadata={"record": record.model_dump_json()}))
-        except (OSError, SafetensorError) as error:
+            write_whole(self._path(key), content)
+        except OSError as error:
             raise UnwritableError(
                 f"{self._path(key)}: the pretrained encoder can't be stored: {error}; "
                 "make room or point LABELEFF_CACHE at another folder"
@@ -63,6 +67,10 @@ class EncoderCache:
             return None
         except (OSError, SafetensorError, KeyError, TypeError, ValidationError):
             return None
+
+    def content(self, key: str) -> bytes | None:
+        """The file of a cached encoder, to be sent to another machine; None where there is no readable one."""
+        return self._path(key).read_bytes() if self.record(key) is not None else None
 
     def load(self, key: str, encoder: nn.Module) -> None:
         """Fill `encoder` with the cached weights; every name and shape must match."""

@@ -21,10 +21,13 @@ from labeleff.errors import LabeleffError, OptionError, Terminated
 from labeleff.measuring_options import (
     DataOption,
     DeviceOption,
+    EngineOption,
+    GpuShareOption,
     JobsOption,
     OfflineOption,
     PackOption,
     QuietOption,
+    RayAddressOption,
     RetryOption,
     chosen,
     failure,
@@ -96,6 +99,9 @@ def run(
     jobs: JobsOption = None,
     device: DeviceOption = "auto",
     pack: PackOption = "auto",
+    engine: EngineOption = "local",
+    ray_address: RayAddressOption = None,
+    gpu_share: GpuShareOption = None,
     data_dir: DataOption = None,
     offline: OfflineOption = False,
     retry_failed: RetryOption = False,
@@ -109,9 +115,11 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
+    from labeleff.engines import choice
     from labeleff.study import load_study, with_vectors
     from labeleff.trackers.tracker import check_trackers, follow
 
+    chosen_engine = choice.engine(engine, ray_address, gpu_share)
     trackers = check_trackers(track or [], "--track")
     checked = load_study(study, sets or [])
     if vectors is not None:
@@ -125,7 +133,7 @@ def run(
     from labeleff.launch import measure
 
     options = chosen(folder, jobs, device, data_dir, offline=offline, retry_failed=retry_failed, quiet=quiet)
-    failed = measure(checked, replace(options, pack=slots(pack), shard=part))
+    failed = measure(checked, replace(options, pack=slots(pack), shard=part, engine=chosen_engine))
     if part is None:
         from labeleff.reporting.study_report import build
 

@@ -15,9 +15,12 @@ class Ending:
     def __init__(self) -> None:
         self._putting_off = False
         self._due: type[KeyboardInterrupt] | None = None
+        self.terminated = False
+        """Whether SIGTERM came: libraries that wait in C pass on any KeyboardInterrupt as a plain one."""
 
     def _arrived(self, number: int, _: object) -> None:
         kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        self.terminated |= number == signal.SIGTERM
         if not self._putting_off:
             raise kind
         self._due = kind

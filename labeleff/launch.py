@@ -15,8 +15,11 @@ from labeleff.conditions import check_conditions, conditions, plugins_used
 from labeleff.data import load_task
 from labeleff.device import environment
 from labeleff.ending import Ending
+from labeleff.engines.choice import LOCAL, Engine
+from labeleff.engines.cluster import Cluster, cluster_of
 from labeleff.engines.local import run_here, run_workers
-from labeleff.errors import InterruptedRunError, Terminated, TerminatedRunError
+from labeleff.engines.ready import Sink
+from labeleff.errors import InterruptedRunError, TerminatedRunError
 from labeleff.estimate import job_seconds, probe_estimate, read_speeds, remember_speeds
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
@@ -52,6 +55,7 @@ class Options:
     """Cells that are trained side by side as one; None is one on a CPU and as many as pay on a GPU."""
     shard: Shard | None = None
     """The part of the study that is measured; None for all of it."""
+    engine: Engine = LOCAL
 
 
 def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
@@ -73,7 +77,7 @@ def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
     return found
 
 
-def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
+def _entry(study: Study, bench: Bench, options: Options, cluster: Cluster | None) -> RunEntry:
     tasks: dict[str, dict[str, Any]] = {}
     for spec in (spec for block in study.blocks for spec in block.tasks):
         task = bench.load(spec).task
@@ -92,7 +96,7 @@ def _entry(study: Study, bench: Bench, options: Options) -> RunEntry:
         study=study.model_dump(mode="json"),
         conditions=conditions(study, bench),
         tasks=tasks,
-        environment=environment(bench.device, options.jobs or options.cores),
+        environment=environment(bench.device, cluster.places() if cluster else options.jobs or options.cores),
         plugins={what: catalogue.lookup(*which) for what, which in plugins_used(study).items()},
     )
 
@@ -146,7 +150,11 @@ def measure(study: Study, options: Options) -> list[Record]:
         ),
     )
     ending = Ending()
-    with ending.watched(), open_records(options.folder) as (records, writer):
+    with (
+        ending.watched(),
+        open_records(options.folder) as (records, writer),
+        cluster_of(options.engine, options.device, options.jobs, options.cores) as cluster,
+    ):
         bars = PreparationBars(quiet=options.quiet)
         bench = Bench(settings, Source(options.data, options.offline, bars.advance))
         with bars:
@@ -167,15 +175,15 @@ def measure(study: Study, options: Options) -> list[Record]:
         for entry in labels:
             if entry.indices_sha256 not in records.labels:
                 writer.write(entry)
-        jobs = _jobs(study, pending, records, bench, options)
+        jobs = _jobs(study, pending, records, bench, options, cluster)
         if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
-            writer.write(_entry(study, bench, options))
+            writer.write(_entry(study, bench, options, cluster))
         if jobs:
             try:
-                _execute(jobs, bench, options, sink)
+                _execute(jobs, study, bench, options, sink, cluster)
             except KeyboardInterrupt as error:
                 done = sum(isinstance(record, Record) for record in measured)
-                kind = TerminatedRunError if isinstance(error, Terminated) else InterruptedRunError
+                kind = TerminatedRunError if ending.terminated else InterruptedRunError
                 raise kind(
                     f"interrupted; {done} of {len(pending)} cells are recorded in {options.folder}, "
                     "run the same command to go on"
@@ -187,7 +195,9 @@ def measure(study: Study, options: Options) -> list[Record]:
         return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
 
 
-def _jobs(study: Study, pending: Sequence[Cell], records: Records, bench: Bench, options: Options) -> list[Job]:
+def _jobs(
+    study: Study, pending: Sequence[Cell], records: Records, bench: Bench, options: Options, cluster: Cluster | None
+) -> list[Job]:
     """What is left to do: pending cells with what they start from, and encoders that lack the curve of a probe.
 
     Cells go in packs as the options and the device say.
@@ -201,7 +211,8 @@ def _jobs(study: Study, pending: Sequence[Cell], records: Records, bench: Bench,
 
     on_cpu = bench.device.type == "cpu"
     slots = 1 if options.pack is None and on_cpu else options.pack
-    jobs = jobs_for(pending, pretrained, slots, (options.jobs or options.cores) if on_cpu else 1)
+    queues = cluster.places() if cluster else (options.jobs or options.cores) if on_cpu else 1
+    jobs = jobs_for(pending, pretrained, slots, queues)
     begun = {job.pretraining.key for job in jobs if not job.cells}
     unprobed = [
         Job(asked)
@@ -230,11 +241,17 @@ def _workers(options: Options, bench: Bench, seconds: float) -> int:
     return options.cores if seconds > WORTH_WORKERS else 1
 
 
-def _execute(jobs: Sequence[Job], bench: Bench, options: Options, sink: Any) -> None:
+def _execute(
+    jobs: Sequence[Job], study: Study, bench: Bench, options: Options, sink: Sink, cluster: Cluster | None
+) -> None:
     costs = _costs(jobs, options.cache, bench.settings)
-    workers = _workers(options, bench, sum(costs.values()))
+    workers = cluster.places() if cluster else _workers(options, bench, sum(costs.values()))
     with LiveDisplay(jobs, costs, workers, quiet=options.quiet) as display:
-        if workers == 1:
+        if cluster is not None:
+            from labeleff.engines.ray_tasks import run_tasks  # where the extra is installed
+
+            run_tasks(jobs, bench, conditions(study, bench), sink, display, cluster)
+        elif workers == 1:
             run_here(jobs, bench, sink, display)
         else:
             run_workers(jobs, bench.settings, workers, sink, display)

@@ -30,6 +30,16 @@ DataOption = Annotated[
     str | None,
     typer.Option("--data-dir", help="Folder of data sets (default: $LABELEFF_DATA, else the user's cache)."),
 ]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="local, or ray (pip install 'labeleff[ray]').")
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Join a Ray cluster: HOST:PORT, or auto (default: start one here)."),
+]
+GpuShareOption = Annotated[
+    float | None, typer.Option(metavar="F", help="Part of a GPU that a job on Ray takes (default: all of it).")
+]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]

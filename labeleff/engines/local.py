@@ -9,89 +9,29 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Protocol
 
 import torch
 
+from labeleff.engines.ready import Display, Ready, Sink
 from labeleff.errors import LabeleffError
-from labeleff.jobs import Job, needed
+from labeleff.jobs import Job
 from labeleff.record import PretrainingRecord, Record
 from labeleff.run import Bench, Settings
 
-Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
 GRACE = 0.5
 """Seconds in which a signal to a group of processes has reached all of them."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
-class Display(Protocol):
-    """Who is told what goes on: the progress bar, or nobody."""
-
-    def started(self, worker: int, job: Job) -> None:
-        """A worker took a job."""
-
-    def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
-        """A worker's training got to step `done` of `total`, at `rate` images/s."""
-
-    def finished(self, worker: int, job: Job) -> None:
-        """A worker's job is done and recorded."""
-
-
-class _Ready:
-    """Jobs that wait, in order, and which of them may start."""
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self.waiting = list(jobs)
-        self._unfinished = {job.pretraining.key for job in jobs if not job.cells}
-
-    def take(self) -> Job | None:
-        """The first job whose pretraining is there; None where all have to wait."""
-        for place, job in enumerate(self.waiting):
-            if not job.needs & self._unfinished:
-                return self.waiting.pop(place)
-        return None
-
-    def settle(self, job: Job, records: Sequence[PretrainingRecord | Record], run: str) -> list[Record]:
-        """Note a finished job; where a pretraining failed, give the failed records of every cell that needs it."""
-        if job.cells:
-            return []
-        self._unfinished.discard(job.pretraining.key)
-        reasons = [record.reason for record in records if record.status == "failed"]
-        if not reasons:
-            return []
-        reason = f"pretraining failed: {reasons[0]}"
-        lost = [cell for other in self.waiting for cell in other.cells if needed(cell) == job.pretraining.key]
-        self.waiting = [rest for other in self.waiting if (rest := _without(other, job.pretraining.key)) is not None]
-        return [
-            Record(
-                run=run,
-                key=cell.key,
-                cell=cell,
-                status="failed",
-                reason=reason,
-                pretraining=job.pretraining.key,
-            )
-            for cell in lost
-        ]
-
-
-def _without(job: Job, pretraining: str) -> Job | None:
-    """A job without its cells that need a pretraining; the job itself where it has none, None where none is left."""
-    if pretraining not in job.needs:
-        return job
-    kept = tuple(cell for cell in job.cells if needed(cell) != pretraining)
-    return replace(job, pretraining=kept[0].pretraining, cells=kept) if kept else None
 
 
 def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display) -> None:
     """Do the jobs one after another in this process."""
     if bench.device.type == "cpu":
         torch.set_num_threads(1)
-    ready = _Ready(jobs)
+    ready = Ready(jobs)
     while (job := ready.take()) is not None:
         display.started(0, job)
         records = []
@@ -170,7 +110,7 @@ def _lost(worker: _Worker, run: str, code: int | None) -> list[PretrainingRecord
 
 def run_workers(jobs: Sequence[Job], settings: Settings, count: int, sink: Sink, display: Display) -> None:
     """Do the jobs on `count` one-thread worker processes; records are written by this process alone, as they come."""
-    ready = _Ready(jobs)
+    ready = Ready(jobs)
     workers = [_spawn(number, settings) for number in range(min(count, len(jobs)))]
 
     def keep(worker: _Worker, records: Sequence[PretrainingRecord | Record]) -> None:

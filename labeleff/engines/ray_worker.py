@@ -1,0 +1,161 @@
+"""What a Ray task does: one job, told message by message. It writes no records; the process that asked does.
+
+Encoders and readers go between machines as the bytes of their safetensors files, and only where the folders that they
+are kept in aren't shared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+
+from labeleff import __version__, catalogue
+from labeleff.cell import Spec
+from labeleff.device import device_name, torch_release
+from labeleff.errors import ConditionError, LabeleffError
+from labeleff.jobs import Job, needed
+from labeleff.likeness import unlike
+from labeleff.places import reader_path
+from labeleff.record import Conditions
+from labeleff.run import Bench, Settings
+
+Message = tuple[str, Any]
+"""What a task tells, in this order:
+
+- `begun`, None: a worker has taken the job;
+- `lacking`, keys: these encoders aren't on its machine, and nothing else comes;
+- `encoder` or `reader`, (key, reference to the file's bytes): before the record that they belong to;
+- `record`, the record;
+- `stopped`, a text: a LabeleffError that ends the run.
+"""
+MakesBench = Callable[[Settings], Bench]
+NEWS_INTERVAL = 1.0
+"""Seconds between two pieces of news of one job."""
+
+_BENCHES: dict[str, Bench] = {}
+"""This process's bench, by its run: tasks that follow each other in a process find their data loaded."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Orders:
+    """What all tasks of a run are told."""
+
+    settings: Settings
+    conditions: Conditions
+    """Under which the run measures; a worker of other conditions is refused."""
+    version: str = __version__
+    makes_bench: MakesBench = Bench
+    news: Any = None
+    """The actor that is told how trainings go on; None where nobody wants to know."""
+
+
+def do(orders: Orders, number: int, job: Job, encoders: Mapping[str, Any]) -> Iterator[Message]:
+    """Do a job.
+
+    `encoders` has, by key of the cache, what was lacking before: a list with the reference to its bytes, or an empty
+    one where nobody has it.
+    """
+    yield "begun", None
+    try:
+        bench = _bench(orders)
+        _check(orders, bench, job)
+        if lacking := _lacking(bench, job, encoders):
+            yield "lacking", lacking
+            return
+        for record in bench.perform(job, _teller(orders, number)):
+            if not job.cells and record.status == "ok":
+                key = bench.cache_key(job.pretraining)
+                yield "encoder", (key, ray.put(bench.cache.content(key)))
+            elif (reader := _reader(bench, record.key)) is not None:
+                yield "reader", (record.key, ray.put(reader.read_bytes()))
+            yield "record", record
+    except LabeleffError as error:
+        yield "stopped", str(error)
+
+
+def _bench(orders: Orders) -> Bench:
+    """The process's bench for a run; a node's own LABELEFF_CACHE goes before the folder of who asked."""
+    settings = orders.settings
+    if settings.run not in _BENCHES:
+        if settings.device == "cpu":
+            torch.set_num_threads(1)
+        cache = Path(os.environ.get("LABELEFF_CACHE") or settings.cache).expanduser()
+        _BENCHES.clear()
+        _BENCHES[settings.run] = orders.makes_bench(dataclasses.replace(settings, cache=cache))
+    return _BENCHES[settings.run]
+
+
+def _check(orders: Orders, bench: Bench, job: Job) -> None:
+    """Raise ConditionError where this machine's numbers wouldn't be of the run's conditions."""
+    place = f"Ray node {ray.util.get_node_ip_address()}"
+    if __version__ != orders.version:
+        raise ConditionError(
+            f"{place}: found labeleff {__version__}, expected {orders.version}; install the same there"
+        )
+    plugins = {name: _origin(name) for name in orders.conditions.plugins}
+    here = Conditions(
+        device=device_name(bench.device),
+        precision={},
+        torch=torch_release(),
+        data={spec.label: bench.load(spec).fingerprint for spec in _tasks(job)},
+        plugins={name: origin for name, origin in plugins.items() if origin is not None},
+    )
+    for what, expected, found in unlike(orders.conditions, here):
+        raise ConditionError(
+            f"{place}: found {what} = {found}, expected {expected} as where the run was started; numbers of different "
+            "conditions are not mixed"
+        )
+
+
+def _origin(plugin: str) -> str | None:
+    kind, _, name = plugin.partition(" ")
+    return catalogue.origin(kind, name)  # type: ignore[arg-type]
+
+
+def _tasks(job: Job) -> list[Spec]:
+    """Tasks whose data the job reads, each once."""
+    specs = [job.pretraining.task, *(cell.task for cell in job.cells)]
+    return list({spec.label: spec for spec in specs}.values())
+
+
+def encoder_keys(bench: Bench, job: Job) -> set[str]:
+    """Keys, in the cache, of the encoders that a job starts from."""
+    first = {key: cell for cell in job.cells if (key := needed(cell)) is not None}
+    return {bench.cache_key(cell.pretraining) for cell in first.values()}
+
+
+def _lacking(bench: Bench, job: Job, encoders: Mapping[str, Any]) -> list[str]:
+    """Keys of the encoders that the job starts from and that aren't here; those that were sent are put here first."""
+    lacking = [key for key in sorted(encoder_keys(bench, job)) if bench.cache.record(key) is None]
+    for key in lacking:
+        for reference in encoders.get(key, ()):
+            bench.cache.put(key, ray.get(reference))
+    return [key for key in lacking if key not in encoders]
+
+
+def _reader(bench: Bench, key: str) -> Path | None:
+    """The file of the reader that a cell of stories has just left."""
+    if bench.settings.folder is None:
+        return None
+    path = reader_path(bench.settings.folder, key)
+    return path if path.exists() else None
+
+
+def _teller(orders: Orders, number: int) -> Callable[[int, int, float, float], None]:
+    """Tells of a training's progress now and then, without waiting for an answer."""
+    told = time.monotonic()
+
+    def tell(done: int, total: int, loss: float, rate: float) -> None:
+        nonlocal told
+        if orders.news is not None and time.monotonic() - told >= NEWS_INTERVAL:
+            told = time.monotonic()
+            orders.news.tell.remote(number, (done, total, loss, rate))
+
+    return tell

@@ -1,0 +1,76 @@
+"""Jobs that wait, and what engines have in common: where records go, and who is told what goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from labeleff.jobs import Job, needed
+from labeleff.record import PretrainingRecord, Record
+
+Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
+"""Takes records as they come; they are on the disk when it returns."""
+
+
+class Display(Protocol):
+    """Who is told what goes on: the progress bar, or nobody."""
+
+    def started(self, worker: int, job: Job) -> None:
+        """A worker took a job."""
+
+    def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
+        """A worker's training got to step `done` of `total`, at `rate` images/s."""
+
+    def finished(self, worker: int, job: Job) -> None:
+        """A worker's job is done and recorded."""
+
+
+class Ready:
+    """Jobs that wait, in order, and which of them may start."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.waiting = list(jobs)
+        self._unfinished = {job.pretraining.key for job in jobs if not job.cells}
+
+    def take(self) -> Job | None:
+        """The first job whose pretraining is there; None where all have to wait."""
+        for place, job in enumerate(self.waiting):
+            if not job.needs & self._unfinished:
+                return self.waiting.pop(place)
+        return None
+
+    def put_back(self, jobs: Sequence[Job]) -> None:
+        """Let jobs that were taken wait again, before all others."""
+        self.waiting[:0] = jobs
+
+    def settle(self, job: Job, records: Sequence[PretrainingRecord | Record], run: str) -> list[Record]:
+        """Note a finished job; where a pretraining failed, give the failed records of every cell that needs it."""
+        if job.cells:
+            return []
+        self._unfinished.discard(job.pretraining.key)
+        reasons = [record.reason for record in records if record.status == "failed"]
+        if not reasons:
+            return []
+        reason = f"pretraining failed: {reasons[0]}"
+        lost = [cell for other in self.waiting for cell in other.cells if needed(cell) == job.pretraining.key]
+        self.waiting = [rest for other in self.waiting if (rest := _without(other, job.pretraining.key)) is not None]
+        return [
+            Record(
+                run=run,
+                key=cell.key,
+                cell=cell,
+                status="failed",
+                reason=reason,
+                pretraining=job.pretraining.key,
+            )
+            for cell in lost
+        ]
+
+
+def _without(job: Job, pretraining: str) -> Job | None:
+    """A job without its cells that need a pretraining; the job itself where it has none, None where none is left."""
+    if pretraining not in job.needs:
+        return job
+    kept = tuple(cell for cell in job.cells if needed(cell) != pretraining)
+    return replace(job, pretraining=kept[0].pretraining, cells=kept) if kept else None
