@@ -110,6 +110,13 @@ def torch_release() -> str:
     return ".".join(torch.__version__.split(".")[:2])
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ended, the host's or a GPU's."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+
+
 def reset_peak_memory(device: torch.device) -> bool:
     """Begin a new measurement of peak memory; False where the system can't: then the peak is the process's so far."""
     if device.type == "cuda":

@@ -22,7 +22,16 @@ from labeleff import catalogue
 from labeleff.cache import EncoderCache, state_sha256
 from labeleff.cell import Cell, Pretraining, Spec, content_key
 from labeleff.data import load_task
-from labeleff.device import Compute, choose, device_name, peak_memory, pick_device, reset_peak_memory, torch_release
+from labeleff.device import (
+    Compute,
+    choose,
+    device_name,
+    is_out_of_memory,
+    peak_memory,
+    pick_device,
+    reset_peak_memory,
+    torch_release,
+)
 from labeleff.encoders import Encoder, build_encoder
 from labeleff.errors import ConditionError, PluginError, UnwritableError
 from labeleff.frozen import EncodedLabels
@@ -440,9 +449,7 @@ def timestamp() -> str:
 
 def explain(error: Exception) -> tuple[str, str | None]:
     """A reason in one line and, for what nobody foresaw, the traceback."""
-    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
-        return "out of memory", None
-    if isinstance(error, RuntimeError) and "not enough memory" in str(error):
+    if is_out_of_memory(error):
         return "out of memory", None
     if isinstance(error, DivergedError):
         return f"diverged: {error}", None

@@ -18,6 +18,7 @@ from labeleff.cell import Budget
 from labeleff.course import Course, learning_rates, once
 from labeleff.device import Compute
 from labeleff.dropout import own_dropout
+from labeleff.packing.halving import halving
 from labeleff.packing.lockstep import PackingError
 from labeleff.packing.packs import packable
 from labeleff.packing.probe import slots_for
@@ -101,9 +102,15 @@ def train_queue(
     """Train all that waits, `slots` at a time (None: as many as a short trial finds best), and give each as it ends.
 
     One at a time on a CPU is a loop; so it is where the models can't be computed as one, and then records say why.
+    Where memory ends, those that are left begin again, half as many at a time; `load` must make each afresh.
     """
     if slots is None:
         slots = slots_for(waiting[0].load, len(waiting), compute) if compute.device.type == "cuda" else 1
+    yield from halving(waiting, slots, lambda left, count: _train_all(left, compute, count, progress))
+
+
+def _train_all(waiting: Sequence[Waiting], compute: Compute, slots: int, progress: Progress) -> Iterator[Ended]:
+    """Train all that waits as `slots` say."""
     fallback = None
     if slots > 1 or compute.device.type == "cuda":
         try:
@@ -133,7 +140,7 @@ def train(
         return [train_alone(slot, budget, steps, compute, progress) for slot in slots]
     waiting = [Waiting(steps, functools.partial(Ready, slot, budget, steps)) for slot in slots]
     trained: dict[int, Training] = {}
-    for place, ended in train_queue(waiting, compute, len(slots), progress):
+    for place, ended in _train_all(waiting, compute, len(slots), progress):
         if isinstance(ended, Exception):
             raise ended
         trained[place] = ended

@@ -119,7 +119,7 @@ LAYERS = [
     {"labelled", "course"},
     {"packing.graph", "packing.grouped", "packing.stacked", "packing.packs", "packing.updates"},
     {"packing.lockstep", "packing.schedule"},
-    {"packing.probe", "packing.trainer"},
+    {"packing.halving", "packing.probe", "packing.trainer"},
     {"train", "data", "encoders"},
     {"heads"},
     {"pretext", "protocols", "trained"},
