@@ -75,6 +75,7 @@ LAYERS = [
         "reporting.shortcomings",
         "reporting.agreement",
         "reporting.other_metrics",
+        "reporting.device_time",
         "reporting.probes",
         "tracking.matching",
         "tracking.change",

@@ -15,6 +15,7 @@ from labeleff.record import PretrainingRecord
 from labeleff.reporting import (
     agreement,
     answers_report,
+    device_time,
     figures,
     other_metrics,
     outputs,
@@ -64,7 +65,7 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
         drawn[item.place][name] = agreement.draw(item, heading, quantity)
     files = outputs.csvs(findings) | agreement.to_files(agreed)
     files["throughput.csv"] = tables.to_csv(throughput(results))
-    files |= other_metrics.to_files(results) | probes.to_files(results)
+    files |= other_metrics.to_files(results) | probes.to_files(results) | device_time.to_files(results, findings)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
     document = [*_document(results, findings, names, told, agreed), *_reproduce(results, wishes)]
@@ -104,6 +105,7 @@ def _document(
         yield from probes.section(results, place)
     yield from told.paragraphs
     yield from _throughput(results)
+    yield from device_time.section(results, findings)
     yield from _failures(results)
     if results.ladders:
         yield from explain(measured)
