@@ -35,6 +35,7 @@ from labeleff.measuring_options import (
     slots,
 )
 from labeleff.reproduce import command as reproduce
+from labeleff.speed.command import bench
 from labeleff.tracking import commands as tracking
 
 app = typer.Typer(
@@ -391,6 +392,7 @@ def data_show(
     print(f"sheet: {path}")
 
 
+app.command()(bench)
 app.command(epilog=tracking.COMPARE)(tracking.compare)
 app.command()(tracking.history)
 app.command()(tracking.noise)

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce", "packing")
+GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce", "packing", "speed")
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
@@ -66,7 +66,7 @@ LAYERS = [
     {"runs.options"},
     {"runs.as_measured"},
     {"runs.runs_report"},
-    {"goal_checks", "presets", "pretext_checks"},
+    {"goal_checks", "presets", "pretext_checks", "speed.request"},
     {"study"},
     {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes", "shards", "merging"},
     {"merge_command"},
@@ -98,9 +98,9 @@ LAYERS = [
     {"trackers.event_files", "trackers.mlflow_store"},
     {"trackers.tracker"},
     {"reproduce.published", "reproduce.question"},
-    {"reproduce.studies", "reproduce.rows"},
-    {"reproduce.tables"},
-    {"reproduce.document"},
+    {"reproduce.studies", "reproduce.rows", "speed.outcome"},
+    {"reproduce.tables", "speed.document"},
+    {"reproduce.document", "speed.terminal"},
     {"reproduce.evidence2020"},
     {
         "reproduce.falling",
@@ -125,17 +125,17 @@ LAYERS = [
     {"heads"},
     {"pretext", "protocols", "trained"},
     {"scoring", "loaded"},
-    {"frozen"},
-    {"probing"},
-    {"run"},
+    {"frozen", "speed.made"},
+    {"probing", "speed.timed", "speed.roofline"},
+    {"run", "speed.cold"},
     {"engines"},
     {"conditions", "readiness"},
     {"progress", "launch"},
     {"checks"},
     {"ask", "showing"},
     {"measuring_options"},
-    {"asking", "reproduce.measuring"},
-    {"tracking.commands", "reproduce.command"},
+    {"asking", "reproduce.measuring", "speed.measuring"},
+    {"tracking.commands", "reproduce.command", "speed.command"},
     {"cli"},
     {"__init__", "__main__"},
 ]
@@ -197,7 +197,8 @@ def test_the_first_rows_are_free_of_torch():
     wrong = [
         path.name
         for path, module in files()
-        if rank(module) < TORCH_FREE or module in {"cli", "measuring_options", "tracking.commands", "reproduce.command"}
+        if rank(module) < TORCH_FREE
+        or module in {"cli", "measuring_options", "tracking.commands", "reproduce.command", "speed.command"}
         for name, _ in imports(path)
         if name.split(".")[0] in {"torch", "torchvision", "safetensors"}
     ]

@@ -1,0 +1,42 @@
+"""A process that does one training step and says when: run as `python -m labeleff.speed.cold ENCODER DEVICE PRECISION`.
+
+What it prints are seconds on the clock that all processes of a machine share (`time.time`): when torch was there, when
+data and model were, and when the first step was done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+
+def first_step(encoder: str, device: str, precision: str) -> dict[str, float]:
+    """Do one step of a training from scratch, through the library's own queue."""
+    import torch
+
+    imported = time.time()
+    torch.set_num_threads(1)
+    from labeleff import catalogue
+    from labeleff.cell import Augment, Spec
+    from labeleff.device import choose, pick_device
+    from labeleff.encoders import build_encoder
+    from labeleff.speed import made
+    from labeleff.speed.timed import budget, prepared
+
+    spec = Spec.model_validate_json(encoder)
+    compute = choose(spec.name, precision, pick_device(device))
+    stories = catalogue.lookup("encoder", spec.name).examples == "stories"
+    batch = 32 if stories else 64
+    loaded = made.stories("1k", compute) if stories else made.images(batch, 1, compute)
+    table = budget(batch, 1, batch, augment=Augment(crop=0 if stories else 4))
+    protocol = catalogue.complete("protocol", "finetune", {})
+    net = build_encoder(spec, 0, loaded.task.text)
+    ready = prepared(loaded, protocol, table, batch, compute, net, 0)
+    built = time.time()
+    ready.fit(table, compute, lambda *_: None)
+    return {"imported": imported, "built": built, "stepped": time.time()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(first_step(*sys.argv[1:4])))
