@@ -7,6 +7,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -88,6 +90,24 @@ def _answers(address: str) -> None:
         raise OptionError(
             f"--ray-address {address}: nobody answers there ({error}); is `ray start --head` running?"
         ) from error
+    asking = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--skip-version-check", "--address", address]
+    try:
+        asked_it = subprocess.run(
+            asking, env=os.environ | QUIET, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OptionError(f"--ray-address {address}: what answers there is no Ray cluster") from error
+    if "AuthenticationError" in asked_it.stderr:
+        raise OptionError(
+            f"--ray-address {address}: the cluster wants its token; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH "
+            "to the file that has it where that isn't ~/.ray/auth_token"
+        )
+    if asked_it.returncode:
+        raise OptionError(f"--ray-address {address}: the Ray cluster there doesn't work: {_last(asked_it.stderr)}")
+
+
+def _last(text: str) -> str:
+    return (text.strip().splitlines() or ["no message"])[-1]
 
 
 @contextlib.contextmanager
