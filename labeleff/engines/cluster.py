@@ -53,7 +53,8 @@ class Cluster:
 @contextlib.contextmanager
 def own(processors: int, gpus: int, asked: Asked) -> Iterator[Cluster]:
     """A cluster on this machine, that ends with the block; it sends nothing to anybody and prints nothing."""
-    with _connected({"num_cpus": processors, "num_gpus": gpus, "object_store_memory": STORE}):
+    sizes = {"num_cpus": processors, "num_gpus": gpus, "object_store_memory": STORE}
+    with _connected({"address": "local", **sizes}):  # else Ray would join what it finds running
         yield Cluster(asked)
 
 

@@ -1,0 +1,35 @@
+import importlib.util
+
+import pytest
+
+from labeleff.engines import choice
+from labeleff.errors import OptionError, UnknownNameError
+
+
+def test_local_is_what_nobody_asked_for():
+    assert choice.engine("local") == choice.LOCAL == choice.Engine()
+
+
+def test_an_unknown_engine_gets_the_list():
+    with pytest.raises(UnknownNameError, match=r"did you mean 'ray'\? \(known: local, ray\)"):
+        choice.engine("rai")
+
+
+@pytest.mark.parametrize(
+    ("address", "share", "option"), [("auto", None, "--ray-address auto"), (None, 0.5, "--gpu-share 0.5")]
+)
+def test_options_of_ray_without_ray(address, share, option):
+    with pytest.raises(OptionError, match=f"{option}: found --engine local, expected --engine ray"):
+        choice.engine("local", address, share)
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, float("nan")])
+def test_a_share_is_a_part_of_one_gpu(share):
+    with pytest.raises(OptionError, match="over 0 and up to 1"):
+        choice.engine("ray", None, share)
+
+
+def test_a_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(OptionError, match=r"pip install 'labeleff\[ray\]'"):
+        choice.engine("ray")

@@ -1,0 +1,56 @@
+"""Addresses that no cluster answers at; nothing of Ray is started."""
+
+import socket
+
+import pytest
+
+from labeleff.engines import cluster
+from labeleff.engines.choice import Engine
+from labeleff.engines.resources import Asked
+from labeleff.errors import OptionError
+
+pytest.importorskip("ray")
+
+
+def join(address):
+    with cluster.joined(address, Asked(), None):
+        pytest.fail("there is nothing to join")
+
+
+@pytest.mark.parametrize("address", ["", "here", "host:", ":6379", "host:port", "ray://host:10001", "host:99999"])
+def test_what_is_no_address(address):
+    with pytest.raises(OptionError, match="expected HOST:PORT"):
+        join(address)
+
+
+def test_an_address_where_nobody_answers():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(OptionError, match=rf"127.0.0.1:{port}: nobody answers there"):
+            join(f"127.0.0.1:{port}")
+
+
+def test_an_address_where_something_else_listens(monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OptionError, match="is no Ray cluster"):
+        join(f"127.0.0.1:{other.getsockname()[1]}")
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "complaint"),
+    [(Engine("ray"), "cuda:1", "Ray shares out the GPUs"), (Engine("ray", None, 0.5), "cpu", "expected cuda")],
+)
+def test_devices_that_ray_cant_share_out(engine, device, complaint):
+    with pytest.raises(OptionError, match=complaint), cluster.cluster_of(engine, device, None, 2):
+        pytest.fail("nothing should be started")
+
+
+def test_the_local_engine_needs_no_cluster():
+    with cluster.cluster_of(Engine(), "cpu", None, 2) as none:
+        assert none is None
+
+
+def test_a_limit_in_a_joined_cluster():
+    assert cluster.Cluster(Asked(), most=3).room({"CPU": 8.0}) == 3
+    assert cluster.Cluster(Asked(), most=3).room({"CPU": 2.0}) == 2

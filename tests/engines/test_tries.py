@@ -1,0 +1,96 @@
+import toy_study
+
+from labeleff.engines.ready import Ready
+from labeleff.engines.tries import LIMIT, Tries
+from labeleff.jobs import Job, jobs_for
+from labeleff.record import PretrainingRecord, Record
+from labeleff.study import load_study
+
+
+def jobs(folder, slots=1):
+    cells = list(load_study(str(toy_study.write(folder)), []).cells())
+    return jobs_for(cells, lambda _: False, slots)
+
+
+def record(cell):
+    return Record(run="r", key=cell.key, cell=cell, status="ok")
+
+
+def keys(jobs):
+    return [[cell.key for cell in job.cells] for job in jobs]
+
+
+def test_a_lost_job_goes_on_without_what_is_recorded(tmp_path):
+    pack = next(job for job in jobs(tmp_path) if len(job.cells) > 2)
+    left, failed = Tries("r").lost(pack, [record(pack.cells[0])], "a crash")
+    assert keys(left) == [[cell.key for cell in pack.cells[1:]]]
+    assert left[0].slots == pack.slots
+    assert not failed
+
+
+def test_a_poisonous_cell_is_given_up_alone(tmp_path):
+    """Play a pack to its end in which the worker dies whenever it comes to one cell, its second."""
+    pack = next(job for job in jobs(tmp_path) if len(job.cells) == 4)
+    poison, tries, waiting = pack.cells[1], Tries("r"), [pack]
+    died, done, failed = 0, [], []
+    while waiting:
+        job = waiting.pop(0)
+        before = job.cells[: job.cells.index(poison)] if poison in job.cells else job.cells
+        done += before
+        if poison in job.cells:
+            died += 1
+            more, given_up = tries.lost(job, [record(cell) for cell in before], "a crash")
+            waiting += more
+            failed += given_up
+    assert died == LIMIT
+    assert [one.key for one in failed] == [poison.key]
+    assert failed[0].status == "failed"
+    assert failed[0].reason.startswith("its worker died 3 times, at last of: a crash")
+    assert sorted(cell.key for cell in done) == sorted(cell.key for cell in pack.cells if cell != poison)
+
+
+def test_a_worker_that_dies_before_its_pack_has_recorded_anything(tmp_path):
+    """The second death parts a pack, whose cells have one try left each."""
+    pack = next(job for job in jobs(tmp_path) if len(job.cells) == 4)
+    tries = Tries("r")
+    [again], _ = tries.lost(pack, [], "")
+    assert again.cells == pack.cells
+    alone, failed = tries.lost(again, [], "")
+    assert keys(alone) == [[cell.key] for cell in pack.cells]
+    assert alone[2].pretraining == pack.cells[2].pretraining
+    assert not failed
+
+
+def test_a_pretraining_is_given_up_and_fails_its_cells(tmp_path):
+    asked = jobs(tmp_path)
+    ready, tries = Ready(asked), Tries("r")
+    first = ready.take()
+    assert not first.cells
+    for _ in range(LIMIT - 1):
+        left, failed = tries.lost(first, [], "a crash")
+        assert (left, failed) == ([first], [])
+        ready.put_back(left)
+        assert ready.take() is first
+    left, [failed] = tries.lost(first, [], "a crash")
+    assert left == []
+    assert isinstance(failed, PretrainingRecord)
+    lost = ready.settle(first, [failed], "r")
+    needing = {cell.key for job in asked for cell in job.cells if first.pretraining.key in job.needs}
+    assert {one.key for one in lost} == needing
+    assert all(one.reason.startswith("pretraining failed: its worker died 3 times") for one in lost)
+
+
+def test_a_worker_that_died_after_its_last_record_leaves_nothing(tmp_path):
+    asked = jobs(tmp_path)
+    pretraining, pack = asked[0], next(job for job in asked if len(job.cells) > 2)
+    made = PretrainingRecord(run="r", key=pretraining.pretraining.key, pretraining=pretraining.pretraining, status="ok")
+    assert Tries("r").lost(pretraining, [made], "") == ([], [])
+    assert Tries("r").lost(pack, [record(cell) for cell in pack.cells], "") == ([], [])
+
+
+def test_jobs_put_back_go_first(tmp_path):
+    asked = [job for job in jobs(tmp_path) if not job.needs]
+    ready = Ready(asked)
+    first = ready.take()
+    ready.put_back([first, Job(first.pretraining)])
+    assert ready.take() is first
