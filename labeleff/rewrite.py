@@ -7,47 +7,32 @@ the original. Equality with the original is tested; the gain on CPU is measured 
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-@functools.cache
-def _convolutions_lead() -> bool:
-    """Whether float32 convolutions are faster than products here: AVX-512 on a processor that isn't Intel's.
-
-    There MKL, which does the products, keeps to AVX2 and half the speed, while oneDNN, which does the convolutions,
-    uses what it finds.
-    """
-    with_mkl = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-    if not with_mkl or torch.backends.cpu.get_cpu_capability() != "AVX512":
-        return False
-    facts = Path("/proc/cpuinfo")
-    return facts.exists() and "GenuineIntel" not in facts.read_text(errors="replace")
-
-
 class PointwiseConv2d(nn.Conv2d):
-    """A 1x1 convolution as one matrix product over the channels-last view, where that is faster."""
+    """A 1x1 convolution as one matrix product over the channels-last view."""
 
     def forward(self, input: Tensor) -> Tensor:
         """As `nn.Conv2d`: (N, C, H, W) to (N, D, H, W)."""
-        on_maps = input.shape[2] * input.shape[3] > 1 and input.device.type == "cpu" and input.dtype == torch.float32
-        if on_maps and _convolutions_lead() and not torch.is_autocast_enabled("cpu"):
-            return super().forward(input)
         weight = self.weight.view(self.out_channels, self.in_channels)
         return F.linear(input.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
 
 
 @functools.cache
-def _taps(height: int, width: int, stride: int, device: torch.device) -> Tensor:
+def _taps(height: int, width: int, stride: int) -> tuple[tuple[int, ...], ...]:
     """Which of the 9 kernel taps joins each output position (rows) to each input position; 9 means none."""
-    places = [(j, i) for j in range(height) for i in range(width)]
-    centres = [(y, x) for y, x in places if y % stride == 0 and x % stride == 0]
-    table = [[(j - y + 1, i - x + 1) for j, i in places] for y, x in centres]
-    taps = [[3 * a + b if 0 <= a < 3 and 0 <= b < 3 else 9 for a, b in row] for row in table]
-    return torch.tensor(taps, device=device)
+    rows = range(0, height, stride)
+    columns = range(0, width, stride)
+    table = []
+    for y in rows:
+        for x in columns:
+            near = [(j - y + 1, i - x + 1) for j in range(height) for i in range(width)]
+            table.append(tuple(3 * a + b if 0 <= a < 3 and 0 <= b < 3 else 9 for a, b in near))
+    return tuple(table)
 
 
 class SmallDepthwiseConv2d(nn.Conv2d):
@@ -60,10 +45,14 @@ class SmallDepthwiseConv2d(nn.Conv2d):
             return super().forward(input)
         stride = int(self.stride[0])
         pixels = input.permute(0, 2, 3, 1).flatten(1, 2)
-        kernel = F.pad(self.weight.view(self.out_channels, 9).t().to(input.dtype), (0, 0, 0, 1))
-        outputs = (pixels[:, None] * kernel[_taps(height, width, stride, input.device)]).sum(2)
+        kernel = self.weight.view(self.out_channels, 9).t().to(input.dtype)
+        outputs = []
+        for row in _taps(height, width, stride):
+            terms = [pixels[:, place] * kernel[tap] for place, tap in enumerate(row) if tap < 9]
+            outputs.append(functools.reduce(torch.add, terms))
         rows = len(range(0, height, stride))
-        return outputs.view(len(outputs), rows, -1, self.out_channels).permute(0, 3, 1, 2)
+        stacked = torch.stack(outputs, 1)
+        return stacked.view(len(stacked), rows, -1, self.out_channels).permute(0, 3, 1, 2)
 
 
 class UncountedBatchNorm2d(nn.BatchNorm2d):

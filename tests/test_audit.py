@@ -36,6 +36,8 @@ ALLOWED = {
     ("data/download.py", "subprocess.run"): "npm pack without scripts, as a list of words",
     ("data/download.py", "tarfile.open"): "members are read by name into memory; nothing is unpacked",
     ("device.py", "subprocess.run"): "git's commit of the code, as a list of words",
+    ("engines/cluster.py", "subprocess.run"): "a fixed command of this environment's Python, as a list of words",
+    ("speed/measuring.py", "subprocess.run"): "a start of this environment's Python, as a list of words",
     ("pretext/outside.py", "torch.load"): "weights_only=True: tensors alone",
     ("pretext/from_torchvision.py", "torch.hub.download_url_to_file"): "torchvision's table of addresses and hashes",
     ("pretext/from_timm.py", "huggingface_hub.hf_hub_download"): "a model that the study names; read as tensors alone",

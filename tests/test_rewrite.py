@@ -5,10 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from labeleff import rewrite as rewriting
 from labeleff.cell import Spec
 from labeleff.encoders import build_encoder
-from labeleff.rewrite import PointwiseConv2d, SmallDepthwiseConv2d, rewrite
+from labeleff.rewrite import SmallDepthwiseConv2d, rewrite
 
 
 @pytest.mark.parametrize("stem", ["imagenet", "cifar"])
@@ -37,17 +36,6 @@ def test_state_dictionaries_are_interchangeable():
     plain.load_state_dict(fast.state_dict())
     kinds = {type(m).__name__ for m in fast.modules()}
     assert {"PointwiseConv2d", "SmallDepthwiseConv2d", "UncountedBatchNorm2d"} <= kinds
-
-
-@pytest.mark.parametrize("convolutions_lead", [False, True])
-def test_pointwise_equals_convolution_either_way(convolutions_lead, monkeypatch):
-    """In float32 on maps it is a product or a convolution, as the processor has it; both are the same function."""
-    monkeypatch.setattr(rewriting, "_convolutions_lead", lambda: convolutions_lead)
-    conv = nn.Conv2d(6, 8, 1, bias=False)
-    images = torch.randn(5, 6, 4, 4).to(memory_format=torch.channels_last)
-    expected = conv(images)
-    conv.__class__ = PointwiseConv2d
-    torch.testing.assert_close(conv(images), expected)
 
 
 @pytest.mark.parametrize("side", [1, 2])
