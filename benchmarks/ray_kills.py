@@ -191,4 +191,5 @@ def measure() -> int:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # end the cluster as well
     sys.exit(measure())

@@ -31,24 +31,29 @@ class Ready:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.waiting = list(jobs)
+        self._held = 0
+        """So many of the first are known to wait for a pretraining; no use in looking at them before one is settled."""
         self._unfinished = {job.pretraining.key for job in jobs if not job.cells}
 
     def take(self) -> Job | None:
         """The first job whose pretraining is there; None where all have to wait."""
-        for place, job in enumerate(self.waiting):
-            if not job.needs & self._unfinished:
-                return self.waiting.pop(place)
+        while self._held < len(self.waiting):
+            if not self.waiting[self._held].needs & self._unfinished:
+                return self.waiting.pop(self._held)
+            self._held += 1
         return None
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Let jobs that were taken wait again, before all others."""
         self.waiting[:0] = jobs
+        self._held = 0
 
     def settle(self, job: Job, records: Sequence[PretrainingRecord | Record], run: str) -> list[Record]:
         """Note a finished job; where a pretraining failed, give the failed records of every cell that needs it."""
         if job.cells:
             return []
         self._unfinished.discard(job.pretraining.key)
+        self._held = 0
         reasons = [record.reason for record in records if record.status == "failed"]
         if not reasons:
             return []
