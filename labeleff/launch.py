@@ -172,9 +172,7 @@ def measure(study: Study, options: Options) -> list[Record]:
                     writer.write(record)
                     measured.append(record)
 
-        for entry in labels:
-            if entry.indices_sha256 not in records.labels:
-                writer.write(entry)
+        writer.write(*(entry for entry in labels if entry.indices_sha256 not in records.labels))
         jobs = _jobs(study, pending, records, bench, options, cluster)
         if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             writer.write(_entry(study, bench, options, cluster))
