@@ -9,9 +9,10 @@ encoders go from node to node. Cells are real ones of the toy task, trained for 
 
 `speedup` runs one study by the local engine in one process, on a cluster of one node and on one of two, in turns;
 `speedup.csv` has a row a run. `waiting` does so with cells that wait, as if other machines computed them, and with four
-nodes too; `cell_seconds` are what all cells after the first took by their records. `growth` runs studies of more and more cells on two nodes and reports on them;
-`growth.csv` has a row a size, and `growth.png` shows it. Seconds are from the first cell's record to the last one's;
-`start` is what comes before. Memory is the peak of the driver's resident set. Both add to what is there.
+nodes too; `cell_seconds` are what all cells after the first took by their records. `growth` runs studies of more and
+more cells on two nodes and reports on them; `growth.csv` has a row a size, and `growth.png` shows it. Seconds are from
+the first cell's record to the last one's; `start` is what comes before. Memory is the peak of the resident set. All
+add to what is there.
 """
 
 from __future__ import annotations
