@@ -29,6 +29,7 @@ from labeleff.measuring_options import (
     QuietOption,
     RayAddressOption,
     RetryOption,
+    TimeLimitOption,
     chosen,
     failure,
     list_failed,
@@ -106,6 +107,7 @@ def run(
     data_dir: DataOption = None,
     offline: OfflineOption = False,
     retry_failed: RetryOption = False,
+    time_limit: TimeLimitOption = None,
     vectors: Annotated[
         Path | None,
         typer.Option("--vectors", metavar="FILE", help="word2vec or GloVe file: readers of stories start from it."),
@@ -118,8 +120,10 @@ def run(
     """Measure a study's cells and write its report; run again to go on where it stopped."""
     from labeleff.engines import choice
     from labeleff.study import load_study, with_vectors
+    from labeleff.time_limit import seconds_of
     from labeleff.trackers.tracker import check_trackers, follow
 
+    seconds = None if time_limit is None else seconds_of(time_limit)
     chosen_engine = choice.engine(engine, ray_address, gpu_share)
     trackers = check_trackers(track or [], "--track")
     checked = load_study(study, sets or [])
@@ -134,7 +138,7 @@ def run(
     from labeleff.launch import measure
 
     options = chosen(folder, jobs, device, data_dir, offline=offline, retry_failed=retry_failed, quiet=quiet)
-    failed = measure(checked, replace(options, pack=slots(pack), shard=part, engine=chosen_engine))
+    failed = measure(checked, replace(options, pack=slots(pack), shard=part, engine=chosen_engine, time_limit=seconds))
     if part is None:
         from labeleff.reporting.study_report import build
 

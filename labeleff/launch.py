@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from labeleff.errors import InterruptedRunError, TerminatedRunError
 from labeleff.estimate import job_seconds, probe_estimate, read_speeds, remember_speeds
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
+from labeleff.priority import jobs_by_turn, ordered, standings
 from labeleff.probe import merged
 from labeleff.progress import LiveDisplay, PreparationBars
 from labeleff.readiness import check_installed, check_ready
@@ -31,6 +33,7 @@ from labeleff.run import Bench, Settings, timestamp
 from labeleff.shards import Shard, loads
 from labeleff.study import Study
 from labeleff.tensors import Source
+from labeleff.time_limit import TimeLimit, Watched, stop
 
 WORTH_WORKERS = 20.0
 """Estimated seconds of training under which starting worker processes would take longer than it saves."""
@@ -56,6 +59,8 @@ class Options:
     shard: Shard | None = None
     """The part of the study that is measured; None for all of it."""
     engine: Engine = LOCAL
+    time_limit: float | None = None
+    """Seconds after which no cell is measured any more; None is no limit."""
 
 
 def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
@@ -120,13 +125,12 @@ def _pending(cells: Sequence[Cell], records: Records, retry_failed: bool) -> lis
     return [cell for cell in cells if not settled(records.cells.get(cell.key))]
 
 
-def _costs(jobs: Sequence[Job], cache: Path, settings: Settings) -> dict[int, float]:
-    speeds = read_speeds(cache)
-
-    def probes(job: Job) -> float:
-        return 0.0 if job.cells else probe_estimate(job.pretraining, settings.probe, settings.probed, speeds).seconds
-
-    return {id(job): job_seconds(job, speeds) + probes(job) for job in jobs}
+def _cost(job: Job, speeds: dict[str, float], settings: Settings) -> float:
+    """Estimated seconds of a job by itself, its probes included."""
+    alone = job_seconds(job, speeds)
+    if job.cells:
+        return alone
+    return alone + probe_estimate(job.pretraining, settings.probe, settings.probed, speeds).seconds
 
 
 def measure(study: Study, options: Options) -> list[Record]:
@@ -149,7 +153,9 @@ def measure(study: Study, options: Options) -> list[Record]:
             study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
         ),
     )
-    ending = Ending()
+    ending, seconds = Ending(), options.time_limit
+    cost = functools.partial(_cost, speeds=read_speeds(options.cache), settings=settings)
+    limit = None if seconds is None else TimeLimit(seconds, cost)
     with (
         ending.watched(),
         open_records(options.folder) as (records, writer),
@@ -170,37 +176,50 @@ def measure(study: Study, options: Options) -> list[Record]:
             with ending.put_off():
                 for record in (_settled(record, records) for record in new):
                     writer.write(record)
+                    records.add(record)
                     measured.append(record)
 
         for entry in labels:
             if entry.indices_sha256 not in records.labels:
                 writer.write(entry)
-        jobs = _jobs(study, pending, records, bench, options, cluster)
+        jobs = _jobs(study, cells, pending, records, bench, options, cluster, limit)
         if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             writer.write(_entry(study, bench, options, cluster))
         if jobs:
             try:
-                _execute(jobs, study, bench, options, sink, cluster)
+                with ending.within(limit.left if limit else None):
+                    _execute(jobs, study, bench, options, cost, sink, cluster, limit)
             except KeyboardInterrupt as error:
-                done = sum(isinstance(record, Record) for record in measured)
-                kind = TerminatedRunError if ending.terminated else InterruptedRunError
-                raise kind(
-                    f"interrupted; {done} of {len(pending)} cells are recorded in {options.folder}, "
-                    "run the same command to go on"
-                ) from error
+                if not ending.out_of_time:
+                    done = sum(isinstance(record, Record) for record in measured)
+                    kind = TerminatedRunError if ending.terminated else InterruptedRunError
+                    raise kind(
+                        f"interrupted; {done} of {len(pending)} cells are recorded in {options.folder}, "
+                        "run the same command to go on"
+                    ) from error
             finally:
                 remember_speeds(options.cache, measured)
+        left = sum(cell.key not in records.cells for cell in cells)
+        if limit is not None and left:
+            writer.write(stop(settings.run, timestamp(), limit.seconds, left, len(cells)))
         writer.check_place()
-        now = records.cells | {record.key: record for record in measured if isinstance(record, Record)}
-        return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
+        found = [records.cells[cell.key] for cell in cells if cell.key in records.cells]
+        return [record for record in found if record.status == "failed"]
 
 
 def _jobs(
-    study: Study, pending: Sequence[Cell], records: Records, bench: Bench, options: Options, cluster: Cluster | None
+    study: Study,
+    cells: Sequence[Cell],
+    pending: Sequence[Cell],
+    records: Records,
+    bench: Bench,
+    options: Options,
+    cluster: Cluster | None,
+    limit: TimeLimit | None,
 ) -> list[Job]:
     """What is left to do: pending cells with what they start from, and encoders that lack the curve of a probe.
 
-    Cells go in packs as the options and the device say.
+    Cells go in packs as the options and the device say, and where time is limited in the order of `priority`.
     """
     known = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
 
@@ -212,14 +231,20 @@ def _jobs(
     on_cpu = bench.device.type == "cpu"
     slots = 1 if options.pack is None and on_cpu else options.pack
     queues = cluster.places() if cluster else (options.jobs or options.cores) if on_cpu else 1
-    jobs = jobs_for(pending, pretrained, slots, queues)
+    jobs_of = functools.partial(jobs_for, pretrained=pretrained, slots=slots, queues=queues)
+    if limit is None:
+        jobs = jobs_of(pending)
+    else:
+        keys = {cell.key for cell in pending}
+        standing = standings(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
+        jobs = ordered(jobs_by_turn(pending, standing, jobs_of), standing, limit.estimate)
     begun = {job.pretraining.key for job in jobs if not job.cells}
     unprobed = [
         Job(asked)
         for asked in study.pretrainings()
         if asked.key in known and asked.key not in begun and bench.lacking(asked, known[asked.key].probes)
     ]
-    return unprobed + jobs
+    return unprobed + jobs if limit is None else jobs + unprobed
 
 
 def _settled(record: PretrainingRecord | Record, records: Records) -> PretrainingRecord | Record:
@@ -242,19 +267,28 @@ def _workers(options: Options, bench: Bench, seconds: float) -> int:
 
 
 def _execute(
-    jobs: Sequence[Job], study: Study, bench: Bench, options: Options, sink: Sink, cluster: Cluster | None
+    jobs: Sequence[Job],
+    study: Study,
+    bench: Bench,
+    options: Options,
+    cost: Callable[[Job], float],
+    sink: Sink,
+    cluster: Cluster | None,
+    limit: TimeLimit | None,
 ) -> None:
-    costs = _costs(jobs, options.cache, bench.settings)
+    costs = {id(job): cost(job) for job in jobs}
+    fits = limit.fits if limit else None
     workers = cluster.places() if cluster else _workers(options, bench, sum(costs.values()))
-    with LiveDisplay(jobs, costs, workers, quiet=options.quiet) as display:
+    with LiveDisplay(jobs, costs, workers, quiet=options.quiet) as shown:
+        display = Watched(shown, limit) if limit else shown
         if cluster is not None:
             from labeleff.engines.ray_tasks import run_tasks  # where the extra is installed
 
-            run_tasks(jobs, bench, conditions(study, bench), sink, display, cluster)
+            run_tasks(jobs, bench, conditions(study, bench), sink, display, cluster, fits=fits)
         elif workers == 1:
-            run_here(jobs, bench, sink, display)
+            run_here(jobs, bench, sink, display, fits)
         else:
-            run_workers(jobs, bench.settings, workers, sink, display)
+            run_workers(jobs, bench.settings, workers, sink, display, fits)
 
 
 def export(study: Study, folder: Path, data: Path, offline: bool) -> None:

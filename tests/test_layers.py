@@ -68,7 +68,7 @@ LAYERS = [
     {"runs.runs_report"},
     {"goal_checks", "presets", "pretext_checks", "speed.request"},
     {"study"},
-    {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes", "shards", "merging"},
+    {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes", "shards", "merging", "priority"},
     {"merge_command"},
     {
         "reporting.throughput",
@@ -130,6 +130,7 @@ LAYERS = [
     {"run", "speed.cold"},
     {"engines"},
     {"conditions", "readiness"},
+    {"time_limit"},
     {"progress", "launch"},
     {"checks"},
     {"ask", "showing"},

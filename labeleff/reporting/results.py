@@ -13,7 +13,7 @@ from labeleff import catalogue, installed
 from labeleff.arms import told_apart
 from labeleff.cell import Cell, Pretraining
 from labeleff.errors import RecordError
-from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, read_records
+from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, StopEntry, read_records
 from labeleff.reporting.measured import Measured, Place, Setting
 from labeleff.statistics.stats import Run
 from labeleff.study import Study, parse_study
@@ -43,6 +43,8 @@ class Results:
     pretrainings: list[PretrainingRecord]
     starts: dict[str, set[Place]]
     """By key of a pretraining: the places whose cells start from it."""
+    stop: StopEntry | None
+    """The newest run's end by its time limit."""
 
     def pretrainings_at(self, place: Place) -> list[PretrainingRecord]:
         """Pretrainings that cells of a place start from."""
@@ -210,6 +212,7 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         foreign=len(records.cells) - len(cells),
         pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
         starts=starts,
+        stop=records.stops.get(newest.run),
     )
 
 

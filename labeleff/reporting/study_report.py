@@ -11,6 +11,7 @@ from labeleff.cell import Budget
 from labeleff.collection import without_collection
 from labeleff.curves.invert import needed
 from labeleff.metrics import DENSE
+from labeleff.planning import duration
 from labeleff.record import PretrainingRecord
 from labeleff.reporting import (
     agreement,
@@ -84,6 +85,7 @@ def _document(
             "> **Rehearsal.** This study only shows that the whole path works. Its models are hardly trained and its "
             "numbers mean nothing."
         )
+    yield from _stopped(results)
     yield "## Verdict"
     if not findings.comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
@@ -112,6 +114,16 @@ def _document(
     yield "### What was kept fair"
     yield "\n".join(f"- {text}" for text in _fairness(study))
     yield from _conditions(results)
+
+
+def _stopped(results: Results) -> Iterator[str]:
+    """That the newest run ended before all was measured."""
+    left = results.expected - len(results.cells)
+    if results.stop is not None and left:
+        yield (
+            f"> **Stopped by the time limit** of {duration(results.stop.limit)}: {left} of {results.expected} cells "
+            "aren't measured. What tells most a second was measured first; the same command goes on with what is left."
+        )
 
 
 def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
