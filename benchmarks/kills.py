@@ -26,7 +26,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -67,15 +67,13 @@ Row = dict[str, object]
 class Run:
     """A run as a process group of its own, forked from this process, which has imported all that it needs."""
 
-    def __init__(self, study: Path, place: Path, workers: int) -> None:
+    def __init__(self, study: Path, place: Path, workers: int, options: Sequence[object] = ()) -> None:
         self._began, self._said, self.status = time.perf_counter(), place / "said.txt", None
         place.mkdir(exist_ok=True)
-        self._pid = os.fork()
-        if not self._pid:
-            self._become(
-                ["run", study, "--out", place / "out", "--jobs", workers, "--shard", "1/1", "--offline", "--quiet"],
-                place,
-            )
+        words = ["run", study, "--out", place / "out", "--jobs", workers, "--shard", "1/1", "--offline", "--quiet"]
+        self.pid = os.fork()
+        if not self.pid:
+            self._become([*words, *options], place)
 
     def _become(self, words: list[object], place: Path) -> NoReturn:
         os.setsid()
@@ -98,7 +96,7 @@ class Run:
     def wait(self, seconds: float = 600.0) -> bool:
         """Whether it ended by itself within so many seconds of its start."""
         while self.status is None and time.perf_counter() - self._began < seconds:
-            done, status = os.waitpid(self._pid, os.WNOHANG)
+            done, status = os.waitpid(self.pid, os.WNOHANG)
             if done:
                 self.status = os.waitstatus_to_exitcode(status)
             else:
@@ -108,10 +106,10 @@ class Run:
     def kill(self) -> None:
         """SIGKILL to all its processes."""
         try:
-            os.killpg(self._pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:  # it has no group of its own yet
-            os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
 
     def finish(self) -> tuple[str, float]:
         """Wait for its end: what it complained of, empty where it ended well, and the seconds that it took."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Job:
     cells: tuple[Cell, ...] = ()
     slots: int | None = 1
 
-    @property
+    @functools.cached_property
     def needs(self) -> frozenset[str]:
         """Keys of the pretrainings that must be finished first."""
         return frozenset(key for cell in self.cells if (key := needed(cell)) is not None)

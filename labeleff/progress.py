@@ -25,6 +25,8 @@ class LiveDisplay:
     def __init__(self, jobs: Sequence[Job], costs: Mapping[int, float], workers: int, *, quiet: bool) -> None:
         self._jobs, self._costs, self._workers, self._quiet = jobs, dict(costs), workers, quiet
         self._waiting = {id(job): costs[id(job)] for job in jobs}
+        self._rest = sum(self._waiting.values())
+        """Of what waits, or is under way: kept as it changes, for it is asked for at every step of every job."""
         self._cells = sum(len(job.cells) for job in jobs)
         self._done_cells = 0
         self._spent = self._expected = 0.0
@@ -64,9 +66,10 @@ class LiveDisplay:
         if id(job) not in self._costs:
             kept = {cell.key for cell in job.cells}
             whole = next(one for one in self._jobs if kept <= {cell.key for cell in one.cells})
-            self._waiting.pop(id(whole), None)
+            self._rest -= self._waiting.pop(id(whole), 0.0)
             self._costs[id(job)] = self._costs[id(whole)] * len(job.cells) / len(whole.cells)
             self._waiting[id(job)] = self._costs[id(job)]
+            self._rest += self._costs[id(job)]
 
     def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
         """A worker's training got to step `done` of `total`."""
@@ -81,7 +84,9 @@ class LiveDisplay:
         """A worker's job is done and recorded."""
         _, since, _ = self._running.pop(worker)
         self._spent += time.monotonic() - since
-        self._expected += self._waiting.pop(id(job), 0.0) if id(job) in self._waiting else 0.0
+        cost = self._waiting.pop(id(job), 0.0)
+        self._expected += cost
+        self._rest -= cost
         self._done_cells += len(job.cells)
         self._refresh()
 
@@ -93,9 +98,7 @@ class LiveDisplay:
             expected += share * self._costs[id(job)]
         if expected <= 0:
             return None
-        rest = sum(self._waiting.values()) - sum(
-            share * self._costs[id(job)] for job, _, share in self._running.values()
-        )
+        rest = self._rest - sum(share * self._costs[id(job)] for job, _, share in self._running.values())
         return max(rest, 0.0) * spent / expected / self._workers
 
     def _refresh(self) -> None:

@@ -28,3 +28,28 @@ def test_quiet_says_nothing(monkeypatch, capsys):
         bars.advance(1, 2, "x")
     captured = capsys.readouterr()
     assert captured.err == captured.out == ""
+
+
+class Counted(float):
+    """A number that counts how often it is added or taken away."""
+
+    times = 0
+
+    def __radd__(self, other):
+        Counted.times += 1
+        return float(self) + other
+
+    def __rsub__(self, other):
+        Counted.times += 1
+        return other - float(self)
+
+
+def test_what_is_left_is_known_without_adding_up_all_that_waits():
+    jobs = jobs_for(load_study("smoke", ["draws=20", "seeds=20"]).cells(), lambda _: True)
+    Counted.times = 0
+    with LiveDisplay(jobs, {id(job): Counted(1) for job in jobs}, 1, quiet=True) as display:
+        for job in jobs:
+            display.started(0, job)
+            display.advanced(0, 1, 2, 0.5, 100.0)
+            display.finished(0, job)
+    assert Counted.times <= 5 * len(jobs)

@@ -33,24 +33,31 @@ class Ready:
 
     def __init__(self, jobs: Sequence[Job], fits: Fits | None = None) -> None:
         self.waiting, self._fits = list(jobs), fits
+        self._held = 0
+        """So many of the first are known to wait for a pretraining; no use in looking at them before one is settled."""
         self._unfinished = {job.pretraining.key for job in jobs if not job.cells}
 
     def take(self) -> Job | None:
         """The first job whose pretraining is there and for which there is time; None where there is none."""
-        for place, job in enumerate(self.waiting):
-            if not job.needs & self._unfinished and (self._fits is None or self._fits(job, self.waiting)):
+        for place in range(self._held, len(self.waiting)):
+            job = self.waiting[place]
+            if job.needs & self._unfinished:
+                self._held += place == self._held
+            elif self._fits is None or self._fits(job, self.waiting):
                 return self.waiting.pop(place)
         return None
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Let jobs that were taken wait again, before all others."""
         self.waiting[:0] = jobs
+        self._held = 0
 
     def settle(self, job: Job, records: Sequence[PretrainingRecord | Record], run: str) -> list[Record]:
         """Note a finished job; where a pretraining failed, give the failed records of every cell that needs it."""
         if job.cells:
             return []
         self._unfinished.discard(job.pretraining.key)
+        self._held = 0
         reasons = [record.reason for record in records if record.status == "failed"]
         if not reasons:
             return []

@@ -94,3 +94,15 @@ def test_jobs_put_back_go_first(tmp_path):
     first = ready.take()
     ready.put_back([first, Job(first.pretraining)])
     assert ready.take() is first
+
+
+def test_jobs_that_wait_are_not_looked_at_for_every_job_that_starts(monkeypatch, tmp_path):
+    cells = list(load_study(str(toy_study.write(tmp_path)), ["draws=10", "seeds=10"]).cells())
+    asked = sorted(jobs_for(cells, lambda _: False), key=lambda job: not job.needs)
+    looks, needs = [], Job.needs.func
+    monkeypatch.setattr(Job, "needs", property(lambda job: looks.append(job) or needs(job)))
+    ready, free = Ready(asked), [job for job in asked if not needs(job)]
+    assert [ready.take() for _ in range(len(free) + 3)] == [*free, None, None, None]
+    assert len(looks) == len(asked)
+    ready.settle(next(job for job in free if not job.cells), [], "r")
+    assert ready.take().needs

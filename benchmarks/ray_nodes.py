@@ -1,0 +1,115 @@
+"""Ray nodes on this machine, started as a user starts them, and the processes that they consist of."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PATIENCE = 60.0
+"""Seconds that a node may take to start, or to end."""
+SERVANTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}
+"""Ray's own processes that are named as workers are."""
+
+
+def settle(folder: Path) -> None:
+    """Let Ray, here and in all processes to come, keep its files and its clusters' secret in `folder`."""
+    token = folder / "token"
+    token.write_text("0" * 64, encoding="utf-8")
+    os.environ |= {
+        "RAY_TMPDIR": str(folder),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@contextlib.contextmanager
+def nodes(count: int, processors: int) -> Iterator[str]:
+    """A cluster of so many nodes with so many processors each: its address. It ends with the block."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    head = ["--head", "--port", address.rpartition(":")[2], "--include-dashboard", "false"]
+    started = []
+    try:
+        for number in range(count):
+            started.append(_start([*(["--address", address] if number else head), "--num-cpus", str(processors)]))
+            _wait(lambda: _raylets(started) == number + 1, f"node {number} hasn't started")  # noqa: B023
+        yield address
+    finally:
+        for process in reversed(started):
+            process.terminate()
+        for process in started:
+            process.wait(PATIENCE)
+
+
+def _start(options: list[str]) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address", "127.0.0.1"]
+    return subprocess.Popen(
+        [*words, "--object-store-memory", "200000000", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def _raylets(started: list[subprocess.Popen[bytes]]) -> int:
+    """Nodes that are there: each has started its agent."""
+    return sum(any(title in SERVANTS for title in below(process.pid).values()) for process in started)
+
+
+def _wait(condition, otherwise: str) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(otherwise)
+        time.sleep(0.1)
+
+
+def below(root: int) -> dict[int, str]:
+    """All processes that a process has started, and those that they have: what each is called."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and (parent := _parent(entry)):
+            children.setdefault(parent, []).append(int(entry.name))
+    found, left = dict[int, str](), [root]
+    while left:
+        for pid in children.get(left.pop(), ()):
+            found[pid] = _title(pid)
+            left.append(pid)
+    return found
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there, and no mere zombie."""
+    return _parent(Path(f"/proc/{pid}")) > 0
+
+
+def _parent(entry: Path) -> int:
+    """Of a process that lives; 0 where it doesn't."""
+    try:
+        state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return 0
+    return 0 if state == "Z" else int(parent)
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def workers(root: int) -> dict[int, str]:
+    """The worker processes among them, and what each does: a job's name, `IDLE`, `Board`, or `starting`."""
+    found = {}
+    for pid, title in below(root).items():
+        if title.startswith("ray::") and title not in SERVANTS:
+            found[pid] = title.removeprefix("ray::")
+        elif "default_worker.py" in title and "raylet --" not in title:  # which says how it starts them
+            found[pid] = "starting"
+    return found
