@@ -31,15 +31,20 @@ def settle(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def nodes(count: int, processors: int) -> Iterator[str]:
-    """A cluster of so many nodes with so many processors each: its address. It ends with the block."""
+def nodes(count: int, processors: int, caches: Path | None = None) -> Iterator[str]:
+    """A cluster of so many nodes with so many processors each: its address. It ends with the block.
+
+    With `caches` each has a cache folder of its own, in there.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     head = ["--head", "--port", address.rpartition(":")[2], "--include-dashboard", "false"]
     started = []
     try:
         for number in range(count):
-            started.append(_start([*(["--address", address] if number else head), "--num-cpus", str(processors)]))
+            role = ["--address", address] if number else head
+            cache = {"LABELEFF_CACHE": str(caches / f"node{number}")} if caches else {}
+            started.append(_start([*role, "--num-cpus", str(processors)], cache))
             _wait(lambda: _raylets(started) == number + 1, f"node {number} hasn't started")  # noqa: B023
         yield address
     finally:
@@ -49,10 +54,13 @@ def nodes(count: int, processors: int) -> Iterator[str]:
             process.wait(PATIENCE)
 
 
-def _start(options: list[str]) -> subprocess.Popen[bytes]:
+def _start(options: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address", "127.0.0.1"]
     return subprocess.Popen(
-        [*words, "--object-store-memory", "200000000", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*words, "--object-store-memory", "200000000", *options],
+        env=os.environ | variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 

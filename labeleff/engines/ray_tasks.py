@@ -146,9 +146,9 @@ class _Driver:
             self._sink([content])
             flight.records.append(content)
         elif kind == "encoder":
-            key, reference = content
+            key, encoder = content
             if self._bench.cache.record(key) is None:
-                self._bench.cache.put(key, ray.get(reference))
+                self._bench.cache.put(key, encoder)
         elif kind == "reader":
             self._keep_reader(*content)
         elif kind == "lacking":
@@ -156,11 +156,11 @@ class _Driver:
         else:
             raise LabeleffError(content)
 
-    def _keep_reader(self, key: str, reference: Any) -> None:
+    def _keep_reader(self, key: str, content: bytes) -> None:
         folder = self._bench.settings.folder
         assert folder is not None
         if not reader_path(folder, key).exists():
-            write_whole(reader_path(folder, key), ray.get(reference))
+            write_whole(reader_path(folder, key), content)
 
     def _end(self, flight: _Flight) -> None:
         """A task has told all."""

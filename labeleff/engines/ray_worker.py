@@ -1,7 +1,7 @@
 """What a Ray task does: one job, told message by message. It writes no records; the process that asked does.
 
-Encoders and readers go between machines as the bytes of their safetensors files, and only where the folders that they
-are kept in aren't shared.
+Encoders and readers go between machines as the bytes of their safetensors files: from a task within its messages, for a
+reference of its own in there may be gone before anybody takes it; to a task only where its machine lacks them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Message = tuple[str, Any]
 
 - `begun`, None: a worker has taken the job;
 - `lacking`, keys: these encoders aren't on its machine, and nothing else comes;
-- `encoder` or `reader`, (key, reference to the file's bytes): before the record that they belong to;
+- `encoder` or `reader`, (key, the file's bytes): before the record that they belong to;
 - `record`, the record;
 - `stopped`, a text: a LabeleffError that ends the run.
 """
@@ -72,9 +72,9 @@ def do(orders: Orders, number: int, job: Job, encoders: Mapping[str, Any]) -> It
         for record in bench.perform(job, _teller(orders, number)):
             if not job.cells and record.status == "ok":
                 key = bench.cache_key(job.pretraining)
-                yield "encoder", (key, ray.put(bench.cache.content(key)))
+                yield "encoder", (key, bench.cache.content(key))
             elif (reader := _reader(bench, record.key)) is not None:
-                yield "reader", (record.key, ray.put(reader.read_bytes()))
+                yield "reader", (record.key, reader.read_bytes())
             yield "record", record
     except LabeleffError as error:
         yield "stopped", str(error)

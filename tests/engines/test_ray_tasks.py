@@ -216,3 +216,13 @@ def test_a_run_that_is_terminated(token, tmp_path):
     assert "run the same command to go on" in said
     assert len(said.splitlines()) == 1
     assert any(one["status"] == "ok" for one in numbers(tmp_path / "out").values())
+
+
+def test_a_task_tells_bytes_and_no_references(started):
+    """What a message only refers to can be gone before the driver takes it."""
+    from labeleff.engines.ray_worker import Orders, do
+
+    pretraining = next(job for job in started.jobs if not job.cells)
+    told = list(do(Orders(started.bench.settings, started.conditions, makes_bench=MadeBench), 1, pretraining, {}))
+    assert [kind for kind, _ in told] == ["begun", "encoder", "record"]
+    assert all(isinstance(content, bytes) for _, (_, content) in told[1:2])

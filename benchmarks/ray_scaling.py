@@ -1,0 +1,214 @@
+"""How far does a study on Ray go: two nodes against one, and up to ten thousand cells?
+
+    python benchmarks/ray_scaling.py speedup --repeats 3 --out reports/scaling
+    python benchmarks/ray_scaling.py growth --cells 100,300,1000,3000,10000 --out reports/scaling
+
+Nodes of one processor each are started on this machine with `ray start`, each with a cache folder of its own, so that
+encoders go from node to node. Cells are real ones of the toy task, trained for one step (`growth`) or for some.
+
+`speedup` runs one study by the local engine in one process, on a cluster of one node and on one of two, in turns;
+`speedup.csv` has a row a run. `growth` runs studies of more and more cells on two nodes and reports on them;
+`growth.csv` has a row a size, and `growth.png` shows it. Seconds are from the first cell's record to the last one's;
+`start` is what comes before. Memory is the peak of the driver's resident set. Both add to what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray_nodes import nodes, settle
+
+STUDY = """
+name = "scaling"
+tasks = [{ name = "toy/classify", train = 200, test = 20, size = 16 }]
+encoders = [{ name = "resnet9", width = 0.0625, dim = 16 }]
+arms = ["scratch/finetune", "rotation/finetune"]
+rungs = [20, 30, 40, 60, 80]
+draws = 2
+seeds = 2
+pairing = "zipped"
+
+[budget.rotation]
+lr = 0.05
+batch = 32
+steps = { min = 1, max = 1 }
+
+[budget.finetune]
+lr = 0.05
+batch = 16
+steps = { min = 1, max = 1 }
+"""
+CELLS_A_SEED = 10
+SPEEDUP_SEEDS = 12
+LENGTHS = {"one step": 1, "300 steps": 300}
+"""Steps of the cells of `speedup`."""
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run took: seconds before its first cell, from there to its last, and of processors for its cells."""
+
+    start: float
+    seconds: float
+    processor_seconds: float
+    megabytes: float
+
+
+def run(words: list[object], folder: Path) -> Outcome:
+    """A command of the package that measures into `folder`, watched by its records."""
+    began, seen = time.perf_counter(), list[float]()
+    process = subprocess.Popen([sys.executable, "-m", "labeleff", *map(str, words)], stdout=subprocess.DEVNULL)
+    cells = _cells(folder / "records.jsonl")
+    ended, processor_seconds = False, 0.0
+    while not ended:
+        done, status, usage = os.wait4(process.pid, os.WNOHANG)
+        ended = bool(done)
+        for cell in cells:
+            if cell is None:
+                break
+            assert cell["status"] == "ok", cell["reason"]
+            seen.append(time.perf_counter() - began)
+            processor_seconds += cell["processor_seconds"]
+        time.sleep(0.02)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert not process.returncode, words
+    return Outcome(seen[0], seen[-1] - seen[0], processor_seconds, usage.ru_maxrss / 1024)
+
+
+def _cells(path: Path) -> Iterator[dict[str, object] | None]:
+    """Cells of a file that grows; None where there are no more at the moment."""
+    while not path.exists():
+        yield None
+    with path.open("rb") as file:
+        rest = b""
+        while True:
+            *whole, rest = (rest + file.read()).split(b"\n")
+            yield from (json.loads(line) for line in whole if b'"type":"cell"' in line)
+            yield None
+
+
+def command(study: Path, folder: Path, seeds: int, steps: int, engine: list[object]) -> list[object]:
+    sizes = [f"seeds={seeds}", f"draws={seeds}", f"budget.finetune.steps={{min={steps}, max={steps}}}"]
+    options = [word for size in sizes for word in ("--set", size)]
+    return ["run", study, "--out", folder, "--shard", "1/1", "--quiet", *options, *engine]
+
+
+def speedup(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
+    for repeat in range(1, asked.repeats + 1):
+        for name, steps in LENGTHS.items():
+            for count in (0, 1, 2):
+                place = scratch / f"{repeat}-{count}-{steps}"
+                os.environ["LABELEFF_CACHE"] = str(place / "cache")
+                if count:
+                    with nodes(count, 1, place) as address:
+                        found = run(command(study, place, SPEEDUP_SEEDS, steps, on(address)), place)
+                else:
+                    found = run(command(study, place, SPEEDUP_SEEDS, steps, ["--jobs", 1]), place)
+                cells = SPEEDUP_SEEDS * CELLS_A_SEED
+                row = {"cell": name, "engine": "ray" if count else "local", "nodes": count or "", "repeat": repeat}
+                add(asked.out / "speedup.csv", row | {"cells": cells} | measured(found, cells))
+
+
+def on(address: str) -> list[object]:
+    return ["--engine", "ray", "--ray-address", address]
+
+
+def measured(found: Outcome, cells: int) -> Row:
+    return {
+        "start": f"{found.start:.2f}",
+        "seconds": f"{found.seconds:.2f}",
+        "cells_per_second": f"{(cells - 1) / found.seconds:.2f}",
+        "processor_seconds": f"{found.processor_seconds:.2f}",
+        "driver_megabytes": f"{found.megabytes:.0f}",
+        "load": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def growth(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
+    for cells in asked.cells:
+        place = scratch / str(cells)
+        os.environ["LABELEFF_CACHE"] = str(place / "cache")
+        with nodes(2, 1, place) as address:
+            found = run(command(study, place, cells // CELLS_A_SEED, 1, on(address)), place)
+        began = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "labeleff", "report", str(place)], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert not process.returncode
+        report: Row = {
+            "report_seconds": f"{time.perf_counter() - began:.2f}",
+            "report_megabytes": f"{usage.ru_maxrss / 1024:.0f}",
+            "records_megabytes": f"{(place / 'records.jsonl').stat().st_size / 1e6:.2f}",
+        }
+        add(asked.out / "growth.csv", {"cells": cells} | measured(found, cells) | report)
+    draw(asked.out)
+
+
+def add(path: Path, row: Row) -> None:
+    print(*row.values(), flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, row, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def draw(folder: Path) -> None:
+    """The figure, from the table."""
+    import matplotlib.pyplot as plt
+
+    with (folder / "growth.csv").open(encoding="utf-8", newline="") as file:
+        rows = [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    cells = [row["cells"] for row in rows]
+    panels = {
+        "milliseconds a cell": [("measuring", [1e3 * row["seconds"] / row["cells"] for row in rows])],
+        "seconds": [
+            ("before the first cell", [r["start"] for r in rows]),
+            ("report", [r["report_seconds"] for r in rows]),
+        ],
+        "peak memory, MB": [
+            ("driver", [row["driver_megabytes"] for row in rows]),
+            ("report", [row["report_megabytes"] for row in rows]),
+        ],
+    }
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3), layout="constrained")
+    for axis, (label, series) in zip(axes, panels.items(), strict=True):
+        for name, values in series:
+            axis.plot(cells, values, "o", label=name)
+        axis.set(xlabel="cells", ylabel=label, xscale="log", ylim=(0, None))
+        axis.legend(frameon=False)
+    figure.savefig(folder / "growth.png", dpi=150)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=("speedup", "growth", "draw"))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--cells", type=lambda text: [int(one) for one in text.split(",")], default=[100])
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    if asked.what == "draw":
+        return draw(asked.out)
+    with tempfile.TemporaryDirectory() as folder:
+        settle(Path(folder))
+        study = Path(folder) / "scaling.toml"
+        study.write_text(STUDY, encoding="utf-8")
+        (speedup if asked.what == "speedup" else growth)(asked, Path(folder), study)
+    return None
+
+
+if __name__ == "__main__":
+    main()
