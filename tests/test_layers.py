@@ -4,7 +4,18 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce", "packing", "speed")
+GROUPS = (
+    "curves",
+    "statistics",
+    "runs",
+    "reporting",
+    "tracking",
+    "trackers",
+    "reproduce",
+    "packing",
+    "speed",
+    "adaptive",
+)
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
@@ -43,7 +54,7 @@ LAYERS = [
         "statistics.rank_correlation",
         "curves.diagnostics",
     },
-    {"curves.break_even", "curves.mean_ratio", "curves.reading"},
+    {"curves.break_even", "curves.mean_ratio", "curves.reading", "adaptive.chooser"},
     {"runs.delimited", "runs.table"},
     {"runs.rows"},
     {"runs.reader"},
