@@ -4,18 +4,8 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = (
-    "curves",
-    "statistics",
-    "runs",
-    "reporting",
-    "tracking",
-    "trackers",
-    "reproduce",
-    "packing",
-    "speed",
-    "adaptive",
-)
+GROUPS = ("curves", "statistics", "adaptive", "runs", "reporting", "tracking", "trackers", "reproduce", "packing")
+GROUPS += ("speed",)
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},

@@ -1,4 +1,4 @@
-"""Which cells to measure next, so that U(n) at the label counts asked for gets a narrow interval with few training steps.
+"""Which cells to measure next, so that U(n) at asked label counts gets a narrow interval in few training steps.
 
 Everything follows from accuracies measured so far, in the way a report looks at them: U(n) of every arm, its kind and
 its interval. An interval's width is that of n1, and of U(n) + 1, on a logarithmic scale: ln(high / low). Inside the
@@ -121,11 +121,8 @@ class Chooser:
             self.steps.append(step)
             return
         wide = sum(not state.narrow(*key) for key in state.asked)
-        self.finished = (
-            f"{wide} of {len(state.asked)} intervals are wider than asked for, and the largest ladder has no more for them"
-            if wide
-            else "every interval is as narrow as asked for"
-        )
+        kept = f"{wide} of {len(state.asked)} intervals are wider than asked for, and the largest ladder has no more"
+        self.finished = f"{kept} for them" if wide else "every interval is as narrow as asked for"
 
     def trained(self, values: Mapping[Ask, float | None]) -> float:
         """Training steps of all that was chosen and measured, every pretraining counted once."""
@@ -262,7 +259,7 @@ def _next(state: State, at_once: int) -> Step | None:
     """What the widest intervals need most; None where none needs anything that there is."""
     open_ = sorted((key for key in state.asked if not state.narrow(*key)), key=lambda key: -state.excess(*key))
     asks: dict[Ask, None] = {}
-    aims = []
+    aims: list[Aim] = []
     for arm, n in open_:
         if len(aims) == at_once:
             break

@@ -29,7 +29,7 @@ def values(sd=0.01, arms=(BASE, ARM), runs=RUNS, rungs=RUNGS):
 
 def question(**changes):
     pretrained = {"before": lambda ask: (f"encoder {ask.run}", 5000.0) if ask.arm == ARM else None}
-    fields = {"baseline": BASE, "arms": (ARM,), "at": (100, 800), "rungs": RUNGS, "runs": RUNS, "width": 0.3}
+    fields = {"baseline": BASE, "arms": (ARM,), "at": (100, 800), "rungs": RUNGS, "runs": RUNS, "width": 0.5}
     return Question(**{**fields, "cost": lambda ask: 1.0 * ask.n, **pretrained, **changes})
 
 
@@ -54,7 +54,7 @@ def test_it_starts_coarse():
 def test_it_ends_where_intervals_are_narrow_and_measures_nothing_twice():
     chooser = ended(question(), values())
     assert chooser.finished == "every interval is as narrow as asked for"
-    assert all(width <= 0.3 for width in chooser.widths.values())
+    assert all(width <= 0.5 for width in chooser.widths.values())
     assert len(asks(chooser)) == len(set(asks(chooser))) < len(values())
 
 
@@ -89,7 +89,7 @@ def test_half_a_step_waits_for_the_other_half():
 
 
 def test_narrower_takes_more():
-    shares = [ended(question(width=width), values()) for width in (1.0, 0.3, 0.15)]
+    shares = [ended(question(width=width), values()) for width in (1.5, 0.5, 0.2)]
     trained = [chooser.trained(values()) for chooser in shares]
     assert trained == sorted(trained)
     assert trained[0] < trained[-1]
