@@ -24,6 +24,10 @@ AT_ONCE = 4
 """Most intervals that one step works on, so that as many processes have something to do."""
 
 
+STEADYING = 1.25
+"""How many times too wide an interval may be for more knowledge of its noise to make it narrow enough."""
+
+
 @dataclass(frozen=True, order=True)
 class Ask:
     """A cell, by its arm, label count and run."""
@@ -231,7 +235,7 @@ class State:
         Variances are steadied over an arm's rungs; more degrees of freedom than these don't narrow an interval.
         """
         known = sum(max(len(rung) - 1, 0) for rung in self.runs[arm].values())
-        if known >= PRIOR_DF + len(self.runs[arm].get(n, ())) - 1:
+        if self.excess(arm, n) > STEADYING or known >= PRIOR_DF + len(self.runs[arm].get(n, ())) - 1:
             return []
         near = sorted(self.question.rungs, key=lambda rung: abs(math.log(rung / n)))
         asks = (Ask(arm, rung, run) for run in self.question.runs for rung in near)
