@@ -134,6 +134,8 @@ def run(
     part = None if shard is None else Shard.of(shard)
     if part is not None and trackers:
         raise OptionError("--track: found a shard, expected a whole study; use `labeleff track` on the merged folder")
+    if part is not None and checked.auto is not None:
+        raise OptionError("--shard: found a study whose ladder is chosen by what is measured, expected a fixed one")
     folder = out or (Path("runs") / checked.name if part is None else part.folder(checked.name))
     from labeleff.launch import measure
 

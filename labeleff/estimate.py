@@ -118,12 +118,23 @@ def _test(task: Spec) -> int:
     return int(task.options.get("test", 1_000 if _reads_stories(task) else 10_000))
 
 
+def pretraining_steps(pretraining: Pretraining) -> int:
+    """Optimiser steps of a pretraining; 0 where weights come from outside."""
+    return 0 if pretraining.budget is None else pretraining.budget.steps_for(_pool(pretraining.task))
+
+
+def cell_steps(cell: Cell) -> int:
+    """Optimiser steps of a cell without its pretraining; 0 where it is solved."""
+    pool = _pool(cell.task) if catalogue.lookup("protocol", cell.protocol.name).unlabelled else None
+    return 0 if cell.budget is None else cell.budget.steps_for(cell.n, pool)
+
+
 def pretraining_estimate(pretraining: Pretraining, speeds: dict[str, float]) -> Estimate:
     """Time of one pretraining in one process; filling in weights from outside takes none to speak of."""
     if pretraining.budget is None:
         return Estimate(0.0, measured=True)
     rate, measured = _rate(pretraining.encoder, pretraining.task, speeds)
-    images = pretraining.budget.steps_for(_pool(pretraining.task)) * pretraining.budget.batch
+    images = pretraining_steps(pretraining) * pretraining.budget.batch
     return Estimate(_views(pretraining.pretext) * images / rate, measured)
 
 
@@ -149,8 +160,7 @@ def cell_estimate(cell: Cell, sharing: int, speeds: dict[str, float]) -> Estimat
     scoring = _test(cell.task) / (rate * ENCODE_SPEEDUP)
     if cell.budget is None:
         return Estimate((scoring + cell.n / (rate * ENCODE_SPEEDUP)) / sharing, measured)
-    pool = _pool(cell.task) if catalogue.lookup("protocol", cell.protocol.name).unlabelled else None
-    images = cell.budget.steps_for(cell.n, pool) * cell.budget.batch * _passes(cell.protocol)
+    images = cell_steps(cell) * cell.budget.batch * _passes(cell.protocol)
     return Estimate(images / rate + scoring, measured)
 
 

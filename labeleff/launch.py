@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labeleff import catalogue, ladder
+from labeleff.adaptive.ladders import Ladders
 from labeleff.cell import Cell, Pretraining
 from labeleff.conditions import check_conditions, conditions, plugins_used
 from labeleff.data import load_task
@@ -118,11 +119,10 @@ def _share(cells: list[Cell], shard: Shard | None) -> list[Cell]:
     return own
 
 
-def _pending(cells: Sequence[Cell], records: Records, retry_failed: bool) -> list[Cell]:
-    def settled(record: Record | None) -> bool:
-        return record is not None and (record.status == "ok" or not retry_failed)
-
-    return [cell for cell in cells if not settled(records.cells.get(cell.key))]
+def _pending(cells: Sequence[Cell], records: Records, again: Callable[[Record], bool]) -> list[Cell]:
+    """Cells without a record, and those whose record doesn't settle them."""
+    known = records.cells
+    return [cell for cell in cells if cell.key not in known or again(known[cell.key])]
 
 
 def _cost(job: Job, speeds: dict[str, float], settings: Settings) -> float:
@@ -169,7 +169,16 @@ def measure(study: Study, options: Options) -> list[Record]:
         check_conditions(records.runs, conditions(study, bench), options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
         cells = _share(list(study.cells(hashes if study.draws_from else None)), options.shard)
-        pending = _pending(cells, records, options.retry_failed)
+        ladders = Ladders.of(study, cells, lambda label: _metric(study, bench, label)) if study.auto else None
+
+        def again(record: Record) -> bool:
+            return options.retry_failed and record.status == "failed" and record.run != settings.run
+
+        def wanted() -> list[Cell]:
+            return ladders.advance(records.cells, again) if ladders else _pending(cells, records, again)
+
+        pending = wanted()
+        asked = len(pending)
         measured: list[PretrainingRecord | Record] = []
 
         def sink(new: Sequence[PretrainingRecord | Record]) -> None:
@@ -188,23 +197,34 @@ def measure(study: Study, options: Options) -> list[Record]:
         if jobs:
             try:
                 with ending.within(limit.left if limit else None):
-                    _execute(jobs, study, bench, options, cost, sink, cluster, limit)
+                    while jobs:
+                        before = len(measured)
+                        _execute(jobs, study, bench, options, cost, sink, cluster, limit)
+                        pending = wanted() if len(measured) > before else []
+                        asked = max(asked, before + len(pending)) if ladders else asked
+                        jobs = _jobs(study, cells, pending, records, bench, options, cluster, limit) if pending else []
             except KeyboardInterrupt as error:
                 if not ending.out_of_time:
                     done = sum(isinstance(record, Record) for record in measured)
                     kind = TerminatedRunError if ending.terminated else InterruptedRunError
                     raise kind(
-                        f"interrupted; {done} of {len(pending)} cells are recorded in {options.folder}, "
+                        f"interrupted; {done} of {asked} cells are recorded in {options.folder}, "
                         "run the same command to go on"
                     ) from error
             finally:
                 remember_speeds(options.cache, measured)
-        left = sum(cell.key not in records.cells for cell in cells)
+        left, chosen = len(wanted()), ladders.chosen if ladders else cells
         if limit is not None and left:
-            writer.write(stop(settings.run, timestamp(), limit.seconds, left, len(cells)))
+            writer.write(stop(settings.run, timestamp(), limit.seconds, left, len(chosen)))
         writer.check_place()
-        found = [records.cells[cell.key] for cell in cells if cell.key in records.cells]
+        found = [records.cells[cell.key] for cell in chosen if cell.key in records.cells]
         return [record for record in found if record.status == "failed"]
+
+
+def _metric(study: Study, bench: Bench, label: str) -> str:
+    """Name of the metric that a study's report on a task is about."""
+    spec = next(task for task in study.tasks if task.label == label)
+    return study.metrics.get(spec.name, bench.load(spec).task.goal.headline)
 
 
 def _jobs(

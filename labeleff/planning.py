@@ -98,9 +98,10 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
 
 def _axes(study: Study) -> str:
     pairs = "every draw with every seed" if study.pairing == "crossed" else "draw i with seed i"
+    chosen = f"; of these as many as U(n) at {study.auto.at} needs" if study.auto else ""
     return (
         f"rungs {study.rungs}; {study.draws} {study.subset} draws, {study.seeds} seeds ({pairs}); "
-        f"baseline {study.baseline}"
+        f"baseline {study.baseline}{chosen}"
     )
 
 

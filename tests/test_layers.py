@@ -4,7 +4,8 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce", "packing", "speed")
+GROUPS = ("curves", "statistics", "adaptive", "runs", "reporting", "tracking", "trackers", "reproduce", "packing")
+GROUPS += ("speed",)
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
@@ -43,7 +44,7 @@ LAYERS = [
         "statistics.rank_correlation",
         "curves.diagnostics",
     },
-    {"curves.break_even", "curves.mean_ratio", "curves.reading"},
+    {"curves.break_even", "curves.mean_ratio", "curves.reading", "adaptive.chooser"},
     {"runs.delimited", "runs.table"},
     {"runs.rows"},
     {"runs.reader"},
@@ -66,9 +67,11 @@ LAYERS = [
     {"runs.options"},
     {"runs.as_measured"},
     {"runs.runs_report"},
-    {"goal_checks", "presets", "pretext_checks", "speed.request"},
+    {"goal_checks", "presets", "pretext_checks", "speed.request", "adaptive.auto"},
     {"study"},
-    {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes", "shards", "merging", "priority"},
+    {"jobs", "estimate"},
+    {"adaptive.ladders"},
+    {"reporting.results", "planning", "reporting.wishes", "shards", "merging", "priority"},
     {"merge_command"},
     {
         "reporting.throughput",
@@ -76,6 +79,7 @@ LAYERS = [
         "reporting.agreement",
         "reporting.other_metrics",
         "reporting.device_time",
+        "reporting.chosen_ladder",
         "reporting.probes",
         "tracking.matching",
         "tracking.change",

@@ -16,6 +16,7 @@ from labeleff.record import PretrainingRecord
 from labeleff.reporting import (
     agreement,
     answers_report,
+    chosen_ladder,
     device_time,
     figures,
     other_metrics,
@@ -106,6 +107,7 @@ def _document(
         yield from _pretexts(results, place)
         yield from probes.section(results, place)
     yield from told.paragraphs
+    yield from chosen_ladder.section(results)
     yield from _throughput(results)
     yield from device_time.section(results, findings)
     yield from _failures(results)
