@@ -13,14 +13,15 @@ from labeleff import catalogue, ladder
 from labeleff.cell import Cell, Pretraining
 from labeleff.conditions import check_conditions, conditions, plugins_used
 from labeleff.data import load_task
-from labeleff.device import environment
+from labeleff.device import device_name, environment
 from labeleff.ending import Ending
 from labeleff.engines.choice import LOCAL, Engine
 from labeleff.engines.cluster import Cluster, cluster_of
 from labeleff.engines.local import run_here, run_workers
 from labeleff.engines.ready import Sink
 from labeleff.errors import InterruptedRunError, TerminatedRunError
-from labeleff.estimate import job_seconds, probe_estimate, read_speeds, remember_speeds
+from labeleff.estimate import job_seconds, probe_estimate
+from labeleff.expectation import expected
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
 from labeleff.probe import merged
@@ -28,7 +29,9 @@ from labeleff.progress import LiveDisplay, PreparationBars
 from labeleff.readiness import check_installed, check_ready
 from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
+from labeleff.run_estimate import RunEstimate
 from labeleff.shards import Shard, loads
+from labeleff.speeds import read_speeds, remember_speeds
 from labeleff.study import Study
 from labeleff.tensors import Source
 
@@ -120,13 +123,25 @@ def _pending(cells: Sequence[Cell], records: Records, retry_failed: bool) -> lis
     return [cell for cell in cells if not settled(records.cells.get(cell.key))]
 
 
-def _costs(jobs: Sequence[Job], cache: Path, settings: Settings) -> dict[int, float]:
-    speeds = read_speeds(cache)
+def _costs(jobs: Sequence[Job], bench: Bench, options: Options) -> dict[int, float]:
+    settings, speeds = bench.settings, read_speeds(options.cache, device_name(bench.device))
 
     def probes(job: Job) -> float:
         return 0.0 if job.cells else probe_estimate(job.pretraining, settings.probe, settings.probed, speeds).seconds
 
     return {id(job): job_seconds(job, speeds) + probes(job) for job in jobs}
+
+
+def _estimate(jobs: Sequence[Job], bench: Bench, options: Options, cluster: Cluster | None) -> RunEstimate:
+    """What these jobs should take, by the speeds that are known as the run begins."""
+
+    def cached(asked: Pretraining) -> bool:
+        record = bench.cache.record(bench.cache_key(asked))
+        return record is not None and not bench.lacking(asked, record.probes)
+
+    settings, speeds = bench.settings, read_speeds(options.cache, device_name(bench.device))
+    workers = cluster.places() if cluster else _workers(options, bench, sum(_costs(jobs, bench, options).values()))
+    return expected(jobs, speeds, workers, settings.probe, settings.probed, cached)
 
 
 def measure(study: Study, options: Options) -> list[Record]:
@@ -177,7 +192,8 @@ def measure(study: Study, options: Options) -> list[Record]:
                 writer.write(entry)
         jobs = _jobs(study, pending, records, bench, options, cluster)
         if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
-            writer.write(_entry(study, bench, options, cluster))
+            estimate = _estimate(jobs, bench, options, cluster) if jobs else None
+            writer.write(_entry(study, bench, options, cluster).model_copy(update={"estimate": estimate}))
         if jobs:
             try:
                 _execute(jobs, study, bench, options, sink, cluster)
@@ -189,7 +205,7 @@ def measure(study: Study, options: Options) -> list[Record]:
                     "run the same command to go on"
                 ) from error
             finally:
-                remember_speeds(options.cache, measured)
+                remember_speeds(options.cache, measured, device_name(bench.device))
         writer.check_place()
         now = records.cells | {record.key: record for record in measured if isinstance(record, Record)}
         return [now[cell.key] for cell in cells if cell.key in now and now[cell.key].status == "failed"]
@@ -244,7 +260,7 @@ def _workers(options: Options, bench: Bench, seconds: float) -> int:
 def _execute(
     jobs: Sequence[Job], study: Study, bench: Bench, options: Options, sink: Sink, cluster: Cluster | None
 ) -> None:
-    costs = _costs(jobs, options.cache, bench.settings)
+    costs = _costs(jobs, bench, options)
     workers = cluster.places() if cluster else _workers(options, bench, sum(costs.values()))
     with LiveDisplay(jobs, costs, workers, quiet=options.quiet) as display:
         if cluster is not None:

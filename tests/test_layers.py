@@ -4,14 +4,25 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "runs", "reporting", "tracking", "trackers", "reproduce", "packing", "speed")
+GROUPS = (
+    "curves",
+    "statistics",
+    "runs",
+    "reporting",
+    "tracking",
+    "trackers",
+    "reproduce",
+    "packing",
+    "speed",
+    "calibration",
+)
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
     {"contact_sheet"},
     {"text", "vectors"},
     {"cell", "assignments", "seeding", "places", "files", "collection", "metrics", "windows"},
-    {"holding", "complaint", "plugin", "ending", "probe"},
+    {"holding", "complaint", "plugin", "ending", "probe", "run_estimate", "price", "durations"},
     {"record", "installed"},
     {"asked", "likeness", "tracking.quantities"},
     {"tracking.patterns", "origin"},
@@ -68,7 +79,12 @@ LAYERS = [
     {"runs.runs_report"},
     {"goal_checks", "presets", "pretext_checks", "speed.request"},
     {"study"},
-    {"reporting.results", "jobs", "estimate", "planning", "reporting.wishes", "shards", "merging"},
+    {"speeds"},
+    {"reporting.results", "jobs", "reporting.wishes", "calibration.kinds"},
+    {"estimate", "merging"},
+    {"expectation", "shards"},
+    {"left"},
+    {"planning"},
     {"merge_command"},
     {
         "reporting.throughput",
@@ -76,6 +92,7 @@ LAYERS = [
         "reporting.agreement",
         "reporting.other_metrics",
         "reporting.device_time",
+        "reporting.estimates",
         "reporting.probes",
         "tracking.matching",
         "tracking.change",
@@ -131,6 +148,12 @@ LAYERS = [
     {"engines"},
     {"conditions", "readiness"},
     {"progress", "launch"},
+    {"calibration.stand_ins"},
+    {"calibration.bench"},
+    {"calibration.frozen"},
+    {"calibration.timed"},
+    {"calibration.workers"},
+    {"calibration.command"},
     {"checks"},
     {"ask", "showing"},
     {"measuring_options"},

@@ -16,6 +16,7 @@ from labeleff.reporting import (
     agreement,
     answers_report,
     device_time,
+    estimates,
     figures,
     other_metrics,
     outputs,
@@ -66,6 +67,7 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     files = outputs.csvs(findings) | agreement.to_files(agreed)
     files["throughput.csv"] = tables.to_csv(throughput(results))
     files |= other_metrics.to_files(results) | probes.to_files(results) | device_time.to_files(results, findings)
+    files |= estimates.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
     document = [*_document(results, findings, names, told, agreed), *_reproduce(results, wishes)]
@@ -106,6 +108,7 @@ def _document(
     yield from told.paragraphs
     yield from _throughput(results)
     yield from device_time.section(results, findings)
+    yield from estimates.section(results)
     yield from _failures(results)
     if results.ladders:
         yield from explain(measured)
