@@ -2,7 +2,7 @@
 
 Every run leaves the speeds it saw, a process; `labeleff plan --calibrate` leaves those of a short trial. The newer of
 two of the same name counts. All are numbers a second: examples trained on or scored, trainings made ready, problems
-solved.
+solved. On a CPU the seconds are those of the processor, so that they are right for a machine without other work.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ FILE_NAME = "speed.json"
 SIZE = 32
 """Image side in pixels where a task doesn't say it."""
 CPU = "cpu"
+_INSTANT = 1e-6
+"""Seconds that anything takes at least, so that rates are finite."""
 
 
 class Speed(Frozen):
@@ -177,7 +179,7 @@ def remember_speeds(
     peaks: dict[str, int] = {}
     threads = 1
     for record in records:
-        for name, rate in _seen(record):
+        for name, rate in _seen(record, device):
             rates.setdefault(name, []).append(rate)
         if record.training is not None:
             threads = max(threads, record.training.threads)
@@ -193,22 +195,34 @@ def remember_speeds(
         remember(cache, new)
 
 
-def _seen(record: Record | PretrainingRecord) -> Iterator[tuple[str, float]]:
+def clocked(seconds: float, processor_seconds: float | None, device: str) -> float:
+    """Seconds by the clock that counts: of one thread on a CPU those of the processor, as others slow the wall's."""
+    return seconds if device != CPU or not processor_seconds else min(seconds, processor_seconds)
+
+
+def parts(record: Record, device: str) -> tuple[float, float]:
+    """Seconds that scoring took of a cell of a trained protocol, and all of it, by the clock that counts."""
+    seconds = max(record.seconds or 0.0, _INSTANT)
+    whole = clocked(seconds, record.processor_seconds, device)
+    return max((record.test_seconds or 0.0) * whole / seconds, _INSTANT), whole
+
+
+def _seen(record: Record | PretrainingRecord, device: str) -> Iterator[tuple[str, float]]:
     """The speeds that a record tells, by name; its first window is warm-up."""
     training = record.training
     if training is None or (isinstance(record, PretrainingRecord) and record.cached):
         return
     asked = record.cell if isinstance(record, Record) else record.pretraining
     encoded = passes(asked.protocol) if isinstance(asked, Cell) else views(asked.pretext)
-    rates = [w.images / w.seconds for w in training.windows[1:] if w.seconds > 0]
+    taken = [(w.images, clocked(w.seconds, w.processor_seconds, device)) for w in training.windows[1:]]
+    rates = [images / seconds for images, seconds in taken if seconds > 0]
     for rate in rates:
         yield general_name(asked.encoder, asked.task), encoded * rate
         yield work_name(asked), rate
-    if not isinstance(record, Record):
+    if not isinstance(record, Record) or record.seconds is None or not record.test_count or not record.test_seconds:
         return
-    if record.test_count and record.test_seconds:
-        yield scoring_name(record.cell), record.test_count / record.test_seconds
-    if rates and record.seconds is not None and record.test_seconds is not None:
-        rest = record.seconds - record.test_seconds - training.images / statistics.median(rates)
-        if rest > 0:
-            yield ready_name(record.cell), 1 / rest
+    scored, whole = parts(record, device)
+    yield scoring_name(record.cell), record.test_count / scored
+    rest = whole - scored - training.images / statistics.median(rates) if rates else 0.0
+    if rest > 0:
+        yield ready_name(record.cell), 1 / rest

@@ -60,7 +60,7 @@ def together(results: Sequence[Measured], device: str, processes: int) -> dict[s
     rates: dict[str, list[float]] = {}
     for name, rate in ((name, rate) for one in results for name, rate in one.rates.items()):
         rates.setdefault(name, []).append(rate)
-    spread = max((one.spread for one in results), default=0.0)
+    spread = max((one.spread for one in results if one.spread is not None), default=None)
     return {
         name: Speed(
             rate=statistics.median(values), source="calibrated", device=device, processes=processes, spread=spread

@@ -28,8 +28,8 @@ class Measured:
     """What one process measured of a kind: rates a second by name, or why it couldn't."""
 
     rates: dict[str, float] = field(default_factory=dict)
-    spread: float = 0.0
-    """Of repeated measurements: largest less smallest time, over the median."""
+    spread: float | None = None
+    """Of repeated measurements: largest less smallest time, over the median; None where nothing was repeated."""
     peak_memory: int | None = None
     reason: str | None = None
 

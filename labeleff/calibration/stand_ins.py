@@ -39,8 +39,9 @@ def stand_in(spec: Spec) -> Task:
 
 def missing_bytes(spec: Spec) -> int:
     """What the test images that aren't made would take: as they are stored, and as they lie on the device."""
-    side = int(spec.options.get("size", SIZE))
-    return 0 if reads_stories(spec) else 2 * 3 * side**2 * max(test_of(spec) - TESTED, 0)
+    if reads_stories(spec):
+        return 0
+    return 2 * 3 * int(spec.options.get("size", SIZE)) ** 2 * max(test_of(spec) - TESTED, 0)
 
 
 def _images(spec: Spec) -> Task:

@@ -1,7 +1,8 @@
 """One kind of work timed by the runner's own code on made data: rates a second, and peak memory.
 
 A training is run short and longer, again and again, after one run for warm-up: the difference of the medians is steps
-alone, and what is left of the whole is the time that it takes to make one ready.
+alone, and what is left of the whole is the time that it takes to make one ready. On a CPU all times are those of the
+process, so that other programs don't count.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from labeleff.device import peak_memory, reset_peak_memory
 from labeleff.errors import LabeleffError
 from labeleff.jobs import Job
 from labeleff.record import PretrainingRecord, Record
-from labeleff.speeds import ready_name, scoring_name, work_name
+from labeleff.speeds import parts, ready_name, scoring_name, work_name
 
 SHORT, LONGEST = 4, 200
 """Steps of a short training, and the most of a longer one."""
@@ -30,9 +31,10 @@ LONGER = 8
 """Steps at least that a longer one has more."""
 SECONDS = 1.0
 """That a longer one should take."""
-REPEATS = 3
+LEAST, MOST = 2, 4
+"""Repetitions of each kind."""
 PATIENCE = 6.0
-"""Seconds after which no repetition of a kind is begun."""
+"""Seconds on the wall after which no more of them are begun than `LEAST`."""
 PACK = 16
 """Cells at most that are trained together on an accelerator."""
 RATE = 1e-5
@@ -78,11 +80,11 @@ def _short(budget: Budget | None, steps: int) -> Budget:
 
 def _pretraining(asked: Pretraining, bench: CalibrationBench, steps: int, number: int) -> Run:
     """Another one each time: what was trained once is in the cache."""
-    change = {"budget": _short(asked.budget, steps), "seed": number}
-    [record] = bench.perform(Job(asked.model_copy(update=change)), lambda *_: None)
+    again = Pretraining.model_validate({**dict(asked), "budget": _short(asked.budget, steps), "seed": number})
+    [record] = bench.perform(Job(again), lambda *_: None)
     if not isinstance(record, PretrainingRecord) or record.training is None:
         raise LabeleffError(f"{work_name(asked)}: {record.reason}")
-    seconds = record.training.seconds
+    seconds = bench.spent(record.training)
     return Run(steps, record.training.images, seconds, seconds)
 
 
@@ -90,20 +92,22 @@ def _cells(cell: Cell, bench: CalibrationBench, steps: int, number: int) -> Run:
     """On an accelerator several at once, as runs train them; each has its share of the time."""
     alone = bench.device.type == "cpu" or catalogue.lookup("protocol", cell.protocol.name).prepare is None
     alone = alone or bench.load(cell.task).task.text is not None
-    change = {"budget": _short(cell.budget, steps)}
+    change = {**dict(cell), "budget": _short(cell.budget, steps)}
     seeds = range(PACK * number, PACK * number + (1 if alone else PACK))
-    cells = tuple(cell.model_copy(update={**change, "seed": seed}) for seed in seeds)
+    cells = tuple(Cell.model_validate({**change, "seed": seed}) for seed in seeds)
     records = list(bench.perform(Job(cells[0].pretraining, cells, 1 if alone else None), lambda *_: None))
-    runs = [_run(record, work_name(cell)) for record in records]
+    runs = [_run(record, bench, work_name(cell)) for record in records]
     return Run(steps, runs[0].images, *(statistics.fmean(values) for values in list(zip(*runs, strict=True))[2:]))
 
 
-def _run(record: PretrainingRecord | Record, name: str) -> Run:
+def _run(record: PretrainingRecord | Record, bench: CalibrationBench, name: str) -> Run:
     training = record.training
-    if not isinstance(record, Record) or training is None or record.seconds is None or not record.test_seconds:
+    if not isinstance(record, Record) or training is None:
         raise LabeleffError(f"{name}: {record.reason}")
-    whole = record.seconds - record.test_seconds
-    return Run(training.steps, training.images, training.seconds, whole, (record.test_count or 0) / record.test_seconds)
+    scored, whole = parts(record, bench.device.type)
+    return Run(
+        training.steps, training.images, bench.spent(training), whole - scored, (record.test_count or 0) / scored
+    )
 
 
 def _trained(asked: Cell | Pretraining, run: Callable[[int, int], Run]) -> Measured:
@@ -114,7 +118,7 @@ def _trained(asked: Cell | Pretraining, run: Callable[[int, int], Run]) -> Measu
     began = time.perf_counter()
     short: list[Run] = []
     longer: list[Run] = []
-    while len(longer) < REPEATS and not (longer and time.perf_counter() - began > PATIENCE):
+    while len(longer) < LEAST or (len(longer) < MOST and time.perf_counter() - began < PATIENCE):
         short.append(run(SHORT, next(numbers)))
         longer.append(run(steps, next(numbers)))
     less, more = (statistics.median(one.training for one in runs) for runs in (short, longer))

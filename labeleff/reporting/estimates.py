@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from labeleff.durations import duration
 from labeleff.record import PretrainingRecord, Record, RunEntry
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = columns(
-    "run task encoder what arm n planned finished estimated_seconds actual_seconds ratio speeds "
+    "run task encoder what arm n planned finished estimated_seconds actual_seconds processor_seconds ratio speeds "
     "estimated_peak_bytes actual_peak_bytes"
 )
 """A row a part of a run's estimate. Seconds are of what finished alone; memory is of the whole run."""
@@ -34,6 +34,11 @@ MEBIBYTE = 2**20
 _Key = tuple[str, str, str, str, str | None, int | None]
 
 
+class _Taken(NamedTuple):
+    seconds: float
+    processor: float | None
+
+
 @dataclass(frozen=True)
 class Compared:
     """One part of a run's estimate, and what was recorded of it; no seconds where nothing was."""
@@ -41,18 +46,24 @@ class Compared:
     run: RunEntry
     part: EstimatedPart
     arm: str
-    seconds: tuple[float, ...]
-    """Of each that finished."""
+    taken: tuple[_Taken, ...]
+    """By each that finished."""
 
     @property
     def estimated(self) -> float:
         """Seconds that those that finished were expected to take."""
-        return self.part.seconds * len(self.seconds) / self.part.count
+        return self.part.seconds * len(self.taken) / self.part.count
 
     @property
     def actual(self) -> float:
-        """Seconds that they took."""
-        return sum(self.seconds)
+        """Seconds that they took, by the clock on the wall."""
+        return sum(one.seconds for one in self.taken)
+
+    @property
+    def processor(self) -> float | None:
+        """Of these, seconds in which they had a processor; None where that wasn't recorded, or means nothing."""
+        known = [one.processor for one in self.taken if one.processor is not None]
+        return sum(known) if len(known) == len(self.taken) else None
 
 
 def compared(results: Results) -> list[Compared]:
@@ -76,15 +87,26 @@ def _key(record: Record | PretrainingRecord) -> _Key:
     return "cells", cell.task.label, cell.encoder.label, cell.pretext.label, cell.protocol.label, cell.n
 
 
-def _taken(results: Results, run: str) -> dict[_Key, list[float]]:
-    """Seconds of everything that a run finished."""
-    found: dict[_Key, list[float]] = {}
+def _taken(results: Results, run: str) -> dict[_Key, list[_Taken]]:
+    """The time of everything that a run finished."""
+    found: dict[_Key, list[_Taken]] = {}
+    on_cpu = results.run.conditions.device == "cpu"
     for record in _finished(results, run):
-        training = record.training
-        seconds = record.seconds if isinstance(record, Record) else training.seconds if training else None
+        seconds, processor = _times(record)
         if seconds is not None:
-            found.setdefault(_key(record), []).append(seconds)
+            found.setdefault(_key(record), []).append(_Taken(seconds, processor if on_cpu else None))
     return found
+
+
+def _times(record: Record | PretrainingRecord) -> tuple[float | None, float | None]:
+    """Seconds on the wall and on the processor."""
+    if isinstance(record, Record):
+        return record.seconds, record.processor_seconds
+    if record.training is None:
+        return None, None
+    parts = [window.processor_seconds for window in record.training.windows]
+    known = [part for part in parts if part is not None]
+    return record.training.seconds, sum(known) if len(known) == len(parts) else None
 
 
 def _finished(results: Results, run: str) -> Iterator[Record | PretrainingRecord]:
@@ -112,9 +134,10 @@ def estimates(results: Results) -> pd.DataFrame:
                 "arm": one.arm,
                 "n": one.part.n,
                 "planned": one.part.count,
-                "finished": len(one.seconds),
+                "finished": len(one.taken),
                 "estimated_seconds": one.estimated,
-                "actual_seconds": one.actual if one.seconds else None,
+                "actual_seconds": one.actual if one.taken else None,
+                "processor_seconds": one.processor if one.taken else None,
                 "ratio": one.estimated / one.actual if one.actual else None,
                 "speeds": one.part.speeds,
                 "estimated_peak_bytes": one.run.estimate.peak_memory if one.run.estimate else None,
@@ -134,7 +157,7 @@ def to_files(results: Results) -> dict[str, bytes]:
 
 def section(results: Results) -> Iterator[str]:
     """A table of arms and pretrainings, estimated and actual, and what the estimates rested on."""
-    parts = [one for one in compared(results) if one.seconds]
+    parts = [one for one in compared(results) if one.taken]
     if not parts:
         return
     groups: dict[str, list[Compared]] = {}
@@ -144,19 +167,41 @@ def section(results: Results) -> Iterator[str]:
     if len(rows) > 1:
         rows.append(_row("all", parts))
     yield "## Estimate against actual"
-    yield table(["what", "finished", "estimated", "actual", "estimated / actual"], rows)
+    header = ["what", "finished", "estimated", "by the clock", "on the processor", "estimated / clock"]
+    yield table([*header, "estimated / processor"], rows)
     yield "\n".join(f"- {text}" for text in _runs(results, parts))
     yield (
-        "Seconds of processes or of a GPU, not of the wall, of what each run finished itself; data being made ready, "
-        "the start of processes, and probes are in neither."
+        "Of what each run finished itself, summed over processes or of a GPU; data being made ready, the start of "
+        "processes, and probes are in neither. On CPUs estimates are of seconds on the processor: by the clock work "
+        "takes longer where others want it too."
     )
 
 
 def _row(name: str, members: Sequence[Compared]) -> list[str]:
-    estimated, actual = sum(one.estimated for one in members), sum(one.actual for one in members)
-    count = sum(len(one.seconds) for one in members)
-    shown = [duration(seconds) if seconds >= 10 else f"{seconds:.1f} s" for seconds in (estimated, actual)]
-    return [name, f"{count:,}", *shown, ratio(estimated / actual) if actual else "–"]
+    estimated, actual, processor = _sums(members)
+    count = sum(len(one.taken) for one in members)
+    return [
+        name,
+        f"{count:,}",
+        *("–" if seconds is None else _seconds(seconds) for seconds in (estimated, actual, processor)),
+        *(_over(estimated, seconds) for seconds in (actual, processor)),
+    ]
+
+
+def _sums(members: Sequence[Compared]) -> tuple[float, float, float | None]:
+    """Seconds estimated, by the clock, and on the processor."""
+    processors = [one.processor for one in members]
+    known = [seconds for seconds in processors if seconds is not None]
+    whole = sum(known) if len(known) == len(processors) else None
+    return sum(one.estimated for one in members), sum(one.actual for one in members), whole
+
+
+def _seconds(seconds: float) -> str:
+    return duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def _over(estimated: float, seconds: float | None) -> str:
+    return ratio(estimated / seconds) if seconds else "–"
 
 
 def _runs(results: Results, parts: Sequence[Compared]) -> Iterator[str]:
@@ -166,12 +211,13 @@ def _runs(results: Results, parts: Sequence[Compared]) -> Iterator[str]:
         if not own or run.estimate is None:
             continue
         planned = sum(part.count for part in run.estimate.parts if part.what != "probes")
-        done = sum(len(one.seconds) for one in own)
-        estimated, actual = sum(one.estimated for one in own), sum(one.actual for one in own)
+        done = sum(len(one.taken) for one in own)
+        estimated, actual, processor = _sums(own)
+        busy = f", {_over(estimated, processor)} of seconds on the processor" if processor else ""
         part = "" if done == planned else f", {done:,} of {planned:,} pieces of work finished"
         yield (
             f"Run {run.run} rested on {WORDS[run.estimate.speeds]}{part}: estimated / actual "
-            f"{ratio(estimated / actual) if actual else '–'}{_memory(results, run.run, run.estimate)}."
+            f"{_over(estimated, actual)}{busy}{_memory(results, run.run, run.estimate)}."
         )
 
 
