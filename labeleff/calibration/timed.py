@@ -80,7 +80,7 @@ def _short(budget: Budget | None, steps: int) -> Budget:
 
 def _pretraining(asked: Pretraining, bench: CalibrationBench, steps: int, number: int) -> Run:
     """Another one each time: what was trained once is in the cache."""
-    again = Pretraining.model_validate({**dict(asked), "budget": _short(asked.budget, steps), "seed": number})
+    again = Pretraining.model_validate({**asked.model_dump(), "budget": _short(asked.budget, steps), "seed": number})
     [record] = bench.perform(Job(again), lambda *_: None)
     if not isinstance(record, PretrainingRecord) or record.training is None:
         raise LabeleffError(f"{work_name(asked)}: {record.reason}")
@@ -92,7 +92,7 @@ def _cells(cell: Cell, bench: CalibrationBench, steps: int, number: int) -> Run:
     """On an accelerator several at once, as runs train them; each has its share of the time."""
     alone = bench.device.type == "cpu" or catalogue.lookup("protocol", cell.protocol.name).prepare is None
     alone = alone or bench.load(cell.task).task.text is not None
-    change = {**dict(cell), "budget": _short(cell.budget, steps)}
+    change = {**cell.model_dump(), "budget": _short(cell.budget, steps)}
     seeds = range(PACK * number, PACK * number + (1 if alone else PACK))
     cells = tuple(Cell.model_validate({**change, "seed": seed}) for seed in seeds)
     records = list(bench.perform(Job(cells[0].pretraining, cells, 1 if alone else None), lambda *_: None))
