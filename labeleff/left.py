@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from labeleff.study import Study
 GIBIBYTE = 2**30
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 """Where Linux says how much memory a container may use."""
+SLOWED = 1.1
+"""How much longer timings took by the clock than on the processor before that is said."""
 _Group = tuple[str, str, str]
 
 
@@ -111,6 +114,10 @@ def _trust(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
     left_out = "Not in it: making data ready, starting processes, other programs; training that stops early takes less."
     if estimate.speeds == "catalogue":
         return f"The estimate can be wrong by a factor of three and more; --calibrate times the study here. {left_out}"
+    slowed = [speed.slowed for speed in known(jobs, speeds) if speed.slowed is not None]
+    if slowed and max(slowed) > SLOWED:
+        longer = statistics.median(slowed) * estimate.wall_seconds
+        left_out += f" Other work had the processors too while this was timed: if so again, about {duration(longer)}."
     spreads = [speed.spread for speed in known(jobs, speeds) if speed.spread is not None]
     spread = f"Repeated timings of one kind of work differed by up to {max(spreads):.0%}. " if spreads else ""
     return f"{spread}{left_out}"

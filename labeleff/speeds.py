@@ -42,6 +42,8 @@ class Speed(Frozen):
     """That worked side by side while it was measured."""
     spread: float | None = None
     """Of repeated measurements: largest less smallest time, over the median."""
+    slowed: float | None = None
+    """Seconds on the wall over those on the processor while it was measured: over 1 where others had it too."""
     peak_memory: int | None = None
     """Bytes that the work took at most: of the process, or of the accelerator."""
 

@@ -61,12 +61,10 @@ def together(results: Sequence[Measured], device: str, processes: int) -> dict[s
     for name, rate in ((name, rate) for one in results for name, rate in one.rates.items()):
         rates.setdefault(name, []).append(rate)
     spread = max((one.spread for one in results if one.spread is not None), default=None)
-    return {
-        name: Speed(
-            rate=statistics.median(values), source="calibrated", device=device, processes=processes, spread=spread
-        )
-        for name, values in rates.items()
-    }
+    slowed = [one.slowed for one in results if one.slowed is not None]
+    common = {"source": "calibrated", "device": device, "processes": processes, "spread": spread}
+    common |= {"slowed": statistics.median(slowed) if slowed else None}
+    return {name: Speed.model_validate({"rate": statistics.median(values), **common}) for name, values in rates.items()}
 
 
 def _with_peak(kind: Kind, speeds: Mapping[str, Speed], results: Sequence[Measured]) -> dict[str, Speed]:

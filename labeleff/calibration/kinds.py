@@ -30,6 +30,8 @@ class Measured:
     rates: dict[str, float] = field(default_factory=dict)
     spread: float | None = None
     """Of repeated measurements: largest less smallest time, over the median; None where nothing was repeated."""
+    slowed: float | None = None
+    """Seconds on the wall over those on the processor; None on an accelerator."""
     peak_memory: int | None = None
     reason: str | None = None
 

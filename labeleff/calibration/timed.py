@@ -60,7 +60,7 @@ def timed(kind: Kind, bench: CalibrationBench) -> Measured:
     """Time one kind of work; raises LabeleffError where the runner's code gives a failed record."""
     task = kind.cells[0].task if kind.cells else kind.pretraining.task
     bench.load(task)
-    own = reset_peak_memory(bench.device)
+    own, wall, worked = reset_peak_memory(bench.device), time.perf_counter(), time.process_time()
     if not kind.cells:
         found = _trained(kind.pretraining, lambda steps, number: _pretraining(kind.pretraining, bench, steps, number))
     elif kind.cells[0].budget is not None:
@@ -68,7 +68,8 @@ def timed(kind: Kind, bench: CalibrationBench) -> Measured:
     else:
         found = frozen(kind.cells, bench)
     peak = peak_memory(bench.device) + missing_bytes(task) if own else None
-    return Measured(found.rates, found.spread, peak)
+    slowed = (time.perf_counter() - wall) / max(time.process_time() - worked, _INSTANT)
+    return Measured(found.rates, found.spread, slowed if bench.device.type == "cpu" else None, peak)
 
 
 def _short(budget: Budget | None, steps: int) -> Budget:
