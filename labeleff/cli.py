@@ -189,16 +189,30 @@ def plan(
         typer.Option("--export-draws", help="Write the label indices of every draw and rung here."),
     ] = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every single cell with its key.")] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Time every kind of work here first, for about a minute.")
+    ] = False,
+    device: DeviceOption = "auto",
+    price: Annotated[
+        str | None, typer.Option(metavar="MONEY", help="Price of an hour of the machine, e.g. 2.5 or 2.5USD.")
+    ] = None,
     data_dir: DataOption = None,
     offline: OfflineOption = False,
 ) -> None:
-    """List what a study would measure, with counts and an estimate of time; nothing is trained."""
+    """List what a study would measure, with counts and estimates of time, memory and cost; no result comes of it."""
     from labeleff.estimate import available_cores
     from labeleff.planning import show_plan
+    from labeleff.price import Price
     from labeleff.study import load_study
 
-    checked = load_study(study, sets or [])
-    show_plan(checked, out or Path("runs") / checked.name, jobs or available_cores(), every_cell=cells)
+    checked, priced = load_study(study, sets or []), None if price is None else Price.of(price)
+    processes, name = jobs or available_cores(), None
+    if calibrate:
+        from labeleff.calibration.command import calibrate as measure_speeds
+
+        name = measure_speeds(checked, device, processes)
+    folder = out or Path("runs") / checked.name
+    show_plan(checked, folder, processes, every_cell=cells, price=priced, device=name)
     if export_draws is not None:
         from labeleff.launch import export
         from labeleff.places import data_folder

@@ -15,14 +15,15 @@ from labeleff.adaptive.ladders import Ladders
 from labeleff.cell import Cell, Pretraining
 from labeleff.conditions import check_conditions, conditions, plugins_used
 from labeleff.data import load_task
-from labeleff.device import environment
+from labeleff.device import device_name, environment, pick_device
 from labeleff.ending import Ending
 from labeleff.engines.choice import LOCAL, Engine
 from labeleff.engines.cluster import Cluster, cluster_of
 from labeleff.engines.local import run_here, run_workers
 from labeleff.engines.ready import Sink
 from labeleff.errors import InterruptedRunError, TerminatedRunError
-from labeleff.estimate import job_seconds, probe_estimate, read_speeds, remember_speeds
+from labeleff.estimate import job_seconds, probe_estimate
+from labeleff.expectation import expected
 from labeleff.jobs import Job, jobs_for
 from labeleff.labels import LabelRule, choose_labels
 from labeleff.priority import jobs_by_turn, ordered, standings
@@ -31,7 +32,9 @@ from labeleff.progress import LiveDisplay, PreparationBars
 from labeleff.readiness import check_installed, check_ready
 from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
+from labeleff.run_estimate import RunEstimate
 from labeleff.shards import Shard, loads
+from labeleff.speeds import Speeds, read_speeds, remember_speeds
 from labeleff.study import Study
 from labeleff.tensors import Source
 from labeleff.time_limit import TimeLimit, Watched, stop
@@ -125,12 +128,25 @@ def _pending(cells: Sequence[Cell], records: Records, again: Callable[[Record], 
     return [cell for cell in cells if cell.key not in known or again(known[cell.key])]
 
 
-def _cost(job: Job, speeds: dict[str, float], settings: Settings) -> float:
+def _cost(job: Job, speeds: Speeds, settings: Settings) -> float:
     """Estimated seconds of a job by itself, its probes included."""
     alone = job_seconds(job, speeds)
     if job.cells:
         return alone
     return alone + probe_estimate(job.pretraining, settings.probe, settings.probed, speeds).seconds
+
+
+def _estimate(
+    jobs: Sequence[Job], seconds: float, speeds: Speeds, bench: Bench, options: Options, cluster: Cluster | None
+) -> RunEstimate:
+    """What these jobs should take, `seconds` by themselves, by the speeds that are known as the run begins."""
+
+    def cached(asked: Pretraining) -> bool:
+        record = bench.cache.record(bench.cache_key(asked))
+        return record is not None and not bench.lacking(asked, record.probes)
+
+    workers = cluster.places() if cluster else _workers(options, bench, seconds)
+    return expected(jobs, speeds, workers, bench.settings.probe, bench.settings.probed, cached)
 
 
 def measure(study: Study, options: Options) -> list[Record]:
@@ -154,7 +170,8 @@ def measure(study: Study, options: Options) -> list[Record]:
         ),
     )
     ending, seconds = Ending(), options.time_limit
-    cost = functools.partial(_cost, speeds=read_speeds(options.cache), settings=settings)
+    speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
+    cost = functools.partial(_cost, speeds=speeds, settings=settings)
     limit = None if seconds is None else TimeLimit(seconds, cost)
     with (
         ending.watched(),
@@ -193,7 +210,10 @@ def measure(study: Study, options: Options) -> list[Record]:
                 writer.write(entry)
         jobs = _jobs(study, cells, pending, records, bench, options, cluster, limit)
         if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
-            writer.write(_entry(study, bench, options, cluster))
+            alone = sum(cost(job) for job in jobs)
+            known = jobs and not ladders  # what a ladder will choose isn't known yet
+            estimate = _estimate(jobs, alone, speeds, bench, options, cluster) if known else None
+            writer.write(_entry(study, bench, options, cluster).model_copy(update={"estimate": estimate}))
         if jobs:
             try:
                 with ending.within(limit.left if limit else None):
@@ -212,7 +232,7 @@ def measure(study: Study, options: Options) -> list[Record]:
                         "run the same command to go on"
                     ) from error
             finally:
-                remember_speeds(options.cache, measured)
+                remember_speeds(options.cache, measured, device_name(bench.device))
         left, chosen = len(wanted()), ladders.chosen if ladders else cells
         if limit is not None and left:
             writer.write(stop(settings.run, timestamp(), limit.seconds, left, len(chosen)))

@@ -24,6 +24,7 @@ from labeleff.files import write_whole
 from labeleff.holding import at_place, held
 from labeleff.plugin import Plugin
 from labeleff.probe import ProbeCurve
+from labeleff.run_estimate import RunEstimate
 
 SCHEMA = 1
 FILE_NAME = "records.jsonl"
@@ -60,6 +61,8 @@ class RunEntry(Frozen):
     plugins: dict[str, Plugin] = Field(default_factory=dict)
     """What plug-ins of other packages say of themselves, as in `conditions.plugins`, so that the records can be read
     where these aren't installed; empty in records of earlier versions."""
+    estimate: RunEstimate | None = None
+    """What it was expected to take, of what it had to do; None in records of earlier versions."""
 
 
 class LabelsEntry(Frozen):

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from labeleff.durations import duration
 from labeleff.engines.ready import Display
 from labeleff.errors import OptionError
 from labeleff.jobs import Job
-from labeleff.planning import duration
 from labeleff.record import StopEntry
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}

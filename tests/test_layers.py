@@ -4,15 +4,26 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "labeleff"
-GROUPS = ("curves", "statistics", "adaptive", "runs", "reporting", "tracking", "trackers", "reproduce", "packing")
-GROUPS += ("speed",)
+GROUPS = (
+    "curves",
+    "statistics",
+    "adaptive",
+    "runs",
+    "reporting",
+    "tracking",
+    "trackers",
+    "reproduce",
+    "packing",
+    "speed",
+    "calibration",
+)
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
     {"contact_sheet"},
     {"text", "vectors"},
     {"cell", "assignments", "seeding", "places", "files", "collection", "metrics", "windows"},
-    {"holding", "complaint", "plugin", "ending", "probe"},
+    {"holding", "complaint", "plugin", "ending", "probe", "run_estimate", "price", "durations"},
     {"record", "installed"},
     {"asked", "likeness", "tracking.quantities"},
     {"tracking.patterns", "origin"},
@@ -69,9 +80,14 @@ LAYERS = [
     {"runs.runs_report"},
     {"goal_checks", "presets", "pretext_checks", "speed.request", "adaptive.auto"},
     {"study"},
-    {"jobs", "estimate"},
-    {"adaptive.ladders"},
-    {"reporting.results", "planning", "reporting.wishes", "shards", "merging", "priority"},
+    {"speeds"},
+    {"jobs", "calibration.kinds"},
+    {"estimate"},
+    {"adaptive.ladders", "priority"},
+    {"reporting.results", "reporting.wishes"},
+    {"expectation", "shards", "merging"},
+    {"left"},
+    {"planning"},
     {"merge_command"},
     {
         "reporting.throughput",
@@ -80,6 +96,7 @@ LAYERS = [
         "reporting.other_metrics",
         "reporting.device_time",
         "reporting.chosen_ladder",
+        "reporting.estimates",
         "reporting.probes",
         "tracking.matching",
         "tracking.change",
@@ -136,6 +153,12 @@ LAYERS = [
     {"conditions", "readiness"},
     {"time_limit"},
     {"progress", "launch"},
+    {"calibration.stand_ins"},
+    {"calibration.bench"},
+    {"calibration.frozen"},
+    {"calibration.timed"},
+    {"calibration.workers"},
+    {"calibration.command"},
     {"checks"},
     {"ask", "showing"},
     {"measuring_options"},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labeleff.adaptive.chooser import Ask, Chooser, Question
 from labeleff.cell import Cell
-from labeleff.estimate import cell_steps, pretraining_steps
+from labeleff.estimate import steps_of
 from labeleff.jobs import needed
 from labeleff.record import Record
 from labeleff.study import Study
@@ -82,9 +82,9 @@ def trained(cells: Iterable[Cell]) -> float:
     """Training steps of cells, every pretraining that they start from counted once."""
     total, pretrained = 0.0, {}
     for cell in cells:
-        total += cell_steps(cell)
+        total += steps_of(cell)
         if needed(cell) is not None:
-            pretrained[cell.pretraining.key] = pretraining_steps(cell.pretraining)
+            pretrained[cell.pretraining.key] = steps_of(cell.pretraining)
     return total + sum(pretrained.values())
 
 
@@ -93,7 +93,7 @@ def _question(study: Study, table: Mapping[Ask, Cell]) -> Question:
 
     def before(ask: Ask) -> tuple[str, float] | None:
         cell = table[ask]
-        return None if needed(cell) is None else (cell.pretraining.key, float(pretraining_steps(cell.pretraining)))
+        return None if needed(cell) is None else (cell.pretraining.key, float(steps_of(cell.pretraining)))
 
     return Question(
         baseline=study.baseline,
@@ -102,7 +102,7 @@ def _question(study: Study, table: Mapping[Ask, Cell]) -> Question:
         rungs=tuple(study.rungs),
         runs=tuple(study.runs),
         width=study.auto.width,
-        cost=lambda ask: float(cell_steps(table[ask])),
+        cost=lambda ask: float(steps_of(table[ask])),
         before=before,
         level=study.level,
         method=study.curve,

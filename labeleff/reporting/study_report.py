@@ -10,14 +10,15 @@ from labeleff import catalogue
 from labeleff.cell import Budget
 from labeleff.collection import without_collection
 from labeleff.curves.invert import needed
+from labeleff.durations import duration
 from labeleff.metrics import DENSE
-from labeleff.planning import duration
 from labeleff.record import PretrainingRecord
 from labeleff.reporting import (
     agreement,
     answers_report,
     chosen_ladder,
     device_time,
+    estimates,
     figures,
     other_metrics,
     outputs,
@@ -68,6 +69,7 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     files = outputs.csvs(findings) | agreement.to_files(agreed)
     files["throughput.csv"] = tables.to_csv(throughput(results))
     files |= other_metrics.to_files(results) | probes.to_files(results) | device_time.to_files(results, findings)
+    files |= estimates.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
     document = [*_document(results, findings, names, told, agreed), *_reproduce(results, wishes)]
@@ -110,6 +112,7 @@ def _document(
     yield from chosen_ladder.section(results)
     yield from _throughput(results)
     yield from device_time.section(results, findings)
+    yield from estimates.section(results)
     yield from _failures(results)
     if results.ladders:
         yield from explain(measured)
