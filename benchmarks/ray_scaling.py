@@ -18,6 +18,7 @@ import argparse
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,8 +50,8 @@ batch = 16
 steps = { min = 1, max = 1 }
 """
 CELLS_A_SEED = 10
-SPEEDUP_SEEDS = 12
-LENGTHS = {"one step": 1, "300 steps": 300}
+SPEEDUP_SEEDS = 8
+LENGTHS = {"1 step": 1, "100 steps": 100}
 """Steps of the cells of `speedup`."""
 Row = dict[str, object]
 
@@ -63,6 +64,8 @@ class Outcome:
     seconds: float
     processor_seconds: float
     megabytes: float
+    driver_seconds: float
+    """Of processors, for the driver, its start and end included."""
 
 
 def run(words: list[object], folder: Path) -> Outcome:
@@ -83,7 +86,9 @@ def run(words: list[object], folder: Path) -> Outcome:
         time.sleep(0.02)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert not process.returncode, words
-    return Outcome(seen[0], seen[-1] - seen[0], processor_seconds, usage.ru_maxrss / 1024)
+    return Outcome(
+        seen[0], seen[-1] - seen[0], processor_seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+    )
 
 
 def _cells(path: Path) -> Iterator[dict[str, object] | None]:
@@ -130,6 +135,7 @@ def measured(found: Outcome, cells: int) -> Row:
         "seconds": f"{found.seconds:.2f}",
         "cells_per_second": f"{(cells - 1) / found.seconds:.2f}",
         "processor_seconds": f"{found.processor_seconds:.2f}",
+        "driver_processor_seconds": f"{found.driver_seconds:.2f}",
         "driver_megabytes": f"{found.megabytes:.0f}",
         "load": f"{os.getloadavg()[0]:.1f}",
     }
@@ -174,7 +180,11 @@ def draw(folder: Path) -> None:
         rows = [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
     cells = [row["cells"] for row in rows]
     panels = {
-        "milliseconds a cell": [("measuring", [1e3 * row["seconds"] / row["cells"] for row in rows])],
+        "seconds, from first to last cell": [
+            ("clock", [row["seconds"] for row in rows]),
+            ("processors, cells", [row["processor_seconds"] for row in rows]),
+            ("processor, driver", [row["driver_processor_seconds"] for row in rows]),
+        ],
         "seconds": [
             ("before the first cell", [r["start"] for r in rows]),
             ("report", [r["report_seconds"] for r in rows]),
@@ -211,4 +221,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # end the nodes as well
     main()

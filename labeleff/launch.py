@@ -205,9 +205,7 @@ def measure(study: Study, options: Options) -> list[Record]:
                     records.add(record)
                     measured.append(record)
 
-        for entry in labels:
-            if entry.indices_sha256 not in records.labels:
-                writer.write(entry)
+        writer.write(*(entry for entry in labels if entry.indices_sha256 not in records.labels))
         jobs = _jobs(study, cells, pending, records, bench, options, cluster, limit)
         if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             alone = sum(cost(job) for job in jobs)

@@ -282,9 +282,9 @@ class RecordWriter:
         self._path = folder / FILE_NAME
         self._stream = stream
 
-    def write(self, entry: Entry) -> None:
-        """Append one entry and sync. On a full disk the half-written line is taken back."""
-        data = line(entry)
+    def write(self, *entries: Entry) -> None:
+        """Append entries and sync once. On a full disk all of them are taken back."""
+        data = b"".join(map(line, entries))
         self.check_place()
         start = self._stream.tell()
         try:

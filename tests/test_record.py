@@ -97,6 +97,15 @@ class FullDisk:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_entries_that_are_written_together_are_synced_once(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+    with open_records(tmp_path) as (_, writer):
+        monkeypatch.setattr(os, "fsync", lambda number: synced.append(number) or fsync(number))
+        writer.write(*(record(index) for index in range(5)))
+        assert len(synced) == 1
+    assert len(read_records(tmp_path).cells) == 5
+
+
 def test_a_full_disk_leaves_no_half_line(tmp_path):
     write(tmp_path, record(0))
     with (tmp_path / FILE_NAME).open("ab", buffering=0) as stream:

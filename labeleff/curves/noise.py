@@ -100,9 +100,9 @@ def _cross(first: Sequence[Factor], second: Sequence[Factor]) -> Array:
     for one in first:
         for other in second:
             if one.name == other.name:
-                shared = [level for level in one.levels if level in other.levels]
-                left = one.loadings[:, [one.levels.index(level) for level in shared]]
-                total += left @ other.loadings[:, [other.levels.index(level) for level in shared]].T
+                shared = np.intersect1d(one.levels, other.levels)
+                left = one.loadings[:, np.searchsorted(one.levels, shared)]  # levels are sorted
+                total += left @ other.loadings[:, np.searchsorted(other.levels, shared)].T
     return total
 
 

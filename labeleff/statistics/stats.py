@@ -126,6 +126,7 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
     if moderated is None:
         return None
     levels = sorted({level for rung in means for level in rung})
+    places = {level: place for place, level in enumerate(levels)}
     loadings = np.zeros((len(means), len(levels)))
     counts = np.array([len(rung) for rung in means], dtype=float)
     for row, rung in enumerate(means):
@@ -134,7 +135,7 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
         centre = float(np.mean(list(rung.values())))
         share = moderated.own_df[row] / (COMMON_PRIOR_DF + moderated.own_df[row])
         for level, value in rung.items():
-            loadings[row, levels.index(level)] = value - centre
+            loadings[row, places[level]] = value - centre
         loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
     rest = np.maximum(moderated.variance / counts - (loadings**2).sum(axis=1), 0.0)
     return Factor(name, tuple(levels), loadings, rest, moderated.df)

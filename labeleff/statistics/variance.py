@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
+import numpy.typing as npt
+from scipy import sparse, special
+from scipy.sparse import csgraph
 
 from labeleff.seeding import generator
 from labeleff.statistics.differences import FLAT, check_runs
@@ -83,12 +85,12 @@ def _strata(runs: list[Run]) -> _Strata | str:
     for count, one, other in ((counts[0], "draw", "seeds"), (counts[1], "seed", "draws")):
         if count == 1:
             return f"one {one}: its part and what {other} add can't be told apart"
-    z_draw, z_seed = np.eye(counts[0])[draws], np.eye(counts[1])[seeds]
-    rank = int(np.linalg.matrix_rank(np.hstack([z_draw, z_seed])))
+    rank = _rank(draws, seeds)
     if rank == len(runs):
         return "draws and seeds change together: no two draws meet the same two seeds"
     if rank < sum(counts) - 1:
         return "draws fall into groups that share no seed: their parts can't be told apart"
+    z_draw, z_seed = np.eye(counts[0])[draws], np.eye(counts[1])[seeds]
     past_draw, past_seed = (np.eye(len(runs)) - z @ np.linalg.pinv(z) for z in (z_draw, z_seed))
     both = np.hstack([z_draw, z_seed])
     rest = np.eye(len(runs)) - both @ np.linalg.pinv(both)
@@ -98,6 +100,18 @@ def _strata(runs: list[Run]) -> _Strata | str:
         for z, past, freedom in ((z_draw, past_seed, df[0]), (z_seed, past_draw, df[1]))
     )
     return _Strata((past_seed - rest, past_draw - rest, rest), df, (repeats[0], repeats[1]))
+
+
+def _rank(draws: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> int:
+    """Rank of the table of draws and seeds (integers from 0) by run: their number less that of groups that share none.
+
+    By the graph in which a run joins its draw and its seed (Searle 1971, Linear Models, chapter 7): studies have
+    thousands of runs, of which the table itself would be too large.
+    """
+    size = int(draws.max()) + int(seeds.max()) + 2
+    joined = sparse.coo_array((np.ones(len(draws)), (draws, seeds + int(draws.max()) + 1)), shape=(size, size))
+    groups, _ = csgraph.connected_components(joined, directed=False)
+    return size - int(groups)
 
 
 @functools.cache

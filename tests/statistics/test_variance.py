@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeleff.statistics.variance import SOURCES, _strata, split
+from labeleff.statistics.variance import SOURCES, _rank, _strata, split
 
 NS = [50, 100, 200]
 
@@ -130,3 +130,11 @@ def test_coverage():
     assert (np.mean(hits, axis=0) > 0.84).all()
     assert (np.mean(shares, axis=0) > 0.84).all()
     assert np.mean(hits) < 0.96
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12, unique=True))
+@settings(max_examples=100, deadline=None)
+def test_the_rank_of_a_design_without_its_table(runs):
+    draws, seeds = (np.unique([run[axis] for run in runs], return_inverse=True)[1] for axis in (0, 1))
+    table = np.hstack([np.eye(draws.max() + 1)[draws], np.eye(seeds.max() + 1)[seeds]])
+    assert _rank(draws, seeds) == np.linalg.matrix_rank(table)
