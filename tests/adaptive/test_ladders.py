@@ -11,9 +11,8 @@ AUTO = {"at": [50, 200], "width": 0.4}
 
 @pytest.fixture
 def study():
-    return factories.study(
-        auto=AUTO, draws=4, tasks=[{"name": "toy/classify", "train": 2000, "test": t} for t in (500, 1000)]
-    )
+    tasks = [{"name": "toy/classify", "train": 2000, "test": count} for count in (500, 1000)]
+    return factories.study(auto=AUTO, draws=4, tasks=tasks)
 
 
 def ladders(study):
@@ -24,9 +23,8 @@ def record(cell, run="r1", **changes):
     saved = factories.SAVED[cell.arm]
     luck = (int(cell.key[:6], 16) / 2**24 - 0.5) / 50
     value = factories.accuracy(cell.n + saved) + luck
-    return Record(
-        **{"run": run, "key": cell.key, "cell": cell, "status": "ok", "metrics": {"accuracy": value}, **changes}
-    )
+    known = {"run": run, "key": cell.key, "cell": cell, "status": "ok", "metrics": {"accuracy": value}}
+    return Record(**{**known, **changes})
 
 
 def measured(study, per_round=10**9):
@@ -61,7 +59,7 @@ def test_decisions_follow_from_the_records_alone(study):
 
 
 def test_cells_that_were_not_chosen_change_nothing(study):
-    made, records = measured(study)
+    _, records = measured(study)
     whole = {cell.key: record(cell) for cell in study.cells()}
     rich = ladders(study)
     assert rich.advance(whole) == []
