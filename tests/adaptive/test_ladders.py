@@ -74,3 +74,15 @@ def test_failed_cells_are_settled_unless_they_are_measured_again(study):
     assert again[0].key == lost.key
     pending = ladders(study).advance(failed)
     assert lost.key not in {cell.key for cell in pending}
+
+
+def test_frozen_cells_are_solved_with_those_of_a_fixed_ladder(study):
+    made = ladders(study)
+    pending = made.advance({})
+    whole = made.whole(pending, {})
+    assert whole[: len(pending)] == pending
+    seeds = {cell.seed for cell in pending if cell.budget is None}
+    frozen = {cell.key for cell in study.cells() if cell.budget is None and cell.seed in seeds}
+    assert {cell.key for cell in whole if cell.budget is None} == frozen
+    assert {cell.key for cell in whole[len(pending) :]} == frozen - {cell.key for cell in pending}
+    assert made.whole([cell for cell in pending if cell.budget], {}) == [cell for cell in pending if cell.budget]
