@@ -192,7 +192,9 @@ def measure(study: Study, options: Options) -> list[Record]:
             return options.retry_failed and record.status == "failed" and record.run != settings.run
 
         def wanted() -> list[Cell]:
-            return ladders.advance(records.cells, again) if ladders else _pending(cells, records, again)
+            if ladders is None:
+                return _pending(cells, records, again)
+            return ladders.whole(ladders.advance(records.cells, again), records.cells)
 
         pending = wanted()
         asked = len(pending)
@@ -231,7 +233,9 @@ def measure(study: Study, options: Options) -> list[Record]:
                     ) from error
             finally:
                 remember_speeds(options.cache, measured, device_name(bench.device))
-        left, chosen = len(wanted()), ladders.chosen if ladders else cells
+        wanted()  # what was measured last may have chosen more
+        chosen = ladders.chosen if ladders else cells
+        left = len(_pending(chosen, records, again))
         if limit is not None and left:
             writer.write(stop(settings.run, timestamp(), limit.seconds, left, len(chosen)))
         writer.check_place()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from labeleff.adaptive.chooser import Ask, Chooser, Question
 from labeleff.cell import Cell
 from labeleff.estimate import steps_of
-from labeleff.jobs import needed
+from labeleff.jobs import needed, pack
 from labeleff.record import Record
 from labeleff.study import Study
 
@@ -59,6 +59,17 @@ class Ladders:
             }
             pending += [table[ask] for ask in chooser.advance(values)]
         return pending
+
+    def whole(self, pending: Sequence[Cell], records: Mapping[str, Record]) -> list[Cell]:
+        """`pending`, with all that frozen protocols do together with it in a fixed ladder.
+
+        They solve problems side by side until the last has converged, so that a cell's last digits depend on its
+        neighbours. What comes along isn't chosen, and the ladder doesn't look at it.
+        """
+        packs, known = {pack(cell) for cell in pending if cell.budget is None}, {cell.key for cell in pending}
+        along = [cell for table in self.asks.values() for cell in table.values() if cell.budget is None]
+        fresh = [cell for cell in along if cell.key not in records and cell.key not in known]
+        return [*pending, *(cell for cell in fresh if pack(cell) in packs)]
 
     def _value(self, record: Record) -> float | None:
         return record.metrics.get(self.metric(record.cell.task.label)) if record.status == "ok" else None

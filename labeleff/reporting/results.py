@@ -212,10 +212,11 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
     source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
     study = parse_study(_changed(newest.study, changes or {}), source)
     cells, expected = _study_cells(study, records)
+    own = cells
     chosen = None if study.auto is None else _chosen(parse_study(newest.study, source), newest, cells)
     if chosen is not None:
         keys = {cell.key for cell in chosen.chosen}
-        cells, expected = [item for item in cells if item.key in keys], len(keys)
+        cells, expected = [item for item in own if item.key in keys], len(keys)
     starts: dict[str, set[Place]] = {}
     for cell in study.pretrained_cells():
         starts.setdefault(cell.pretraining.key, set()).add(place_of(cell))
@@ -230,7 +231,7 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         runs=[run for run in records.runs if run.run in used],
         groups=groups,
         expected=expected,
-        foreign=len(records.cells) - len(cells),
+        foreign=len(records.cells) - len(own),
         pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
         starts=starts,
         stop=records.stops.get(newest.run),
