@@ -66,7 +66,7 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
 def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
     """Train one slot by itself, step by step; packed training must give what this gives."""
     own_dropout(slot.model, slot.seed)
-    model = compute.place(rewrite(slot.model, taps=compute.device.type == "cpu")).train()
+    model = compute.place(rewrite(slot.model, alone=compute.device.type == "cpu")).train()
     optimizer = _optimizer(budget, model)
     course, batch = Course(slot, budget, steps), budget.batch
     sums = torch.zeros(2 + len(slot.names), device=compute.device, dtype=compute.dtype)

@@ -115,6 +115,7 @@ LAYERS = [
     {"goals"},
     {"tensors"},
     {"labels", "holdout", "scenes"},
+    {"products"},
     {"device", "timing", "rewrite", "pipeline", "cache", "dropout"},
     {"stories", "views", "lab", "banks", "slots"},
     {"labelled", "course"},

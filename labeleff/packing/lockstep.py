@@ -118,7 +118,7 @@ class Lockstep:
         """A slot's model as it is packed: on the device, with dropout of its own."""
         if lane.course.done == 0:
             own_dropout(lane.course.slot.model, lane.course.slot.seed)
-        self._compute.place(rewrite(lane.course.slot.model, taps=False)).train()
+        self._compute.place(rewrite(lane.course.slot.model, alone=False)).train()
 
     def load(self, place: int, lane: Lane) -> None:
         """Put a training in the place of another."""
