@@ -33,8 +33,8 @@ from labeleff.catalogue import complete
 from labeleff.data import load_task
 from labeleff.encoders import build_encoder
 from labeleff.labels import LabelRule, choose_labels
-from labeleff.places import data_folder
 from labeleff.pipeline import Normalisation
+from labeleff.places import data_folder
 from labeleff.protocols import LabelledFeatures, linear
 from labeleff.record import read_records
 from labeleff.study import load_study
@@ -163,7 +163,7 @@ def plain(study, task):
 
 
 def ours(words, jobs):
-    """The same cells by `labeleff run`, with nothing cached but the data: accuracies, parts, and seconds by the clock and of processors."""
+    """The same cells by `labeleff run`, with nothing cached but the data; its seconds are the clock's and the processors'."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "labeleff", "run", STUDY, "--out", folder, "--jobs", str(jobs), "--quiet"]
         fresh = {"LABELEFF_CACHE": f"{folder}/cache", "LABELEFF_DATA": str(data_folder(None))}
@@ -172,12 +172,15 @@ def ours(words, jobs):
         seconds = time.perf_counter() - began, of_children() - worked
         records = read_records(Path(folder))
     found, parts = {}, []
-    for one in records.pretrainings.values():
-        parts.append({"what": "rotation", "n": None, "seconds": one.training.seconds, "images_s": speed_of(one)})
-    for one in records.cells.values():
-        cell = one.cell
-        found[cell.pretext.name, cell.protocol.name, cell.n, cell.draw, cell.seed] = one.metrics["accuracy"]
-        parts.append({"what": cell.arm, "n": cell.n, "seconds": one.seconds, "images_s": speed_of(one)})
+    for one in [*records.pretrainings.values(), *records.cells.values()]:
+        part = {"what": "rotation", "n": None, "images_s": None}
+        if one.training:
+            part |= {"seconds": one.training.seconds, "images_s": one.training.images / one.training.seconds}
+        if one.key in records.cells:
+            cell = one.cell
+            found[cell.pretext.name, cell.protocol.name, cell.n, cell.draw, cell.seed] = one.metrics["accuracy"]
+            part |= {"what": f"{cell.pretext.name}/{cell.protocol.name}", "n": cell.n, "seconds": one.seconds}
+        parts.append(part)
     return found, parts, seconds
 
 
@@ -185,10 +188,6 @@ def of_children():
     """Processor seconds of all processes that were started and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def speed_of(record):
-    return record.training.images / record.training.seconds if record.training else None
 
 
 def whole(parts, study, jobs):
