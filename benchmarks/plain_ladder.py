@@ -163,7 +163,7 @@ def plain(study, task):
 
 
 def ours(words, jobs):
-    """The same cells by `labeleff run`, with nothing cached but the data; its seconds are the clock's and the processors'."""
+    """The same cells by `labeleff run`, with nothing cached but the data; in seconds of clock and processors."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "labeleff", "run", STUDY, "--out", folder, "--jobs", str(jobs), "--quiet"]
         fresh = {"LABELEFF_CACHE": f"{folder}/cache", "LABELEFF_DATA": str(data_folder(None))}

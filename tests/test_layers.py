@@ -115,7 +115,7 @@ LAYERS = [
     {"goals"},
     {"tensors"},
     {"labels", "holdout", "scenes"},
-    {"products"},
+    {"products", "streaming"},
     {"device", "timing", "rewrite", "pipeline", "cache", "dropout"},
     {"stories", "views", "lab", "banks", "slots"},
     {"labelled", "course"},

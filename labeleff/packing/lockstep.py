@@ -73,6 +73,8 @@ class Lockstep:
 
     def __init__(self, lanes: Sequence[Lane], compute: Compute, packing: Packing) -> None:
         slots = [lane.course.slot for lane in lanes]
+        if any(getattr(slot.images, "streamed", False) for slot in slots):
+            raise PackingError("images are too large for the device's memory and are streamed")
         budget, count = lanes[0].course.budget, len(lanes)
         judge = slots[0].objective
         assert isinstance(judge, Judge)
