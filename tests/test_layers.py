@@ -136,6 +136,7 @@ LAYERS = [
     {"goals"},
     {"tensors"},
     {"labels", "holdout", "scenes"},
+    {"products", "streaming"},
     {"device", "timing", "rewrite", "pipeline", "cache", "dropout"},
     {"stories", "views", "lab", "banks", "slots"},
     {"labelled", "course"},
