@@ -100,12 +100,12 @@ def _memory(estimate: RunEstimate, accelerator: bool) -> Iterator[str]:
     assert estimate.peak_memory is not None
     worker = estimate.peak_memory / GIBIBYTE
     if accelerator:
-        yield f"memory: at most about {worker:.1f} GiB of the accelerator"
+        yield f"memory: about {worker:.1f} GiB of the accelerator"
         return
     processes = estimate.processes + (estimate.processes > 1)  # the one that starts them holds the data too
     there = machine_memory()
     of = f" of {there / GIBIBYTE:.1f}" if there is not None else ""
-    yield f"memory: at most about {worker:.1f} GiB a process, {processes * worker:.1f}{of} GiB in all"
+    yield f"memory: about {worker:.1f} GiB a process, {processes * worker:.1f}{of} GiB in all"
     if there is not None and processes * estimate.peak_memory > there:
         yield "warning: that is more than this machine has; run fewer processes with --jobs"
 

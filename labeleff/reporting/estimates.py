@@ -226,6 +226,6 @@ def _memory(results: Results, run: str, estimate: RunEstimate) -> str:
     if peak is None or estimate.peak_memory is None:
         return ""
     return (
-        f"; memory a process, or of the GPU, at most {estimate.peak_memory / MEBIBYTE:,.0f} MiB estimated, "
+        f"; memory a process, or of the GPU, {estimate.peak_memory / MEBIBYTE:,.0f} MiB estimated, "
         f"{peak / MEBIBYTE:,.0f} MiB measured"
     )

@@ -96,15 +96,18 @@ def test_processes_side_by_side_give_their_median():
 
 def test_the_command_calibrates_and_the_run_says_so(command, tmp_path, monkeypatch):
     monkeypatch.setenv("LABELEFF_CACHE", str(tmp_path / "cache"))
-    study, out = toy_study.write(tmp_path), tmp_path / "out"
+    text, study, out = toy_study.TEXT, tmp_path / "one.toml", tmp_path / "out"
+    arms, rotation = text.index("arms = "), text[text.index("[budget.rotation]") : text.index("[budget.finetune]")]
+    study.write_text(
+        text.replace(text[arms : text.index("]", arms) + 1], 'arms = ["scratch/finetune"]').replace(rotation, "")
+    )
     done = command("plan", study, "--calibrate", "--jobs", "1", "--price", "2.5EUR", "--out", out, timeout=400)
     assert done.returncode == 0, done.stderr
-    assert "calibration: 4 kinds of work, 1 at once" in done.stdout
+    assert "calibration: 1 kinds of work, 1 at once" in done.stdout
     assert "from a calibration on cpu, 1 thread a process" in done.stdout
     assert "cost: under 0.01 EUR" in done.stdout
     assert "GiB a process" in done.stdout
     assert all(speed.source == "calibrated" for speed in read_speeds(tmp_path / "cache").known.values())
     assert command("run", study, "--out", out, "--quiet", timeout=400).returncode == 0
-    text = (out / "report.md").read_text()
-    assert "rested on a calibration: estimated / actual" in text
-    assert "16 cells measured; about 0 s" in command("plan", study, "--out", out).stdout
+    assert "rested on a calibration: estimated / actual" in (out / "report.md").read_text()
+    assert "4 cells measured; about 0 s" in command("plan", study, "--out", out).stdout
