@@ -1,6 +1,7 @@
 """How far does a study on Ray go: two nodes against one, and up to ten thousand cells?
 
     python benchmarks/ray_scaling.py speedup --repeats 3 --out reports/scaling
+    python benchmarks/ray_scaling.py waiting --repeats 3 --out reports/scaling
     python benchmarks/ray_scaling.py growth --cells 100,300,1000,3000,10000 --out reports/scaling
 
 Nodes of one processor each are started on this machine with `ray start`, each with a cache folder of its own, so that
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import os
 import signal
@@ -28,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ray_nodes import nodes, settle
+from waiting import SECONDS
 
 STUDY = """
 name = "scaling"
@@ -49,10 +52,17 @@ lr = 0.05
 batch = 16
 steps = { min = 1, max = 1 }
 """
+WAITING = """
+[budget."waiting:fit"]
+lr = 0.05
+batch = 16
+steps = { min = 1, max = 1 }
+"""
 CELLS_A_SEED = 10
 SPEEDUP_SEEDS = 8
 LENGTHS = {"1 step": 1, "100 steps": 100}
 """Steps of the cells of `speedup`."""
+WAIT = f"{SECONDS:g} s of waiting"
 Row = dict[str, object]
 
 
@@ -103,26 +113,46 @@ def _cells(path: Path) -> Iterator[dict[str, object] | None]:
             yield None
 
 
-def command(study: Path, folder: Path, seeds: int, steps: int, engine: list[object]) -> list[object]:
+def command(study: Path, folder: Path, sizes: list[str]) -> list[object]:
+    return ["run", study, "--out", folder, "--shard", "1/1", "--quiet", *sizes]
+
+
+def sized(seeds: int, steps: int) -> list[str]:
+    """Options for a study of so many seeds, whose cells are trained for so many steps."""
     sizes = [f"seeds={seeds}", f"draws={seeds}", f"budget.finetune.steps={{min={steps}, max={steps}}}"]
-    options = [word for size in sizes for word in ("--set", size)]
-    return ["run", study, "--out", folder, "--shard", "1/1", "--quiet", *options, *engine]
+    return [word for size in sizes for word in ("--set", size)]
 
 
 def speedup(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
-    for repeat in range(1, asked.repeats + 1):
-        for name, steps in LENGTHS.items():
-            for count in (0, 1, 2):
-                place = scratch / f"{repeat}-{count}-{steps}"
-                os.environ["LABELEFF_CACHE"] = str(place / "cache")
-                if count:
-                    with nodes(count, 1, place) as address:
-                        found = run(command(study, place, SPEEDUP_SEEDS, steps, on(address)), place)
-                else:
-                    found = run(command(study, place, SPEEDUP_SEEDS, steps, ["--jobs", 1]), place)
-                cells = SPEEDUP_SEEDS * CELLS_A_SEED
-                row = {"cell": name, "engine": "ray" if count else "local", "nodes": count or "", "repeat": repeat}
-                add(asked.out / "speedup.csv", row | {"cells": cells} | measured(found, cells))
+    for repeat, (name, steps), count in itertools.product(range(1, asked.repeats + 1), LENGTHS.items(), (0, 1, 2)):
+        compared(asked.out, scratch, study, name, repeat, count, sized(SPEEDUP_SEEDS, steps))
+
+
+def waiting(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
+    study.write_text(STUDY + WAITING, encoding="utf-8")
+    sizes = [
+        *sized(2 * SPEEDUP_SEEDS, 1),
+        "--set",
+        'arms=["scratch/waiting:fit"]',
+        "--set",
+        'baseline="scratch/waiting:fit"',
+    ]
+    for repeat, count in itertools.product(range(1, asked.repeats + 1), (0, 1, 2, 4)):
+        compared(asked.out, scratch, study, WAIT, repeat, count, sizes)
+
+
+def compared(out: Path, scratch: Path, study: Path, name: str, repeat: int, count: int, sizes: list[str]) -> None:
+    """A run by the local engine (0 nodes) or on so many nodes, as a row of `speedup.csv`."""
+    place = scratch / f"{repeat}-{count}-{name}"
+    os.environ["LABELEFF_CACHE"] = str(place / "cache")
+    if count:
+        with nodes(count, 1, place) as address:
+            found = run([*command(study, place, sizes), *on(address)], place)
+    else:
+        found = run([*command(study, place, sizes), "--jobs", 1], place)
+    cells = SPEEDUP_SEEDS * CELLS_A_SEED
+    row = {"cell": name, "engine": "ray" if count else "local", "nodes": count or "", "repeat": repeat}
+    add(out / "speedup.csv", row | {"cells": cells} | measured(found, cells))
 
 
 def on(address: str) -> list[object]:
@@ -146,7 +176,7 @@ def growth(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
         place = scratch / str(cells)
         os.environ["LABELEFF_CACHE"] = str(place / "cache")
         with nodes(2, 1, place) as address:
-            found = run(command(study, place, cells // CELLS_A_SEED, 1, on(address)), place)
+            found = run([*command(study, place, sized(cells // CELLS_A_SEED, 1)), *on(address)], place)
         began = time.perf_counter()
         process = subprocess.Popen([sys.executable, "-m", "labeleff", "report", str(place)], stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
@@ -205,7 +235,7 @@ def draw(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("speedup", "growth", "draw"))
+    parser.add_argument("what", choices=("speedup", "waiting", "growth", "draw"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cells", type=lambda text: [int(one) for one in text.split(",")], default=[100])
     parser.add_argument("--out", type=Path, required=True)
@@ -216,7 +246,8 @@ def main() -> None:
         settle(Path(folder))
         study = Path(folder) / "scaling.toml"
         study.write_text(STUDY, encoding="utf-8")
-        (speedup if asked.what == "speedup" else growth)(asked, Path(folder), study)
+        os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        {"speedup": speedup, "waiting": waiting, "growth": growth}[asked.what](asked, Path(folder), study)
     return None
 
 
