@@ -1,8 +1,9 @@
 """`cifar10-small` against the same cells by a plain loop, one after another: wall time, and accuracies in pairs.
 
-    python benchmarks/plain_ladder.py OUT [--rungs 50,200,1000,2000] [--epochs 1] [--jobs 2] [--draws 1]
+    python benchmarks/plain_ladder.py OUT [--rungs 50,200,1000,2000] [--epochs 1] [--steps 100] [--jobs 2] [--draws 1]
 
-Both sides measure every arm of the study at some of its rungs, with pretraining cut to `--epochs`. The plain loop is
+Both sides measure every arm of the study at some of its rungs, with pretraining cut to
+`--epochs` and finetuning, if asked, to `--steps`. The plain loop is
 what most people write: the same network in float32 and NCHW, PIL transforms through a DataLoader, torch's SGD, one
 process and one thread; its probes encode the labelled and the test images anew in every cell. CIFAR-10 is taken from
 LABELEFF_DATA. Writes `plain_ladder.csv` and `plain_ladder.json`, and prints what follows from them.
@@ -214,10 +215,13 @@ def main():
     asked.add_argument("out", type=Path)
     for name, usual in {"rungs": "50,200,1000,2000", "epochs": "1", "jobs": "2", "draws": "1"}.items():
         asked.add_argument(f"--{name}", default=usual)
+    asked.add_argument("--steps", help="of finetuning; as the study has them unless given")
     given = asked.parse_args()
     torch.set_num_threads(1)
     words = [f"rungs=[{given.rungs}]", f"draws={given.draws}", f"seeds={given.draws}"]
     words.append(f"budget.rotation.epochs={given.epochs}")
+    if given.steps:
+        words.append(f"budget.finetune.steps={{ min = {given.steps}, max = {given.steps} }}")
     study = load_study(STUDY, words)
     task = load_task(complete("task", "cifar10/classify", {}), Source(data_folder(None)))
     loads = [os.getloadavg()[0]]
@@ -247,6 +251,7 @@ def write(given, study, both, loads):
         "rungs": study.rungs,
         "draws": study.draws,
         "rotation_epochs": float(given.epochs),
+        "finetune_steps": given.steps,
         "cells": len(gaps),
         "jobs": jobs,
         "load_average_before_between_after": loads,

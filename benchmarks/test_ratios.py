@@ -1,12 +1,13 @@
 """Ratios within one run, on one CPU thread: what each part of the design is worth, and that it is still there.
 
-A gate is B/A as measured on a quiet core of an AMD EPYC; it is widened by what A against itself gives in the same run.
+A gate is about B/A as measured on a core of an AMD EPYC; it is widened by what A against itself gives in the same run.
 Every comparison first checks that both ways give the same.
 """
 
 import copy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import paired
 import pytest
@@ -145,10 +146,10 @@ def budget(**changes):
     return Budget(**(usual | changes))
 
 
-def slot(n=1024, seed=0, name="mobilenet_v2", augment=None):
+def slot(n=1024, seed=0, name="mobilenet_v2", **options):
     examples = Examples(IMAGES[:n], LABELS[:n])
-    data = LabelledExamples(examples, CLASSES, STATISTICS, CPU, augment=augment or budget().augment, seed=seed)
-    return Slot(network(name, seed), data, Supervised(CLASSES), seed)
+    data = LabelledExamples(examples, CLASSES, STATISTICS, CPU, augment=budget().augment, seed=seed)
+    return Slot(network(name, seed, **options), data, Supervised(CLASSES), seed)
 
 
 def by_hand(one, table, steps):
@@ -186,7 +187,7 @@ def test_the_trainer_costs_what_its_steps_cost(benchmark):
 
 def test_a_step_costs_the_same_on_50_labels_and_on_2000(benchmark):
     table, steps = budget(batch=32), 20
-    few, many = slot(50, name="resnet9"), slot(2000, name="resnet9")
+    few, many = (slot(n, name="resnet9", width=0.1875) for n in (50, 2000))
     assert sorted(Course(few, table, steps).order(0, steps, CPU)[0][:50].tolist()) == list(range(50))
 
     def training(one):
@@ -196,7 +197,7 @@ def test_a_step_costs_the_same_on_50_labels_and_on_2000(benchmark):
 
 
 def test_probes_solved_together(benchmark):
-    features = torch.randn(400, 256, generator=GENERATOR)
+    features = torch.randn(400, 64, generator=GENERATOR)
     sets = [torch.randperm(400, generator=GENERATOR)[:80] for _ in range(30)]
     problems = [LabelledFeatures(features[chosen], LABELS[chosen], 10) for chosen in sets]
     options = catalogue.complete("protocol", "linear", {}).options
@@ -209,7 +210,7 @@ def test_probes_solved_together(benchmark):
 
     for one, other in zip(apart(), together(), strict=True):
         torch.testing.assert_close(one.predictor(features), other.predictor(features), rtol=1e-2, atol=1e-2)
-    paired.gated(benchmark, "probes", apart, together, 1.0, rounds=5)
+    paired.gated(benchmark, "probes", apart, together, 0.75, rounds=5)
 
 
 def scored(monkeypatch, block, compute, model, examples):
@@ -222,18 +223,20 @@ def scored(monkeypatch, block, compute, model, examples):
     return scores
 
 
-def test_evaluation_in_large_blocks(benchmark, monkeypatch):
-    examples, model = slot(2000).images, PLAIN.place(rewrite(network())).eval()
-    small, large = (scored(monkeypatch, block, PLAIN, model, examples) for block in (64, 500))
-    assert small().metrics() == large().metrics()
-    paired.gated(benchmark, "blocks", small, large, 1.0, rounds=5)
+def test_evaluation_in_blocks_that_caches_hold(benchmark, monkeypatch):
+    monkeypatch.setattr(scoring, "BLOCK_ON_CPU", 500)
+    examples, model = slot(1000).images, PLAIN.place(rewrite(network())).eval()
+    large, usual = (scored(monkeypatch, block, PLAIN, model, examples) for block in (500, 128))
+    assert large().metrics() == usual().metrics()
+    paired.gated(benchmark, "blocks", large, usual, 0.9, rounds=5)
 
 
 def test_evaluation_in_bf16(benchmark, monkeypatch):
     chosen = choose("resnet9", "auto", CPU)
     if chosen.precision != "bf16":
+        benchmark.pedantic(lambda: None, rounds=1)  # a benchmark that isn't used is an error
         pytest.skip("this processor has no instructions for bf16")
-    examples, model = slot(1000).images, PLAIN.place(network("resnet9")).eval()
+    examples, model = slot(1000).images, PLAIN.place(network("resnet9", width=0.25)).eval()
     full, half = (scored(monkeypatch, 500, compute, model, examples) for compute in (PLAIN, chosen))
     assert abs(full().metrics()["accuracy"] - half().metrics()["accuracy"]) < 0.03
     paired.gated(benchmark, "bf16", full, half, 0.75, rounds=5)
@@ -251,7 +254,8 @@ def test_readers_of_stories_trained_as_one(benchmark):
         reader = build_encoder(catalogue.complete("encoder", "memnet", {}), seed, task.text)
         model = nn.Sequential(reader, reader.head(len(task.classes), seed))
         data = LabelledExamples(task.train, CLASSES, None, CPU, seed=seed)
-        return Ready(Slot(model, data, Supervised(CLASSES), seed), table, steps)
+        apart = SimpleNamespace(count=data.count, batch=data.batch)  # stories have no bank
+        return Ready(Slot(model, apart, Supervised(CLASSES), seed), table, steps)
 
     def one_by_one():
         trained = [ready(seed) for seed in range(count)]
