@@ -1,9 +1,11 @@
 """Does a study on Ray lose, double or change a record where a worker or the driver is killed?
 
     python benchmarks/ray_kills.py --workers 25 --drivers 25 --out reports/faults
+    python benchmarks/ray_kills.py --workers 40 --drivers 25 --busy --out reports/faults
 
 A tiny study runs with `--engine ray` and two places. Either a random worker process is killed with SIGKILL, two in each
-run, at moments spread uniformly over the time in which workers have work: the run must finish by itself. Or the driver
+run, at moments spread uniformly over the time in which workers have work: the run must finish by itself. With `--busy`
+it is one that has a job, for Ray keeps idle workers, and one that passes on news of progress. Or the driver
 is, at moments spread uniformly over the whole run, and started again, up to three times in one folder; then it is left
 to finish. Half of all runs have a cluster of their own, which must end with its driver; half join one, which stays. The
 records must be those of the local engine: no cell or pretraining lost, none twice, every number the same to the last
@@ -35,6 +37,7 @@ from ray_nodes import below, lives, nodes, settle, workers
 LARGER = ["--set", "draws=4", "--set", "seeds=4", "--set", "budget.finetune.steps={min=100, max=100}"]
 """So that work takes about as long as Ray's start."""
 IDLE = {"starting", "IDLE"}
+NEWS = {"Board", "Board.take"}
 """What workers do that have nothing to do."""
 IN_A_RUN = 2
 """Workers killed in one run: a cell may lose two, and is given up at the third."""
@@ -103,16 +106,17 @@ def undisturbed(place: Place, expected: dict[str, str]) -> Usual:
     return Usual(expected, first, seconds)
 
 
-def worker_kills(place: Place, usual: Usual, kills: int, chance: random.Random) -> list[Row]:
+def worker_kills(place: Place, usual: Usual, kills: int, chance: random.Random, spared: set[str]) -> list[Row]:
     """Kill workers of one run, which is left to finish."""
     moments = sorted(chance.uniform(usual.began, usual.seconds) for _ in range(kills))
     run, rows, before = place.start(), list[Row](), list[bytes]()
     for moment in moments:
-        if run.wait(moment):
-            break
-        there = sorted(place.workers(run).items())
+        there: list[tuple[int, str]] = []
+        while not run.wait(moment) and not there:
+            there = sorted(one for one in place.workers(run).items() if one[1] not in spared)
+            moment += 0.05
         if not there:
-            continue
+            break
         pid, doing = chance.choice(there)
         before = lines(place.out)[0]
         with contextlib.suppress(ProcessLookupError):
@@ -152,9 +156,11 @@ def measure() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--drivers", type=int, required=True)
+    parser.add_argument("--busy", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    spared = IDLE | NEWS if asked.busy else set[str]()
     table = asked.out / "ray_kills.csv"
     done, wrong = known(table), 0
     chance = random.Random(f"{asked.seed}, {done.total()}")
@@ -178,7 +184,7 @@ def measure() -> int:
             kind = max(left, key=left.__getitem__) if min(left.values()) <= 0 else ("worker", "driver")[number % 2]
             place = Place(study, folder / str(number), joined, os.getpid())
             if kind == "worker":
-                rows = worker_kills(place, usual[joined], min(IN_A_RUN, left[kind]), chance)
+                rows = worker_kills(place, usual[joined], min(IN_A_RUN, left[kind]), chance, spared)
             else:
                 rows = driver_kills(place, usual[joined], min(STARTS, left[kind]), chance)
             done[kind] += len(rows)

@@ -28,35 +28,34 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ray_nodes import nodes, settle
 from waiting import SECONDS
 
-STUDY = """
+AXES = """
 name = "scaling"
 tasks = [{ name = "toy/classify", train = 200, test = 20, size = 16 }]
 encoders = [{ name = "resnet9", width = 0.0625, dim = 16 }]
-arms = ["scratch/finetune", "rotation/finetune"]
 rungs = [20, 30, 40, 60, 80]
 draws = 2
 seeds = 2
 pairing = "zipped"
-
-[budget.rotation]
-lr = 0.05
-batch = 32
-steps = { min = 1, max = 1 }
-
-[budget.finetune]
+"""
+ROW = """
 lr = 0.05
 batch = 16
 steps = { min = 1, max = 1 }
 """
-WAITING = """
-[budget."waiting:fit"]
-lr = 0.05
-batch = 16
-steps = { min = 1, max = 1 }
+TRAINED = f"""{AXES}
+arms = ["scratch/finetune", "rotation/finetune"]
+[budget.rotation]{ROW}
+[budget.finetune]{ROW}
+"""
+WAITING = f"""{AXES}
+arms = ["scratch/waiting:fit"]
+baseline = "scratch/waiting:fit"
+[budget."waiting:fit"]{ROW}
 """
 CELLS_A_SEED = 10
 SPEEDUP_SEEDS = 8
@@ -68,10 +67,12 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run took: seconds before its first cell, from there to its last, and of processors for its cells."""
+    """What a run took: seconds before its first cell and from there to its last."""
 
     start: float
     seconds: float
+    cell_seconds: float
+    """Of the clock, in its cells after the first: sums of what their records say."""
     processor_seconds: float
     megabytes: float
     driver_seconds: float
@@ -83,7 +84,7 @@ def run(words: list[object], folder: Path) -> Outcome:
     began, seen = time.perf_counter(), list[float]()
     process = subprocess.Popen([sys.executable, "-m", "labeleff", *map(str, words)], stdout=subprocess.DEVNULL)
     cells = _cells(folder / "records.jsonl")
-    ended, processor_seconds = False, 0.0
+    ended, clock, processor = False, list[float](), list[float]()
     while not ended:
         done, status, usage = os.wait4(process.pid, os.WNOHANG)
         ended = bool(done)
@@ -92,16 +93,22 @@ def run(words: list[object], folder: Path) -> Outcome:
                 break
             assert cell["status"] == "ok", cell["reason"]
             seen.append(time.perf_counter() - began)
-            processor_seconds += cell["processor_seconds"]
+            clock.append(cell["seconds"])
+            processor.append(cell["processor_seconds"])
         time.sleep(0.02)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert not process.returncode, words
     return Outcome(
-        seen[0], seen[-1] - seen[0], processor_seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+        start=seen[0],
+        seconds=seen[-1] - seen[0],
+        cell_seconds=sum(clock[1:]),
+        processor_seconds=sum(processor),
+        megabytes=usage.ru_maxrss / 1024,
+        driver_seconds=usage.ru_utime + usage.ru_stime,
     )
 
 
-def _cells(path: Path) -> Iterator[dict[str, object] | None]:
+def _cells(path: Path) -> Iterator[dict[str, Any] | None]:
     """Cells of a file that grows; None where there are no more at the moment."""
     while not path.exists():
         yield None
@@ -117,9 +124,11 @@ def command(study: Path, folder: Path, sizes: list[str]) -> list[object]:
     return ["run", study, "--out", folder, "--shard", "1/1", "--quiet", *sizes]
 
 
-def sized(seeds: int, steps: int) -> list[str]:
-    """Options for a study of so many seeds, whose cells are trained for so many steps."""
-    sizes = [f"seeds={seeds}", f"draws={seeds}", f"budget.finetune.steps={{min={steps}, max={steps}}}"]
+def sized(seeds: int, steps: int = 1) -> list[str]:
+    """Options for a study of so many seeds, whose cells are fine-tuned for so many steps."""
+    sizes = [f"seeds={seeds}", f"draws={seeds}"]
+    if steps > 1:
+        sizes.append(f"budget.finetune.steps={{min={steps}, max={steps}}}")
     return [word for size in sizes for word in ("--set", size)]
 
 
@@ -129,16 +138,9 @@ def speedup(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
 
 
 def waiting(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
-    study.write_text(STUDY + WAITING, encoding="utf-8")
-    sizes = [
-        *sized(2 * SPEEDUP_SEEDS, 1),
-        "--set",
-        'arms=["scratch/waiting:fit"]',
-        "--set",
-        'baseline="scratch/waiting:fit"',
-    ]
+    study.write_text(WAITING, encoding="utf-8")
     for repeat, count in itertools.product(range(1, asked.repeats + 1), (0, 1, 2, 4)):
-        compared(asked.out, scratch, study, WAIT, repeat, count, sizes)
+        compared(asked.out, scratch, study, WAIT, repeat, count, sized(2 * SPEEDUP_SEEDS))
 
 
 def compared(out: Path, scratch: Path, study: Path, name: str, repeat: int, count: int, sizes: list[str]) -> None:
@@ -164,6 +166,7 @@ def measured(found: Outcome, cells: int) -> Row:
         "start": f"{found.start:.2f}",
         "seconds": f"{found.seconds:.2f}",
         "cells_per_second": f"{(cells - 1) / found.seconds:.2f}",
+        "cell_seconds": f"{found.cell_seconds:.2f}",
         "processor_seconds": f"{found.processor_seconds:.2f}",
         "driver_processor_seconds": f"{found.driver_seconds:.2f}",
         "driver_megabytes": f"{found.megabytes:.0f}",
@@ -245,7 +248,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settle(Path(folder))
         study = Path(folder) / "scaling.toml"
-        study.write_text(STUDY, encoding="utf-8")
+        study.write_text(TRAINED, encoding="utf-8")
         os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         {"speedup": speedup, "waiting": waiting, "growth": growth}[asked.what](asked, Path(folder), study)
     return None
