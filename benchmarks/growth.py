@@ -4,8 +4,8 @@
 
 Measured in processor seconds, the sizes in turns: one step of a cell against its labels n; a cell's whole training
 against its steps; a run's jobs against its cells; a report against its records. A line is fitted to logarithms: its
-slope is 1 where cost is in proportion and 0 where it doesn't depend. Small sizes cost what is fixed, so the last four sizes
-are fitted by themselves too.
+slope is 1 where cost is in proportion and 0 where it doesn't depend. Small sizes cost what is fixed, so the last four
+sizes are fitted by themselves too. Writes `growth.csv`, `growth.json` and `growth.png`.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def cells(count, folder):
     path.write_text(TINY)
     study = load_study(str(path), [f"draws={count}", f"seeds={count}", "pairing=zipped"])
     bench = Bench(Settings("run", folder, folder / "cache", "cpu", LabelRule(study.subset), offline=True))
-    wanted = study.cells()
+    wanted = list(study.cells())
     assert len(wanted) == count
     bench.load(wanted[0].task)
 
