@@ -29,6 +29,7 @@ from labeleff.measuring_options import (
     QuietOption,
     RayAddressOption,
     RetryOption,
+    TimeLimitOption,
     chosen,
     failure,
     list_failed,
@@ -106,6 +107,7 @@ def run(
     data_dir: DataOption = None,
     offline: OfflineOption = False,
     retry_failed: RetryOption = False,
+    time_limit: TimeLimitOption = None,
     vectors: Annotated[
         Path | None,
         typer.Option("--vectors", metavar="FILE", help="word2vec or GloVe file: readers of stories start from it."),
@@ -118,8 +120,10 @@ def run(
     """Measure a study's cells and write its report; run again to go on where it stopped."""
     from labeleff.engines import choice
     from labeleff.study import load_study, with_vectors
+    from labeleff.time_limit import seconds_of
     from labeleff.trackers.tracker import check_trackers, follow
 
+    seconds = None if time_limit is None else seconds_of(time_limit)
     chosen_engine = choice.engine(engine, ray_address, gpu_share)
     trackers = check_trackers(track or [], "--track")
     checked = load_study(study, sets or [])
@@ -130,11 +134,13 @@ def run(
     part = None if shard is None else Shard.of(shard)
     if part is not None and trackers:
         raise OptionError("--track: found a shard, expected a whole study; use `labeleff track` on the merged folder")
+    if part is not None and checked.auto is not None:
+        raise OptionError("--shard: found a study whose ladder is chosen by what is measured, expected a fixed one")
     folder = out or (Path("runs") / checked.name if part is None else part.folder(checked.name))
     from labeleff.launch import measure
 
     options = chosen(folder, jobs, device, data_dir, offline=offline, retry_failed=retry_failed, quiet=quiet)
-    failed = measure(checked, replace(options, pack=slots(pack), shard=part, engine=chosen_engine))
+    failed = measure(checked, replace(options, pack=slots(pack), shard=part, engine=chosen_engine, time_limit=seconds))
     if part is None:
         from labeleff.reporting.study_report import build
 
@@ -183,16 +189,30 @@ def plan(
         typer.Option("--export-draws", help="Write the label indices of every draw and rung here."),
     ] = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every single cell with its key.")] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Time every kind of work here first, for about a minute.")
+    ] = False,
+    device: DeviceOption = "auto",
+    price: Annotated[
+        str | None, typer.Option(metavar="MONEY", help="Price of an hour of the machine, e.g. 2.5 or 2.5USD.")
+    ] = None,
     data_dir: DataOption = None,
     offline: OfflineOption = False,
 ) -> None:
-    """List what a study would measure, with counts and an estimate of time; nothing is trained."""
+    """List what a study would measure, with counts and estimates of time, memory and cost; no result comes of it."""
     from labeleff.estimate import available_cores
     from labeleff.planning import show_plan
+    from labeleff.price import Price
     from labeleff.study import load_study
 
-    checked = load_study(study, sets or [])
-    show_plan(checked, out or Path("runs") / checked.name, jobs or available_cores(), every_cell=cells)
+    checked, priced = load_study(study, sets or []), None if price is None else Price.of(price)
+    processes, name = jobs or available_cores(), None
+    if calibrate:
+        from labeleff.calibration.command import calibrate as measure_speeds
+
+        name = measure_speeds(checked, device, processes)
+    folder = out or Path("runs") / checked.name
+    show_plan(checked, folder, processes, every_cell=cells, price=priced, device=name)
     if export_draws is not None:
         from labeleff.launch import export
         from labeleff.places import data_folder

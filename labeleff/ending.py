@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both end a run, but never between a record and its place on the disk."""
+"""Ctrl-C, SIGTERM and a time limit: each ends a run, but never between a record and its place on the disk."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
-from labeleff.errors import Terminated
+from labeleff.errors import Terminated, TimeUp
+
+LEAST = 0.001
+"""Seconds of a timer; 0 would be none."""
 
 
 class Ending:
-    """Raises KeyboardInterrupt for SIGINT and Terminated for SIGTERM, at once or when it may."""
+    """Raises KeyboardInterrupt for SIGINT, Terminated for SIGTERM and TimeUp for a timer, at once or when it may."""
 
     def __init__(self) -> None:
         self._putting_off = False
         self._due: type[KeyboardInterrupt] | None = None
         self.terminated = False
         """Whether SIGTERM came: libraries that wait in C pass on any KeyboardInterrupt as a plain one."""
+        self.out_of_time = False
+        """Whether the timer was what ended the run."""
 
     def _arrived(self, number: int, _: object) -> None:
-        kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        kind = {signal.SIGTERM: Terminated, signal.SIGALRM: TimeUp}.get(signal.Signals(number), KeyboardInterrupt)
         self.terminated |= number == signal.SIGTERM
+        self.out_of_time = number == signal.SIGALRM
         if not self._putting_off:
             raise kind
         self._due = kind
@@ -35,6 +41,20 @@ class Ending:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def within(self, seconds: float | None) -> Iterator[None]:
+        """A stretch that TimeUp ends after so many seconds; None is no limit."""
+        if seconds is None:
+            yield
+            return
+        before = signal.signal(signal.SIGALRM, self._arrived)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, LEAST))
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     @contextlib.contextmanager
     def put_off(self) -> Iterator[None]:

@@ -83,4 +83,8 @@ class TerminatedRunError(InterruptedRunError):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM on its way up; what waits for Ctrl-C waits for it too. The one exception outside the family."""
+    """SIGTERM on its way up; what waits for Ctrl-C waits for it too. With TimeUp, it alone is outside the family."""
+
+
+class TimeUp(KeyboardInterrupt):
+    """A run's time limit, on its way up as SIGTERM is; the run ends in good order and reports what it has."""

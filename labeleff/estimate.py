@@ -1,33 +1,37 @@
-"""How long a study will take, before it runs: images to process times the speed measured here, or a rough guess.
-
-Every run leaves the speeds it saw, per process, in `speed.json` in the cache folder.
-"""
+"""How long a study will take, before it runs: examples to process times the speed measured here, or a rough guess."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 import os
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from labeleff import catalogue, windows
 from labeleff.cell import Cell, Pretraining, Spec
-from labeleff.files import write_whole
 from labeleff.jobs import Job
 from labeleff.probe import Probe
-from labeleff.record import PretrainingRecord, Record
+from labeleff.run_estimate import Source, worst
+from labeleff.speeds import (
+    SIZE,
+    general_name,
+    is_dense,
+    passes,
+    reads_stories,
+    ready_name,
+    scoring_name,
+    solving_names,
+    source_of,
+    views,
+    work_name,
+)
 
-FILE_NAME = "speed.json"
-SIZE = 32
-"""Image side in pixels that the rough costs are for."""
 GIGAFLOPS = 40.0
 """A rough training speed of one CPU core, 10**9 operations a second, for encoders never run here."""
 ENCODE_SPEEDUP = 3.0
 """Encoding against training: no backward pass."""
+GRID = 16
+"""Cells a side of the grid on which maps of labels are solved and scored (see `goal.Dense`)."""
 _MEGAFLOPS = {
     "mobilenet_v2": 36.0,
     "resnet9": 2272.0,
@@ -40,6 +44,9 @@ _MEGAFLOPS = {
 _UNKNOWN_MEGAFLOPS = 2000.0
 _STORIES_PER_SECOND = 2000.0
 """A rough training speed on stories, for encoders never run here."""
+_GRID_ROWS_PER_SECOND = 3e4
+"""Grid cells that a frozen protocol solves and scores a second, where it was never run here; very rough."""
+Speeds = Mapping[str, float]
 
 
 def available_cores() -> int:
@@ -49,86 +56,87 @@ def available_cores() -> int:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of one process, and whether every speed in it was measured here."""
+    """Seconds of one process, and the least reliable of the speeds in it."""
 
     seconds: float
-    measured: bool
+    source: Source
+
+    @property
+    def measured(self) -> bool:
+        """Whether every speed in it was measured here."""
+        return self.source != "catalogue"
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(self.seconds + other.seconds, worst([self.source, other.source]))
+
+    def __truediv__(self, shares: int) -> Estimate:
+        return Estimate(self.seconds / shares, self.source)
 
 
-def _speed_name(encoder: Spec, task: Spec) -> str:
-    where = task.name if _reads_stories(task) else f"{task.options.get('size', SIZE)} px"
-    return f"{encoder.label} at {where}"
+NOTHING = Estimate(0.0, "calibrated")
 
 
-def read_speeds(cache: Path) -> dict[str, float]:
-    """Images/s of training by encoder and size, as measured by earlier runs; empty where there are none."""
-    try:
-        table = json.loads((cache / FILE_NAME).read_text(encoding="utf-8"))
-        return {str(name): float(value) for name, value in table.items() if float(value) > 0}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
-
-
-def remember_speeds(cache: Path, records: Iterable[Record | PretrainingRecord]) -> None:
-    """Add the median images/s of these records to `speed.json`; a cache that can't be written is no matter."""
-    seen: dict[str, list[float]] = {}
-    for record in records:
-        asked = record.cell if isinstance(record, Record) else record.pretraining
-        if record.training is None or (isinstance(record, PretrainingRecord) and record.cached):
-            continue
-        views = _passes(record.cell.protocol) if isinstance(record, Record) else _views(record.pretraining.pretext)
-        rates = [views * w.images / w.seconds for w in record.training.windows[1:] if w.seconds > 0]
-        seen.setdefault(_speed_name(asked.encoder, asked.task), []).extend(rates)
-    table = read_speeds(cache) | {name: statistics.median(rates) for name, rates in seen.items() if rates}
-    with contextlib.suppress(OSError):
-        write_whole(cache / FILE_NAME, json.dumps(table, indent=1, sort_keys=True).encode())
-
-
-def _views(pretext: Spec) -> int:
-    """Images that a pretext encodes for each that it is given."""
-    return 2 if catalogue.lookup("pretext", pretext.name).own_views else 1
-
-
-def _passes(protocol: Spec) -> float:
-    """Images that a trained protocol encodes for each of a batch: labelled ones twice where they are also turned."""
-    twice = protocol.options.get("mask", False)
-    return 1 + float(protocol.options["labelled_share"]) if twice else 1.0
-
-
-def _reads_stories(task: Spec) -> bool:
-    return catalogue.lookup("task", task.name).examples == "stories"
-
-
-def _rate(encoder: Spec, task: Spec, speeds: dict[str, float]) -> tuple[float, bool]:
-    name = _speed_name(encoder, task)
+def _rate(encoder: Spec, task: Spec, speeds: Speeds) -> tuple[float, Source]:
+    """Examples encoded in training a second."""
+    name = general_name(encoder, task)
     if name in speeds:
-        return speeds[name], True
-    if _reads_stories(task):
-        return _STORIES_PER_SECOND, False
+        return speeds[name], source_of(speeds, name)
+    if reads_stories(task):
+        return _STORIES_PER_SECOND, "catalogue"
     scale = (float(task.options.get("size", SIZE)) / SIZE) ** 2 * float(encoder.options.get("width", 1.0)) ** 2
-    return GIGAFLOPS * 1e3 / (_MEGAFLOPS.get(encoder.name, _UNKNOWN_MEGAFLOPS) * scale), False
+    return GIGAFLOPS * 1e3 / (_MEGAFLOPS.get(encoder.name, _UNKNOWN_MEGAFLOPS) * scale), "catalogue"
 
 
-def _pool(task: Spec) -> int:
-    """Training images of a task; 10,000 where only the data itself could tell."""
+def _at(name: str, speeds: Speeds, amount: float = 1.0) -> Estimate | None:
+    """Time of an amount of what has this name; None where it was never measured."""
+    return Estimate(amount / speeds[name], source_of(speeds, name)) if name in speeds else None
+
+
+def _trained(asked: Cell | Pretraining, examples: float, speeds: Speeds) -> Estimate:
+    """Time of training on so many examples of batches."""
+    known = _at(work_name(asked), speeds, examples)
+    if known is None:
+        encoded = passes(asked.protocol) if isinstance(asked, Cell) else views(asked.pretext)
+        rate, source = _rate(asked.encoder, asked.task, speeds)
+        known = Estimate(encoded * examples / rate, source)
+    return known + (_at(ready_name(asked), speeds) or NOTHING)
+
+
+def _encoded(cell: Cell, examples: float, speeds: Speeds) -> Estimate:
+    """Time of scoring so many examples, or of encoding them by a frozen encoder."""
+    rate, source = _rate(cell.encoder, cell.task, speeds)
+    return _at(scoring_name(cell), speeds, examples) or Estimate(examples / (rate * ENCODE_SPEEDUP), source)
+
+
+def pool_of(task: Spec) -> int:
+    """Training examples of a task; 10,000 where only the data itself could tell."""
     return catalogue.lookup("task", task.name).pool_of(task.options) or 10_000
 
 
-def _test(task: Spec) -> int:
-    return int(task.options.get("test", 1_000 if _reads_stories(task) else 10_000))
+def test_of(task: Spec) -> int:
+    """Test examples of a task; 10,000 images or 1,000 stories where only the data itself could tell."""
+    return int(task.options.get("test", 1_000 if reads_stories(task) else 10_000))
 
 
-def pretraining_estimate(pretraining: Pretraining, speeds: dict[str, float]) -> Estimate:
+def steps_of(asked: Cell | Pretraining) -> int:
+    """Optimiser steps that a pretraining or a cell takes; 0 where nothing is trained."""
+    if isinstance(asked, Pretraining):
+        return asked.budget.steps_for(pool_of(asked.task)) if asked.budget else 0
+    if asked.budget is None:
+        return 0
+    pool = pool_of(asked.task) if catalogue.lookup("protocol", asked.protocol.name).unlabelled else None
+    return asked.budget.steps_for(asked.n, pool)
+
+
+def pretraining_estimate(pretraining: Pretraining, speeds: Speeds) -> Estimate:
     """Time of one pretraining in one process; filling in weights from outside takes none to speak of."""
     if pretraining.budget is None:
-        return Estimate(0.0, measured=True)
-    rate, measured = _rate(pretraining.encoder, pretraining.task, speeds)
-    images = pretraining.budget.steps_for(_pool(pretraining.task)) * pretraining.budget.batch
-    return Estimate(_views(pretraining.pretext) * images / rate, measured)
+        return NOTHING
+    return _trained(pretraining, steps_of(pretraining) * pretraining.budget.batch, speeds)
 
 
 def probe_estimate(
-    pretraining: Pretraining, probe: Probe | None, probed: Mapping[str, Sequence[Spec]], speeds: dict[str, float]
+    pretraining: Pretraining, probe: Probe | None, probed: Mapping[str, Sequence[Spec]], speeds: Speeds
 ) -> Estimate:
     """Time of all linear probes during one pretraining in one process, by the images that they encode.
 
@@ -136,31 +144,57 @@ def probe_estimate(
     """
     tasks = len(probed.get(pretraining.key, ()))
     if probe is None or pretraining.budget is None or not tasks:
-        return Estimate(0.0, measured=True)
-    rate, measured = _rate(pretraining.encoder, pretraining.task, speeds)
-    pool, batch = _pool(pretraining.task), pretraining.budget.batch
+        return NOTHING
+    rate, source = _rate(pretraining.encoder, pretraining.task, speeds)
+    pool, batch = pool_of(pretraining.task), pretraining.budget.batch
     probes = 1 + math.ceil(windows.count(pretraining.budget.steps_for(pool), pool, batch) / probe.every)
-    return Estimate(tasks * probes * (probe.labels + probe.held_out) / (rate * ENCODE_SPEEDUP), measured)
+    return Estimate(tasks * probes * (probe.labels + probe.held_out) / (rate * ENCODE_SPEEDUP), source)
 
 
-def cell_estimate(cell: Cell, sharing: int, speeds: dict[str, float]) -> Estimate:
+def _solved(cell: Cell, speeds: Speeds) -> Estimate:
+    """Time of solving a frozen cell on features that are there, and of scoring it on those of the test split."""
+    cells = GRID**2 if is_dense(cell.task) else 1
+    fixed, rows, scored = solving_names(cell)
+    known = _at(fixed, speeds)
+    if known is None:
+        guess = cells * (cell.n + test_of(cell.task)) / _GRID_ROWS_PER_SECOND
+        return Estimate(guess, "catalogue") if cells > 1 else NOTHING
+    known += _at(rows, speeds, cells * cell.n) or NOTHING
+    return known + (_at(scored, speeds, test_of(cell.task)) or NOTHING)
+
+
+def cell_estimate(cell: Cell, sharing: int, speeds: Speeds) -> Estimate:
     """Time of one cell in one process; `sharing` frozen cells share one encoding."""
-    rate, measured = _rate(cell.encoder, cell.task, speeds)
-    scoring = _test(cell.task) / (rate * ENCODE_SPEEDUP)
     if cell.budget is None:
-        return Estimate((scoring + cell.n / (rate * ENCODE_SPEEDUP)) / sharing, measured)
-    pool = _pool(cell.task) if catalogue.lookup("protocol", cell.protocol.name).unlabelled else None
-    images = cell.budget.steps_for(cell.n, pool) * cell.budget.batch * _passes(cell.protocol)
-    return Estimate(images / rate + scoring, measured)
+        return _encoded(cell, test_of(cell.task) + cell.n, speeds) / sharing + _solved(cell, speeds)
+    trained = _trained(cell, steps_of(cell) * cell.budget.batch, speeds)
+    return trained + _encoded(cell, test_of(cell.task), speeds)
 
 
-def job_seconds(job: Job, speeds: dict[str, float]) -> float:
-    """Time of one job in one process."""
+def job_estimates(job: Job, speeds: Speeds) -> list[Estimate]:
+    """Time of every cell of a job in one process, or of its pretraining.
+
+    Frozen cells share the encoding of the test split and of all their labelled examples: those of a draw lie inside
+    those of its highest rung.
+    """
     if not job.cells:
-        return pretraining_estimate(job.pretraining, speeds).seconds
-    return sum(cell_estimate(cell, len(job.cells), speeds).seconds for cell in job.cells)
+        return [pretraining_estimate(job.pretraining, speeds)]
+    first = job.cells[0]
+    if first.budget is not None:
+        return [cell_estimate(cell, 1, speeds) for cell in job.cells]
+    most: dict[int, int] = {}
+    for cell in job.cells:
+        most[cell.draw] = max(cell.n, most.get(cell.draw, 0))
+    examples = test_of(first.task) + min(sum(most.values()), pool_of(first.task))
+    share = (_encoded(first, examples, speeds) + (_at(ready_name(first), speeds) or NOTHING)) / len(job.cells)
+    return [share + _solved(cell, speeds) for cell in job.cells]
+
+
+def job_seconds(job: Job, speeds: Speeds) -> float:
+    """Time of one job in one process."""
+    return sum(estimate.seconds for estimate in job_estimates(job, speeds))
 
 
 def total(estimates: Sequence[Estimate], jobs: int) -> Estimate:
     """Wall time of all of them on `jobs` processes that are never idle."""
-    return Estimate(sum(e.seconds for e in estimates) / jobs, all(e.measured for e in estimates))
+    return Estimate(sum(e.seconds for e in estimates) / jobs, worst([e.source for e in estimates]))

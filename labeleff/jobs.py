@@ -57,7 +57,7 @@ def length(cell: Cell) -> int:
     return cell.budget.steps_for(cell.n) * cell.budget.batch if cell.budget else 0
 
 
-def _pack(cell: Cell) -> tuple[str, str, str]:
+def pack(cell: Cell) -> tuple[str, str, str]:
     """Equal for cells that a frozen protocol does together: one encoder, one task."""
     return cell.pretraining.key, cell.protocol.label, cell.task.label
 
@@ -98,8 +98,8 @@ def jobs_for(
     first = [Job(p) for p in missing.values() if not pretrained(p)]
     trained = [c for c in cells if catalogue.lookup("protocol", c.protocol.name).trained]
     jobs = list(_trained_jobs(trained, slots, queues))
-    solved = sorted((c for c in cells if not catalogue.lookup("protocol", c.protocol.name).trained), key=_pack)
-    for _, group in itertools.groupby(solved, key=_pack):
+    solved = sorted((c for c in cells if not catalogue.lookup("protocol", c.protocol.name).trained), key=pack)
+    for _, group in itertools.groupby(solved, key=pack):
         members = tuple(group)
         jobs.append(Job(members[0].pretraining, members))
     jobs.sort(key=lambda job: -job.length)

@@ -40,6 +40,16 @@ class LabelledExamples:
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the images are in the host's memory."""
+        return isinstance(self.resident, ResidentImages) and self.resident.streamed
+
+    @property
+    def drawn_on(self) -> torch.device:
+        """Where `samples` should be, so that nobody waits for them."""
+        return self.resident.drawn_on
+
     def target(self, batch: Batch) -> Tensor:
         """The labels that go with a batch as it is, mirrored and cropped: (B,), or (B, grid, grid)."""
         return _target(batch, batch.samples, self.labels, self.mirrored)

@@ -42,6 +42,14 @@ GpuShareOption = Annotated[
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")]
+TimeLimitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--time-limit",
+        metavar="TIME",
+        help="2h, 30m, 90s, 1h30m or seconds: measure what tells most a second first, stop in time, and report.",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 
 

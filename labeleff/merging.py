@@ -16,10 +16,20 @@ from labeleff import installed
 from labeleff.cell import Cell, Pretraining
 from labeleff.errors import ConditionError, RecordError
 from labeleff.likeness import table_changes, unlike
-from labeleff.record import FILE_NAME, Entry, LabelsEntry, PretrainingRecord, Record, Records, RunEntry, read_records
+from labeleff.record import (
+    FILE_NAME,
+    Entry,
+    LabelsEntry,
+    PretrainingRecord,
+    Record,
+    Records,
+    RunEntry,
+    StopEntry,
+    read_records,
+)
 from labeleff.study import parse_study
 
-Kind = TypeVar("Kind", RunEntry, LabelsEntry, PretrainingRecord, Record)
+Kind = TypeVar("Kind", RunEntry, LabelsEntry, PretrainingRecord, Record, StopEntry)
 SHOWN = 5
 """Conflicts that an error lists."""
 
@@ -37,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Merged:
-    """What the folders hold together, each key once: runs, labels, pretrainings, then cells."""
+    """What the folders hold together, each key once: runs, labels, pretrainings, cells, then stops."""
 
     entries: list[Entry]
     homes: Mapping[str, Path]
@@ -73,6 +83,7 @@ def merge(sources: Sequence[Source]) -> Merged:
     labels = _united([(s.path, _labels(s.records)) for s in sources], _labels_text, conflicts)
     pretrainings = _united([(s.path, s.records.pretrainings) for s in sources], _pretraining_text, conflicts)
     cells = _united([(s.path, s.records.cells) for s in sources], _cell_text, conflicts)
+    stops = _united([(s.path, s.records.stops) for s in sources], _stop_text, conflicts)
     if conflicts:
         more = f"\nand {len(conflicts) - SHOWN} more" if len(conflicts) > SHOWN else ""
         raise RecordError(
@@ -81,7 +92,7 @@ def merge(sources: Sequence[Source]) -> Merged:
         )
     counted = [key for source in sources for key in source.records.cells]
     return Merged(
-        entries=[found for group in (runs, labels, pretrainings, cells) for found, _ in group.values()],
+        entries=[found for group in (runs, labels, pretrainings, cells, stops) for found, _ in group.values()],
         homes={key: path.parent for key, (_, path) in cells.items()},
         repeated=len(counted) - len(set(counted)),
     )
@@ -136,6 +147,10 @@ def _rank(entry: Entry) -> int:
 
 def _run_text(entry: RunEntry) -> tuple[str, object]:
     return f"run {entry.run}", f"started {entry.started} by {entry.command}"
+
+
+def _stop_text(entry: StopEntry) -> tuple[str, object]:
+    return f"stop of run {entry.run}", f"at {entry.time} by its {entry.reason}"
 
 
 def _labels_text(entry: LabelsEntry) -> tuple[str, object]:

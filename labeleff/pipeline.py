@@ -1,4 +1,4 @@
-"""Images on the device as uint8, and the one gather that composes crop, flip and rotation.
+"""Images as uint8, on the device where they fit, and the one gather that composes crop, flip and rotation.
 
 A batch is built by looking pixels up: for every output pixel the source position follows from the image, the
 crop window, the flip and the turn. Maps of labels are looked up at the same positions, so they follow their image
@@ -19,6 +19,7 @@ from labeleff.counter import below, hash32, normal
 from labeleff.errors import PluginError
 from labeleff.goal import LabelMaps
 from labeleff.seeding import stream_seed
+from labeleff.streaming import limit, rows
 
 _BLOCK = 4096
 USUAL_SIDE = 32
@@ -85,10 +86,11 @@ def _offsets(side: int, stride: int) -> Tensor:
 
 
 class ResidentImages:
-    """A set of square images on the device, ready to be gathered into augmented batches.
+    """A set of square images, ready to be gathered into augmented batches on the device.
 
     `images`: uint8 (N, S, S, 3), with `labels` a map of labels each. `seed` names the augmentation's stream; with
-    `rotate` each sample also gets a drawn quarter turn. Padding has the mean colour and no label.
+    `rotate` each sample also gets a drawn quarter turn. Padding has the mean colour and no label. Images that are too
+    large for the device's memory are `streamed` from the host's (see `streaming`).
     """
 
     def __init__(
@@ -110,31 +112,45 @@ class ResidentImages:
         self._mean = normalisation.mean.to(device)
         self._scale = 1 / normalisation.std.to(device)
         self._width = self.side + 2 * self._pad
-        self._pixels = self._padded(images.to(device), normalisation.mean.round().to(torch.uint8)).reshape(-1, 3)
+        self._edges = [normalisation.mean.round().to(device, torch.uint8)]
         offsets = _offsets(self.side, self._width)
         self._offsets = offsets.to(device)
-        self._labels: Tensor | None = None
         if labels is not None:
             if labels.maps.shape[:3] != images.shape[:3]:
                 raise PluginError(f"maps {tuple(labels.maps.shape)} don't go with images {tuple(images.shape)}")
-            empty = torch.tensor(labels.empty, dtype=labels.maps.dtype)
-            self._labels = self._padded(labels.maps.to(device), empty).reshape(-1)
+            self._edges.append(torch.tensor(labels.empty, dtype=labels.maps.dtype, device=device))
             places = offsets.view(8, self.side, self.side)[:, labels.centres][:, :, labels.centres]
             self._label_offsets = places.reshape(8, -1).to(device)
             self._grid = labels.grid
+        self.device = device
+        """Where batches are made."""
+        arrays = [images] if labels is None else [images, labels.maps]
+        size = self.count * self._width**2 * sum(edge.nbytes for edge in self._edges)
+        self._streamed = arrays if size > limit(device) else None
+        self._pixels, self._labels = self._laid([array[: 0 if self.streamed else None].to(device) for array in arrays])
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images are in the host's memory."""
+        return self._streamed is not None
+
+    @property
+    def drawn_on(self) -> torch.device:
+        """Where `samples` should be, so that nobody waits for them."""
+        return torch.device("cpu") if self.streamed else self.device
+
+    def _laid(self, arrays: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Pixels (N * W * W, 3) and labels (N * W * W,), in padded images, of images and maps on the device."""
+        pixels, *maps = (self._padded(*both) for both in zip(arrays, self._edges, strict=True))
+        return pixels.reshape(-1, 3), maps[0].reshape(-1) if maps else None
 
     def _padded(self, arrays: Tensor, edge: Tensor) -> Tensor:
         """Arrays (N, S, S, ...) with a margin of `edge` (...) where images are cropped."""
         if not self._pad:
             return arrays
-        padded = edge.to(arrays.device).repeat(self.count, self._width, self._width, *[1] * edge.ndim)
+        padded = edge.repeat(len(arrays), self._width, self._width, *[1] * edge.ndim)
         padded[:, self._pad : -self._pad, self._pad : -self._pad] = arrays
         return padded
-
-    @property
-    def device(self) -> torch.device:
-        """Where the images are."""
-        return self._pixels.device
 
     def room(self, count: int) -> ResidentImages:
         """Room for `count` images, black so far, that are seen as these are: same sizes, statistics, augmentation."""
@@ -147,6 +163,8 @@ class ResidentImages:
 
     def put(self, place: int, other: ResidentImages) -> None:
         """Copy the images of `other`, and their maps, over those from position `place` on."""
+        if self.streamed or other.streamed:
+            raise PluginError("images that are streamed can't be kept with others")
         if (other.augment, other.rotate, other.side) != (self.augment, self.rotate, self.side):
             raise PluginError("images that are augmented differently can't be kept together")
         start, size = place * self._width**2, len(other._pixels)
@@ -166,6 +184,11 @@ class ResidentImages:
 
         Seeds may be a tensor (B, 1), one an image.
         """
+        pixels, labels = self._pixels, self._labels
+        if self._streamed is not None:
+            pixels, labels = self._laid([rows(array, places, self.device) for array in self._streamed])
+            places = torch.arange(len(places), device=self.device)
+        places, samples, epochs = (numbers.to(self.device, non_blocking=True) for numbers in (places, samples, epochs))
 
         def draw(which: Tensor, view: int) -> Tensor:
             return hash32(seed, epochs[:, None], samples[:, None], which[None, :] + 64 * view)
@@ -181,26 +204,26 @@ class ResidentImages:
             )
         start, variant = (places * self._width**2 + corner)[:, None], turns + 4 * flips
         source = start + self._offsets[variant]
-        levels = self._pixels.index_select(0, source.reshape(-1)).to(torch.float32)
+        levels = pixels.index_select(0, source.reshape(-1)).to(torch.float32)
         values = ((levels - self._mean) * self._scale).view(len(samples), self.side * self.side, 3)
         if self.augment.jitter:
             values = self._jittered(values, draw(torch.arange(_JITTER, _JITTER + 12, device=samples.device), view))
         images = values.view(len(samples), self.side, self.side, 3)
         if self.augment.cutout:
             images = images * self._kept(draws)
-        return Batch(images.permute(0, 3, 1, 2), samples, turns, flips, self._targets(start, variant), epochs)
+        return Batch(images.permute(0, 3, 1, 2), samples, turns, flips, self._targets(labels, start, variant), epochs)
 
-    def _targets(self, start: Tensor, variant: Tensor) -> Tensor | None:
-        if self._labels is None:
+    def _targets(self, labels: Tensor | None, start: Tensor, variant: Tensor) -> Tensor | None:
+        if labels is None:
             return None
         source = start + self._label_offsets[variant]
-        return self._labels.index_select(0, source.reshape(-1)).view(len(start), self._grid, self._grid)
+        return labels.index_select(0, source.reshape(-1)).view(len(start), self._grid, self._grid)
 
     def plain_batches(self, size: int) -> Iterator[Batch]:
         """All images once, in order, as they look in epoch 0: in blocks of `size`, fewer where images are large."""
         size = max(1, min(size, size * USUAL_SIDE**2 // self.side**2))
         for start in range(0, self.count, size):
-            block = torch.arange(start, min(start + size, self.count), device=self._pixels.device)
+            block = torch.arange(start, min(start + size, self.count), device=self.drawn_on)
             yield self.batch(block, torch.zeros_like(block))
 
     def _jittered(self, values: Tensor, noise: Tensor) -> Tensor:
@@ -225,6 +248,16 @@ class ResidentPairs:
     def __init__(self, images: ResidentImages) -> None:
         self.count = images.count
         self._images = images
+
+    @property
+    def streamed(self) -> bool:
+        """As of the images."""
+        return self._images.streamed
+
+    @property
+    def drawn_on(self) -> torch.device:
+        """As of the images."""
+        return self._images.drawn_on
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
         """As of `ResidentImages`, but for its images (2 B, 3, S, S): all first views, then all second ones."""

@@ -9,12 +9,18 @@ from rich.console import Console
 from rich.table import Table
 
 from labeleff import catalogue, presets
-from labeleff.cell import Cell
-from labeleff.estimate import Estimate, cell_estimate, pretraining_estimate, probe_estimate, read_speeds, total
+from labeleff.cell import Cell, Pretraining
+from labeleff.durations import duration
+from labeleff.estimate import Estimate, job_estimates, pretraining_estimate, probe_estimate, steps_of
+from labeleff.expectation import expected, on_accelerator
 from labeleff.installed import Offered
+from labeleff.jobs import Job, jobs_for
+from labeleff.left import basis, groups_table, notes
 from labeleff.places import cache_folder
+from labeleff.price import Price
 from labeleff.probe import lacking
-from labeleff.record import read_records
+from labeleff.record import Records, read_records
+from labeleff.speeds import Speeds, read_speeds
 from labeleff.study import Study, built_in, load_study
 
 KINDS: dict[str, catalogue.Kind | None] = {
@@ -27,30 +33,31 @@ KINDS: dict[str, catalogue.Kind | None] = {
 }
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `42 s`, `6 min`, `3.1 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
 def _console() -> Console:
     """A console for tables: full width in files and pipes, so that nothing is cut; square brackets are text."""
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
-def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False) -> None:
-    """Print a study's cells by arm and rung, how many are measured in `folder`, and an estimate of time."""
-    console, speeds = _console(), read_speeds(cache_folder())
+def show_plan(
+    study: Study,
+    folder: Path,
+    jobs: int,
+    *,
+    every_cell: bool = False,
+    price: Price | None = None,
+    device: str | None = None,
+) -> None:
+    """Print a study's cells by arm and rung, how many are measured in `folder`, and estimates of what is left.
+
+    `device` is the name of the one that speeds are wanted of; None takes the newest of each.
+    """
+    console, speeds = _console(), read_speeds(cache_folder(), device)
     records = read_records(folder)
     measured = {key for key, record in records.cells.items() if record.status == "ok"}
     trained = {key for key, record in records.pretrainings.items() if record.status == "ok"}
     cells = list(study.cells())
-    sharing = len(study.rungs) * study.draws
-    costs = {cell.key: cell_estimate(cell, sharing, speeds) for cell in cells}
+    costs = _costs(cells, speeds)
     console.print(f"study {study.name}: {study.title}", soft_wrap=True)
     for block in study.blocks:
         console.print(_axes(block), soft_wrap=True)
@@ -58,20 +65,7 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
         members = [cell for cell in cells if (cell.task.label, cell.encoder.label) == (task, encoder)]
         console.print(f"\n{task}, {encoder}", soft_wrap=True)
         console.print(_summary_table(study, members, costs, measured))
-    pretrainings = {p.key: pretraining_estimate(p, speeds) for p in study.pretrainings()}
-    for pretraining in study.pretrainings():
-        label = pretraining.pretext.label
-        what = f"pretraining {label}, seed {pretraining.seed}" if pretraining.budget else f"weights of {label}"
-        console.print(
-            f"{what}, {pretraining.encoder.label}, {pretraining.task.label}: "
-            f"{duration(pretrainings[pretraining.key].seconds)}"
-            f"{' (measured)' if pretraining.key in trained else ''}",
-            soft_wrap=True,
-        )
-    probes = {p.key: probe_estimate(p, study.probe, study.probed, speeds) for p in study.pretrainings()}
-    if study.probe is not None:
-        cost = duration(sum(item.seconds for item in probes.values()))
-        console.print(f"linear probes while encoders are pretrained ({study.probe.text}): {cost} more", soft_wrap=True)
+    _print_pretrainings(console, study, speeds, trained)
     if every_cell:
         for cell in cells:
             console.print(
@@ -79,34 +73,71 @@ def show_plan(study: Study, folder: Path, jobs: int, *, every_cell: bool = False
                 f"seed={cell.seed}{' (measured)' if cell.key in measured else ''}",
                 soft_wrap=True,
             )
-    pending = [costs[cell.key] for cell in cells if cell.key not in measured]
-    curves = {key: records.pretrainings[key].probes for key in trained}
-    waiting = [
-        cost
-        for key, training in pretrainings.items()
-        if key not in trained or (study.probe and lacking(curves[key], study.probe, study.probed.get(key, ())))
-        for cost in (training, probes[key])
-    ]
-    whole = total([*pending, *waiting], jobs)
-    basis = "from speeds measured here" if whole.measured else "a rough guess: not every encoder has been timed here"
+    pending = [cell for cell in cells if cell.key not in measured]
+    left = _left(study, pending, records, jobs)
+    processes = 1 if on_accelerator(left, speeds) else jobs
+    estimate = expected(left, speeds, processes, study.probe, study.probed)
+    if left:
+        console.print("\nwhat is left:")
+        console.print(groups_table(study, left, estimate, price))
     console.print(
-        f"{len(cells)} cells and {len(pretrainings)} pretrainings, {len(cells) - len(pending)} cells measured; "
-        f"about {duration(whole.seconds)} on {jobs} processes ({basis})",
+        f"{len(cells)} cells and {len(study.pretrainings())} pretrainings, {len(cells) - len(pending)} cells measured; "
+        f"about {duration(estimate.wall_seconds)} on {processes} processes ({basis(left, speeds, estimate)})",
         soft_wrap=True,
     )
+    for text in notes(left, speeds, estimate, price) if left else []:
+        console.print(text, soft_wrap=True)
+
+
+def _costs(cells: Sequence[Cell], speeds: Speeds) -> dict[str, Estimate]:
+    """Time of every cell, by key, where all of them are measured."""
+    jobs = [job for job in jobs_for(cells, lambda _: True) if job.cells]
+    return {cell.key: one for job in jobs for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)}
+
+
+def _print_pretrainings(console: Console, study: Study, speeds: Speeds, trained: set[str]) -> None:
+    for pretraining in study.pretrainings():
+        label = pretraining.pretext.label
+        what = f"pretraining {label}, seed {pretraining.seed}" if pretraining.budget else f"weights of {label}"
+        console.print(
+            f"{what}, {pretraining.encoder.label}, {pretraining.task.label}: "
+            f"{duration(pretraining_estimate(pretraining, speeds).seconds)}"
+            f"{' (measured)' if pretraining.key in trained else ''}",
+            soft_wrap=True,
+        )
+    if study.probe is not None:
+        probes = (probe_estimate(item, study.probe, study.probed, speeds) for item in study.pretrainings())
+        cost = duration(sum(item.seconds for item in probes))
+        console.print(f"linear probes while encoders are pretrained ({study.probe.text}): {cost} more", soft_wrap=True)
+
+
+def _left(study: Study, pending: Sequence[Cell], records: Records, processes: int) -> list[Job]:
+    """What is left to do: as `labeleff run` does it on a CPU, each cell by itself."""
+    trained = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
+
+    def done(asked: Pretraining) -> bool:
+        record = trained.get(asked.key)
+        wanted = study.probed.get(asked.key, ())
+        return record is not None and not (study.probe and lacking(record.probes, study.probe, wanted))
+
+    jobs = jobs_for(pending, done, queues=processes)
+    begun = {job.pretraining.key for job in jobs if not job.cells}
+    unprobed = [Job(p) for p in study.pretrainings() if p.key in trained and p.key not in begun and not done(p)]
+    return unprobed + jobs
 
 
 def _axes(study: Study) -> str:
     pairs = "every draw with every seed" if study.pairing == "crossed" else "draw i with seed i"
+    chosen = f"; of these as many as U(n) at {study.auto.at} needs" if study.auto else ""
     return (
         f"rungs {study.rungs}; {study.draws} {study.subset} draws, {study.seeds} seeds ({pairs}); "
-        f"baseline {study.baseline}"
+        f"baseline {study.baseline}{chosen}"
     )
 
 
 def _summary_table(study: Study, cells: Sequence[Cell], costs: dict[str, Estimate], measured: set[str]) -> Table:
     """Cells of one task and encoder, a row an arm and rung."""
-    table = Table("arm", "n", "cells", "measured", "time, one process")
+    table = Table("arm", "n", "cells", "measured", "steps a cell", "time, one process")
     for column in table.columns[1:]:
         column.justify = "right"
     groups: dict[tuple[str, int], list[Cell]] = {}
@@ -115,7 +146,10 @@ def _summary_table(study: Study, cells: Sequence[Cell], costs: dict[str, Estimat
     for (arm, n), members in groups.items():
         done = sum(cell.key in measured for cell in members)
         seconds = sum(costs[cell.key].seconds for cell in members)
-        table.add_row(arm, f"{n:,}", f"{len(members)}", f"{done}", duration(seconds))
+        steps = steps_of(members[0])
+        table.add_row(
+            arm, f"{n:,}", f"{len(members)}", f"{done}", f"{steps:,}" if steps else "solved", duration(seconds)
+        )
     return table
 
 

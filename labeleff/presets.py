@@ -37,16 +37,15 @@ def _short(
 
 
 _ADAMW: Mapping[str, Any] = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "warmup": 0.05}
-_SGD: Mapping[str, Any] = {"optimizer": "sgd", "lr": 0.1, "weight_decay": 5e-4, "warmup": 0.05}
 
 
-def _short_pair(pretext: str, row: Mapping[str, Any] = _ADAMW, **options: OptionValue) -> Preset:
+def _short_pair(pretext: str, **options: OptionValue) -> Preset:
     """The same for a pretext that compares two views.
 
     A crop keeps three tenths of the image or more, since a twelfth of it at 32 pixels, and of a rendered object, shows
     no shape. Slow copies follow within tens of steps, as there are some hundreds of steps in all.
     """
-    return Preset(pretext, "short", _SHORT, {"area": 0.3, **options}, {**row, "batch": 128, "epochs": 16})
+    return Preset(pretext, "short", _SHORT, {"area": 0.3, **options}, {**_ADAMW, "batch": 128, "epochs": 16})
 
 
 def _cifar_pair(pretext: str) -> Preset:
@@ -134,7 +133,13 @@ PRESETS: tuple[Preset, ...] = (
     _short_pair("simclr"),
     _short_pair("moco"),
     _short_pair("byol", momentum=0.98),
-    _short_pair("simsiam", _SGD),
+    Preset(
+        "simsiam",
+        "short",
+        _SHORT,
+        {"area": 0.15, "colour": 0.25},
+        {"optimizer": "sgd", "lr": 0.1, "weight_decay": 5e-4, "warmup": 0.05, "batch": 64, "epochs": 32},
+    ),
     _short_pair("barlow_twins"),
     _short_pair("vicreg"),
     _short_pair("dino", momentum=0.98),

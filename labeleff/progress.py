@@ -11,8 +11,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from labeleff.durations import duration
 from labeleff.jobs import Job
-from labeleff.planning import duration
 
 PLAIN_INTERVAL = 20.0
 """Seconds between two lines where the output is no terminal."""

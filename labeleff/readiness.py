@@ -15,6 +15,7 @@ from labeleff.errors import PluginError, StudyError
 from labeleff.heads import LastMap
 from labeleff.probe import check_pool
 from labeleff.run import Bench
+from labeleff.streaming import limit
 from labeleff.study import Study
 
 
@@ -77,6 +78,7 @@ def _check_probe(study: Study, bench: Bench) -> None:
 
 def check_ready(study: Study, bench: Bench) -> None:
     """All checks that need the tasks' data; raises the LabeleffError of the first that fails."""
+    limit(bench.device)
     _check_encoders(study, bench)
     _check_stages(study)
     _check_weights(study, bench)

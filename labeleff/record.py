@@ -1,4 +1,5 @@
-"""What came out: `records.jsonl`, append-only, one line a run, a set of labels, a pretraining or a cell.
+"""What came out: `records.jsonl`, append-only, one line a run, its stop by a time limit, a set of labels, a
+pretraining or a cell.
 
 Every line is flushed and synced before the next cell starts, so a killed run loses nothing that finished. A
 torn last line is survived; a damaged line anywhere else is an error that names it. Raw values are stored;
@@ -23,6 +24,7 @@ from labeleff.files import write_whole
 from labeleff.holding import at_place, held
 from labeleff.plugin import Plugin
 from labeleff.probe import ProbeCurve
+from labeleff.run_estimate import RunEstimate
 
 SCHEMA = 1
 FILE_NAME = "records.jsonl"
@@ -59,6 +61,8 @@ class RunEntry(Frozen):
     plugins: dict[str, Plugin] = Field(default_factory=dict)
     """What plug-ins of other packages say of themselves, as in `conditions.plugins`, so that the records can be read
     where these aren't installed; empty in records of earlier versions."""
+    estimate: RunEstimate | None = None
+    """What it was expected to take, of what it had to do; None in records of earlier versions."""
 
 
 class LabelsEntry(Frozen):
@@ -173,7 +177,21 @@ class Record(Frozen):
     finished: str | None = None
 
 
-Entry = RunEntry | LabelsEntry | PretrainingRecord | Record
+class StopEntry(Frozen):
+    """A run that its time limit ended before all of its study was measured."""
+
+    type: Literal["stop"] = "stop"
+    schema_version: int = SCHEMA
+    run: str
+    time: str
+    reason: Literal["time limit"] = "time limit"
+    limit: float
+    """Seconds that the run was given."""
+    left: int
+    """Cells of the study (or of the run's shard) that weren't measured when it stopped."""
+
+
+Entry = RunEntry | LabelsEntry | PretrainingRecord | Record | StopEntry
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="type")])
 
 
@@ -186,15 +204,23 @@ class Records:
         """By hash of the sorted indices."""
         self.pretrainings: dict[str, PretrainingRecord] = {}
         self.cells: dict[str, Record] = {}
+        self.stops: dict[str, StopEntry] = {}
+        """By run: where a time limit ended it."""
         for entry in entries:
-            if isinstance(entry, RunEntry):
-                self.runs.append(entry)
-            elif isinstance(entry, LabelsEntry):
-                self.labels[entry.indices_sha256] = entry
-            elif isinstance(entry, PretrainingRecord):
-                self.pretrainings[entry.key] = entry
-            else:
-                self.cells[entry.key] = entry
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        """Take in one more entry, as the next line of the file."""
+        if isinstance(entry, RunEntry):
+            self.runs.append(entry)
+        elif isinstance(entry, LabelsEntry):
+            self.labels[entry.indices_sha256] = entry
+        elif isinstance(entry, PretrainingRecord):
+            self.pretrainings[entry.key] = entry
+        elif isinstance(entry, StopEntry):
+            self.stops[entry.run] = entry
+        else:
+            self.cells[entry.key] = entry
 
 
 def _lines(path: Path) -> tuple[list[bytes], int]:

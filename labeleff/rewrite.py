@@ -7,23 +7,35 @@ the original. Equality with the original is tested; the gain on CPU is measured 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from labeleff.products import linear
+
 
 class PointwiseConv2d(nn.Conv2d):
     """A 1x1 convolution as one matrix product over the channels-last view."""
 
+    alone = False
+    """Whether its model is computed by itself: then the product may be one that `torch.vmap` can't compute."""
+
     def forward(self, input: Tensor) -> Tensor:
         """As `nn.Conv2d`: (N, C, H, W) to (N, D, H, W)."""
-        weight = self.weight.view(self.out_channels, self.in_channels)
-        return F.linear(input.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
+        weight, rows = self.weight.view(self.out_channels, self.in_channels), input.permute(0, 2, 3, 1)
+        if self.alone and self.bias is None:
+            return linear(rows, weight).permute(0, 3, 1, 2)
+        return F.linear(rows, weight, self.bias).permute(0, 3, 1, 2)
+
+
+_Table = tuple[tuple[int, ...], ...]
 
 
 @functools.cache
-def _taps(height: int, width: int, stride: int) -> tuple[tuple[int, ...], ...]:
+def _taps(height: int, width: int, stride: int) -> _Table:
     """Which of the 9 kernel taps joins each output position (rows) to each input position; 9 means none."""
     rows = range(0, height, stride)
     columns = range(0, width, stride)
@@ -33,6 +45,51 @@ def _taps(height: int, width: int, stride: int) -> tuple[tuple[int, ...], ...]:
             near = [(j - y + 1, i - x + 1) for j in range(height) for i in range(width)]
             table.append(tuple(3 * a + b if 0 <= a < 3 and 0 <= b < 3 else 9 for a, b in near))
     return tuple(table)
+
+
+class _FewTaps(torch.autograd.Function):
+    """Pixels (N, P, C) and kernel (9, C) to outputs (N, O, C) by a table of `_taps`, with a backward pass by hand.
+
+    Torch's own would fill a whole map with zeros for every pixel that is read.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(pixels: Tensor, kernel: Tensor, table: _Table) -> Tensor:
+        """Every output is the sum of the pixels near it, each times its tap."""
+        rows = ([(place, tap) for place, tap in enumerate(row) if tap < 9] for row in table)
+        sums = [_products([(pixels[:, place], kernel[tap]) for place, tap in row]) for row in rows]
+        return torch.stack(sums, 1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, _Table], output: Tensor) -> None:  # noqa: ARG004
+        """Keep what the backward pass needs."""
+        ctx.save_for_backward(*inputs[:2])
+        ctx.table = inputs[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradients of pixels and kernel."""
+        (pixels, kernel), [gradient] = ctx.saved_tensors, gradients
+        pairs = [(o, place, tap) for o, row in enumerate(ctx.table) for place, tap in enumerate(row) if tap < 9]
+        for_pixels = [
+            _products([(gradient[:, o], kernel[tap]) for o, at, tap in pairs if at == place])
+            for place in range(pixels.shape[1])
+        ]
+        for_taps = [
+            _products([(gradient[:, o], pixels[:, place]) for o, place, at in pairs if at == tap]).sum(0)
+            if any(at == tap for *_, at in pairs)
+            else torch.zeros_like(kernel[tap])
+            for tap in range(9)
+        ]
+        return torch.stack(for_pixels, 1), torch.stack(for_taps), None
+
+
+def _products(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """The sum of some products."""
+    first, *rest = pairs
+    return functools.reduce(lambda total, pair: torch.addcmul(total, *pair), rest, first[0] * first[1])
 
 
 class SmallDepthwiseConv2d(nn.Conv2d):
@@ -45,14 +102,10 @@ class SmallDepthwiseConv2d(nn.Conv2d):
             return super().forward(input)
         stride = int(self.stride[0])
         pixels = input.permute(0, 2, 3, 1).flatten(1, 2)
-        kernel = self.weight.view(self.out_channels, 9).t().to(input.dtype)
-        outputs = []
-        for row in _taps(height, width, stride):
-            terms = [pixels[:, place] * kernel[tap] for place, tap in enumerate(row) if tap < 9]
-            outputs.append(functools.reduce(torch.add, terms))
+        kernel = self.weight.view(self.out_channels, 9).t().to(input.dtype).contiguous()
+        outputs: Tensor = _FewTaps.apply(pixels, kernel, _taps(height, width, stride))
         rows = len(range(0, height, stride))
-        stacked = torch.stack(outputs, 1)
-        return stacked.view(len(stacked), rows, -1, self.out_channels).permute(0, 3, 1, 2)
+        return outputs.view(len(outputs), rows, -1, self.out_channels).permute(0, 3, 1, 2)
 
 
 class UncountedBatchNorm2d(nn.BatchNorm2d):
@@ -87,15 +140,18 @@ def _is_depthwise(layer: nn.Conv2d) -> bool:
     )
 
 
-def rewrite(network: nn.Module, *, taps: bool = True) -> nn.Module:
+def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
     """Exchange the forward passes of a network's layers in place, where an exact faster form is known.
 
-    Without `taps` depthwise convolutions stay: their taps are many small operations, which a GPU pays for.
+    `alone` is for a network that is computed by itself on a CPU. Otherwise depthwise convolutions stay, as their taps
+    are many small operations, which a GPU pays for, and products are those that any number of networks can share.
     """
     for layer in network.modules():
         if type(layer) is nn.Conv2d and _is_pointwise(layer):
             layer.__class__ = PointwiseConv2d
-        elif taps and type(layer) is nn.Conv2d and _is_depthwise(layer):
+        if isinstance(layer, PointwiseConv2d):
+            layer.alone = alone
+        elif alone and type(layer) is nn.Conv2d and _is_depthwise(layer):
             layer.__class__ = SmallDepthwiseConv2d
         elif type(layer) is nn.BatchNorm2d and layer.momentum is not None and layer.track_running_stats:
             layer.__class__ = UncountedBatchNorm2d

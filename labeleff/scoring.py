@@ -19,13 +19,16 @@ from labeleff.train import DivergedError
 
 BLOCK = 500
 """Examples encoded or scored at once."""
+BLOCK_ON_CPU = 128
+"""The same on a CPU, whose caches hold the maps of so many: MobileNetV2 is 1.5 times as fast as in blocks of 500."""
 
 
 def _blocks(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Iterator[tuple[Batch, Tensor]]:
     """Every batch with what `model` gives for it in eval mode, float32."""
     if isinstance(model, nn.Module):
         model.eval()
-    for batch in examples.plain_batches(BLOCK):
+    size = min(BLOCK, BLOCK_ON_CPU) if compute.device.type == "cpu" else BLOCK
+    for batch in examples.plain_batches(size):
         with torch.inference_mode(), compute.autocast():
             output = model(compute.arrange(batch.images)).float()
         yield batch, output

@@ -31,6 +31,7 @@ class ResidentStories:
         self._words = augment.words or 0.0
         self._seed = stream_seed("augment", seed)
         self._tokens = tokens.to(device=device, dtype=torch.int32)
+        self.drawn_on = device
 
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
         """The stories at positions `samples` (B,) in their `epochs` (B,); `view` numbers several views."""

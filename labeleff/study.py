@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from labeleff import catalogue, presets
+from labeleff.adaptive.auto import Auto, check_auto, resolved
 from labeleff.arms import arm_names
 from labeleff.asked import Cost, check_targets
 from labeleff.assignments import assign
@@ -95,7 +96,10 @@ class Study(Frozen):
     baseline: str = "scratch/finetune"
     """The arm whose curve is inverted: utility is measured against it."""
     rungs: list[int] = Field(min_length=1)
-    """At least two where there are several arms to compare, unless `allow_one_rung` is set."""
+    """At least two where there are several arms to compare, unless `allow_one_rung` is set. The text `auto` stands for
+    the largest ladder of the table `auto`."""
+    auto: Auto | None = None
+    """Measure of rungs, draws and seeds no more than U(n) at some label counts needs; None measures all."""
     draws: int = Field(default=3, ge=1)
     seeds: int = Field(default=1, ge=1)
     pairing: Literal["crossed", "zipped"] = "crossed"
@@ -132,10 +136,11 @@ class Study(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, table: Any) -> Any:
-        """Fill the blocks of `stories` from this study's keys."""
+        """Fill the blocks of `stories` from this study's keys, and the ladder from `auto`."""
+        table = resolved(table)
         if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
             return table
-        own = {"stories", "title", "baseline", "metrics", "gate", "probe"}
+        own = {"stories", "title", "baseline", "metrics", "gate", "probe", "auto"}
         shared = {key: value for key, value in table.items() if key not in own}
         blocks = {}
         for name, block in table["stories"].items():
@@ -211,6 +216,8 @@ class Study(Frozen):
                 f"rungs: found {self.rungs} for {len(self.arms)} arms, expected two or more to compare them; "
                 "set allow_one_rung = true to measure accuracies without utility on purpose"
             )
+        if self.auto is not None:
+            check_auto(self.auto, self.rungs, len(self.runs), len(self.arms))
         for name, block in self.stories.items():
             block._check_block(f"stories.{name}")
         self._check_budgets()

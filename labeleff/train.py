@@ -66,16 +66,17 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
 def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
     """Train one slot by itself, step by step; packed training must give what this gives."""
     own_dropout(slot.model, slot.seed)
-    model = compute.place(rewrite(slot.model, taps=compute.device.type == "cpu")).train()
+    model = compute.place(rewrite(slot.model, alone=compute.device.type == "cpu")).train()
     optimizer = _optimizer(budget, model)
     course, batch = Course(slot, budget, steps), budget.batch
     sums = torch.zeros(2 + len(slot.names), device=compute.device, dtype=compute.dtype)
     samples = epochs = torch.empty(0, dtype=torch.int64)
+    drawn_on: torch.device = getattr(slot.images, "drawn_on", compute.device)
     watch = Stopwatch(compute.device)
     while not course.over:
         at = course.done % CHUNK * batch
         if at == 0:
-            samples, epochs = course.order(course.done, min(CHUNK, steps - course.done), compute.device)
+            samples, epochs = course.order(course.done, min(CHUNK, steps - course.done), drawn_on)
         for group in optimizer.param_groups:
             group["lr"] = course.rates[course.done]
         seen = slot.images.batch(samples[at : at + batch], epochs[at : at + batch])
@@ -105,8 +106,16 @@ def train_queue(
     Where memory ends, those that are left begin again, half as many at a time; `load` must make each afresh.
     """
     if slots is None:
-        slots = slots_for(waiting[0].load, len(waiting), compute) if compute.device.type == "cuda" else 1
+        slots = _most(waiting, compute) if compute.device.type == "cuda" else 1
     yield from halving(waiting, slots, lambda left, count: _train_all(left, compute, count, progress))
+
+
+def _most(waiting: Sequence[Waiting], compute: Compute) -> int:
+    """How many pay on a GPU; one where they can't be computed as one."""
+    try:
+        return slots_for(waiting[0].load, len(waiting), compute)
+    except PackingError:
+        return 1
 
 
 def _train_all(waiting: Sequence[Waiting], compute: Compute, slots: int, progress: Progress) -> Iterator[Ended]:

@@ -20,6 +20,7 @@ from labeleff.colour import grey, jitter
 from labeleff.counter import hash32, uniform
 from labeleff.pipeline import Batch, Normalisation
 from labeleff.seeding import stream_seed
+from labeleff.streaming import limit, rows
 
 SMALL = 32
 """Images of at most so many pixels a side are never blurred (Chen et al. 2020, appendix B.9, on CIFAR-10)."""
@@ -54,7 +55,8 @@ class Recipe:
 class ResidentViews:
     """A set of square images on the device that gives one view a recipe of every sample.
 
-    `images`: uint8 (N, S, S, 3). `seed` names the stream of views.
+    `images`: uint8 (N, S, S, 3), `streamed` from the host's memory where they are too large for the device's (see
+    `streaming`). `seed` names the stream of views.
     """
 
     def __init__(
@@ -69,16 +71,27 @@ class ResidentViews:
         self.count, self.side = int(images.shape[0]), int(images.shape[1])
         self._recipes = tuple(recipes)
         self._seed = stream_seed("views", seed)
-        self._images = images.permute(0, 3, 1, 2).contiguous().to(device)
+        self.device, self.streamed = device, images.nbytes > limit(device)
+        self._images = images if self.streamed else images.permute(0, 3, 1, 2).contiguous().to(device)
         self._mean = (normalisation.mean.to(device) / 255)[:, None, None]
         self._scale = (255 / normalisation.std.to(device))[:, None, None]
+
+    @property
+    def drawn_on(self) -> torch.device:
+        """Where `samples` should be, so that nobody waits for them."""
+        return torch.device("cpu") if self.streamed else self.device
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
         """Normalised views of `samples` (B,) in their `epochs` (B,), recipe by recipe: images (recipes * B, 3, S, S).
 
         The view that recipe v makes of sample i is in row v * B + i; `samples` and `turns` are of one recipe.
         """
-        levels = self._images.index_select(0, samples).to(torch.float32) / 255
+        if self.streamed:
+            levels = rows(self._images, samples, self.device).permute(0, 3, 1, 2).contiguous()
+        else:
+            levels = self._images.index_select(0, samples)
+        levels = levels.to(torch.float32) / 255
+        samples, epochs = (numbers.to(self.device, non_blocking=True) for numbers in (samples, epochs))
         which = torch.arange(_DRAWS, device=samples.device)
         made = []
         for number, recipe in enumerate(self._recipes):

@@ -1,7 +1,8 @@
 import pytest
 
-from labeleff.estimate import cell_estimate, pretraining_estimate, read_speeds, remember_speeds, total
+from labeleff.estimate import cell_estimate, pretraining_estimate, total
 from labeleff.record import PretrainingRecord, Record, Training, Window
+from labeleff.speeds import read_speeds, remember_speeds
 from labeleff.study import load_study, parse_study
 
 STUDY = load_study("smoke")
@@ -15,11 +16,14 @@ def record(seconds):
     return Record(run="r", key=cell.key, cell=cell, status="ok", training=training)
 
 
+WORK = f"{NAME}, finetune, batch 32"
+
+
 def test_measured_speeds_are_remembered_without_the_first_window(tmp_path):
     remember_speeds(tmp_path / "new", [record([0.1, 0.2, 0.4])])
-    assert read_speeds(tmp_path / "new") == {NAME: 500.0}
+    assert read_speeds(tmp_path / "new") == {NAME: 500.0, WORK: 500.0}
     remember_speeds(tmp_path / "new", [])
-    assert read_speeds(tmp_path / "new") == {NAME: 500.0}
+    assert read_speeds(tmp_path / "new") == {NAME: 500.0, WORK: 500.0}
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": "b"}', "{"])
@@ -65,7 +69,9 @@ def test_two_views_take_twice_the_time_and_are_remembered_so(tmp_path):
     assert pretraining_estimate(pairs, {NAME: 100.0}).seconds == 2 * pretraining_estimate(plain, {NAME: 100.0}).seconds
     done = PretrainingRecord(run="r", key=pairs.key, pretraining=pairs, status="ok", training=record([0.4]).training)
     remember_speeds(tmp_path, [done])
-    assert read_speeds(tmp_path) == {NAME: 500.0}
+    speeds = read_speeds(tmp_path)
+    assert speeds.pop(NAME) == 500.0
+    assert list(speeds.values()) == [250.0], "images that it was given"
 
 
 def test_weights_from_outside_take_no_time():

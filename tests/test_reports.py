@@ -1,8 +1,10 @@
 """Committed reports are what their records give; figures are left out, as their bytes follow matplotlib's version."""
 
+import importlib.util
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +61,22 @@ def test_the_report_of_2021_measured_again_is_what_its_records_give(tmp_path):
     document.build(tmp_path)
     assert (tmp_path / "report.md").read_text() == (folder / "report.md").read_text()
     assert (tmp_path / "rows.csv").read_text() == (folder / "rows.csv").read_text()
+
+
+def program(name):
+    """A module of benchmarks/, which is no package."""
+    path = REPORTS.parent / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # its dataclass looks itself up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_chosen_ladders_are_what_the_records_of_the_fixed_one_give():
+    replay, folder = program("auto_ladder"), REPORTS / "auto-ladder"
+    played = replay.games()
+    assert replay.document(played) + "\n" == (folder / "replay.md").read_text()
+    texts = replay.to_csv(played), (folder / "replay.csv").read_text()
+    ours, theirs = (pd.read_csv(io.StringIO(text)) for text in texts)
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6)

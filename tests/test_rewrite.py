@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.func import functional_call
 
+from labeleff import rewrite as rewriting
 from labeleff.cell import Spec
 from labeleff.encoders import build_encoder
 from labeleff.rewrite import SmallDepthwiseConv2d, rewrite
@@ -38,11 +40,43 @@ def test_state_dictionaries_are_interchangeable():
     assert {"PointwiseConv2d", "SmallDepthwiseConv2d", "UncountedBatchNorm2d"} <= kinds
 
 
-@pytest.mark.parametrize("side", [1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 2), (2, 1)])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_small_depthwise_equals_convolution(side, stride):
+def test_small_depthwise_equals_convolution(size, stride):
     conv = nn.Conv2d(6, 6, 3, stride=stride, padding=1, groups=6, bias=False).double()
-    images = torch.randn(5, 6, side, side, dtype=torch.double).to(memory_format=torch.channels_last)
-    expected = conv(images)
+    images = torch.randn(5, 6, *size, dtype=torch.double).to(memory_format=torch.channels_last).requires_grad_()
+    found = []
+    for kind in (nn.Conv2d, SmallDepthwiseConv2d):
+        conv.__class__ = kind
+        output = conv(images)
+        found.append((output, *torch.autograd.grad(output.sin().sum(), (images, conv.weight))))
+    torch.testing.assert_close(*found)
+
+
+def test_small_depthwise_has_the_right_derivatives():
+    pixels, kernel = (torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in ((3, 4, 2), (9, 2)))
+    table = rewriting._taps(2, 2, 1)
+    assert torch.autograd.gradcheck(lambda p, k: rewriting._FewTaps.apply(p, k, table), (pixels, kernel))
+
+
+def test_small_depthwise_under_vmap_is_a_loop():
+    images, weights = torch.randn(3, 5, 6, 2, 2), torch.randn(3, 6, 1, 3, 3)
+    conv = nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False)
     conv.__class__ = SmallDepthwiseConv2d
-    torch.testing.assert_close(conv(images), expected)
+
+    def one(weight, images):
+        return functional_call(conv, {"weight": weight}, (images,))
+
+    apart = torch.stack([one(*both) for both in zip(weights, images, strict=True)])
+    torch.testing.assert_close(torch.vmap(one)(weights, images), apart)
+
+
+def test_pointwise_convolutions_of_packed_networks_are_plain_products(monkeypatch):
+    """What oneDNN computes has no rule for `torch.vmap`."""
+    network = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False))
+    asked = []
+    monkeypatch.setattr(rewriting, "linear", lambda rows, weight: asked.append(1) or F.linear(rows, weight))
+    images = torch.randn(2, 4, 3, 3)
+    for alone in (True, False):
+        rewrite(network, alone=alone)(images)
+    assert asked == [1]

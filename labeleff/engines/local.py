@@ -16,7 +16,7 @@ from multiprocessing.context import SpawnProcess
 
 import torch
 
-from labeleff.engines.ready import Display, Ready, Sink
+from labeleff.engines.ready import Display, Fits, Ready, Sink
 from labeleff.errors import LabeleffError
 from labeleff.jobs import Job
 from labeleff.record import PretrainingRecord, Record
@@ -27,11 +27,11 @@ GRACE = 0.5
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display) -> None:
-    """Do the jobs one after another in this process."""
+def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display, fits: Fits | None = None) -> None:
+    """Do the jobs one after another in this process, those that `fits` has time for."""
     if bench.device.type == "cpu":
         torch.set_num_threads(1)
-    ready = Ready(jobs)
+    ready = Ready(jobs, fits)
     while (job := ready.take()) is not None:
         display.started(0, job)
         records = []
@@ -108,9 +108,11 @@ def _lost(worker: _Worker, run: str, code: int | None) -> list[PretrainingRecord
     return [Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason) for cell in cells]
 
 
-def run_workers(jobs: Sequence[Job], settings: Settings, count: int, sink: Sink, display: Display) -> None:
+def run_workers(
+    jobs: Sequence[Job], settings: Settings, count: int, sink: Sink, display: Display, fits: Fits | None = None
+) -> None:
     """Do the jobs on `count` one-thread worker processes; records are written by this process alone, as they come."""
-    ready = Ready(jobs)
+    ready = Ready(jobs, fits)
     workers = [_spawn(number, settings) for number in range(min(count, len(jobs)))]
 
     def keep(worker: _Worker, records: Sequence[PretrainingRecord | Record]) -> None:

@@ -18,7 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from labeleff.engines.cluster import Cluster
 from labeleff.engines.news import Board
 from labeleff.engines.ray_worker import MakesBench, Orders, do, encoder_keys
-from labeleff.engines.ready import Display, Ready, Sink
+from labeleff.engines.ready import Display, Fits, Ready, Sink
 from labeleff.engines.tries import Tries
 from labeleff.errors import LabeleffError
 from labeleff.files import write_whole
@@ -28,7 +28,8 @@ from labeleff.record import Conditions, PretrainingRecord, Record
 from labeleff.run import Bench
 
 AHEAD = 2
-"""Jobs handed out for each place, so that none has to wait for the next one."""
+"""Jobs handed out for each place, so that none has to wait for the next one; where time is limited each is handed out
+as it begins."""
 COUNTING = 5.0
 """Seconds between two looks at how large the cluster is."""
 LISTENING = 1.0
@@ -59,8 +60,10 @@ class _Driver:
         display: Display,
         cluster: Cluster,
         makes_bench: MakesBench,
+        fits: Fits | None,
     ) -> None:
-        self._ready, self._tries = Ready(jobs), Tries(bench.settings.run)
+        self._ahead = AHEAD if fits is None else 1
+        self._ready, self._tries = Ready(jobs, fits), Tries(bench.settings.run)
         self._bench, self._sink, self._display, self._cluster = bench, sink, display, cluster
         self._board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_here()).remote()
         settings = replace(bench.settings, device=bench.device.type)  # Ray shows each task the GPU that it may use
@@ -86,7 +89,7 @@ class _Driver:
         """Keep the cluster busy; False where nothing is under way or can be."""
         if time.monotonic() - self._counted >= COUNTING:
             self._places, self._counted = self._cluster.places(), time.monotonic()
-        while len(self._flights) < AHEAD * max(self._places, 1) and (job := self._ready.take()) is not None:
+        while len(self._flights) < self._ahead * max(self._places, 1) and (job := self._ready.take()) is not None:
             self._handed_out += 1
             keys = encoder_keys(self._bench, job) & self._encoders.keys() if self._encoders else ()
             lacked = {key: self._encoders[key] for key in keys}
@@ -203,9 +206,10 @@ def run_tasks(
     display: Display,
     cluster: Cluster,
     makes_bench: MakesBench = Bench,
+    fits: Fits | None = None,
 ) -> None:
     """Do the jobs on a cluster that this process is connected to; records are written by it alone, as they come.
 
     Raises LabeleffError where a worker can't work at all, or under other conditions than this process.
     """
-    _Driver(jobs, bench, conditions, sink, display, cluster, makes_bench).run()
+    _Driver(jobs, bench, conditions, sink, display, cluster, makes_bench, fits).run()

@@ -9,6 +9,8 @@ from typing import Protocol
 from labeleff.jobs import Job, needed
 from labeleff.record import PretrainingRecord, Record
 
+Fits = Callable[[Job, Sequence[Job]], bool]
+"""Whether there is time left for a job, given those that wait."""
 Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
 """Takes records as they come; they are on the disk when it returns."""
 
@@ -29,18 +31,20 @@ class Display(Protocol):
 class Ready:
     """Jobs that wait, in order, and which of them may start."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self.waiting = list(jobs)
+    def __init__(self, jobs: Sequence[Job], fits: Fits | None = None) -> None:
+        self.waiting, self._fits = list(jobs), fits
         self._held = 0
         """So many of the first are known to wait for a pretraining; no use in looking at them before one is settled."""
         self._unfinished = {job.pretraining.key for job in jobs if not job.cells}
 
     def take(self) -> Job | None:
-        """The first job whose pretraining is there; None where all have to wait."""
-        while self._held < len(self.waiting):
-            if not self.waiting[self._held].needs & self._unfinished:
-                return self.waiting.pop(self._held)
-            self._held += 1
+        """The first job whose pretraining is there and for which there is time; None where there is none."""
+        for place in range(self._held, len(self.waiting)):
+            job = self.waiting[place]
+            if job.needs & self._unfinished:
+                self._held += place == self._held
+            elif self._fits is None or self._fits(job, self.waiting):
+                return self.waiting.pop(place)
         return None
 
     def put_back(self, jobs: Sequence[Job]) -> None:

@@ -73,6 +73,8 @@ class Lockstep:
 
     def __init__(self, lanes: Sequence[Lane], compute: Compute, packing: Packing) -> None:
         slots = [lane.course.slot for lane in lanes]
+        if any(getattr(slot.images, "streamed", False) for slot in slots):
+            raise PackingError("images are too large for the device's memory and are streamed")
         budget, count = lanes[0].course.budget, len(lanes)
         judge = slots[0].objective
         assert isinstance(judge, Judge)
@@ -118,7 +120,7 @@ class Lockstep:
         """A slot's model as it is packed: on the device, with dropout of its own."""
         if lane.course.done == 0:
             own_dropout(lane.course.slot.model, lane.course.slot.seed)
-        self._compute.place(rewrite(lane.course.slot.model, taps=False)).train()
+        self._compute.place(rewrite(lane.course.slot.model, alone=False)).train()
 
     def load(self, place: int, lane: Lane) -> None:
         """Put a training in the place of another."""

@@ -78,7 +78,7 @@ class Mixed:
     labelled: int
 
     def __post_init__(self) -> None:
-        self.count = self.turned.count
+        self.count, self.streamed, self.drawn_on = self.turned.count, self.turned.streamed, self.turned.drawn_on
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
         """The images at `samples` (B,), the n labelled ones being those at 0..n-1."""
@@ -95,11 +95,12 @@ class Masked:
     labels: Tensor
 
     def __post_init__(self) -> None:
-        self.count = self.turned.count
+        self.count, self.streamed, self.drawn_on = self.turned.count, self.turned.streamed, self.turned.drawn_on
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
         """The images at `samples` (B,)."""
-        return replace(self.turned.batch(samples, epochs), targets=self.labels[samples])
+        batch = self.turned.batch(samples, epochs)
+        return replace(batch, targets=self.labels[batch.samples])
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@ without bias as wide as the features, batch-norm, ReLU, a linear layer.
 
 Features are standardised with the n labelled ones. The recipe is fixed: AdamW, batches of 256 rows, as many steps as
 ten passes take but between 300 and 3,000, linear warm-up and cosine decay. Nothing is tuned or stopped early, so no
-label is spent on validation. A row is an image or, where every pixel has a label, a counted cell of the grid; classes
-are learned by cross-entropy, depths by absolute error.
+label is spent on validation; the default rate and weight decay did best on average among fifteen pairs on training
+images that were held out (rendered objects and CIFAR-10; 50, 300 and 2,000 labels). A row is an image or, where every
+pixel has a label, a counted cell of the grid; classes are learned by cross-entropy, depths by absolute error.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from labeleff.curves.reading import Reading, worth
-from labeleff.planning import duration
+from labeleff.durations import duration
 from labeleff.record import Record
 from labeleff.reporting.comparison import Comparison
 from labeleff.reporting.findings import Findings

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labeleff import catalogue, installed
+from labeleff.adaptive.ladders import Ladders
 from labeleff.arms import told_apart
 from labeleff.cell import Cell, Pretraining
 from labeleff.errors import RecordError
-from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, read_records
+from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, StopEntry, read_records
 from labeleff.reporting.measured import Measured, Place, Setting
 from labeleff.statistics.stats import Run
 from labeleff.study import Study, parse_study
@@ -43,6 +44,10 @@ class Results:
     pretrainings: list[PretrainingRecord]
     starts: dict[str, set[Place]]
     """By key of a pretraining: the places whose cells start from it."""
+    stop: StopEntry | None
+    """The newest run's end by its time limit."""
+    ladders_chosen: Ladders | None = None
+    """What was chosen of a study with an `auto` table; only those cells are looked at."""
 
     def pretrainings_at(self, place: Place) -> list[PretrainingRecord]:
         """Pretrainings that cells of a place start from."""
@@ -125,7 +130,7 @@ class Results:
             level=study.level,
             method=study.curve,
             design=_design(study),
-            wanted=len(study.runs),
+            wanted=len(study.runs) if study.auto is None else None,
             failed={
                 key: Counter(item.cell.n for item in group if self.value(item) is None) for key, group in groups.items()
             },
@@ -135,10 +140,11 @@ class Results:
         )
 
     def _setting(self, place: Place) -> Setting:
-        here = (record for arm in self.arms for record in self.at(place, arm))
+        here = [record for arm in self.arms for record in self.at(place, arm)]
+        rungs = {record.cell.n for record in here} if self.study.auto else set(self.study.rungs)
         return Setting(
             title=self.title(place),
-            rungs=tuple(self.study.rungs),
+            rungs=tuple(sorted(rungs)),
             metric=self.metric(place.task),
             chance=self.chance(place.task),
             test_count=next((record.test_count for record in here if record.test_count), None),
@@ -176,6 +182,19 @@ def _study_cells(study: Study, records: Records) -> tuple[list[Record], int]:
     return [plain[key] for key in keys if key in plain], len(keys)
 
 
+def _chosen(study: Study, run: RunEntry, records: Sequence[Record]) -> Ladders:
+    """What was chosen of a study as it was run, from the cells that it may measure and that are there."""
+
+    def metric(task: str) -> str:
+        return study.metrics.get(_bare(task), str(run.tasks[task].get("metric") or "accuracy"))
+
+    known = {_without_list(record.cell).key: record for record in records}
+    listed = {cell.key: known[cell.key].cell if cell.key in known else cell for cell in study.cells()}
+    ladders = Ladders.of(study, list(listed.values()), metric)
+    ladders.advance({record.key: record for record in records})
+    return ladders
+
+
 def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "") -> Results:
     """Read `folder/records.jsonl` and pick what belongs to its newest study.
 
@@ -193,6 +212,11 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
     source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
     study = parse_study(_changed(newest.study, changes or {}), source)
     cells, expected = _study_cells(study, records)
+    own = cells
+    chosen = None if study.auto is None else _chosen(parse_study(newest.study, source), newest, cells)
+    if chosen is not None:
+        keys = {cell.key for cell in chosen.chosen}
+        cells, expected = [item for item in own if item.key in keys], len(keys)
     starts: dict[str, set[Place]] = {}
     for cell in study.pretrained_cells():
         starts.setdefault(cell.pretraining.key, set()).add(place_of(cell))
@@ -207,9 +231,11 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         runs=[run for run in records.runs if run.run in used],
         groups=groups,
         expected=expected,
-        foreign=len(records.cells) - len(cells),
+        foreign=len(records.cells) - len(own),
         pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
         starts=starts,
+        stop=records.stops.get(newest.run),
+        ladders_chosen=chosen,
     )
 
 

@@ -10,12 +10,15 @@ from labeleff import catalogue
 from labeleff.cell import Budget
 from labeleff.collection import without_collection
 from labeleff.curves.invert import needed
+from labeleff.durations import duration
 from labeleff.metrics import DENSE
 from labeleff.record import PretrainingRecord
 from labeleff.reporting import (
     agreement,
     answers_report,
+    chosen_ladder,
     device_time,
+    estimates,
     figures,
     other_metrics,
     outputs,
@@ -66,6 +69,7 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     files = outputs.csvs(findings) | agreement.to_files(agreed)
     files["throughput.csv"] = tables.to_csv(throughput(results))
     files |= other_metrics.to_files(results) | probes.to_files(results) | device_time.to_files(results, findings)
+    files |= estimates.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
     document = [*_document(results, findings, names, told, agreed), *_reproduce(results, wishes)]
@@ -84,6 +88,7 @@ def _document(
             "> **Rehearsal.** This study only shows that the whole path works. Its models are hardly trained and its "
             "numbers mean nothing."
         )
+    yield from _stopped(results)
     yield "## Verdict"
     if not findings.comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
@@ -104,14 +109,26 @@ def _document(
         yield from _pretexts(results, place)
         yield from probes.section(results, place)
     yield from told.paragraphs
+    yield from chosen_ladder.section(results)
     yield from _throughput(results)
     yield from device_time.section(results, findings)
+    yield from estimates.section(results)
     yield from _failures(results)
     if results.ladders:
         yield from explain(measured)
     yield "### What was kept fair"
     yield "\n".join(f"- {text}" for text in _fairness(study))
     yield from _conditions(results)
+
+
+def _stopped(results: Results) -> Iterator[str]:
+    """That the newest run ended before all was measured."""
+    left = results.expected - len(results.cells)
+    if results.stop is not None and left:
+        yield (
+            f"> **Stopped by the time limit** of {duration(results.stop.limit)}: {left} of {results.expected} cells "
+            "aren't measured. What tells most a second was measured first; the same command goes on with what is left."
+        )
 
 
 def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:

@@ -91,9 +91,9 @@ class Started:
     def dies(self, key, times):
         (self.folder / key).write_text(str(times))
 
-    def run(self):
+    def run(self, fits=None):
         self._run_tasks(
-            self.jobs, self.bench, self.conditions, self.records.extend, self.board, self._cluster, MadeBench
+            self.jobs, self.bench, self.conditions, self.records.extend, self.board, self._cluster, MadeBench, fits
         )
         assert not self.board.doing
         assert self.board.cells == sum(one.type == "cell" for one in self.records if self._tried(one))
@@ -124,6 +124,13 @@ def test_all_is_recorded_once_and_encoders_come_here(started, elsewhere):
     assert (
         started.bench.cache.content(pretraining) == (elsewhere / "encoders" / f"{pretraining}.safetensors").read_bytes()
     )
+
+
+def test_what_there_is_no_time_for_is_not_begun(started):
+    started.run(lambda job, _: len(job.cells) == 1 and not job.needs)
+    wanted = {job.cells[0].key for job in started.jobs if len(job.cells) == 1 and not job.needs}
+    assert started.found().keys() == wanted
+    assert len(started.records) == len(wanted)
 
 
 def test_encoders_go_where_they_are_lacking(started, elsewhere):

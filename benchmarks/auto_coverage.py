@@ -1,0 +1,139 @@
+"""Do intervals of a chosen ladder hold the truth? `python benchmarks/auto_coverage.py [--studies 100] [--out DIR]`.
+
+To end as soon as intervals are narrow is a choice by the data. Studies are simulated as in benchmarks/coverage.py:
+curves of five families and of none of them, 5 to 9 rungs, 3 to 10 runs a rung, an arm that shares the baseline's draws.
+U(n) is asked for at two rungs of the lower half, and the chooser may measure what the simulated ladder has. Where the
+true n1 lies inside the largest ladder, the interval is checked, beside that of the whole ladder in the same world.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import simulated
+from coverage import named, ratio_of
+from simulated import FAMILIES
+
+from labeleff.adaptive.chooser import Ask, Chooser, Question, State
+from labeleff.reporting.markdown import table
+
+WIDTHS = (0.3, 0.5, 0.8)
+BASE, ARM = "baseline", "arm"
+GROUPS = ("whole ladder", "chosen ladder", "chosen, ended narrow", "chosen, ended wide")
+
+
+def hits(family: str, number: int, seed: int, width: float) -> tuple[list[tuple[str, bool]], float]:
+    """(which intervals, whether the truth is held) of one world; the share of training steps that was chosen."""
+    rng = np.random.default_rng([seed, list(FAMILIES).index(family), number])
+    world = simulated.world(family, rng)
+    ratio, luck = ratio_of(rng, world), rng.standard_normal((world.runs, 2))
+    tables = {
+        BASE: named(world.measure(rng, luck), world.ns),
+        ARM: named(world.measure(rng, luck, simulated.moved(world, ratio)), world.ns),
+    }
+    values = {
+        Ask(arm, n, run): v for arm, rungs in tables.items() for n, runs in rungs.items() for run, v in runs.items()
+    }
+    rungs = tuple(int(n) for n in world.ns)
+    at = tuple(sorted(int(n) for n in rng.choice(rungs[: len(rungs) // 2 + 1], 2, replace=False)))
+    question = Question(
+        baseline=BASE,
+        arms=(ARM,),
+        at=at,
+        rungs=rungs,
+        runs=tuple((i, i) for i in range(world.runs)),
+        width=width,
+        cost=lambda ask: float(max(400, 0.2 * ask.n)),
+        before=lambda _: None,
+    )
+    chooser = Chooser(question)
+    assert not chooser.advance(values)
+    chosen = [ask for step in chooser.steps for ask in step.asks]
+    found = []
+    states = {
+        "chosen ladder": State.of(question, chosen, values),
+        "whole ladder": State.of(question, list(values), values),
+    }
+    for what, state in states.items():
+        for n in at:
+            truth, point = n * float(ratio(np.array(float(n)))), state.points[ARM, n]
+            if rungs[0] <= truth <= rungs[-1]:
+                held = (point.n1_low or 0.0) <= truth <= (point.n1_high or math.inf)
+                found.append((what, held))
+                if what == "chosen ladder":
+                    found.append((f"chosen, ended {'narrow' if state.narrow(ARM, n) else 'wide'}", held))
+    return found, sum(map(question.cost, chosen)) / sum(map(question.cost, values))
+
+
+def rows(studies: int, seed: int) -> list[dict[str, object]]:
+    """One row a width, family (and all of them) and group of intervals."""
+    found: dict[tuple[float, str, str], list[bool]] = defaultdict(list)
+    shares: dict[tuple[float, str], list[float]] = defaultdict(list)
+    for width in WIDTHS:
+        for family in FAMILIES:
+            for number in range(studies):
+                checked, share = hits(family, number, seed, width)
+                for name in (family, "all"):
+                    shares[width, name].append(share)
+                    for what, held in checked:
+                        found[width, name, what].append(held)
+    return [
+        {
+            "width": width,
+            "curves": family,
+            "intervals": what,
+            "count": len(held),
+            "coverage": float(np.mean(held)),
+            "standard_error": float(np.sqrt(np.mean(held) * (1 - np.mean(held)) / len(held))),
+            "median_share_of_steps": float(np.median(shares[width, family])),
+        }
+        for (width, family, what), held in found.items()
+    ]
+
+
+def markdown(found: Sequence[dict[str, object]]) -> str:
+    """A row a width asked for and group, over all families; the worst family beside."""
+    lines = []
+    for width in WIDTHS:
+        for what in GROUPS:
+            here = {row["curves"]: row for row in found if (row["width"], row["intervals"]) == (width, what)}
+            if "all" not in here:
+                continue
+            whole, parts = here.pop("all"), [row for row in here.values() if int(str(row["count"])) >= 50]
+            worst = min(parts, key=lambda row: float(str(row["coverage"])), default=None)
+            least = "–" if worst is None else f"{worst['coverage']:.3f} ({worst['curves']})"
+            share = f"{whole['median_share_of_steps']:.0%}" if what == "chosen ladder" else ""
+            hit = f"{whole['coverage']:.3f} ± {whole['standard_error']:.3f}"
+            lines.append([f"{width:g}", what, f"{whole['count']:,}", hit, least, share])
+    header = ["width asked for", "intervals", "count", "coverage", "least of a family (from 50 on)", "training steps"]
+    return table(header, lines, left=2)
+
+
+def main() -> None:
+    """Print the table, and write it where a folder is given."""
+    parser = argparse.ArgumentParser(description="Coverage of nominal 90 % intervals of chosen ladders.")
+    parser.add_argument("--studies", type=int, default=100, help="simulated studies a family and width")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="folder for coverage.md and coverage.csv")
+    arguments = parser.parse_args()
+    found = rows(arguments.studies, arguments.seed)
+    text = (
+        f"{arguments.studies} studies a family and width, seed {arguments.seed}, nominal 90 %.\n\n{markdown(found)}\n"
+    )
+    print(text)
+    if arguments.out:
+        (arguments.out / "coverage.md").write_text(f"# Coverage of chosen ladders\n\n{text}", encoding="utf-8")
+        with (arguments.out / "coverage.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(found)
+
+
+if __name__ == "__main__":
+    main()

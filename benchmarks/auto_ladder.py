@@ -1,0 +1,215 @@
+"""What a chosen ladder saves: `python benchmarks/auto_ladder.py [--out reports/auto-ladder]` (a minute on one core).
+
+The records of reports/cifar10-small hold every cell of its fixed ladder, so that the chooser can be played with them:
+it asks for cells, gets their recorded accuracies, and ends where its intervals are as narrow as those of the whole
+ladder, times a factor, or where the recorded cells have no more for them. Its code, and what it sees, are a run's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from labeleff.adaptive.chooser import Chooser
+from labeleff.adaptive.ladders import Ladders, trained
+from labeleff.curves.utilities import utilities
+from labeleff.record import Records, read_records
+from labeleff.reporting.figures import blank, render
+from labeleff.reporting.markdown import table
+from labeleff.study import Study, parse_study
+
+FOLDER = Path(__file__).parent.parent / "reports" / "cifar10-small"
+ASKED = ((100, 500, 2000), (200, 1000, 4000), (50, 200, 1000, 4000), (100, 500, 2000, 8000), ())
+"""Label counts asked for; none stands for all rungs of the fixed ladder."""
+FACTORS = (1.0, 1.1)
+"""How wide an interval may be, over that of the fixed ladder."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A chosen ladder beside the fixed one."""
+
+    at: tuple[int, ...]
+    factor: float
+    chooser: Chooser
+    share: float
+    """Of the fixed ladder's training steps, pretraining included."""
+    without: float
+    """The same without pretraining."""
+    fixed: dict[tuple[str, int], float]
+    """Widths of the fixed ladder's intervals by arm and label count; inf where an end is open."""
+
+    @property
+    def ratios(self) -> dict[tuple[str, int], float]:
+        """Width over that of the fixed ladder, where that one has both ends."""
+        return {key: self.chooser.widths[key] / width for key, width in self.fixed.items() if width < math.inf}
+
+    @property
+    def cells(self) -> int:
+        """Cells that were chosen."""
+        return sum(len(step.asks) for step in self.chooser.steps)
+
+
+def fixed_widths(study: Study, records: Records) -> dict[tuple[str, int], float]:
+    """ln(high / low) of n1 with every cell of the fixed ladder, by arm and label count."""
+    runs: dict[str, dict[int, dict[tuple[int, int], float]]] = {arm: {} for arm in study.arm_names}
+    for cell in study.cells():
+        value = records.cells[cell.key].metrics["accuracy"]
+        assert value is not None
+        runs[study.arm_of(cell)].setdefault(cell.n, {})[cell.draw, cell.seed] = value
+    base = runs.pop(study.baseline)
+    found = utilities(base, runs, level=study.level, method=study.curve)
+    return {
+        (arm, point.n): math.log(point.n1_high / point.n1_low) if point.n1_low and point.n1_high else math.inf
+        for arm, each in found.items()
+        for point in each.points
+    }
+
+
+def play(records: Records, at: Sequence[int], factor: float) -> Played:
+    """Choose a ladder from the recorded cells."""
+    rungs = records.runs[-1].study["rungs"]
+    study = parse_study({**records.runs[-1].study, "auto": {"at": list(at) or rungs}}, "cifar10-small")
+    assert study.auto is not None
+    fixed = {key: width for key, width in fixed_widths(study, records).items() if key[1] in study.auto.at}
+    cells = list(study.cells())
+    ladders = Ladders.of(study, cells, lambda _: "accuracy")
+    [(where, made)] = ladders.choosers.items()
+    chooser = Chooser(replace(made.question, width={key: factor * width for key, width in fixed.items()}))
+    ladders = replace(ladders, choosers={where: chooser})
+    pending = ladders.advance(records.cells)
+    assert not pending
+    chosen = ladders.chosen
+    alone = sum(map(chooser.question.cost, (ask for step in chooser.steps for ask in step.asks)))
+    whole = sum(map(chooser.question.cost, ladders.asks[where]))
+    return Played(tuple(study.auto.at), factor, chooser, trained(chosen) / trained(cells), alone / whole, fixed)
+
+
+def games() -> list[Played]:
+    """All label counts asked for with all factors."""
+    records = read_records(FOLDER)
+    return [play(records, at, factor) for at in ASKED for factor in FACTORS]
+
+
+def _named(at: Sequence[int]) -> str:
+    return "all nine rungs" if len(at) == 9 else ", ".join(f"{n:,}" for n in at)
+
+
+def summary(played: Sequence[Played]) -> str:
+    """One row a game."""
+    header = ["asked for U(n) at", "as wide as the fixed ladder's, times", "training steps", "without pretraining"]
+    header += ["cells", "steps of the choice", "reached", "width over the fixed ladder's: median", "largest"]
+    rows = []
+    for game in played:
+        ratios = list(game.ratios.values())
+        reached = sum(ratio <= game.factor for ratio in ratios)
+        rows.append([_named(game.at), f"{game.factor:g}", f"{game.share:.1%}", f"{game.without:.1%}", str(game.cells)])
+        rows[-1] += [str(len(game.chooser.steps)), f"{reached} of {len(ratios)}"]
+        rows[-1] += [f"{statistics.median(ratios):.2f}", f"{max(ratios):.2f}"]
+    return table(header, rows)
+
+
+def _width(width: float) -> str:
+    return "open" if width == math.inf else f"{width:.3f}"
+
+
+def widths(game: Played) -> str:
+    """One row an arm and label count."""
+    rows = [
+        [arm, f"{n:,}", _width(fixed), _width(game.chooser.widths[arm, n])] for (arm, n), fixed in game.fixed.items()
+    ]
+    return table(["arm", "n", "fixed ladder", "chosen ladder"], rows)
+
+
+def measured(game: Played) -> str:
+    """Runs a rung of every arm in a chosen ladder."""
+    counts: dict[str, dict[int, int]] = {}
+    for step in game.chooser.steps:
+        for ask in step.asks:
+            rung = counts.setdefault(ask.arm, {})
+            rung[ask.n] = rung.get(ask.n, 0) + 1
+    rungs = game.chooser.question.rungs
+    rows = [[arm, *(str(counts[arm].get(n, "–")) for n in rungs)] for arm in sorted(counts)]
+    return table(["runs", *(f"n = {n:,}" for n in rungs)], rows)
+
+
+def rows(played: Sequence[Played]) -> Iterator[dict[str, object]]:
+    """One row a game, arm and label count."""
+    for game in played:
+        for (arm, n), fixed in game.fixed.items():
+            yield {
+                "asked": " ".join(map(str, game.at)),
+                "factor": game.factor,
+                "training_steps_share": game.share,
+                "share_without_pretraining": game.without,
+                "arm": arm,
+                "n": n,
+                "fixed_width": fixed,
+                "chosen_width": game.chooser.widths[arm, n],
+            }
+
+
+def to_csv(played: Sequence[Played]) -> str:
+    """The rows as CSV."""
+    found, stream = list(rows(played)), io.StringIO()
+    writer = csv.DictWriter(stream, list(found[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return stream.getvalue()
+
+
+def figure(played: Sequence[Played]) -> bytes:
+    """Widths over those of the fixed ladder against the share of its training steps."""
+    drawn = blank(7, 4)
+    axes = drawn.subplots()
+    for game in played:
+        ratios = sorted(game.ratios.values())
+        colour = f"C{ASKED.index(game.at) if game.at in ASKED else len(ASKED) - 1}"
+        marker, label = ("o", f"asked at {_named(game.at)}") if game.factor == 1 else ("s", None)
+        middle = statistics.median(ratios)
+        axes.plot([game.share * 100] * 2, [ratios[0], ratios[-1]], color=colour, linewidth=1)
+        axes.plot(game.share * 100, middle, marker=marker, color=colour, label=label, linestyle="")
+    axes.axhline(1, color="grey", linewidth=0.8)
+    axes.axvline(60, color="grey", linewidth=0.8, linestyle=":")
+    axes.set_xlabel("training steps, % of the fixed ladder's (pretraining included)")
+    axes.set_ylabel("width over the fixed ladder's\n(smallest, median, largest)")
+    axes.set_xlim(0, 100)
+    axes.legend(fontsize="small", loc="upper left")
+    return render(drawn, "png")
+
+
+def document(played: Sequence[Played]) -> str:
+    """README.md without the parts that were written by hand."""
+    shown = next(game for game in played if game.at == (200, 1000, 4000) and game.factor == 1)
+    return "\n\n".join(
+        [
+            "# Replayed on `cifar10-small`",
+            summary(played),
+            "One of them in full: asked for U(n) at 200, 1,000 and 4,000 labels, as wide as the fixed ladder's.",
+            measured(shown),
+            widths(shown),
+        ]
+    )
+
+
+def main() -> None:
+    """Print the tables, and write them where a folder is given."""
+    parser = argparse.ArgumentParser(description="A chosen ladder against the fixed one, on recorded cells.")
+    parser.add_argument("--out", type=Path, help="folder for replay.md, replay.csv and replay.png")
+    arguments = parser.parse_args()
+    played = games()
+    print(document(played))
+    if arguments.out:
+        (arguments.out / "replay.md").write_text(document(played) + "\n", encoding="utf-8")
+        (arguments.out / "replay.csv").write_text(to_csv(played), encoding="utf-8")
+        (arguments.out / "replay.png").write_bytes(figure(played))
+
+
+if __name__ == "__main__":
+    main()

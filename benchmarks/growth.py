@@ -1,0 +1,190 @@
+"""How cost grows with the work, over three decades: is anything dearer than in proportion?
+
+    python benchmarks/growth.py OUT [--rounds 3]
+
+Measured in processor seconds, the sizes in turns: one step of a cell against its labels n; a cell's whole training
+against its steps; a run's jobs against its cells; a report against its records. A line is fitted to logarithms: its
+slope is 1 where cost is in proportion and 0 where it doesn't depend. Small sizes cost what is fixed, so the last four
+sizes are fitted by themselves too. Writes `growth.csv`, `growth.json` and `growth.png`.
+"""
+
+import argparse
+import csv
+import json
+import math
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from scipy import stats
+from torch import nn
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+import factories
+
+from labeleff.catalogue import complete
+from labeleff.cell import Augment, Budget
+from labeleff.device import Compute
+from labeleff.encoders import build_encoder, linear_head
+from labeleff.goals import CLASSES
+from labeleff.jobs import jobs_for
+from labeleff.labelled import LabelledExamples
+from labeleff.labels import LabelRule
+from labeleff.pipeline import Normalisation
+from labeleff.protocols.supervised import Supervised
+from labeleff.record import read_records
+from labeleff.reporting.study_report import build
+from labeleff.run import Bench, Settings
+from labeleff.slots import Slot
+from labeleff.study import load_study
+from labeleff.tensors import Examples
+from labeleff.train import train_alone
+
+CPU = Compute(torch.device("cpu"), "fp32")
+LEVEL = 0.90
+TINY = """
+name = "tiny"
+tasks = [{ name = "toy/classify", train = 200, test = 100, size = 16 }]
+encoders = [{ name = "resnet9", width = 0.0625, dim = 16 }]
+arms = ["scratch/finetune"]
+baseline = "scratch/finetune"
+allow_one_rung = true
+rungs = [20]
+[budget.finetune]
+lr = 0.05
+batch = 8
+steps = { min = 2, max = 2 }
+"""
+
+
+def silent(*_):
+    pass
+
+
+def training(n, steps):
+    """A training of n labels for so many steps of 16 images; the seconds are those of all of it."""
+    random = torch.Generator().manual_seed(n)
+    images = torch.randint(0, 256, (n, 16, 16, 3), dtype=torch.uint8, generator=random)
+    table = Budget(lr=0.01, batch=16, epochs=1, augment=Augment(crop=2, flip=True))
+    encoder = build_encoder(complete("encoder", "resnet9", {"width": 0.0625, "dim": 16}), 0)
+    model = nn.Sequential(encoder, linear_head(16, 10, 0))
+    examples = Examples(images, torch.arange(n) % 10)
+    statistics = Normalisation.of(images[:50])
+
+    def run():
+        data = LabelledExamples(examples, CLASSES, statistics, CPU.device, augment=table.augment, seed=0)
+        train_alone(Slot(model, data, Supervised(CLASSES), 0), table, steps, CPU, silent)
+
+    return run
+
+
+def cells(count, folder):
+    """So many tiny cells in one process."""
+    path = folder / "tiny.toml"
+    path.write_text(TINY)
+    study = load_study(str(path), [f"draws={count}", f"seeds={count}", "pairing=zipped"])
+    bench = Bench(Settings("run", folder, folder / "cache", "cpu", LabelRule(study.subset), offline=True))
+    wanted = list(study.cells())
+    assert len(wanted) == count
+    bench.load(wanted[0].task)
+
+    def run():
+        for job in jobs_for(wanted, lambda _: False):
+            for record in bench.perform(job, silent):
+                assert record.status == "ok", record.reason
+
+    return run
+
+
+def report(records, folder):
+    """A report of so many records: ten runs of every arm and rung."""
+    arms = [f"{pretext}/{protocol}" for pretext in ("scratch", "rotation") for protocol in ("finetune", "linear")]
+    rungs = [20, 50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000][: max(2, math.ceil(records / 40))]
+    runs = max(2, round(records / len(arms) / len(rungs)))
+    where = folder / f"{records}"
+    where.mkdir()
+    factories.folder(where, arms=arms, rungs=rungs, draws=runs, seeds=runs, pairing="zipped")
+    return len(read_records(where).cells), lambda: build(where)
+
+
+def measured(sizes, rounds):
+    """Processor seconds of every size, `rounds` times, in turns after one that doesn't count."""
+    times = {size: [] for size in sizes}
+    for number in range(rounds + 1):
+        for size, run in sizes.items():
+            began = time.process_time()
+            run()
+            if number:
+                times[size].append(time.process_time() - began)
+    return times
+
+
+def slope(sizes, seconds):
+    """Slope of ln seconds against ln size, and its interval by Student's t."""
+    fit = stats.linregress(np.log(sizes), np.log(seconds))
+    half = stats.t.ppf((1 + LEVEL) / 2, len(sizes) - 2) * fit.stderr
+    return float(fit.slope), [float(fit.slope - half), float(fit.slope + half)]
+
+
+def questions(folder):
+    """What grows with what: name, the axis, and what to run by size."""
+    yield "time of 64 steps", "labels n", {n: training(n, 64) for n in (50, 150, 500, 1500, 5000, 15000, 50000)}
+    yield "time of a cell", "steps", {steps: training(500, steps) for steps in (2, 6, 20, 60, 200, 600, 2000)}
+    yield "time of a run", "cells", {count: cells(count, folder) for count in (1, 3, 10, 30, 100, 300, 1000)}
+    yield "time of a report", "records", dict(report(count, folder) for count in (16, 40, 160, 400, 1600, 4000, 16000))
+
+
+def main():
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("out", type=Path)
+    asked.add_argument("--rounds", type=int, default=3)
+    given = asked.parse_args()
+    torch.set_num_threads(1)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for what, against, sizes in questions(Path(folder)):
+            times = measured(sizes, given.rounds)
+            middles = [statistics.median(times[size]) for size in sizes]
+            over, interval = slope(list(sizes), middles)
+            upper, upper_interval = slope(list(sizes)[-4:], middles[-4:])
+            row = {"what": what, "against": against, "slope": over, "interval": interval}
+            row |= {"upper_slope": upper, "upper_interval": upper_interval, "load_average": os.getloadavg()[0]}
+            found.append(row | {"seconds": {str(size): times[size] for size in sizes}})
+            print({key: value for key, value in found[-1].items() if key != "seconds"}, flush=True)
+            write(given.out, found)
+
+
+def write(out, found):
+    """The table, everything raw, and the figure."""
+    (out / "growth.json").write_text(json.dumps(found, indent=1) + "\n")
+    with (out / "growth.csv").open("w", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["what", "against", "size", "processor_seconds"])
+        for row in found:
+            for size, times in row["seconds"].items():
+                lines.writerow([row["what"], row["against"], size, statistics.median(times)])
+    figure, panels = plt.subplots(1, len(found), figsize=(3.6 * len(found), 3.4), squeeze=False, layout="constrained")
+    for panel, row in zip(panels[0], found, strict=True):
+        sizes = [int(size) for size in row["seconds"]]
+        for number in range(len(next(iter(row["seconds"].values())))):
+            panel.plot(sizes, [times[number] for times in row["seconds"].values()], ".", color="0.6")
+        panel.plot(sizes, [statistics.median(times) for times in row["seconds"].values()], "o-", color="C0")
+        panel.set(xscale="log", yscale="log", xlabel=row["against"], ylabel="processor seconds")
+        panel.set_title(
+            f"{row['what']}\nslope {row['slope']:.2f}, last four sizes {row['upper_slope']:.2f}", fontsize=9
+        )
+    figure.savefig(out / "growth.png", dpi=110)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

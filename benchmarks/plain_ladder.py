@@ -1,0 +1,274 @@
+"""`cifar10-small` against the same cells by a plain loop, one after another: wall time, and accuracies in pairs.
+
+    python benchmarks/plain_ladder.py OUT [--rungs 50,200,1000,2000] [--epochs 1] [--steps 100] [--jobs 2] [--draws 1]
+
+Both sides measure every arm of the study at some of its rungs, with pretraining cut to
+`--epochs` and finetuning, if asked, to `--steps`. The plain loop is
+what most people write: the same network in float32 and NCHW, PIL transforms through a DataLoader, torch's SGD, one
+process and one thread; its probes encode the labelled and the test images anew in every cell. CIFAR-10 is taken from
+LABELEFF_DATA. Writes `plain_ladder.csv` and `plain_ladder.json`, and prints what follows from them.
+"""
+
+import argparse
+import csv
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from scipy import stats
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from labeleff.catalogue import complete
+from labeleff.data import load_task
+from labeleff.encoders import build_encoder
+from labeleff.labels import LabelRule, choose_labels
+from labeleff.pipeline import Normalisation
+from labeleff.places import data_folder
+from labeleff.protocols import LabelledFeatures, linear
+from labeleff.record import read_records
+from labeleff.study import load_study
+from labeleff.tensors import Source
+from labeleff.train import learning_rates
+
+STUDY = "cifar10-small"
+TEST_BLOCK = 500
+PRETRAINED_ON = 49_000
+"""Images of an epoch: `rotation` holds 2 % of them out."""
+
+
+class Pictures(Dataset):
+    """Images through torchvision's transforms; with `turned` the label is a drawn quarter turn."""
+
+    def __init__(self, images, labels, statistics, augmented=False, turned=False):
+        self.images, self.labels, self.turned = images.numpy(), labels, turned
+        look = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()] if augmented else []
+        scale = transforms.Normalize((statistics.mean / 255).tolist(), (statistics.std / 255).tolist())
+        self.look = transforms.Compose([*look, transforms.ToTensor(), scale])
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image = self.look(Image.fromarray(self.images[index]))
+        if not self.turned:
+            return image, int(self.labels[index])
+        turn = int(torch.randint(4, ()))
+        return torch.rot90(image, turn, (1, 2)), turn
+
+
+def train(model, pictures, budget, steps):
+    """Plain SGD for so many steps; returns images/s."""
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=budget.lr, momentum=budget.momentum, nesterov=True, weight_decay=budget.weight_decay
+    )
+    rates, done, began = learning_rates(budget, steps), 0, time.perf_counter()
+    model.train()
+    while done < steps:
+        for images, labels in DataLoader(pictures, batch_size=budget.batch, shuffle=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rates[done]
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+            done += 1
+            if done == steps:
+                break
+    return steps * budget.batch / (time.perf_counter() - began)
+
+
+def outputs(model, pictures):
+    """What a model gives for all of some pictures."""
+    model.eval()
+    with torch.no_grad():
+        return torch.cat([model(images) for images, _ in DataLoader(pictures, batch_size=TEST_BLOCK)])
+
+
+class PlainLoop:
+    """The cells of a study, one after another."""
+
+    def __init__(self, study, task):
+        self.study, self.task, self.spec = study, task, study.encoders[0]
+        self.statistics = Normalisation.of(task.train.images)
+        self.test = Pictures(task.test.images, task.test.labels, self.statistics)
+        self.encoders = {}
+
+    def network(self, pretext, seed):
+        """A copy of the encoder that a cell starts from."""
+        encoder = build_encoder(self.spec, seed)
+        if pretext == "rotation":
+            encoder.load_state_dict(self.encoders[seed])
+        return encoder
+
+    def pretrain(self, seed):
+        """Rotation of all training images; returns images/s."""
+        torch.manual_seed(seed)
+        encoder, budget = build_encoder(self.spec, seed), self.study.budget["rotation"]
+        pictures = Pictures(self.task.train.images, self.task.train.labels, self.statistics, True, turned=True)
+        speed = train(
+            nn.Sequential(encoder, nn.Linear(encoder.dim, 4)), pictures, budget, budget.steps_for(PRETRAINED_ON)
+        )
+        self.encoders[seed] = encoder.state_dict()
+        return speed
+
+    def cell(self, pretext, protocol, n, draw, seed):
+        """Accuracy on the test split, and images/s of the training."""
+        torch.manual_seed(seed)
+        rule = LabelRule(self.study.subset)
+        chosen = choose_labels(self.task, complete("task", "cifar10/classify", {}), rule, draw, n)
+        places = torch.from_numpy(chosen.indices)
+        images, labels = self.task.train.images[places], self.task.train.labels[places]
+        encoder, speed = self.network(pretext, seed), None
+        if protocol == "finetune":
+            model = nn.Sequential(encoder, nn.Linear(encoder.dim, 10))
+            budget = self.study.budget["finetune"]
+            pictures = Pictures(images, labels, self.statistics, True)
+            speed = train(model, pictures, budget, budget.steps_for(n))
+            scores = outputs(model, self.test)
+        else:
+            features = outputs(encoder, Pictures(images, labels, self.statistics))
+            options = complete("protocol", "linear", {}).options
+            [fitted] = linear.fit([LabelledFeatures(features, labels, 10)], options)
+            scores = fitted.predictor(outputs(encoder, self.test))
+        return float((scores.argmax(1) == self.task.test.labels).float().mean()), speed
+
+
+def plain(study, task):
+    """Accuracies by (pretext, protocol, n, draw, seed) and the seconds of every part."""
+    loop, found, parts = PlainLoop(study, task), {}, []
+    for run in range(study.draws):
+        began = time.perf_counter()
+        speed = loop.pretrain(run)
+        parts.append({"what": "rotation", "n": None, "seconds": time.perf_counter() - began, "images_s": speed})
+        for n in study.rungs:
+            for arm in study.arms:
+                pretext, protocol = arm.pretext.name, arm.protocol.name
+                began = time.perf_counter()
+                accuracy, speed = loop.cell(pretext, protocol, n, run, run)
+                found[pretext, protocol, n, run, run] = accuracy
+                spent = time.perf_counter() - began
+                parts.append({"what": f"{pretext}/{protocol}", "n": n, "seconds": spent, "images_s": speed})
+                print(f"plain {pretext}/{protocol} {n}: {accuracy:.3f} in {spent:.0f} s", flush=True)
+    return found, parts
+
+
+def ours(words, jobs):
+    """The same cells by `labeleff run`, with nothing cached but the data; in seconds of clock and processors."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "labeleff", "run", STUDY, "--out", folder, "--jobs", str(jobs), "--quiet"]
+        fresh = {"LABELEFF_CACHE": f"{folder}/cache", "LABELEFF_DATA": str(data_folder(None))}
+        began, worked = time.perf_counter(), of_children()
+        subprocess.run([*command, *words], check=True, env=os.environ | fresh, stdout=subprocess.DEVNULL)
+        seconds = time.perf_counter() - began, of_children() - worked
+        records = read_records(Path(folder))
+    found, parts = {}, []
+    for one in [*records.pretrainings.values(), *records.cells.values()]:
+        part = {"what": "rotation", "n": None, "images_s": None}
+        if one.training:
+            part |= {"seconds": one.training.seconds, "images_s": one.training.images / one.training.seconds}
+        if one.key in records.cells:
+            cell = one.cell
+            found[cell.pretext.name, cell.protocol.name, cell.n, cell.draw, cell.seed] = one.metrics["accuracy"]
+            part |= {"what": f"{cell.pretext.name}/{cell.protocol.name}", "n": cell.n, "seconds": one.seconds}
+        parts.append(part)
+    return found, parts, seconds
+
+
+def of_children():
+    """Processor seconds of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def whole(parts, study, jobs):
+    """Seconds of the whole study from images/s of the parts: a cell costs what its training does, and the rest."""
+    full = load_study(STUDY)
+    rotation, finetune = full.budget["rotation"], full.budget["finetune"]
+    speed = {what: [p["images_s"] for p in parts if p["what"] == what] for what in {p["what"] for p in parts}}
+    frozen = [p["seconds"] for p in parts if p["images_s"] is None]
+    total = rotation.steps_for(PRETRAINED_ON) * rotation.batch / np.mean(speed["rotation"])
+    images = sum(finetune.steps_for(n) * finetune.batch for n in full.rungs)
+    for arm in ("scratch/finetune", "rotation/finetune"):
+        rest = [
+            p["seconds"] - study.budget["finetune"].steps_for(p["n"]) * finetune.batch / p["images_s"]
+            for p in parts
+            if p["what"] == arm
+        ]
+        total += images / np.mean(speed[arm]) + len(full.rungs) * np.mean(rest)
+    total += 2 * len(full.rungs) * np.mean(frozen)
+    return float(total * full.draws / jobs)
+
+
+def main():
+    asked = argparse.ArgumentParser()
+    asked.add_argument("out", type=Path)
+    for name, usual in {"rungs": "50,200,1000,2000", "epochs": "1", "jobs": "2", "draws": "1"}.items():
+        asked.add_argument(f"--{name}", default=usual)
+    asked.add_argument("--steps", help="of finetuning; as the study has them unless given")
+    given = asked.parse_args()
+    torch.set_num_threads(1)
+    words = [f"rungs=[{given.rungs}]", f"draws={given.draws}", f"seeds={given.draws}"]
+    words.append(f"budget.rotation.epochs={given.epochs}")
+    if given.steps:
+        words.append(f"budget.finetune.steps={{ min = {given.steps}, max = {given.steps} }}")
+    study = load_study(STUDY, words)
+    task = load_task(complete("task", "cifar10/classify", {}), Source(data_folder(None)))
+    loads = [os.getloadavg()[0]]
+    mine, my_parts, my_seconds = ours([w for word in words for w in ("--set", word)], given.jobs)
+    loads.append(os.getloadavg()[0])
+    began, worked = time.perf_counter(), time.process_time()
+    theirs, their_parts = plain(study, task)
+    their_seconds = time.perf_counter() - began, time.process_time() - worked
+    loads.append(os.getloadavg()[0])
+    write(
+        given, study, {"plain": (theirs, their_parts, their_seconds), "labeleff": (mine, my_parts, my_seconds)}, loads
+    )
+
+
+def write(given, study, both, loads):
+    """The table and what follows from it."""
+    (theirs, their_parts, their_seconds), (mine, my_parts, my_seconds) = both["plain"], both["labeleff"]
+    with (given.out / "plain_ladder.csv").open("w", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["pretext", "protocol", "n", "draw", "seed", "labeleff_accuracy", "plain_accuracy"])
+        lines.writerows([*key, mine[key], theirs[key]] for key in sorted(theirs))
+    gaps = np.array([mine[key] - theirs[key] for key in sorted(theirs)])
+    half = stats.t.ppf(0.95, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps))
+    jobs = int(given.jobs)
+    full = whole(their_parts, study, 1), whole(my_parts, study, jobs)
+    summary = {
+        "rungs": study.rungs,
+        "draws": study.draws,
+        "rotation_epochs": float(given.epochs),
+        "finetune_steps": given.steps,
+        "cells": len(gaps),
+        "jobs": jobs,
+        "load_average_before_between_after": loads,
+        "plain_seconds": their_seconds[0],
+        "labeleff_seconds": my_seconds[0],
+        "ratio": their_seconds[0] / my_seconds[0],
+        "processor_seconds": {"plain": their_seconds[1], "labeleff": my_seconds[1]},
+        "processor_ratio": their_seconds[1] / my_seconds[1],
+        "accuracy_difference": gaps.mean(),
+        "interval_90": [gaps.mean() - half, gaps.mean() + half],
+        "p_value": stats.ttest_1samp(gaps, 0).pvalue,
+        "whole_study_extrapolated": {"plain_seconds": full[0], "labeleff_seconds": full[1], "ratio": full[0] / full[1]},
+        "parts": {"plain": their_parts, "labeleff": my_parts},
+    }
+    (given.out / "plain_ladder.json").write_text(json.dumps(summary, indent=1) + "\n")
+    print(json.dumps({key: value for key, value in summary.items() if key != "parts"}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

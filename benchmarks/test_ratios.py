@@ -1,0 +1,273 @@
+"""Ratios within one run, on one CPU thread: what each part of the design is worth, and that it is still there.
+
+A gate is about B/A as measured on a core of an AMD EPYC; it is widened by what A against itself gives in the same run.
+Every comparison first checks that both ways give the same.
+"""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import paired
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from labeleff import catalogue, scoring
+from labeleff.cell import Augment, Budget
+from labeleff.course import Course
+from labeleff.data import load_task
+from labeleff.device import Compute, choose
+from labeleff.encoders import build_encoder, linear_head
+from labeleff.goals import CLASSES
+from labeleff.labelled import LabelledExamples
+from labeleff.packing.schedule import Ready, Waiting
+from labeleff.packing.trainer import train_packed
+from labeleff.pipeline import Normalisation, ResidentImages
+from labeleff.protocols import LabelledFeatures, linear
+from labeleff.protocols.supervised import Supervised
+from labeleff.rewrite import rewrite
+from labeleff.slots import Slot
+from labeleff.tensors import Examples, Source
+from labeleff.train import _optimizer, train_alone
+
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="ratios of CPU code")
+CPU = torch.device("cpu")
+PLAIN = Compute(CPU, "fp32")
+GENERATOR = torch.Generator().manual_seed(0)
+IMAGES = torch.randint(0, 256, (2048, 32, 32, 3), dtype=torch.uint8, generator=GENERATOR)
+LABELS = torch.randint(0, 10, (2048,), generator=GENERATOR)
+STATISTICS = Normalisation.of(IMAGES)
+BATCH = 64
+
+
+def silent(*_):
+    pass
+
+
+def network(name="mobilenet_v2", seed=0, **options):
+    """An encoder with a head for ten classes."""
+    encoder = build_encoder(catalogue.complete("encoder", name, options), seed)
+    return nn.Sequential(encoder, linear_head(encoder.dim, 10, seed))
+
+
+class Pictures(Dataset):
+    """1,024 images as torchvision's transforms give them."""
+
+    def __init__(self, *look):
+        scale = transforms.Normalize((STATISTICS.mean / 255).tolist(), (STATISTICS.std / 255).tolist())
+        self.look = transforms.Compose([*look, transforms.ToTensor(), scale])
+
+    def __len__(self):
+        return 1024
+
+    def __getitem__(self, index):
+        return self.look(Image.fromarray(IMAGES[index].numpy()))
+
+
+@pytest.mark.parametrize(
+    ("augment", "look", "rotate", "gate"),
+    [
+        (Augment(), [], False, 0.15),
+        (Augment(crop=4, flip=True), [transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip()], False, 0.22),
+        (Augment(crop=4, flip=True), [transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip()], True, 0.32),
+    ],
+    ids=["plain", "cropflip", "rot"],
+)
+def test_batches_by_one_gather(benchmark, augment, look, rotate, gate):
+    turn = [transforms.Lambda(lambda image: image.rotate(90 * int(torch.randint(4, ()))))] if rotate else []
+    loader = DataLoader(Pictures(*look, *turn), batch_size=BATCH)
+    resident = ResidentImages(IMAGES[:1024], STATISTICS, CPU, augment=augment, rotate=rotate)
+    order = torch.arange(1024).split(BATCH)
+    unchanged = ResidentImages(IMAGES[:BATCH], STATISTICS, CPU).batch(order[0], torch.zeros_like(order[0])).images
+    torch.testing.assert_close(unchanged, torch.stack([Pictures()[i] for i in range(BATCH)]), rtol=1e-4, atol=1e-4)
+
+    def loaded():
+        for _ in loader:
+            pass
+
+    def gathered():
+        for samples in order:
+            resident.batch(samples, torch.zeros_like(samples))
+
+    paired.gated(benchmark, "gather", loaded, gathered, gate)
+
+
+def stepping(model, compute, steps=3):
+    """A function that does so many steps of plain SGD on fixed images, and one that gives loss and gradients."""
+    model = compute.place(copy.deepcopy(model)).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, fused=True)
+    images = compute.arrange((IMAGES[:BATCH].permute(0, 3, 1, 2).float() - 128) / 64)
+
+    def judged():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images), LABELS[:BATCH])
+        loss.backward()
+        return loss.detach(), torch.cat([p.grad.flatten() for p in model.parameters()])
+
+    def step():
+        for _ in range(steps):
+            judged()
+            optimizer.step()
+
+    return step, judged
+
+
+def alike(one, other):
+    """Losses and whole gradients that agree to rounding, which batch-norm over few values makes large."""
+    (loss, gradient), (same, like) = one(), other()
+    torch.testing.assert_close(loss, same, rtol=1e-4, atol=1e-4)
+    assert float((gradient - like).norm() / gradient.norm()) < 0.05
+
+
+def test_channels_last(benchmark):
+    model = network()
+    rows, judged = stepping(model, Compute(CPU, "fp32", "contiguous"))
+    last, same = stepping(model, PLAIN)
+    alike(judged, same)
+    paired.gated(benchmark, "channels last", rows, last, 0.75)
+
+
+def test_rewritten_layers(benchmark):
+    model = network()
+    plain, judged = stepping(model, PLAIN)
+    rewritten, same = stepping(rewrite(copy.deepcopy(model)), PLAIN)
+    alike(judged, same)
+    paired.gated(benchmark, "rewritten", plain, rewritten, 0.87)
+
+
+def budget(**changes):
+    usual = {"lr": 1e-3, "batch": BATCH, "epochs": 1, "augment": Augment(crop=4, flip=True), "weight_decay": 5e-4}
+    return Budget(**(usual | changes))
+
+
+def slot(n=1024, seed=0, name="mobilenet_v2", **options):
+    examples = Examples(IMAGES[:n], LABELS[:n])
+    data = LabelledExamples(examples, CLASSES, STATISTICS, CPU, augment=budget().augment, seed=seed)
+    return Slot(network(name, seed, **options), data, Supervised(CLASSES), seed)
+
+
+def by_hand(one, table, steps):
+    """The trainer's steps written out, with nothing around them."""
+    model = PLAIN.place(rewrite(one.model)).train()
+    optimizer, course = _optimizer(table, model), Course(one, table, steps)
+    samples, epochs = course.order(0, steps, CPU)
+    for at in range(steps):
+        places = slice(at * BATCH, (at + 1) * BATCH)
+        batch = one.images.batch(samples[places], epochs[places])
+        for group in optimizer.param_groups:
+            group["lr"] = course.rates[at]
+        optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(model(PLAIN.arrange(batch.images)), batch.targets).backward()
+        optimizer.step()
+    return model
+
+
+def test_the_trainer_costs_what_its_steps_cost(benchmark):
+    table, steps = budget(), 12
+    trained, expected = slot(), slot()
+    train_alone(trained, table, steps, PLAIN, silent)
+    by_hand(expected, table, steps)
+    for ours, theirs in zip(trained.model.parameters(), expected.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+    def hand():
+        by_hand(expected, table, steps)
+
+    def trainer():
+        train_alone(replace(trained, history=[]), table, steps, PLAIN, silent)
+
+    paired.gated(benchmark, "trainer", hand, trainer, 1.03)
+
+
+def test_a_step_costs_the_same_on_50_labels_and_on_2000(benchmark):
+    table, steps = budget(batch=32), 20
+    few, many = (slot(n, name="resnet9", width=0.1875) for n in (50, 2000))
+    assert sorted(Course(few, table, steps).order(0, steps, CPU)[0][:50].tolist()) == list(range(50))
+
+    def training(one):
+        return lambda: train_alone(replace(one, history=[]), table, steps, PLAIN, silent)
+
+    paired.gated(benchmark, "small rung", training(many), training(few), 1.0, rounds=5)
+
+
+def test_probes_solved_together(benchmark):
+    features = torch.randn(400, 64, generator=GENERATOR)
+    sets = [torch.randperm(400, generator=GENERATOR)[:80] for _ in range(30)]
+    problems = [LabelledFeatures(features[chosen], LABELS[chosen], 10) for chosen in sets]
+    options = catalogue.complete("protocol", "linear", {}).options
+
+    def apart():
+        return [linear.fit([problem], options)[0] for problem in problems]
+
+    def together():
+        return linear.fit(problems, options)
+
+    for one, other in zip(apart(), together(), strict=True):
+        torch.testing.assert_close(one.predictor(features), other.predictor(features), rtol=1e-2, atol=1e-2)
+    paired.gated(benchmark, "probes", apart, together, 0.75, rounds=5)
+
+
+def scored(monkeypatch, block, compute, model, examples):
+    """A function that scores the examples in blocks of such a size."""
+
+    def scores():
+        monkeypatch.setattr(scoring, "BLOCK", block)
+        return scoring.score(model, examples, compute)
+
+    return scores
+
+
+def test_evaluation_in_blocks_that_caches_hold(benchmark, monkeypatch):
+    monkeypatch.setattr(scoring, "BLOCK_ON_CPU", 500)
+    examples, model = slot(1000).images, PLAIN.place(rewrite(network())).eval()
+    large, usual = (scored(monkeypatch, block, PLAIN, model, examples) for block in (500, 128))
+    assert large().metrics() == usual().metrics()
+    paired.gated(benchmark, "blocks", large, usual, 0.9, rounds=5)
+
+
+def test_evaluation_in_bf16(benchmark, monkeypatch):
+    chosen = choose("resnet9", "auto", CPU)
+    if chosen.precision != "bf16":
+        benchmark.pedantic(lambda: None, rounds=1)  # a benchmark that isn't used is an error
+        pytest.skip("this processor has no instructions for bf16")
+    examples, model = slot(1000).images, PLAIN.place(network("resnet9", width=0.25)).eval()
+    full, half = (scored(monkeypatch, 500, compute, model, examples) for compute in (PLAIN, chosen))
+    assert abs(full().metrics()["accuracy"] - half().metrics()["accuracy"]) < 0.03
+    paired.gated(benchmark, "bf16", full, half, 0.75, rounds=5)
+
+
+def test_readers_of_stories_trained_as_one(benchmark):
+    task = load_task(
+        catalogue.complete("task", "babi/qa1", {"source": "generated"}), Source(Path("none"), offline=True)
+    )
+    table = Budget(optimizer="rmsprop", lr=1e-3, batch=32, epochs=1)
+    steps, count = 20, 8
+    compute = Compute(CPU, "fp32", "contiguous")
+
+    def ready(seed):
+        reader = build_encoder(catalogue.complete("encoder", "memnet", {}), seed, task.text)
+        model = nn.Sequential(reader, reader.head(len(task.classes), seed))
+        data = LabelledExamples(task.train, CLASSES, None, CPU, seed=seed)
+        apart = SimpleNamespace(count=data.count, batch=data.batch)  # stories have no bank
+        return Ready(Slot(model, apart, Supervised(CLASSES), seed), table, steps)
+
+    def one_by_one():
+        trained = [ready(seed) for seed in range(count)]
+        for one in trained:
+            train_alone(one.slot, table, steps, compute, silent)
+        return [one.slot.history[-1]["loss"] for one in trained]
+
+    def together():
+        trained = [ready(seed) for seed in range(count)]
+        waiting = [Waiting(steps, lambda one=one: one) for one in trained]
+        assert all(not isinstance(ended, Exception) for _, ended in train_packed(waiting, compute, count, silent))
+        return [one.slot.history[-1]["loss"] for one in trained]
+
+    assert one_by_one() == pytest.approx(together(), rel=1e-3)
+    paired.gated(benchmark, "stories", one_by_one, together, 0.5, rounds=5)

@@ -1,0 +1,1 @@
+"""Ladders that choose their own rungs."""

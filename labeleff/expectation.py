@@ -1,0 +1,115 @@
+"""What the jobs of a run are expected to take: its parts, time on the wall, memory."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+
+from labeleff.cell import Cell, Pretraining, Spec
+from labeleff.estimate import Estimate, job_estimates, pretraining_estimate, probe_estimate
+from labeleff.jobs import Job
+from labeleff.probe import Probe
+from labeleff.run_estimate import EstimatedPart, RunEstimate, worst
+from labeleff.speeds import CPU, Speed, Speeds, peak_name
+
+
+def expected(
+    jobs: Sequence[Job],
+    speeds: Speeds,
+    processes: int,
+    probe: Probe | None = None,
+    probed: Mapping[str, Sequence[Spec]] | None = None,
+    cached: Callable[[Pretraining], bool] = lambda _: False,
+) -> RunEstimate:
+    """The estimate of a run with these jobs.
+
+    `probed` has the tasks on which encoders are probed, by key of the pretraining; encoders that are `cached` are
+    only copied, which takes no time to speak of.
+    """
+    rows, costs = [], []
+    for job in jobs:
+        found = [] if not job.cells and cached(job.pretraining) else _rows(job, speeds, probe, probed or {})
+        rows += found
+        costs.append(sum(estimate.seconds for _, estimate in found))
+    parts = _parts(rows)
+    return RunEstimate(
+        seconds=sum(part.seconds for part in parts),
+        wall_seconds=wall_seconds(jobs, costs, processes),
+        processes=processes,
+        speeds=worst([part.speeds for part in parts]),
+        peak_memory=peak_memory(jobs, speeds),
+        parts=parts,
+    )
+
+
+_What = tuple[str, str, str, str, str | None, int | None]
+
+
+def _rows(
+    job: Job, speeds: Speeds, probe: Probe | None, probed: Mapping[str, Sequence[Spec]]
+) -> list[tuple[_What, Estimate]]:
+    """What a job consists of, with its estimate."""
+    if job.cells:
+        return [(_cell(cell), one) for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)]
+    asked = job.pretraining
+    whose = asked.task.label, asked.encoder.label, asked.pretext.label, None, None
+    rows: list[tuple[_What, Estimate]] = [(("pretraining", *whose), pretraining_estimate(asked, speeds))]
+    probes = probe_estimate(asked, probe, probed, speeds)
+    return [*rows, (("probes", *whose), probes)] if probes.seconds else rows
+
+
+def _cell(cell: Cell) -> _What:
+    return "cells", cell.task.label, cell.encoder.label, cell.pretext.label, cell.protocol.label, cell.n
+
+
+def _parts(rows: Sequence[tuple[_What, Estimate]]) -> list[EstimatedPart]:
+    groups: dict[_What, list[Estimate]] = {}
+    for what, estimate in rows:
+        groups.setdefault(what, []).append(estimate)
+    names = ("what", "task", "encoder", "pretext", "protocol", "n")
+    return [
+        EstimatedPart.model_validate(
+            dict(zip(names, what, strict=True))
+            | {"count": len(members), "seconds": sum(one.seconds for one in members)}
+            | {"speeds": worst([one.source for one in members])}
+        )
+        for what, members in groups.items()
+    ]
+
+
+def wall_seconds(jobs: Sequence[Job], costs: Sequence[float], processes: int) -> float:
+    """When the last job ends if each goes, in order, to the first process that is free.
+
+    Cells wait for their pretraining; those that need none come before those that do.
+    """
+    free = [0.0] * processes
+    ready: dict[str, float] = {}
+    order = sorted(range(len(jobs)), key=lambda place: (bool(jobs[place].cells), bool(jobs[place].needs)))
+    for place in order:
+        begin = max([heapq.heappop(free), *(ready.get(key, 0.0) for key in jobs[place].needs)])
+        heapq.heappush(free, begin + costs[place])
+        if not jobs[place].cells:
+            ready[jobs[place].pretraining.key] = begin + costs[place]
+    return max(free)
+
+
+def known(jobs: Sequence[Job], speeds: Speeds) -> list[Speed]:
+    """What is known of the speeds of these jobs' kinds of work, one a kind that was measured."""
+    return [speeds.known[name] for name in _names(jobs) if name in speeds.known]
+
+
+def _names(jobs: Sequence[Job]) -> set[str]:
+    names = {peak_name(cell) for job in jobs for cell in job.cells}
+    return names | {peak_name(job.pretraining) for job in jobs if not job.cells and job.pretraining.budget}
+
+
+def on_accelerator(jobs: Sequence[Job], speeds: Speeds) -> bool:
+    """Whether these jobs' speeds are those of an accelerator, which one process uses."""
+    return any(speed.device != CPU for speed in known(jobs, speeds))
+
+
+def peak_memory(jobs: Sequence[Job], speeds: Speeds) -> int | None:
+    """Bytes that a process needs at most for any of these jobs; None where one of them was never measured."""
+    peaks = [speeds.known[name].peak_memory if name in speeds.known else None for name in _names(jobs)]
+    found = [peak for peak in peaks if peak is not None]
+    return max(found) if found and len(found) == len(peaks) else None

@@ -1,0 +1,49 @@
+"""What a run was expected to take when it began, as its entry in the records has it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from labeleff.cell import Frozen
+
+Source = Literal["catalogue", "remembered", "calibrated"]
+"""Where a speed comes from: a rough guess, earlier runs on this machine, a calibration on it. The worst first."""
+SOURCES: tuple[Source, ...] = ("catalogue", "remembered", "calibrated")
+
+
+def worst(sources: list[Source]) -> Source:
+    """The least reliable of some sources; `calibrated` where there are none."""
+    return min(sources, key=SOURCES.index, default="calibrated")
+
+
+class EstimatedPart(Frozen):
+    """Cells of one arm and rung, pretrainings of one pretext, or the probes beside these."""
+
+    what: Literal["pretraining", "probes", "cells"]
+    task: str
+    encoder: str
+    pretext: str
+    protocol: str | None = None
+    """Labels of the specs; no protocol where it isn't cells."""
+    n: int | None = None
+    count: int = Field(ge=1)
+    seconds: float = Field(ge=0)
+    """Of one process or device, of all `count` together."""
+    speeds: Source
+
+
+class RunEstimate(Frozen):
+    """What a run was expected to take: only the jobs that it began with, not what was recorded before."""
+
+    seconds: float = Field(ge=0)
+    """Of one process or device: the sum over all parts."""
+    wall_seconds: float = Field(ge=0)
+    """On `processes` processes, without preparation of data."""
+    processes: int = Field(ge=1)
+    speeds: Source
+    """The least reliable of all that went in."""
+    peak_memory: int | None = None
+    """Bytes that a process, or the accelerator, was expected to need at most; None where nothing was measured."""
+    parts: list[EstimatedPart]

@@ -1,0 +1,49 @@
+"""Images that are too many for the device's memory stay in the host's, and go over batch by batch.
+
+Where images are changes no number: rows are picked on the host by the indices that would have picked them on the
+device, and everything after is the same. `LABELEFF_IMAGE_MB` says how many megabytes one set of images may take on
+the device; unset, it may take two fifths of what a GPU has free, and on a CPU anything.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+import torch
+from torch import Tensor
+
+from labeleff.errors import OptionError
+
+VARIABLE = "LABELEFF_IMAGE_MB"
+SHARE = 0.4
+"""Of a GPU's free memory, what one set of images may take: there are two copies while it is laid out."""
+
+
+def limit(device: torch.device) -> float:
+    """Bytes that one set of images may take on a device; OptionError where the variable isn't a size."""
+    if text := os.environ.get(VARIABLE):
+        try:
+            size = float(text)
+        except ValueError:
+            size = math.nan
+        if not size >= 0:
+            raise OptionError(f"{VARIABLE}: found {text!r}, expected a number of megabytes, 0 or more")
+        return size * 2**20
+    if device.type != "cuda":
+        return math.inf
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return SHARE * (torch.cuda.mem_get_info(device)[0] + unused)
+
+
+def rows(array: Tensor, places: Tensor, device: torch.device) -> Tensor:
+    """The rows of an array in host memory at `places` (B,), on the device; the host doesn't wait for the copy.
+
+    Places in host memory spare it waiting for the device, too.
+    """
+    places = places.cpu()
+    if device.type == "cpu":
+        return array.index_select(0, places)
+    staged = torch.empty(len(places), *array.shape[1:], dtype=array.dtype, pin_memory=True)
+    torch.index_select(array, 0, places, out=staged)
+    return staged.to(device, non_blocking=True)
