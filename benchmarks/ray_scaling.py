@@ -221,7 +221,7 @@ def draw(folder: Path) -> None:
             ("processor, driver", [row["driver_processor_seconds"] for row in rows]),
         ],
         "seconds": [
-            ("before the first cell", [r["start"] for r in rows]),
+            ("start, pretrainings too", [r["start"] for r in rows]),
             ("report", [r["report_seconds"] for r in rows]),
         ],
         "peak memory, MB": [
@@ -232,8 +232,8 @@ def draw(folder: Path) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(10, 3), layout="constrained")
     for axis, (label, series) in zip(axes, panels.items(), strict=True):
         for name, values in series:
-            axis.plot(cells, values, "o", label=name)
-        axis.set(xlabel="cells", ylabel=label, xscale="log", ylim=(0, None))
+            axis.plot(cells, values, "o-", label=name)
+        axis.set(xlabel="cells", ylabel=label, ylim=(0, None))
         axis.legend(frameon=False)
     figure.savefig(folder / "growth.png", dpi=150)
 
