@@ -108,7 +108,7 @@ def cells(count, folder):
 def report(records, folder):
     """A report of so many records: ten runs of every arm and rung."""
     arms = [f"{pretext}/{protocol}" for pretext in ("scratch", "rotation") for protocol in ("finetune", "linear")]
-    rungs = [20, 50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000][: max(2, math.ceil(records / 40))]
+    rungs = [20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000][: max(2, math.ceil(records / 40))]
     runs = max(2, round(records / len(arms) / len(rungs)))
     where = folder / f"{records}"
     where.mkdir()

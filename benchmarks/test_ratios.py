@@ -6,8 +6,6 @@ Every comparison first checks that both ways give the same.
 
 import copy
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import paired
 import pytest
@@ -21,19 +19,16 @@ from torchvision import transforms
 from labeleff import catalogue, scoring
 from labeleff.cell import Augment, Budget
 from labeleff.course import Course
-from labeleff.data import load_task
 from labeleff.device import Compute, choose
 from labeleff.encoders import build_encoder, linear_head
 from labeleff.goals import CLASSES
 from labeleff.labelled import LabelledExamples
-from labeleff.packing.schedule import Ready, Waiting
-from labeleff.packing.trainer import train_packed
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.protocols import LabelledFeatures, linear
 from labeleff.protocols.supervised import Supervised
 from labeleff.rewrite import rewrite
 from labeleff.slots import Slot
-from labeleff.tensors import Examples, Source
+from labeleff.tensors import Examples
 from labeleff.train import _optimizer, train_alone
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="ratios of CPU code")
@@ -240,34 +235,3 @@ def test_evaluation_in_bf16(benchmark, monkeypatch):
     full, half = (scored(monkeypatch, 500, compute, model, examples) for compute in (PLAIN, chosen))
     assert abs(full().metrics()["accuracy"] - half().metrics()["accuracy"]) < 0.03
     paired.gated(benchmark, "bf16", full, half, 0.75, rounds=5)
-
-
-def test_readers_of_stories_trained_as_one(benchmark):
-    task = load_task(
-        catalogue.complete("task", "babi/qa1", {"source": "generated"}), Source(Path("none"), offline=True)
-    )
-    table = Budget(optimizer="rmsprop", lr=1e-3, batch=32, epochs=1)
-    steps, count = 20, 8
-    compute = Compute(CPU, "fp32", "contiguous")
-
-    def ready(seed):
-        reader = build_encoder(catalogue.complete("encoder", "memnet", {}), seed, task.text)
-        model = nn.Sequential(reader, reader.head(len(task.classes), seed))
-        data = LabelledExamples(task.train, CLASSES, None, CPU, seed=seed)
-        apart = SimpleNamespace(count=data.count, batch=data.batch)  # stories have no bank
-        return Ready(Slot(model, apart, Supervised(CLASSES), seed), table, steps)
-
-    def one_by_one():
-        trained = [ready(seed) for seed in range(count)]
-        for one in trained:
-            train_alone(one.slot, table, steps, compute, silent)
-        return [one.slot.history[-1]["loss"] for one in trained]
-
-    def together():
-        trained = [ready(seed) for seed in range(count)]
-        waiting = [Waiting(steps, lambda one=one: one) for one in trained]
-        assert all(not isinstance(ended, Exception) for _, ended in train_packed(waiting, compute, count, silent))
-        return [one.slot.history[-1]["loss"] for one in trained]
-
-    assert one_by_one() == pytest.approx(together(), rel=1e-3)
-    paired.gated(benchmark, "stories", one_by_one, together, 0.5, rounds=5)
