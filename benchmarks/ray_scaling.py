@@ -71,6 +71,7 @@ Row = dict[str, object]
 class Outcome:
     """What a run took: seconds before its first cell and from there to its last."""
 
+    cells: int
     start: float
     seconds: float
     cell_seconds: float
@@ -101,6 +102,7 @@ def run(words: list[object], folder: Path) -> Outcome:
     process.returncode = os.waitstatus_to_exitcode(status)
     assert not process.returncode, words
     return Outcome(
+        cells=len(seen),
         start=seen[0],
         seconds=seen[-1] - seen[0],
         cell_seconds=sum(clock[1:]),
@@ -164,6 +166,7 @@ def on(address: str) -> list[object]:
 
 
 def measured(found: Outcome, cells: int) -> Row:
+    assert found.cells == cells, f"{found.cells} of {cells} cells are recorded"
     return {
         "start": f"{found.start:.2f}",
         "seconds": f"{found.seconds:.2f}",
