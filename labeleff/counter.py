@@ -7,6 +7,8 @@ a 32-bit finaliser of two multiplications and three xor-shifts (Wellons, "Prospe
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -56,13 +58,22 @@ def permutations(seed: int, epochs: Tensor, n: int) -> Tensor:
     return torch.argsort(hash32(seed, epochs[:, None], samples[None, :]), dim=1, stable=True)
 
 
+@functools.lru_cache(maxsize=4)
+def _permutation(seed: int, epoch: int, n: int, device: torch.device) -> Tensor:
+    """One of them, kept: an epoch that is asked for piece by piece is sorted once."""
+    return permutations(seed, torch.full((1,), epoch, device=device), n)[0]
+
+
 def order(seed: int, n: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Positions `start`..`start + count - 1` of the concatenated permutations of 0..n-1.
 
     Returns (samples, epochs), both int64 (count,). There is no partial batch and no hole where n is below the
     batch size: the next permutation simply follows.
     """
-    first, last = start // n, (start + count - 1) // n
-    epochs = torch.arange(first, last + 1, device=device)
-    samples = permutations(seed, epochs, n).flatten()[start - first * n :][:count]
-    return samples, epochs.repeat_interleave(n)[start - first * n :][:count]
+    first, last, end = start // n, (start + count - 1) // n, start + count
+    epochs = torch.arange(start, end, device=device) // n
+    if n < count:
+        table = permutations(seed, torch.arange(first, last + 1, device=device), n)
+        return table.flatten()[start - first * n :][:count], epochs
+    whole = [(epoch * n, _permutation(seed, epoch, n, device)) for epoch in range(first, last + 1)]
+    return torch.cat([samples[max(start - begin, 0) : end - begin] for begin, samples in whole]), epochs

@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeleff import counter as counting
 from labeleff.counter import below, hash32, normal, order, permutations, uniform
 
 CPU = torch.device("cpu")
@@ -73,3 +74,21 @@ def test_order_is_cut_from_concatenated_permutations(n, start, count):
     assert torch.equal(epochs, torch.arange(start + count) // n)
     for epoch in range((start + count) // n):
         assert np.array_equal(np.sort(whole[epoch * n : (epoch + 1) * n].numpy()), np.arange(n))
+
+
+def test_an_epoch_in_pieces_is_sorted_once(monkeypatch):
+    """Else the order of an epoch would cost its length squared."""
+    asked = []
+
+    def counted(seed, epochs, n):
+        asked.append(epochs.tolist())
+        return permutations(seed, epochs, n)
+
+    counting._permutation.cache_clear()
+    monkeypatch.setattr(counting, "permutations", counted)
+    pieces = [order(8, 100, start, 30, CPU) for start in range(0, 210, 30)]
+    assert asked == [[0], [1], [2]]
+    samples, epochs = (torch.cat(parts) for parts in zip(*pieces, strict=True))
+    assert torch.equal(samples, permutations(8, torch.arange(3), 100).flatten()[:210])
+    assert torch.equal(epochs, torch.arange(3).repeat_interleave(100)[:210])
+    assert torch.equal(order(8, 100, 0, 210, CPU)[0], samples)
