@@ -58,9 +58,9 @@ def permutations(seed: int, epochs: Tensor, n: int) -> Tensor:
     return torch.argsort(hash32(seed, epochs[:, None], samples[None, :]), dim=1, stable=True)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=32)
 def _permutation(seed: int, epoch: int, n: int, device: torch.device) -> Tensor:
-    """One of them, kept: an epoch that is asked for piece by piece is sorted once."""
+    """One of them, kept: an epoch asked for piece by piece is sorted once, for as many cells as go side by side."""
     return permutations(seed, torch.full((1,), epoch, device=device), n)[0]
 
 
