@@ -68,7 +68,7 @@ class Pictures(Dataset):
 @pytest.mark.parametrize(
     ("augment", "look", "rotate", "gate"),
     [
-        (Augment(), [], False, 0.15),
+        (Augment(), [], False, 0.2),
         (Augment(crop=4, flip=True), [transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip()], False, 0.22),
         (Augment(crop=4, flip=True), [transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip()], True, 0.32),
     ],

@@ -15,6 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+FEW_ROWS = 256
+"""Up to so many rows, turning a gradient of weights around costs more than its product gains by it."""
+
+
 @functools.cache
 def onednn_leads() -> bool:
     """Whether oneDNN's products are the faster ones here: AVX-512 on a processor that isn't Intel's, and MKL."""
@@ -52,12 +56,12 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Gradients of both; that of weights with the longer side first, which is the faster order."""
+        """Gradients of both; that of weights with the longer side first, which is faster where there are many rows."""
         (rows, weight), [gradient] = ctx.saved_tensors, gradients
         for_rows = _product(gradient, weight.t()) if ctx.needs_input_grad[0] else None
         if not ctx.needs_input_grad[1]:
             return for_rows, None
-        if rows.shape[1] > gradient.shape[1]:
+        if rows.shape[1] > gradient.shape[1] or len(rows) <= FEW_ROWS:
             return for_rows, _product(gradient.t(), rows.t())
         return for_rows, _product(rows.t(), gradient.t()).t()
 

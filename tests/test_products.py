@@ -15,8 +15,10 @@ def ours(monkeypatch):
     monkeypatch.setattr(products, "onednn_leads", lambda: True)
 
 
+@pytest.mark.parametrize("few", [0, 256])
 @pytest.mark.parametrize(("inside", "outside"), [(5, 7), (96, 24), (24, 144), (1, 3)])
-def test_products_and_their_gradients_are_those_of_torch(inside, outside, ours):
+def test_products_and_their_gradients_are_those_of_torch(inside, outside, few, ours, monkeypatch):
+    monkeypatch.setattr(products, "FEW_ROWS", few)
     generator = torch.Generator().manual_seed(inside)
     rows = torch.randn(2, 3, 4, inside, generator=generator, requires_grad=True)
     weight = torch.randn(outside, inside, generator=generator, requires_grad=True)
