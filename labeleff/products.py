@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 FEW_ROWS = 256
 """Up to so many rows, turning a gradient of weights around costs more than its product gains by it."""
 
