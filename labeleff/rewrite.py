@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.products import linear
+from labeleff.widening import WideningConvNormReLU6, widens
 
 
 class PointwiseConv2d(nn.Conv2d):
@@ -157,4 +158,8 @@ def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
             layer.__class__ = UncountedBatchNorm2d
         elif isinstance(layer, nn.ReLU6):
             layer.inplace = False
+        elif alone and widens(layer):
+            layer.__class__ = WideningConvNormReLU6
+        if isinstance(layer, WideningConvNormReLU6):
+            layer.alone = alone
     return network

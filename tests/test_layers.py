@@ -137,6 +137,7 @@ LAYERS = [
     {"tensors"},
     {"labels", "holdout", "scenes"},
     {"products", "streaming"},
+    {"widening"},
     {"device", "timing", "rewrite", "pipeline", "cache", "dropout"},
     {"stories", "views", "lab", "banks", "slots"},
     {"labelled", "course"},
