@@ -9,7 +9,8 @@ from pathlib import Path
 
 from labeleff.ask import Conversation, lines, trained_reader
 from labeleff.errors import DataError
-from labeleff.launch import Options, measure
+from labeleff.execution import Options
+from labeleff.launch import measure
 from labeleff.places import READERS
 from labeleff.study import load_study
 from labeleff.vectors import read_vectors

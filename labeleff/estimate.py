@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labeleff import catalogue, windows
-from labeleff.cell import Cell, Pretraining, Spec
+from labeleff.cell import Budget, Cell, Pretraining, Spec
 from labeleff.jobs import Job
 from labeleff.probe import Probe
 from labeleff.run_estimate import Source, worst
@@ -163,11 +163,9 @@ def _solved(cell: Cell, speeds: Speeds) -> Estimate:
     return known + (_at(scored, speeds, test_of(cell.task)) or NOTHING)
 
 
-def cell_estimate(cell: Cell, sharing: int, speeds: Speeds) -> Estimate:
-    """Time of one cell in one process; `sharing` frozen cells share one encoding."""
-    if cell.budget is None:
-        return _encoded(cell, test_of(cell.task) + cell.n, speeds) / sharing + _solved(cell, speeds)
-    trained = _trained(cell, steps_of(cell) * cell.budget.batch, speeds)
+def _trained_cell(cell: Cell, budget: Budget, speeds: Speeds) -> Estimate:
+    """Time of one cell of a trained protocol."""
+    trained = _trained(cell, steps_of(cell) * budget.batch, speeds)
     return trained + _encoded(cell, test_of(cell.task), speeds)
 
 
@@ -181,7 +179,7 @@ def job_estimates(job: Job, speeds: Speeds) -> list[Estimate]:
         return [pretraining_estimate(job.pretraining, speeds)]
     first = job.cells[0]
     if first.budget is not None:
-        return [cell_estimate(cell, 1, speeds) for cell in job.cells]
+        return [_trained_cell(cell, cell.budget, speeds) for cell in job.cells if cell.budget]
     most: dict[int, int] = {}
     for cell in job.cells:
         most[cell.draw] = max(cell.n, most.get(cell.draw, 0))
@@ -193,8 +191,3 @@ def job_estimates(job: Job, speeds: Speeds) -> list[Estimate]:
 def job_seconds(job: Job, speeds: Speeds) -> float:
     """Time of one job in one process."""
     return sum(estimate.seconds for estimate in job_estimates(job, speeds))
-
-
-def total(estimates: Sequence[Estimate], jobs: int) -> Estimate:
-    """Wall time of all of them on `jobs` processes that are never idle."""
-    return Estimate(sum(e.seconds for e in estimates) / jobs, worst([e.source for e in estimates]))

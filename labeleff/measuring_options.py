@@ -12,7 +12,7 @@ import typer
 from labeleff.errors import OptionError
 
 if TYPE_CHECKING:
-    from labeleff.launch import Options
+    from labeleff.execution import Options
     from labeleff.record import Record
     from labeleff.study import Study
 
@@ -58,7 +58,7 @@ def chosen(
 ) -> Options:
     """The options as the launcher takes them; imports torch."""
     from labeleff.estimate import available_cores
-    from labeleff.launch import Options
+    from labeleff.execution import Options
     from labeleff.places import cache_folder, data_folder
 
     return Options(

@@ -80,7 +80,6 @@ class _Unit:
     """Jobs that are worth most a second together: a pretraining with what makes it pay, or one job."""
 
     jobs: list[Job]
-    turn: int
     rate: float
 
 
@@ -98,19 +97,14 @@ def ordered(jobs: Sequence[Job], standing: Mapping[str, Standing], seconds: Call
             by_turn.setdefault(min(standing[cell.key].turn for cell in job.cells), []).append(job)
     found: list[Job] = []
     for turn in sorted(by_turn):
-        units = _units(by_turn[turn], turn, before, standing, seconds)
-        for unit in sorted(units, key=lambda unit: -unit.rate):
+        for unit in sorted(_units(by_turn[turn], before, standing, seconds), key=lambda unit: -unit.rate):
             for job in unit.jobs:
                 found += [*(before.pop(key) for key in sorted(job.needs & before.keys())), job]
     return found + list(before.values())
 
 
 def _units(
-    jobs: Sequence[Job],
-    turn: int,
-    before: Mapping[str, Job],
-    standing: Mapping[str, Standing],
-    seconds: Callable[[Job], float],
+    jobs: Sequence[Job], before: Mapping[str, Job], standing: Mapping[str, Standing], seconds: Callable[[Job], float]
 ) -> list[_Unit]:
     """Jobs by themselves, but for those of a pending pretraining that are worth most a second together with it."""
     waiting: dict[frozenset[str], list[Job]] = {}
@@ -118,35 +112,27 @@ def _units(
         waiting.setdefault(frozenset(job.needs & before.keys()), []).append(job)
     units = []
     for needs, members in waiting.items():
-        ranked = sorted(members, key=lambda job: -_rate(_worth(job, standing), seconds(job)))
-        first = _paying(ranked, sum(seconds(before[key]) for key in needs), standing, seconds) if needs else 0
-        if first:
-            units.append(_Unit(ranked[:first], turn, _rate_of(ranked[:first], needs, before, standing, seconds)))
-        units += [_Unit([job], turn, _rate(_worth(job, standing), seconds(job))) for job in ranked[first:]]
+        singles = [_Unit([job], _rate(_worth(job, standing), seconds(job))) for job in members]
+        singles.sort(key=lambda unit: -unit.rate)
+        if needs:
+            first = _paying(singles, sum(seconds(before[key]) for key in needs), standing, seconds)
+            units.append(first)
+            singles = singles[len(first.jobs) :]
+        units += singles
     return units
 
 
 def _paying(
-    ranked: Sequence[Job], ahead: float, standing: Mapping[str, Standing], seconds: Callable[[Job], float]
-) -> int:
-    """How many of the jobs, best first, are worth most a second together with `ahead` seconds before them."""
+    ranked: Sequence[_Unit], ahead: float, standing: Mapping[str, Standing], seconds: Callable[[Job], float]
+) -> _Unit:
+    """As many of the jobs, best first, as are worth most a second together with `ahead` seconds before them."""
     best, count, worth, spent = -1.0, 0, 0.0, ahead
-    for place, job in enumerate(ranked, start=1):
+    jobs = [job for unit in ranked for job in unit.jobs]
+    for place, job in enumerate(jobs, start=1):
         worth, spent = worth + _worth(job, standing), spent + seconds(job)
         if _rate(worth, spent) > best:
             best, count = _rate(worth, spent), place
-    return count
-
-
-def _rate_of(
-    jobs: Sequence[Job],
-    needs: frozenset[str],
-    before: Mapping[str, Job],
-    standing: Mapping[str, Standing],
-    seconds: Callable[[Job], float],
-) -> float:
-    spent = sum(seconds(before[key]) for key in needs) + sum(seconds(job) for job in jobs)
-    return _rate(sum(_worth(job, standing) for job in jobs), spent)
+    return _Unit(jobs[:count], best)
 
 
 def _worth(job: Job, standing: Mapping[str, Standing]) -> float:

@@ -26,7 +26,7 @@ FILE_NAME = "speed.json"
 SIZE = 32
 """Image side in pixels where a task doesn't say it."""
 CPU = "cpu"
-_INSTANT = 1e-6
+INSTANT = 1e-6
 """Seconds that anything takes at least, so that rates are finite."""
 
 
@@ -204,9 +204,9 @@ def clocked(seconds: float, processor_seconds: float | None, device: str) -> flo
 
 def parts(record: Record, device: str) -> tuple[float, float]:
     """Seconds that scoring took of a cell of a trained protocol, and all of it, by the clock that counts."""
-    seconds = max(record.seconds or 0.0, _INSTANT)
+    seconds = max(record.seconds or 0.0, INSTANT)
     whole = clocked(seconds, record.processor_seconds, device)
-    return max((record.test_seconds or 0.0) * whole / seconds, _INSTANT), whole
+    return max((record.test_seconds or 0.0) * whole / seconds, INSTANT), whole
 
 
 def _seen(record: Record | PretrainingRecord, device: str) -> Iterator[tuple[str, float]]:

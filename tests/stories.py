@@ -4,7 +4,8 @@ from pathlib import Path
 
 from labeleff import catalogue
 from labeleff.data import load_task
-from labeleff.launch import Options, measure
+from labeleff.execution import Options
+from labeleff.launch import measure
 from labeleff.study import load_study
 from labeleff.tensors import Source, Task
 

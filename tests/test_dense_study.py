@@ -9,7 +9,8 @@ from test_goal_checks import study
 
 from labeleff import catalogue
 from labeleff.errors import PluginError
-from labeleff.launch import Options, export, measure
+from labeleff.execution import Options
+from labeleff.launch import export, measure
 from labeleff.metrics import GOALS
 from labeleff.record import read_records
 

@@ -1,6 +1,7 @@
 import pytest
 
-from labeleff.estimate import cell_estimate, pretraining_estimate, total
+from labeleff.estimate import job_estimates, pretraining_estimate
+from labeleff.jobs import Job
 from labeleff.record import PretrainingRecord, Record, Training, Window
 from labeleff.speeds import read_speeds, remember_speeds
 from labeleff.study import load_study, parse_study
@@ -32,14 +33,21 @@ def test_a_damaged_speed_file_counts_as_none(tmp_path, content):
     assert read_speeds(tmp_path) == {}
 
 
+def alone(cell, speeds):
+    """Estimate of a cell that shares nothing with another."""
+    [found] = job_estimates(Job(cell.pretraining, (cell,)), speeds)
+    return found
+
+
 def test_time_is_images_over_speed():
     trained = next(STUDY.cells())
-    measured = cell_estimate(trained, 1, {NAME: 100.0})
+    measured = alone(trained, {NAME: 100.0})
     assert measured.seconds == pytest.approx(8 * 32 / 100 + 200 / 300)
     assert measured.measured
-    assert not cell_estimate(trained, 1, {}).measured
+    assert not alone(trained, {}).measured
     frozen = next(c for c in STUDY.cells() if c.budget is None)
-    assert cell_estimate(frozen, 6, {NAME: 100.0}).seconds < cell_estimate(frozen, 1, {NAME: 100.0}).seconds
+    shared = job_estimates(Job(frozen.pretraining, (frozen,) * 6), {NAME: 100.0})
+    assert shared[0].seconds == pytest.approx(alone(frozen, {NAME: 100.0}).seconds / 6)
     [pretraining] = STUDY.pretrainings()
     assert pretraining_estimate(pretraining, {NAME: 100.0}).seconds == pytest.approx(13 * 64 / 100)
 
@@ -48,12 +56,7 @@ def test_wider_encoders_are_estimated_to_take_longer():
     narrow, wide = (
         next(load_study("smoke", [f"encoders=[{{name='resnet9', width={w}}}]"]).cells()) for w in (0.5, 1.0)
     )
-    assert cell_estimate(wide, 1, {}).seconds == pytest.approx(4 * cell_estimate(narrow, 1, {}).seconds)
-
-
-def test_total_is_shared_by_processes():
-    parts = [cell_estimate(next(STUDY.cells()), 1, {NAME: 100.0})] * 4
-    assert total(parts, 2).seconds == pytest.approx(2 * parts[0].seconds)
+    assert alone(wide, {}).seconds == pytest.approx(4 * alone(narrow, {}).seconds)
 
 
 def of_two_views():

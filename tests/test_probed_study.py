@@ -7,7 +7,8 @@ import pytest
 import toy_study
 
 from labeleff.cache import EncoderCache
-from labeleff.launch import Options, measure
+from labeleff.execution import Options
+from labeleff.launch import measure
 from labeleff.planning import show_plan
 from labeleff.record import read_records
 from labeleff.reporting.study_report import build

@@ -7,8 +7,9 @@ import toy_study
 from labeleff import frozen, run
 from labeleff.device import reset_peak_memory
 from labeleff.errors import ConditionError, LabeleffError
+from labeleff.execution import Options
 from labeleff.jobs import jobs_for
-from labeleff.launch import Options, measure
+from labeleff.launch import measure
 from labeleff.record import read_records
 from labeleff.study import load_study
 from labeleff.tensors import Source

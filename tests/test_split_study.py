@@ -5,7 +5,8 @@ import pytest
 from labeleff.cache import state_sha256
 from labeleff.encoders import build_encoder
 from labeleff.encoders.split import LabSplit
-from labeleff.launch import Options, measure
+from labeleff.execution import Options
+from labeleff.launch import measure
 from labeleff.record import read_records
 from labeleff.reporting.study_report import build
 from labeleff.run import Bench, Settings

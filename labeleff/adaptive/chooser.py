@@ -22,8 +22,6 @@ FIRST_RUNS = 2
 """Runs that a rung begins with: one alone shows no noise."""
 AT_ONCE = 4
 """Most intervals that one step works on, so that as many processes have something to do."""
-
-
 STEADYING = 1.25
 """How many times too wide an interval may be for more knowledge of its noise to make it narrow enough."""
 

@@ -14,15 +14,13 @@ from labeleff.cell import Cell
 from labeleff.frozen import EncodedLabels
 from labeleff.protocols import FrozenProtocol
 from labeleff.scoring import score_frozen
-from labeleff.speeds import ready_name, scoring_name, solving_names
+from labeleff.speeds import INSTANT, ready_name, scoring_name, solving_names
 
 REPEATS = 3
 MOST_ROWS = 50_000
 """Rows of the larger problem at most; time grows with rows."""
 SCORERS = 3
 """Predictors that are scored together, to tell their time from that of the encoder."""
-_INSTANT = 1e-6
-"""Seconds that anything takes at least, so that rates are finite."""
 _NO_ROW = 1e-12
 """Seconds of a row where more of them take no more time."""
 
@@ -46,7 +44,7 @@ def frozen(cells: Sequence[Cell], bench: CalibrationBench) -> Measured:
 
     solved = [_median(lambda one=one: fit([one], options), bench) for one in problems]  # type: ignore[misc]
     alone, together = score(1), score(SCORERS)
-    scored = max((together - alone) / (SCORERS - 1), _INSTANT)
+    scored = max((together - alone) / (SCORERS - 1), INSTANT)
     fixed, row = _line([len(problem.labels) for problem in problems], solved)
     names = solving_names(first)
     return Measured(
@@ -54,7 +52,7 @@ def frozen(cells: Sequence[Cell], bench: CalibrationBench) -> Measured:
             names[0]: 1 / fixed,
             names[1]: 1 / row,
             names[2]: tested / scored,
-            scoring_name(first): tested / max(alone - scored, _INSTANT),
+            scoring_name(first): tested / max(alone - scored, INSTANT),
             ready_name(first): 1 / _median(lambda: bench.features(first), bench),
         }
     )
@@ -67,7 +65,7 @@ def _line(rows: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
     fixed = seconds[0] - row * rows[0]
     if fixed < 0:
         fixed, row = 0.0, seconds[-1] / rows[-1]
-    return max(fixed, _INSTANT), max(row, _NO_ROW)
+    return max(fixed, INSTANT), max(row, _NO_ROW)
 
 
 def _median(work: Callable[[], object], bench: CalibrationBench) -> float:
@@ -77,4 +75,4 @@ def _median(work: Callable[[], object], bench: CalibrationBench) -> float:
         began = bench.clock()
         work()
         taken.append(bench.clock() - began)
-    return max(statistics.median(taken), _INSTANT)
+    return max(statistics.median(taken), INSTANT)

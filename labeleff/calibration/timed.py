@@ -23,7 +23,7 @@ from labeleff.device import peak_memory, reset_peak_memory
 from labeleff.errors import LabeleffError
 from labeleff.jobs import Job
 from labeleff.record import PretrainingRecord, Record
-from labeleff.speeds import parts, ready_name, scoring_name, work_name
+from labeleff.speeds import INSTANT, parts, ready_name, scoring_name, work_name
 
 SHORT, LONGEST = 4, 200
 """Steps of a short training, and the most of a longer one."""
@@ -39,8 +39,6 @@ PACK = 16
 """Cells at most that are trained together on an accelerator."""
 RATE = 1e-5
 """Learning rate, so that no loss runs away."""
-_INSTANT = 1e-6
-"""Seconds that anything takes at least, so that rates are finite."""
 
 
 class Run(NamedTuple):
@@ -68,7 +66,7 @@ def timed(kind: Kind, bench: CalibrationBench) -> Measured:
     else:
         found = frozen(kind.cells, bench)
     peak = peak_memory(bench.device) + missing_bytes(task) if own else None
-    slowed = (time.perf_counter() - wall) / max(time.process_time() - worked, _INSTANT)
+    slowed = (time.perf_counter() - wall) / max(time.process_time() - worked, INSTANT)
     return Measured(found.rates, found.spread, slowed if bench.device.type == "cpu" else None, peak)
 
 
@@ -115,7 +113,7 @@ def _trained(asked: Cell | Pretraining, run: Callable[[int, int], Run]) -> Measu
     """Rates of a kind of training from short and longer runs of it."""
     numbers = itertools.count()
     warm = run(SHORT, next(numbers))
-    steps = SHORT + min(max(int(SECONDS * warm.steps / max(warm.training, _INSTANT)), LONGER), LONGEST)
+    steps = SHORT + min(max(int(SECONDS * warm.steps / max(warm.training, INSTANT)), LONGER), LONGEST)
     began = time.perf_counter()
     short: list[Run] = []
     longer: list[Run] = []
@@ -126,7 +124,7 @@ def _trained(asked: Cell | Pretraining, run: Callable[[int, int], Run]) -> Measu
     images = longer[0].images - short[0].images
     rate = images / (more - less) if more > less else longer[0].images / more
     rest = statistics.median(one.whole - one.images / rate for one in (*short, *longer))
-    rates = {work_name(asked): rate, ready_name(asked): 1 / max(rest, _INSTANT)}
+    rates = {work_name(asked): rate, ready_name(asked): 1 / max(rest, INSTANT)}
     scored = [one.scored for one in (*short, *longer) if one.scored is not None]
     if isinstance(asked, Cell) and scored:
         rates[scoring_name(asked)] = statistics.median(scored)

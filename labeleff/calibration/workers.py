@@ -17,7 +17,7 @@ import torch
 from labeleff.calibration.bench import CalibrationBench
 from labeleff.calibration.kinds import Kind, Measured
 from labeleff.calibration.timed import timed
-from labeleff.engines.local import THREAD_VARIABLES
+from labeleff.engines.local import one_thread
 from labeleff.errors import LabeleffError
 from labeleff.labels import LabelRule
 from labeleff.run import Settings, explain
@@ -65,19 +65,15 @@ def measure(
 
     `progress(done, total)` is called as results come. Raises LabeleffError where a process dies.
     """
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     workers: list[_Worker] = []
     try:
-        workers += [_start(kinds, device) for _ in range(processes)]
+        with one_thread():
+            workers += [_start(kinds, device) for _ in range(processes)]
         while busy := {worker.link: worker for worker in workers if len(worker.found) < len(kinds)}:
             for link in wait(list(busy)):
                 busy[link].found.append(_received(busy[link]))  # type: ignore[index]
                 progress(sum(len(worker.found) for worker in workers), len(workers) * len(kinds))
     finally:
-        os.environ.update({name: value for name, value in before.items() if value is not None})
-        for name in (name for name, value in before.items() if value is None):
-            os.environ.pop(name, None)
         for worker in workers:
             worker.process.terminate()
             worker.process.join(5)

@@ -5,11 +5,12 @@ Workers are persistent, do one job at a time, and end by themselves when the pro
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -24,7 +25,7 @@ from labeleff.run import Bench, Settings
 
 GRACE = 0.5
 """Seconds in which a signal to a group of processes has reached all of them."""
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display, fits: Fits | None = None) -> None:
@@ -77,20 +78,27 @@ class _Worker:
     """What its present job has given so far."""
 
 
-def _spawn(number: int, settings: Settings) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, settings), daemon=True, name=f"labeleff-{number}")
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let processes that start meanwhile compute by one thread each; variables are put back afterwards."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     try:
-        process.start()
+        yield
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _spawn(number: int, settings: Settings) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, settings), daemon=True, name=f"labeleff-{number}")
+    with one_thread():
+        process.start()
     theirs.close()
     return _Worker(number, process, ours)
 

@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from labeleff.ask import Conversation, trained_reader
-from labeleff.launch import Options, measure
+from labeleff.execution import Options
+from labeleff.launch import measure
 from labeleff.measuring_options import failure
 from labeleff.reporting.answers import of_stories
 from labeleff.reporting.results import load

@@ -7,8 +7,9 @@ import toy_study
 
 from labeleff import run
 from labeleff.errors import OptionError
+from labeleff.execution import Options
 from labeleff.jobs import jobs_for
-from labeleff.launch import Options, measure
+from labeleff.launch import measure
 from labeleff.measuring_options import slots
 from labeleff.protocols import finetune
 from labeleff.record import read_records

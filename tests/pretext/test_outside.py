@@ -11,7 +11,8 @@ from labeleff import catalogue
 from labeleff.cell import Spec
 from labeleff.encoders import build_encoder
 from labeleff.errors import ConditionError, LabeleffError, WeightsError
-from labeleff.launch import Options, measure
+from labeleff.execution import Options
+from labeleff.launch import measure
 from labeleff.pretext.outside import Weights, fill, read_state, under
 from labeleff.record import read_records
 from labeleff.study import parse_study

@@ -13,7 +13,8 @@ from labeleff.cell import Budget, Spec
 from labeleff.data import load_task
 from labeleff.encoders import build_encoder
 from labeleff.errors import LabeleffError, OptionError, PluginError
-from labeleff.launch import Options, measure
+from labeleff.execution import Options
+from labeleff.launch import measure
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.planning import show_list
 from labeleff.pretext import Unlabelled

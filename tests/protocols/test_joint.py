@@ -14,8 +14,9 @@ from labeleff.data import load_task
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder, linear_head
 from labeleff.errors import LabeleffError, PluginError
+from labeleff.execution import Options
 from labeleff.goals import UNIT
-from labeleff.launch import Options, measure
+from labeleff.launch import measure
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.protocols import Labelled, finetune, joint
 from labeleff.protocols.supervised import model_for

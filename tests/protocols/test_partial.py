@@ -14,7 +14,8 @@ from labeleff.cell import Augment, Budget
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder
 from labeleff.errors import LabeleffError, PluginError, UnknownNameError
-from labeleff.launch import Options, measure
+from labeleff.execution import Options
+from labeleff.launch import measure
 from labeleff.pipeline import Normalisation
 from labeleff.protocols import Labelled, finetune, partial
 from labeleff.rewrite import UncountedBatchNorm2d

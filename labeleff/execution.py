@@ -1,0 +1,152 @@
+"""The jobs that are left of a study, how many processes do them, and doing them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeleff.cell import Cell, Pretraining
+from labeleff.conditions import conditions
+from labeleff.engines.choice import LOCAL, Engine
+from labeleff.engines.cluster import Cluster
+from labeleff.engines.local import run_here, run_workers
+from labeleff.engines.ready import Sink
+from labeleff.estimate import job_seconds, probe_estimate
+from labeleff.expectation import expected
+from labeleff.jobs import Job, jobs_for
+from labeleff.priority import jobs_by_turn, ordered, standings
+from labeleff.progress import LiveDisplay
+from labeleff.record import Records
+from labeleff.run import Bench
+from labeleff.run_estimate import RunEstimate
+from labeleff.shards import Shard
+from labeleff.speeds import Speeds
+from labeleff.study import Study
+from labeleff.time_limit import TimeLimit, Watched
+
+WORTH_WORKERS = 20.0
+"""Estimated seconds of training under which starting worker processes would take longer than it saves."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run; nothing here changes a number."""
+
+    folder: Path
+    command: list[str]
+    jobs: int | None
+    """Worker processes asked for; None leaves it to the amount of work."""
+    cores: int
+    device: str
+    data: Path
+    cache: Path
+    offline: bool = False
+    retry_failed: bool = False
+    quiet: bool = False
+    pack: int | None = None
+    """Cells that are trained side by side as one; None is one on a CPU and as many as pay on a GPU."""
+    shard: Shard | None = None
+    """The part of the study that is measured; None for all of it."""
+    engine: Engine = LOCAL
+    time_limit: float | None = None
+    """Seconds after which no cell is measured any more; None is no limit."""
+
+
+def cost(job: Job, study: Study, speeds: Speeds) -> float:
+    """Estimated seconds of a job by itself, its probes included."""
+    alone = job_seconds(job, speeds)
+    return alone if job.cells else alone + probe_estimate(job.pretraining, study.probe, study.probed, speeds).seconds
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What the jobs of one run are made from, and done by."""
+
+    study: Study
+    bench: Bench
+    options: Options
+    cluster: Cluster | None
+    speeds: Speeds
+    """Those that are known as the run begins."""
+    limit: TimeLimit | None
+
+    def jobs(self, cells: Sequence[Cell], pending: Sequence[Cell], records: Records) -> list[Job]:
+        """What is left of `cells`: those pending with what they start from, and encoders that lack a probe's curve.
+
+        Cells go in packs as the options and the device say, and where time is limited in the order of `priority`.
+        """
+        known = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
+        bench, study = self.bench, self.study
+
+        def pretrained(asked: Pretraining) -> bool:
+            record = known.get(asked.key)
+            there = record is not None and bench.cache.record(bench.cache_key(asked)) is not None
+            return there and record is not None and not bench.lacking(asked, record.probes)
+
+        slots = 1 if self.options.pack is None and self._on_cpu else self.options.pack
+        jobs_of = functools.partial(jobs_for, pretrained=pretrained, slots=slots, queues=self._queues)
+        if self.limit is None:
+            jobs = jobs_of(pending)
+        else:
+            keys = {cell.key for cell in pending}
+            standing = standings(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
+            jobs = ordered(jobs_by_turn(pending, standing, jobs_of), standing, self.limit.estimate)
+        begun = {job.pretraining.key for job in jobs if not job.cells}
+        unprobed = [
+            Job(asked)
+            for asked in study.pretrainings()
+            if asked.key in known and asked.key not in begun and bench.lacking(asked, known[asked.key].probes)
+        ]
+        return unprobed + jobs if self.limit is None else jobs + unprobed
+
+    def estimate(self, jobs: Sequence[Job]) -> RunEstimate:
+        """What these jobs should take."""
+
+        def cached(asked: Pretraining) -> bool:
+            record = self.bench.cache.record(self.bench.cache_key(asked))
+            return record is not None and not self.bench.lacking(asked, record.probes)
+
+        return expected(jobs, self.speeds, self._workers(jobs), self.study.probe, self.study.probed, cached)
+
+    def execute(self, jobs: Sequence[Job], sink: Sink) -> None:
+        """Do the jobs; their records go to `sink` as they come."""
+        costs = {id(job): self._cost(job) for job in jobs}
+        fits = self.limit.fits if self.limit else None
+        workers = self._workers(jobs)
+        with LiveDisplay(jobs, costs, workers, quiet=self.options.quiet) as shown:
+            display = Watched(shown, self.limit) if self.limit else shown
+            if self.cluster is not None:
+                from labeleff.engines.ray_tasks import run_tasks  # where the extra is installed
+
+                same = conditions(self.study, self.bench)
+                run_tasks(jobs, self.bench, same, sink, display, self.cluster, fits=fits)
+            elif workers == 1:
+                run_here(jobs, self.bench, sink, display, fits)
+            else:
+                run_workers(jobs, self.bench.settings, workers, sink, display, fits)
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.bench.device.type == "cpu"
+
+    @property
+    def _queues(self) -> int:
+        """Jobs that can be under way at once."""
+        if self.cluster:
+            return self.cluster.places()
+        return (self.options.jobs or self.options.cores) if self._on_cpu else 1
+
+    def _cost(self, job: Job) -> float:
+        return cost(job, self.study, self.speeds)
+
+    def _workers(self, jobs: Sequence[Job]) -> int:
+        """Worker processes: as asked for, else one a core where there is work for them; 1 stands for this process."""
+        if self.cluster:
+            return self.cluster.places()
+        if not self._on_cpu:
+            return 1
+        if self.options.jobs is not None:
+            return self.options.jobs
+        return self.options.cores if sum(map(self._cost, jobs)) > WORTH_WORKERS else 1
