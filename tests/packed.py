@@ -21,7 +21,8 @@ from labeleff.train import Slot, train_alone
 EXACT = Compute(torch.device("cpu"), "fp64")
 IMAGES = torch.randint(0, 256, (40, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(40) % 4
-OPTIONS = {"resnet9": {"width": 0.0625, "dim": 8}, "mobilenet_v2": {"stem": "imagenet"}}
+OPTIONS = {"resnet9": {"width": 0.0625, "dim": 8}, "mobilenet_v2": {"stem": "cifar"}}
+"""The other stem would leave maps of one pixel: batch-norm over 8 values then amplifies rounding 250 times a step."""
 
 
 class Odd(Encoder):

@@ -97,3 +97,20 @@ Preparation = Callable[[Labelled, Encoder, int, Budget, Mapping[str, OptionValue
 """What a trained protocol does before it trains, so that the runner can train several cells as one."""
 TrainedProtocol = Callable[[Labelled, Encoder, int, Budget, Mapping[str, OptionValue], Compute, Progress], Fitted]
 FrozenProtocol = Callable[[Sequence[LabelledFeatures], Mapping[str, OptionValue]], list[Fitted]]
+
+
+def by_itself(prepare: Preparation) -> TrainedProtocol:
+    """The protocol that trains what `prepare` makes ready, one cell at a time."""
+
+    def fit(
+        data: Labelled,
+        encoder: Encoder,
+        seed: int,
+        budget: Budget,
+        options: Mapping[str, OptionValue],
+        compute: Compute,
+        progress: Progress,
+    ) -> Fitted:
+        return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)
+
+    return fit

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder
-from labeleff.protocols import Fitted, Labelled, Prepared
+from labeleff.protocols import Fitted, Labelled, Prepared, by_itself
 from labeleff.protocols.supervised import Supervised, model_for
 from labeleff.record import Training
-from labeleff.train import Progress, Slot
+from labeleff.train import Slot
 
 
 def prepare(
@@ -34,14 +34,4 @@ def prepare(
     return Prepared(slot, budget.steps_for(len(data.examples)), finish)
 
 
-def fit(
-    data: Labelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-    progress: Progress,
-) -> Fitted:
-    """As `prepare` says, by itself."""
-    return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)
+fit = by_itself(prepare)

@@ -37,11 +37,11 @@ from labeleff.heads import exact
 from labeleff.holdout import hold_out
 from labeleff.labelled import LabelledExamples
 from labeleff.pipeline import Batch, ResidentImages
-from labeleff.protocols import Fitted, Labelled, Prepared
+from labeleff.protocols import Fitted, Labelled, Prepared, by_itself
 from labeleff.protocols.supervised import model_for
 from labeleff.record import Training
 from labeleff.seeding import stream_seed
-from labeleff.train import Judge, Order, Progress, Resident, Slot, once
+from labeleff.train import Judge, Order, Resident, Slot, once
 
 BLOCK = 500
 """Held-out images looked at at once."""
@@ -227,14 +227,4 @@ def prepare(
     return Prepared(slot, budget.steps_for(n, images.count), finish)
 
 
-def fit(
-    data: Labelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-    progress: Progress,
-) -> Fitted:
-    """As `prepare` says, by itself."""
-    return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)
+fit = by_itself(prepare)

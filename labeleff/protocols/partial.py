@@ -16,10 +16,10 @@ from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder
 from labeleff.errors import PluginError
-from labeleff.protocols import Fitted, Labelled, Prepared
+from labeleff.protocols import Fitted, Labelled, Prepared, by_itself
 from labeleff.protocols.supervised import Supervised, model_for
 from labeleff.record import Training
-from labeleff.train import Progress, Slot
+from labeleff.train import Slot
 
 
 class PartlyFrozen(nn.Sequential):
@@ -67,14 +67,4 @@ def prepare(
     return Prepared(slot, budget.steps_for(len(data.examples)), finish)
 
 
-def fit(
-    data: Labelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-    progress: Progress,
-) -> Fitted:
-    """As `prepare` says, by itself."""
-    return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)
+fit = by_itself(prepare)

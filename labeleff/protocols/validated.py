@@ -18,11 +18,11 @@ from labeleff.device import Compute
 from labeleff.encoders import Encoder, Reader
 from labeleff.holdout import hold_out
 from labeleff.labelled import LabelledExamples
-from labeleff.protocols import Fitted, Labelled, Prepared
+from labeleff.protocols import Fitted, Labelled, Prepared, by_itself
 from labeleff.protocols.supervised import Supervised, model_for
 from labeleff.record import Training
 from labeleff.seeding import stream_seed
-from labeleff.train import Progress, Slot
+from labeleff.train import Slot
 
 BLOCK = 250
 """Validation examples scored at once."""
@@ -113,14 +113,4 @@ def prepare(
     return Prepared(slot, budget.steps_for(len(trained)), finish)
 
 
-def fit(
-    data: Labelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-    progress: Progress,
-) -> Fitted:
-    """As `prepare` says, by itself."""
-    return prepare(data, encoder, seed, budget, options, compute).fit(budget, compute, progress)
+fit = by_itself(prepare)
