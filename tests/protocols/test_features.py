@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -13,9 +15,11 @@ def test_problems_of_like_size_are_solved_together():
     assert list(features.groups([])) == []
 
 
-def test_a_batch_never_outgrows_its_bound_but_for_a_single_problem(monkeypatch):
-    monkeypatch.setattr(features, "LARGEST", 100)
-    assert list(features.groups(problems(10, 10, 10, 10, 50))) == [[0, 1, 2], [3], [4]]
+@pytest.mark.parametrize(("device", "bound"), [("cpu", "CACHED"), ("meta", "LARGEST")])
+def test_a_batch_never_outgrows_its_bound_but_for_a_single_problem(device, bound, monkeypatch):
+    monkeypatch.setattr(features, bound, int(3.5 * (10 + 3) * 3))
+    given = [replace(one, features=one.features.to(device)) for one in problems(10, 10, 10, 10, 50)]
+    assert list(features.groups(given)) == [[0, 1, 2], [3], [4]]
 
 
 def test_padding_is_zero_and_the_constant_comes_last():
