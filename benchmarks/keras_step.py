@@ -48,10 +48,11 @@ def keras():
 
 def trainer():
     """A function that does as many steps by the trainer."""
-    import torch
     from test_training_speed import trainer
 
-    torch.set_num_threads(1)
+    from labeleff.one_core import one_core
+
+    one_core()
     return trainer()
 
 

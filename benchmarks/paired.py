@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+
+from labeleff.one_core import one_core
 
 ROUNDS = 9
 
@@ -29,7 +30,7 @@ class Ratio:
 
 def ratio(a, b, rounds=ROUNDS):
     """A, B, A again, and so on, after one turn of each that doesn't count; garbage is collected between rounds."""
-    torch.set_num_threads(1)
+    one_core()
     a(), b()
     times = []
     enabled = gc.isenabled()

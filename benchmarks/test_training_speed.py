@@ -15,6 +15,7 @@ from torchvision.models import mobilenet_v2
 from labeleff.cell import Augment, Budget, Spec
 from labeleff.device import choose
 from labeleff.encoders import build_encoder, linear_head
+from labeleff.one_core import one_core
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.rewrite import rewrite
 from labeleff.train import Slot, train
@@ -93,7 +94,7 @@ def test_the_rewritten_network_computes_the_same():
 def test_mobilenet_training_against_a_plain_loop(benchmark):
     if torch.cuda.is_available():
         pytest.skip("a comparison of CPU loops")
-    torch.set_num_threads(1)
+    one_core()
     plain, ours = plain_loop(), trainer()
     plain(), ours()
     pairs = [(plain(), ours()) for _ in range(ROUNDS)]

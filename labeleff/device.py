@@ -20,6 +20,7 @@ from torch import Tensor
 import labeleff
 from labeleff.cell import Layout
 from labeleff.errors import OptionError
+from labeleff.one_core import give_back
 
 FP32_ON_CPU = frozenset({"mobilenet_v2"})
 """Encoders whose depthwise convolutions train slower in bf16 on CPUs (0.3-0.6 of fp32's speed, measured)."""
@@ -123,6 +124,7 @@ def reset_peak_memory(device: torch.device) -> bool:
         torch.cuda.reset_peak_memory_stats(device)
         return True
     try:
+        give_back()  # else what earlier work left would count
         Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak becomes what is resident now
     except OSError:  # not Linux, or not allowed
         return False

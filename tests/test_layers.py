@@ -136,7 +136,7 @@ LAYERS = [
     {"goals"},
     {"tensors"},
     {"labels", "holdout", "scenes"},
-    {"products", "streaming"},
+    {"products", "streaming", "one_core"},
     {"widening"},
     {"device", "timing", "rewrite", "pipeline", "cache", "dropout"},
     {"stories", "views", "lab", "banks", "slots"},

@@ -12,14 +12,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-import torch
-
 from labeleff.calibration.bench import CalibrationBench
 from labeleff.calibration.kinds import Kind, Measured
 from labeleff.calibration.timed import timed
 from labeleff.engines.local import one_thread
 from labeleff.errors import LabeleffError
 from labeleff.labels import LabelRule
+from labeleff.one_core import one_core
 from labeleff.run import Settings, explain
 
 RULE = LabelRule("stratified", None, allow_missing_classes=True)
@@ -35,7 +34,7 @@ class _Worker:
 def _work(link: Connection, kinds: Sequence[Kind], device: str) -> None:
     """A process's life: one result a kind, in their order; encoders go to a folder that is gone with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    one_core()
     parent = os.getppid()
     with tempfile.TemporaryDirectory(prefix="labeleff-") as folder:
         place = Path(folder)

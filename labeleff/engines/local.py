@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-import torch
-
 from labeleff.engines.ready import Display, Fits, Ready, Sink
 from labeleff.errors import LabeleffError
 from labeleff.jobs import Job
+from labeleff.one_core import one_core
 from labeleff.record import PretrainingRecord, Record
 from labeleff.run import Bench, Settings
 
@@ -31,7 +30,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display, fits: Fits | None = None) -> None:
     """Do the jobs one after another in this process, those that `fits` has time for."""
     if bench.device.type == "cpu":
-        torch.set_num_threads(1)
+        one_core()
     ready = Ready(jobs, fits)
     while (job := ready.take()) is not None:
         display.started(0, job)
@@ -46,7 +45,7 @@ def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display, fi
 def _work(link: Connection, settings: Settings) -> None:
     """A worker's life: take a job, send news and records, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    one_core()
     parent = os.getppid()
     bench = Bench(settings)
 

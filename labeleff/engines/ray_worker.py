@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 
 from labeleff import __version__, catalogue
 from labeleff.cell import Spec
@@ -22,6 +21,7 @@ from labeleff.device import device_name, torch_release
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.jobs import Job, needed
 from labeleff.likeness import unlike
+from labeleff.one_core import one_core
 from labeleff.places import reader_path
 from labeleff.record import Conditions
 from labeleff.run import Bench, Settings
@@ -85,7 +85,7 @@ def _bench(orders: Orders) -> Bench:
     settings = orders.settings
     if settings.run not in _BENCHES:
         if settings.device == "cpu":
-            torch.set_num_threads(1)
+            one_core()
         cache = Path(os.environ.get("LABELEFF_CACHE") or settings.cache).expanduser()
         _BENCHES.clear()
         _BENCHES[settings.run] = orders.makes_bench(dataclasses.replace(settings, cache=cache))

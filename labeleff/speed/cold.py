@@ -13,17 +13,17 @@ import time
 
 def first_step(encoder: str, device: str, precision: str) -> dict[str, float]:
     """Do one step of a training from scratch, through the library's own queue."""
-    import torch
 
     imported = time.time()
-    torch.set_num_threads(1)
     from labeleff import catalogue
     from labeleff.cell import Augment, Spec
     from labeleff.device import choose, pick_device
     from labeleff.encoders import build_encoder
+    from labeleff.one_core import one_core
     from labeleff.speed import made
     from labeleff.speed.timed import budget, prepared
 
+    one_core()
     spec = Spec.model_validate_json(encoder)
     compute = choose(spec.name, precision, pick_device(device))
     stories = catalogue.lookup("encoder", spec.name).examples == "stories"

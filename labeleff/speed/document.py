@@ -33,10 +33,10 @@ half twice, so an image of it costs 1.5. Memory on a CPU is all that the process
 
 `% of product` is (operations an example, counted by torch, times examples/s) over the operations/s of the matrix
 product below in the same precision; `% of conv.` over those of the encoder's largest convolution by itself. Both peaks
-are the fastest of five readings in this process. Normalisation, activations and depthwise convolutions take time and
-have hardly any operations, so a small network is far from 100 % by nature; where the largest convolution is slower than
-the rest of the network the second share can be over 100 %. Networks of stories have no share: torch doesn't count their
-operations.
+are the fastest of five readings in this process, computed as a training computes them. Normalisation, activations and
+depthwise convolutions take time and have hardly any operations, so a small network is far from 100 % by nature; where
+the largest convolution is slower than the rest of the network the second share can be over 100 %. Networks of stories
+have no share: torch doesn't count their operations.
 """
 
 

@@ -20,6 +20,7 @@ from labeleff.device import Compute, environment, pick_device
 from labeleff.encoders import build_encoder
 from labeleff.ending import Ending
 from labeleff.errors import InterruptedRunError, LabeleffError, Terminated, TerminatedRunError
+from labeleff.one_core import one_core
 from labeleff.progress import PreparationBars
 from labeleff.reporting.outputs import write
 from labeleff.run import explain
@@ -41,7 +42,7 @@ def measure(request: Request, out: Path, command: Sequence[str], *, quiet: bool)
     """
     device = pick_device(request.device)
     if device.type == "cpu":
-        torch.set_num_threads(request.threads)
+        one_core(request.threads)
     _check(request)
     length = QUICK if request.quick else ON_GPU if device.type == "cuda" else USUAL_LENGTH
     ending, works = Ending(), list(request.works())

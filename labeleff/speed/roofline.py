@@ -1,5 +1,8 @@
 """What this machine can do at best, measured: a large matrix product, and an encoder's largest convolution.
 
+Both are computed as a training computes them: by the library that is faster here (`products`), and rewritten
+(`rewrite`).
+
 A share of the roofline is (operations of an example, as torch counts them, times examples/s) over the operations/s of
 the matrix product, in the precision of the work. Depthwise convolutions, normalisation and everything that is bound by
 memory count as time but hardly as operations, so small networks are far from 1 by nature.
@@ -19,6 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from labeleff.cell import Spec
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder, linear_head
+from labeleff.products import product
+from labeleff.rewrite import rewrite
 from labeleff.speed.made import SIDE
 from labeleff.timing import now
 
@@ -46,9 +51,12 @@ def operations(call: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def best_rate(call: Callable[[], object], device: torch.device, repeats: int = REPEATS) -> float:
-    """Operations/s of a call in the fastest of some readings: what the machine can do when nobody disturbs it."""
-    count, times, best = operations(call), 1, math.inf
+def best_rate(call: Callable[[], object], count: int, device: torch.device, repeats: int = REPEATS) -> float:
+    """Operations/s of a call that has `count` of them: what the machine can do when nobody disturbs it.
+
+    That is the fastest of some readings.
+    """
+    times, best = 1, math.inf
     call()
     done = 0
     while done < repeats:
@@ -71,7 +79,7 @@ def product_rate(compute: Compute) -> float:
     one, other = (torch.randn(size, size, device=compute.device, generator=dice) for _ in range(2))
     if compute.precision == "bf16":
         one, other = one.bfloat16(), other.bfloat16()
-    return best_rate(lambda: one @ other, compute.device)
+    return best_rate(lambda: product(one, other), operations(lambda: one @ other), compute.device)
 
 
 def example_operations(encoder: Spec, batch: int) -> tuple[float, float]:
@@ -110,7 +118,6 @@ def largest_convolution(encoder: Spec, batch: int, compute: Compute) -> Convolut
     if not found:
         return None
     _, layer, shape = max(found, key=lambda one: one[0])
-    placed = compute.place(layer)
     images = compute.arrange(torch.randn(batch, *shape, device=compute.device))
 
     @torch.no_grad()
@@ -118,6 +125,10 @@ def largest_convolution(encoder: Spec, batch: int, compute: Compute) -> Convolut
         with compute.autocast():
             placed(images)
 
+    placed = compute.place(layer)
+    count = operations(forward)
+    rewrite(nn.Sequential(placed), alone=compute.device.type == "cpu")
+
     kernel = "x".join(map(str, layer.kernel_size))
     words = f"{layer.in_channels} to {layer.out_channels} channels, {kernel} on {shape[1]}x{shape[2]}, batch {batch}"
-    return Convolution(words, best_rate(forward, compute.device))
+    return Convolution(words, best_rate(forward, count, compute.device))

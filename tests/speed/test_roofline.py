@@ -20,7 +20,7 @@ def test_a_rate_is_operations_over_the_fastest_reading(monkeypatch):
     clock = iter([0.0, 2.0, 2.0, 3.0, 3.0, 7.0])
     monkeypatch.setattr(roofline, "now", lambda _: next(clock))
     one = torch.randn(10, 10)
-    assert roofline.best_rate(lambda: one @ one, CPU.device, repeats=3) == 2000
+    assert roofline.best_rate(lambda: one @ one, 2000, CPU.device, repeats=3) == 2000
 
 
 def test_mobilenet_v2_costs_what_its_layers_say():
@@ -41,6 +41,6 @@ def test_the_largest_convolution_of_resnet9():
 def test_the_product_is_in_the_precision_asked_for(precision, monkeypatch):
     seen = []
     monkeypatch.setattr(roofline, "SIZES", {"cpu": 8})
-    monkeypatch.setattr(roofline, "best_rate", lambda call, _: seen.append(call().dtype) or 1.0)
+    monkeypatch.setattr(roofline, "best_rate", lambda call, *_: seen.append(call().dtype) or 1.0)
     roofline.product_rate.__wrapped__(Compute(torch.device("cpu"), precision))
     assert seen == [torch.bfloat16 if precision == "bf16" else torch.float32]
