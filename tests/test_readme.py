@@ -1,4 +1,4 @@
-"""What the README promises to a newcomer."""
+"""What the README and the pages that it names promise to a newcomer."""
 
 import re
 import shutil
@@ -17,7 +17,8 @@ NS = [50, 100, 200, 500]
 RUNS = [[0.31, 0.33], [0.40, 0.42], [0.48, 0.50], [0.57, 0.58]]
 ARM = {50: [0.41, 0.42], 100: [0.49, 0.50]}
 ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
 
 
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -139,6 +140,12 @@ def test_the_tree_names_every_module():
     assert listed == there
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#:]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_names_every_page():
+    named = set(re.findall(r"\]\(docs/([^)]+)\)", PAGES[0].read_text()))
+    assert named == {page.name for page in PAGES[1:]}
