@@ -39,7 +39,7 @@ def _worth(item: Comparison) -> str:
         return f"{item.arm} costs labels: at no rung does the interval of its utility reach over 0."
     value = amount(worth(point), ratio)
     sign = "" if value.startswith(("<", ">")) else "= "
-    return f"No rung shows a worth of {item.arm} whose interval excludes 0; U {sign}{value} at {point.n:,} labels."
+    return f"No rung shows beyond doubt that {item.arm} is worth anything; U {sign}{value} at {point.n:,} labels."
 
 
 def _gain(point: UtilityPoint, baseline: str) -> str:
