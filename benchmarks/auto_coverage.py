@@ -9,7 +9,6 @@ true n1 lies inside the largest ladder, the interval is checked, beside that of 
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import simulated
 from coverage import named, ratio_of
+from csv_rows import to_csv
 from simulated import FAMILIES
 
 from labeleff.adaptive.chooser import Ask, Chooser, Question, State
@@ -129,10 +129,7 @@ def main() -> None:
     print(text)
     if arguments.out:
         (arguments.out / "coverage.md").write_text(f"# Coverage of chosen ladders\n\n{text}", encoding="utf-8")
-        with (arguments.out / "coverage.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(found)
+        (arguments.out / "coverage.csv").write_text(to_csv(found), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ ladder, times a factor, or where the recorded cells have no more for them. Its c
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from csv_rows import to_csv
 
 from labeleff.adaptive.chooser import Chooser
 from labeleff.adaptive.ladders import Ladders, trained
@@ -155,15 +155,6 @@ def rows(played: Sequence[Played]) -> Iterator[dict[str, object]]:
             }
 
 
-def to_csv(played: Sequence[Played]) -> str:
-    """The rows as CSV."""
-    found, stream = list(rows(played)), io.StringIO()
-    writer = csv.DictWriter(stream, list(found[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
-    return stream.getvalue()
-
-
 def figure(played: Sequence[Played]) -> bytes:
     """Widths over those of the fixed ladder against the share of its training steps."""
     drawn = blank(7, 4)
@@ -207,7 +198,7 @@ def main() -> None:
     print(document(played))
     if arguments.out:
         (arguments.out / "replay.md").write_text(document(played) + "\n", encoding="utf-8")
-        (arguments.out / "replay.csv").write_text(to_csv(played), encoding="utf-8")
+        (arguments.out / "replay.csv").write_text(to_csv(list(rows(played))), encoding="utf-8")
         (arguments.out / "replay.png").write_bytes(figure(played))
 
 

@@ -9,7 +9,6 @@ ladder, and beyond it up to 8 times the last rung; for break-even; and for the m
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import simulated
+from csv_rows import to_csv
 from simulated import FAMILIES, World
 
 from labeleff.curves.break_even import crossing
@@ -156,10 +156,7 @@ def main() -> None:
     print(f"{text}\n{time.process_time() - start:.0f} s of processor time")
     if arguments.out:
         (arguments.out / "coverage.md").write_text(f"# Coverage on simulated studies\n\n{text}", encoding="utf-8")
-        with (arguments.out / "coverage.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(table)
+        (arguments.out / "coverage.csv").write_text(to_csv(table), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

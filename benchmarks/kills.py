@@ -15,7 +15,6 @@ Adds to `kills.csv`: one row a kill; `moment` is its share of the run's time.
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
 import os
@@ -33,6 +32,7 @@ from typing import NoReturn
 import torch
 import torch._dynamo
 import torchvision  # noqa: F401
+from csv_rows import append
 
 import labeleff.launch  # imported here, once, for all runs
 import labeleff.reporting.study_report  # noqa: F401
@@ -195,19 +195,6 @@ def folders(study: Path, scratch: Path, kills: int, workers: int, chance: random
         shutil.rmtree(place)
 
 
-def write(path: Path, rows: list[Row]) -> None:
-    """Add rows to the table; a folder whose run was faster than its kill has none."""
-    if not rows:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
-
-
 def measure() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, required=True)
@@ -221,7 +208,7 @@ def measure() -> int:
         study.write_text(STUDY, encoding="utf-8")
         for found in folders(study, Path(folder), asked.kills, asked.workers, chance):
             rows += found
-            write(asked.out / "kills.csv", found)
+            append(asked.out / "kills.csv", found)
             print(f"{len(rows)} kills, the last folder's:", *map(dict.values, found), flush=True)
     exact = sum(row["verdict"] == "exact" for row in rows)
     print(f"{len(rows)} kills, {exact} of them with exact records after the resume")

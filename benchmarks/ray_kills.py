@@ -31,7 +31,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from kills import STARTS, STUDY, Row, Run, lines, numbers, verdict, write
+from csv_rows import append
+from kills import STARTS, STUDY, Row, Run, lines, numbers, verdict
 from ray_nodes import below, lives, nodes, settle, workers
 
 LARGER = ["--set", "draws=4", "--set", "seeds=4", "--set", "budget.finetune.steps={min=100, max=100}"]
@@ -189,7 +190,7 @@ def measure() -> int:
                 rows = driver_kills(place, usual[joined], min(STARTS, left[kind]), chance)
             done[kind] += len(rows)
             wrong += sum(row["verdict"] != "exact" for row in rows)
-            write(table, rows)
+            append(table, rows)
             print(f"{done.total()} kills, the last run's:", *(tuple(row.values()) for row in rows), flush=True)
             shutil.rmtree(place.folder)
     return int(wrong > 0)

@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from csv_rows import append
 from ray_nodes import nodes, settle
 
 AXES = """
@@ -201,13 +202,7 @@ def growth(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
 
 def add(path: Path, row: Row) -> None:
     print(*row.values(), flush=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, row, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    append(path, [row])
 
 
 def draw(folder: Path) -> None:

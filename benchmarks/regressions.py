@@ -8,7 +8,6 @@ study on procedural images again and again instead, under a minute each, with re
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import math
 import subprocess
@@ -19,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import simulated_studies
+from csv_rows import to_csv
 from simulated_studies import Effect, Template
 
 from labeleff.reporting.results import load
@@ -185,10 +185,7 @@ def main() -> None:
     for name in dict.fromkeys(item.get("table") for item in rows):
         print(markdown([item for item in rows if item.get("table") == name]), end="\n\n")
     if arguments.out:
-        with (arguments.out / "alarms.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        (arguments.out / "alarms.csv").write_text(to_csv(rows), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
