@@ -13,6 +13,7 @@ import time
 
 def first_step(encoder: str, device: str, precision: str) -> dict[str, float]:
     """Do one step of a training from scratch, through the library's own queue."""
+    import torch  # noqa: F401  what it takes is one of the three
 
     imported = time.time()
     from labeleff import catalogue

@@ -25,7 +25,7 @@ def test_all_parts_of_a_tiny_encoder(command, tmp_path):
     assert all(len(one["rates"]) == 2 and min(one["rates"]) > 0 for one in outcomes)
     assert all(0 < one["example_operations"] * one["rates"][0] / one["product"] < 1 for one in outcomes)
     [cold] = table["labeleff"]["cold"]
-    assert 0 < cold["imported"][0] < cold["built"][0] < cold["stepped"][0]
+    assert 0.1 < cold["imported"][0] < cold["built"][0] < cold["stepped"][0]  # torch was never imported in less
     for name in ("bench.md", "bench.csv"):
         assert "evaluation" in (tmp_path / "out" / name).read_text()
 
