@@ -15,7 +15,7 @@ from labeleff.engines.local import run_here, run_workers
 from labeleff.engines.ready import Sink
 from labeleff.estimate import job_seconds, probe_estimate
 from labeleff.expectation import expected
-from labeleff.jobs import Job, jobs_for
+from labeleff.jobs import Job, jobs_for, unprobed
 from labeleff.priority import jobs_by_turn, ordered, standings
 from labeleff.progress import LiveDisplay
 from labeleff.record import Records
@@ -93,13 +93,12 @@ class Execution:
             keys = {cell.key for cell in pending}
             standing = standings(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
             jobs = ordered(jobs_by_turn(pending, standing, jobs_of), standing, self.limit.estimate)
-        begun = {job.pretraining.key for job in jobs if not job.cells}
-        unprobed = [
-            Job(asked)
-            for asked in study.pretrainings()
-            if asked.key in known and asked.key not in begun and bench.lacking(asked, known[asked.key].probes)
-        ]
-        return unprobed + jobs if self.limit is None else jobs + unprobed
+
+        def lacks(asked: Pretraining) -> bool:
+            return asked.key in known and bool(bench.lacking(asked, known[asked.key].probes))
+
+        again = unprobed(study.pretrainings(), jobs, lacks)
+        return again + jobs if self.limit is None else jobs + again
 
     def estimate(self, jobs: Sequence[Job]) -> RunEstimate:
         """What these jobs should take."""
@@ -108,13 +107,14 @@ class Execution:
             record = self.bench.cache.record(self.bench.cache_key(asked))
             return record is not None and not self.bench.lacking(asked, record.probes)
 
-        return expected(jobs, self.speeds, self._workers(jobs), self.study.probe, self.study.probed, cached)
+        workers = self._workers(sum(map(self._cost, jobs)))
+        return expected(jobs, self.speeds, workers, self.study.probe, self.study.probed, cached)
 
     def execute(self, jobs: Sequence[Job], sink: Sink) -> None:
         """Do the jobs; their records go to `sink` as they come."""
         costs = {id(job): self._cost(job) for job in jobs}
         fits = self.limit.fits if self.limit else None
-        workers = self._workers(jobs)
+        workers = self._workers(sum(costs.values()))
         with LiveDisplay(jobs, costs, workers, quiet=self.options.quiet) as shown:
             display = Watched(shown, self.limit) if self.limit else shown
             if self.cluster is not None:
@@ -141,12 +141,12 @@ class Execution:
     def _cost(self, job: Job) -> float:
         return cost(job, self.study, self.speeds)
 
-    def _workers(self, jobs: Sequence[Job]) -> int:
-        """Worker processes: as asked for, else one a core where there is work for them; 1 stands for this process."""
+    def _workers(self, seconds: float) -> int:
+        """Worker processes for so much work: as asked for, else one a core where it pays; 1 stands for this process."""
         if self.cluster:
             return self.cluster.places()
         if not self._on_cpu:
             return 1
         if self.options.jobs is not None:
             return self.options.jobs
-        return self.options.cores if sum(map(self._cost, jobs)) > WORTH_WORKERS else 1
+        return self.options.cores if seconds > WORTH_WORKERS else 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 
-from labeleff.cell import Cell, Pretraining, Spec
+from labeleff.cell import Pretraining, Spec
 from labeleff.estimate import Estimate, job_estimates, pretraining_estimate, probe_estimate
 from labeleff.jobs import Job
 from labeleff.probe import Probe
-from labeleff.run_estimate import EstimatedPart, RunEstimate, worst
+from labeleff.run_estimate import EstimatedPart, PartKey, RunEstimate, part_key, worst
 from labeleff.speeds import CPU, Speed, Speeds, peak_name
 
 
@@ -42,28 +42,21 @@ def expected(
     )
 
 
-_What = tuple[str, str, str, str, str | None, int | None]
-
-
 def _rows(
     job: Job, speeds: Speeds, probe: Probe | None, probed: Mapping[str, Sequence[Spec]]
-) -> list[tuple[_What, Estimate]]:
+) -> list[tuple[PartKey, Estimate]]:
     """What a job consists of, with its estimate."""
     if job.cells:
-        return [(_cell(cell), one) for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)]
+        return [(part_key(cell), one) for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)]
     asked = job.pretraining
-    whose = asked.task.label, asked.encoder.label, asked.pretext.label, None, None
-    rows: list[tuple[_What, Estimate]] = [(("pretraining", *whose), pretraining_estimate(asked, speeds))]
+    key = part_key(asked)
+    rows = [(key, pretraining_estimate(asked, speeds))]
     probes = probe_estimate(asked, probe, probed, speeds)
-    return [*rows, (("probes", *whose), probes)] if probes.seconds else rows
+    return [*rows, (("probes", *key[1:]), probes)] if probes.seconds else rows
 
 
-def _cell(cell: Cell) -> _What:
-    return "cells", cell.task.label, cell.encoder.label, cell.pretext.label, cell.protocol.label, cell.n
-
-
-def _parts(rows: Sequence[tuple[_What, Estimate]]) -> list[EstimatedPart]:
-    groups: dict[_What, list[Estimate]] = {}
+def _parts(rows: Sequence[tuple[PartKey, Estimate]]) -> list[EstimatedPart]:
+    groups: dict[PartKey, list[Estimate]] = {}
     for what, estimate in rows:
         groups.setdefault(what, []).append(estimate)
     names = ("what", "task", "encoder", "pretext", "protocol", "n")

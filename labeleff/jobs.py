@@ -104,3 +104,11 @@ def jobs_for(
         jobs.append(Job(members[0].pretraining, members))
     jobs.sort(key=lambda job: -job.length)
     return first + jobs
+
+
+def unprobed(
+    pretrainings: Iterable[Pretraining], jobs: Iterable[Job], lacks: Callable[[Pretraining], bool]
+) -> list[Job]:
+    """Jobs for finished encoders that lack the curve of a probe, but for those that are among `jobs` anyway."""
+    begun = {job.pretraining.key for job in jobs if not job.cells}
+    return [Job(asked) for asked in pretrainings if asked.key not in begun and lacks(asked)]

@@ -14,7 +14,7 @@ from labeleff.durations import duration
 from labeleff.estimate import Estimate, job_estimates, pretraining_estimate, probe_estimate, steps_of
 from labeleff.expectation import expected, on_accelerator
 from labeleff.installed import Offered
-from labeleff.jobs import Job, jobs_for
+from labeleff.jobs import Job, jobs_for, unprobed
 from labeleff.left import basis, groups_table, notes
 from labeleff.places import cache_folder
 from labeleff.price import Price
@@ -121,9 +121,7 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
         return record is not None and not (study.probe and lacking(record.probes, study.probe, wanted))
 
     jobs = jobs_for(pending, done, queues=processes)
-    begun = {job.pretraining.key for job in jobs if not job.cells}
-    unprobed = [Job(p) for p in study.pretrainings() if p.key in trained and p.key not in begun and not done(p)]
-    return unprobed + jobs
+    return unprobed(study.pretrainings(), jobs, lambda asked: asked.key in trained and not done(asked)) + jobs
 
 
 def _axes(study: Study) -> str:

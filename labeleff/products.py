@@ -66,19 +66,22 @@ class _Linear(torch.autograd.Function):
         return for_rows, _product(rows.t(), gradient.t()).t()
 
 
+def _leads_for(rows: Tensor) -> bool:
+    """Whether oneDNN's products are the faster ones of these rows."""
+    return rows.dtype == torch.float32 and rows.device.type == "cpu" and onednn_leads()
+
+
 def product(rows: Tensor, columns: Tensor, offset: Tensor | None = None) -> Tensor:
     """Rows (N, C) times columns (D, C) transposed, plus an offset (D,): (N, D), by whichever library is faster here.
 
     oneDNN's product has no gradient of its own.
     """
-    leads = rows.dtype == torch.float32 and rows.device.type == "cpu" and onednn_leads()
-    return _product(rows, columns, offset) if leads else F.linear(rows, columns, offset)
+    return _product(rows, columns, offset) if _leads_for(rows) else F.linear(rows, columns, offset)
 
 
 def linear(rows: Tensor, weight: Tensor) -> Tensor:
     """`F.linear` without a bias, rows (..., C) and weights (D, C) to (..., D), by whichever library is faster here."""
-    ours = rows.device.type == "cpu" and rows.dtype == weight.dtype == torch.float32
-    if not ours or torch.is_autocast_enabled("cpu") or not onednn_leads():
+    if rows.dtype != weight.dtype or torch.is_autocast_enabled("cpu") or not _leads_for(rows):
         return F.linear(rows, weight)
     product: Tensor = _Linear.apply(rows.reshape(-1, rows.shape[-1]), weight)
     return product.view(*rows.shape[:-1], -1)

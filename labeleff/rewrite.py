@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.products import linear
-from labeleff.widening import WideningConvNormReLU6, widens
+from labeleff.widening import WideningConvNormReLU6, is_pointwise, widens
 
 
 class PointwiseConv2d(nn.Conv2d):
@@ -127,10 +127,6 @@ class UncountedBatchNorm2d(nn.BatchNorm2d):
         )
 
 
-def _is_pointwise(layer: nn.Conv2d) -> bool:
-    return layer.kernel_size == (1, 1) and layer.stride == (1, 1) and layer.groups == 1 and layer.padding == (0, 0)
-
-
 def _is_depthwise(layer: nn.Conv2d) -> bool:
     return (
         layer.groups == layer.in_channels == layer.out_channels
@@ -148,7 +144,7 @@ def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
     are many small operations, which a GPU pays for, and products are those that any number of networks can share.
     """
     for layer in network.modules():
-        if type(layer) is nn.Conv2d and _is_pointwise(layer):
+        if type(layer) is nn.Conv2d and is_pointwise(layer):
             layer.__class__ = PointwiseConv2d
         if isinstance(layer, PointwiseConv2d):
             layer.alone = alone

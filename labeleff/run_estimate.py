@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from labeleff.cell import Frozen
+from labeleff.cell import Cell, Frozen, Pretraining
 
 Source = Literal["catalogue", "remembered", "calibrated"]
 """Where a speed comes from: a rough guess, earlier runs on this machine, a calibration on it. The worst first."""
@@ -16,6 +16,18 @@ SOURCES: tuple[Source, ...] = ("catalogue", "remembered", "calibrated")
 def worst(sources: list[Source]) -> Source:
     """The least reliable of some sources; `calibrated` where there are none."""
     return min(sources, key=SOURCES.index, default="calibrated")
+
+
+PartKey = tuple[str, str, str, str, str | None, int | None]
+"""What, and the labels of task, encoder, pretext and protocol, and n, as `EstimatedPart` has them."""
+
+
+def part_key(asked: Cell | Pretraining) -> PartKey:
+    """The part of an estimate that a cell or a pretraining belongs to."""
+    place = asked.task.label, asked.encoder.label, asked.pretext.label
+    if isinstance(asked, Cell):
+        return "cells", *place, asked.protocol.label, asked.n
+    return "pretraining", *place, None, None
 
 
 class EstimatedPart(Frozen):
@@ -32,6 +44,11 @@ class EstimatedPart(Frozen):
     seconds: float = Field(ge=0)
     """Of one process or device, of all `count` together."""
     speeds: Source
+
+    @property
+    def key(self) -> PartKey:
+        """As `part_key` gives it."""
+        return self.what, self.task, self.encoder, self.pretext, self.protocol, self.n
 
 
 class RunEstimate(Frozen):

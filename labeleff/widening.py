@@ -90,6 +90,11 @@ class WideningConvNormReLU6(nn.Sequential):
         return self.alone and norm.training and input.device.type == "cpu" and exact and many
 
 
+def is_pointwise(conv: nn.Conv2d) -> bool:
+    """Whether a convolution is one product over the channels of every pixel."""
+    return conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.groups == 1 and conv.padding == (0, 0)
+
+
 def widens(layer: nn.Module) -> bool:
     """Whether a module is a sequence of the three layers, with parameters and statistics that all are there."""
     if not isinstance(layer, nn.Sequential) or len(layer) != 3:
@@ -97,7 +102,7 @@ def widens(layer: nn.Module) -> bool:
     conv, norm, clamp = layer
     return (
         isinstance(conv, nn.Conv2d)
-        and (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1, 1), (1, 1), (0, 0), 1)
+        and is_pointwise(conv)
         and conv.bias is None
         and conv.out_channels >= WIDER * conv.in_channels
         and isinstance(norm, nn.BatchNorm2d)

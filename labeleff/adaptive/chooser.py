@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from labeleff.curves.utilities import UtilityPoint, utilities
@@ -126,9 +126,9 @@ class Chooser:
         kept = f"{wide} of {len(state.asked)} intervals are wider than asked for, and the largest ladder has no more"
         self.finished = f"{kept} for them" if wide else "every interval is as narrow as asked for"
 
-    def trained(self, values: Mapping[Ask, float | None]) -> float:
-        """Training steps of all that was chosen and measured, every pretraining counted once."""
-        found = [ask for step in self.steps for ask in step.asks if ask in values]
+    def trained(self, those: Container[Ask]) -> float:
+        """Training steps of all that was chosen and is among `those`, every pretraining counted once."""
+        found = [ask for step in self.steps for ask in step.asks if ask in those]
         pretrained = dict(item for item in map(self.question.before, found) if item is not None)
         return sum(map(self.question.cost, found)) + sum(pretrained.values())
 

@@ -85,8 +85,7 @@ class Ladders:
     def share(self, where: Where) -> float:
         """Training steps of what was chosen, over those of the largest ladder; pretrainings count once."""
         whole = trained(self.asks[where].values())
-        chosen = {self.asks[where][ask].key for step in self.choosers[where].steps for ask in step.asks}
-        return trained(cell for cell in self.asks[where].values() if cell.key in chosen) / whole if whole else 1.0
+        return self.choosers[where].trained(self.asks[where]) / whole if whole else 1.0
 
 
 def trained(cells: Iterable[Cell]) -> float:

@@ -47,8 +47,7 @@ def _line(kind: Kind, speeds: Mapping[str, Speed], results: Sequence[Measured]) 
     reasons = [one.reason for one in results if one.reason]
     if reasons:
         return f"  {kind.name}: not timed: {reasons[0]}"
-    asked = kind.cells[0] if kind.cells else kind.pretraining
-    rate = speeds[peak_name(asked)].rate
+    rate = speeds[peak_name(kind.asked)].rate
     unit = "problems/s" if kind.cells and kind.cells[0].budget is None else "examples/s"
     peaks = [one.peak_memory for one in results if one.peak_memory is not None]
     memory = f", {max(peaks) / 2**20:,.0f} MiB" if peaks else ""
@@ -70,7 +69,7 @@ def together(results: Sequence[Measured], device: str, processes: int) -> dict[s
 def _with_peak(kind: Kind, speeds: Mapping[str, Speed], results: Sequence[Measured]) -> dict[str, Speed]:
     """The same, with the most memory that a process needed at the name under which it is looked up."""
     peaks = [one.peak_memory for one in results if one.peak_memory is not None]
-    name = peak_name(kind.cells[0] if kind.cells else kind.pretraining)
+    name = peak_name(kind.asked)
     if name not in speeds or not peaks:
         return dict(speeds)
     return {**speeds, name: speeds[name].model_copy(update={"peak_memory": max(peaks)})}

@@ -18,9 +18,14 @@ class Kind:
     cells: tuple[Cell, ...] = ()
 
     @property
+    def asked(self) -> Cell | Pretraining:
+        """What it is told by: its first cell, or its pretraining."""
+        return self.cells[0] if self.cells else self.pretraining
+
+    @property
     def name(self) -> str:
         """As people read it."""
-        return work_name(self.cells[0] if self.cells else self.pretraining)
+        return work_name(self.asked)
 
 
 @dataclass(frozen=True)

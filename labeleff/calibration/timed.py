@@ -56,7 +56,7 @@ class Run(NamedTuple):
 
 def timed(kind: Kind, bench: CalibrationBench) -> Measured:
     """Time one kind of work; raises LabeleffError where the runner's code gives a failed record."""
-    task = kind.cells[0].task if kind.cells else kind.pretraining.task
+    task = kind.asked.task
     bench.load(task)
     own, wall, worked = reset_peak_memory(bench.device), time.perf_counter(), time.process_time()
     if not kind.cells:

@@ -15,7 +15,7 @@ from labeleff.record import PretrainingRecord, Record, RunEntry
 from labeleff.reporting.markdown import ratio, table
 from labeleff.reporting.results import Results
 from labeleff.reporting.tables import columns, frame, to_csv
-from labeleff.run_estimate import EstimatedPart, RunEstimate, Source
+from labeleff.run_estimate import EstimatedPart, PartKey, RunEstimate, Source, part_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,6 @@ WORDS: dict[Source, str] = {
     "calibrated": "a calibration",
 }
 MEBIBYTE = 2**20
-_Key = tuple[str, str, str, str, str | None, int | None]
 
 
 class _Taken(NamedTuple):
@@ -69,32 +68,24 @@ class Compared:
 def compared(results: Results) -> list[Compared]:
     """Every part of the estimates of the study's runs; nothing of runs that have none."""
     taken = {run.run: _taken(results, run.run) for run in results.runs if run.estimate}
-    names = {_key(record)[1:5]: results.study.arm_of(record.cell) for record in results.cells}
+    names = {part_key(record.cell)[1:5]: results.study.arm_of(record.cell) for record in results.cells}
     found = []
     for run in results.runs:
         for part in run.estimate.parts if run.estimate else ():
-            key = part.what, part.task, part.encoder, part.pretext, part.protocol, part.n
-            arm = names.get(key[1:5], f"{part.pretext}/{part.protocol}") if part.protocol else part.pretext
-            found.append(Compared(run, part, arm, tuple(taken[run.run].get(key, ()))[: part.count]))
+            arm = names.get(part.key[1:5], f"{part.pretext}/{part.protocol}") if part.protocol else part.pretext
+            found.append(Compared(run, part, arm, tuple(taken[run.run].get(part.key, ()))[: part.count]))
     return found
 
 
-def _key(record: Record | PretrainingRecord) -> _Key:
-    if isinstance(record, PretrainingRecord):
-        asked = record.pretraining
-        return "pretraining", asked.task.label, asked.encoder.label, asked.pretext.label, None, None
-    cell = record.cell
-    return "cells", cell.task.label, cell.encoder.label, cell.pretext.label, cell.protocol.label, cell.n
-
-
-def _taken(results: Results, run: str) -> dict[_Key, list[_Taken]]:
+def _taken(results: Results, run: str) -> dict[PartKey, list[_Taken]]:
     """The time of everything that a run finished."""
-    found: dict[_Key, list[_Taken]] = {}
+    found: dict[PartKey, list[_Taken]] = {}
     on_cpu = results.run.conditions.device == "cpu"
     for record in _finished(results, run):
         seconds, processor = _times(record)
         if seconds is not None:
-            found.setdefault(_key(record), []).append(_Taken(seconds, processor if on_cpu else None))
+            asked = record.cell if isinstance(record, Record) else record.pretraining
+            found.setdefault(part_key(asked), []).append(_Taken(seconds, processor if on_cpu else None))
     return found
 
 
