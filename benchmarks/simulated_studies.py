@@ -78,7 +78,7 @@ def folder(path: Path, template: Template, runs: int, world: int, side: str, eff
     entry = template.results.run.model_copy(update={"study": study.model_dump(mode="json"), "run": side})
     items: list[RunEntry | Record | PretrainingRecord] = [entry]
     timed = template.results.pretrainings[0].training
-    for what in study.pretrainings():
+    for what in study.pretrainings:
         training = _timed(timed, start, f"{world}/{side}/{what.key}")
         items.append(
             PretrainingRecord(run=side, key=what.key, pretraining=what, status="ok", training=training, metrics={})

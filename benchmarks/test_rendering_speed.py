@@ -74,7 +74,7 @@ def trained(study, task):
     """Images that the study trains and scores on this task, in training images' worth."""
     speeds = {f"{study.encoders[0].label} at {task.options['size']} px": 1.0}
     cells = [cell for cell in study.cells() if cell.task == task]
-    own = [item for item in study.pretrainings() if item.task == task]
+    own = [item for item in study.pretrainings if item.task == task]
     return sum(cell_estimate(c, 1, speeds).seconds for c in cells) + sum(
         pretraining_estimate(p, speeds).seconds for p in own
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from labeleff.cell import Spec
+from labeleff.cell import OptionValue, Spec
 
 
 class Paired(Protocol):
@@ -26,13 +26,16 @@ def told_apart(specs: Iterable[Spec]) -> dict[str, str]:
     ['file(path=a.pt)', 'file(path=b.pt)', 'scratch']
     """
     distinct = {spec.label: spec for spec in specs}
-    return {label: _among(spec, distinct.values()) for label, spec in distinct.items()}
+    values: dict[tuple[str, str], set[OptionValue]] = {}
+    for spec in distinct.values():
+        for key, value in spec.options.items():
+            values.setdefault((spec.name, key), set()).add(value)
+    return {label: _short(spec, values) for label, spec in distinct.items()}
 
 
-def _among(spec: Spec, others: Iterable[Spec]) -> str:
-    namesakes = [other for other in others if other.name == spec.name]
-    differing = {key for other in namesakes for key in other.options if other.options[key] != spec.options.get(key)}
-    options = {key: value for key, value in spec.options.items() if key in differing}
+def _short(spec: Spec, values: Mapping[tuple[str, str], Collection[OptionValue]]) -> str:
+    """The name with those options of which there are several values, by name and option."""
+    options = {key: value for key, value in spec.options.items() if len(values[spec.name, key]) > 1}
     return Spec(name=spec.name, options=options).label
 
 

@@ -10,7 +10,8 @@ import functools
 import hashlib
 import json
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,6 +29,13 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some fields changed, which remembers nothing of what the original has computed of itself."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
 
 class Spec(Frozen):
     """A plug-in by name with all its options, e.g. `resnet9` with `width = 0.25`."""
@@ -35,7 +43,7 @@ class Spec(Frozen):
     name: str
     options: dict[str, OptionValue] = Field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def label(self) -> str:
         """The name and every option but empty ones, as people read it: `resnet9(width=0.25)`."""
         inside = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()) if value != "")
@@ -184,7 +192,7 @@ class Cell(Frozen):
         """Pretext and protocol by name alone, e.g. `rotation/finetune`; a study's `arm_of` tells namesakes apart."""
         return f"{self.pretext.name}/{self.protocol.name}"
 
-    @property
+    @functools.cached_property
     def pretraining(self) -> Pretraining:
         """The encoder that this cell starts from."""
         return Pretraining(

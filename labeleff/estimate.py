@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labeleff import catalogue, windows
 from labeleff.cell import Budget, Cell, Pretraining, Spec
 from labeleff.jobs import Job
-from labeleff.probe import Probe
+from labeleff.probe import ProbePlan
 from labeleff.run_estimate import Source, worst
 from labeleff.speeds import (
     SIZE,
@@ -135,16 +135,15 @@ def pretraining_estimate(pretraining: Pretraining, speeds: Speeds) -> Estimate:
     return _trained(pretraining, steps_of(pretraining) * pretraining.budget.batch, speeds)
 
 
-def probe_estimate(
-    pretraining: Pretraining, probe: Probe | None, probed: Mapping[str, Sequence[Spec]], speeds: Speeds
-) -> Estimate:
+def probe_estimate(pretraining: Pretraining, plan: ProbePlan | None, speeds: Speeds) -> Estimate:
     """Time of all linear probes during one pretraining in one process, by the images that they encode.
 
-    `probed` has the tasks by key of the pretraining. Where every pixel has a label, solving takes more.
+    Where every pixel has a label, solving takes more.
     """
-    tasks = len(probed.get(pretraining.key, ()))
-    if probe is None or pretraining.budget is None or not tasks:
+    tasks = len(plan.tasks_of(pretraining)) if plan else 0
+    if plan is None or pretraining.budget is None or not tasks:
         return NOTHING
+    probe = plan.probe
     rate, source = _rate(pretraining.encoder, pretraining.task, speeds)
     pool, batch = pool_of(pretraining.task), pretraining.budget.batch
     probes = 1 + math.ceil(windows.count(pretraining.budget.steps_for(pool), pool, batch) / probe.every)

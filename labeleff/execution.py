@@ -57,7 +57,7 @@ class Options:
 def cost(job: Job, study: Study, speeds: Speeds) -> float:
     """Estimated seconds of a job by itself, its probes included."""
     alone = job_seconds(job, speeds)
-    return alone if job.cells else alone + probe_estimate(job.pretraining, study.probe, study.probed, speeds).seconds
+    return alone if job.cells else alone + probe_estimate(job.pretraining, study.probe_plan, speeds).seconds
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Execution:
         def lacks(asked: Pretraining) -> bool:
             return asked.key in known and bool(bench.lacking(asked, known[asked.key].probes))
 
-        again = unprobed(study.pretrainings(), jobs, lacks)
+        again = unprobed(study.pretrainings, jobs, lacks)
         return again + jobs if self.limit is None else jobs + again
 
     def estimate(self, jobs: Sequence[Job]) -> RunEstimate:
@@ -108,7 +108,7 @@ class Execution:
             return record is not None and not self.bench.lacking(asked, record.probes)
 
         workers = self._workers(sum(map(self._cost, jobs)))
-        return expected(jobs, self.speeds, workers, self.study.probe, self.study.probed, cached)
+        return expected(jobs, self.speeds, workers, self.study.probe_plan, cached)
 
     def execute(self, jobs: Sequence[Job], sink: Sink) -> None:
         """Do the jobs; their records go to `sink` as they come."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from labeleff.cell import Pretraining, Spec
+from labeleff.cell import Pretraining
 from labeleff.estimate import Estimate, job_estimates, pretraining_estimate, probe_estimate
 from labeleff.jobs import Job
-from labeleff.probe import Probe
+from labeleff.probe import ProbePlan
 from labeleff.run_estimate import EstimatedPart, PartKey, RunEstimate, part_key, worst
 from labeleff.speeds import CPU, Speed, Speeds, peak_name
 
@@ -17,18 +17,16 @@ def expected(
     jobs: Sequence[Job],
     speeds: Speeds,
     processes: int,
-    probe: Probe | None = None,
-    probed: Mapping[str, Sequence[Spec]] | None = None,
+    probes: ProbePlan | None = None,
     cached: Callable[[Pretraining], bool] = lambda _: False,
 ) -> RunEstimate:
     """The estimate of a run with these jobs.
 
-    `probed` has the tasks on which encoders are probed, by key of the pretraining; encoders that are `cached` are
-    only copied, which takes no time to speak of.
+    Encoders that are `cached` are only copied, which takes no time to speak of.
     """
     rows, costs = [], []
     for job in jobs:
-        found = [] if not job.cells and cached(job.pretraining) else _rows(job, speeds, probe, probed or {})
+        found = [] if not job.cells and cached(job.pretraining) else _rows(job, speeds, probes)
         rows += found
         costs.append(sum(estimate.seconds for _, estimate in found))
     parts = _parts(rows)
@@ -42,17 +40,15 @@ def expected(
     )
 
 
-def _rows(
-    job: Job, speeds: Speeds, probe: Probe | None, probed: Mapping[str, Sequence[Spec]]
-) -> list[tuple[PartKey, Estimate]]:
+def _rows(job: Job, speeds: Speeds, probes: ProbePlan | None) -> list[tuple[PartKey, Estimate]]:
     """What a job consists of, with its estimate."""
     if job.cells:
         return [(part_key(cell), one) for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)]
     asked = job.pretraining
     key = part_key(asked)
     rows = [(key, pretraining_estimate(asked, speeds))]
-    probes = probe_estimate(asked, probe, probed, speeds)
-    return [*rows, (("probes", *key[1:]), probes)] if probes.seconds else rows
+    probing = probe_estimate(asked, probes, speeds)
+    return [*rows, (("probes", *key[1:]), probing)] if probing.seconds else rows
 
 
 def _parts(rows: Sequence[tuple[PartKey, Estimate]]) -> list[EstimatedPart]:

@@ -107,8 +107,7 @@ def measure(study: Study, options: Options) -> list[Record]:
         device=options.device,
         offline=options.offline,
         folder=options.folder.resolve(),
-        probe=study.probe,
-        probed=study.probed,
+        probes=study.probe_plan,
         labels=LabelRule(
             study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
         ),

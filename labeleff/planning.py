@@ -18,7 +18,6 @@ from labeleff.jobs import Job, jobs_for, unprobed
 from labeleff.left import basis, groups_table, notes
 from labeleff.places import cache_folder
 from labeleff.price import Price
-from labeleff.probe import lacking
 from labeleff.record import Records, read_records
 from labeleff.speeds import Speeds, read_speeds
 from labeleff.study import Study, built_in, load_study
@@ -61,8 +60,10 @@ def show_plan(
     console.print(f"study {study.name}: {study.title}", soft_wrap=True)
     for block in study.blocks:
         console.print(_axes(block), soft_wrap=True)
-    for task, encoder in dict.fromkeys((cell.task.label, cell.encoder.label) for cell in cells):
-        members = [cell for cell in cells if (cell.task.label, cell.encoder.label) == (task, encoder)]
+    places: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        places.setdefault((cell.task.label, cell.encoder.label), []).append(cell)
+    for (task, encoder), members in places.items():
         console.print(f"\n{task}, {encoder}", soft_wrap=True)
         console.print(_summary_table(study, members, costs, measured))
     _print_pretrainings(console, study, speeds, trained)
@@ -76,12 +77,12 @@ def show_plan(
     pending = [cell for cell in cells if cell.key not in measured]
     left = _left(study, pending, records, jobs)
     processes = 1 if on_accelerator(left, speeds) else jobs
-    estimate = expected(left, speeds, processes, study.probe, study.probed)
+    estimate = expected(left, speeds, processes, study.probe_plan)
     if left:
         console.print("\nwhat is left:")
         console.print(groups_table(study, left, estimate, price))
     console.print(
-        f"{len(cells)} cells and {len(study.pretrainings())} pretrainings, {len(cells) - len(pending)} cells measured; "
+        f"{len(cells)} cells and {len(study.pretrainings)} pretrainings, {len(cells) - len(pending)} cells measured; "
         f"about {duration(estimate.wall_seconds)} on {processes} processes ({basis(left, speeds, estimate)})",
         soft_wrap=True,
     )
@@ -96,7 +97,7 @@ def _costs(cells: Sequence[Cell], speeds: Speeds) -> dict[str, Estimate]:
 
 
 def _print_pretrainings(console: Console, study: Study, speeds: Speeds, trained: set[str]) -> None:
-    for pretraining in study.pretrainings():
+    for pretraining in study.pretrainings:
         label = pretraining.pretext.label
         what = f"pretraining {label}, seed {pretraining.seed}" if pretraining.budget else f"weights of {label}"
         console.print(
@@ -106,7 +107,7 @@ def _print_pretrainings(console: Console, study: Study, speeds: Speeds, trained:
             soft_wrap=True,
         )
     if study.probe is not None:
-        probes = (probe_estimate(item, study.probe, study.probed, speeds) for item in study.pretrainings())
+        probes = (probe_estimate(item, study.probe_plan, speeds) for item in study.pretrainings)
         cost = duration(sum(item.seconds for item in probes))
         console.print(f"linear probes while encoders are pretrained ({study.probe.text}): {cost} more", soft_wrap=True)
 
@@ -117,11 +118,11 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
 
     def done(asked: Pretraining) -> bool:
         record = trained.get(asked.key)
-        wanted = study.probed.get(asked.key, ())
-        return record is not None and not (study.probe and lacking(record.probes, study.probe, wanted))
+        probes = study.probe_plan
+        return record is not None and not (probes and probes.lacking(asked, record.probes))
 
     jobs = jobs_for(pending, done, queues=processes)
-    return unprobed(study.pretrainings(), jobs, lambda asked: asked.key in trained and not done(asked)) + jobs
+    return unprobed(study.pretrainings, jobs, lambda asked: asked.key in trained and not done(asked)) + jobs
 
 
 def _axes(study: Study) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import Field
 
-from labeleff.cell import Frozen, Spec
+from labeleff.cell import Frozen, Pretraining, Spec
 from labeleff.errors import StudyError
 
 
@@ -28,6 +29,27 @@ class Probe(Frozen):
         """`500 labels, 1,000 held out, every window`."""
         often = "every window" if self.every == 1 else f"every {self.every} windows"
         return f"{self.labels:,} labels, {self.held_out:,} held out, {often}"
+
+
+@dataclass(frozen=True)
+class ProbePlan:
+    """What a study probes: by which probe, and every pretrained encoder on which tasks."""
+
+    probe: Probe
+    tasks: Mapping[str, tuple[Spec, ...]]
+    """By key of the pretraining: all tasks that start from its encoder."""
+
+    def tasks_of(self, pretraining: Pretraining) -> tuple[Spec, ...]:
+        """The tasks on which the encoder of a pretraining is probed."""
+        return self.tasks.get(pretraining.key, ())
+
+    def asks_for(self, pretraining: Pretraining, curve: ProbeCurve) -> bool:
+        """Whether a curve is by the probe, and on one of the tasks."""
+        return curve.probe == self.probe and curve.task in {task.label for task in self.tasks_of(pretraining)}
+
+    def lacking(self, pretraining: Pretraining, curves: Iterable[ProbeCurve]) -> list[Spec]:
+        """Those of them that have no curve of the probe among these."""
+        return lacking(curves, self.probe, self.tasks_of(pretraining))
 
 
 class ProbePoint(Frozen):

@@ -61,7 +61,7 @@ def _check_weights(study: Study, bench: Bench) -> None:
 
 def _check_shared_images(study: Study, bench: Bench) -> None:
     """Tasks that share pretrained encoders have the same training images; raises PluginError where they don't."""
-    shared = {(c.task.label, c.pretrain_task.label): c for c in study.pretrained_cells() if c.pretrain_task is not None}
+    shared = {(c.task.label, c.pretrain_task.label): c for c in study.pretrained_cells if c.pretrain_task is not None}
     for (task, other), cell in shared.items():
         assert cell.pretrain_task is not None
         ours, theirs = (bench.load(spec).task.train.inputs for spec in (cell.task, cell.pretrain_task))

@@ -10,8 +10,8 @@ import datetime
 import functools
 import math
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ from labeleff.packing.schedule import Ready, Waiting
 from labeleff.places import reader_path
 from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
 from labeleff.pretext.outside import LoadFunction, Weights, fill
-from labeleff.probe import Probe, ProbeCurve, lacking, merged
+from labeleff.probe import ProbeCurve, ProbePlan, merged
 from labeleff.probing import Probing
 from labeleff.protocols import Fitted, FrozenProtocol, Preparation, Prepared, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record, Training
@@ -70,9 +70,8 @@ class Settings:
     offline: bool = False
     folder: Path | None = None
     """The run's folder, where trained readers of stories are kept; None keeps none."""
-    probe: Probe | None = None
-    probed: Mapping[str, tuple[Spec, ...]] = field(default_factory=dict)
-    """By key of a pretraining: the tasks on which its encoder is probed while it is trained."""
+    probes: ProbePlan | None = None
+    """What is probed while encoders are trained."""
 
 
 @dataclass(frozen=True)
@@ -180,12 +179,11 @@ class Bench:
 
     def lacking(self, pretraining: Pretraining, curves: Sequence[ProbeCurve]) -> list[Spec]:
         """The tasks that the encoder should be probed on and that have no curve among these."""
-        if self.settings.probe is None:
+        plan = self.settings.probes
+        if plan is None:
             return []
-        tasks = self.settings.probed.get(pretraining.key, ())
-        data = {spec.label: self.load(spec).fingerprint for spec in tasks}
-        fitting = [curve for curve in curves if curve.data == data.get(curve.task)]
-        return lacking(fitting, self.settings.probe, tasks)
+        data = {spec.label: self.load(spec).fingerprint for spec in plan.tasks_of(pretraining)}
+        return plan.lacking(pretraining, [curve for curve in curves if curve.data == data.get(curve.task)])
 
     def _pretrain(self, pretraining: Pretraining, progress: Progress) -> PretrainingRecord:
         key, run = self.cache_key(pretraining), self.settings.run
@@ -214,8 +212,8 @@ class Bench:
 
     def _from_cache(self, record: PretrainingRecord) -> PretrainingRecord:
         """The record of a cached encoder in this run, with those of its curves that this study asks for."""
-        tasks = {spec.label for spec in self.settings.probed.get(record.key, ())}
-        wanted = [curve for curve in record.probes if curve.probe == self.settings.probe and curve.task in tasks]
+        plan = self.settings.probes
+        wanted = [curve for curve in record.probes if plan and plan.asks_for(record.pretraining, curve)]
         return record.model_copy(update={"run": self.settings.run, "cached": True, "probes": wanted})
 
     def _made(
@@ -227,9 +225,9 @@ class Bench:
             encoder, result = self._filled(pretraining)
         else:
             encoder = self._new_encoder(pretraining)
-            if self.settings.probe is not None and unprobed:
+            if self.settings.probes is not None and unprobed:
                 tasks = [(spec, self.load(spec)) for spec in unprobed]
-                probing = Probing(self.settings.probe, tasks, encoder, self.compute(pretraining))
+                probing = Probing(self.settings.probes.probe, tasks, encoder, self.compute(pretraining))
                 probing.measure(0)
             result = self._learned(pretraining, encoder, probing.beside(progress) if probing else progress)
         memory = peak_memory(self.device) if result.training else None

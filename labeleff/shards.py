@@ -6,6 +6,7 @@ may start at any time and anywhere. What starts from one pretraining stays toget
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,11 +50,13 @@ def loads(cells: Sequence[Cell], count: int) -> list[tuple[float, list[Cell]]]:
     """
     order = {cell.key: place for place, cell in enumerate(cells)}
     pieces = sorted(_pieces(cells), key=lambda piece: (-piece[0], order[piece[1][0].key]))
-    parts: list[tuple[float, list[Cell]]] = [(0.0, [])] * count
+    parts: list[tuple[float, int, list[Cell]]] = [(0.0, part, []) for part in range(count)]  # a heap
     for seconds, members in pieces:
-        least = min(range(count), key=lambda part: (parts[part][0], part))
-        parts[least] = (parts[least][0] + seconds, parts[least][1] + members)
-    return [(seconds, sorted(members, key=lambda cell: order[cell.key])) for seconds, members in parts]
+        spent, part, own = parts[0]
+        own += members
+        heapq.heapreplace(parts, (spent + seconds, part, own))
+    parts.sort(key=lambda part: part[1])
+    return [(seconds, sorted(members, key=lambda cell: order[cell.key])) for seconds, _, members in parts]
 
 
 def _pieces(cells: Sequence[Cell]) -> list[tuple[float, list[Cell]]]:

@@ -25,7 +25,7 @@ from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.goal_checks import check_metrics, check_protocols
 from labeleff.pretext_checks import check_pretexts
-from labeleff.probe import Probe, check_pool
+from labeleff.probe import Probe, ProbePlan, check_pool
 from labeleff.tracking.gate import Gate
 
 MOST_CELLS = 100_000
@@ -308,7 +308,9 @@ class Study(Frozen):
 
     def budget_of(self, arm: Arm) -> Budget | None:
         """The protocol's row for this arm; None where the protocol is solved, not trained."""
-        name = self.arm_names[self.arms.index(arm)]
+        return self._budget(arm, self.arm_names[self.arms.index(arm)])
+
+    def _budget(self, arm: Arm, name: str) -> Budget | None:
         return self.budget.get(name, self.budget.get(arm.protocol.name))
 
     @functools.cached_property
@@ -347,14 +349,24 @@ class Study(Frozen):
 
         `indices_sha256` gives, by (task label, draw, n), the hash of published labels.
         """
-        for block in self.blocks:
-            yield from block._own_cells(indices_sha256)
+        if indices_sha256:
+            for block in self.blocks:
+                yield from block._own_cells(indices_sha256)
+        else:
+            yield from self._cells
 
-    def _own_cells(self, indices_sha256: Mapping[tuple[str, int, int], str] | None) -> Iterator[Cell]:
-        for task, encoder, arm in itertools.product(self.tasks, self.encoders, self.arms):
+    @functools.cached_property
+    def _cells(self) -> list[Cell]:
+        """Every cell, its labels by the draw; made once, as cells know their keys from the first time on."""
+        return [cell for block in self.blocks for cell in block._own_cells({})]
+
+    def _own_cells(self, indices_sha256: Mapping[tuple[str, int, int], str]) -> Iterator[Cell]:
+        named, runs = list(zip(self.arms, self.arm_names, strict=True)), self.runs
+        for task, encoder, (arm, name) in itertools.product(self.tasks, self.encoders, named):
             pretrain, images = self.budget.get(arm.pretext.name), catalogue.images_of(task)
             shares = catalogue.makes_encoder(arm.pretext) and images != task
-            for n, (draw, seed) in itertools.product(self.rungs, self.runs):
+            budget, encoder_seed = self._budget(arm, name), catalogue.encoder_seed(arm.pretext)
+            for n, (draw, seed) in itertools.product(self.rungs, runs):
                 yield Cell(
                     task=task,
                     encoder=encoder,
@@ -364,37 +376,44 @@ class Study(Frozen):
                     draw=draw,
                     seed=seed,
                     subset=self.subset,
-                    indices_sha256=(indices_sha256 or {}).get((task.label, draw, n)),
+                    indices_sha256=indices_sha256.get((task.label, draw, n)),
                     pretrain=pretrain,
                     pretrain_task=images if shares else None,
-                    budget=self.budget_of(arm),
+                    budget=budget,
                     precision=self.precision,
                     layout=self.layout,
-                    encoder_seed=catalogue.encoder_seed(arm.pretext),
+                    encoder_seed=encoder_seed,
                 )
 
+    @functools.cached_property
     def pretrained_cells(self) -> list[Cell]:
-        """One cell a task, encoder, pretext and seed whose encoder is pretrained or filled."""
+        """One cell per task, encoder, pretext and seed whose encoder is pretrained or filled."""
+        making = {
+            arm.pretext.name for block in self.blocks for arm in block.arms if catalogue.makes_encoder(arm.pretext)
+        }
         cells = {
             (cell.task.label, cell.encoder.label, cell.pretext.label, cell.seed): cell
             for cell in self.cells()
-            if catalogue.makes_encoder(cell.pretext)
+            if cell.pretext.name in making
         }
         return list(cells.values())
 
-    @property
-    def probed(self) -> dict[str, tuple[Spec, ...]]:
-        """By key of a pretraining: the tasks on which its encoder is probed, all those that start from it."""
+    @functools.cached_property
+    def pretrainings(self) -> list[Pretraining]:
+        """Every encoder that has to be pretrained, once per pretext, seed and set of images."""
+        found = {item.key: item for item in (cell.pretraining for cell in self.pretrained_cells)}
+        return list(found.values())
+
+    @functools.cached_property
+    def probe_plan(self) -> ProbePlan | None:
+        """The probe with the tasks of every pretraining; None where nothing is probed."""
+        if self.probe is None:
+            return None
         found: dict[str, dict[str, Spec]] = {}
-        for cell in self.pretrained_cells() if self.probe is not None else []:
+        for cell in self.pretrained_cells:
             if cell.pretrain is not None:
                 found.setdefault(cell.pretraining.key, {})[cell.task.label] = cell.task
-        return {key: tuple(tasks.values()) for key, tasks in found.items()}
-
-    def pretrainings(self) -> list[Pretraining]:
-        """Every encoder that has to be pretrained, once an arm's pretext, seed and set of images."""
-        found = {item.key: item for item in (cell.pretraining for cell in self.pretrained_cells())}
-        return list(found.values())
+        return ProbePlan(self.probe, {key: tuple(tasks.values()) for key, tasks in found.items()})
 
 
 def with_vectors(study: Study, path: str) -> Study:

@@ -65,4 +65,5 @@ def told(tmp_path_factory):
 @pytest.fixture
 def squares(monkeypatch):
     """The catalogue knows small tasks of every goal."""
-    monkeypatch.setitem(catalogue._ENTRIES, "task", (*catalogue.plugins("task"), *dense.PLUGINS))
+    for plugin in dense.PLUGINS:
+        monkeypatch.setitem(catalogue._ENTRIES["task"], plugin.name, plugin)

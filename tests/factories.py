@@ -104,7 +104,7 @@ def pretrainings(of: Study, run: str = "r1", cached: bool = False) -> list[Pretr
             cached=cached,
             peak_memory=123_456_789,
         )
-        for item in of.pretrainings()
+        for item in of.pretrainings
     ]
 
 

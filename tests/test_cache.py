@@ -10,7 +10,7 @@ from labeleff.study import load_study
 
 @pytest.fixture
 def record():
-    [pretraining] = load_study("smoke").pretrainings()
+    [pretraining] = load_study("smoke").pretrainings
     return PretrainingRecord(
         run="r", key=pretraining.key, pretraining=pretraining, status="ok", metrics={"accuracy": 1 / 3}
     )

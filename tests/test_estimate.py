@@ -48,7 +48,7 @@ def test_time_is_images_over_speed():
     frozen = next(c for c in STUDY.cells() if c.budget is None)
     shared = job_estimates(Job(frozen.pretraining, (frozen,) * 6), {NAME: 100.0})
     assert shared[0].seconds == pytest.approx(alone(frozen, {NAME: 100.0}).seconds / 6)
-    [pretraining] = STUDY.pretrainings()
+    [pretraining] = STUDY.pretrainings
     assert pretraining_estimate(pretraining, {NAME: 100.0}).seconds == pytest.approx(13 * 64 / 100)
 
 
@@ -68,7 +68,7 @@ def of_two_views():
 
 
 def test_two_views_take_twice_the_time_and_are_remembered_so(tmp_path):
-    [plain], [pairs] = STUDY.pretrainings(), of_two_views().pretrainings()
+    [plain], [pairs] = STUDY.pretrainings, of_two_views().pretrainings
     assert pretraining_estimate(pairs, {NAME: 100.0}).seconds == 2 * pretraining_estimate(plain, {NAME: 100.0}).seconds
     done = PretrainingRecord(run="r", key=pairs.key, pretraining=pairs, status="ok", training=record([0.4]).training)
     remember_speeds(tmp_path, [done])
@@ -82,4 +82,4 @@ def test_weights_from_outside_take_no_time():
     arms = ["scratch/finetune", {"pretext": {"name": "file", "path": "a.pt"}, "protocol": "linear"}]
     budget = {"finetune": table["budget"]["finetune"]}
     study = parse_study({**table, "arms": arms, "baseline": "scratch/finetune", "budget": budget}, "the test's study")
-    assert [pretraining_estimate(item, {}).seconds for item in study.pretrainings()] == [0.0]
+    assert [pretraining_estimate(item, {}).seconds for item in study.pretrainings] == [0.0]

@@ -15,7 +15,7 @@ NOTHING = Speeds({})
 
 
 def names():
-    trained = {work_name(item) for item in STUDY.pretrainings()}
+    trained = {work_name(item) for item in STUDY.pretrainings}
     return {name(cell) for cell in CELLS for name in (peak_name, scoring_name)} | trained
 
 

@@ -74,8 +74,8 @@ def test_tasks_with_the_same_images_take_the_same_encoders():
     first, *others = by_task.values()
     assert len(first) == 2
     assert all(keys == first for keys in others)
-    assert len(study().pretrainings()) == 2
-    assert {p.task.name for p in study().pretrainings()} == {"squares/classify"}
+    assert len(study().pretrainings) == 2
+    assert {p.task.name for p in study().pretrainings} == {"squares/classify"}
     assert all(c.pretrain_task is None for c in cells if c.pretrain is None or c.task.name == "squares/classify")
     assert len({c.key for c in cells}) == len(cells)
 
@@ -85,7 +85,7 @@ def test_only_options_that_the_other_task_knows_are_carried_over(monkeypatch):
         Plugin("a/one", "", "x:y", options={"train": 5, "size": 8}),
         Plugin("a/two", "", "x:y", options={"train": 5, "size": 8, "grid": 2}, images_of="a/one"),
     )
-    monkeypatch.setitem(catalogue._ENTRIES, "task", entries)
+    monkeypatch.setitem(catalogue._ENTRIES, "task", {entry.name: entry for entry in entries})
     spec = catalogue.complete("task", "a/two", {"size": 9, "grid": 3})
     assert catalogue.images_of(spec).options == {"train": 5, "size": 9}
     assert catalogue.images_of(catalogue.complete("task", "a/one", {})).name == "a/one"

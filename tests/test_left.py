@@ -14,7 +14,7 @@ JOBS = jobs_for(STUDY.cells(), lambda _: False)
 
 
 def speeds(**fields):
-    cells, trained = list(STUDY.cells()), STUDY.pretrainings()
+    cells, trained = list(STUDY.cells()), STUDY.pretrainings
     names = {name(cell) for cell in cells for name in (peak_name, scoring_name)} | {work_name(item) for item in trained}
     return Speeds({name: Speed(**{"rate": 100.0, "source": "calibrated", **fields}) for name in names})
 

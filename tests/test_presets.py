@@ -83,7 +83,7 @@ def test_mistakes_are_named(change, message):
 
 def test_an_encoder_that_cannot_be_split_is_named(monkeypatch):
     entry = catalogue.Plugin("wide", "only wide", "labeleff.encoders.resnet9:build")
-    monkeypatch.setitem(catalogue._ENTRIES, "encoder", (*catalogue.plugins("encoder"), entry))
+    monkeypatch.setitem(catalogue._ENTRIES["encoder"], entry.name, entry)
     with pytest.raises(LabeleffError, match="encoder 'wide' has no narrow version, and can't be split"):
         parse_study(table("cmc", FINETUNE, encoder="wide"), "mine")
 

@@ -88,7 +88,7 @@ def test_measured_runs_count(study):
 def test_a_pretraining_alone_comes_last(study):
     cells = list(study.cells())
     standing = standings(cells, never, study.arm_of, study.baseline)
-    alone = Job(study.pretrainings()[0])
+    alone = Job(study.pretrainings[0])
     scratch = [cell for cell in cells if cell.pretext.name == "scratch"]
     assert ordered([alone, *jobs_for(scratch, never)], standing, cost)[-1] is alone
 

@@ -19,12 +19,12 @@ def study(tmp_path):
 def test_a_probe_is_off_unless_asked_for_and_belongs_to_no_key(study):
     plain, probed = study(), study(PROBE)
     assert plain.probe is None
-    assert plain.probed == {}
+    assert plain.probe_plan is None
     assert probed.probe == Probe(every=1, labels=40, held_out=60)
     assert [cell.key for cell in plain.cells()] == [cell.key for cell in probed.cells()]
-    assert [item.key for item in plain.pretrainings()] == [item.key for item in probed.pretrainings()]
-    assert {key: [task.name for task in tasks] for key, tasks in probed.probed.items()} == {
-        item.key: ["toy/classify"] for item in probed.pretrainings()
+    assert [item.key for item in plain.pretrainings] == [item.key for item in probed.pretrainings]
+    assert {key: [task.name for task in tasks] for key, tasks in probed.probe_plan.tasks.items()} == {
+        item.key: ["toy/classify"] for item in probed.pretrainings
     }
 
 
@@ -56,7 +56,7 @@ def test_a_block_of_stories_does_not_inherit_it_and_may_not_have_it():
 
 def test_tasks_on_the_same_images_are_all_probed():
     quick = load_study("quick", ["probe={}"])
-    assert [[task.name for task in tasks] for tasks in quick.probed.values()] == [
+    assert [[task.name for task in tasks] for tasks in quick.probe_plan.tasks.values()] == [
         ["shapes/classify", "shapes/pose"]
     ] * 3
 
@@ -74,12 +74,12 @@ def test_curves_count_for_their_task_and_probe_alone():
 def test_its_time_is_the_images_that_it_encodes(study):
     speeds = {"resnet9(dim=16, width=0.0625) at 16 px": 100.0}
     of = study(PROBE, "budget.rotation.epochs=10")
-    [pretraining] = of.pretrainings()
+    [pretraining] = of.pretrainings
     training = pretraining_estimate(pretraining, speeds)
     # 63 steps are windows of 20, 20 and 23; with the untrained encoder there are four probes
-    once = probe_estimate(pretraining, of.probe, of.probed, speeds)
+    once = probe_estimate(pretraining, of.probe_plan, speeds)
     assert once.seconds == pytest.approx(4 * 100 / (3 * 100.0))
     assert training == pretraining_estimate(pretraining, speeds), "it isn't counted as pretraining"
     rarely = study("probe={labels=40, held_out=60, every=3}", "budget.rotation.epochs=10")
-    assert probe_estimate(pretraining, rarely.probe, rarely.probed, speeds).seconds == pytest.approx(once.seconds / 2)
-    assert probe_estimate(pretraining, None, {}, speeds).seconds == 0
+    assert probe_estimate(pretraining, rarely.probe_plan, speeds).seconds == pytest.approx(once.seconds / 2)
+    assert probe_estimate(pretraining, None, speeds).seconds == 0

@@ -40,7 +40,7 @@ def test_cells_are_the_product_of_the_axes(tmp_path):
     cells = list(study.cells())
     assert len(cells) == len({c.key for c in cells}) == 2 * 2 * 2 * 3
     assert {c.arm for c in cells} == {"scratch/finetune", "rotation/linear"}
-    assert len(study.pretrainings()) == 3
+    assert len(study.pretrainings) == 3
     assert all(c.budget is None for c in cells if c.protocol.name == "linear")
 
 
@@ -192,7 +192,7 @@ def test_arms_of_one_name_are_told_apart_by_what_differs():
     assert repeated(baseline=expected[1]).baseline == expected[1]
     with pytest.raises(LabeleffError, match="did you mean 'rotation"):
         repeated(baseline="rotation/linear")
-    assert len(study.pretrainings()) == 2
+    assert len(study.pretrainings) == 2
 
 
 def test_names_stay_short_where_nothing_repeats():

@@ -44,7 +44,7 @@ class Measured:
 def kinds(study: Study) -> list[Kind]:
     """Every kind of work once: by encoder, size, batch, and pretext or protocol."""
     found: dict[str, Kind] = {}
-    for pretraining in study.pretrainings():
+    for pretraining in study.pretrainings:
         if pretraining.budget is not None:
             found.setdefault(work_name(pretraining), Kind(pretraining))
     trained: dict[str, list[Cell]] = {}

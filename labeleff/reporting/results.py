@@ -218,7 +218,7 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         keys = {cell.key for cell in chosen.chosen}
         cells, expected = [item for item in own if item.key in keys], len(keys)
     starts: dict[str, set[Place]] = {}
-    for cell in study.pretrained_cells():
+    for cell in study.pretrained_cells:
         starts.setdefault(cell.pretraining.key, set()).add(place_of(cell))
     pretrainings = [item for key, item in records.pretrainings.items() if key in starts]
     used = {newest.run, *(item.run for item in cells), *(item.run for item in pretrainings)}

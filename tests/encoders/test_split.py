@@ -64,7 +64,7 @@ def test_a_pair_is_cached_with_what_it_knows_of_colours(tmp_path):
     spec = spec_of("resnet9", {"width": 0.0625, "dim": 8})
     pair = build_encoder(spec, 0, split=True)
     pair.lab.mean.copy_(torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1))
-    [pretraining, *_] = load_study("smoke").pretrainings()
+    [pretraining, *_] = load_study("smoke").pretrainings
     record = PretrainingRecord(run="r", key="k", pretraining=pretraining, status="ok")
     cache = EncoderCache(tmp_path)
     cache.save("k", pair, record)
@@ -75,7 +75,7 @@ def test_a_pair_is_cached_with_what_it_knows_of_colours(tmp_path):
 
 def test_families_without_a_narrow_version_are_refused(monkeypatch):
     entry = catalogue.Plugin("wide", "only wide", "labeleff.encoders.resnet9:build", options={"width": 1.0, "dim": 8})
-    monkeypatch.setitem(catalogue._ENTRIES, "encoder", (*catalogue.plugins("encoder"), entry))
+    monkeypatch.setitem(catalogue._ENTRIES["encoder"], entry.name, entry)
     with pytest.raises(
         StudyError, match=r"'wide' has no narrow version, .* as cmc needs it; choose one of mobilenet_v2, resnet9"
     ):

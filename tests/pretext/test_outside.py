@@ -264,7 +264,7 @@ def test_what_does_not_fit_ends_the_run_before_anything_is_trained(tmp_path):
 def test_a_random_stem_makes_an_encoder_a_seed(stem, count):
     arms = ["scratch/finetune", {"pretext": {"name": "file", "path": "a.pt", "stem": stem}, "protocol": "finetune"}]
     of = study(encoders=["resnet18"], arms=arms, seeds=3)
-    assert len(of.pretrainings()) == count
+    assert len(of.pretrainings) == count
     assert {cell.seed for cell in of.cells()} == {0, 1, 2}
     scratch = next(cell for cell in of.cells() if cell.pretext == Spec(name="scratch"))
     assert scratch.encoder_seed is None
@@ -274,5 +274,5 @@ def test_a_random_stem_makes_an_encoder_a_seed(stem, count):
 def test_tasks_with_the_same_images_share_a_filled_encoder():
     arms = ["scratch/finetune", {"pretext": {"name": "file", "path": "a.pt"}, "protocol": "linear"}]
     of = study(tasks=["shapes/classify", "shapes/pose"], arms=arms)
-    assert len(of.pretrainings()) == 1
-    assert {cell.pretraining.task.name for cell in of.pretrained_cells()} == {"shapes/classify"}
+    assert len(of.pretrainings) == 1
+    assert {cell.pretraining.task.name for cell in of.pretrained_cells} == {"shapes/classify"}

@@ -198,7 +198,7 @@ def test_a_missing_package_says_what_to_install_before_anything_is_done(monkeypa
 def test_own_views_leave_no_room_for_augmentations(change, message):
     table = {**STUDY, "budget": {**STUDY["budget"], "simclr": {**STUDY["budget"]["simclr"], **change}}}
     if message is None:
-        assert parse_study(table, "mine").pretrainings()
+        assert parse_study(table, "mine").pretrainings
     else:
         with pytest.raises(LabeleffError, match=message):
             parse_study(table, "mine")
