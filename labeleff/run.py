@@ -188,7 +188,7 @@ class Bench:
         return lacking(fitting, self.settings.probe, tasks)
 
     def _pretrain(self, pretraining: Pretraining, progress: Progress) -> PretrainingRecord:
-        key, run = self.cache_key(pretraining), self.settings.run
+        key = self.cache_key(pretraining)
         cached = self.cache.record(key)
         unprobed = self.lacking(pretraining, cached.probes if cached else ())
         if cached is not None and not unprobed:
@@ -196,15 +196,7 @@ class Bench:
         try:
             encoder, made = self._made(pretraining, progress, unprobed)
         except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
-            reason, detail = explain(error)
-            return PretrainingRecord(
-                run=run,
-                key=pretraining.key,
-                pretraining=pretraining,
-                status="failed",
-                reason=reason,
-                detail=detail,
-            )
+            return PretrainingRecord.failed(self.settings.run, pretraining, *explain(error))
         if cached is not None:  # trained again for its curves alone: cells go on with the encoder that they had
             record = cached.model_copy(update={"probes": merged(cached.probes, made.probes)})
             self.cache.note(key, record)
@@ -338,9 +330,7 @@ class Bench:
         except Exception as error:  # noqa: BLE001  as in _guarded: those still in the pack fail together
             reason, detail = explain(error)
             for cell in left.values():
-                yield Record(
-                    run=self.settings.run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail
-                )
+                yield Record.failed(self.settings.run, cell, reason, detail)
 
     def _begin(self, cell: Cell, number: int, begun: dict[int, _Begun]) -> Ready:
         """Make a cell ready to be trained, and note it under its number."""
@@ -380,7 +370,7 @@ class Bench:
             raise
         except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
             reason, detail = explain(error)
-            return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
+            return [Record.failed(run, cell, reason, detail) for cell in cells]
         records: list[PretrainingRecord | Record] = []
         for cell, one, scored, labels in zip(cells, fitted, scores, sets, strict=True):
             measure = functools.partial(self._record, fitted=one, scored=scored, labels=labels, cost=cost)
@@ -464,5 +454,4 @@ def _guarded(cell: Cell, run: str, measure: Callable[[Cell], Record]) -> Record:
     except UnwritableError:
         raise  # a full disk is no cell's failure, and would be every cell's
     except Exception as error:  # noqa: BLE001  a failed cell is a record; the rest of the study goes on
-        reason, detail = explain(error)
-        return Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail)
+        return Record.failed(run, cell, *explain(error))
