@@ -47,6 +47,7 @@ from labeleff.probe import Probe, ProbeCurve, lacking, merged
 from labeleff.probing import Probing
 from labeleff.protocols import Fitted, FrozenProtocol, Preparation, Prepared, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record, Training
+from labeleff.run_options import RunOptions
 from labeleff.scoring import Score, score, score_frozen
 from labeleff.seeding import stream_seed
 from labeleff.tensors import Source
@@ -60,16 +61,13 @@ STATE = 2
 
 @dataclass(frozen=True)
 class Settings:
-    """What a worker process needs to know beside the job; nothing here changes a number."""
+    """What a worker process needs to know beside the job: the run's options, and what follows from the study."""
 
+    options: RunOptions
     run: str
-    data: Path
-    cache: Path
-    device: str
     labels: LabelRule
-    offline: bool = False
-    folder: Path | None = None
-    """The run's folder, where trained readers of stories are kept; None keeps none."""
+    readers: Path | None = None
+    """The run's folder, absolute, where trained readers of stories are kept; None keeps none."""
     probe: Probe | None = None
     probed: Mapping[str, tuple[Spec, ...]] = field(default_factory=dict)
     """By key of a pretraining: the tasks on which its encoder is probed while it is trained."""
@@ -115,10 +113,10 @@ class Bench:
     """One process's workplace: loaded tasks, the encoder cache, and how to do each kind of job."""
 
     def __init__(self, settings: Settings, source: Source | None = None) -> None:
-        self.settings = settings
-        self.device = pick_device(settings.device)
-        self.cache = EncoderCache(settings.cache)
-        made = source or Source(settings.data, settings.offline)
+        self.settings, options = settings, settings.options
+        self.device = pick_device(options.device)
+        self.cache = EncoderCache(options.cache)
+        made = source or Source(options.data, options.offline)
         self._source = dataclasses.replace(made, device=str(self.device))
         self._tasks: dict[str, LoadedTask] = {}
         self._weights: dict[str, Weights] = {}
@@ -305,8 +303,8 @@ class Bench:
         loaded = self.load(cell.task)
         scored = score(fitted.predictor, loaded.test_examples, self.compute(cell))
         reader = fitted.predictor if loaded.task.text is not None else None
-        if self.settings.folder is not None and isinstance(reader, nn.Sequential):
-            save_reader(reader_path(self.settings.folder, cell.key), reader, cell, loaded.task)
+        if self.settings.readers is not None and isinstance(reader, nn.Sequential):
+            save_reader(reader_path(self.settings.readers, cell.key), reader, cell, loaded.task)
         return self._record(cell, fitted, scored, labels, clock.cost())
 
     def _together(self, cells: Sequence[Cell], slots: int | None, progress: Progress) -> Iterator[Record]:
