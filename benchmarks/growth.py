@@ -44,6 +44,7 @@ from labeleff.protocols.supervised import Supervised
 from labeleff.record import read_records
 from labeleff.reporting.study_report import build
 from labeleff.run import Bench, Settings
+from labeleff.run_options import RunOptions
 from labeleff.slots import Slot
 from labeleff.study import load_study
 from labeleff.tensors import Examples
@@ -92,7 +93,8 @@ def cells(count, folder):
     path = folder / "tiny.toml"
     path.write_text(TINY)
     study = load_study(str(path), [f"draws={count}", f"seeds={count}", "pairing=zipped"])
-    bench = Bench(Settings("run", folder, folder / "cache", "cpu", LabelRule(study.subset), offline=True))
+    options = RunOptions(folder, device="cpu", data=folder, cache=folder / "cache", offline=True)
+    bench = Bench(Settings(options, "run", LabelRule(study.subset)))
     wanted = list(study.cells())
     assert len(wanted) == count
     bench.load(wanted[0].task)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from labeleff.ask import Conversation, lines, trained_reader
 from labeleff.errors import DataError
-from labeleff.execution import Options
 from labeleff.launch import measure
 from labeleff.places import READERS
+from labeleff.run_options import RunOptions
 from labeleff.study import load_study
 from labeleff.vectors import read_vectors
 
@@ -40,7 +40,7 @@ def _learn(folder: Path, data: Path, cache: Path, offline: bool) -> None:
     study = load_study(STUDY, [f"tasks=['{TASK}']", "stories={}", "rungs=[10000]", "draws=1", "seeds=1"])
     if not (folder / READERS).exists():
         _say(f"no --model given: learning {TASK}, which takes about a minute; it is kept in {folder}")
-    measure(study, Options(folder, ["labeleff", "ask"], 1, 1, "auto", data, cache, offline, quiet=True))
+    measure(study, RunOptions(folder, ["labeleff", "ask"], 1, 1, "auto", data, cache, offline, quiet=True))
 
 
 def _say(text: str) -> None:

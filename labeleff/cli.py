@@ -10,7 +10,6 @@ import io
 import os
 import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,6 @@ from labeleff.measuring_options import (
     RayAddressOption,
     RetryOption,
     TimeLimitOption,
-    chosen,
     failure,
     list_failed,
     slots,
@@ -118,19 +116,20 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
-    from labeleff.engines import choice
+    from labeleff.engines.choice import check_engine
+    from labeleff.places import data_folder
+    from labeleff.run_options import RunOptions
+    from labeleff.shards import Shard
     from labeleff.study import load_study, with_vectors
     from labeleff.time_limit import seconds_of
     from labeleff.trackers.tracker import check_trackers, follow
 
     seconds = None if time_limit is None else seconds_of(time_limit)
-    chosen_engine = choice.engine(engine, ray_address, gpu_share)
+    check_engine(engine, ray_address, gpu_share)
     trackers = check_trackers(track or [], "--track")
     checked = load_study(study, sets or [])
     if vectors is not None:
         checked = with_vectors(checked, str(vectors))
-    from labeleff.shards import Shard
-
     part = None if shard is None else Shard.of(shard)
     if part is not None and trackers:
         raise OptionError("--track: found a shard, expected a whole study; use `labeleff track` on the merged folder")
@@ -139,8 +138,22 @@ def run(
     folder = out or (Path("runs") / checked.name if part is None else part.folder(checked.name))
     from labeleff.launch import measure
 
-    options = chosen(folder, jobs, device, data_dir, offline=offline, retry_failed=retry_failed, quiet=quiet)
-    failed = measure(checked, replace(options, pack=slots(pack), shard=part, engine=chosen_engine, time_limit=seconds))
+    options = RunOptions(
+        folder=folder,
+        jobs=jobs,
+        device=device,
+        data=data_folder(data_dir),
+        offline=offline,
+        retry_failed=retry_failed,
+        quiet=quiet,
+        pack=slots(pack),
+        shard=part,
+        engine=engine,
+        ray_address=ray_address,
+        gpu_share=gpu_share,
+        time_limit=seconds,
+    )
+    failed = measure(checked, options)
     if part is None:
         from labeleff.reporting.study_report import build
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from labeleff.cell import Cell, Pretraining
 from labeleff.conditions import conditions
-from labeleff.engines.choice import LOCAL, Engine
 from labeleff.engines.cluster import Cluster
 from labeleff.engines.local import run_here, run_workers
 from labeleff.engines.ready import Sink
@@ -21,37 +19,13 @@ from labeleff.progress import LiveDisplay
 from labeleff.record import Records
 from labeleff.run import Bench
 from labeleff.run_estimate import RunEstimate
-from labeleff.shards import Shard
+from labeleff.run_options import RunOptions
 from labeleff.speeds import Speeds
 from labeleff.study import Study
 from labeleff.time_limit import TimeLimit, Watched
 
 WORTH_WORKERS = 20.0
 """Estimated seconds of training under which starting worker processes would take longer than it saves."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run; nothing here changes a number."""
-
-    folder: Path
-    command: list[str]
-    jobs: int | None
-    """Worker processes asked for; None leaves it to the amount of work."""
-    cores: int
-    device: str
-    data: Path
-    cache: Path
-    offline: bool = False
-    retry_failed: bool = False
-    quiet: bool = False
-    pack: int | None = None
-    """Cells that are trained side by side as one; None is one on a CPU and as many as pay on a GPU."""
-    shard: Shard | None = None
-    """The part of the study that is measured; None for all of it."""
-    engine: Engine = LOCAL
-    time_limit: float | None = None
-    """Seconds after which no cell is measured any more; None is no limit."""
 
 
 def cost(job: Job, study: Study, speeds: Speeds) -> float:
@@ -66,7 +40,7 @@ class Execution:
 
     study: Study
     bench: Bench
-    options: Options
+    options: RunOptions
     cluster: Cluster | None
     speeds: Speeds
     """Those that are known as the run begins."""

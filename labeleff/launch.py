@@ -18,13 +18,14 @@ from labeleff.device import device_name, environment, pick_device
 from labeleff.ending import Ending
 from labeleff.engines.cluster import Cluster, cluster_of
 from labeleff.errors import InterruptedRunError, TerminatedRunError
-from labeleff.execution import Execution, Options, cost
+from labeleff.execution import Execution, cost
 from labeleff.labels import LabelRule, choose_labels
 from labeleff.probe import merged
 from labeleff.progress import PreparationBars
 from labeleff.readiness import check_installed, check_ready
 from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
+from labeleff.run_options import RunOptions
 from labeleff.shards import Shard, loads
 from labeleff.speeds import read_speeds, remember_speeds
 from labeleff.study import Study
@@ -51,7 +52,7 @@ def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
     return found
 
 
-def _entry(study: Study, bench: Bench, options: Options, cluster: Cluster | None) -> RunEntry:
+def _entry(study: Study, bench: Bench, options: RunOptions, cluster: Cluster | None) -> RunEntry:
     tasks: dict[str, dict[str, Any]] = {}
     for spec in (spec for block in study.blocks for spec in block.tasks):
         task = bench.load(spec).task
@@ -93,7 +94,7 @@ def _pending(cells: Sequence[Cell], records: Records, again: Callable[[Record], 
     return [cell for cell in cells if cell.key not in known or again(known[cell.key])]
 
 
-def measure(study: Study, options: Options) -> list[Record]:
+def measure(study: Study, options: RunOptions) -> list[Record]:
     """Measure every pending cell of a study into `options.folder`; returns the study's failed records.
 
     Raises LabeleffError for everything that is wrong before or around the cells; what goes wrong inside a cell is
@@ -101,16 +102,13 @@ def measure(study: Study, options: Options) -> list[Record]:
     """
     check_installed(study)
     settings = Settings(
+        options=options,
         run=uuid.uuid4().hex[:12],
-        data=options.data,
-        cache=options.cache,
-        device=options.device,
-        offline=options.offline,
-        folder=options.folder.resolve(),
-        probes=study.probe_plan,
         labels=LabelRule(
             study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
         ),
+        readers=options.folder.resolve(),
+        probes=study.probe_plan,
     )
     ending, seconds = Ending(), options.time_limit
     speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
@@ -118,7 +116,7 @@ def measure(study: Study, options: Options) -> list[Record]:
     with (
         ending.watched(),
         open_records(options.folder) as (records, writer),
-        cluster_of(options.engine, options.device, options.jobs, options.cores) as cluster,
+        cluster_of(options) as cluster,
     ):
         bars = PreparationBars(quiet=options.quiet)
         bench = Bench(settings, Source(options.data, options.offline, bars.advance))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,6 @@ import typer
 from labeleff.errors import OptionError
 
 if TYPE_CHECKING:
-    from labeleff.execution import Options
     from labeleff.record import Record
     from labeleff.study import Study
 
@@ -51,28 +49,6 @@ TimeLimitOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
-
-
-def chosen(
-    folder: Path, jobs: int | None, device: str, data_dir: str | None, *, offline: bool, retry_failed: bool, quiet: bool
-) -> Options:
-    """The options as the launcher takes them; imports torch."""
-    from labeleff.estimate import available_cores
-    from labeleff.execution import Options
-    from labeleff.places import cache_folder, data_folder
-
-    return Options(
-        folder=folder,
-        command=["labeleff", *sys.argv[1:]],
-        jobs=jobs,
-        cores=available_cores(),
-        device=device,
-        data=data_folder(data_dir),
-        cache=cache_folder(),
-        offline=offline,
-        retry_failed=retry_failed,
-        quiet=quiet,
-    )
 
 
 def slots(pack: str) -> int | None:

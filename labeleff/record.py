@@ -1,9 +1,8 @@
-"""What came out: `records.jsonl`, append-only, one line a run, its stop by a time limit, a set of labels, a
-pretraining or a cell.
+"""What came out: `records.jsonl`, append-only, a line per run, stop by a time limit, label set, pretraining or cell.
 
-Every line is flushed and synced before the next cell starts, so a killed run loses nothing that finished. A
-torn last line is survived; a damaged line anywhere else is an error that names it. Raw values are stored;
-means and intervals are derived on read. A missing value is null.
+Every line is flushed and synced before the next cell starts, so a killed run loses nothing that finished. A torn last
+line is survived; a damaged line anywhere else is an error that names it. Raw values are stored; means and intervals are
+derived on read. A missing value is null.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -139,6 +138,11 @@ class PretrainingRecord(Frozen):
     probes: list[ProbeCurve] = Field(default_factory=list)
     """Linear probes while it was trained, a curve a task; none where the study asks for none."""
 
+    @classmethod
+    def failed(cls, run: str, asked: Pretraining, reason: str, detail: str | None = None) -> Self:
+        """The record of a pretraining that gave no encoder."""
+        return cls(run=run, key=asked.key, pretraining=asked, status="failed", reason=reason, detail=detail)
+
 
 class Record(Frozen):
     """A finished or failed cell."""
@@ -168,13 +172,17 @@ class Record(Frozen):
     peak_memory: int | None = None
     """Bytes: of the device where it counts them, else of the process."""
     own_peak: bool = False
-    """The peak is that of this cell, or of the batch of cells of a frozen protocol; else of the process so far, or of
-    all cells that it was trained with."""
+    """Whether the peak is that of this cell, or of its frozen protocol's batch; else of the process or its pack."""
     seconds: float | None = None
     processor_seconds: float | None = None
-    """Of all threads of the process; `seconds` are of the clock on the wall. Both share out evenly what a batch of
-    cells of a frozen protocol took, and every step of cells that are trained as one."""
+    """All threads' seconds; `seconds` are of the clock on the wall. Both share out evenly what a batch of cells of a
+    frozen protocol took, and every step of cells that are trained as one."""
     finished: str | None = None
+
+    @classmethod
+    def failed(cls, run: str, cell: Cell, reason: str, detail: str | None = None, **known: Any) -> Self:
+        """The record of a cell that gave no number, with what else is known of it."""
+        return cls(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail, **known)
 
 
 class StopEntry(Frozen):

@@ -47,6 +47,7 @@ from labeleff.probe import ProbeCurve, ProbePlan, merged
 from labeleff.probing import Probing
 from labeleff.protocols import Fitted, FrozenProtocol, Preparation, Prepared, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record, Training
+from labeleff.run_options import RunOptions
 from labeleff.scoring import Score, score, score_frozen
 from labeleff.seeding import stream_seed
 from labeleff.tensors import Source
@@ -60,16 +61,13 @@ STATE = 2
 
 @dataclass(frozen=True)
 class Settings:
-    """What a worker process needs to know beside the job; nothing here changes a number."""
+    """What a worker process needs to know beside the job: the run's options, and what follows from the study."""
 
+    options: RunOptions
     run: str
-    data: Path
-    cache: Path
-    device: str
     labels: LabelRule
-    offline: bool = False
-    folder: Path | None = None
-    """The run's folder, where trained readers of stories are kept; None keeps none."""
+    readers: Path | None = None
+    """The run's folder, absolute, where trained readers of stories are kept; None keeps none."""
     probes: ProbePlan | None = None
     """What is probed while encoders are trained."""
 
@@ -114,10 +112,10 @@ class Bench:
     """One process's workplace: loaded tasks, the encoder cache, and how to do each kind of job."""
 
     def __init__(self, settings: Settings, source: Source | None = None) -> None:
-        self.settings = settings
-        self.device = pick_device(settings.device)
-        self.cache = EncoderCache(settings.cache)
-        made = source or Source(settings.data, settings.offline)
+        self.settings, options = settings, settings.options
+        self.device = pick_device(options.device)
+        self.cache = EncoderCache(options.cache)
+        made = source or Source(options.data, options.offline)
         self._source = dataclasses.replace(made, device=str(self.device))
         self._tasks: dict[str, LoadedTask] = {}
         self._weights: dict[str, Weights] = {}
@@ -186,7 +184,7 @@ class Bench:
         return plan.lacking(pretraining, [curve for curve in curves if curve.data == data.get(curve.task)])
 
     def _pretrain(self, pretraining: Pretraining, progress: Progress) -> PretrainingRecord:
-        key, run = self.cache_key(pretraining), self.settings.run
+        key = self.cache_key(pretraining)
         cached = self.cache.record(key)
         unprobed = self.lacking(pretraining, cached.probes if cached else ())
         if cached is not None and not unprobed:
@@ -194,15 +192,7 @@ class Bench:
         try:
             encoder, made = self._made(pretraining, progress, unprobed)
         except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
-            reason, detail = explain(error)
-            return PretrainingRecord(
-                run=run,
-                key=pretraining.key,
-                pretraining=pretraining,
-                status="failed",
-                reason=reason,
-                detail=detail,
-            )
+            return PretrainingRecord.failed(self.settings.run, pretraining, *explain(error))
         if cached is not None:  # trained again for its curves alone: cells go on with the encoder that they had
             record = cached.model_copy(update={"probes": merged(cached.probes, made.probes)})
             self.cache.note(key, record)
@@ -311,8 +301,8 @@ class Bench:
         loaded = self.load(cell.task)
         scored = score(fitted.predictor, loaded.test_examples, self.compute(cell))
         reader = fitted.predictor if loaded.task.text is not None else None
-        if self.settings.folder is not None and isinstance(reader, nn.Sequential):
-            save_reader(reader_path(self.settings.folder, cell.key), reader, cell, loaded.task)
+        if self.settings.readers is not None and isinstance(reader, nn.Sequential):
+            save_reader(reader_path(self.settings.readers, cell.key), reader, cell, loaded.task)
         return self._record(cell, fitted, scored, labels, clock.cost())
 
     def _together(self, cells: Sequence[Cell], slots: int | None, progress: Progress) -> Iterator[Record]:
@@ -336,9 +326,7 @@ class Bench:
         except Exception as error:  # noqa: BLE001  as in _guarded: those still in the pack fail together
             reason, detail = explain(error)
             for cell in left.values():
-                yield Record(
-                    run=self.settings.run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail
-                )
+                yield Record.failed(self.settings.run, cell, reason, detail)
 
     def _begin(self, cell: Cell, number: int, begun: dict[int, _Begun]) -> Ready:
         """Make a cell ready to be trained, and note it under its number."""
@@ -378,7 +366,7 @@ class Bench:
             raise
         except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
             reason, detail = explain(error)
-            return [Record(run=run, key=c.key, cell=c, status="failed", reason=reason, detail=detail) for c in cells]
+            return [Record.failed(run, cell, reason, detail) for cell in cells]
         records: list[PretrainingRecord | Record] = []
         for cell, one, scored, labels in zip(cells, fitted, scores, sets, strict=True):
             measure = functools.partial(self._record, fitted=one, scored=scored, labels=labels, cost=cost)
@@ -462,5 +450,4 @@ def _guarded(cell: Cell, run: str, measure: Callable[[Cell], Record]) -> Record:
     except UnwritableError:
         raise  # a full disk is no cell's failure, and would be every cell's
     except Exception as error:  # noqa: BLE001  a failed cell is a record; the rest of the study goes on
-        reason, detail = explain(error)
-        return Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail)
+        return Record.failed(run, cell, *explain(error))

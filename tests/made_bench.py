@@ -18,8 +18,8 @@ class MadeBench:
 
     def __init__(self, settings):
         self.settings = settings
-        self.device = torch.device(settings.device)
-        self.cache = EncoderCache(settings.cache)
+        self.device = torch.device(settings.options.device)
+        self.cache = EncoderCache(settings.options.cache)
 
     def load(self, spec):
         return SimpleNamespace(fingerprint=f"bytes of {spec.label}")
@@ -47,7 +47,7 @@ class MadeBench:
         return record
 
     def _die(self, key):
-        left = self.settings.data / key
+        left = self.settings.options.data / key
         if key and left.exists() and (deaths := int(left.read_text())):
             left.write_text(str(deaths - 1))
             os.kill(os.getpid(), signal.SIGKILL)

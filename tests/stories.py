@@ -4,8 +4,8 @@ from pathlib import Path
 
 from labeleff import catalogue
 from labeleff.data import load_task
-from labeleff.execution import Options
 from labeleff.launch import measure
+from labeleff.run_options import RunOptions
 from labeleff.study import load_study
 from labeleff.tensors import Source, Task
 
@@ -43,7 +43,7 @@ def run(folder: Path, *overrides: str) -> Path:
     """Run the small study of stories into `folder/out`."""
     path = folder / "told.toml"
     path.write_text(STUDY)
-    options = Options(
+    options = RunOptions(
         folder=folder / "out",
         command=["labeleff", "run", "told.toml"],
         jobs=1,

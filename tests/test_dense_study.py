@@ -9,10 +9,10 @@ from test_goal_checks import study
 
 from labeleff import catalogue
 from labeleff.errors import PluginError
-from labeleff.execution import Options
 from labeleff.launch import export, measure
 from labeleff.metrics import GOALS
 from labeleff.record import read_records
+from labeleff.run_options import RunOptions
 
 pytestmark = pytest.mark.usefixtures("squares")
 
@@ -23,7 +23,9 @@ ALL = ["squares/classify", "squares/pose", "squares/segment", "squares/depth"]
 def go(tmp_path):
     def run(of):
         places = {"data": tmp_path / "data", "cache": tmp_path / "cache"}
-        options = Options(tmp_path / "out", ["test"], jobs=1, cores=1, device="cpu", offline=True, quiet=True, **places)
+        options = RunOptions(
+            tmp_path / "out", ["test"], jobs=1, cores=1, device="cpu", offline=True, quiet=True, **places
+        )
         return measure(of, options), read_records(tmp_path / "out")
 
     return run

@@ -86,6 +86,7 @@ LAYERS = [
     {"adaptive.ladders", "priority"},
     {"reporting.results", "reporting.wishes"},
     {"expectation", "shards", "merging"},
+    {"run_options"},
     {"left"},
     {"planning"},
     {"merge_command"},

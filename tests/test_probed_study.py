@@ -7,11 +7,11 @@ import pytest
 import toy_study
 
 from labeleff.cache import EncoderCache
-from labeleff.execution import Options
 from labeleff.launch import measure
 from labeleff.planning import show_plan
 from labeleff.record import read_records
 from labeleff.reporting.study_report import build
+from labeleff.run_options import RunOptions
 from labeleff.study import load_study
 
 PROBE = "probe={labels=40, held_out=60}"
@@ -26,7 +26,7 @@ def study(tmp_path):
 
 @pytest.fixture
 def go(tmp_path):
-    options = Options(tmp_path, ["labeleff"], 1, 1, "cpu", tmp_path / "data", tmp_path / "cache", quiet=True)
+    options = RunOptions(tmp_path, ["labeleff"], 1, 1, "cpu", tmp_path / "data", tmp_path / "cache", quiet=True)
 
     def run(of, folder="out", **changes):
         failed = measure(of, dataclasses.replace(options, folder=tmp_path / folder, **changes))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeleff.errors import RecordError
-from labeleff.record import FILE_NAME, Record, RecordWriter, open_records, read_records
+from labeleff.record import FILE_NAME, PretrainingRecord, Record, RecordWriter, open_records, read_records
 from labeleff.study import load_study
 
 CELLS = list(load_study("smoke").cells())
@@ -31,6 +31,16 @@ def test_round_trip_keeps_every_digit(tmp_path):
     assert found[CELLS[0].key].metrics["accuracy"] == 1 / 3
     assert found[CELLS[0].key].cell == CELLS[0]
     assert found[CELLS[0].key].cell.key == CELLS[0].key
+
+
+def test_what_failed_is_read_back_with_its_reason(tmp_path):
+    cell = CELLS[0]
+    encoder = PretrainingRecord.failed("r", cell.pretraining, "no")
+    lost = Record.failed("r", cell, "no", "why", pretraining="p")
+    write(tmp_path, encoder, lost)
+    found = read_records(tmp_path)
+    assert (found.pretrainings[cell.pretraining.key], found.cells[cell.key]) == (encoder, lost)
+    assert (lost.status, lost.detail, lost.pretraining, lost.metrics) == ("failed", "why", "p", {})
 
 
 @settings(max_examples=60, deadline=None)

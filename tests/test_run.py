@@ -7,10 +7,10 @@ import toy_study
 from labeleff import frozen, run
 from labeleff.device import reset_peak_memory
 from labeleff.errors import ConditionError, LabeleffError
-from labeleff.execution import Options
 from labeleff.jobs import jobs_for
 from labeleff.launch import measure
 from labeleff.record import read_records
+from labeleff.run_options import RunOptions
 from labeleff.study import load_study
 from labeleff.tensors import Source
 from labeleff.train import DivergedError
@@ -34,7 +34,7 @@ def go(tmp_path):
             "cache": tmp_path / "cache",
             "quiet": True,
         }
-        failed = measure(study, Options(**(options | changes)))
+        failed = measure(study, RunOptions(**(options | changes)))
         return failed, read_records(tmp_path / folder)
 
     return measured

@@ -5,11 +5,11 @@ import pytest
 from labeleff.cache import state_sha256
 from labeleff.encoders import build_encoder
 from labeleff.encoders.split import LabSplit
-from labeleff.execution import Options
 from labeleff.launch import measure
 from labeleff.record import read_records
 from labeleff.reporting.study_report import build
 from labeleff.run import Bench, Settings
+from labeleff.run_options import RunOptions
 from labeleff.study import parse_study
 
 ROW = {"lr": 0.01, "batch": 16, "steps": {"min": 4, "max": 4}}
@@ -28,7 +28,7 @@ STUDY = {
 def finished(tmp_path):
     options = {"jobs": 1, "cores": 1, "device": "cpu", "data": tmp_path / "data", "cache": tmp_path / "cache"}
     study = parse_study(STUDY, "the test's study")
-    failed = measure(study, Options(folder=tmp_path / "out", command=["labeleff"], quiet=True, **options))
+    failed = measure(study, RunOptions(folder=tmp_path / "out", command=["labeleff"], quiet=True, **options))
     assert not failed
     return study, tmp_path
 
@@ -47,7 +47,8 @@ def test_cells_start_from_the_pair_and_the_report_tells_its_size(finished):
     )
     assert f" {plain:,.0f} |" in text
 
-    bench = Bench(Settings("r", folder / "data", folder / "cache", "cpu", labels=None))
+    options = RunOptions(folder, device="cpu", data=folder / "data", cache=folder / "cache")
+    bench = Bench(Settings(options, "r", labels=None))
     cells = {cell.arm: cell for cell in study.cells()}
     encoder = bench._encoder(cells["cmc/linear"].pretraining)
     assert isinstance(encoder, LabSplit)

@@ -15,6 +15,7 @@ from labeleff.labels import LabelRule
 from labeleff.packing.schedule import Waiting
 from labeleff.pipeline import Normalisation, ResidentImages, ResidentPairs
 from labeleff.run import Bench, Settings
+from labeleff.run_options import RunOptions
 from labeleff.streaming import VARIABLE, limit, rows
 from labeleff.study import load_study
 from labeleff.train import train_queue
@@ -117,7 +118,8 @@ def test_a_study_gives_the_same_numbers(both, tmp_path):
 
     def measured():
         folder = tmp_path / next(folders)
-        bench = Bench(Settings("run", tmp_path / "data", folder, "cpu", LabelRule(study.subset), offline=True))
+        options = RunOptions(folder, device="cpu", data=tmp_path / "data", cache=folder, offline=True)
+        bench = Bench(Settings(options, "run", LabelRule(study.subset)))
         jobs = jobs_for(study.cells(), lambda _: False)
         return [numbers(record) for job in jobs for record in bench.perform(job, lambda *_: None)]
 

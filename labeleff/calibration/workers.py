@@ -20,6 +20,7 @@ from labeleff.errors import LabeleffError
 from labeleff.labels import LabelRule
 from labeleff.one_core import one_core
 from labeleff.run import Settings, explain
+from labeleff.run_options import RunOptions
 
 RULE = LabelRule("stratified", None, allow_missing_classes=True)
 
@@ -38,7 +39,8 @@ def _work(link: Connection, kinds: Sequence[Kind], device: str) -> None:
     parent = os.getppid()
     with tempfile.TemporaryDirectory(prefix="labeleff-") as folder:
         place = Path(folder)
-        bench = CalibrationBench(Settings("calibration", place, place, device, RULE, offline=True))
+        options = RunOptions(place, device=device, data=place, cache=place, offline=True)
+        bench = CalibrationBench(Settings(options, "calibration", RULE))
         for kind in kinds:
             if os.getppid() != parent:
                 return

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 
 from labeleff.device import pick_device
-from labeleff.engines.choice import Engine
 from labeleff.engines.resources import Asked, asked
 from labeleff.errors import OptionError
+from labeleff.run_options import RunOptions
 
 PATIENCE = 5.0
 """Seconds in which an address must answer."""
@@ -141,20 +141,23 @@ def _own_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def cluster_of(engine: Engine, device: str, jobs: int | None, cores: int) -> Iterator[Cluster | None]:
-    """The cluster that an engine runs on; None where it needs none.
+def cluster_of(options: RunOptions) -> Iterator[Cluster | None]:
+    """The cluster that a run's engine works on; None where it needs none.
 
     `jobs` is how many processors a cluster of one's own has, else all `cores`, and a limit in one that is joined.
     """
-    if engine.name != "ray":
+    if options.engine != "ray":
         yield None
         return
-    if ":" in device:
-        raise OptionError(f"--device {device}: with --engine ray expected auto, cpu or cuda; Ray shares out the GPUs")
-    kind = pick_device(device).type
-    take = asked(kind, engine.gpu_share)
-    if engine.gpu_share is not None and not take.gpus:
-        raise OptionError(f"--gpu-share {engine.gpu_share}: the device is {kind}, expected cuda")
+    if ":" in options.device:
+        raise OptionError(
+            f"--device {options.device}: with --engine ray expected auto, cpu or cuda; Ray shares out the GPUs"
+        )
+    kind = pick_device(options.device).type
+    take = asked(kind, options.gpu_share)
+    if options.gpu_share is not None and not take.gpus:
+        raise OptionError(f"--gpu-share {options.gpu_share}: the device is {kind}, expected cuda")
     gpus = torch.cuda.device_count() if take.gpus else 0
-    with joined(engine.address, take, jobs) if engine.address else own(jobs or cores, gpus, take) as cluster:
+    address, processors = options.ray_address, options.jobs or options.cores
+    with joined(address, take, options.jobs) if address else own(processors, gpus, take) as cluster:
         yield cluster

@@ -108,11 +108,9 @@ def _lost(worker: _Worker, run: str, code: int | None) -> list[PretrainingRecord
     assert job is not None
     reason = f"the worker process died (exit code {code}); the usual cause is that memory ran out"
     if not job.cells:
-        key = job.pretraining.key
-        return [PretrainingRecord(run=run, key=key, pretraining=job.pretraining, status="failed", reason=reason)]
+        return [PretrainingRecord.failed(run, job.pretraining, reason)]
     known = {record.key for record in worker.records}
-    cells = [cell for cell in job.cells if cell.key not in known]
-    return [Record(run=run, key=cell.key, cell=cell, status="failed", reason=reason) for cell in cells]
+    return [Record.failed(run, cell, reason) for cell in job.cells if cell.key not in known]
 
 
 def run_workers(

@@ -66,7 +66,8 @@ class _Driver:
         self._ready, self._tries = Ready(jobs, fits), Tries(bench.settings.run)
         self._bench, self._sink, self._display, self._cluster = bench, sink, display, cluster
         self._board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_here()).remote()
-        settings = replace(bench.settings, device=bench.device.type)  # Ray shows each task the GPU that it may use
+        options = replace(bench.settings.options, device=bench.device.type)  # Ray shows each task its GPU
+        settings = replace(bench.settings, options=options)
         self._orders = ray.put(Orders(settings, conditions, makes_bench=makes_bench, news=self._board))
         self._task = ray.remote(num_cpus=1, num_gpus=cluster.asked.gpus, num_returns="streaming", max_retries=0)(do)
         self._flights: dict[Any, _Flight] = {}
@@ -157,7 +158,7 @@ class _Driver:
             raise LabeleffError(content)
 
     def _keep_reader(self, key: str, content: bytes) -> None:
-        folder = self._bench.settings.folder
+        folder = self._bench.settings.readers
         assert folder is not None
         if not reader_path(folder, key).exists():
             write_whole(reader_path(folder, key), content)

@@ -84,11 +84,13 @@ def _bench(orders: Orders) -> Bench:
     """The process's bench for a run; a node's own LABELEFF_CACHE goes before the folder of who asked."""
     settings = orders.settings
     if settings.run not in _BENCHES:
-        if settings.device == "cpu":
+        options = settings.options
+        if options.device == "cpu":
             one_core()
-        cache = Path(os.environ.get("LABELEFF_CACHE") or settings.cache).expanduser()
+        cache = Path(os.environ.get("LABELEFF_CACHE") or options.cache).expanduser()
+        own = dataclasses.replace(settings, options=dataclasses.replace(options, cache=cache))
         _BENCHES.clear()
-        _BENCHES[settings.run] = orders.makes_bench(dataclasses.replace(settings, cache=cache))
+        _BENCHES[settings.run] = orders.makes_bench(own)
     return _BENCHES[settings.run]
 
 
@@ -142,9 +144,9 @@ def _lacking(bench: Bench, job: Job, encoders: Mapping[str, Any]) -> list[str]:
 
 def _reader(bench: Bench, key: str) -> Path | None:
     """The file of the reader that a cell of stories has just left."""
-    if bench.settings.folder is None:
+    if bench.settings.readers is None:
         return None
-    path = reader_path(bench.settings.folder, key)
+    path = reader_path(bench.settings.readers, key)
     return path if path.exists() else None
 
 

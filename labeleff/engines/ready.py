@@ -64,17 +64,7 @@ class Ready:
         reason = f"pretraining failed: {reasons[0]}"
         lost = [cell for other in self.waiting for cell in other.cells if needed(cell) == job.pretraining.key]
         self.waiting = [rest for other in self.waiting if (rest := _without(other, job.pretraining.key)) is not None]
-        return [
-            Record(
-                run=run,
-                key=cell.key,
-                cell=cell,
-                status="failed",
-                reason=reason,
-                pretraining=job.pretraining.key,
-            )
-            for cell in lost
-        ]
+        return [Record.failed(run, cell, reason, pretraining=job.pretraining.key) for cell in lost]
 
 
 def _without(job: Job, pretraining: str) -> Job | None:

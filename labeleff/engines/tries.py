@@ -37,19 +37,14 @@ class Tries:
                 return [], []
             if self.deaths[key] < LIMIT:
                 return [job], []
-            failed = PretrainingRecord(
-                run=self.run, key=key, pretraining=job.pretraining, status="failed", reason=_reason(cause)
-            )
-            return [], [failed]
+            return [], [PretrainingRecord.failed(self.run, job.pretraining, _reason(cause))]
         left = [cell for cell in job.cells if cell.key not in known]
         self.deaths.update(cell.key for cell in left)
         given_up = [cell for cell in left if self.deaths[cell.key] >= LIMIT]
         alone = [cell for cell in left if self.deaths[cell.key] == LIMIT - 1]
         together = [cell for cell in left if self.deaths[cell.key] < LIMIT - 1]
         jobs = [_of(job, cells) for cells in (together, *([cell] for cell in alone)) if cells]
-        return jobs, [
-            Record(run=self.run, key=cell.key, cell=cell, status="failed", reason=_reason(cause)) for cell in given_up
-        ]
+        return jobs, [Record.failed(self.run, cell, _reason(cause)) for cell in given_up]
 
 
 def _of(job: Job, cells: Sequence[Cell]) -> Job:

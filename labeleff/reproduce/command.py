@@ -14,7 +14,6 @@ from labeleff.measuring_options import (
     OfflineOption,
     QuietOption,
     RetryOption,
-    chosen,
     list_failed,
 )
 
@@ -54,9 +53,19 @@ def report(
 
     wanted = studies.size(size)
     folder = out or Path("runs") / f"report-2021-{size}"
+    from labeleff.places import data_folder
     from labeleff.reproduce.measuring import measure_both
+    from labeleff.run_options import RunOptions
 
-    options = chosen(folder, jobs, device, data_dir, offline=offline, retry_failed=retry_failed, quiet=quiet)
+    options = RunOptions(
+        folder=folder,
+        jobs=jobs,
+        device=device,
+        data=data_folder(data_dir),
+        offline=offline,
+        retry_failed=retry_failed,
+        quiet=quiet,
+    )
     failed = measure_both(wanted, options)
     print(f"report: {document.build(folder)}")
     if failed:

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 from labeleff.ask import Conversation, trained_reader
-from labeleff.execution import Options
 from labeleff.launch import measure
 from labeleff.measuring_options import failure
 from labeleff.reporting.answers import of_stories
@@ -14,9 +13,10 @@ from labeleff.reporting.results import load
 from labeleff.reproduce.published import QUESTION, STORY
 from labeleff.reproduce.question import Answered, keep
 from labeleff.reproduce.studies import AS_PUBLISHED, SOUNDLY, Size, as_published, soundly
+from labeleff.run_options import RunOptions
 
 
-def measure_both(size: Size, options: Options) -> list[str]:
+def measure_both(size: Size, options: RunOptions) -> list[str]:
     """Measure what is pending of both studies into folders inside `options.folder`; the failed cells, in words.
 
     Raises LabeleffError as `measure` does, InterruptedRunError among them.

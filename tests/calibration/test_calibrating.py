@@ -12,13 +12,15 @@ from labeleff.calibration.workers import RULE
 from labeleff.catalogue import complete
 from labeleff.errors import DataError
 from labeleff.run import Settings
+from labeleff.run_options import RunOptions
 from labeleff.speeds import read_speeds, ready_name, scoring_name, solving_names, work_name
 from labeleff.study import load_study
 
 
 @pytest.fixture
 def bench(tmp_path):
-    return CalibrationBench(Settings("r", tmp_path, tmp_path, "cpu", RULE, offline=True))
+    options = RunOptions(tmp_path, device="cpu", data=tmp_path, cache=tmp_path, offline=True)
+    return CalibrationBench(Settings(options, "r", RULE))
 
 
 @pytest.fixture

@@ -4,15 +4,16 @@ import pytest
 
 from labeleff.engines import choice
 from labeleff.errors import OptionError, UnknownNameError
+from labeleff.run_options import RunOptions
 
 
-def test_local_is_what_nobody_asked_for():
-    assert choice.engine("local") == choice.LOCAL == choice.Engine()
+def test_local_is_what_nobody_asked_for(tmp_path):
+    choice.check_engine(RunOptions(tmp_path).engine)
 
 
 def test_an_unknown_engine_gets_the_list():
     with pytest.raises(UnknownNameError, match=r"did you mean 'ray'\? \(known: local, ray\)"):
-        choice.engine("rai")
+        choice.check_engine("rai")
 
 
 @pytest.mark.parametrize(
@@ -20,16 +21,16 @@ def test_an_unknown_engine_gets_the_list():
 )
 def test_options_of_ray_without_ray(address, share, option):
     with pytest.raises(OptionError, match=f"{option}: found --engine local, expected --engine ray"):
-        choice.engine("local", address, share)
+        choice.check_engine("local", address, share)
 
 
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5, float("nan")])
 def test_a_share_is_a_part_of_one_gpu(share):
     with pytest.raises(OptionError, match="over 0 and up to 1"):
-        choice.engine("ray", None, share)
+        choice.check_engine("ray", None, share)
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(OptionError, match=r"pip install 'labeleff\[ray\]'"):
-        choice.engine("ray")
+        choice.check_engine("ray")

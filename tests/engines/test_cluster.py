@@ -5,9 +5,9 @@ import socket
 import pytest
 
 from labeleff.engines import cluster
-from labeleff.engines.choice import Engine
 from labeleff.engines.resources import Asked
 from labeleff.errors import OptionError
+from labeleff.run_options import RunOptions
 
 pytest.importorskip("ray")
 
@@ -38,16 +38,16 @@ def test_an_address_where_something_else_listens(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("engine", "device", "complaint"),
-    [(Engine("ray"), "cuda:1", "Ray shares out the GPUs"), (Engine("ray", None, 0.5), "cpu", "expected cuda")],
+    ("device", "share", "complaint"), [("cuda:1", None, "Ray shares out the GPUs"), ("cpu", 0.5, "expected cuda")]
 )
-def test_devices_that_ray_cant_share_out(engine, device, complaint):
-    with pytest.raises(OptionError, match=complaint), cluster.cluster_of(engine, device, None, 2):
+def test_devices_that_ray_cant_share_out(tmp_path, device, share, complaint):
+    options = RunOptions(tmp_path, device=device, engine="ray", gpu_share=share)
+    with pytest.raises(OptionError, match=complaint), cluster.cluster_of(options):
         pytest.fail("nothing should be started")
 
 
-def test_the_local_engine_needs_no_cluster():
-    with cluster.cluster_of(Engine(), "cpu", None, 2) as none:
+def test_the_local_engine_needs_no_cluster(tmp_path):
+    with cluster.cluster_of(RunOptions(tmp_path)) as none:
         assert none is None
 
 

@@ -20,6 +20,7 @@ from labeleff.jobs import jobs_for
 from labeleff.labels import LabelRule
 from labeleff.record import Conditions
 from labeleff.run import Settings
+from labeleff.run_options import RunOptions
 from labeleff.study import load_study
 
 ray = pytest.importorskip("ray")
@@ -81,8 +82,8 @@ class Started:
         self._run_tasks, self._cluster = run_tasks, cluster
         self.folder = folder / "data"
         self.folder.mkdir()
-        rule = LabelRule("stratified")
-        self.bench = MadeBench(Settings(run, self.folder, folder / "cache", "cpu", rule))
+        options = RunOptions(folder, device="cpu", data=self.folder, cache=folder / "cache")
+        self.bench = MadeBench(Settings(options, run, LabelRule("stratified")))
         self.cells = list(load_study(str(toy_study.write(folder)), []).cells())
         self.jobs = jobs_for(self.cells, lambda asked: self.bench.cache.record(asked.key) is not None)
         self.conditions = CONDITIONS.model_copy(update={"torch": torch_release()})

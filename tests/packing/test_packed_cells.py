@@ -7,12 +7,12 @@ import toy_study
 
 from labeleff import run
 from labeleff.errors import OptionError
-from labeleff.execution import Options
 from labeleff.jobs import jobs_for
 from labeleff.launch import measure
 from labeleff.measuring_options import slots
 from labeleff.protocols import finetune
 from labeleff.record import read_records
+from labeleff.run_options import RunOptions
 from labeleff.study import load_study
 
 ARMS = """arms=['scratch/finetune', 'rotation/finetune', 'scratch/validated', 'scratch/joint',
@@ -37,7 +37,7 @@ def go(tmp_path):
     def measured(study, folder, **changes):
         options = {"command": ["x"], "jobs": 1, "cores": 1, "device": "cpu", "quiet": True}
         places = {"folder": tmp_path / folder, "data": tmp_path / "data", "cache": tmp_path / "cache"}
-        failed = measure(study, Options(**(options | places | changes)))
+        failed = measure(study, RunOptions(**(options | places | changes)))
         return failed, read_records(tmp_path / folder)
 
     return measured

@@ -11,10 +11,10 @@ from labeleff import catalogue
 from labeleff.cell import Spec
 from labeleff.encoders import build_encoder
 from labeleff.errors import ConditionError, LabeleffError, WeightsError
-from labeleff.execution import Options
 from labeleff.launch import measure
 from labeleff.pretext.outside import Weights, fill, read_state, under
 from labeleff.record import read_records
+from labeleff.run_options import RunOptions
 from labeleff.study import parse_study
 
 SMALL = {"name": "resnet9", "width": 0.0625, "dim": 16}
@@ -210,7 +210,7 @@ def study(*files, **changes):
 
 
 def run(of, folder):
-    where = Options(folder / "out", ["labeleff"], 1, 1, "cpu", folder / "data", folder / "cache", quiet=True)
+    where = RunOptions(folder / "out", ["labeleff"], 1, 1, "cpu", folder / "data", folder / "cache", quiet=True)
     assert measure(of, where) == []
     return read_records(folder / "out")
 

@@ -13,7 +13,6 @@ from labeleff.cell import Budget, Spec
 from labeleff.data import load_task
 from labeleff.encoders import build_encoder
 from labeleff.errors import LabeleffError, OptionError, PluginError
-from labeleff.execution import Options
 from labeleff.launch import measure
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.planning import show_list
@@ -21,6 +20,7 @@ from labeleff.pretext import Unlabelled
 from labeleff.pretext.pairs import COLLAPSED, Method, heldout_loss, recipe, spread, two_views
 from labeleff.protocols import LabelledFeatures
 from labeleff.protocols.linear import fit as solve_linear
+from labeleff.run_options import RunOptions
 from labeleff.scoring import predict
 from labeleff.study import parse_study
 from labeleff.tensors import Source
@@ -182,7 +182,7 @@ STUDY = {
 
 def test_a_missing_package_says_what_to_install_before_anything_is_done(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    where = Options(tmp_path / "out", [], 1, 1, "cpu", tmp_path / "data", tmp_path / "cache", quiet=True)
+    where = RunOptions(tmp_path / "out", [], 1, 1, "cpu", tmp_path / "data", tmp_path / "cache", quiet=True)
     with pytest.raises(OptionError, match=r"'simclr' needs lightly, .*pip install 'labeleff\[ssl\]'"):
         measure(parse_study(STUDY, "mine"), where)
     assert not (tmp_path / "out").exists()

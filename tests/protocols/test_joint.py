@@ -14,13 +14,13 @@ from labeleff.data import load_task
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder, linear_head
 from labeleff.errors import LabeleffError, PluginError
-from labeleff.execution import Options
 from labeleff.goals import UNIT
 from labeleff.launch import measure
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.protocols import Labelled, finetune, joint
 from labeleff.protocols.supervised import model_for
 from labeleff.record import read_records
+from labeleff.run_options import RunOptions
 from labeleff.scoring import predict, score
 from labeleff.study import load_study
 from labeleff.tensors import Examples, Source
@@ -243,7 +243,7 @@ def test_the_runner_gives_it_the_other_training_images_and_nothing_else(study, t
     monkeypatch.setattr(finetune, "fit", lambda data, *rest: others.append(data.unlabelled) or usual(data, *rest))
     folder = tmp_path / "out"
     options = {"folder": folder, "command": ["x"], "jobs": 1, "cores": 1, "device": "cpu", "quiet": True}
-    failed = measure(study([ARMS, BUDGET]), Options(**options, data=tmp_path / "data", cache=tmp_path / "cache"))
+    failed = measure(study([ARMS, BUDGET]), RunOptions(**options, data=tmp_path / "data", cache=tmp_path / "cache"))
     assert not failed
     assert others == [None] * 4
     task = load_task(study().tasks[0], Source(None, offline=True))

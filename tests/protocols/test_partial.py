@@ -14,11 +14,11 @@ from labeleff.cell import Augment, Budget
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder
 from labeleff.errors import LabeleffError, PluginError, UnknownNameError
-from labeleff.execution import Options
 from labeleff.launch import measure
 from labeleff.pipeline import Normalisation
 from labeleff.protocols import Labelled, finetune, partial
 from labeleff.rewrite import UncountedBatchNorm2d
+from labeleff.run_options import RunOptions
 from labeleff.scoring import score
 from labeleff.study import load_study
 
@@ -126,7 +126,7 @@ def test_a_study_names_its_stage_and_unknown_ones_are_told_before_anything_train
     with pytest.raises(LabeleffError, match="protocol 'partial' needs the option 'frozen'"):
         _study(tmp_path, "")
     options = functools.partial(
-        Options, command=["x"], jobs=1, cores=1, device="cpu", quiet=True, data=tmp_path, cache=tmp_path / "cache"
+        RunOptions, command=["x"], jobs=1, cores=1, device="cpu", quiet=True, data=tmp_path, cache=tmp_path / "cache"
     )
     with pytest.raises(UnknownNameError, match="unknown stage of encoder ResNet9 'layer7'"):
         measure(_study(tmp_path, ", frozen='layer7'"), options(folder=tmp_path / "wrong"))
