@@ -557,8 +557,7 @@ def options(kind: Kind, spec: Spec) -> dict[str, OptionValue]:
 
 def makes_encoder(pretext: Spec) -> bool:
     """Whether a pretext changes the encoder, by training or by weights from outside."""
-    plugin = lookup("pretext", pretext.name)
-    return plugin.trained or plugin.loaded
+    return lookup("pretext", pretext.name).makes_encoder
 
 
 def encoder_seed(pretext: Spec) -> int | None:

@@ -57,8 +57,7 @@ def _vectors(study: Study) -> set[str]:
 
 def _outside(study: Study) -> list[Spec]:
     """Pretexts of the study whose weights come from outside."""
-    pretexts = (arm.pretext for block in study.blocks for arm in block.arms)
-    return [spec for spec in pretexts if catalogue.lookup("pretext", spec.name).loaded]
+    return [arm.pretext for block in study.blocks for arm in block.arms if arm.pretext_plugin.loaded]
 
 
 def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:

@@ -68,6 +68,11 @@ class Plugin:
             return None
         return f"pip install 'labeleff[{self.needs[1]}]'"
 
+    @property
+    def makes_encoder(self) -> bool:
+        """Pretexts: whether it changes the encoder, by training or by weights from outside."""
+        return self.trained or self.loaded
+
     def pool_of(self, options: Mapping[str, OptionValue]) -> int | None:
         """Number of training examples of a task with these options; None where only the data can tell."""
         if "train" in options:

@@ -8,16 +8,19 @@ from collections.abc import Mapping, Sequence
 from labeleff import catalogue
 from labeleff.cell import Augment, Budget, Spec
 from labeleff.errors import StudyError
+from labeleff.plugin import Plugin
 
 
-def check_pretexts(pretexts: Sequence[Spec], encoders: Sequence[Spec], budgets: Mapping[str, Budget]) -> None:
+def check_pretexts(
+    pretexts: Sequence[tuple[Spec, Plugin]], encoders: Sequence[Spec], budgets: Mapping[str, Budget]
+) -> None:
     """Raises StudyError for an encoder that can't be split, and for views that no augmentation makes different."""
-    for pretext, encoder in itertools.product(pretexts, encoders):
-        if catalogue.lookup("pretext", pretext.name).split:
+    for (_, plugin), encoder in itertools.product(pretexts, encoders):
+        if plugin.split:
             check_split(encoder)
-    for pretext in pretexts:
+    for pretext, plugin in pretexts:
         row = budgets.get(pretext.name)
-        if catalogue.lookup("pretext", pretext.name).augmented and row is not None and _alike(row.augment):
+        if plugin.augmented and row is not None and _alike(row.augment):
             raise StudyError(
                 f"budget.{pretext.name}.augment: found {row.augment}, expected crop, jitter or cutout: without, the "
                 "two augmentations of an image that are compared would be equal"

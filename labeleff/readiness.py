@@ -29,7 +29,7 @@ def check_installed(study: Study) -> None:
 def _check_encoders(study: Study, bench: Bench) -> None:
     """Every encoder takes the examples of every task, plain and split; raises StudyError naming the pair."""
     for block in study.blocks:
-        kinds = {catalogue.lookup("pretext", arm.pretext.name).split for arm in block.arms}
+        kinds = {arm.pretext_plugin.split for arm in block.arms}
         for spec, encoder, split in itertools.product(block.tasks, block.encoders, sorted(kinds)):
             task = bench.load(spec).task
             side = int(task.train.inputs.shape[1])
@@ -55,7 +55,7 @@ def _check_weights(study: Study, bench: Bench) -> None:
     """Weights from outside are there and fit every encoder; raises WeightsError naming what doesn't."""
     for block in study.blocks:
         for encoder, arm in itertools.product(block.encoders, block.arms):
-            if catalogue.lookup("pretext", arm.pretext.name).loaded:
+            if arm.pretext_plugin.loaded:
                 bench.filled(encoder, arm.pretext, 0)
 
 

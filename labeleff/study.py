@@ -24,6 +24,7 @@ from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pret
 from labeleff.complaint import complaint
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.goal_checks import check_metrics, check_protocols
+from labeleff.plugin import Plugin
 from labeleff.pretext_checks import check_pretexts
 from labeleff.probe import Probe, ProbePlan, check_pool
 from labeleff.tracking.gate import Gate
@@ -37,6 +38,16 @@ class Arm(Frozen):
 
     pretext: Spec
     protocol: Spec
+
+    @functools.cached_property
+    def pretext_plugin(self) -> Plugin:
+        """What the catalogue says of the pretext."""
+        return catalogue.lookup("pretext", self.pretext.name)
+
+    @functools.cached_property
+    def protocol_plugin(self) -> Plugin:
+        """What the catalogue says of the protocol."""
+        return catalogue.lookup("protocol", self.protocol.name)
 
 
 def _spec(kind: catalogue.Kind, value: Any) -> Spec:
@@ -197,114 +208,20 @@ class Study(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
-        for axis in (self.tasks, self.encoders):
-            labels = [spec.label for spec in axis]
-            if len(set(labels)) < len(labels):
-                raise StudyError(f"{labels} names one thing twice")
-        names = self.arm_names
-        if len(set(names)) < len(names):
-            raise StudyError(f"arms: {names} names one arm twice")
-        if self.baseline not in names:
-            raise UnknownNameError("arm (in 'baseline')", self.baseline, names)
-        if self.pairing == "zipped" and self.draws != self.seeds:
-            raise StudyError(
-                f"pairing = 'zipped' needs as many seeds as draws: found draws = {self.draws}, seeds = {self.seeds}"
-            )
-        self._check_size()
-        if len(self.rungs) == 1 < len(self.arms) and not self.allow_one_rung:
-            raise StudyError(
-                f"rungs: found {self.rungs} for {len(self.arms)} arms, expected two or more to compare them; "
-                "set allow_one_rung = true to measure accuracies without utility on purpose"
-            )
+        check_names(self)
+        check_size(self)
         if self.auto is not None:
             check_auto(self.auto, self.rungs, len(self.runs), len(self.arms))
         for name, block in self.stories.items():
-            block._check_block(f"stories.{name}")
-        self._check_budgets()
-        self._check_examples()
-        self._check_pools()
-        self._check_probe()
-        check_protocols(self.tasks, [arm.protocol for arm in self.arms])
-        check_pretexts([arm.pretext for arm in self.arms], self.encoders, self.budget)
-        check_metrics(self.metrics, self.tasks)
+            check_block(block, f"stories.{name}")
+        check_budgets(self)
+        check_examples(self)
+        check_pools(self)
+        check_probe(self)
+        check_protocols(self.declared_tasks, [(arm.protocol, arm.protocol_plugin) for arm in self.arms])
+        check_pretexts([(arm.pretext, arm.pretext_plugin) for arm in self.arms], self.encoders, self.budget)
+        check_metrics(self.metrics, self.declared_tasks)
         return self
-
-    def _check_size(self) -> None:
-        runs = self.draws * (1 if self.pairing == "zipped" else self.seeds)
-        cells = runs * len(self.rungs) * len(self.arms) * len(self.tasks) * len(self.encoders)
-        if cells > MOST_CELLS:
-            found = f"{cells:,}" if cells < 10**12 else "over a trillion"
-            raise StudyError(f"found {found} cells, expected {MOST_CELLS:,} at most; lower draws or seeds")
-
-    def _check_block(self, where: str) -> None:
-        """What a block of `stories` may not have."""
-        if self.stories:
-            raise StudyError(f"{where}: found a block inside a block, expected one level")
-        if len(self.rungs) > 1:
-            raise StudyError(f"{where}.rungs: found {self.rungs}, expected one label count; a ladder is a study's own")
-        for task in self.tasks:
-            if catalogue.lookup("task", task.name).examples != "stories":
-                raise StudyError(f"{where}.tasks: found {task.name!r}, expected tasks of stories")
-
-    def _check_examples(self) -> None:
-        """Every encoder and arm must be able to work on every task of this block."""
-        for task in self.tasks:
-            given = catalogue.lookup("task", task.name).examples
-            arms = [pair for arm in self.arms for pair in (("pretext", arm.pretext), ("protocol", arm.protocol))]
-            pairs: list[tuple[catalogue.Kind, Spec]] = [*(("encoder", e) for e in self.encoders), *arms]  # type: ignore[list-item]
-            for kind, spec in pairs:
-                taken = catalogue.lookup(kind, spec.name).examples
-                if taken not in {"either", given}:
-                    raise StudyError(
-                        f"{kind} {spec.name!r} works on {taken}, but {task.name} has {given}; a block of its own "
-                        "under [stories.NAME] can pair them otherwise"
-                    )
-
-    def _check_budgets(self) -> None:
-        allowed = {*self.arm_names}
-        own = {arm.pretext.name for arm in self.arms if catalogue.lookup("pretext", arm.pretext.name).own_views}
-        for arm, name in zip(self.arms, self.arm_names, strict=True):
-            kinds: tuple[tuple[catalogue.Kind, Spec], ...] = (("pretext", arm.pretext), ("protocol", arm.protocol))
-            for kind, spec in kinds:
-                if catalogue.lookup(kind, spec.name).trained:
-                    allowed.add(spec.name)
-                    if spec.name not in self.budget and not (kind == "protocol" and name in self.budget):
-                        raise StudyError(f"budget.{spec.name} is missing: arm {name!r} trains and needs one")
-        for key, row in self.budget.items():
-            if key not in allowed:
-                raise UnknownNameError("row of the budget table", key, allowed)
-            if key in own and row.augment != Augment():
-                raise StudyError(f"budget.{key}.augment: {key} makes its own views of the images; leave the key out")
-
-    def _check_pools(self) -> None:
-        for task in self.tasks:
-            plugin = catalogue.lookup("task", task.name)
-            pool = plugin.pool_of(task.options)
-            if pool is not None and self.rungs[-1] > pool:
-                raise StudyError(
-                    f"rungs: {self.rungs[-1]} labels asked for, but {task.label} has {pool} training {plugin.examples}"
-                )
-            if (
-                plugin.goal == "classes"
-                and plugin.classes
-                and self.rungs[0] < plugin.classes
-                and not self.allow_missing_classes
-            ):
-                raise StudyError(
-                    f"rungs: {self.rungs[0]} labels can't cover the {plugin.classes} classes of {task.label}; "
-                    "set allow_missing_classes = true to measure that on purpose"
-                )
-
-    def _check_probe(self) -> None:
-        """A probe needs an encoder that is trained, and enough examples."""
-        if self.probe is None:
-            return
-        if not any(catalogue.lookup("pretext", arm.pretext.name).trained for arm in self.arms):
-            raise StudyError(f"probe: none of the arms {self.arm_names} trains an encoder that could be probed")
-        for task in self.tasks:
-            pool = catalogue.lookup("task", task.name).pool_of(task.options)
-            if pool is not None:
-                check_pool(self.probe, task, pool)
 
     def budget_of(self, arm: Arm) -> Budget | None:
         """The protocol's row for this arm; None where the protocol is solved, not trained."""
@@ -312,6 +229,11 @@ class Study(Frozen):
 
     def _budget(self, arm: Arm, name: str) -> Budget | None:
         return self.budget.get(name, self.budget.get(arm.protocol.name))
+
+    @functools.cached_property
+    def declared_tasks(self) -> list[tuple[Spec, Plugin]]:
+        """The tasks, each with what the catalogue says of it."""
+        return [(task, catalogue.lookup("task", task.name)) for task in self.tasks]
 
     @functools.cached_property
     def arm_names(self) -> list[str]:
@@ -361,10 +283,10 @@ class Study(Frozen):
         return [cell for block in self.blocks for cell in block._own_cells({})]
 
     def _own_cells(self, indices_sha256: Mapping[tuple[str, int, int], str]) -> Iterator[Cell]:
+        tasks = [(task, catalogue.images_of(task)) for task in self.tasks]
         named, runs = list(zip(self.arms, self.arm_names, strict=True)), self.runs
-        for task, encoder, (arm, name) in itertools.product(self.tasks, self.encoders, named):
-            pretrain, images = self.budget.get(arm.pretext.name), catalogue.images_of(task)
-            shares = catalogue.makes_encoder(arm.pretext) and images != task
+        for (task, images), encoder, (arm, name) in itertools.product(tasks, self.encoders, named):
+            pretrain, shares = self.budget.get(arm.pretext.name), arm.pretext_plugin.makes_encoder and images != task
             budget, encoder_seed = self._budget(arm, name), catalogue.encoder_seed(arm.pretext)
             for n, (draw, seed) in itertools.product(self.rungs, runs):
                 yield Cell(
@@ -388,9 +310,7 @@ class Study(Frozen):
     @functools.cached_property
     def pretrained_cells(self) -> list[Cell]:
         """One cell per task, encoder, pretext and seed whose encoder is pretrained or filled."""
-        making = {
-            arm.pretext.name for block in self.blocks for arm in block.arms if catalogue.makes_encoder(arm.pretext)
-        }
+        making = {arm.pretext.name for block in self.blocks for arm in block.arms if arm.pretext_plugin.makes_encoder}
         cells = {
             (cell.task.label, cell.encoder.label, cell.pretext.label, cell.seed): cell
             for cell in self.cells()
@@ -414,6 +334,106 @@ class Study(Frozen):
             if cell.pretrain is not None:
                 found.setdefault(cell.pretraining.key, {})[cell.task.label] = cell.task
         return ProbePlan(self.probe, {key: tuple(tasks.values()) for key, tasks in found.items()})
+
+
+def check_names(study: Study) -> None:
+    """Nothing is named twice, the baseline is an arm, and there are as many draws, seeds and rungs as are needed."""
+    for axis in (study.tasks, study.encoders):
+        labels = [spec.label for spec in axis]
+        if len(set(labels)) < len(labels):
+            raise StudyError(f"{labels} names one thing twice")
+    names = study.arm_names
+    if len(set(names)) < len(names):
+        raise StudyError(f"arms: {names} names one arm twice")
+    if study.baseline not in names:
+        raise UnknownNameError("arm (in 'baseline')", study.baseline, names)
+    if study.pairing == "zipped" and study.draws != study.seeds:
+        raise StudyError(
+            f"pairing = 'zipped' needs as many seeds as draws: found draws = {study.draws}, seeds = {study.seeds}"
+        )
+
+
+def check_size(study: Study) -> None:
+    """There are not too many cells, nor too few rungs to compare arms."""
+    runs = study.draws * (1 if study.pairing == "zipped" else study.seeds)
+    cells = runs * len(study.rungs) * len(study.arms) * len(study.tasks) * len(study.encoders)
+    if cells > MOST_CELLS:
+        found = f"{cells:,}" if cells < 10**12 else "over a trillion"
+        raise StudyError(f"found {found} cells, expected {MOST_CELLS:,} at most; lower draws or seeds")
+    if len(study.rungs) == 1 < len(study.arms) and not study.allow_one_rung:
+        raise StudyError(
+            f"rungs: found {study.rungs} for {len(study.arms)} arms, expected two or more to compare them; "
+            "set allow_one_rung = true to measure accuracies without utility on purpose"
+        )
+
+
+def check_block(block: Study, where: str) -> None:
+    """A block of `stories` has what it may have."""
+    if block.stories:
+        raise StudyError(f"{where}: found a block inside a block, expected one level")
+    if len(block.rungs) > 1:
+        raise StudyError(f"{where}.rungs: found {block.rungs}, expected one label count; a ladder is a study's own")
+    for task, plugin in block.declared_tasks:
+        if plugin.examples != "stories":
+            raise StudyError(f"{where}.tasks: found {task.name!r}, expected tasks of stories")
+
+
+def check_examples(study: Study) -> None:
+    """Every encoder and arm is able to work on every task of the study's own block."""
+    workers = [("encoder", catalogue.lookup("encoder", encoder.name)) for encoder in study.encoders]
+    for arm in study.arms:
+        workers += [("pretext", arm.pretext_plugin), ("protocol", arm.protocol_plugin)]
+    for (task, given), (kind, plugin) in itertools.product(study.declared_tasks, workers):
+        if plugin.examples not in {"either", given.examples}:
+            raise StudyError(
+                f"{kind} {plugin.name!r} works on {plugin.examples}, but {task.name} has {given.examples}; a block of "
+                "its own under [stories.NAME] can pair them otherwise"
+            )
+
+
+def check_budgets(study: Study) -> None:
+    """Everything that is trained has a row of the budget table, and no row is left over."""
+    allowed = {*study.arm_names}
+    own = {arm.pretext.name for arm in study.arms if arm.pretext_plugin.own_views}
+    for arm, name in zip(study.arms, study.arm_names, strict=True):
+        for plugin, whole in ((arm.pretext_plugin, False), (arm.protocol_plugin, name in study.budget)):
+            if plugin.trained:
+                allowed.add(plugin.name)
+                if plugin.name not in study.budget and not whole:
+                    raise StudyError(f"budget.{plugin.name} is missing: arm {name!r} trains and needs one")
+    for key, row in study.budget.items():
+        if key not in allowed:
+            raise UnknownNameError("row of the budget table", key, allowed)
+        if key in own and row.augment != Augment():
+            raise StudyError(f"budget.{key}.augment: {key} makes its own views of the images; leave the key out")
+
+
+def check_pools(study: Study) -> None:
+    """Every task has as many examples as its largest rung, and the smallest covers its classes."""
+    for task, plugin in study.declared_tasks:
+        pool = plugin.pool_of(task.options)
+        if pool is not None and study.rungs[-1] > pool:
+            raise StudyError(
+                f"rungs: {study.rungs[-1]} labels asked for, but {task.label} has {pool} training {plugin.examples}"
+            )
+        classes = plugin.classes if plugin.goal == "classes" and not study.allow_missing_classes else None
+        if classes and study.rungs[0] < classes:
+            raise StudyError(
+                f"rungs: {study.rungs[0]} labels can't cover the {classes} classes of {task.label}; "
+                "set allow_missing_classes = true to measure that on purpose"
+            )
+
+
+def check_probe(study: Study) -> None:
+    """A probe has an encoder that is trained, and enough examples."""
+    if study.probe is None:
+        return
+    if not any(arm.pretext_plugin.trained for arm in study.arms):
+        raise StudyError(f"probe: none of the arms {study.arm_names} trains an encoder that could be probed")
+    for task, plugin in study.declared_tasks:
+        pool = plugin.pool_of(task.options)
+        if pool is not None:
+            check_pool(study.probe, task, pool)
 
 
 def with_vectors(study: Study, path: str) -> Study:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeleff import catalogue
 from labeleff.arms import told_apart
 from labeleff.reporting import figures
 from labeleff.reporting.markdown import table
@@ -63,8 +62,8 @@ def _paired_arms(results: Results) -> dict[tuple[str, str], dict[str, tuple[str,
     arms: dict[str, dict[str, str]] = {}
     trained: dict[str, bool] = {}
     for arm, name in zip(study.arms, results.arms, strict=True):
-        protocol = catalogue.lookup("protocol", arm.protocol.name)
-        if not catalogue.makes_encoder(arm.pretext) or protocol.unlabelled:
+        protocol = arm.protocol_plugin
+        if not arm.pretext_plugin.makes_encoder or protocol.unlabelled:
             continue
         told = protocols[arm.protocol.label]
         arms.setdefault(told, {})[pretexts[arm.pretext.label]] = name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labeleff import catalogue
 from labeleff.reporting import evidence
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.results import Results
@@ -49,14 +48,13 @@ def _collapsed(results: Results) -> Iterator[str]:
 
 def _design(results: Results) -> Iterator[str]:
     study = results.study
-    pretexts = [arm.pretext for arm in study.arms]
-    outside = [spec.label for spec in pretexts if catalogue.lookup("pretext", spec.name).loaded]
+    outside = [arm.pretext.label for arm in study.arms if arm.pretext_plugin.loaded]
     if outside:
         yield (
             f"**Weights from outside**: {', '.join(dict.fromkeys(outside))}. There is one of each, so intervals leave "
             "out the luck of its pretraining, and labels that it may have cost aren't counted."
         )
-    if study.seeds == 1 and any(catalogue.lookup("pretext", spec.name).trained for spec in pretexts):
+    if study.seeds == 1 and any(arm.pretext_plugin.trained for arm in study.arms):
         yield (
             "**One pretraining seed**: every run of an arm starts from the same pretrained encoder, so intervals "
             "leave out the luck of pretraining and of the initialisation."

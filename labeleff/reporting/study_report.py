@@ -229,12 +229,11 @@ def _failures(results: Results) -> Iterator[str]:
 
 def _fairness(study: Study) -> Iterator[str]:
     yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
-    protocols = {arm.protocol.label: arm.protocol for arm in study.arms}.values()
-    if more := sorted({p.name for p in protocols if catalogue.lookup("protocol", p.name).unlabelled}):
+    if more := sorted({arm.protocol.name for arm in study.arms if arm.protocol_plugin.unlabelled}):
         yield f"In addition {', '.join(more)} sees the other training images, without labels."
-    if any(p.options.get("mask") is False for p in protocols):
+    if any(arm.protocol.options.get("mask") is False for arm in study.arms):
         yield "With `mask=False` images without a label are taught to be class 0, a defect repeated on purpose."
-    if any(catalogue.lookup("pretext", arm.pretext.name).loaded for arm in study.arms):
+    if any(arm.pretext_plugin.loaded for arm in study.arms):
         yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
     if study.probe is not None:
         yield (
@@ -242,7 +241,7 @@ def _fairness(study: Study) -> Iterator[str]:
             "pretexts see neither the probe's labels nor its scores, and it changes no number."
         )
     yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
-    dense = [catalogue.lookup("task", task.name).goal in DENSE for task in study.tasks]
+    dense = [plugin.goal in DENSE for _, plugin in study.declared_tasks]
     balanced = "balanced over the classes"
     if any(dense):
         yield "Where every pixel has a label, one of the n labels is the whole map of an image."

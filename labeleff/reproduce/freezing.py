@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labeleff import catalogue
 from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed
 from labeleff.statistics.differences import Difference, compare
 from labeleff.statistics.rank_correlation import spearman
@@ -17,7 +16,7 @@ def graded(folder: Folder) -> dict[str, list[str]]:
     """By pretext: arms from nothing frozen (`finetune`) over `partial` in the study's order to all (`linear`)."""
     groups: dict[str, dict[str, list[str]]] = {}
     for name, arm in zip(folder.results.arms, folder.results.study.arms, strict=True):
-        if catalogue.makes_encoder(arm.pretext):
+        if arm.pretext_plugin.makes_encoder:
             groups.setdefault(arm.pretext.label, {}).setdefault(arm.protocol.name, []).append(name)
     return {
         pretext: [*kinds.get("finetune", []), *kinds["partial"], *kinds.get("linear", [])]
