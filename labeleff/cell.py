@@ -149,6 +149,11 @@ class Pretraining(Frozen):
     precision: Precision
     layout: Layout | None = None
 
+    @property
+    def from_outside(self) -> bool:
+        """Whether the encoder is filled with weights from outside, and not trained."""
+        return self.budget is None
+
     @functools.cached_property
     def key(self) -> str:
         """The hash under which the encoder is cached."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from labeleff import catalogue, windows
 from labeleff.cell import Budget, Cell, Pretraining, Spec
-from labeleff.jobs import Job
+from labeleff.jobs import Job, Pretrain, takes_unlabelled
 from labeleff.probe import ProbePlan
 from labeleff.run_estimate import Source, worst
 from labeleff.speeds import (
@@ -124,7 +124,7 @@ def steps_of(asked: Cell | Pretraining) -> int:
         return asked.budget.steps_for(pool_of(asked.task)) if asked.budget else 0
     if asked.budget is None:
         return 0
-    pool = pool_of(asked.task) if catalogue.lookup("protocol", asked.protocol.name).unlabelled else None
+    pool = pool_of(asked.task) if takes_unlabelled(asked) else None
     return asked.budget.steps_for(asked.n, pool)
 
 
@@ -174,8 +174,10 @@ def job_estimates(job: Job, speeds: Speeds) -> list[Estimate]:
     Frozen cells share the encoding of the test split and of all their labelled examples: those of a draw lie inside
     those of its highest rung.
     """
-    if not job.cells:
+    if isinstance(job, Pretrain):
         return [pretraining_estimate(job.pretraining, speeds)]
+    if not job.cells:  # what is left of one whose worker died at its first
+        return []
     first = job.cells[0]
     if first.budget is not None:
         return [_trained_cell(cell, cell.budget, speeds) for cell in job.cells if cell.budget]

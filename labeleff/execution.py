@@ -13,7 +13,7 @@ from labeleff.engines.local import run_here, run_workers
 from labeleff.engines.ready import Sink
 from labeleff.estimate import job_seconds, probe_estimate
 from labeleff.expectation import expected
-from labeleff.jobs import Job, jobs_for, unprobed
+from labeleff.jobs import Job, Pretrain, jobs_for, unprobed
 from labeleff.priority import jobs_by_turn, ordered, standings
 from labeleff.progress import LiveDisplay
 from labeleff.record import Records
@@ -31,7 +31,9 @@ WORTH_WORKERS = 20.0
 def cost(job: Job, study: Study, speeds: Speeds) -> float:
     """Estimated seconds of a job by itself, its probes included."""
     alone = job_seconds(job, speeds)
-    return alone if job.cells else alone + probe_estimate(job.pretraining, study.probe_plan, speeds).seconds
+    if not isinstance(job, Pretrain):
+        return alone
+    return alone + probe_estimate(job.pretraining, study.probe_plan, speeds).seconds
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from labeleff.cell import Pretraining
 from labeleff.estimate import Estimate, job_estimates, pretraining_estimate, probe_estimate
-from labeleff.jobs import Job
+from labeleff.jobs import Job, Pretrain
 from labeleff.probe import ProbePlan
 from labeleff.run_estimate import EstimatedPart, PartKey, RunEstimate, part_key, worst
 from labeleff.speeds import CPU, Speed, Speeds, peak_name
@@ -26,7 +26,7 @@ def expected(
     """
     rows, costs = [], []
     for job in jobs:
-        found = [] if not job.cells and cached(job.pretraining) else _rows(job, speeds, probes)
+        found = [] if isinstance(job, Pretrain) and cached(job.pretraining) else _rows(job, speeds, probes)
         rows += found
         costs.append(sum(estimate.seconds for _, estimate in found))
     parts = _parts(rows)
@@ -42,7 +42,7 @@ def expected(
 
 def _rows(job: Job, speeds: Speeds, probes: ProbePlan | None) -> list[tuple[PartKey, Estimate]]:
     """What a job consists of, with its estimate."""
-    if job.cells:
+    if not isinstance(job, Pretrain):
         return [(part_key(cell), one) for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)]
     asked = job.pretraining
     key = part_key(asked)
@@ -73,12 +73,12 @@ def wall_seconds(jobs: Sequence[Job], costs: Sequence[float], processes: int) ->
     """
     free = [0.0] * processes
     ready: dict[str, float] = {}
-    order = sorted(range(len(jobs)), key=lambda place: (bool(jobs[place].cells), bool(jobs[place].needs)))
-    for place in order:
-        begin = max([heapq.heappop(free), *(ready.get(key, 0.0) for key in jobs[place].needs)])
-        heapq.heappush(free, begin + costs[place])
-        if not jobs[place].cells:
-            ready[jobs[place].pretraining.key] = begin + costs[place]
+    timed = zip(jobs, costs, strict=True)
+    for job, cost in sorted(timed, key=lambda one: (not isinstance(one[0], Pretrain), bool(one[0].needs))):
+        begin = max([heapq.heappop(free), *(ready.get(key, 0.0) for key in job.needs)])
+        heapq.heappush(free, begin + cost)
+        if isinstance(job, Pretrain):
+            ready[job.pretraining.key] = begin + cost
     return max(free)
 
 
@@ -89,7 +89,7 @@ def known(jobs: Sequence[Job], speeds: Speeds) -> list[Speed]:
 
 def _names(jobs: Sequence[Job]) -> set[str]:
     names = {peak_name(cell) for job in jobs for cell in job.cells}
-    return names | {peak_name(job.pretraining) for job in jobs if not job.cells and job.pretraining.budget}
+    return names | {peak_name(job.pretraining) for job in jobs if isinstance(job, Pretrain) and job.pretraining.budget}
 
 
 def on_accelerator(jobs: Sequence[Job], speeds: Speeds) -> bool:

@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from labeleff import catalogue
 from labeleff.cell import Cell, Pretraining
 
 
 @dataclass(frozen=True)
-class Job:
-    """One pretraining (`cells` empty), or cells that are done together and need theirs first.
-
-    `pretraining` is that of the first cell. Of cells that are trained, `slots` go side by side; None is as many as pay.
-    """
+class Pretrain:
+    """One encoder, pretrained or filled with weights from outside."""
 
     pretraining: Pretraining
-    cells: tuple[Cell, ...] = ()
-    slots: int | None = 1
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """None are measured by it."""
+        return ()
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """It waits for no other pretraining."""
+        return frozenset()
+
+    @property
+    def name(self) -> str:
+        """What people see while it runs."""
+        made = "load" if self.pretraining.from_outside else "pretrain"
+        return f"{made} {self.pretraining.pretext.name}, seed {self.pretraining.seed}"
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """Cells that are measured as one piece, when the encoders that they start from are there."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def pretraining(self) -> Pretraining:
+        """That of the first cell."""
+        return self.cells[0].pretraining
 
     @functools.cached_property
     def needs(self) -> frozenset[str]:
@@ -30,10 +53,6 @@ class Job:
     @property
     def name(self) -> str:
         """What people see while it runs."""
-        if not self.cells:
-            pretext = self.pretraining.pretext
-            made = "load" if catalogue.lookup("pretext", pretext.name).loaded else "pretrain"
-            return f"{made} {pretext.name}, seed {self.pretraining.seed}"
         first = self.cells[0]
         rungs, seeds = (sorted(set(of)) for of in zip(*((c.n, c.seed) for c in self.cells), strict=True))
         labels = f"n={rungs[0]}" if len(rungs) == 1 else f"n={rungs[0]}..{rungs[-1]}"
@@ -41,15 +60,40 @@ class Job:
         whose = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]}..{seeds[-1]}"
         return f"{name}, draw {first.draw}, {whose}" if len(self.cells) == 1 else f"{name}, {whose}"
 
-    @property
-    def length(self) -> int:
-        """Examples that its longest cell trains on."""
-        return max((length(cell) for cell in self.cells), default=0)
+
+@dataclass(frozen=True)
+class Solve(_Measure):
+    """Cells of a frozen protocol that share an encoder and a task: encoded once, solved together."""
+
+
+@dataclass(frozen=True)
+class Train(_Measure):
+    """Cells of a trained protocol, usually one, each trained by itself."""
+
+
+@dataclass(frozen=True)
+class TrainTogether(_Measure):
+    """Cells that are trained as one, `slots` side by side; None is as many as pay."""
+
+    slots: int | None = None
+
+
+Job = Pretrain | Solve | Train | TrainTogether
+
+
+def part_of(job: Job, cells: Sequence[Cell]) -> Job:
+    """A job of its own for some of a job's cells, maybe none; a pretraining has none anyway."""
+    return replace(job) if isinstance(job, Pretrain) else replace(job, cells=tuple(cells))
 
 
 def needed(cell: Cell) -> str | None:
     """Key of the pretraining that a cell starts from; None where it starts from nothing."""
     return cell.pretraining.key if catalogue.makes_encoder(cell.pretext) else None
+
+
+def takes_unlabelled(cell: Cell) -> bool:
+    """Whether a cell also trains on images without labels, an epoch being all of them."""
+    return catalogue.lookup("protocol", cell.protocol.name).unlabelled
 
 
 def length(cell: Cell) -> int:
@@ -69,21 +113,13 @@ def _alike(cell: Cell) -> tuple[str, ...]:
     return *(spec.label for spec in specs), str(shape), cell.precision, str(cell.layout)
 
 
-def _packable(cell: Cell) -> bool:
-    """Whether a trained cell can be trained together with others."""
-    of_images = catalogue.lookup("task", cell.task.name).examples == "images"
-    return of_images and catalogue.lookup("protocol", cell.protocol.name).prepare is not None
-
-
-def _trained_jobs(cells: list[Cell], slots: int | None, queues: int) -> Iterator[Job]:
-    """Each cell by itself, or those that are alike together, dealt to `queues` jobs from the longest on."""
-    together = [cell for cell in cells if slots != 1 and _packable(cell)]
-    chosen = {cell.key for cell in together}
-    yield from (Job(cell.pretraining, (cell,)) for cell in cells if cell.key not in chosen)
-    for _, group in itertools.groupby(sorted(together, key=_alike), key=_alike):
+def _trained_jobs(cells: list[Cell], packed: list[Cell], slots: int | None, queues: int) -> Iterator[Job]:
+    """Each of `cells` by itself; those of `packed` that are alike together, dealt to `queues` from the longest on."""
+    yield from (Train((cell,)) for cell in cells)
+    for _, group in itertools.groupby(sorted(packed, key=_alike), key=_alike):
         longest = sorted(group, key=length, reverse=True)
         for dealt in (tuple(longest[start::queues]) for start in range(min(queues, len(longest)))):
-            yield Job(dealt[0].pretraining, dealt, slots)
+            yield TrainTogether(dealt, slots)
 
 
 def jobs_for(
@@ -91,18 +127,26 @@ def jobs_for(
 ) -> list[Job]:
     """The jobs that give these cells: missing pretrainings first, then cells, longest first.
 
-    With `slots` other than 1 trained cells that are alike go together, in `queues` jobs that can run side by side.
+    With `slots` other than 1 trained cells of images that are alike go together, where the protocol can do that, in
+    `queues` jobs that can run side by side.
     """
     cells = list(cells)
-    missing = {c.pretraining.key: c.pretraining for c in cells if catalogue.makes_encoder(c.pretext)}
-    first = [Job(p) for p in missing.values() if not pretrained(p)]
-    trained = [c for c in cells if catalogue.lookup("protocol", c.protocol.name).trained]
-    jobs = list(_trained_jobs(trained, slots, queues))
-    solved = sorted((c for c in cells if not catalogue.lookup("protocol", c.protocol.name).trained), key=pack)
-    for _, group in itertools.groupby(solved, key=pack):
-        members = tuple(group)
-        jobs.append(Job(members[0].pretraining, members))
-    jobs.sort(key=lambda job: -job.length)
+    tasks = {name: catalogue.lookup("task", name) for name in {cell.task.name for cell in cells}}
+    protocols = {name: catalogue.lookup("protocol", name) for name in {cell.protocol.name for cell in cells}}
+    missing = {c.pretraining.key: c.pretraining for c in cells if needed(c) is not None}
+    first: list[Job] = [Pretrain(asked) for asked in missing.values() if not pretrained(asked)]
+    solved, alone, packed = [], [], []
+    for cell in cells:
+        protocol = protocols[cell.protocol.name]
+        if not protocol.trained:
+            solved.append(cell)
+        elif slots != 1 and protocol.prepare is not None and tasks[cell.task.name].examples == "images":
+            packed.append(cell)
+        else:
+            alone.append(cell)
+    jobs = list(_trained_jobs(alone, packed, slots, queues))
+    jobs += [Solve(tuple(group)) for _, group in itertools.groupby(sorted(solved, key=pack), key=pack)]
+    jobs.sort(key=lambda job: -max(length(cell) for cell in job.cells))
     return first + jobs
 
 
@@ -110,5 +154,5 @@ def unprobed(
     pretrainings: Iterable[Pretraining], jobs: Iterable[Job], lacks: Callable[[Pretraining], bool]
 ) -> list[Job]:
     """Jobs for finished encoders that lack the curve of a probe, but for those that are among `jobs` anyway."""
-    begun = {job.pretraining.key for job in jobs if not job.cells}
-    return [Job(asked) for asked in pretrainings if asked.key not in begun and lacks(asked)]
+    begun = {job.pretraining.key for job in jobs if isinstance(job, Pretrain)}
+    return [Pretrain(asked) for asked in pretrainings if asked.key not in begun and lacks(asked)]

@@ -12,7 +12,7 @@ from rich.table import Table
 from labeleff.durations import duration
 from labeleff.estimate import steps_of
 from labeleff.expectation import known, on_accelerator
-from labeleff.jobs import Job
+from labeleff.jobs import Job, Pretrain
 from labeleff.price import Price
 from labeleff.run_estimate import EstimatedPart, RunEstimate
 from labeleff.speeds import Speeds
@@ -68,9 +68,9 @@ def _arm(names: dict[tuple[str, str, str], str], part: EstimatedPart) -> str:
 def _steps(study: Study, jobs: Sequence[Job]) -> dict[_Group, int]:
     found: dict[_Group, int] = {}
     for job in jobs:
-        asked = job.pretraining
-        group = f"pretraining {asked.pretext.label}", asked.task.label, asked.encoder.label
-        if not job.cells:
+        if isinstance(job, Pretrain):
+            asked = job.pretraining
+            group = f"pretraining {asked.pretext.label}", asked.task.label, asked.encoder.label
             found[group] = found.get(group, 0) + steps_of(asked)
         for cell in job.cells:
             group = study.arm_of(cell), cell.task.label, cell.encoder.label

@@ -92,7 +92,7 @@ def show_plan(
 
 def _costs(cells: Sequence[Cell], speeds: Speeds) -> dict[str, Estimate]:
     """Time of every cell, by key, where all of them are measured."""
-    jobs = [job for job in jobs_for(cells, lambda _: True) if job.cells]
+    jobs = jobs_for(cells, lambda _: True)
     return {cell.key: one for job in jobs for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeleff.cell import Cell
-from labeleff.jobs import Job
+from labeleff.jobs import Job, Pretrain
 
 PRIOR = 0.25
 """Runs that what is known of a rung without one counts for."""
@@ -67,11 +67,11 @@ def jobs_by_turn(
     seen: set[str] = set()
     for turn in sorted(turns):
         for job in jobs_of(turns[turn]):
-            if job.cells:
-                found.append(job)
-            elif job.pretraining.key not in seen:
+            if isinstance(job, Pretrain):
+                if job.pretraining.key in seen:
+                    continue
                 seen.add(job.pretraining.key)
-                found.append(job)
+            found.append(job)
     return found
 
 
@@ -90,10 +90,10 @@ def ordered(jobs: Sequence[Job], standing: Mapping[str, Standing], seconds: Call
     second. A pretraining is charged to the jobs that need it, and stands before the first of them; one that no job
     needs comes last. Jobs of equal rank keep their order.
     """
-    before = {job.pretraining.key: job for job in jobs if not job.cells}
+    before = {job.pretraining.key: job for job in jobs if isinstance(job, Pretrain)}
     by_turn: dict[int, list[Job]] = {}
     for job in jobs:
-        if job.cells:
+        if not isinstance(job, Pretrain):
             by_turn.setdefault(min(standing[cell.key].turn for cell in job.cells), []).append(job)
     found: list[Job] = []
     for turn in sorted(by_turn):

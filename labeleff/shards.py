@@ -16,7 +16,7 @@ from typing import Self
 from labeleff.cell import Cell
 from labeleff.errors import OptionError
 from labeleff.estimate import job_seconds
-from labeleff.jobs import Job, jobs_for
+from labeleff.jobs import Job, Pretrain, jobs_for
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _pieces(cells: Sequence[Cell]) -> list[tuple[float, list[Cell]]]:
     """What must not be cut: a pretraining with all cells that need it, or a job that needs none, with its seconds."""
     groups: dict[str, list[Job]] = {}
     for number, job in enumerate(jobs_for(cells, lambda _: False)):
-        apart = bool(job.cells) and not job.needs
+        apart = not isinstance(job, Pretrain) and not job.needs
         groups.setdefault(f"job {number}" if apart else job.pretraining.key, []).append(job)
     return [
         (sum(job_seconds(job, {}) for job in jobs), [cell for job in jobs for cell in job.cells])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from labeleff.durations import duration
 from labeleff.engines.ready import Display
 from labeleff.errors import OptionError
-from labeleff.jobs import Job
+from labeleff.jobs import Job, Pretrain
 from labeleff.record import StopEntry
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -66,7 +66,7 @@ class TimeLimit:
     def fits(self, job: Job, waiting: Sequence[Job]) -> bool:
         """Whether a job would end in what is left; a pretraining must leave time for one of those that wait for it."""
         taken = self.estimate(job)
-        if not job.cells:
+        if isinstance(job, Pretrain):
             taken += min((self.estimate(one) for one in waiting if job.pretraining.key in one.needs), default=0.0)
         return taken * self.scale < self.left
 

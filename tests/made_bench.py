@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from labeleff.cache import EncoderCache, state_sha256
+from labeleff.jobs import Pretrain
 from labeleff.record import PretrainingRecord, Record
 
 
@@ -28,8 +29,8 @@ class MadeBench:
         return pretraining.key
 
     def perform(self, job, progress):
-        self._die(job.pretraining.key if not job.cells else "")
-        if not job.cells:
+        if isinstance(job, Pretrain):
+            self._die(job.pretraining.key)
             yield self._pretrained(job.pretraining)
         for number, cell in enumerate(job.cells):
             self._die(cell.key)

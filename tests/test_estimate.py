@@ -1,7 +1,7 @@
 import pytest
 
 from labeleff.estimate import job_estimates, pretraining_estimate
-from labeleff.jobs import Job
+from labeleff.jobs import Solve, Train
 from labeleff.record import PretrainingRecord, Record, Training, Window
 from labeleff.speeds import read_speeds, remember_speeds
 from labeleff.study import load_study, parse_study
@@ -35,7 +35,7 @@ def test_a_damaged_speed_file_counts_as_none(tmp_path, content):
 
 def alone(cell, speeds):
     """Estimate of a cell that shares nothing with another."""
-    [found] = job_estimates(Job(cell.pretraining, (cell,)), speeds)
+    [found] = job_estimates((Train if cell.budget else Solve)((cell,)), speeds)
     return found
 
 
@@ -46,7 +46,7 @@ def test_time_is_images_over_speed():
     assert measured.measured
     assert not alone(trained, {}).measured
     frozen = next(c for c in STUDY.cells() if c.budget is None)
-    shared = job_estimates(Job(frozen.pretraining, (frozen,) * 6), {NAME: 100.0})
+    shared = job_estimates(Solve((frozen,) * 6), {NAME: 100.0})
     assert shared[0].seconds == pytest.approx(alone(frozen, {NAME: 100.0}).seconds / 6)
     [pretraining] = STUDY.pretrainings
     assert pretraining_estimate(pretraining, {NAME: 100.0}).seconds == pytest.approx(13 * 64 / 100)

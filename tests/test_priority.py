@@ -3,7 +3,7 @@
 import factories
 import pytest
 
-from labeleff.jobs import Job, jobs_for
+from labeleff.jobs import Pretrain, Train, TrainTogether, jobs_for
 from labeleff.priority import jobs_by_turn, ordered, standings
 
 
@@ -13,7 +13,7 @@ def never(_):
 
 def cost(job):
     """A second for every label of a trained cell, and for every pretraining 1,000."""
-    if not job.cells:
+    if isinstance(job, Pretrain):
         return 1000.0
     return sum(float(cell.n) if cell.budget else 1.0 for cell in job.cells)
 
@@ -27,7 +27,7 @@ def arranged(study, done=never, seconds=cost):
 
 
 def trained(jobs):
-    return [job.cells[0] for job in jobs if job.cells and job.cells[0].budget]
+    return [job.cells[0] for job in jobs if isinstance(job, Train | TrainTogether)]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_every_job_is_there_once_and_after_its_pretraining(study):
     made = set()
     for job in jobs:
         assert job.needs <= made
-        if not job.cells:
+        if isinstance(job, Pretrain):
             assert job.pretraining.key not in made
             made.add(job.pretraining.key)
     assert len(made) == 3
@@ -54,7 +54,11 @@ def test_first_runs_come_before_second_ones(study):
 
 
 def test_cheap_rungs_come_first_and_arms_side_by_side(study):
-    first = [cell for cell in trained(arranged(study, seconds=lambda j: cost(j) if j.cells else 0.0)) if not cell.draw]
+    first = [
+        cell
+        for cell in trained(arranged(study, seconds=lambda j: 0.0 if isinstance(j, Pretrain) else cost(j)))
+        if not cell.draw
+    ]
     assert [cell.n for cell in first] == sorted(cell.n for cell in first)
     for pair in zip(first[::2], first[1::2], strict=True):
         assert {study.arm_of(cell) for cell in pair} == {"scratch/finetune", "rotation/finetune"}
@@ -62,13 +66,13 @@ def test_cheap_rungs_come_first_and_arms_side_by_side(study):
 
 def test_a_dear_pretraining_waits_until_it_pays(study):
     jobs = arranged(study)
-    first = next(place for place, job in enumerate(jobs) if not job.cells)
+    first = next(place for place, job in enumerate(jobs) if isinstance(job, Pretrain))
     before = [job.cells[0] for job in jobs[:first]]
     assert before
     assert {cell.pretext.name for cell in before} == {"scratch"}
     assert {cell.draw for cell in before} == {0}
-    cheap = arranged(study, seconds=lambda job: cost(job) if job.cells else 0.001)
-    assert next(place for place, job in enumerate(cheap) if not job.cells) < first
+    cheap = arranged(study, seconds=lambda job: 0.001 if isinstance(job, Pretrain) else cost(job))
+    assert next(place for place, job in enumerate(cheap) if isinstance(job, Pretrain)) < first
 
 
 def test_further_runs_of_the_baseline_go_before_those_of_arms(study):
@@ -88,7 +92,7 @@ def test_measured_runs_count(study):
 def test_a_pretraining_alone_comes_last(study):
     cells = list(study.cells())
     standing = standings(cells, never, study.arm_of, study.baseline)
-    alone = Job(study.pretrainings[0])
+    alone = Pretrain(study.pretrainings[0])
     scratch = [cell for cell in cells if cell.pretext.name == "scratch"]
     assert ordered([alone, *jobs_for(scratch, never)], standing, cost)[-1] is alone
 
@@ -97,7 +101,7 @@ def test_packs_are_cut_by_turn(study):
     cells = list(study.cells())
     standing = standings(cells, never, study.arm_of, study.baseline)
     jobs = jobs_by_turn(cells, standing, lambda some: jobs_for(some, never, None))
-    packs = [job for job in jobs if job.cells and job.cells[0].budget]
+    packs = [job for job in jobs if isinstance(job, Train | TrainTogether)]
     assert len(packs) == 6
     assert all(len({cell.draw for cell in job.cells}) == 1 for job in packs)
     assert all(len(job.cells) == len(study.rungs) for job in packs)

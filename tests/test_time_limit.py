@@ -7,7 +7,7 @@ import pytest
 import toy_study
 
 from labeleff.errors import OptionError
-from labeleff.jobs import jobs_for
+from labeleff.jobs import Pretrain, Train, jobs_for
 from labeleff.record import StopEntry, read_records
 from labeleff.reporting.study_report import build
 from labeleff.study import load_study
@@ -41,12 +41,12 @@ def jobs():
 
 
 def limit(seconds, clock):
-    return TimeLimit(seconds, lambda job: 10.0 if job.cells else 30.0, clock)
+    return TimeLimit(seconds, lambda job: 30.0 if isinstance(job, Pretrain) else 10.0, clock)
 
 
 def test_what_fits_in_what_is_left(jobs):
     clock = Clock()
-    mine, job = limit(25.0, clock), next(job for job in jobs if job.cells and not job.needs)
+    mine, job = limit(25.0, clock), next(job for job in jobs if isinstance(job, Train) and not job.needs)
     assert mine.fits(job, [])
     clock.now += 15.0
     assert mine.left == 10.0
@@ -57,7 +57,7 @@ def test_what_fits_in_what_is_left(jobs):
 
 def test_estimates_follow_what_jobs_took(jobs):
     clock = Clock()
-    mine, job = limit(100.0, clock), next(job for job in jobs if job.cells and not job.needs)
+    mine, job = limit(100.0, clock), next(job for job in jobs if isinstance(job, Train) and not job.needs)
 
     class Silent:
         def started(self, worker, job): ...
@@ -72,7 +72,7 @@ def test_estimates_follow_what_jobs_took(jobs):
 
 
 def test_a_pretraining_must_leave_time_for_a_cell(jobs):
-    before = next(job for job in jobs if not job.cells)
+    before = next(job for job in jobs if isinstance(job, Pretrain))
     waiting = [job for job in jobs if before.pretraining.key in job.needs]
     assert waiting
     assert limit(41.0, Clock()).fits(before, waiting)

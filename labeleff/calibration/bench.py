@@ -26,8 +26,9 @@ class CalibrationBench(Bench):
             self._tasks[spec.label] = LoadedTask(stand_in(spec), self.device)
         return self._tasks[spec.label]
 
-    def _encoder(self, pretraining: Pretraining) -> Encoder:
-        return self._new_encoder(pretraining)
+    def encoder(self, pretraining: Pretraining) -> Encoder:
+        """An untrained one."""
+        return self.new_encoder(pretraining)
 
     def clock(self) -> float:
         """Seconds by the clock that counts: on a CPU the process's own, which other programs don't slow."""
@@ -39,5 +40,5 @@ class CalibrationBench(Bench):
 
     def features(self, cell: Cell) -> nn.Module:
         """What a frozen protocol sees of an encoder: features (B, dim), or maps (B, dim, h, w) of them."""
-        encoder, dense = self._encoder(cell.pretraining), self.load(cell.task).task.goal.dense
+        encoder, dense = self.encoder(cell.pretraining), self.load(cell.task).task.goal.dense
         return self.compute(cell).place(LastMap(encoder) if dense else encoder).eval()

@@ -21,7 +21,7 @@ from labeleff.calibration.stand_ins import missing_bytes
 from labeleff.cell import Budget, Cell, Pretraining, Steps
 from labeleff.device import peak_memory, reset_peak_memory
 from labeleff.errors import LabeleffError
-from labeleff.jobs import Job
+from labeleff.jobs import Pretrain, Train, TrainTogether
 from labeleff.record import PretrainingRecord, Record
 from labeleff.speeds import INSTANT, parts, ready_name, scoring_name, work_name
 
@@ -80,7 +80,7 @@ def _short(budget: Budget | None, steps: int) -> Budget:
 def _pretraining(asked: Pretraining, bench: CalibrationBench, steps: int, number: int) -> Run:
     """Another one each time: what was trained once is in the cache."""
     again = Pretraining.model_validate({**asked.model_dump(), "budget": _short(asked.budget, steps), "seed": number})
-    [record] = bench.perform(Job(again), lambda *_: None)
+    [record] = bench.perform(Pretrain(again), lambda *_: None)
     if not isinstance(record, PretrainingRecord) or record.training is None:
         raise LabeleffError(f"{work_name(asked)}: {record.reason}")
     seconds = bench.spent(record.training)
@@ -94,7 +94,7 @@ def _cells(cell: Cell, bench: CalibrationBench, steps: int, number: int) -> Run:
     change = {**cell.model_dump(), "budget": _short(cell.budget, steps)}
     seeds = range(PACK * number, PACK * number + (1 if alone else PACK))
     cells = tuple(Cell.model_validate({**change, "seed": seed}) for seed in seeds)
-    records = list(bench.perform(Job(cells[0].pretraining, cells, 1 if alone else None), lambda *_: None))
+    records = list(bench.perform(Train(cells) if alone else TrainTogether(cells), lambda *_: None))
     runs = [_run(record, bench, work_name(cell)) for record in records]
     return Run(steps, runs[0].images, *(statistics.fmean(values) for values in list(zip(*runs, strict=True))[2:]))
 

@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 
 from labeleff.engines.ready import Display, Fits, Ready, Sink
 from labeleff.errors import LabeleffError
-from labeleff.jobs import Job
+from labeleff.jobs import Job, Pretrain
 from labeleff.one_core import one_core
 from labeleff.record import PretrainingRecord, Record
 from labeleff.run import Bench, Settings
@@ -107,7 +107,7 @@ def _lost(worker: _Worker, run: str, code: int | None) -> list[PretrainingRecord
     job = worker.job
     assert job is not None
     reason = f"the worker process died (exit code {code}); the usual cause is that memory ran out"
-    if not job.cells:
+    if isinstance(job, Pretrain):
         return [PretrainingRecord.failed(run, job.pretraining, reason)]
     known = {record.key for record in worker.records}
     return [Record.failed(run, cell, reason) for cell in job.cells if cell.key not in known]

@@ -22,7 +22,7 @@ from labeleff.engines.ready import Display, Fits, Ready, Sink
 from labeleff.engines.tries import Tries
 from labeleff.errors import LabeleffError
 from labeleff.files import write_whole
-from labeleff.jobs import Job
+from labeleff.jobs import Job, Pretrain, part_of
 from labeleff.places import reader_path
 from labeleff.record import Conditions, PretrainingRecord, Record
 from labeleff.run import Bench
@@ -190,9 +190,9 @@ class _Driver:
         if flight.row is None:
             return
         job, known = flight.job, {record.key for record in flight.records}
-        done = tuple(cell for cell in job.cells if cell.key in known)
-        whole = len(done) == len(job.cells) if job.cells else job.pretraining.key in known
-        self._display.finished(flight.row, job if whole else replace(job, cells=done))
+        done = [cell for cell in job.cells if cell.key in known]
+        whole = job.pretraining.key in known if isinstance(job, Pretrain) else len(done) == len(job.cells)
+        self._display.finished(flight.row, job if whole else part_of(job, done))
 
 
 def _here() -> NodeAffinitySchedulingStrategy:

@@ -19,7 +19,7 @@ from labeleff import __version__, catalogue
 from labeleff.cell import Spec
 from labeleff.device import device_name, torch_release
 from labeleff.errors import ConditionError, LabeleffError
-from labeleff.jobs import Job, needed
+from labeleff.jobs import Job, Pretrain, needed
 from labeleff.likeness import unlike
 from labeleff.one_core import one_core
 from labeleff.places import reader_path
@@ -70,7 +70,7 @@ def do(orders: Orders, number: int, job: Job, encoders: Mapping[str, Any]) -> It
             yield "lacking", lacking
             return
         for record in bench.perform(job, _teller(orders, number)):
-            if not job.cells and record.status == "ok":
+            if isinstance(job, Pretrain) and record.status == "ok":
                 key = bench.cache_key(job.pretraining)
                 yield "encoder", (key, bench.cache.content(key))
             elif (reader := _reader(bench, record.key)) is not None:

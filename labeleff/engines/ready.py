@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
-from labeleff.jobs import Job, needed
+from labeleff.jobs import Job, Pretrain, needed, part_of
 from labeleff.record import PretrainingRecord, Record
 
 Fits = Callable[[Job, Sequence[Job]], bool]
@@ -35,7 +34,7 @@ class Ready:
         self.waiting, self._fits = list(jobs), fits
         self._held = 0
         """So many of the first are known to wait for a pretraining; no use in looking at them before one is settled."""
-        self._unfinished = {job.pretraining.key for job in jobs if not job.cells}
+        self._unfinished = {job.pretraining.key for job in jobs if isinstance(job, Pretrain)}
 
     def take(self) -> Job | None:
         """The first job whose pretraining is there and for which there is time; None where there is none."""
@@ -54,7 +53,7 @@ class Ready:
 
     def settle(self, job: Job, records: Sequence[PretrainingRecord | Record], run: str) -> list[Record]:
         """Note a finished job; where a pretraining failed, give the failed records of every cell that needs it."""
-        if job.cells:
+        if not isinstance(job, Pretrain):
             return []
         self._unfinished.discard(job.pretraining.key)
         self._held = 0
@@ -71,5 +70,5 @@ def _without(job: Job, pretraining: str) -> Job | None:
     """A job without its cells that need a pretraining; the job itself where it has none, None where none is left."""
     if pretraining not in job.needs:
         return job
-    kept = tuple(cell for cell in job.cells if needed(cell) != pretraining)
-    return replace(job, pretraining=kept[0].pretraining, cells=kept) if kept else None
+    kept = [cell for cell in job.cells if needed(cell) != pretraining]
+    return part_of(job, kept) if kept else None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from labeleff.cell import Cell
-from labeleff.jobs import Job
+from labeleff.jobs import Job, Pretrain, part_of
 from labeleff.record import PretrainingRecord, Record
 
 LIMIT = 3
@@ -30,7 +29,7 @@ class Tries:
         beside a poisonous one are measured, and it alone is given up.
         """
         known = {record.key for record in recorded}
-        if not job.cells:
+        if isinstance(job, Pretrain):
             key = job.pretraining.key
             self.deaths[key] += key not in known
             if key in known:
@@ -43,12 +42,8 @@ class Tries:
         given_up = [cell for cell in left if self.deaths[cell.key] >= LIMIT]
         alone = [cell for cell in left if self.deaths[cell.key] == LIMIT - 1]
         together = [cell for cell in left if self.deaths[cell.key] < LIMIT - 1]
-        jobs = [_of(job, cells) for cells in (together, *([cell] for cell in alone)) if cells]
+        jobs = [part_of(job, cells) for cells in (together, *([cell] for cell in alone)) if cells]
         return jobs, [Record.failed(self.run, cell, _reason(cause)) for cell in given_up]
-
-
-def _of(job: Job, cells: Sequence[Cell]) -> Job:
-    return replace(job, pretraining=cells[0].pretraining, cells=tuple(cells))
 
 
 def _reason(cause: str) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labeleff import catalogue
 from labeleff.record import Record
 from labeleff.reporting.results import Results
 from labeleff.reporting.tables import columns, to_csv
 from labeleff.reporting.tables import frame as whole_frame
+from labeleff.speeds import reads_stories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ def of_stories(results: Results) -> list[Answers]:
     groups: dict[tuple[str, str, str, int], list[Record]] = {}
     for record in results.cells:
         cell = record.cell
-        if catalogue.lookup("task", cell.task.name).examples == "stories":
+        if reads_stories(cell.task):
             arm = results.study.arm_of(cell)
             groups.setdefault((cell.task.label, cell.encoder.label, arm, cell.n), []).append(record)
     return [Answers(*key, tuple(records), _chosen(records)) for key, records in groups.items()]

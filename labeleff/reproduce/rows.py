@@ -6,11 +6,11 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from labeleff import catalogue
 from labeleff.record import PretrainingRecord, Record, Training
 from labeleff.reporting.results import Results
 from labeleff.reporting.throughput import rates
 from labeleff.reproduce.published import EPOCH_OF, TESTED, WANTED_EPOCHS, WEIGHTS, Printed
+from labeleff.speeds import reads_stories
 
 Measured = Record | PretrainingRecord
 SHORT = 0.95
@@ -51,7 +51,7 @@ def by_part(results: Results) -> dict[str, Measured]:
 
 def _part(record: Record) -> str:
     cell = record.cell
-    if catalogue.lookup("task", cell.task.name).examples == "stories":
+    if reads_stories(cell.task):
         return "bAbI"
     if cell.protocol.name != "joint":
         return "A" if cell.pretext.name == "scratch" else "B2"

@@ -16,7 +16,7 @@ from made_bench import MadeBench, made
 from labeleff.engines.cluster import own
 from labeleff.engines.resources import Asked
 from labeleff.errors import LabeleffError
-from labeleff.jobs import jobs_for
+from labeleff.jobs import Pretrain, jobs_for
 from labeleff.labels import LabelRule
 from labeleff.record import Conditions
 from labeleff.run import Settings
@@ -118,7 +118,7 @@ def test_all_is_recorded_once_and_encoders_come_here(started, elsewhere):
     found = started.found()
     assert {key: one.metrics["accuracy"] for key, one in found.items()} == {c.key: made(c.key) for c in started.cells}
     assert sorted(started.board.names) == sorted(job.name for job in started.jobs)
-    [pretraining] = [job.pretraining.key for job in started.jobs if not job.cells]
+    [pretraining] = [job.pretraining.key for job in started.jobs if isinstance(job, Pretrain)]
     order = [one.key for one in started.records]
     needing = {cell.key for job in started.jobs for cell in job.cells if job.needs}
     assert order.index(pretraining) < min(order.index(key) for key in needing)
@@ -135,7 +135,7 @@ def test_what_there_is_no_time_for_is_not_begun(started):
 
 
 def test_encoders_go_where_they_are_lacking(started, elsewhere):
-    pretraining = next(job.pretraining for job in started.jobs if not job.cells)
+    pretraining = next(job.pretraining for job in started.jobs if isinstance(job, Pretrain))
     started.bench._pretrained(pretraining)
     started.jobs = jobs_for(started.cells, lambda _: True)
     there = elsewhere / "encoders" / f"{pretraining.key}.safetensors"
@@ -161,7 +161,7 @@ def test_workers_that_die(started):
 
 
 def test_a_pretraining_at_which_workers_die(started):
-    pretraining = next(job.pretraining for job in started.jobs if not job.cells)
+    pretraining = next(job.pretraining for job in started.jobs if isinstance(job, Pretrain))
     started.dies(pretraining.key, 9)
     started.run()
     found = started.found()
@@ -230,7 +230,7 @@ def test_a_task_tells_bytes_and_no_references(started):
     """What a message only refers to can be gone before the driver takes it."""
     from labeleff.engines.ray_worker import Orders, do
 
-    pretraining = next(job for job in started.jobs if not job.cells)
+    pretraining = next(job for job in started.jobs if isinstance(job, Pretrain))
     told = list(do(Orders(started.bench.settings, started.conditions, makes_bench=MadeBench), 1, pretraining, {}))
     assert [kind for kind, _ in told] == ["begun", "encoder", "record"]
     assert all(isinstance(content, bytes) for _, (_, content) in told[1:2])

@@ -1,8 +1,12 @@
+import pickle
+from dataclasses import replace
+
 import toy_study
 
 from labeleff.engines.ready import Ready
 from labeleff.engines.tries import LIMIT, Tries
-from labeleff.jobs import Job, jobs_for
+from labeleff.estimate import job_estimates
+from labeleff.jobs import Pretrain, Solve, Train, TrainTogether, jobs_for, part_of
 from labeleff.record import PretrainingRecord, Record
 from labeleff.study import load_study
 
@@ -24,7 +28,7 @@ def test_a_lost_job_goes_on_without_what_is_recorded(tmp_path):
     pack = next(job for job in jobs(tmp_path) if len(job.cells) > 2)
     left, failed = Tries("r").lost(pack, [record(pack.cells[0])], "a crash")
     assert keys(left) == [[cell.key for cell in pack.cells[1:]]]
-    assert left[0].slots == pack.slots
+    assert type(left[0]) is type(pack)
     assert not failed
 
 
@@ -65,7 +69,7 @@ def test_a_pretraining_is_given_up_and_fails_its_cells(tmp_path):
     asked = jobs(tmp_path)
     ready, tries = Ready(asked), Tries("r")
     first = ready.take()
-    assert not first.cells
+    assert isinstance(first, Pretrain)
     for _ in range(LIMIT - 1):
         left, failed = tries.lost(first, [], "a crash")
         assert (left, failed) == ([first], [])
@@ -88,21 +92,41 @@ def test_a_worker_that_died_after_its_last_record_leaves_nothing(tmp_path):
     assert Tries("r").lost(pack, [record(cell) for cell in pack.cells], "") == ([], [])
 
 
+def test_a_part_of_a_job_is_of_its_kind(tmp_path):
+    pretraining, *others = jobs(tmp_path)
+    assert part_of(pretraining, []) == pretraining
+    assert part_of(pretraining, []) is not pretraining
+    cells = [cell for job in others for cell in job.cells]
+    for job in (Solve(tuple(cells)), Train(tuple(cells)), TrainTogether(tuple(cells), 4)):
+        assert part_of(job, cells[:1]) == replace(job, cells=(cells[0],))
+        assert part_of(job, cells[-1:]).pretraining == cells[-1].pretraining
+        assert job_estimates(part_of(job, []), {}) == [], "none of its cells was recorded"
+
+
+def test_jobs_travel_light(tmp_path):
+    asked = jobs(tmp_path)
+    assert pickle.loads(pickle.dumps(asked)) == asked
+    for job in asked:
+        assert job.name
+        assert len(pickle.dumps(job)) < 3000 + 1000 * len(job.cells), "what was computed of cells goes along, once"
+
+
 def test_jobs_put_back_go_first(tmp_path):
     asked = [job for job in jobs(tmp_path) if not job.needs]
     ready = Ready(asked)
     first = ready.take()
-    ready.put_back([first, Job(first.pretraining)])
+    ready.put_back([first, Pretrain(first.pretraining)])
     assert ready.take() is first
 
 
 def test_jobs_that_wait_are_not_looked_at_for_every_job_that_starts(monkeypatch, tmp_path):
     cells = list(load_study(str(toy_study.write(tmp_path)), ["draws=10", "seeds=10"]).cells())
     asked = sorted(jobs_for(cells, lambda _: False), key=lambda job: not job.needs)
-    looks, needs = [], Job.needs.func
-    monkeypatch.setattr(Job, "needs", property(lambda job: looks.append(job) or needs(job)))
-    ready, free = Ready(asked), [job for job in asked if not needs(job)]
+    looks, needs = [], {id(job): job.needs for job in asked}
+    for kind in {type(job) for job in asked}:
+        monkeypatch.setattr(kind, "needs", property(lambda job: looks.append(job) or needs[id(job)]))
+    ready, free = Ready(asked), [job for job in asked if not needs[id(job)]]
     assert [ready.take() for _ in range(len(free) + 3)] == [*free, None, None, None]
     assert len(looks) == len(asked)
-    ready.settle(next(job for job in free if not job.cells), [], "r")
+    ready.settle(next(job for job in free if isinstance(job, Pretrain)), [], "r")
     assert ready.take().needs

@@ -7,7 +7,7 @@ import toy_study
 
 from labeleff import run
 from labeleff.errors import OptionError
-from labeleff.jobs import jobs_for
+from labeleff.jobs import TrainTogether, jobs_for
 from labeleff.launch import measure
 from labeleff.measuring_options import slots
 from labeleff.protocols import finetune
@@ -65,28 +65,27 @@ def test_every_protocol_gives_the_same_packed(study, go):
 
 def test_jobs_hold_what_is_alike_and_wait_for_all_of_their_pretrainings(study):
     cells = list(study(CHANGES).cells())
-    jobs = [job for job in jobs_for(cells, lambda _: False, slots=4) if job.cells]
-    trained = [job for job in jobs if job.cells[0].budget is not None]
+    trained = [job for job in jobs_for(cells, lambda _: False, slots=4) if isinstance(job, TrainTogether)]
     assert sorted(len(job.cells) for job in trained) == [4] * 5
     assert all(job.slots == 4 for job in trained)
     rotated = next(job for job in trained if job.cells[0].arm == "rotation/finetune")
     assert len(rotated.needs) == 2
     assert rotated.name == "rotation/finetune, n=20..40, seeds 0..1"
     assert [cell.n for cell in rotated.cells] == sorted((cell.n for cell in rotated.cells), reverse=True)
-    dealt = [job for job in jobs_for(cells, lambda _: True, slots=4, queues=2) if job.cells[0].budget is not None]
+    dealt = [job for job in jobs_for(cells, lambda _: True, slots=4, queues=2) if isinstance(job, TrainTogether)]
     assert sorted(len(job.cells) for job in dealt) == [2] * 10
     assert len({cell.key for job in dealt for cell in job.cells}) == 20
 
 
 def test_a_failed_pretraining_takes_its_own_cells_from_a_pack(study, go, monkeypatch):
-    usual = run.Bench._learned
+    usual = run.learn
 
-    def fails(self, pretraining, encoder, progress):
+    def fails(place, pretraining, encoder, progress):
         if pretraining.seed == 1:
             raise ValueError("broken")
-        return usual(self, pretraining, encoder, progress)
+        return usual(place, pretraining, encoder, progress)
 
-    monkeypatch.setattr(run.Bench, "_learned", fails)
+    monkeypatch.setattr(run, "learn", fails)
     failed, records = go(study(TWO), "out", pack=2)
     assert {(record.cell.pretext.name, record.cell.seed) for record in failed} == {("rotation", 1)}
     assert all("pretraining failed: ValueError: broken" in record.reason for record in failed)
@@ -110,15 +109,15 @@ def test_a_cell_that_diverges_or_breaks_in_a_pack_fails_alone(study, go, monkeyp
 
 def test_interrupted_in_a_pack_what_was_finished_stays(study, go, monkeypatch):
     _, straight = go(study(TWO), "straight", pack=2)
-    usual, count = run.Bench._ended, iter(range(100))
+    usual, count = run.finish, iter(range(100))
 
-    def ended(self, cell, begun, ended):
+    def finish(place, cell, begun, ended):
         if next(count) == 1:
             raise KeyboardInterrupt
-        return usual(self, cell, begun, ended)
+        return usual(place, cell, begun, ended)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.Bench, "_ended", ended)
+        patch.setattr(run, "finish", finish)
         with pytest.raises(Exception, match="interrupted; 1 of 8 cells are recorded"):
             go(study(TWO), "out", pack=2)
     _, resumed = go(study(TWO), "out", pack=2)
