@@ -555,11 +555,6 @@ def options(kind: Kind, spec: Spec) -> dict[str, OptionValue]:
     return {**lookup(kind, spec.name).options, **spec.options}
 
 
-def makes_encoder(pretext: Spec) -> bool:
-    """Whether a pretext changes the encoder, by training or by weights from outside."""
-    return lookup("pretext", pretext.name).makes_encoder
-
-
 def encoder_seed(pretext: Spec) -> int | None:
     """The seed of all encoders of a pretext whose weights come from outside; None where every run's seed counts."""
     whole = lookup("pretext", pretext.name).loaded and pretext.options.get("stem") != "random"

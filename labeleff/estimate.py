@@ -124,7 +124,7 @@ def steps_of(asked: Cell | Pretraining) -> int:
         return asked.budget.steps_for(pool_of(asked.task)) if asked.budget else 0
     if asked.budget is None:
         return 0
-    pool = pool_of(asked.task) if takes_unlabelled(asked) else None
+    pool = pool_of(asked.task) if takes_unlabelled(asked.protocol) else None
     return asked.budget.steps_for(asked.n, pool)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from labeleff import catalogue
-from labeleff.cell import Cell, Pretraining
+from labeleff.cell import Cell, Pretraining, Spec
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def part_of(job: Job, cells: Sequence[Cell]) -> Job:
 
 def needed(cell: Cell) -> str | None:
     """Key of the pretraining that a cell starts from; None where it starts from nothing."""
-    return cell.pretraining.key if catalogue.makes_encoder(cell.pretext) else None
+    return cell.pretraining.key if catalogue.lookup("pretext", cell.pretext.name).makes_encoder else None
 
 
-def takes_unlabelled(cell: Cell) -> bool:
-    """Whether a cell also trains on images without labels, an epoch being all of them."""
-    return catalogue.lookup("protocol", cell.protocol.name).unlabelled
+def takes_unlabelled(protocol: Spec) -> bool:
+    """Whether a protocol also trains on images without labels, an epoch being all of them."""
+    return catalogue.lookup("protocol", protocol.name).unlabelled
 
 
 def length(cell: Cell) -> int:

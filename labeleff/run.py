@@ -136,11 +136,11 @@ class Workplace:
         text, split = self.load(pretraining.task).task.text, catalogue.lookup("pretext", pretraining.pretext.name).split
         return build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text, split=split)
 
-    def encoder(self, pretraining: Pretraining) -> Encoder:
+    def encoder(self, cell: Cell) -> Encoder:
         """A fresh copy of the encoder that a cell starts from."""
-        encoder = self.new_encoder(pretraining)
-        if catalogue.makes_encoder(pretraining.pretext):
-            self.cache.load(self.cache_key(pretraining), encoder)
+        encoder = self.new_encoder(cell.pretraining)
+        if needed(cell) is not None:
+            self.cache.load(self.cache_key(cell.pretraining), encoder)
         return encoder
 
     def labels(self, cell: Cell) -> ChosenLabels:
@@ -152,7 +152,7 @@ class Workplace:
 
     def labelled(self, cell: Cell, labels: ChosenLabels) -> Labelled:
         """A cell's examples, and the other training images where its protocol takes them."""
-        return self.load(cell.task).labelled(labels.indices, takes_unlabelled(cell))
+        return self.load(cell.task).labelled(labels.indices, takes_unlabelled(cell.protocol))
 
 
 def _origins(pretraining: Pretraining) -> list[str]:
@@ -288,7 +288,7 @@ def _train(place: Workplace, cell: Cell, progress: Progress) -> Record:
     fit: TrainedProtocol = catalogue.resolve("protocol", cell.protocol.name)
     fitted = fit(
         place.labelled(cell, labels),
-        place.encoder(cell.pretraining),
+        place.encoder(cell),
         cell.seed,
         cell.budget,
         catalogue.options("protocol", cell.protocol),
@@ -305,7 +305,7 @@ def _train_together(place: Workplace, cells: Sequence[Cell], slots: int | None, 
     waiting = []
     for number, cell in enumerate(cells):
         assert cell.budget is not None
-        pool = len(place.load(cell.task).task.train) if takes_unlabelled(cell) else None
+        pool = len(place.load(cell.task).task.train) if takes_unlabelled(cell.protocol) else None
         load = functools.partial(_begin, place, cell, number, begun)
         waiting.append(Waiting(cell.budget.steps_for(cell.n, pool), load))
     left = dict(enumerate(cells))
@@ -329,7 +329,7 @@ def _begin(place: Workplace, cell: Cell, number: int, begun: dict[int, _Begun]) 
     prepare: Preparation = catalogue.preparation(cell.protocol.name)
     prepared = prepare(
         place.labelled(cell, labels),
-        place.encoder(cell.pretraining),
+        place.encoder(cell),
         cell.seed,
         cell.budget,
         catalogue.options("protocol", cell.protocol),
@@ -372,7 +372,7 @@ def _solve_cells(place: Workplace, cells: Sequence[Cell]) -> list[PretrainingRec
 def _solve(place: Workplace, cells: Sequence[Cell], sets: Sequence[np.ndarray]) -> tuple[list[Fitted], list[Score]]:
     first = cells[0]
     compute, loaded = place.compute(first), place.load(first.task)
-    encoder = place.encoder(first.pretraining)
+    encoder = place.encoder(first)
     model = compute.place(LastMap(encoder) if loaded.task.goal.dense else encoder).eval()
     before = state_sha256(encoder)
     encoded = EncodedLabels(model, loaded.labelled, functools.reduce(np.union1d, sets), compute)

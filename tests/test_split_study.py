@@ -50,7 +50,7 @@ def test_cells_start_from_the_pair_and_the_report_tells_its_size(finished):
     options = RunOptions(folder, device="cpu", data=folder / "data", cache=folder / "cache")
     bench = Bench(Settings(options, "r", labels=None))
     cells = {cell.arm: cell for cell in study.cells()}
-    encoder = bench.encoder(cells["cmc/linear"].pretraining)
+    encoder = bench.encoder(cells["cmc/linear"])
     assert isinstance(encoder, LabSplit)
     assert state_sha256(encoder) == pretraining.encoder_sha256
-    assert not isinstance(bench.encoder(cells["scratch/finetune"].pretraining), LabSplit)
+    assert not isinstance(bench.encoder(cells["scratch/finetune"]), LabSplit)

@@ -7,7 +7,7 @@ import time
 from torch import nn
 
 from labeleff.calibration.stand_ins import stand_in
-from labeleff.cell import Cell, Pretraining, Spec
+from labeleff.cell import Cell, Spec
 from labeleff.encoders import Encoder
 from labeleff.heads import LastMap
 from labeleff.loaded import LoadedTask
@@ -26,9 +26,9 @@ class CalibrationBench(Bench):
             self._tasks[spec.label] = LoadedTask(stand_in(spec), self.device)
         return self._tasks[spec.label]
 
-    def encoder(self, pretraining: Pretraining) -> Encoder:
+    def encoder(self, cell: Cell) -> Encoder:
         """An untrained one."""
-        return self.new_encoder(pretraining)
+        return self.new_encoder(cell.pretraining)
 
     def clock(self) -> float:
         """Seconds by the clock that counts: on a CPU the process's own, which other programs don't slow."""
@@ -40,5 +40,5 @@ class CalibrationBench(Bench):
 
     def features(self, cell: Cell) -> nn.Module:
         """What a frozen protocol sees of an encoder: features (B, dim), or maps (B, dim, h, w) of them."""
-        encoder, dense = self.encoder(cell.pretraining), self.load(cell.task).task.goal.dense
+        encoder, dense = self.encoder(cell), self.load(cell.task).task.goal.dense
         return self.compute(cell).place(LastMap(encoder) if dense else encoder).eval()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from labeleff import catalogue
 from labeleff.cell import Cell, Pretraining
 from labeleff.speeds import solving_names, work_name
 from labeleff.study import Study
@@ -49,8 +48,9 @@ def kinds(study: Study) -> list[Kind]:
             found.setdefault(work_name(pretraining), Kind(pretraining))
     trained: dict[str, list[Cell]] = {}
     solved: dict[str, list[Cell]] = {}
+    training = {arm.protocol.name for block in study.blocks for arm in block.arms if arm.protocol_plugin.trained}
     for cell in study.cells():
-        if catalogue.lookup("protocol", cell.protocol.name).trained:
+        if cell.protocol.name in training:
             trained.setdefault(work_name(cell), []).append(cell)
         else:
             solved.setdefault(solving_names(cell)[0], []).append(cell)

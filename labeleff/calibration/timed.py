@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from labeleff import catalogue
 from labeleff.calibration.bench import CalibrationBench
 from labeleff.calibration.frozen import frozen
 from labeleff.calibration.kinds import Kind, Measured
@@ -21,7 +20,7 @@ from labeleff.calibration.stand_ins import missing_bytes
 from labeleff.cell import Budget, Cell, Pretraining, Steps
 from labeleff.device import peak_memory, reset_peak_memory
 from labeleff.errors import LabeleffError
-from labeleff.jobs import Pretrain, Train, TrainTogether
+from labeleff.jobs import Pretrain, Train, TrainTogether, jobs_for
 from labeleff.record import PretrainingRecord, Record
 from labeleff.speeds import INSTANT, parts, ready_name, scoring_name, work_name
 
@@ -89,8 +88,7 @@ def _pretraining(asked: Pretraining, bench: CalibrationBench, steps: int, number
 
 def _cells(cell: Cell, bench: CalibrationBench, steps: int, number: int) -> Run:
     """On an accelerator several at once, as runs train them; each has its share of the time."""
-    alone = bench.device.type == "cpu" or catalogue.lookup("protocol", cell.protocol.name).prepare is None
-    alone = alone or bench.load(cell.task).task.text is not None
+    alone = bench.device.type == "cpu" or isinstance(jobs_for([cell], lambda _: True, slots=None)[0], Train)
     change = {**cell.model_dump(), "budget": _short(cell.budget, steps)}
     seeds = range(PACK * number, PACK * number + (1 if alone else PACK))
     cells = tuple(Cell.model_validate({**change, "seed": seed}) for seed in seeds)

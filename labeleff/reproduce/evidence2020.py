@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from labeleff import catalogue
-from labeleff.arms import Paired
 from labeleff.reporting.comparison import Comparison
 from labeleff.reporting.findings import Findings, find
 from labeleff.reporting.measured import Place
 from labeleff.reporting.results import Results, load
+from labeleff.study import Arm
 
 Judgement = Literal["reproduced", "not reproduced", "can't tell", "not tested"]
 
@@ -36,9 +35,9 @@ class Folder:
 
     def pretrained(self, arm: str) -> bool:
         """Whether it starts from a pretext."""
-        return catalogue.makes_encoder(self._arm(arm).pretext)
+        return self._arm(arm).pretext_plugin.makes_encoder
 
-    def _arm(self, arm: str) -> Paired:
+    def _arm(self, arm: str) -> Arm:
         return self.results.study.arms[self.results.arms.index(arm)]
 
     def finetuned(self) -> Iterator[Comparison]:

@@ -18,6 +18,7 @@ from labeleff.cell import Augment, Budget, Spec
 from labeleff.device import Compute, choose, peak_memory, reset_peak_memory
 from labeleff.encoders import Encoder, build_encoder
 from labeleff.errors import LabeleffError
+from labeleff.jobs import takes_unlabelled
 from labeleff.loaded import LoadedTask
 from labeleff.packing.schedule import Ready, Waiting
 from labeleff.pretext import Unlabelled
@@ -126,7 +127,7 @@ def prepared(
     loaded: LoadedTask, protocol: Spec, table: Budget, n: int, compute: Compute, encoder: Encoder, seed: int
 ) -> Prepared:
     """A protocol made ready on the first n examples, as the runner does it."""
-    others = catalogue.lookup("protocol", protocol.name).unlabelled
+    others = takes_unlabelled(protocol)
     data, options = loaded.labelled(np.arange(n), others), catalogue.options("protocol", protocol)
     found: Prepared = catalogue.preparation(protocol.name)(data, encoder, seed, table, options, compute)
     return found
