@@ -31,7 +31,7 @@ def ratios(folder: Folder) -> Ratios:
     return found
 
 
-def of_task_and_data(folders: Sequence[Folder]) -> Outcome:
+def depends_on_task_and_data(folders: Sequence[Folder]) -> Outcome:
     """Compares each arm's mean label ratio between places of one study that share the encoder and the rungs."""
     apart, pairs, arms = 0, 0, []
     for folder in folders:
@@ -58,7 +58,7 @@ def of_task_and_data(folders: Sequence[Folder]) -> Outcome:
     )
 
 
-def of_hardness(folders: Sequence[Folder]) -> Outcome:
+def helps_harder_more(folders: Sequence[Folder]) -> Outcome:
     """Ranks versions of one task by the baseline's mean error and by the arms' mean label ratio."""
     judgements: list[Judgement] = []
     told = []

@@ -30,7 +30,7 @@ def trend(points: Sequence[UtilityPoint]) -> Trend | None:
     return TRENDS[order((first.low, first.high), (last.low, last.high))]
 
 
-def outcome(folders: Sequence[Folder]) -> Outcome:
+def falls_with_labels(folders: Sequence[Folder]) -> Outcome:
     """Counts arms that are finetuned, at every place."""
     trends: Counter[Trend] = Counter()
     merged = saturated = 0

@@ -19,7 +19,7 @@ def judged(found: RankCorrelation) -> Judgement:
     return "reproduced" if found.high < full else "can't tell"
 
 
-def outcome(folders: Sequence[Folder]) -> Outcome:
+def linear_unlike_finetuned(folders: Sequence[Folder]) -> Outcome:
     """Looks at pretexts evaluated by `linear` and by `finetune`; tasks of one study are taken together."""
     judgements: list[Judgement] = []
     told = []

@@ -26,7 +26,7 @@ def graded(folder: Folder) -> dict[str, list[str]]:
     }
 
 
-def outcome(folders: Sequence[Folder]) -> Outcome:
+def frozen_is_worse(folders: Sequence[Folder]) -> Outcome:
     """Rank correlation of how much is frozen with accuracy, run by run, and its mean with an interval over runs."""
     judgements: list[Judgement] = []
     told = []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from labeleff.ask import Conversation, trained_reader
-from labeleff.execution import Options
-from labeleff.launch import measure
 from labeleff.measuring_options import failure
 from labeleff.reporting.answers import of_stories
 from labeleff.reporting.results import load
@@ -15,12 +13,17 @@ from labeleff.reproduce.published import QUESTION, STORY
 from labeleff.reproduce.question import Answered, keep
 from labeleff.reproduce.studies import AS_PUBLISHED, SOUNDLY, Size, as_published, soundly
 
+if TYPE_CHECKING:
+    from labeleff.execution import Options
+
 
 def measure_both(size: Size, options: Options) -> list[str]:
     """Measure what is pending of both studies into folders inside `options.folder`; the failed cells, in words.
 
     Raises LabeleffError as `measure` does, InterruptedRunError among them.
     """
+    from labeleff.launch import measure
+
     failed = []
     for name, study in ((AS_PUBLISHED, as_published(size)), (SOUNDLY, soundly(size))):
         own = dataclasses.replace(options, folder=options.folder / name)
@@ -31,6 +34,8 @@ def measure_both(size: Size, options: Options) -> list[str]:
 
 def _ask(folder: Path) -> None:
     """Put the example question to the reader of a study, unless it failed, and keep the answer."""
+    from labeleff.ask import Conversation, trained_reader
+
     if all(item.accuracy is None for item in of_stories(load(folder))):
         return
     reader, what = trained_reader(folder)

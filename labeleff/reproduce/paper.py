@@ -10,14 +10,14 @@ from labeleff.reproduce import dependence, falling, foretelling, freezing, netwo
 from labeleff.reproduce.evidence2020 import Outcome, read
 
 CHECKS = (
-    ("1", falling.outcome),
-    ("2", dependence.of_task_and_data),
-    ("3", foretelling.outcome),
-    ("4", regularising.outcome),
+    ("1", falling.falls_with_labels),
+    ("2", dependence.depends_on_task_and_data),
+    ("3", foretelling.linear_unlike_finetuned),
+    ("4", regularising.regularises),
     ("5a", network_size.helps_larger_more),
-    ("5b", dependence.of_hardness),
+    ("5b", dependence.helps_harder_more),
     ("6", network_size.turns_around),
-    ("7", freezing.outcome),
+    ("7", freezing.frozen_is_worse),
 )
 """Numbers are those of the documentation; 5 has two halves."""
 

@@ -24,7 +24,7 @@ def trained(folder: Folder, place: Place, arm: str) -> Runs:
     return found
 
 
-def outcome(folders: Sequence[Folder]) -> Outcome:
+def regularises(folders: Sequence[Folder]) -> Outcome:
     """Where pretraining pays beyond doubt: had the network from scratch fitted its labels as well?"""
     votes: Counter[str] = Counter()
     for folder in folders:
