@@ -22,7 +22,7 @@ LAYERS = [
     {"errors"},
     {"contact_sheet"},
     {"text", "vectors"},
-    {"cell", "assignments", "seeding", "places", "files", "collection", "metrics", "windows"},
+    {"cell", "assignments", "option_values", "seeding", "places", "files", "collection", "metrics", "windows"},
     {"holding", "complaint", "plugin", "ending", "probe", "run_estimate", "price", "durations"},
     {"record", "installed"},
     {"asked", "likeness", "tracking.quantities"},
