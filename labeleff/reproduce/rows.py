@@ -18,7 +18,7 @@ SHORT = 0.95
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """One number of the report beside ours; None where there is none here."""
 
     printed: Printed
@@ -59,29 +59,31 @@ def _part(record: Record) -> str:
     return next((part for part, known in WEIGHTS.items() if known == weights), "")
 
 
-def rows(printed: Sequence[Printed], results: Results) -> list[Row]:
+def rows(printed: Sequence[Printed], results: Results) -> list[ReportRow]:
     """A row for every printed number, in order."""
     found = by_part(results)
     return [_row(one, found, results) for one in printed]
 
 
-def _row(printed: Printed, found: dict[str, Measured], results: Results) -> Row:
+def _row(printed: Printed, found: dict[str, Measured], results: Results) -> ReportRow:
     if printed.part == "all":
         minutes = _minutes(list(found.values())) if len(found) == len(WANTED_EPOCHS) else None
         alone = "training alone, for as many epochs as the rows above say"
-        return Row(printed, minutes, alone if minutes is not None else "not every part was trained in these runs")
+        return ReportRow(printed, minutes, alone if minutes is not None else "not every part was trained in these runs")
     run = found.get(printed.part)
     if run is None:
-        return Row(printed, None, "not measured yet")
+        return ReportRow(printed, None, "not measured yet")
     if run.status != "ok" or run.training is None:
-        return Row(printed, None, f"failed: {run.reason}")
+        return ReportRow(printed, None, f"failed: {run.reason}")
     if printed.unit in ("ms", "s") and isinstance(run, PretrainingRecord) and run.cached:
-        return Row(printed, None, "the pretrained encoder came from the cache: its time belongs to an earlier run")
+        return ReportRow(
+            printed, None, "the pretrained encoder came from the cache: its time belongs to an earlier run"
+        )
     ours = value(printed, run, run.training)
     if ours is None:
-        return Row(printed, None, "its record has no such number")
+        return ReportRow(printed, None, "its record has no such number")
     timed = f"on {_device(run, results)}" if printed.unit in ("ms", "s") else _short(printed.part, run.training)
-    return Row(printed, ours, "; ".join(text for text in (timed, printed.why) if text))
+    return ReportRow(printed, ours, "; ".join(text for text in (timed, printed.why) if text))
 
 
 def _short(part: str, training: Training) -> str:
