@@ -11,13 +11,11 @@ from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.reporting.agreement import interval
 from labeleff.reporting.markdown import listed
 from labeleff.reporting.measured import Place
-from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed, order
+from labeleff.reproduce.evidence2020 import JUDGED, Folder, Judgement, Outcome, agreed, order
 from labeleff.statistics.rank_correlation import FEWEST, rank_correlation
 
 SHARE = 0.1
 """Pairs whose intervals lie apart, over which utility depends on the task: chance alone parts some two in a hundred."""
-
-JUDGED: dict[int, Judgement] = {1: "reproduced", -1: "not reproduced", 0: "can't tell"}
 
 Ratios = dict[str, list[tuple[Place, MeanRatio]]]
 

@@ -15,6 +15,8 @@ from labeleff.reporting.measured import Place
 from labeleff.reporting.results import Results, load
 
 Judgement = Literal["reproduced", "not reproduced", "can't tell", "not tested"]
+JUDGED: dict[int, Judgement] = {1: "reproduced", -1: "not reproduced", 0: "can't tell"}
+"""By the `order` of two intervals, of which a finding says that the other one lies over the one."""
 
 
 @dataclass(frozen=True)

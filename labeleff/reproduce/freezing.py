@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labeleff import catalogue
-from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed
+from labeleff.reproduce.evidence2020 import JUDGED, Folder, Judgement, Outcome, agreed, order
 from labeleff.statistics.differences import Difference, compare
 from labeleff.statistics.rank_correlation import spearman
 from labeleff.statistics.stats import Runs
@@ -66,6 +66,4 @@ def _trends(arms: Sequence[Runs]) -> dict[int, dict[tuple[int, int], float]]:
 
 
 def _judged(ladder: Difference | None) -> Judgement:
-    if ladder is None or ladder.low is None or ladder.high is None:
-        return "can't tell"
-    return "reproduced" if ladder.high < 0 else "not reproduced" if ladder.low > 0 else "can't tell"
+    return "can't tell" if ladder is None else JUDGED[order((ladder.low, ladder.high), (0.0, 0.0))]

@@ -30,13 +30,8 @@ class ReportRow:
         """Ours minus theirs; from the nearer end of a range, 0 inside it."""
         if self.ours is None:
             return None
-        low, high = ends(self.printed)
+        low, high = self.printed.ends
         return self.ours - low if self.ours < low else max(self.ours - high, 0.0)
-
-
-def ends(printed: Printed) -> tuple[float, float]:
-    """The lowest and the highest number printed; equal where one was."""
-    return printed.value if isinstance(printed.value, tuple) else (printed.value, printed.value)
 
 
 def by_part(results: Results) -> dict[str, Measured]:

@@ -8,7 +8,7 @@ from labeleff.reporting.markdown import table
 from labeleff.reporting.report2021 import NAMES
 from labeleff.reporting.tables import columns, frame, to_csv
 from labeleff.reproduce.published import Unit
-from labeleff.reproduce.rows import ReportRow, ends
+from labeleff.reproduce.rows import ReportRow
 
 COLUMNS = columns("part what unit theirs theirs_to ours difference why")
 """`theirs_to`: the upper end where the report has a range; shares are in 0..1; missing values are empty cells."""
@@ -23,7 +23,7 @@ def number(value: float, unit: Unit) -> str:
 
 
 def _theirs(row: ReportRow) -> str:
-    low, high = (number(end, row.printed.unit) for end in ends(row.printed))
+    low, high = (number(end, row.printed.unit) for end in row.printed.ends)
     return low if low == high else f"{low} to {high}"
 
 
@@ -33,7 +33,7 @@ def _difference(row: ReportRow) -> str:
         return "–"
     unit = row.printed.unit
     if unit in ("ms", "s", "min"):
-        return f"x{sum(ends(row.printed)) / 2 / row.ours:,.3g} as fast" if row.ours else "–"
+        return f"x{sum(row.printed.ends) / 2 / row.ours:,.3g} as fast" if row.ours else "–"
     return f"{'+' if row.difference >= 0 else '−'}{number(abs(row.difference), unit)}"
 
 
@@ -64,7 +64,7 @@ def to_bytes(rows: Sequence[ReportRow]) -> bytes:
     """All rows as CSV."""
     lines = []
     for row in rows:
-        low, high = ends(row.printed)
+        low, high = row.printed.ends
         lines.append(
             {
                 "part": row.printed.part,
