@@ -48,12 +48,7 @@ def depends_on_task_and_data(folders: Sequence[Folder]) -> Outcome:
             f"The mean label ratios of one arm on two tasks (or versions of the images) have intervals that lie apart "
             f"in {apart} of {pairs} pairs" + (f" ({listed(dict.fromkeys(arms), ', ')})." if arms else ".")
         )
-    return Outcome(
-        "Utility depends on the downstream task and on properties of the training data.",
-        "abstract",
-        judgement,
-        evidence,
-    )
+    return Outcome(judgement, evidence)
 
 
 def helps_harder_more(folders: Sequence[Folder]) -> Outcome:
@@ -77,9 +72,4 @@ def helps_harder_more(folders: Sequence[Folder]) -> Outcome:
                     f"mean label ratio {interval(found)}"
                 )
     evidence = "; ".join(told) + "." if told else f"No study has {FEWEST} versions of one task's images."
-    return Outcome(
-        "Self-supervision helps more on harder versions of the data.",
-        "the text, as others summarise it",
-        agreed(judgements),
-        evidence,
-    )
+    return Outcome(agreed(judgements), evidence)

@@ -60,11 +60,8 @@ class Folder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One finding with what the folders say of it."""
+    """What the folders say of one finding."""
 
-    finding: str
-    """As a sentence."""
-    source: str
     judgement: Judgement
     evidence: str
     """Sentences: what was counted or measured, and where."""

@@ -53,12 +53,7 @@ def falls_with_labels(folders: Sequence[Folder]) -> Outcome:
             f"can't be told for {trends['unclear']}. {merged} can't be told from scratch at the last rung while the "
             f"accuracy from scratch still rises; for {saturated} it has stopped rising there."
         )
-    return Outcome(
-        "Utility falls towards zero as labels grow; finetuned and scratch merge before accuracy saturates.",
-        "captions of figures (object classification by ResNet-9), as others quote them",
-        judgement,
-        evidence,
-    )
+    return Outcome(judgement, evidence)
 
 
 def _at_the_end(folder: Folder, item: Comparison) -> tuple[bool, bool]:

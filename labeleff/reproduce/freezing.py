@@ -39,7 +39,7 @@ def frozen_is_worse(folders: Sequence[Folder]) -> Outcome:
                     continue
                 zero: Runs = {n: dict.fromkeys(rung, 0.0) for n, rung in trends.items()}
                 found = compare(zero, trends, level=measured.level)
-                judgements.append(_judged(found.ladder))
+                judgements.append(_judged_trend(found.ladder))
                 rungs = ", ".join(f"{item.mean:+.2f} at {item.ns[0]:,}" for item in found.rungs)
                 told.append(
                     f"{arms[0]} to {arms[-1]} in {len(arms)} steps at {measured.settings[place].title}: {rungs}"
@@ -47,12 +47,7 @@ def frozen_is_worse(folders: Sequence[Folder]) -> Outcome:
     evidence = "No study freezes encoders up to several stages (protocol partial)."
     if told:
         evidence = f"Rank correlation of frozen stages with accuracy, by labels: {'; '.join(told)}."
-    return Outcome(
-        "The more of the network is frozen, the lower the accuracy.",
-        "the text, as others summarise it",
-        agreed(judgements),
-        evidence,
-    )
+    return Outcome(agreed(judgements), evidence)
 
 
 def _trends(arms: Sequence[Runs]) -> dict[int, dict[tuple[int, int], float]]:
@@ -65,5 +60,5 @@ def _trends(arms: Sequence[Runs]) -> dict[int, dict[tuple[int, int], float]]:
     return found
 
 
-def _judged(ladder: Difference | None) -> Judgement:
+def _judged_trend(ladder: Difference | None) -> Judgement:
     return "can't tell" if ladder is None else JUDGED[order((ladder.low, ladder.high), (0.0, 0.0))]

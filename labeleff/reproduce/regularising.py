@@ -44,12 +44,7 @@ def regularises(folders: Sequence[Folder]) -> Outcome:
             f"one's), so that only generalisation differs; at {votes['unfitted']} it had fitted them less beyond "
             f"doubt, and at {votes['unclear']} that can't be told."
         )
-    return Outcome(
-        "Pretraining regularises (less overfitting) more than it helps optimisation.",
-        "the authors' reading, as others quote it",
-        judgement,
-        evidence,
-    )
+    return Outcome(judgement, evidence)
 
 
 def _vote(base: Mapping[Run, float], arm: Mapping[Run, float], level: float) -> str:
