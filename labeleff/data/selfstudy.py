@@ -1,4 +1,4 @@
-"""The data of Newell & Deng (CVPR 2020) as their rendering code writes it: one HDF5 file of images a dataset.
+"""The data of Newell & Deng (CVPR 2020) as their rendering code writes it: one HDF5 file of images per dataset.
 
 `data` is float16 (N, 3, R, R), normalised by constants that all datasets share; `targets` is int64 (N,), the classes of
 single objects, or uint8 (N, 3, R, R), for scenes of several: object, class and depth of every pixel (exact where R is

@@ -38,7 +38,7 @@ class Material:
     sound: Findings | None
     """None where the sound experiment hasn't begun."""
     answers: dict[str, Answered]
-    """By study, what its reader said to the example question."""
+    """What each study's reader said to the example question."""
 
 
 @without_collection()

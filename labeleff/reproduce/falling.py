@@ -18,7 +18,7 @@ TRENDS: dict[int, Trend] = {-1: "falls", 1: "rises", 0: "unclear"}
 
 
 def trend(points: Sequence[UtilityPoint]) -> Trend | None:
-    """Of the first rung where utility excludes 0 against the last; None where it does at none, or at the last alone.
+    """Trend from the first rung where utility excludes 0 to the last; None without such a rung before the last.
 
     It falls where all of the first interval lies over all of the last.
     """

@@ -14,7 +14,7 @@ from labeleff.statistics.stats import Runs
 
 
 def graded(folder: Folder) -> dict[str, list[str]]:
-    """By pretext: arms from nothing frozen (`finetune`) over `partial` in the study's order to all (`linear`)."""
+    """Arms of each pretext from nothing frozen (`finetune`) over `partial` in the study's order to all (`linear`)."""
     groups: dict[str, dict[str, list[str]]] = {}
     for name, arm in zip(folder.results.arms, folder.results.study.arms, strict=True):
         if catalogue.makes_encoder(arm.pretext):
@@ -51,7 +51,7 @@ def frozen_is_worse(folders: Sequence[Folder]) -> Outcome:
 
 
 def _trends(arms: Sequence[Runs]) -> dict[int, dict[tuple[int, int], float]]:
-    """By label count and run that all of the arms have."""
+    """Rank correlations by label count and by run, where all of the arms have it."""
     found: dict[int, dict[tuple[int, int], float]] = {}
     for n in sorted(set.intersection(*(set(runs) for runs in arms))):
         for run in sorted(set.intersection(*(set(runs[n]) for runs in arms))):

@@ -152,7 +152,7 @@ def _epoch_time(part: str, run: Measured, training: Training) -> float | None:  
 
 
 def _test_time(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
-    """Of so many images as the report had."""
+    """Seconds for as many images as the report had."""
     if not isinstance(run, Record) or run.test_seconds is None or not run.test_count:
         return None
     return run.test_seconds * TESTED / run.test_count
@@ -167,4 +167,4 @@ VALUES: dict[str, Callable[[str, Measured, Training], float | None]] = {
     "epoch_s": _epoch_time,
     "test_s": _test_time,
 }
-"""By name, what isn't simply the last entry of the learning curve."""
+"""What isn't simply the last entry of the learning curve, by name."""

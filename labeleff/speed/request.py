@@ -53,7 +53,7 @@ class Work:
 
     @property
     def name(self) -> str:
-        """As people and files of timings call it."""
+        """Name for people and for files of timings."""
         together = f", {self.pack} as one" if self.pack > 1 else ""
         return f"{self.part}, {self.encoder.label}, batch {self.batch}{together}"
 
@@ -64,7 +64,7 @@ class Request:
 
     encoders: tuple[Spec, ...]
     batches: tuple[int, ...]
-    """Of training; empty for those of `BATCHES`."""
+    """Batch sizes of training; empty for those of `BATCHES`."""
     packs: tuple[int, ...]
     device: str
     precision: Precision

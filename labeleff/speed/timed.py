@@ -38,7 +38,7 @@ class Timed:
     """Examples/s of every window that counts, and how they were computed."""
 
     rates: list[float]
-    """Of all models that are trained as one together."""
+    """All models that are trained as one taken together."""
     warm_up: float
     """Examples/s of the first window."""
     peak_memory: int

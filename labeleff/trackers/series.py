@@ -45,7 +45,7 @@ class Track:
     facts: Mapping[str, str]
     """What it was measured with, by dotted name."""
     series: Mapping[str, Points]
-    """By name; names here are of what every tracker takes (allowed)."""
+    """Points by name; names hold only what every tracker takes (allowed)."""
 
 
 @dataclass(frozen=True)
@@ -203,5 +203,5 @@ def _facts(results: Results) -> dict[str, str]:
 
 
 def _flat(table: Mapping[str, object]) -> dict[str, str]:
-    """By dotted name, without what is empty."""
+    """Values by dotted name, without what is empty."""
     return {allowed(key): str(value) for key, value in leaves(table) if value not in (None, "", [], {})}

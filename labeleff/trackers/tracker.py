@@ -36,7 +36,7 @@ TRACKERS = {
     "tensorboard": Tracker("labeleff.trackers.event_files:write", ("tensorboard",)),
     "mlflow": Tracker("labeleff.trackers.mlflow_store:write", ("mlflow", "sqlalchemy", "alembic")),
 }
-"""By the name that options give; MLflow keeps its runs in a database."""
+"""Trackers by the name that options give; MLflow keeps its runs in a database."""
 TRACKERS_HELP = f"{' or '.join(TRACKERS)}; may be repeated (pip install 'labeleff[track]')"
 """What options that name them take."""
 
