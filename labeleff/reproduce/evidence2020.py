@@ -77,7 +77,7 @@ def read(paths: Sequence[Path]) -> list[Folder]:
 
 
 def counted(positive: int, negative: int, unclear: int) -> Judgement:
-    """Judgement by counts of cases for a finding, against it, and neither: one that exceeds both others decides."""
+    """Judgement by counts of cases for a finding, against it, and neither: a majority of them decides."""
     if not positive + negative + unclear:
         return "not tested"
     if positive > negative + unclear:
