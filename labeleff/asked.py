@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from pydantic import Field, field_validator
 
 from labeleff.cell import Frozen
 from labeleff.errors import OptionError, StudyError
+from labeleff.option_values import in_range, pairs
 from labeleff.record import FILE_NAME
 
 
@@ -45,11 +45,8 @@ def targets(values: Iterable[float]) -> tuple[float, ...]:
     """Accuracies in 0..1 from those of options `--target`, where what is over 1 is in percent."""
     found: list[float] = []
     for value in values:
+        in_range("--target", value, "an accuracy in 0..1, or over 1 in percent up to 100", least=0, most=100)
         target = value / 100 if value > 1 else value
-        if not 0 <= target <= 1:
-            raise OptionError(
-                f"--target: found {value:g}, expected an accuracy in 0..1, or over 1 in percent up to 100"
-            )
         if target in found:
             raise OptionError(f"--target: found {value:g} twice, expected every accuracy once")
         found.append(target)
@@ -58,14 +55,10 @@ def targets(values: Iterable[float]) -> tuple[float, ...]:
 
 def metrics(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Tasks and metrics from options `--metric TASK=NAME`."""
-    found: dict[str, str] = {}
-    for value in values:
-        task, equals, name = value.partition("=")
-        if not (equals and task and name):
-            raise OptionError(f"--metric: found {value!r}, expected TASK=NAME, e.g. shapes/segment=mean_iou")
-        if task in found:
-            raise OptionError(f"--metric: found {task} twice, expected one metric a task")
-        found[task] = name
+    expected = "TASK=NAME, e.g. shapes/segment=mean_iou"
+    found = pairs(values, "--metric", expected, "one metric a task")
+    if nameless := [task for task, name in found.items() if not name]:
+        raise OptionError(f"--metric: found {f'{nameless[0]}='!r}, expected {expected}")
     return tuple(found.items())
 
 
@@ -75,8 +68,7 @@ def cost(per_label: float | None, unit: str | None) -> Cost | None:
         if unit is not None:
             raise OptionError("--cost-unit: found no --cost-per-label, expected both")
         return None
-    if not 0 < per_label < math.inf:
-        raise OptionError(f"--cost-per-label: found {per_label:g}, expected a price over 0, e.g. 0.05")
+    in_range("--cost-per-label", per_label, "a price over 0, e.g. 0.05", over=0)
     try:
         return Cost(per_label=per_label) if unit is None else Cost(per_label=per_label, unit=unit)
     except StudyError as error:

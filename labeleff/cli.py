@@ -35,6 +35,7 @@ from labeleff.measuring_options import (
 )
 from labeleff.reproduce import command as reproduce
 from labeleff.speed.command import bench
+from labeleff.trackers.tracker import TRACKERS_HELP, check_trackers, follow
 from labeleff.tracking import commands as tracking
 
 app = typer.Typer(
@@ -69,7 +70,6 @@ TargetOption = Annotated[
 ]
 CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
 UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]
-TRACKERS = "tensorboard or mlflow; may be repeated (pip install 'labeleff[track]')"
 
 
 def _version(value: bool) -> None:
@@ -111,7 +111,7 @@ def run(
         typer.Option("--vectors", metavar="FILE", help="word2vec or GloVe file: readers of stories start from it."),
     ] = None,
     track: Annotated[
-        list[str] | None, typer.Option("--track", metavar="NAME", help=f"Write what was measured to {TRACKERS}.")
+        list[str] | None, typer.Option("--track", metavar="NAME", help=f"Write what was measured to {TRACKERS_HELP}.")
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -122,7 +122,6 @@ def run(
     from labeleff.shards import Shard
     from labeleff.study import load_study, with_vectors
     from labeleff.time_limit import seconds_of
-    from labeleff.trackers.tracker import check_trackers, follow
 
     seconds = None if time_limit is None else seconds_of(time_limit)
     check_engine(engine, ray_address, gpu_share)
@@ -277,11 +276,9 @@ def report(
 @app.command()
 def track(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with records.jsonl.")],
-    to: Annotated[list[str], typer.Option("--to", metavar="NAME", help=f"{TRACKERS}.")],
+    to: Annotated[list[str], typer.Option("--to", metavar="NAME", help=f"{TRACKERS_HELP}.")],
 ) -> None:
     """Write a folder's records, finished or not, to trackers; again replaces what was written before."""
-    from labeleff.trackers.tracker import check_trackers, follow
-
     if follow(folder, check_trackers(to, "--to")):
         raise typer.Exit(1)
 

@@ -26,14 +26,14 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
 
 
 @dataclass(frozen=True)
-class Row:
+class PictureRow:
     """Pictures of one size side by side, and what is written before them."""
 
     name: str
     pictures: Sequence[Picture]
 
 
-def compose(rows: Sequence[Row], legend: Sequence[str] = ()) -> Image.Image:
+def compose(rows: Sequence[PictureRow], legend: Sequence[str] = ()) -> Image.Image:
     """All rows under each other, and what the colours of masks stand for: `legend` in the order of `PALETTE`."""
     side = max((len(picture) for row in rows for picture in row.pictures), default=1)
     scale = max(1, LARGE // side)

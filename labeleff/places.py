@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
+NAME = "labeleff"
+"""The folder in the user's cache folder."""
 READERS = "models"
 """Inside a run's folder: its trained readers of stories."""
 
@@ -15,10 +19,14 @@ def reader_path(folder: Path, key: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """`LABELEFF_CACHE`, else `labeleff` in the user's cache folder (XDG_CACHE_HOME or ~/.cache)."""
+    """`LABELEFF_CACHE`, else `labeleff` in the user's cache folder: XDG_CACHE_HOME or ~/.cache on Linux.
+
+    Elsewhere it is the system's own, unless an earlier version left its folder where Linux has it.
+    """
     if chosen := os.environ.get("LABELEFF_CACHE"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "labeleff"
+    before = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / NAME
+    return before if before.is_dir() else user_cache_path(NAME, appauthor=False)
 
 
 def data_folder(option: str | None = None) -> Path:

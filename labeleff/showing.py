@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from labeleff import catalogue
-from labeleff.contact_sheet import Row, coloured, compose, shaded
+from labeleff.contact_sheet import PictureRow, coloured, compose, shaded
 from labeleff.data import load_task
 from labeleff.errors import DataError, StudyError, UnknownNameError
 from labeleff.files import write_whole
@@ -27,7 +27,7 @@ SHAPES = "shapes"
 SHAPES_OPTIONS: Mapping[str, Any] = {"factors": "TCVL", "size": 64, "objects": 1}
 SPLITS = ("train", "validation", "test")
 APART = 100
-"""Single objects so many numbers apart never have one shape."""
+"""Single objects whose numbers are this far apart never have one shape."""
 LEGEND = ("background", *CLASSES)
 
 
@@ -63,14 +63,14 @@ def _shapes(given: Mapping[str, Any], split: str, columns: int) -> tuple[Image.I
 
 
 def single_objects(factors: Factors, side: int, split: str, columns: int) -> Image.Image:
-    """A row a class with `columns` objects, each of another shape."""
+    """One row per class with `columns` objects, each of another shape."""
     numbers = (torch.arange(columns)[:, None] * APART + torch.arange(50)).flatten()
     found = render(split, numbers, side, 1, factors)
     rows = []
     for label, name in enumerate(CLASSES):
         of = (found.classes[:, 0] == label).nonzero()[:, 0].view(columns, 5)
         chosen = of[torch.arange(columns), torch.arange(columns) % 5]
-        rows.append(Row(name, [image.numpy() for image in found.images[chosen]]))
+        rows.append(PictureRow(name, [image.numpy() for image in found.images[chosen]]))
     return compose(rows)
 
 
@@ -83,12 +83,12 @@ def scenes_with_maps(factors: Factors, side: int, split: str, columns: int, obje
     return compose(rows, LEGEND)
 
 
-def _with_maps(images: Tensor, masks: Tensor | None, depths: Tensor | None) -> list[Row]:
-    rows = [Row("image", [image.numpy() for image in images])]
+def _with_maps(images: Tensor, masks: Tensor | None, depths: Tensor | None) -> list[PictureRow]:
+    rows = [PictureRow("image", [image.numpy() for image in images])]
     if masks is not None:
-        rows.append(Row("class", [coloured(mask.numpy()) for mask in masks]))
+        rows.append(PictureRow("class", [coloured(mask.numpy()) for mask in masks]))
     if depths is not None:
-        rows.append(Row("depth", [shaded(depth.numpy()) for depth in depths]))
+        rows.append(PictureRow("depth", [shaded(depth.numpy()) for depth in depths]))
     return rows
 
 
@@ -114,5 +114,5 @@ def _sheet(task: Task, split: str, columns: int) -> Image.Image:
     rows = []
     for label, name in enumerate(task.classes):
         of = (labels == label).nonzero()[:columns, 0]
-        rows.append(Row(name, [images[place].numpy() for place in of]))
+        rows.append(PictureRow(name, [images[place].numpy() for place in of]))
     return compose(rows)

@@ -13,7 +13,7 @@ from labeleff.record import PretrainingRecord, Record, RunEntry, Training, Windo
 from labeleff.reporting.results import Results, load
 from labeleff.tracking.gate import Criteria, criteria
 from labeleff.tracking.regression import Outcome, compare
-from labeleff.tracking.verdicts import Row
+from labeleff.tracking.verdicts import JudgedChange
 
 Change = Callable[[Record], Record]
 
@@ -80,7 +80,7 @@ def outcome(base: Path | Results, new: Path | Results, chosen: Criteria | None =
     return compare(*sides, chosen or criteria(None), level)
 
 
-def row(found: Outcome, name: str) -> Row:
+def row(found: Outcome, name: str) -> JudgedChange:
     """The row of that name; there must be one."""
     [item] = [row for row in found.rows if row.change.subject.name == name]
     return item

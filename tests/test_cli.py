@@ -10,6 +10,9 @@ import time
 import pytest
 import toy_study
 
+from labeleff.cli import METHODS
+from labeleff.curves.invert import methods
+
 
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["run", "--help"], ["compare", "--help"], ["plan", "smoke"], ["list"], ["--version"]]
@@ -30,6 +33,11 @@ def test_help_names_the_commands_and_exit_statuses(command):
     text = command("--help").stdout
     for word in ("run", "plan", "list", "report", "ask", "Exit status", "130"):
         assert word in text
+
+
+def test_help_names_every_method_of_curves():
+    named = re.findall(r"\w+", METHODS)
+    assert [name for name in methods() if name not in named] == []
 
 
 def test_plan_counts_cells_and_estimates_time(command):

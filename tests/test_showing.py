@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from labeleff.contact_sheet import PALETTE, Row, coloured, compose, shaded
+from labeleff.contact_sheet import PALETTE, PictureRow, coloured, compose, shaded
 from labeleff.errors import DataError, StudyError, UnknownNameError
 from labeleff.showing import show
 from labeleff.tensors import Source
@@ -13,7 +13,7 @@ def picture(value, side=16):
 
 
 def test_pictures_stand_in_rows_enlarged():
-    sheet = np.asarray(compose([Row("dark", [picture(10), picture(20)]), Row("light", [picture(200)])]))
+    sheet = np.asarray(compose([PictureRow("dark", [picture(10), picture(20)]), PictureRow("light", [picture(200)])]))
     assert sheet.shape[0] == 2 * 66
     right = sheet.shape[1]
     assert (sheet[:64, right - 66 : right - 2] == 20).all()
@@ -23,7 +23,7 @@ def test_pictures_stand_in_rows_enlarged():
 
 
 def test_a_legend_has_the_masks_colours():
-    sheet = np.asarray(compose([Row("mask", [picture(0)] * 4)], ["background", "airplane", "bench"]))
+    sheet = np.asarray(compose([PictureRow("mask", [picture(0)] * 4)], ["background", "airplane", "bench"]))
     for colour in PALETTE[:3]:
         assert (sheet[66:] == colour).all(-1).any()
 

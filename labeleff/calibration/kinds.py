@@ -18,22 +18,22 @@ class Kind:
 
     @property
     def asked(self) -> Cell | Pretraining:
-        """What it is told by: its first cell, or its pretraining."""
+        """What identifies it: its first cell, or its pretraining."""
         return self.cells[0] if self.cells else self.pretraining
 
     @property
     def name(self) -> str:
-        """As people read it."""
+        """Name for people."""
         return work_name(self.asked)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process measured of a kind: rates a second by name, or why it couldn't."""
+    """What one process measured of a kind: rates per second by name, or why it couldn't."""
 
     rates: dict[str, float] = field(default_factory=dict)
     spread: float | None = None
-    """Of repeated measurements: largest less smallest time, over the median; None where nothing was repeated."""
+    """Largest less smallest time of repeated measurements, over the median; None where nothing was repeated."""
     slowed: float | None = None
     """Seconds on the wall over those on the processor; None on an accelerator."""
     peak_memory: int | None = None

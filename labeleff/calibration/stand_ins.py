@@ -1,15 +1,16 @@
-"""Made data in the place of a task's: of its shapes and sizes, there in a moment, nothing to download or render."""
+"""Made data of the right shapes and sizes, there in a moment: noise as images, simulated stories."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from labeleff import catalogue
-from labeleff.cell import Spec
+from labeleff.cell import OptionValue, Spec
 from labeleff.data import load_task
 from labeleff.errors import DataError
 from labeleff.estimate import pool_of, test_of
@@ -25,16 +26,15 @@ CLASS_COUNT = 10
 BLOCK = 500
 """Different images; more are repetitions of them, which are as fast to compute."""
 MADE_STORIES = 3
-"""bAbI tasks 1 to so many can be made."""
+"""Number of the last bAbI task whose stories can be made."""
 
 
 def stand_in(spec: Spec) -> Task:
     """Made examples in the place of a task's, with as many training examples.
 
-    Images are noise, as zeros would be computed faster, with random labels. Stories are simulated: raises DataError
-    for bAbI tasks of which there is no simulation.
+    Raises DataError for bAbI tasks of which there is no simulation.
     """
-    return _stories(spec) if reads_stories(spec) else _images(spec)
+    return _simulated(spec) if reads_stories(spec) else _images(spec)
 
 
 def missing_bytes(spec: Spec) -> int:
@@ -55,8 +55,7 @@ def _images(spec: Spec) -> Task:
         return block.repeat(-(-count // len(block)), *[1] * (block.ndim - 1))[:count]
 
     def made(count: int) -> Examples:
-        images = torch.randint(0, 256, (BLOCK, side, side, 3), dtype=torch.uint8, generator=dice)
-        return Examples(repeated(images, count), repeated(labels(), count))
+        return Examples(repeated(noise(BLOCK, side, dice), count), repeated(labels(), count))
 
     def labels() -> Tensor:
         if goal.name == "pixel_classes":
@@ -70,11 +69,30 @@ def _images(spec: Spec) -> Task:
     return Task(spec.name, made(pool_of(spec)), made(tested), names, "made", goal=goal)
 
 
-def _stories(spec: Spec) -> Task:
+def _simulated(spec: Spec) -> Task:
     number = re.fullmatch(r"babi/qa(\d+)", spec.name)
     if number is None or int(number[1]) > MADE_STORIES:
         raise DataError(f"{spec.name}: can't be calibrated: no stories of it can be made, only of babi/qa1 to qa3")
-    return load_task(
-        catalogue.complete("task", spec.name, {**spec.options, "source": "generated"}),
-        Source(Path("unused"), offline=True),
-    )
+    return stories(spec.name, spec.options)
+
+
+def noise(count: int, side: int, dice: torch.Generator) -> Tensor:
+    """Images uint8 (count, side, side, 3) of noise, as zeros would be computed faster."""
+    return torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8, generator=dice)
+
+
+def images(train: int, test: int) -> Task:
+    """Noise of CIFAR-10's shape, no two images alike, with random labels of as many classes."""
+    dice = torch.Generator().manual_seed(0)
+
+    def made(count: int) -> Examples:
+        return Examples(noise(count, SIZE, dice), torch.randint(0, CLASS_COUNT, (count,), generator=dice))
+
+    names = tuple(str(number) for number in range(CLASS_COUNT))
+    return Task("made/classify", made(train), made(test), names, "generated")
+
+
+def stories(name: str, options: Mapping[str, OptionValue]) -> Task:
+    """The stories of a bAbI task from the package's own simulation."""
+    spec = catalogue.complete("task", name, {**options, "source": "generated"})
+    return load_task(spec, Source(Path("unused"), offline=True))

@@ -1,4 +1,4 @@
-"""One kind of work timed by the runner's own code on made data: rates a second, and peak memory.
+"""One kind of work timed by the runner's own code on made data: rates per second, and peak memory.
 
 A training is run short and longer, again and again, after one run for warm-up: the difference of the medians is steps
 alone, and what is left of the whole is the time that it takes to make one ready. On a CPU all times are those of the

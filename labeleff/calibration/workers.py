@@ -33,7 +33,7 @@ class _Worker:
 
 
 def _work(link: Connection, kinds: Sequence[Kind], device: str) -> None:
-    """A process's life: one result a kind, in their order; encoders go to a folder that is gone with it."""
+    """A process's life: one result per kind, in their order; encoders go to a folder that is gone with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_core()
     parent = os.getppid()
@@ -62,7 +62,7 @@ def _start(kinds: Sequence[Kind], device: str) -> _Worker:
 def measure(
     kinds: Sequence[Kind], device: str, processes: int, progress: Callable[[int, int], None]
 ) -> list[list[Measured]]:
-    """What every process measured: a list a process, with one result a kind.
+    """What every process measured: one list per process, with one result per kind.
 
     `progress(done, total)` is called as results come. Raises LabeleffError where a process dies.
     """

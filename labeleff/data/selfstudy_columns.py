@@ -43,12 +43,12 @@ class Column:
     """One column of a task, out of one dataset."""
 
     name: str
-    """As `objects.Columns` has it."""
+    """Its name in `objects.Columns`."""
     dataset: str
     kind: str
     """Type of the dataset's numbers."""
     shape: Callable[[int, int], tuple[int, ...]]
-    """Of the dataset, for N images of R pixels a side."""
+    """Shape of the dataset, for N images of R pixels a side."""
     made: type[np.generic]
     """Type of the column's numbers."""
     row: Callable[[int], tuple[int, ...]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from labeleff.cell import OptionValue
@@ -18,7 +18,7 @@ from labeleff.errors import DataError
 from labeleff.scenes import meshes
 from labeleff.scenes.classes import CLASSES
 from labeleff.scenes.seen import Tracer
-from labeleff.tensors import Source, Task
+from labeleff.tensors import Source
 
 FOLDER = "shapenet"
 FILE = "models/model_normalized.obj"
@@ -42,27 +42,11 @@ SPLITS = {"train": (0, 10), "validation": (10, 11), "test": (11, 12)}
 log = logging.getLogger(__name__)
 
 
-def classify(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """Which of the ten classes a single model is of; every fifty successive images have each five times."""
-    return _task("shapenet/classify", options, source)
-
-
-def pose(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """Whether a single model is upright or to which of four sides it is tipped, on the images of `classify`."""
-    return _task("shapenet/pose", options, source)
-
-
-def segment(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """The class of the model that a pixel shows, or background."""
-    return _task("shapenet/segment", options, source)
-
-
-def depth(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """How far away a pixel is, along the camera's axis, on the images of `segment`."""
-    return _task("shapenet/depth", options, source)
-
-
-def _task(name: str, options: Mapping[str, OptionValue], source: Source) -> Task:
+def _images(
+    labels: str,  # noqa: ARG001  all that is known of an image is rendered with it
+    options: Mapping[str, OptionValue],
+    source: Source,
+) -> tuple[Callable[[str], objects.Columns], str]:
     root, engine = Path(str(options["path"])).expanduser(), obj.engine()
     if missing := [f"{SYNSETS[name]} ({name})" for name in CLASSES if not (root / SYNSETS[name]).is_dir()]:
         raise DataError(f"{root}: found no folder {', '.join(missing)}; expected ShapeNetCore.v2: SYNSET/MODEL/{FILE}")
@@ -73,7 +57,10 @@ def _task(name: str, options: Mapping[str, OptionValue], source: Source) -> Task
         known = f" {engine} {_digest(models)}"
         return rendered.columns(source.folder / FOLDER, split, options, source, _tracer(models), known)
 
-    return objects.task(name, columns, f"rendered from models in {root} by {engine}")
+    return columns, f"rendered from models in {root} by {engine}"
+
+
+classify, pose, segment, depth = objects.tasks(FOLDER, _images)
 
 
 def _models(root: Path, name: str) -> list[Path]:

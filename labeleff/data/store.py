@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from labeleff.errors import DataError, UnwritableError
 
-Array = NDArray[np.uint8]
+ByteArray = NDArray[np.uint8]
 
 ORIGIN = "ORIGIN.txt"
 """Beside the arrays: where they came from, in words."""
@@ -31,7 +31,7 @@ class ArrayFile:
     sha256: str
 
 
-def check_array(array: Array, expected: ArrayFile, where: str) -> None:
+def check_array(array: ByteArray, expected: ArrayFile, where: str) -> None:
     """Raise DataError, beginning with `where`, unless type, shape and bytes are the expected ones."""
     if array.dtype != np.uint8 or array.shape != expected.shape:
         raise DataError(f"{where}: found {array.dtype} {array.shape}, expected uint8 {expected.shape}")
@@ -40,7 +40,7 @@ def check_array(array: Array, expected: ArrayFile, where: str) -> None:
         raise DataError(f"{where}: found SHA-256 {found}, expected {expected.sha256}")
 
 
-def read_arrays(folder: Path, files: Sequence[ArrayFile]) -> tuple[dict[str, Array], str]:
+def read_arrays(folder: Path, files: Sequence[ArrayFile]) -> tuple[dict[str, ByteArray], str]:
     """The arrays kept in `folder` by name, and where they came from; every byte is checked.
 
     They are mapped into memory, copy on write, so that processes share one copy. Raises DataError naming the
@@ -53,9 +53,9 @@ def read_arrays(folder: Path, files: Sequence[ArrayFile]) -> tuple[dict[str, Arr
         raise DataError(f"{folder / ORIGIN}: can't be read: {error}") from error
 
 
-def _read_array(path: Path, expected: ArrayFile) -> Array:
+def _read_array(path: Path, expected: ArrayFile) -> ByteArray:
     try:
-        array: Array = np.load(path, mmap_mode="c", allow_pickle=False)
+        array: ByteArray = np.load(path, mmap_mode="c", allow_pickle=False)
     except FileNotFoundError as error:
         raise DataError(f"{path}: not there") from error
     except OSError as error:
@@ -67,7 +67,7 @@ def _read_array(path: Path, expected: ArrayFile) -> Array:
     return array
 
 
-def write_arrays(folder: Path, files: Sequence[ArrayFile], arrays: Mapping[str, Array], origin: str) -> None:
+def write_arrays(folder: Path, files: Sequence[ArrayFile], arrays: Mapping[str, ByteArray], origin: str) -> None:
     """Put checked arrays in `folder` in one step, in place of what is there. Hold `locked(folder)` meanwhile."""
     for file in files:
         check_array(arrays[file.name], file, f"{origin}, {file.name}")

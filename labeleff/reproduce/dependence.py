@@ -11,13 +11,11 @@ from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.reporting.agreement import interval
 from labeleff.reporting.markdown import listed
 from labeleff.reporting.measured import Place
-from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed, order
+from labeleff.reproduce.evidence2020 import JUDGED, Folder, Judgement, Outcome, agreed, order
 from labeleff.statistics.rank_correlation import FEWEST, rank_correlation
 
 SHARE = 0.1
 """Pairs whose intervals lie apart, over which utility depends on the task: chance alone parts some two in a hundred."""
-
-JUDGED: dict[int, Judgement] = {1: "reproduced", -1: "not reproduced", 0: "can't tell"}
 
 Ratios = dict[str, list[tuple[Place, MeanRatio]]]
 
@@ -31,7 +29,7 @@ def ratios(folder: Folder) -> Ratios:
     return found
 
 
-def of_task_and_data(folders: Sequence[Folder]) -> Outcome:
+def depends_on_task_and_data(folders: Sequence[Folder]) -> Outcome:
     """Compares each arm's mean label ratio between places of one study that share the encoder and the rungs."""
     apart, pairs, arms = 0, 0, []
     for folder in folders:
@@ -50,15 +48,10 @@ def of_task_and_data(folders: Sequence[Folder]) -> Outcome:
             f"The mean label ratios of one arm on two tasks (or versions of the images) have intervals that lie apart "
             f"in {apart} of {pairs} pairs" + (f" ({listed(dict.fromkeys(arms), ', ')})." if arms else ".")
         )
-    return Outcome(
-        "Utility depends on the downstream task and on properties of the training data.",
-        "abstract",
-        judgement,
-        evidence,
-    )
+    return Outcome(judgement, evidence)
 
 
-def of_hardness(folders: Sequence[Folder]) -> Outcome:
+def helps_harder_more(folders: Sequence[Folder]) -> Outcome:
     """Ranks versions of one task by the baseline's mean error and by the arms' mean label ratio."""
     judgements: list[Judgement] = []
     told = []
@@ -79,9 +72,4 @@ def of_hardness(folders: Sequence[Folder]) -> Outcome:
                     f"mean label ratio {interval(found)}"
                 )
     evidence = "; ".join(told) + "." if told else f"No study has {FEWEST} versions of one task's images."
-    return Outcome(
-        "Self-supervision helps more on harder versions of the data.",
-        "the text, as others summarise it",
-        agreed(judgements),
-        evidence,
-    )
+    return Outcome(agreed(judgements), evidence)

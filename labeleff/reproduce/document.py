@@ -20,7 +20,7 @@ from labeleff.reporting.results import Results, load
 from labeleff.reproduce import tables
 from labeleff.reproduce.published import ANSWER, BABI, CREDITED, PARTS, QUESTION, RECIPES, RIGHT, STORY, THROUGHPUT
 from labeleff.reproduce.question import Answered, kept
-from labeleff.reproduce.rows import Row, rows
+from labeleff.reproduce.rows import ReportRow, rows
 from labeleff.reproduce.studies import AS_PUBLISHED, SOUNDLY
 from labeleff.statistics.intervals import MeanInterval
 
@@ -32,13 +32,13 @@ class Material:
     """What the records of both studies say."""
 
     published: Results
-    rows: list[Row]
-    stories: list[Row]
-    speeds: list[Row]
+    rows: list[ReportRow]
+    stories: list[ReportRow]
+    speeds: list[ReportRow]
     sound: Findings | None
     """None where the sound experiment hasn't begun."""
     answers: dict[str, Answered]
-    """By study, what its reader said to the example question."""
+    """What each study's reader said to the example question."""
 
 
 @without_collection()

@@ -14,6 +14,8 @@ from labeleff.reporting.results import Results, load
 from labeleff.study import Arm
 
 Judgement = Literal["reproduced", "not reproduced", "can't tell", "not tested"]
+JUDGED: dict[int, Judgement] = {1: "reproduced", -1: "not reproduced", 0: "can't tell"}
+"""Judgement by the `order` of two intervals, where a finding says that the second one is higher."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,8 @@ class Folder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One finding with what the folders say of it."""
+    """What the folders say of one finding."""
 
-    finding: str
-    """As a sentence."""
-    source: str
     judgement: Judgement
     evidence: str
     """Sentences: what was counted or measured, and where."""
@@ -77,7 +76,7 @@ def read(paths: Sequence[Path]) -> list[Folder]:
 
 
 def counted(positive: int, negative: int, unclear: int) -> Judgement:
-    """Of cases that speak for a finding, against it, and neither: more of one kind than of both others decides."""
+    """Judgement by counts of cases for a finding, against it, and neither: a majority of them decides."""
     if not positive + negative + unclear:
         return "not tested"
     if positive > negative + unclear:
@@ -86,7 +85,7 @@ def counted(positive: int, negative: int, unclear: int) -> Judgement:
 
 
 def agreed(judgements: Sequence[Judgement]) -> Judgement:
-    """Of several judgements on one finding: the one that all give, else that it can't be told."""
+    """The judgement that all of several give, else that it can't be told."""
     distinct = set(judgements)
     return distinct.pop() if len(distinct) == 1 else "can't tell" if distinct else "not tested"
 

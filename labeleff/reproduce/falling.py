@@ -18,7 +18,7 @@ TRENDS: dict[int, Trend] = {-1: "falls", 1: "rises", 0: "unclear"}
 
 
 def trend(points: Sequence[UtilityPoint]) -> Trend | None:
-    """Of the first rung where utility excludes 0 against the last; None where it does at none, or at the last alone.
+    """Trend from the first rung where utility excludes 0 to the last; None without such a rung before the last.
 
     It falls where all of the first interval lies over all of the last.
     """
@@ -30,7 +30,7 @@ def trend(points: Sequence[UtilityPoint]) -> Trend | None:
     return TRENDS[order((first.low, first.high), (last.low, last.high))]
 
 
-def outcome(folders: Sequence[Folder]) -> Outcome:
+def falls_with_labels(folders: Sequence[Folder]) -> Outcome:
     """Counts arms that are finetuned, at every place."""
     trends: Counter[Trend] = Counter()
     merged = saturated = 0
@@ -53,12 +53,7 @@ def outcome(folders: Sequence[Folder]) -> Outcome:
             f"can't be told for {trends['unclear']}. {merged} can't be told from scratch at the last rung while the "
             f"accuracy from scratch still rises; for {saturated} it has stopped rising there."
         )
-    return Outcome(
-        "Utility falls towards zero as labels grow; finetuned and scratch merge before accuracy saturates.",
-        "captions of figures (object classification by ResNet-9), as others quote them",
-        judgement,
-        evidence,
-    )
+    return Outcome(judgement, evidence)
 
 
 def _at_the_end(folder: Folder, item: Comparison) -> tuple[bool, bool]:

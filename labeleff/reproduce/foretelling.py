@@ -9,7 +9,7 @@ from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed
 from labeleff.statistics.rank_correlation import FEWEST, RankCorrelation
 
 
-def judged(found: RankCorrelation) -> Judgement:
+def judged_correlation(found: RankCorrelation) -> Judgement:
     """Reproduced: no correlation is shown, and full agreement is excluded."""
     if found.low is None or found.high is None:
         return "not tested"
@@ -19,7 +19,7 @@ def judged(found: RankCorrelation) -> Judgement:
     return "reproduced" if found.high < full else "can't tell"
 
 
-def outcome(folders: Sequence[Folder]) -> Outcome:
+def linear_unlike_finetuned(folders: Sequence[Folder]) -> Outcome:
     """Looks at pretexts evaluated by `linear` and by `finetune`; tasks of one study are taken together."""
     judgements: list[Judgement] = []
     told = []
@@ -29,10 +29,8 @@ def outcome(folders: Sequence[Folder]) -> Outcome:
         told += [f"{measured.settings[item.place].title} ({folder.name}) {interval(item.overall)}" for item in pairs]
         whole = [found for *_, found in together(pairs, measured.level)]
         told += [f"all tasks of {folder.name} {interval(found)}" for found in whole]
-        judgements += [judged(found) for found in whole or [item.overall for item in pairs]]
+        judgements += [judged_correlation(found) for found in whole or [item.overall for item in pairs]]
     evidence = f"No study has {FEWEST} pretexts both by linear evaluation and finetuned."
     if told:
         evidence = f"Rank correlation over pretexts, 1 where both rank alike: {'; '.join(told)}."
-    return Outcome(
-        "Linear evaluation does not correlate with finetuning performance.", "abstract", agreed(judgements), evidence
-    )
+    return Outcome(agreed(judgements), evidence)

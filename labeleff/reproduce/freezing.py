@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed
+from labeleff.reproduce.evidence2020 import JUDGED, Folder, Judgement, Outcome, agreed, order
 from labeleff.statistics.differences import Difference, compare
 from labeleff.statistics.rank_correlation import spearman
 from labeleff.statistics.stats import Runs
 
 
 def graded(folder: Folder) -> dict[str, list[str]]:
-    """By pretext: arms from nothing frozen (`finetune`) over `partial` in the study's order to all (`linear`)."""
+    """Arms of each pretext from nothing frozen (`finetune`) over `partial` in the study's order to all (`linear`)."""
     groups: dict[str, dict[str, list[str]]] = {}
     for name, arm in zip(folder.results.arms, folder.results.study.arms, strict=True):
         if arm.pretext_plugin.makes_encoder:
@@ -25,7 +25,7 @@ def graded(folder: Folder) -> dict[str, list[str]]:
     }
 
 
-def outcome(folders: Sequence[Folder]) -> Outcome:
+def frozen_is_worse(folders: Sequence[Folder]) -> Outcome:
     """Rank correlation of how much is frozen with accuracy, run by run, and its mean with an interval over runs."""
     judgements: list[Judgement] = []
     told = []
@@ -38,7 +38,7 @@ def outcome(folders: Sequence[Folder]) -> Outcome:
                     continue
                 zero: Runs = {n: dict.fromkeys(rung, 0.0) for n, rung in trends.items()}
                 found = compare(zero, trends, level=measured.level)
-                judgements.append(_judged(found.ladder))
+                judgements.append(_judged_trend(found.ladder))
                 rungs = ", ".join(f"{item.mean:+.2f} at {item.ns[0]:,}" for item in found.rungs)
                 told.append(
                     f"{arms[0]} to {arms[-1]} in {len(arms)} steps at {measured.settings[place].title}: {rungs}"
@@ -46,16 +46,11 @@ def outcome(folders: Sequence[Folder]) -> Outcome:
     evidence = "No study freezes encoders up to several stages (protocol partial)."
     if told:
         evidence = f"Rank correlation of frozen stages with accuracy, by labels: {'; '.join(told)}."
-    return Outcome(
-        "The more of the network is frozen, the lower the accuracy.",
-        "the text, as others summarise it",
-        agreed(judgements),
-        evidence,
-    )
+    return Outcome(agreed(judgements), evidence)
 
 
 def _trends(arms: Sequence[Runs]) -> dict[int, dict[tuple[int, int], float]]:
-    """By label count and run that all of the arms have."""
+    """Rank correlations by label count and by run, where all of the arms have it."""
     found: dict[int, dict[tuple[int, int], float]] = {}
     for n in sorted(set.intersection(*(set(runs) for runs in arms))):
         for run in sorted(set.intersection(*(set(runs[n]) for runs in arms))):
@@ -64,7 +59,5 @@ def _trends(arms: Sequence[Runs]) -> dict[int, dict[tuple[int, int], float]]:
     return found
 
 
-def _judged(ladder: Difference | None) -> Judgement:
-    if ladder is None or ladder.low is None or ladder.high is None:
-        return "can't tell"
-    return "reproduced" if ladder.high < 0 else "not reproduced" if ladder.low > 0 else "can't tell"
+def _judged_trend(ladder: Difference | None) -> Judgement:
+    return "can't tell" if ladder is None else JUDGED[order((ladder.low, ladder.high), (0.0, 0.0))]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from labeleff.ask import Conversation, trained_reader
-from labeleff.launch import measure
 from labeleff.measuring_options import failure
 from labeleff.reporting.answers import of_stories
 from labeleff.reporting.results import load
@@ -21,6 +19,8 @@ def measure_both(size: Size, options: RunOptions) -> list[str]:
 
     Raises LabeleffError as `measure` does, InterruptedRunError among them.
     """
+    from labeleff.launch import measure
+
     failed = []
     for name, study in ((AS_PUBLISHED, as_published(size)), (SOUNDLY, soundly(size))):
         own = dataclasses.replace(options, folder=options.folder / name)
@@ -31,6 +31,8 @@ def measure_both(size: Size, options: RunOptions) -> list[str]:
 
 def _ask(folder: Path) -> None:
     """Put the example question to the reader of a study, unless it failed, and keep the answer."""
+    from labeleff.ask import Conversation, trained_reader
+
     if all(item.accuracy is None for item in of_stories(load(folder))):
         return
     reader, what = trained_reader(folder)

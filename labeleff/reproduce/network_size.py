@@ -43,9 +43,7 @@ def helps_larger_more(folders: Sequence[Folder]) -> Outcome:
                 )
     judgement: Judgement = counted(votes["more"], votes["less"], votes["unclear"])
     evidence = f"Mean label ratios: {'; '.join(told)}." if told else "No study has a finetuned arm by two encoders."
-    return Outcome(
-        "Self-supervision helps larger networks more.", "the text, as others summarise it", judgement, evidence
-    )
+    return Outcome(judgement, evidence)
 
 
 def _vote(small: MeanRatio, large: MeanRatio) -> str:
@@ -71,12 +69,7 @@ def turns_around(folders: Sequence[Folder]) -> Outcome:
                     f"{_points(scratch)}, {arm} {_points(other)}"
                 )
     evidence = f"{'; '.join(told)}." if told else "No study has one task by two encoders."
-    return Outcome(
-        "With few labels ResNet-50 from scratch is worse than ResNet-9, but pretrained it is better.",
-        "the text, as others summarise it",
-        agreed(judgements),
-        evidence,
-    )
+    return Outcome(agreed(judgements), evidence)
 
 
 def _difference(folder: Folder, arm: str, small: Place, large: Place) -> Difference | None:

@@ -2,37 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from labeleff.reporting.markdown import table
 from labeleff.reproduce import dependence, falling, foretelling, freezing, network_size, regularising
-from labeleff.reproduce.evidence2020 import Outcome, read
+from labeleff.reproduce.evidence2020 import Folder, Outcome, read
 
-CHECKS = (
-    ("1", falling.outcome),
-    ("2", dependence.of_task_and_data),
-    ("3", foretelling.outcome),
-    ("4", regularising.outcome),
-    ("5a", network_size.helps_larger_more),
-    ("5b", dependence.of_hardness),
-    ("6", network_size.turns_around),
-    ("7", freezing.outcome),
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding of the paper."""
+
+    number: str
+    """That of the documentation; 5 has two halves."""
+    sentence: str
+    source: str
+    """Where it stands."""
+    check: Callable[[Sequence[Folder]], Outcome]
+
+
+FINDINGS = (
+    Finding(
+        "1",
+        "Utility falls towards zero as labels grow; finetuned and scratch merge before accuracy saturates.",
+        "captions of figures (object classification by ResNet-9), as others quote them",
+        falling.falls_with_labels,
+    ),
+    Finding(
+        "2",
+        "Utility depends on the downstream task and on properties of the training data.",
+        "abstract",
+        dependence.depends_on_task_and_data,
+    ),
+    Finding(
+        "3",
+        "Linear evaluation does not correlate with finetuning performance.",
+        "abstract",
+        foretelling.linear_unlike_finetuned,
+    ),
+    Finding(
+        "4",
+        "Pretraining regularises (less overfitting) more than it helps optimisation.",
+        "the authors' reading, as others quote it",
+        regularising.regularises,
+    ),
+    Finding(
+        "5a",
+        "Self-supervision helps larger networks more.",
+        "the text, as others summarise it",
+        network_size.helps_larger_more,
+    ),
+    Finding(
+        "5b",
+        "Self-supervision helps more on harder versions of the data.",
+        "the text, as others summarise it",
+        dependence.helps_harder_more,
+    ),
+    Finding(
+        "6",
+        "With few labels ResNet-50 from scratch is worse than ResNet-9, but pretrained it is better.",
+        "the text, as others summarise it",
+        network_size.turns_around,
+    ),
+    Finding(
+        "7",
+        "The more of the network is frozen, the lower the accuracy.",
+        "the text, as others summarise it",
+        freezing.frozen_is_worse,
+    ),
 )
-"""Numbers are those of the documentation; 5 has two halves."""
 
 
 def outcomes(paths: Sequence[Path]) -> list[tuple[str, Outcome]]:
     """Every finding with what these folders say of it; raises RecordError or StudyError for one that can't be read."""
     folders = read(paths)
-    return [(number, check(folders)) for number, check in CHECKS]
+    return [(finding.number, finding.check(folders)) for finding in FINDINGS]
 
 
 def document(paths: Sequence[Path]) -> str:
     """The table of judgements, and the evidence behind each."""
-    found = outcomes(paths)
-    rows = [[number, item.finding, item.source, f"**{item.judgement}**"] for number, item in found]
-    evidence = "\n".join(f"- {number}: {item.evidence}" for number, item in found)
+    found = [outcome for _, outcome in outcomes(paths)]
+    rows = [
+        [finding.number, finding.sentence, finding.source, f"**{outcome.judgement}**"]
+        for finding, outcome in zip(FINDINGS, found, strict=True)
+    ]
+    evidence = "\n".join(f"- {row[0]}: {outcome.evidence}" for row, outcome in zip(rows, found, strict=True))
     read_from = ", ".join(f"`{path}`" for path in paths)
     return (
         "# Findings of Newell and Deng (2020)\n\n"

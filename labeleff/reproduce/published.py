@@ -51,6 +51,11 @@ class Printed:
     why: str = ""
     """What is known to differ, whatever the numbers are."""
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest number printed; equal where one was."""
+        return self.value if isinstance(self.value, tuple) else (self.value, self.value)
+
 
 STEPS = "400 steps here are of 64 images each, while an epoch of the report ends in a step of 8"
 BATCH_NORM = (

@@ -24,7 +24,7 @@ def trained(folder: Folder, place: Place, arm: str) -> Runs:
     return found
 
 
-def outcome(folders: Sequence[Folder]) -> Outcome:
+def regularises(folders: Sequence[Folder]) -> Outcome:
     """Where pretraining pays beyond doubt: had the network from scratch fitted its labels as well?"""
     votes: Counter[str] = Counter()
     for folder in folders:
@@ -44,12 +44,7 @@ def outcome(folders: Sequence[Folder]) -> Outcome:
             f"one's), so that only generalisation differs; at {votes['unfitted']} it had fitted them less beyond "
             f"doubt, and at {votes['unclear']} that can't be told."
         )
-    return Outcome(
-        "Pretraining regularises (less overfitting) more than it helps optimisation.",
-        "the authors' reading, as others quote it",
-        judgement,
-        evidence,
-    )
+    return Outcome(judgement, evidence)
 
 
 def _vote(base: Mapping[Run, float], arm: Mapping[Run, float], level: float) -> str:

@@ -18,7 +18,7 @@ SHORT = 0.95
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """One number of the report beside ours; None where there is none here."""
 
     printed: Printed
@@ -30,13 +30,8 @@ class Row:
         """Ours minus theirs; from the nearer end of a range, 0 inside it."""
         if self.ours is None:
             return None
-        low, high = ends(self.printed)
+        low, high = self.printed.ends
         return self.ours - low if self.ours < low else max(self.ours - high, 0.0)
-
-
-def ends(printed: Printed) -> tuple[float, float]:
-    """The lowest and the highest number printed; equal where one was."""
-    return printed.value if isinstance(printed.value, tuple) else (printed.value, printed.value)
 
 
 def by_part(results: Results) -> dict[str, Measured]:
@@ -59,29 +54,31 @@ def _part(record: Record) -> str:
     return next((part for part, known in WEIGHTS.items() if known == weights), "")
 
 
-def rows(printed: Sequence[Printed], results: Results) -> list[Row]:
+def rows(printed: Sequence[Printed], results: Results) -> list[ReportRow]:
     """A row for every printed number, in order."""
     found = by_part(results)
     return [_row(one, found, results) for one in printed]
 
 
-def _row(printed: Printed, found: dict[str, Measured], results: Results) -> Row:
+def _row(printed: Printed, found: dict[str, Measured], results: Results) -> ReportRow:
     if printed.part == "all":
         minutes = _minutes(list(found.values())) if len(found) == len(WANTED_EPOCHS) else None
         alone = "training alone, for as many epochs as the rows above say"
-        return Row(printed, minutes, alone if minutes is not None else "not every part was trained in these runs")
+        return ReportRow(printed, minutes, alone if minutes is not None else "not every part was trained in these runs")
     run = found.get(printed.part)
     if run is None:
-        return Row(printed, None, "not measured yet")
+        return ReportRow(printed, None, "not measured yet")
     if run.status != "ok" or run.training is None:
-        return Row(printed, None, f"failed: {run.reason}")
+        return ReportRow(printed, None, f"failed: {run.reason}")
     if printed.unit in ("ms", "s") and isinstance(run, PretrainingRecord) and run.cached:
-        return Row(printed, None, "the pretrained encoder came from the cache: its time belongs to an earlier run")
+        return ReportRow(
+            printed, None, "the pretrained encoder came from the cache: its time belongs to an earlier run"
+        )
     ours = value(printed, run, run.training)
     if ours is None:
-        return Row(printed, None, "its record has no such number")
+        return ReportRow(printed, None, "its record has no such number")
     timed = f"on {_device(run, results)}" if printed.unit in ("ms", "s") else _short(printed.part, run.training)
-    return Row(printed, ours, "; ".join(text for text in (timed, printed.why) if text))
+    return ReportRow(printed, ours, "; ".join(text for text in (timed, printed.why) if text))
 
 
 def _short(part: str, training: Training) -> str:
@@ -155,7 +152,7 @@ def _epoch_time(part: str, run: Measured, training: Training) -> float | None:  
 
 
 def _test_time(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
-    """Of so many images as the report had."""
+    """Seconds for as many images as the report had."""
     if not isinstance(run, Record) or run.test_seconds is None or not run.test_count:
         return None
     return run.test_seconds * TESTED / run.test_count
@@ -170,4 +167,4 @@ VALUES: dict[str, Callable[[str, Measured, Training], float | None]] = {
     "epoch_s": _epoch_time,
     "test_s": _test_time,
 }
-"""By name, what isn't simply the last entry of the learning curve."""
+"""What isn't simply the last entry of the learning curve, by name."""

@@ -11,6 +11,7 @@ from labeleff.asked import Cost, check_folder
 from labeleff.curves.invert import BAYES, methods
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.metrics import metric
+from labeleff.option_values import in_range, level_in_range, pairs
 from labeleff.runs.delimited import DELIMITERS
 from labeleff.runs.rows import column_names
 from labeleff.runs.table import Scale
@@ -51,12 +52,11 @@ class Options:
     cost: Cost | None = None
 
     def __post_init__(self) -> None:
-        if not 0.5 < self.level < 1:
-            raise OptionError(f"--level: found {self.level:g}, expected a probability over 0.5 and under 1, e.g. 0.90")
-        if self.chance is not None and not 0 <= self.chance < 1:
-            raise OptionError(f"--chance: found {self.chance:g}, expected an accuracy from 0 to under 1, e.g. 0.1")
-        if self.test_count is not None and self.test_count < 1:
-            raise OptionError(f"--test-count: found {self.test_count}, expected a number of examples from 1")
+        level_in_range(self.level)
+        if self.chance is not None:
+            in_range("--chance", self.chance, "an accuracy from 0 to under 1, e.g. 0.1", least=0, under=1)
+        if self.test_count is not None:
+            in_range("--test-count", self.test_count, "a number of examples from 1", least=1)
         if not metric(self.metric).share:
             raise OptionError(
                 f"--metric-name: {self.metric} is the better the smaller, expected a metric in 0..1 of which more is "
@@ -72,14 +72,7 @@ class Options:
 
 def columns(assignments: Sequence[str]) -> dict[str, str]:
     """The file's names of columns by ours, from `NAME=THEIRS` each."""
-    found: dict[str, str] = {}
-    for text in assignments:
-        name, equals, theirs = text.partition("=")
-        if not equals:
-            raise OptionError(f"--column: found {text!r}, expected NAME=THEIRS, e.g. accuracy=top1")
-        if name.strip() in found:
-            raise OptionError(f"--column: found {name.strip()} twice, expected every column once")
-        found[name.strip()] = theirs.strip()
+    found = pairs(assignments, "--column", "NAME=THEIRS, e.g. accuracy=top1", "every column once")
     try:
         column_names(found)
     except LabeleffError as error:

@@ -22,7 +22,7 @@ from typing import Literal
 
 from labeleff.errors import OptionError, RunsError
 from labeleff.runs.delimited import DELIMITERS, decode, records, sniff
-from labeleff.runs.rows import REQUIRED, Header, Row, column_names, shown, wrong
+from labeleff.runs.rows import REQUIRED, Header, RunRow, column_names, shown, wrong
 from labeleff.runs.table import RunsTable, Scale
 from labeleff.statistics.stats import Run, Runs
 
@@ -84,7 +84,7 @@ def parse_runs(
     return RunsTable(source, _groups(rows, read_as), read_as, _shared(places), notes, digest)
 
 
-def _scale(rows: Sequence[Row], given: Scale | None, head: Header) -> tuple[Scale, str]:
+def _scale(rows: Sequence[RunRow], given: Scale | None, head: Header) -> tuple[Scale, str]:
     """The scale of the file's accuracies, and the sentence that says it."""
     over = [row for row in rows if row.value > 1]
     within = [row for row in rows if 0 < row.value <= 1]
@@ -104,10 +104,10 @@ def _scale(rows: Sequence[Row], given: Scale | None, head: Header) -> tuple[Scal
     return "fraction", "accuracies are in 0..1: none is over 1"
 
 
-def _check_twins(rows: Sequence[Row], head: Header) -> None:
+def _check_twins(rows: Sequence[RunRow], head: Header) -> None:
     """Refuse rows that repeat a run, and names that look the same but aren't."""
-    runs: dict[tuple[object, ...], Row] = {}
-    draws: dict[tuple[object, ...], Row] = {}
+    runs: dict[tuple[object, ...], RunRow] = {}
+    draws: dict[tuple[object, ...], RunRow] = {}
     names: dict[tuple[str, str], tuple[str, int]] = {}
     for row in rows:
         for column, name in (("task", row.task), ("arm", row.arm)):
@@ -154,7 +154,7 @@ def _unused(header: Sequence[str], places: Mapping[str, int]) -> list[str]:
     return [f"columns not used: {', '.join(left)}"] if left else []
 
 
-def _groups(rows: Sequence[Row], scale: Scale) -> dict[tuple[str | None, str], Runs]:
+def _groups(rows: Sequence[RunRow], scale: Scale) -> dict[tuple[str | None, str], Runs]:
     """Runs by (task, arm) in the order of the file."""
     groups: dict[tuple[str | None, str], dict[int, dict[Run, float]]] = {}
     for row, key in zip(rows, _keys(rows), strict=True):
@@ -163,7 +163,7 @@ def _groups(rows: Sequence[Row], scale: Scale) -> dict[tuple[str | None, str], R
     return dict(groups)
 
 
-def _keys(rows: Sequence[Row]) -> list[Run]:
+def _keys(rows: Sequence[RunRow]) -> list[Run]:
     """(draw, seed) of every row, whatever their order; what the file doesn't have gets numbers of the arm's own."""
     runs = sorted({(row.arm, row.run) for row in rows})
     own = {run: number for number, run in enumerate(runs)}
@@ -173,7 +173,7 @@ def _keys(rows: Sequence[Row]) -> list[Run]:
     most = max(len(group) for group in within.values())
     arms = {arm: number for number, arm in enumerate(sorted({row.arm for row in rows}))}
 
-    def key(row: Row) -> Run:
+    def key(row: RunRow) -> Run:
         if row.draw is None:
             return own[row.arm, row.run], 0
         if row.seed is not None:

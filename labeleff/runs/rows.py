@@ -75,7 +75,7 @@ def column_names(columns: Mapping[str, str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Row:
+class RunRow:
     """One row, checked; `value` is the accuracy on the file's own scale."""
 
     line: int
@@ -135,7 +135,7 @@ class Header:
         hint = f"did you mean {by_small[near[0]]!r}? Then map it: {name}={by_small[near[0]]}" if near else ""
         return self.wrong(self.line, name, f"the columns {_listed(self.fields)}", "this one too", hint)
 
-    def row(self, line: int, cells: Sequence[str], places: Mapping[str, int]) -> Row:
+    def row(self, line: int, cells: Sequence[str], places: Mapping[str, int]) -> RunRow:
         """Check one row's fields."""
         if len(cells) != len(self.fields):
             raise self._ragged(line, cells)
@@ -143,7 +143,7 @@ class Header:
         for name, cell in by_name.items():
             if not cell:
                 raise self.wrong(line, name, "an empty cell", "a value", "leave a run that wasn't measured out")
-        return Row(
+        return RunRow(
             line=line,
             task=self._label(line, "task", by_name["task"]) if "task" in by_name else None,
             arm=self._label(line, "arm", by_name["arm"]),

@@ -21,15 +21,14 @@ def first_step(encoder: str, device: str, precision: str) -> dict[str, float]:
     from labeleff.device import choose, pick_device
     from labeleff.encoders import build_encoder
     from labeleff.one_core import one_core
-    from labeleff.speed import made
-    from labeleff.speed.timed import budget, prepared
+    from labeleff.speed.timed import budget, made_images, made_stories, prepared
 
     one_core()
     spec = Spec.model_validate_json(encoder)
     compute = choose(spec.name, precision, pick_device(device))
     stories = catalogue.lookup("encoder", spec.name).examples == "stories"
     batch = 32 if stories else 64
-    loaded = made.stories("1k", compute) if stories else made.images(batch, 1, compute)
+    loaded = made_stories("1k", compute) if stories else made_images(batch, 1, compute)
     table = budget(batch, 1, batch, augment=Augment(crop=0 if stories else 4))
     protocol = catalogue.complete("protocol", "finetune", {})
     net = build_encoder(spec, 0, loaded.task.text)

@@ -58,15 +58,13 @@ def rows(found: Found) -> list[list[str]]:
 
 def _report(found: Found) -> list[list[str]]:
     lines = []
-    for one in found.outcomes:
-        for unit, ours, show in (
-            (("ms", 1000 * one.step, "ms a step"), ("s", one.epoch, "s an epoch")) if one.rates else ()
-        ):
+    for one in (one for one in found.outcomes if one.rates):
+        for unit, ours, show in (("ms", 1000 * one.step, "ms a step"), ("s", one.epoch, "s an epoch")):
             theirs = printed(one.work, unit)
             if theirs is not None:
-                ends = theirs.value if isinstance(theirs.value, tuple) else (theirs.value, theirs.value)
-                text = f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
-                times = sum(ends) / 2 / ours
+                low, high = theirs.ends
+                text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+                times = (low + high) / 2 / ours
                 lines.append([one.work.part, one.work.encoder.label, show, text, f"{ours:,.3g}", f"{times:,.3g}"])
     return lines
 
@@ -123,7 +121,7 @@ def _row(one: Outcome) -> Row:
         return row
     low, middle, high = one.quartiles
     step, epoch = printed(work, "ms"), printed(work, "s")
-    ends = () if step is None else step.value if isinstance(step.value, tuple) else (step.value, step.value)
+    low_step, high_step = (None, None) if step is None else step.ends
     return row | {
         "examples_per_second": middle,
         "lower_quartile": low,
@@ -134,8 +132,8 @@ def _row(one: Outcome) -> Row:
         "step_seconds": one.step,
         "epoch_examples": EPOCH[work.part],
         "epoch_seconds": one.epoch,
-        "report_2021_step_ms": ends[0] if ends else None,
-        "report_2021_step_ms_to": ends[1] if ends else None,
+        "report_2021_step_ms": low_step,
+        "report_2021_step_ms_to": high_step,
         "report_2021_epoch_seconds": None if epoch is None else epoch.value,
         "operations_an_example": one.example_operations,
         "product_operations_per_second": one.product,

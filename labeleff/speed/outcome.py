@@ -68,7 +68,7 @@ class Outcome:
 
     @property
     def quartiles(self) -> tuple[float, float, float]:
-        """Of examples/s, all models together."""
+        """Quartiles of examples/s, all models together."""
         low, middle, high = np.percentile(self.rates, [25, 50, 75]).tolist()
         return low, middle, high
 

@@ -11,6 +11,7 @@ from labeleff import catalogue
 from labeleff.assignments import bare_value
 from labeleff.cell import Precision, Spec
 from labeleff.errors import OptionError, UnknownNameError
+from labeleff.option_values import pair
 
 Part = Literal["rotation", "finetune", "joint", "evaluation", "reading"]
 USUAL = ("mobilenet_v2", "resnet9:width=0.1875", "memnet")
@@ -52,7 +53,7 @@ class Work:
 
     @property
     def name(self) -> str:
-        """As people and files of timings call it."""
+        """Name for people and for files of timings."""
         together = f", {self.pack} as one" if self.pack > 1 else ""
         return f"{self.part}, {self.encoder.label}, batch {self.batch}{together}"
 
@@ -63,7 +64,7 @@ class Request:
 
     encoders: tuple[Spec, ...]
     batches: tuple[int, ...]
-    """Of training; empty for those of `BATCHES`."""
+    """Batch sizes of training; empty for those of `BATCHES`."""
     packs: tuple[int, ...]
     device: str
     precision: Precision
@@ -85,13 +86,9 @@ class Request:
 def encoder_spec(text: str) -> Spec:
     """The encoder that `NAME` or `NAME:option=value,option=value` stands for; LabeleffError where there is none."""
     name, _, rest = text.partition(":")
-    given = {}
-    for part in filter(None, rest.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise OptionError(f"--encoder {text!r}: found {part!r}, expected option=value, e.g. resnet9:width=0.1875")
-        given[key.strip()] = bare_value(value)
-    return catalogue.complete("encoder", name, given)
+    expected = "option=value, e.g. resnet9:width=0.1875"
+    given = [pair(part, f"--encoder {text!r}", expected) for part in rest.split(",") if part]
+    return catalogue.complete("encoder", name, {key: bare_value(value) for key, value in given})
 
 
 def request(

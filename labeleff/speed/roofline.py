@@ -24,7 +24,7 @@ from labeleff.device import Compute
 from labeleff.encoders import build_encoder, linear_head
 from labeleff.products import product
 from labeleff.rewrite import rewrite
-from labeleff.speed.made import SIDE
+from labeleff.speeds import SIZE
 from labeleff.timing import now
 
 SIZES = {"cpu": 1536, "cuda": 8192}
@@ -90,7 +90,7 @@ def example_operations(encoder: Spec, batch: int) -> tuple[float, float]:
     """
     net = build_encoder(encoder, 0)
     model = nn.Sequential(net, linear_head(net.dim, 10, 0)).train()
-    images = torch.zeros(batch, 3, SIDE, SIDE)
+    images = torch.zeros(batch, 3, SIZE, SIZE)
     forward = operations(lambda: model(images)) / batch
     found = _convolutions(net)
     return 3 * forward - (2 * found[0][0] if found else 0), forward
@@ -106,7 +106,7 @@ def _convolutions(net: nn.Module) -> list[tuple[int, nn.Conv2d, tuple[int, ...]]
 
     layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
     hooks = [layer.register_forward_hook(note) for layer in layers]
-    net(torch.zeros(2, 3, SIDE, SIDE))
+    net(torch.zeros(2, 3, SIZE, SIZE))
     for hook in hooks:
         hook.remove()
     return found

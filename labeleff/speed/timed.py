@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff import catalogue
+from labeleff.calibration import stand_ins
 from labeleff.cell import Augment, Budget, Spec
 from labeleff.device import Compute, choose, peak_memory, reset_peak_memory
 from labeleff.encoders import Encoder, build_encoder
@@ -25,7 +26,6 @@ from labeleff.pretext import Unlabelled
 from labeleff.protocols import Prepared
 from labeleff.record import Training
 from labeleff.scoring import score
-from labeleff.speed import made
 from labeleff.speed.request import Length, Request, Work
 from labeleff.train import train_queue
 
@@ -39,7 +39,7 @@ class Timed:
     """Examples/s of every window that counts, and how they were computed."""
 
     rates: list[float]
-    """Of all models that are trained as one together."""
+    """All models that are trained as one taken together."""
     warm_up: float
     """Examples/s of the first window."""
     peak_memory: int
@@ -53,6 +53,16 @@ class Timed:
 def compute_for(encoder: Spec, request: Request, device: object) -> Compute:
     """Arithmetic and layout, as studies choose them."""
     return choose(encoder.name, request.precision, device)  # type: ignore[arg-type]
+
+
+def made_images(train: int, test: int, compute: Compute) -> LoadedTask:
+    """The given number of images of noise, on the device."""
+    return LoadedTask(stand_ins.images(train, test), compute.device)
+
+
+def made_stories(size: str, compute: Compute) -> LoadedTask:
+    """The 10,000 or 1,000 training stories of task 1, simulated, on the device."""
+    return LoadedTask(stand_ins.stories("babi/qa1", {"size": size}), compute.device)
 
 
 def timed(work: Work, compute: Compute, length: Length) -> Timed:
@@ -84,7 +94,8 @@ def _rotation(work: Work, compute: Compute, length: Length) -> Timed:
     """The pretext, one encoder; an epoch is a window."""
     spec = catalogue.complete("pretext", "rotation", {})
     trained = length.steps * work.batch
-    loaded = made.images(math.ceil(trained / (1 - float(spec.options["holdout"]))), 1, compute)
+    count = math.ceil(trained / (1 - float(spec.options["holdout"])))
+    loaded = made_images(count, 1, compute)
     assert loaded.normalisation is not None
     unlabelled = Unlabelled(loaded.task.train.images, loaded.normalisation)
     table, options = budget(work.batch, _steps(length), trained), catalogue.options("pretext", spec)
@@ -96,7 +107,7 @@ def _rotation(work: Work, compute: Compute, length: Length) -> Timed:
 def _protocol(work: Work, compute: Compute, length: Length) -> Timed:
     """Cells of `finetune` or `joint`, as many as are packed, trained by the library's queue."""
     trained = length.steps * work.batch
-    loaded = made.images(trained, 1, compute)
+    loaded = made_images(trained, 1, compute)
     n = trained if work.part == "finetune" else min(LABELLED, trained // 2)
     table = budget(work.batch, _steps(length), trained)
     protocol = catalogue.complete("protocol", work.part, {})
@@ -113,7 +124,7 @@ def _protocol(work: Work, compute: Compute, length: Length) -> Timed:
 
 def _reading(work: Work, compute: Compute, length: Length) -> Timed:
     """A reader of stories, as the study of the report of 2021 trains it; an epoch is a window."""
-    loaded = made.stories(length.stories, compute)
+    loaded = made_stories(length.stories, compute)
     count = len(loaded.task.train)
     protocol = catalogue.complete("protocol", "validated", {"keep": "last"})
     plain = {"weight_decay": 0.0, "augment": Augment(), "optimizer": "rmsprop", "warmup": 0.0, "schedule": "constant"}
@@ -142,7 +153,7 @@ def _ready(
 
 def _evaluation(work: Work, compute: Compute, length: Length) -> Timed:
     """A trained protocol's predictor scored on a test split, again and again."""
-    loaded = made.images(work.batch, length.images, compute)
+    loaded = made_images(work.batch, length.images, compute)
     table = budget(work.batch, 1, work.batch)
     encoder = build_encoder(work.encoder, 0)
     ready = prepared(loaded, catalogue.complete("protocol", "finetune", {}), table, work.batch, compute, encoder, 0)

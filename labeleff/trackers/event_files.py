@@ -1,4 +1,4 @@
-"""Tracks as TensorBoard's event files: one a track, whole, the same bytes from the same records."""
+"""Tracks as TensorBoard's event files: one per track, whole, the same bytes from the same records."""
 
 from __future__ import annotations
 

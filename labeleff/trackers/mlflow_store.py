@@ -1,4 +1,4 @@
-"""Tracks as MLflow runs: one for the folder, and under it one a track.
+"""Tracks as MLflow runs: one for the folder, and under it one per track.
 
 Runs carry a key of their folder and a digest of all that is in them. Where the store has the digest nothing is written;
 else everything is written anew, and what an earlier call wrote for the folder is deleted after that (MLflow keeps it in

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.arms import told_apart
+from labeleff.cell import Budget
 from labeleff.curves.reading import Shown, worth
 from labeleff.likeness import leaves
 from labeleff.record import PretrainingRecord, Record, Training
@@ -44,7 +45,7 @@ class Track:
     facts: Mapping[str, str]
     """What it was measured with, by dotted name."""
     series: Mapping[str, Points]
-    """By name; names here are of what every tracker takes (allowed)."""
+    """Points by name; names hold only what every tracker takes (allowed)."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,7 @@ def _arm(results: Results, place: Place, arm: str, titles: Mapping[Place, str], 
         if item.training is not None:
             where = f"n{item.cell.n} draw{item.cell.draw} seed{item.cell.seed}"
             series |= {f"{where}/{name}": points for name, points in _curves(item.training).items()}
-    facts = {"arm": arm, "task": str(place.task), "encoder": str(place.encoder)}
-    if records and (budget := records[0].cell.budget) is not None:
-        facts |= _flat({"budget": budget.model_dump(mode="json", exclude_none=True)})
+    facts = {"arm": arm} | _setting(place, records[0].cell.budget if records else None)
     return _track(f"{titles[place]}/{arm}", facts, series)
 
 
@@ -121,12 +120,15 @@ def _pretraining(item: PretrainingRecord, titles: Mapping[Place, str], pretexts:
     last = item.training.steps
     final = {f"final/{name}": ((last, float(value)),) for name, value in item.metrics.items() if value is not None}
     facts = {"pretext": what.pretext.label, "seed": str(what.seed), "cached": str(item.cached)}
-    facts |= {"task": str(place.task), "encoder": str(place.encoder)}
-    if what.budget is not None:
-        facts |= _flat({"budget": what.budget.model_dump(mode="json", exclude_none=True)})
+    facts |= _setting(place, what.budget)
     title = titles.get(place, str(place).replace("/", "-"))
     name = f"{title}/{pretexts[what.pretext.label]} pretraining seed {what.seed}"
     return _track(name, facts, _curves(item.training) | final)
+
+
+def _setting(place: Place, budget: Budget | None) -> dict[str, str]:
+    table = {} if budget is None else {"budget": budget.model_dump(mode="json", exclude_none=True)}
+    return {"task": str(place.task), "encoder": str(place.encoder)} | _flat(table)
 
 
 def _track(name: str, facts: Mapping[str, str], series: Mapping[str, Points]) -> Track:
@@ -201,5 +203,5 @@ def _facts(results: Results) -> dict[str, str]:
 
 
 def _flat(table: Mapping[str, object]) -> dict[str, str]:
-    """By dotted name, without what is empty."""
+    """Values by dotted name, without what is empty."""
     return {allowed(key): str(value) for key, value in leaves(table) if value not in (None, "", [], {})}

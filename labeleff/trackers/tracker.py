@@ -1,30 +1,52 @@
-"""Trackers by name: whether they are installed, and a folder of records written to them."""
+"""Trackers by name: whether they are installed, and a folder of records written to them. Imported without them."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labeleff.errors import OptionError, UnknownNameError
-from labeleff.record import read_records
-from labeleff.reporting.results import load
-from labeleff.trackers import event_files, mlflow_store
-from labeleff.trackers.series import Tracks, tracks
 
-WRITERS = {"tensorboard": event_files.write, "mlflow": mlflow_store.write}
-NEEDED = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
-"""Packages that each needs; MLflow keeps its runs in a database."""
+if TYPE_CHECKING:
+    from labeleff.trackers.series import Tracks
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Where tracks can be written."""
+
+    target: str
+    """`module:function` that writes tracks for a folder, and says where they are."""
+    packages: tuple[str, ...]
+    """What has to be installed."""
+
+    def write(self, found: Tracks, folder: Path) -> str:
+        """Write tracks; returns where they are."""
+        module, _, function = self.target.partition(":")
+        return str(getattr(importlib.import_module(module), function)(found, folder))
+
+
+TRACKERS = {
+    "tensorboard": Tracker("labeleff.trackers.event_files:write", ("tensorboard",)),
+    "mlflow": Tracker("labeleff.trackers.mlflow_store:write", ("mlflow", "sqlalchemy", "alembic")),
+}
+"""Trackers by the name that options give; MLflow keeps its runs in a database."""
+TRACKERS_HELP = f"{' or '.join(TRACKERS)}; may be repeated (pip install 'labeleff[track]')"
+"""What options that name them take."""
 
 
 def check_trackers(names: Sequence[str], option: str) -> tuple[str, ...]:
     """The names, each once. Raises UnknownNameError, and OptionError naming the extra where a package is missing."""
     for name in names:
-        if name not in WRITERS:
-            raise UnknownNameError(f"tracker (in {option})", name, WRITERS)
-        missing = [package for package in NEEDED[name] if importlib.util.find_spec(package) is None]
+        if name not in TRACKERS:
+            raise UnknownNameError(f"tracker (in {option})", name, TRACKERS)
+        missing = [package for package in TRACKERS[name].packages if importlib.util.find_spec(package) is None]
         if missing:
             what = "isn't" if len(missing) == 1 else "aren't"
             raise OptionError(
@@ -41,6 +63,10 @@ def follow(folder: Path, names: Sequence[str]) -> list[str]:
     """
     if not names:
         return []
+    from labeleff.record import read_records
+    from labeleff.reporting.results import load
+    from labeleff.trackers.series import tracks
+
     results = load(folder)
     found = tracks(results, read_records(folder).runs[0].run)
     return [name for name in names if not _wrote(name, found, folder)]
@@ -48,7 +74,7 @@ def follow(folder: Path, names: Sequence[str]) -> list[str]:
 
 def _wrote(name: str, found: Tracks, folder: Path) -> bool:
     try:
-        print(f"{name}: {WRITERS[name](found, folder)}")
+        print(f"{name}: {TRACKERS[name].write(found, folder)}")
     except Exception as error:  # noqa: BLE001  other people's code, on other people's servers
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         print(

@@ -131,8 +131,6 @@ def noise(
 
 
 def _level(asked: float | None, usual: float) -> float:
-    from labeleff.errors import OptionError
+    from labeleff.option_values import level_in_range
 
-    if asked is not None and not 0.5 < asked < 1:
-        raise OptionError(f"--level: found {asked:g}, expected a probability over 0.5 and under 1, e.g. 0.90")
-    return usual if asked is None else asked
+    return usual if asked is None else level_in_range(asked)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from labeleff.cell import Frozen
 from labeleff.errors import OptionError, StudyError, UnknownNameError
+from labeleff.option_values import pair
 from labeleff.tracking.patterns import Pattern, parse_pattern
 from labeleff.tracking.quantities import SPEED, Quantity, Subject, quantity
 from labeleff.tracking.rules import Rule, parse_amount, parse_rule
@@ -126,10 +127,5 @@ def criteria(
 
 def assignments(texts: Sequence[str], option: str) -> dict[str, str]:
     """`accuracy@50=0.05` by what stands before the last `=`; arms and options of tasks may hold one too."""
-    found = {}
-    for text in texts:
-        name, equals, value = text.rpartition("=")
-        if not equals or not name.strip():
-            raise OptionError(f"{option}: found {text!r}, expected NAME=AMOUNT, e.g. accuracy=0.01 or throughput=5%")
-        found[name.strip()] = value.strip()
-    return found
+    expected = "NAME=AMOUNT, e.g. accuracy=0.01 or throughput=5%"
+    return dict(pair(text, option, expected, last=True) for text in texts)

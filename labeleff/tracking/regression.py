@@ -14,7 +14,7 @@ from labeleff.tracking.rulings import Ruling, rule_on
 from labeleff.tracking.score_changes import score_changes
 from labeleff.tracking.speed_changes import speed_changes
 from labeleff.tracking.utility_changes import utility_changes
-from labeleff.tracking.verdicts import Row, judged
+from labeleff.tracking.verdicts import JudgedChange, judged
 
 Overall = Literal["regression", "can't be evaluated", "same", "better", "no regression found"]
 STATUS = {"regression": 3, "can't be evaluated": 1}
@@ -28,7 +28,7 @@ class Outcome:
     match: Match
     criteria: Criteria
     level: float
-    rows: list[Row]
+    rows: list[JudgedChange]
     rulings: list[Ruling]
     overall: Overall
 
@@ -55,7 +55,7 @@ def compare(base: Results, new: Results, criteria: Criteria, level: float) -> Ou
     return Outcome(found, criteria, level, rows, rulings, _overall(rows, rulings))
 
 
-def _overall(rows: Sequence[Row], rulings: Sequence[Ruling]) -> Overall:
+def _overall(rows: Sequence[JudgedChange], rulings: Sequence[Ruling]) -> Overall:
     states = {ruling.state for ruling in rulings}
     if "fails" in states:
         return "regression"

@@ -10,7 +10,7 @@ from labeleff.reporting.tables import columns, frame, to_csv
 from labeleff.tracking.matching import Absence, Refusal, study_changes
 from labeleff.tracking.regression import Outcome
 from labeleff.tracking.rulings import Ruling
-from labeleff.tracking.verdicts import Row
+from labeleff.tracking.verdicts import JudgedChange
 
 SCHEMA = 1
 COLUMNS = columns(
@@ -21,7 +21,7 @@ COLUMNS = columns(
 adjusted; `judged`: false for speed of another machine; `bounded`: the true difference is at least as large."""
 
 
-def facts(row: Row) -> dict[str, Any]:
+def facts(row: JudgedChange) -> dict[str, Any]:
     """One number's change by the names of `COLUMNS`."""
     change, subject = row.change, row.change.subject
     return {

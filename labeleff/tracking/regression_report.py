@@ -11,7 +11,7 @@ from labeleff.reporting.markdown import listed, table
 from labeleff.tracking.matching import Match, cells_text, refusal_text, study_changes
 from labeleff.tracking.regression import Outcome
 from labeleff.tracking.rulings import Ruling
-from labeleff.tracking.verdicts import Row, Verdict
+from labeleff.tracking.verdicts import JudgedChange, Verdict
 
 VERDICTS: tuple[Verdict, ...] = ("worse", "better", "same", "can't tell")
 SHOWN = 12
@@ -55,7 +55,7 @@ def _several(outcome: Outcome) -> bool:
     return len({row.change.subject.place for row in outcome.rows}) > 1
 
 
-def _line(row: Row, several: bool) -> str:
+def _line(row: JudgedChange, several: bool) -> str:
     change = row.change
     what, place = change.quantity, f" ({change.subject.place})" if several else ""
     moved = f"{value(what, change.base)} -> {value(what, change.new)}"
@@ -135,7 +135,7 @@ def _paragraphs(outcome: Outcome, base: Origin, new: Origin) -> Iterator[str]:
     yield "\n".join(f"- {text}" for text in _explained(outcome))
 
 
-def _tables(rows: Sequence[Row], level: float) -> Iterator[str]:
+def _tables(rows: Sequence[JudgedChange], level: float) -> Iterator[str]:
     ladder = [row for row in rows if row.change.subject.n is None]
     rungs = [row for row in rows if row.change.subject.n is not None]
     for heading, part in (("Over the ladder, and speeds", ladder), ("At every rung", rungs)):
@@ -145,7 +145,7 @@ def _tables(rows: Sequence[Row], level: float) -> Iterator[str]:
             yield table(header, [_cells(row) for row in part])
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: JudgedChange) -> list[str]:
     change, what = row.change, row.change.quantity
     told = f"{difference(what, change.difference)} {between(what, row.low, row.high)}".strip()
     verdict = f"**{row.verdict}**" if row.verdict in ("worse", "better") else row.verdict

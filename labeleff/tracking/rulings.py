@@ -13,7 +13,7 @@ from labeleff.tracking.matching import Key, Match
 from labeleff.tracking.patterns import Pattern
 from labeleff.tracking.quantities import KNOWN, Subject
 from labeleff.tracking.rules import Rule
-from labeleff.tracking.verdicts import Row
+from labeleff.tracking.verdicts import JudgedChange
 
 State = Literal["holds", "fails", "can't be evaluated", "not judged"]
 
@@ -24,13 +24,13 @@ class Ruling:
 
     rule: Rule
     state: State
-    broken: tuple[Row, ...] = ()
+    broken: tuple[JudgedChange, ...] = ()
     """Rows that break it."""
     reasons: tuple[str, ...] = ()
     """Why it can't be evaluated, or isn't judged."""
 
 
-def rule_on(rule: Rule, rows: Sequence[Row], found: Match, level: float) -> Ruling:
+def rule_on(rule: Rule, rows: Sequence[JudgedChange], found: Match, level: float) -> Ruling:
     """Apply one rule. Raises OptionError or UnknownNameError where neither folder has what it names."""
     covered = [row for row in rows if rule.covers(row.change.subject)]
     if rule.pattern is not None and not covered:
@@ -49,7 +49,7 @@ def rule_on(rule: Rule, rows: Sequence[Row], found: Match, level: float) -> Ruli
     return Ruling(rule, "holds")
 
 
-def _broken(rule: Rule, judged: Sequence[Row], level: float) -> list[Row]:
+def _broken(rule: Rule, judged: Sequence[JudgedChange], level: float) -> list[JudgedChange]:
     """Rows beyond the rule's bound: by their points, or by p values adjusted over the rows that it covers."""
     if rule.bound is None:
         return [row for row in judged if row.verdict == "worse"]
@@ -66,7 +66,7 @@ def _beyond(change: Change, bound: float) -> bool:
     return change.quantity.sign * (change.difference - bound) < 0
 
 
-def _untold(rule: Rule, judged: Sequence[Row]) -> list[str]:
+def _untold(rule: Rule, judged: Sequence[JudgedChange]) -> list[str]:
     """Rows without an interval where the rule needs one; `worse` needs but one row that has."""
     if rule.point:
         return []
@@ -104,7 +104,7 @@ def _subject(key: Key, metric: str, n: int | None) -> Subject:
     return Subject(metric, n, key[1], key[0].task or "", key[0].encoder or "")
 
 
-def _check(rule: Rule, pattern: Pattern, rows: Sequence[Row], found: Match) -> None:
+def _check(rule: Rule, pattern: Pattern, rows: Sequence[JudgedChange], found: Match) -> None:
     """Complain of a name or a label count that neither side has."""
     keys = list(dict.fromkeys((*found.base.groups, *found.new.groups)))
     names = {*KNOWN, *(row.change.subject.metric for row in rows), *(found.new.metric(place.task) for place, _ in keys)}

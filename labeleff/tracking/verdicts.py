@@ -20,7 +20,7 @@ Verdict = Literal["better", "same", "worse", "can't tell"]
 
 
 @dataclass(frozen=True)
-class Row:
+class JudgedChange:
     """One number's change and its verdict."""
 
     change: Change
@@ -32,7 +32,7 @@ class Row:
     verdict: Verdict
 
 
-def judged(changes: Sequence[Change], criteria: Criteria, level: float) -> list[Row]:
+def judged(changes: Sequence[Change], criteria: Criteria, level: float) -> list[JudgedChange]:
     """One row a change, in their order."""
     adjusted = _adjusted(changes)
     return [
@@ -64,7 +64,7 @@ def _family(change: Change) -> str:
     return "ladder" if change.subject.n is None else "rungs"
 
 
-def _row(change: Change, adjusted: tuple[float, float] | None, margin: float, level: float) -> Row:
+def _row(change: Change, adjusted: tuple[float, float] | None, margin: float, level: float) -> JudgedChange:
     low, high = change.interval(level) or (None, None)
     verdict: Verdict = "can't tell"
     within = low is not None and high is not None and -margin <= low and high <= margin
@@ -72,4 +72,4 @@ def _row(change: Change, adjusted: tuple[float, float] | None, margin: float, le
         verdict = "same"
     elif adjusted is not None and min(adjusted) <= (1 - level) / 2:
         verdict = "worse" if adjusted[0] < adjusted[1] else "better"
-    return Row(change, margin, low, high, None if adjusted is None else min(adjusted), verdict)
+    return JudgedChange(change, margin, low, high, None if adjusted is None else min(adjusted), verdict)

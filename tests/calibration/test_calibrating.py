@@ -1,13 +1,14 @@
 """A toy study calibrated: by the runner's own code in this process, and by the command."""
 
 import pytest
+import torch
 import toy_study
 
 from labeleff.calibration import frozen, timed
 from labeleff.calibration.bench import CalibrationBench
 from labeleff.calibration.command import together
 from labeleff.calibration.kinds import Measured, kinds
-from labeleff.calibration.stand_ins import TESTED, missing_bytes, stand_in
+from labeleff.calibration.stand_ins import TESTED, images, missing_bytes, stand_in, stories
 from labeleff.calibration.workers import RULE
 from labeleff.catalogue import complete
 from labeleff.errors import DataError
@@ -82,6 +83,19 @@ def test_stand_ins_have_the_task_s_shapes(name):
     assert task.train.images.shape[1:] == (side, side, 3)
     assert 0 < task.chance < 1
     assert missing_bytes(spec) == 6 * side**2 * ((10_000 if name == "cifar10/classify" else 900) - TESTED)
+
+
+def test_noise_is_the_same_each_time_and_no_two_images_are_alike():
+    first, again = images(20, 5), images(20, 5)
+    assert torch.equal(first.train.images, again.train.images)
+    assert torch.equal(first.train.labels, again.train.labels)
+    assert first.train.images.shape == (20, 32, 32, 3)
+    assert len(torch.cat([first.train.images, first.test.images]).flatten(1).unique(dim=0)) == 25
+    assert (len(first.classes), first.provenance) == (10, "generated")
+
+
+def test_stories_are_simulated():
+    assert (len(stories("babi/qa1", {"size": "1k"}).train), stories("babi/qa2", {}).name) == (1000, "babi/qa2")
 
 
 def test_stories_that_cannot_be_made_are_named():

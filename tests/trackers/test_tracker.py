@@ -1,20 +1,24 @@
 """Trackers by name, and the commands that use them."""
 
+import importlib
+import subprocess
+import sys
+
 import factories
 import pytest
 import toy_study
 
 from labeleff.errors import OptionError, UnknownNameError
-from labeleff.trackers import tracker
+from labeleff.trackers import event_files, mlflow_store, tracker
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setitem(tracker.NEEDED, "mlflow", ("json", "no_such_package"))
+    monkeypatch.setitem(tracker.TRACKERS, "mlflow", tracker.Tracker("", ("json", "no_such_package")))
     with pytest.raises(OptionError, match=r"--track mlflow needs no_such_package, .* pip install 'labeleff\[track\]'"):
         tracker.check_trackers(["mlflow"], "--track")
     with pytest.raises(UnknownNameError, match="did you mean 'tensorboard'"):
         tracker.check_trackers(["tensorbord"], "--to")
-    monkeypatch.setitem(tracker.NEEDED, "mlflow", ("json",))
+    monkeypatch.setitem(tracker.TRACKERS, "mlflow", tracker.Tracker("", ("json",)))
     assert tracker.check_trackers(["mlflow", "mlflow"], "--track") == ("mlflow",)
 
 
@@ -22,9 +26,13 @@ def test_a_tracker_that_fails_is_one_warning_and_hurts_no_other(tmp_path, monkey
     def broken(found, out):
         raise ConnectionError("no such server\nand more")
 
+    def writes(found, _):
+        wrote.append(found.key)
+        return "there"
+
     folder, wrote = factories.folder(tmp_path / "a folder"), []
-    monkeypatch.setitem(tracker.WRITERS, "mlflow", broken)
-    monkeypatch.setitem(tracker.WRITERS, "tensorboard", lambda found, _: wrote.append(found.key) or "there")
+    monkeypatch.setattr(mlflow_store, "write", broken)
+    monkeypatch.setattr(event_files, "write", writes)
     assert tracker.follow(folder, ["mlflow", "tensorboard"]) == ["mlflow"]
     said = capsys.readouterr()
     assert said.err == (
@@ -57,3 +65,16 @@ def test_run_and_track_write_event_files(command, tmp_path):
 def test_tracking_is_off_unless_asked_for(tmp_path, capsys):
     assert tracker.follow(tmp_path / "nowhere", []) == []
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", tracker.TRACKERS)
+def test_every_tracker_is_named_in_the_help_and_has_its_writer(name, command):
+    module, _, function = tracker.TRACKERS[name].target.partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert name in command("track", "--help").stdout
+
+
+def test_the_table_of_trackers_imports_none_of_them():
+    code = "import sys, labeleff.trackers.tracker; print([m for m in sys.modules if 'pandas' in m or 'series' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

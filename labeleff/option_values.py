@@ -1,0 +1,57 @@
+"""Values of options: KEY=VALUE texts and numbers in bounds, or else an OptionError that names the option."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from labeleff.errors import OptionError
+
+
+def pair(text: str, option: str, expected: str, *, last: bool = False) -> tuple[str, str]:
+    """What stands before and after a text's first (or last) equals sign, without spaces around them.
+
+    Raises OptionError for a text without that sign or without a key.
+    """
+    key, equals, value = text.rpartition("=") if last else text.partition("=")
+    if not (equals and key.strip()):
+        raise OptionError(f"{option}: found {text!r}, expected {expected}")
+    return key.strip(), value.strip()
+
+
+def pairs(texts: Iterable[str], option: str, expected: str, once: str) -> dict[str, str]:
+    """Values by key, split at the first equals sign; OptionError as for `pair`, and for a key that stands there twice.
+
+    `expected` says what a text looks like, `once` how often a key is expected.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        key, value = pair(text, option, expected)
+        if key in found:
+            raise OptionError(f"{option}: found {key} twice, expected {once}")
+        found[key] = value
+    return found
+
+
+def in_range(
+    option: str,
+    number: float,
+    expected: str,
+    *,
+    least: float = -math.inf,
+    over: float = -math.inf,
+    under: float = math.inf,
+    most: float = math.inf,
+) -> float:
+    """The number, where it is finite and within the bounds, of which `least` and `most` belong to the range.
+
+    Raises OptionError saying what was found and expected.
+    """
+    if not (over < number < under and least <= number <= most):
+        raise OptionError(f"{option}: found {number:g}, expected {expected}")
+    return number
+
+
+def level_in_range(level: float) -> float:
+    """The probability that option `--level` gives; OptionError unless it is over 0.5 and under 1."""
+    return in_range("--level", level, "a probability over 0.5 and under 1, e.g. 0.90", over=0.5, under=1)
