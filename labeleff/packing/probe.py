@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import torch
 
-from labeleff.course import Course
 from labeleff.device import Compute
-from labeleff.packing.lockstep import Lane, Lockstep
+from labeleff.packing.lockstep import Lockstep
 from labeleff.packing.packs import packing_of
 from labeleff.packing.schedule import Ready
 from labeleff.timing import now
@@ -41,8 +40,9 @@ def slots_for(load: Callable[[], Ready], most: int, compute: Compute) -> int:
 
     def rate(size: int) -> float:
         ready = [load() for _ in range(size)]
-        lanes = [Lane(place, Course(one.slot, one.budget, one.steps)) for place, one in enumerate(ready)]
-        lockstep = Lockstep(lanes, compute, packing_of(ready[0].slot.model))
+        lockstep = Lockstep(
+            [one.member(number) for number, one in enumerate(ready)], compute, packing_of(ready[0].slot.model)
+        )
         for _ in range(3):
             lockstep.advance()
         began = now(compute.device)

@@ -23,16 +23,16 @@ from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
 from labeleff.pretext import Pretrained, Unlabelled
 from labeleff.seeding import stream_seed
-from labeleff.train import Judge, Progress, Slot, once, train
+from labeleff.train import BatchObjective, Progress, Slot, once, train
 
 BLOCK = 500
 
 
 @dataclass(frozen=True)
-class Turns(Judge):
+class Turns(BatchObjective):
     """Cross-entropy of the turns, and how many are told right."""
 
-    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+    def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
         """Of scores (B, 4)."""
         assert isinstance(outputs, Tensor)
         scores = exact(outputs)

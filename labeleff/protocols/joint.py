@@ -41,7 +41,7 @@ from labeleff.protocols import Fitted, Labelled, Prepared, by_itself
 from labeleff.protocols.supervised import model_for
 from labeleff.record import Training
 from labeleff.seeding import stream_seed
-from labeleff.train import Judge, Order, Resident, Slot, once
+from labeleff.train import BatchObjective, Order, Resident, Slot, once
 
 BLOCK = 500
 """Held-out images looked at at once."""
@@ -104,7 +104,7 @@ class Masked:
 
 
 @dataclass(frozen=True)
-class Loss(Judge):
+class Loss(BatchObjective):
     """The sum of both losses, and beside it each of them and the share of turns told right."""
 
     goal: Goal
@@ -112,7 +112,7 @@ class Loss(Judge):
     rotation_weight: float
     names = ("task_loss", "rotation_loss", "rotation_accuracy")
 
-    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+    def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
         """Of what `TwoHeads` gives; images in the task loss that are told right are scaled to the batch's size."""
         assert batch.targets is not None
         turns, scores = map(exact, outputs)

@@ -12,7 +12,7 @@ from labeleff.heads import LastMap, MapHead, exact
 from labeleff.pipeline import Batch
 from labeleff.protocols import Labelled
 from labeleff.seeding import stream_seed
-from labeleff.train import Judge
+from labeleff.train import BatchObjective
 
 
 def model_for(data: Labelled, encoder: Encoder, seed: int, head: nn.Module | None = None) -> nn.Sequential:
@@ -28,12 +28,12 @@ def model_for(data: Labelled, encoder: Encoder, seed: int, head: nn.Module | Non
 
 
 @dataclass(frozen=True)
-class Supervised(Judge):
+class Supervised(BatchObjective):
     """The goal's mean loss on batches of labelled examples, with the number right."""
 
     goal: Goal
 
-    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+    def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
         """Of scores, worked out in float32."""
         assert isinstance(outputs, Tensor)
         assert batch.targets is not None
