@@ -40,9 +40,8 @@ def slots_for(load: Callable[[], Ready], most: int, compute: Compute) -> int:
 
     def rate(size: int) -> float:
         ready = [load() for _ in range(size)]
-        lockstep = Lockstep(
-            [one.member(number) for number, one in enumerate(ready)], compute, packing_of(ready[0].slot.model)
-        )
+        members = [one.member(number) for number, one in enumerate(ready)]
+        lockstep = Lockstep(members, compute, packing_of(ready[0].slot.model))
         for _ in range(3):
             lockstep.advance()
         began = now(compute.device)

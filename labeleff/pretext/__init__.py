@@ -43,6 +43,6 @@ PretextFunction = Callable[[Unlabelled, Encoder, int, Budget, Mapping[str, Optio
 
 
 def without_accuracy(training: Training) -> Training:
-    """The training of a pretext in which nothing is right or wrong: its learning curve has no such entry."""
+    """The training of a pretext in which nothing is correct or wrong: its learning curve has no accuracy."""
     history = [{key: value for key, value in entry.items() if key != "accuracy"} for entry in training.history]
     return training.model_copy(update={"history": history})

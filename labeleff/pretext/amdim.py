@@ -97,7 +97,7 @@ def loss_of(
     """
     places = below(batch.draws(stream, 2), COARSE**2)
     losses, penalties = [], []
-    right = torch.zeros((), device=batch.samples.device)
+    correct = torch.zeros((), device=batch.samples.device)
     for (features, _, coarse), (_, there_fine, there_coarse), place in zip(
         (first, second), (second, first), places.T, strict=True
     ):
@@ -109,8 +109,8 @@ def loss_of(
         losses += [loss for loss, _ in found]
         penalties += [scores.square().mean() for _, scores in found]
         means = found[0][1].mean(2).masked_fill(~own_column(batch.samples), NEVER)
-        right += (means.argmax(1) == torch.arange(len(means), device=means.device)).sum() / 2
-    return (torch.stack(losses).sum() + PENALTY * torch.stack(penalties).sum()) / 2, right
+        correct += (means.argmax(1) == torch.arange(len(means), device=means.device)).sum() / 2
+    return (torch.stack(losses).sum() + PENALTY * torch.stack(penalties).sum()) / 2, correct
 
 
 def pretrain(
@@ -151,8 +151,8 @@ def pretrain(
         with torch.no_grad(), compute.autocast():
             for batch in whole_blocks(held_out, budget.batch, compute.device):
                 seen = replace(batch, images=compute.arrange(batch.images))
-                loss, right = objective(model, seen)
-                found.append(torch.stack((loss, right / len(batch.samples))))
+                loss, correct = objective(model, seen)
+                found.append(torch.stack((loss, correct / len(batch.samples))))
         loss, accuracy = torch.stack(found).mean(0).tolist()
         return {"heldout_loss": loss, "heldout_accuracy": accuracy}
 

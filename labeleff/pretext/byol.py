@@ -1,6 +1,6 @@
 """BYOL (Grill et al. 2020, "Bootstrap Your Own Latent").
 
-From one view a predictor must foretell what weights that follow the encoder's make of the other one; there are no
+From one view a predictor must predict what weights that follow the encoder's make of the other one; there are no
 negatives. Heads, loss and momentum update through lightly.
 """
 
@@ -45,8 +45,8 @@ def method(given: Given) -> Method:
             update_momentum(online, target, next(momenta))
         with torch.no_grad():
             wanted = target(first), target(second)
-        foretold = predictor(online(first)), predictor(online(second))
-        return 4 + 2 * (opposite(foretold[0], wanted[1]) + opposite(foretold[1], wanted[0]))
+        predicted = predictor(online(first)), predictor(online(second))
+        return 4 + 2 * (opposite(predicted[0], wanted[1]) + opposite(predicted[1], wanted[0]))
 
     return Method(nn.ModuleList((online, predictor, target)), online, loss)
 

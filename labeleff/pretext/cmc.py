@@ -26,7 +26,7 @@ from labeleff.errors import PluginError
 from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages, ResidentPairs
 from labeleff.pretext import Pretrained, Unlabelled
-from labeleff.pretext.contrast import own_column, tell, whole_blocks
+from labeleff.pretext.contrast import info_nce, own_column, whole_blocks
 from labeleff.pretext.memory import Memories, Memory
 from labeleff.seeding import stream_seed
 from labeleff.train import Progress, Slot, train
@@ -58,11 +58,11 @@ class Views(nn.Module):
 
 
 def within(light: Tensor, colour: Tensor, samples: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Loss and number right of unit vectors (B, width) that find each other within the batch, in both directions."""
+    """Loss and number correct of unit vectors (B, width) that find each other within the batch, in both directions."""
     with torch.autocast(light.device.type, enabled=False):
         scores = (light @ colour.T) / temperature
     counts, labels = own_column(samples), torch.arange(len(samples), device=samples.device)
-    there, back = tell(scores, counts, labels), tell(scores.T, counts, labels)
+    there, back = info_nce(scores, counts, labels), info_nce(scores.T, counts, labels)
     return there[0] + back[0], (there[1] + back[1]) / 2
 
 
@@ -111,8 +111,8 @@ def pretrain(
         with torch.no_grad(), compute.autocast():
             for batch in whole_blocks(held_out, budget.batch, compute.device):
                 light, colour = model(*[compute.arrange(batch.images)] * 2)
-                loss, right = within(light, colour, batch.samples, temperature)
-                found.append(torch.stack((loss, right / len(light))))
+                loss, correct = within(light, colour, batch.samples, temperature)
+                found.append(torch.stack((loss, correct / len(light))))
         loss, accuracy = torch.stack(found).mean(0).tolist()
         return {"heldout_loss": loss, "heldout_accuracy": accuracy}
 

@@ -24,7 +24,7 @@ def own_column(samples: Tensor) -> Tensor:
     return others(samples) | torch.eye(len(samples), dtype=torch.bool, device=samples.device)
 
 
-def tell(scores: Tensor, counts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def info_nce(scores: Tensor, counts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """InfoNCE: mean cross-entropy of finding column `labels` (B,) among scores (B, C), and how many rows find it.
 
     Columns where `counts` (B, C) is false are left out. van den Oord et al. 2018, "Representation Learning with

@@ -30,22 +30,22 @@ BLOCK = 500
 
 @dataclass(frozen=True)
 class Turns(BatchObjective):
-    """Cross-entropy of the turns, and how many are told right."""
+    """Cross-entropy of the turns, and how many are predicted correctly."""
 
     def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """Of scores (B, 4)."""
+        """Loss and number correct of scores (B, 4)."""
         assert isinstance(outputs, Tensor)
         scores = exact(outputs)
         return F.cross_entropy(scores, batch.turns), (scores.argmax(1) == batch.turns).sum()
 
 
 def _accuracy(model: nn.Module, held_out: ResidentImages, compute: Compute) -> float:
-    """Share of (image, turn) pairs told right, every held-out image in the turn drawn for it in epoch 0."""
-    right = torch.zeros((), device=compute.device)
+    """Share of held-out images whose turn, the one drawn for them in epoch 0, is predicted correctly."""
+    correct = torch.zeros((), device=compute.device)
     with torch.no_grad(), compute.autocast():
         for batch in held_out.plain_batches(BLOCK):
-            right += (model(compute.arrange(batch.images)).argmax(1) == batch.turns).sum()
-    return float(right) / held_out.count
+            correct += (model(compute.arrange(batch.images)).argmax(1) == batch.turns).sum()
+    return float(correct) / held_out.count
 
 
 def pretrain(
@@ -57,7 +57,7 @@ def pretrain(
     compute: Compute,
     progress: Progress,
 ) -> Pretrained:
-    """Train `encoder` in place to tell how images were turned.
+    """Train `encoder` in place to predict how images were turned.
 
     A share `holdout` of the images (at least one, never trained on, never test images) gives `heldout_accuracy`.
     """

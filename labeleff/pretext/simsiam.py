@@ -1,6 +1,6 @@
 """SimSiam (Chen & He 2021, "Exploring Simple Siamese Representation Learning").
 
-From one view a predictor must foretell the projection of the other one, through which no gradient goes back; there
+From one view a predictor must predict the projection of the other one, through which no gradient goes back; there
 are neither negatives nor momentum weights. Heads and loss through lightly.
 """
 
@@ -34,8 +34,8 @@ def method(given: Given) -> Method:
 
     def loss(first: Tensor, second: Tensor) -> Tensor:
         seen = network(first), network(second)
-        foretold = predictor(seen[0]), predictor(seen[1])
-        return (opposite(foretold[0], seen[1].detach()) + opposite(foretold[1], seen[0].detach())) / 2
+        predicted = predictor(seen[0]), predictor(seen[1])
+        return (opposite(predicted[0], seen[1].detach()) + opposite(predicted[1], seen[0].detach())) / 2
 
     return Method(nn.ModuleList((network, predictor)), network, loss)
 

@@ -9,7 +9,8 @@ permutations of its own; half and half, the default, is what the paper has. Draw
 their own share holds. All images of a batch are turned, each by a multiple of 90 degrees drawn for it, for the rotation
 loss; its labelled ones are encoded once more, upright, for the task loss, as test images are. (The paper's is over
 turned copies too, but a turned object has another pose or one that isn't among the classes.) Batch-norm sees both.
-A share `holdout` of the unlabelled images is never trained on: how well their turns are told is in the learning curve.
+A share `holdout` of the unlabelled images is never trained on: how well their turns are predicted is in the learning
+curve.
 
 `mask = false` repeats a defect of a course report of 2021 and is there for nothing else: one pass over turned images,
 each turned once and for all, drawn from all images alike, and the class loss is over all of them, with class 0 for
@@ -105,7 +106,7 @@ class Masked:
 
 @dataclass(frozen=True)
 class Loss(BatchObjective):
-    """The sum of both losses, and beside it each of them and the share of turns told right."""
+    """The sum of both losses, and beside it each of them and the share of turns predicted correctly."""
 
     goal: Goal
     class_weight: float
@@ -113,13 +114,13 @@ class Loss(BatchObjective):
     names = ("task_loss", "rotation_loss", "rotation_accuracy")
 
     def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """Of what `TwoHeads` gives; images in the task loss that are told right are scaled to the batch's size."""
+        """Losses and shares of what `TwoHeads` gives; the number correct is scaled from labelled images to the batch."""
         assert batch.targets is not None
         turns, scores = map(exact, outputs)
         task, rotation = self.goal.loss(scores, batch.targets), F.cross_entropy(turns, batch.turns)
-        right = self.goal.right(scores, batch.targets) * (len(turns) / len(scores))
-        told = (turns.argmax(1) == batch.turns).to(turns.dtype).mean()
-        return self.class_weight * task + self.rotation_weight * rotation, right, task, rotation, told
+        correct = self.goal.correct(scores, batch.targets) * (len(turns) / len(scores))
+        share = (turns.argmax(1) == batch.turns).to(turns.dtype).mean()
+        return self.class_weight * task + self.rotation_weight * rotation, correct, task, rotation, share
 
 
 def _pooled(features: Tensor) -> Tensor:
@@ -138,7 +139,7 @@ class HeldOut:
     compute: Compute
 
     def read(self, model: nn.Module) -> dict[str, float]:
-        """Mean loss of the head that tells turns, and the share that it tells right."""
+        """Mean loss of the head that predicts turns, and the share that it predicts correctly."""
         assert isinstance(model, TwoHeads)
         if self.turned is None:
             return {}
@@ -148,8 +149,8 @@ class HeldOut:
                 scores = model.turns(_pooled(model.body(self.compute.arrange(batch.images)))).float()
                 loss = F.cross_entropy(scores, batch.turns, reduction="sum")
                 sums += torch.stack((loss, (scores.argmax(1) == batch.turns).float().sum()))
-        loss, right = (sums / self.turned.count).tolist()
-        return {"heldout_rotation_loss": loss, "heldout_rotation_accuracy": right}
+        loss, correct = (sums / self.turned.count).tolist()
+        return {"heldout_rotation_loss": loss, "heldout_rotation_accuracy": correct}
 
 
 def set_aside(images: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -29,13 +29,13 @@ def model_for(data: Labelled, encoder: Encoder, seed: int, head: nn.Module | Non
 
 @dataclass(frozen=True)
 class Supervised(BatchObjective):
-    """The goal's mean loss on batches of labelled examples, with the number right."""
+    """The goal's mean loss on batches of labelled examples, with the number correct."""
 
     goal: Goal
 
     def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """Of scores, worked out in float32."""
+        """Mean loss and number correct of scores, worked out in float32."""
         assert isinstance(outputs, Tensor)
         assert batch.targets is not None
         scores = exact(outputs)
-        return self.goal.loss(scores, batch.targets), self.goal.right(scores, batch.targets)
+        return self.goal.loss(scores, batch.targets), self.goal.correct(scores, batch.targets)

@@ -2,7 +2,7 @@
 
 Every window (an epoch) is scored on it. The weights kept are those of the best window, by accuracy (the goal's
 headline metric) and then by loss; `keep = "last"` only watches. With `stop`, training ends once every validation
-example was right in two windows in a row.
+example was correct in two windows in a row.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _merit(entry: Entry) -> tuple[float, float]:
 
 
 def _perfect(history: list[Entry]) -> bool:
-    """Every validation example right in the last two windows."""
+    """Every validation example correct in the last two windows."""
     return len(history) > 1 and all(entry["validation_accuracy"] == 1 for entry in history[-2:])
 
 
@@ -61,8 +61,8 @@ class _Watch:
                 loss += float(goal.loss(scores, target, "sum"))
                 count += int(goal.counted(target).sum())
                 tallies.append(goal.tally(scores, target))
-        right = goal.metrics(torch.stack(tallies).sum(0))[goal.headline]
-        entry = {"validation_loss": loss / count, "validation_accuracy": right}
+        correct = goal.metrics(torch.stack(tallies).sum(0))[goal.headline]
+        entry = {"validation_loss": loss / count, "validation_accuracy": correct}
         if _merit(entry) > self.best:
             self.best = _merit(entry)
             self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

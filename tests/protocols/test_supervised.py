@@ -60,9 +60,9 @@ def test_the_loss_of_a_batch_follows_its_flips(name):
     model = model_for(data, network, 0).eval()
     batch = examples.batch(torch.arange(20), torch.full((20,), 1))
     assert set(batch.flips.tolist()) == {0, 1}
-    loss, right = Supervised(task.goal)(model, batch)
+    loss, correct = Supervised(task.goal)(model, batch)
     torch.testing.assert_close(loss, by_hand(task, model(batch.images), batch), rtol=1e-4, atol=1e-5)
-    assert 0 <= float(right) <= 20
+    assert 0 <= float(correct) <= 20
 
 
 @pytest.mark.parametrize("name", NAMES)
