@@ -114,7 +114,7 @@ class Loss(BatchObjective):
     names = ("task_loss", "rotation_loss", "rotation_accuracy")
 
     def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """Losses and shares of what `TwoHeads` gives; the number correct is scaled from labelled images to the batch."""
+        """Losses and shares of what `TwoHeads` gives; the number correct is scaled from labelled images to all."""
         assert batch.targets is not None
         turns, scores = map(exact, outputs)
         task, rotation = self.goal.loss(scores, batch.targets), F.cross_entropy(turns, batch.turns)
