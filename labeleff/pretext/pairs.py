@@ -16,15 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labeleff.cell import Budget, OptionValue
+from labeleff.cell import OptionValue
 from labeleff.device import Compute
 from labeleff.encoders import Encoder
 from labeleff.errors import PluginError
-from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
-from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
+from labeleff.pretext import PretextFunction, PretextRun, Pretrained, pretext
+from labeleff.pretext.contrast import whole_blocks
 from labeleff.seeding import stream_seed
-from labeleff.train import DivergedError, Progress, Slot, train
+from labeleff.train import DivergedError
 from labeleff.views import Recipe, ResidentViews
 
 BLOCK = 500
@@ -85,28 +85,20 @@ def two_views(
     COLLAPSED, else 0.
     """
 
-    def pretrain(
-        data: Unlabelled,
-        encoder: Encoder,
-        seed: int,
-        budget: Budget,
-        options: Options,
-        compute: Compute,
-        progress: Progress,
-    ) -> Pretrained:
-        what = f"{name}: {{held}} of {{count}} images would be held out"
-        parts = hold_out(len(data.images), float(options["holdout"]), stream_seed("holdout", seed), what, least=2)
-        kept, held = (data.images[part] for part in parts)
+    @pretext(name)
+    def pretrain(run: PretextRun) -> Pretrained:
+        budget, compute = run.budget, run.compute
+        kept, held = run.hold_out(least=2)
         if len(kept) < budget.batch:
             raise PluginError(f"{name}: a batch of {budget.batch} from {len(kept)} images would hold one image twice")
-        ways = recipes(options)
+        ways = recipes(run.options)
         pairs, held_pairs = (
-            ResidentViews(part, data.normalisation, compute.device, ways, seed=seed) for part in (kept, held)
+            ResidentViews(part, run.data.normalisation, compute.device, ways, seed=run.seed) for part in (kept, held)
         )
-        plain = ResidentImages(held, data.normalisation, compute.device)
-        steps = budget.steps_for(len(kept))
+        plain = run.resident(held)
         epoch = math.ceil(len(kept) / budget.batch)
-        method = build(Given(encoder, seed, options, budget.batch, steps, epoch, compute))
+        steps = budget.steps_for(len(kept))
+        method = build(Given(run.encoder, run.seed, run.options, budget.batch, steps, epoch, compute))
 
         def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:  # noqa: ARG001
             loss = method.loss(*batch.images.chunk(2))
@@ -119,28 +111,23 @@ def two_views(
                 raise DivergedError(f"on held-out images: {found}")
             return found
 
-        [training] = train([Slot(method.parts, pairs, objective, seed, watch)], budget, steps, compute, progress)
-        history = [{key: value for key, value in entry.items() if key != "accuracy"} for entry in training.history]
-        metrics = {key: history[-1][key] for key in ("loss", "heldout_loss", "spread")}
-        metrics["collapsed"] = float(metrics["spread"] < COLLAPSED)
-        return Pretrained(dict(metrics), training.model_copy(update={"history": history}))
+        trained = run.train(method.parts, pairs, objective, watch, ("loss", "heldout_loss", "spread"))
+        reached = trained.metrics["spread"]
+        assert reached is not None
+        return trained.with_metrics(collapsed=float(reached < COLLAPSED))
 
     return pretrain
 
 
 def heldout_loss(method: Method, pairs: ResidentViews, batch: int, compute: Compute) -> float:
-    """The mean loss of held-out images, two views each as in epoch 0, in whole blocks of `batch` images.
+    """The mean loss of held-out images, two views each as in epoch 0, in whole blocks of `batch` images."""
 
-    Losses that compare the images of a block depend on its size, so what is left over counts for nothing.
-    """
-    size = min(batch, pairs.count)
-    losses = []
-    for start in range(0, pairs.count - size + 1, size):
-        block = torch.arange(start, start + size, device=compute.device)
-        images = compute.arrange(pairs.batch(block, torch.zeros_like(block)).images)
+    def loss(views: Tensor) -> Tensor:
         with torch.no_grad(), compute.autocast():
-            losses.append(method.loss(*images.chunk(2)).float())
-    return float(torch.stack(losses).mean())
+            return method.loss(*views.chunk(2)).float()
+
+    blocks = whole_blocks(pairs, batch, compute.device)
+    return float(torch.stack([loss(compute.arrange(block.images)) for block in blocks]).mean())
 
 
 def projections(network: nn.Module, images: ResidentImages, compute: Compute) -> Tensor:
