@@ -131,7 +131,7 @@ def test_turned_and_upright_images_are_what_they_should_be():
     [(0.5, 4, 96, 4), (0.25, 4, 96, 2), (0.01, 4, 96, 1), (0.5, 75, 25, 6), (0.5, 100, 0, 8), (1.0, 4, 96, 8)],
 )
 def test_a_batch_holds_its_share_of_labelled_images_or_their_own(share, n, others, places):
-    assert joint.labelled_places(share, B, n, others) == places
+    assert joint.labelled_per_batch(share, B, n, others) == places
     order = joint.mixed_order(places, B, n, others)
     whole = order(1, 0, 60 * B, CPU.device)
     parts = [order(1, start * B, 20 * B, CPU.device) for start in (0, 20, 40)]
