@@ -23,8 +23,8 @@ class HashedDropout(nn.Dropout):
         """Values of any shape, some of them 0 and the rest larger; as they are in eval mode."""
         if not self.training or self.p == 0:
             return input
-        places = torch.arange(input.numel(), device=input.device).view(input.shape)
-        kept = uniform(hash32(self.stream, self.passes, places)) >= self.p
+        positions = torch.arange(input.numel(), device=input.device).view(input.shape)
+        kept = uniform(hash32(self.stream, self.passes, positions)) >= self.p
         self.passes.add_(1)
         return input * kept / (1 - self.p) if self.p < 1 else input * 0
 
