@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.cell import OptionValue
-from labeleff.encoders import Encoder, Reader, start_from
+from labeleff.encoders import Encoder, Reader, initial_weights, start_from
 from labeleff.text import PAD, TextShape
 
 WIDTH, UNITS = 64, 32
@@ -113,8 +113,7 @@ class MemoryNetwork(Reader):
     def head(self, outputs: int, seed: int) -> nn.Module:
         """A dense layer over the vocabulary, Keras's start: glorot weights and zero biases."""
         layer = nn.Linear(self.dim, max(outputs, self.rows - 1))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with initial_weights(seed):
             nn.init.xavier_uniform_(layer.weight)
         nn.init.zeros_(layer.bias)
         return layer

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from labeleff.cell import Augment
 from labeleff.counter import below
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, initial_weights
 from labeleff.errors import PluginError
 from labeleff.pipeline import Batch, ResidentPairs
 from labeleff.pretext import PretextRun, Pretrained, pretext
@@ -56,8 +56,7 @@ class Multiscale(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.names = sources(encoder, side)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with initial_weights(seed):
             self.layers = nn.ModuleList(nn.Conv2d(channels, encoder.dim, 1) for channels in self.names.values())
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,7 +15,7 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
 
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
@@ -30,7 +30,7 @@ def recipes(options: Options) -> tuple[Recipe, Recipe]:
 def method(given: Given) -> Method:
     """The online network with its predictor, and the target that follows it, ever slower (section 3.3)."""
     hidden, width = given.whole("hidden"), given.whole("projection")
-    with initial("byol heads", given.seed):
+    with given.initial("byol heads"):
         projector = BYOLProjectionHead(given.encoder.dim, hidden, width)
         predictor = BYOLPredictionHead(width, hidden, width)
     online = nn.Sequential(given.encoder, projector)

@@ -6,9 +6,9 @@ momentum updates are lightly's; views, order, schedule and optimiser are those o
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from labeleff.cell import OptionValue
 from labeleff.device import Compute
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, initial_weights
 from labeleff.errors import PluginError
 from labeleff.pipeline import Batch, ResidentImages
 from labeleff.pretext import PretextFunction, PretextRun, Pretrained, pretext
@@ -50,6 +50,10 @@ class Given:
     steps: int
     epoch: int
     compute: Compute
+
+    def initial(self, name: str) -> AbstractContextManager[None]:
+        """Weights initialised inside depend on the seed and the stream `name` alone."""
+        return initial_weights(stream_seed(name, self.seed))
 
     def whole(self, option: str) -> int:
         """An option that is a whole number."""
@@ -151,14 +155,6 @@ def recipe(options: Options, strengths: tuple[float, float, float, float], **res
     colour = float(options["colour"])
     scaled = (colour * strengths[0], colour * strengths[1], colour * strengths[2], colour * strengths[3])
     return Recipe(float(options["area"]), flip=0.5, jitter=0.8, strengths=scaled, grey=0.2, **rest)
-
-
-@contextlib.contextmanager
-def initial(name: str, seed: int) -> Iterator[None]:
-    """Initial weights made inside depend on `seed` and the stream `name` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(name, seed))
-        yield
 
 
 def exactly(loss: Callable[..., Any], compute: Compute) -> Callable[..., Tensor]:

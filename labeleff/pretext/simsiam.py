@@ -10,7 +10,7 @@ from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules import SimSiamPredictionHead, SimSiamProjectionHead
 from torch import Tensor, nn
 
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.4, 0.1)
@@ -26,7 +26,7 @@ def recipes(options: Options) -> tuple[Recipe, Recipe]:
 def method(given: Given) -> Method:
     """Encoder, projector, and the predictor with its bottleneck (section 3; algorithm 1)."""
     width = given.whole("projection")
-    with initial("simsiam heads", given.seed):
+    with given.initial("simsiam heads"):
         projector = SimSiamProjectionHead(given.encoder.dim, width, width)
         predictor = SimSiamPredictionHead(width, given.whole("bottleneck"), width)
     network = nn.Sequential(given.encoder, projector)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.counter import normal
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, initial_weights
 from labeleff.errors import PluginError
 from labeleff.lab import Lab
 from labeleff.pipeline import Batch
@@ -37,8 +37,7 @@ class Autoencoder(nn.Module):
     def __init__(self, encoder: Encoder, side: int, width: float, seed: int) -> None:
         super().__init__()
         self.encoder = encoder
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with initial_weights(seed):
             self.mean = nn.Linear(encoder.dim, encoder.dim)
             self.log_variance = nn.Linear(encoder.dim, encoder.dim)
             self.decoder = decoder(encoder.dim, side, width)
