@@ -35,16 +35,16 @@ class _Dropout(nn.Module):
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._seed = seed
-        self._dice: torch.Generator | None = None
+        self._generator: torch.Generator | None = None
 
     def forward(self, values: Tensor) -> Tensor:
         if not self.training:
             return values
-        if self._dice is None or self._dice.device != values.device:
-            self._dice = torch.Generator(values.device).manual_seed(self._seed)
+        if self._generator is None or self._generator.device != values.device:
+            self._generator = torch.Generator(values.device).manual_seed(self._seed)
         words = torch.empty((values.numel() + 7) // 8, dtype=torch.int64, device=values.device)
-        dice = words.random_(-(2**63), None, generator=self._dice).view(torch.uint8)[: values.numel()]
-        kept = (dice.view(values.shape) >= DROPPED).to(values.dtype)
+        drawn = words.random_(-(2**63), None, generator=self._generator).view(torch.uint8)[: values.numel()]
+        kept = (drawn.view(values.shape) >= DROPPED).to(values.dtype)
         return values * kept.mul_(256 / (256 - DROPPED))
 
 
