@@ -56,7 +56,7 @@ class Encoder(nn.Module):
         raise PluginError(f"encoder {type(self).__name__} has no maps, and a task with a label a pixel needs them")
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """By stage, the modules that make its map from the one before; together they hold all weights."""
+        """The modules of every stage, which make its map from the one before; together they hold all weights."""
         raise PluginError(f"encoder {type(self).__name__} has no stages")
 
     def until(self, stage: str) -> list[nn.Module]:

@@ -21,7 +21,7 @@ from labeleff.text import PAD, TextShape
 
 WIDTH, UNITS = 64, 32
 DROPPED = 77
-"""Of 256: dropout 0.3, to the nearest 1 / 256, so that one random byte decides."""
+"""Random bytes out of 256 that drop a value: dropout 0.3, to the nearest 1 / 256, so that one random byte decides."""
 
 
 def _table(rows: int, width: int) -> nn.Parameter:
@@ -60,7 +60,7 @@ class _LSTM(nn.Module):
             self.bias[units : 2 * units] = 1.0
 
     def forward(self, values: Tensor) -> Tensor:
-        """Of values (N, T, inputs)."""
+        """The last state (N, units) of values (N, T, inputs)."""
         start = values.new_zeros(1, len(values), self.recurrent.shape[1])
         weights = (self.kernel, self.recurrent, self.bias, torch.zeros_like(self.bias))
         _, state, _ = torch.lstm(values, (start, start), weights, True, 1, 0.0, self.training, False, True)
@@ -100,7 +100,7 @@ class MemoryNetwork(Reader):
         return self.dropout(self.lstm(torch.cat((response.mT, question), dim=2)))  # type: ignore[no-any-return]
 
     def attention(self, tokens: Tensor) -> Tensor:
-        """Of every sentence, how sharply its words pick a word of the question."""
+        """How sharply every sentence's words pick a word of the question."""
         story, asked = self._flat(tokens)
         sharp = self._match(story, F.embedding(asked, self.question)).amax(2) - 1 / self._question
         used = tokens[:, :-1] != PAD

@@ -21,7 +21,7 @@ class Pack(Protocol):
     views: dict[str, Tensor]
     """Weights and buffers by their name in a slot's model, with K more in front; they share their memory."""
     leaves: dict[str, Tensor]
-    """Of the weights with a gradient, what it is taken by."""
+    """The tensors that gradients are taken by, of the weights that have one."""
 
     def outputs(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
         """What every slot's model gives for its images (K, B, ...), K in front."""

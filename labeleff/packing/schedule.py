@@ -61,7 +61,7 @@ class Queue:
         return None
 
     def up_to(self, count: int) -> list[PackMember]:
-        """As many as can begin, `count` at most."""
+        """All that can begin, `count` at most."""
         members: list[PackMember] = []
         while len(members) < count and (member := self.next()) is not None:
             members.append(member)

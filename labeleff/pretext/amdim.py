@@ -71,7 +71,7 @@ class Multiscale(nn.Module):
 def compare(source: Tensor, target: Tensor, samples: Tensor, clip: float) -> tuple[Tensor, Tensor]:
     """Loss of vectors (B, dim) that look for those (B, dim, L) of their image, and the scores (B, B, L) as they were.
 
-    Every location is told from all locations of all other images; the mean is over images and locations.
+    Every location has all locations of all other images as negatives; the mean is over images and locations.
     """
     with torch.autocast(source.device.type, enabled=False):
         scores = torch.einsum("id,jdl->ijl", source, target) / math.sqrt(source.shape[1])

@@ -1,4 +1,4 @@
-"""Rotations of objects and the five bins that they are told apart by (Newell & Deng's rendering and task code)."""
+"""Rotations of objects and the five bins that tell them apart (Newell & Deng's rendering and task code)."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Layout:
 
 
 LAYOUTS = {1: Layout(1, SIZE, 1.8, 0.0, 1.0753), 4: Layout(4, 0.75, 2.3, 1.2, 1.6)}
-"""By the number of objects."""
+"""Layouts by the number of objects."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Scenes:
     shape: Tensor
     """Number of each thing's shape among those of its class and split (N * K,) int64."""
     warp: Tensor
-    """By how much each thing's own axes are stretched (N * K, 3)."""
+    """Stretch of each thing's own axes (N * K, 3)."""
     to_camera: Tensor
     """Rotations (N * K, 3, 3) from the things' frames."""
     place: Tensor
@@ -70,9 +70,9 @@ class Scenes:
     light: Tensor
     """The point light in the camera's frame (N, 3)."""
     surfaces: Materials
-    """Of the N * K objects."""
+    """Materials of the N * K objects."""
     backdrops: Materials
-    """Of the N planes."""
+    """Materials of the N planes."""
 
 
 def view() -> Tensor:
