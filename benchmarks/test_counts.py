@@ -17,12 +17,12 @@ from dispatched import Dispatched
 
 from labeleff.catalogue import complete
 from labeleff.cell import Augment, Budget
-from labeleff.course import Course
+from labeleff.course import TrainingState
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder, linear_head
 from labeleff.goals import CLASSES
 from labeleff.labelled import LabelledExamples
-from labeleff.packing.lockstep import Lane, Lockstep
+from labeleff.packing.lockstep import Lockstep, PackMember
 from labeleff.pipeline import Normalisation
 from labeleff.protocols.supervised import Supervised
 from labeleff.slots import Slot
@@ -43,7 +43,7 @@ COPIES = 14
 def lockstep(encoder, slots, **changes):
     """So many trainings of an encoder, SGD with momentum and decay, two images each."""
     usual = {"lr": 0.1, "batch": 2, "epochs": 1, "weight_decay": 5e-4, "augment": Augment(crop=4, flip=True)}
-    table, lanes = Budget(**(usual | changes)), []
+    table, members = Budget(**(usual | changes)), []
     options = {"width": 0.125} if encoder == "resnet9" else {}
     for seed in range(slots):
         network = build_encoder(complete("encoder", encoder, options), seed)
@@ -52,8 +52,8 @@ def lockstep(encoder, slots, **changes):
         data = LabelledExamples(
             examples, CLASSES, Normalisation.of(IMAGES), CPU.device, augment=table.augment, seed=seed
         )
-        lanes.append(Lane(seed, Course(Slot(model, data, Supervised(CLASSES), seed), table, 8)))
-    return Lockstep(lanes, CPU, "grouped")
+        members.append(PackMember(seed, TrainingState(Slot(model, data, Supervised(CLASSES), seed), table, 8)))
+    return Lockstep(members, CPU, "grouped")
 
 
 def counts(pack):

@@ -18,7 +18,7 @@ from torchvision import transforms
 
 from labeleff import catalogue, scoring
 from labeleff.cell import Augment, Budget
-from labeleff.course import Course
+from labeleff.course import TrainingState
 from labeleff.device import Compute, choose
 from labeleff.encoders import build_encoder, linear_head
 from labeleff.goals import CLASSES
@@ -150,13 +150,13 @@ def slot(n=1024, seed=0, name="mobilenet_v2", **options):
 def by_hand(one, table, steps):
     """The trainer's steps written out, with nothing around them."""
     model = PLAIN.place(rewrite(one.model)).train()
-    optimizer, course = _optimizer(table, model), Course(one, table, steps)
-    samples, epochs = course.order(0, steps, CPU)
+    optimizer, state = _optimizer(table, model), TrainingState(one, table, steps)
+    samples, epochs = state.order(0, steps, CPU)
     for at in range(steps):
         places = slice(at * BATCH, (at + 1) * BATCH)
         batch = one.images.batch(samples[places], epochs[places])
         for group in optimizer.param_groups:
-            group["lr"] = course.rates[at]
+            group["lr"] = state.rates[at]
         optimizer.zero_grad(set_to_none=True)
         F.cross_entropy(model(PLAIN.arrange(batch.images)), batch.targets).backward()
         optimizer.step()
@@ -183,7 +183,7 @@ def test_the_trainer_costs_what_its_steps_cost(benchmark):
 def test_a_step_costs_the_same_on_50_labels_and_on_2000(benchmark):
     table, steps = budget(batch=32), 20
     few, many = (slot(n, name="resnet9", width=0.1875) for n in (50, 2000))
-    assert sorted(Course(few, table, steps).order(0, steps, CPU)[0][:50].tolist()) == list(range(50))
+    assert sorted(TrainingState(few, table, steps).order(0, steps, CPU)[0][:50].tolist()) == list(range(50))
 
     def training(one):
         return lambda: train_alone(replace(one, history=[]), table, steps, PLAIN, silent)

@@ -1,4 +1,4 @@
-"""The images of K slots in one place, so that one gather makes the batches of all."""
+"""The images of K slots in one tensor, so that one gather makes the batches of all."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ class ImageBank:
         self._seeds = torch.zeros(slots, 1, dtype=torch.int64, device=like.device)
         self._starts = room * torch.arange(slots, device=like.device)[:, None]
 
-    def put(self, place: int, images: ResidentImages) -> None:
-        """Take in the images of the slot at `place`; raises PluginError where they are too many."""
+    def put(self, slot: int, images: ResidentImages) -> None:
+        """Take in the images of the slot numbered `slot`; raises PluginError where they are too many."""
         if images.count > self.room:
             raise PluginError(f"found {images.count} images for a slot with room for {self.room}")
-        self._images.put(place * self.room, images)
-        self._seeds[place] = images.seed
+        self._images.put(slot * self.room, images)
+        self._seeds[slot] = images.seed
 
-    def places(self, samples: Tensor) -> Tensor:
-        """Where the samples (K, B) of the slots lie among all: (K, B)."""
+    def positions(self, samples: Tensor) -> Tensor:
+        """Positions (K, B) of the slots' samples (K, B) among all images."""
         return samples + self._starts
 
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
-        """As of `ResidentImages`, bit for bit, of samples (K, B) in their epochs; every field has K more in front."""
+        """The batches that `ResidentImages` gives, bit for bit, for samples (K, B) in their epochs; K is in front."""
         seeds = self._seeds.expand_as(samples).reshape(-1, 1)
-        flat = (self.places(samples).flatten(), samples.flatten(), epochs.flatten())
+        flat = (self.positions(samples).flatten(), samples.flatten(), epochs.flatten())
         return stacked(self._images.gather(*flat, seeds, view), len(samples))
 
 

@@ -1,4 +1,4 @@
-"""The course of one training: its learning rates, its order of examples, its windows and its learning curve."""
+"""The state of one training: its learning rates, its order of examples, its windows and its learning curve."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def once(n: int) -> Order:
     return order
 
 
-class Course:
+class TrainingState:
     """How far the training of a slot has got, out of `steps` steps under `budget`."""
 
     def __init__(self, slot: Slot, budget: Budget, steps: int) -> None:
@@ -70,7 +70,7 @@ class Course:
     def close(self, sums: Tensor, spent: Spent, model: nn.Module) -> float:
         """End the window with step `done` and add an entry to the learning curve; returns the examples/s.
 
-        `sums` are over the window's steps: loss, share right, and what the slot's `names` say; `spent` is the time of
+        `sums` are over the window's steps: loss, share correct, and what the slot's `names` say; `spent` is the time of
         the steps alone. Raises DivergedError where a number isn't finite.
         """
         length, self._ended = self.done - self._ended, self.done

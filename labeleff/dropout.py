@@ -1,4 +1,4 @@
-"""Dropout by hashes: what is dropped depends on the cell's seed, the step, the layer and the place alone.
+"""Dropout by hashes: what is dropped depends on the cell's seed, the step, the layer and the position alone.
 
 torch's layer takes its numbers from the generator that a whole process shares, so that a cell's numbers would depend
 on what ran before it and on which models it is packed with.
@@ -14,7 +14,7 @@ from labeleff.seeding import stream_seed
 
 
 class HashedDropout(nn.Dropout):
-    """As `nn.Dropout`. The stream's seed and the number of passes are buffers, int64 (), that aren't saved."""
+    """Dropout by hashes. Its seed and the number of passes are buffers, int64 (), that aren't saved."""
 
     stream: Tensor
     passes: Tensor
@@ -23,8 +23,8 @@ class HashedDropout(nn.Dropout):
         """Values of any shape, some of them 0 and the rest larger; as they are in eval mode."""
         if not self.training or self.p == 0:
             return input
-        places = torch.arange(input.numel(), device=input.device).view(input.shape)
-        kept = uniform(hash32(self.stream, self.passes, places)) >= self.p
+        positions = torch.arange(input.numel(), device=input.device).view(input.shape)
+        kept = uniform(hash32(self.stream, self.passes, positions)) >= self.p
         self.passes.add_(1)
         return input * kept / (1 - self.p) if self.p < 1 else input * 0
 

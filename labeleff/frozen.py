@@ -34,9 +34,9 @@ class EncodedLabels:
 
     def problem(self, indices: Indices, seed: int = 0) -> LabelledFeatures:
         """The features and labels of one set: a row an image or, where the goal is dense, a counted grid cell."""
-        places = torch.from_numpy(np.searchsorted(self._union, indices))
-        goal, features = self._data.goal, self._outputs[places.to(self._device)]
-        target = goal.target(self._data.examples.labels[places]).to(self._device)
+        positions = torch.from_numpy(np.searchsorted(self._union, indices))
+        goal, features = self._data.goal, self._outputs[positions.to(self._device)]
+        target = goal.target(self._data.examples.labels[positions]).to(self._device)
         if isinstance(goal, Dense):
             features = grid_features(features, goal)[goal.counted(target)]
         return LabelledFeatures(features, goal.answers(target), self._data.outputs, goal, seed)

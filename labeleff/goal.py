@@ -19,11 +19,11 @@ class Goal(ABC):
     """One kind of answer. Scores and targets below are of B images; P stands for what is counted among them."""
 
     name: ClassVar[str]
-    """As the catalogue has it."""
+    """Its name in the catalogue."""
 
     @property
     def headline(self) -> str:
-        """Name of the metric that a study reports on unless told otherwise."""
+        """Name of the metric that a study reports on by default."""
         return GOALS[self.name][0]
 
     @property
@@ -33,7 +33,7 @@ class Goal(ABC):
 
     @abstractmethod
     def outputs(self, classes: int) -> int:
-        """Number of scores a head gives, for a task of so many classes."""
+        """Number of scores that a head gives for a task of `classes` classes."""
 
     @abstractmethod
     def loss(self, scores: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
@@ -44,8 +44,8 @@ class Goal(ABC):
         """Which labels count: bool, of the target's shape."""
 
     @abstractmethod
-    def right(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Number of images answered right, for learning curves; dense: the share of counted pixels, times B."""
+    def correct(self, scores: Tensor, target: Tensor) -> Tensor:
+        """Number of images answered correctly, for learning curves; dense: the share of counted pixels, times B."""
 
     @abstractmethod
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
@@ -136,10 +136,10 @@ class Dense(Goal):
         """One stratum: draws are plain random."""
         return torch.zeros(len(labels), dtype=torch.int64, device=labels.device)
 
-    def right(self, scores: Tensor, target: Tensor) -> Tensor:
-        """The share of counted pixels told right, times B."""
+    def correct(self, scores: Tensor, target: Tensor) -> Tensor:
+        """The share of counted pixels predicted correctly, times B."""
         return self._hits(scores, target).sum() * len(target) / self.counted(target).sum().clamp(min=1)
 
     @abstractmethod
     def _hits(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Counted pixels told right: bool, of the target's shape."""
+        """Counted pixels predicted correctly: bool, of the target's shape."""

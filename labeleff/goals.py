@@ -55,18 +55,18 @@ class Classes(Goal):
         """All of them."""
         return torch.ones_like(target, dtype=torch.bool)
 
-    def right(self, scores: Tensor, target: Tensor) -> Tensor:
+    def correct(self, scores: Tensor, target: Tensor) -> Tensor:
         """Images whose class has the highest score."""
         return (scores.argmax(1) == target).sum()
 
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Right and all: int64 (2,)."""
-        return torch.stack((self.right(scores, target), torch.tensor(len(target), device=target.device)))
+        """Numbers of correct images and of all: int64 (2,)."""
+        return torch.stack((self.correct(scores, target), torch.tensor(len(target), device=target.device)))
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
-        """`accuracy`: share of images told right."""
-        right, count = tally.tolist()
-        return {"accuracy": right / _some(count)}
+        """`accuracy`: share of images classified correctly."""
+        correct, count = tally.tolist()
+        return {"accuracy": correct / _some(count)}
 
     def chance(self, labels: Tensor) -> float:
         """Share of the commonest class."""
@@ -117,18 +117,18 @@ class PixelClasses(Dense):
         return scores.argmax(1) == target
 
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
-        """How often each class (row) was told as each class (column): int64 (classes, classes)."""
+        """Confusion matrix: rows are labels, columns predictions, int64 (classes, classes)."""
         classes, kept = scores.shape[1], self.counted(target)
         pairs = target[kept].to(torch.int64) * classes + scores.argmax(1)[kept]
         return torch.bincount(pairs, minlength=classes**2).view(classes, classes)
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
         """`pixel_accuracy`, and `mean_iou` over the classes that occur in truth or prediction."""
-        right = tally.diagonal().double()
-        union = tally.sum(0) + tally.sum(1) - right
+        correct = tally.diagonal().double()
+        union = tally.sum(0) + tally.sum(1) - correct
         seen = union > 0
-        accuracy = float(right.sum()) / _some(int(tally.sum()))
-        return {"pixel_accuracy": accuracy, "mean_iou": float((right[seen] / union[seen]).mean())}
+        accuracy = float(correct.sum()) / _some(int(tally.sum()))
+        return {"pixel_accuracy": accuracy, "mean_iou": float((correct[seen] / union[seen]).mean())}
 
     def chance(self, labels: Tensor) -> float:
         """Share of the commonest class among the counted pixels of the grid."""
@@ -144,7 +144,7 @@ class PixelClasses(Dense):
 class Depth(Dense):
     """A depth a pixel: int16 maps in steps of 2e-4 scene units, 0 or less not counted, scores (B, 1, G, G).
 
-    A pixel is right where max(p / g, g / p) < 1.25. In the paper's code negative predictions always are; here a
+    A pixel is correct where max(p / g, g / p) < 1.25. In the paper's code negative predictions always are; here a
     prediction that isn't a positive, finite number never is. There a pixel without depth gets the batch's largest
     one; here it isn't counted.
     """
@@ -195,9 +195,9 @@ class Depth(Dense):
         }
 
     def chance(self, labels: Tensor) -> float:
-        """The largest share of counted pixels of the grid that one depth c is right for, exactly.
+        """The largest share of counted pixels of the grid that one depth c is correct for, exactly.
 
-        c is right for the depths between c / 1.25 and 1.25 c, so for a set of them if and only if the greatest is
+        c is correct for the depths between c / 1.25 and 1.25 c, so for a set of them if and only if the greatest is
         under 25 / 16 of the least.
         """
         used = self.target(labels)

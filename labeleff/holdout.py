@@ -20,6 +20,6 @@ def hold_out(count: int, share: float, stream: int, what: str, run: int = 1, lea
         raise PluginError(f"{what.format(held=held, count=count)}; nothing is left to train on")
     blocks = -(-count // run)
     order = permutations(stream, torch.zeros(1, dtype=torch.int64), blocks)[0]
-    places = (order[:, None] * run + torch.arange(run)).flatten()
-    places = places[places < count]
-    return places[held:].sort().values, places[:held].sort().values
+    positions = (order[:, None] * run + torch.arange(run)).flatten()
+    positions = positions[positions < count]
+    return positions[held:].sort().values, positions[:held].sort().values

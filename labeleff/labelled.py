@@ -60,12 +60,12 @@ class LabelledExamples:
         return replace(batch, targets=self.target(batch))
 
     def bank(self, slots: int, room: int) -> LabelledBank:
-        """An empty bank for so many slots with up to `room` examples each, all like these."""
+        """An empty bank for `slots` slots with up to `room` examples each, all like these."""
         return LabelledBank(self, slots, room)
 
 
 class LabelledBank:
-    """The labelled images of K slots; batches as of `LabelledExamples`, with K more in front."""
+    """The labelled images of K slots; batches are those of `LabelledExamples`, with K more in front."""
 
     def __init__(self, like: LabelledExamples, slots: int, room: int) -> None:
         if not isinstance(like.resident, ResidentImages):
@@ -75,26 +75,26 @@ class LabelledBank:
             None if labels is None else labels.new_zeros(slots * room) for labels in (like.labels, like.mirrored)
         )
 
-    def put(self, place: int, examples: LabelledExamples) -> None:
-        """Take in the examples of the slot at `place`."""
+    def put(self, slot: int, examples: LabelledExamples) -> None:
+        """Take in the examples of the slot numbered `slot`."""
         assert isinstance(examples.resident, ResidentImages)
-        self._images.put(place, examples.resident)
-        start = place * self._images.room
+        self._images.put(slot, examples.resident)
+        start = slot * self._images.room
         for ours, theirs in ((self._labels, examples.labels), (self._mirrored, examples.mirrored)):
             if ours is not None and theirs is not None:
                 ours[start : start + len(theirs)] = theirs
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """Of samples (K, B) in their epochs (K, B)."""
+        """A batch of samples (K, B) in their epochs (K, B), with their labels as `targets`."""
         batch = self._images.batch(samples, epochs)
-        return replace(batch, targets=_target(batch, self._images.places(samples), self._labels, self._mirrored))
+        return replace(batch, targets=_target(batch, self._images.positions(samples), self._labels, self._mirrored))
 
 
-def _target(batch: Batch, places: Tensor, labels: Tensor | None, mirrored: Tensor | None) -> Tensor:
-    """The labels at some places, or where images are mirrored the mirrored ones; maps come with the batch."""
+def _target(batch: Batch, positions: Tensor, labels: Tensor | None, mirrored: Tensor | None) -> Tensor:
+    """The labels at these positions, or where images are mirrored the mirrored ones; maps come with the batch."""
     if labels is None:
         assert batch.targets is not None
         return batch.targets
     if mirrored is None or batch.flips is None:
-        return labels[places]
-    return torch.where(batch.flips.bool(), mirrored[places], labels[places])
+        return labels[positions]
+    return torch.where(batch.flips.bool(), mirrored[positions], labels[positions])

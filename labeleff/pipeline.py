@@ -85,12 +85,76 @@ def _offsets(side: int, stride: int) -> Tensor:
     return torch.stack([view.reshape(-1) for view in views])
 
 
+class PixelStore:
+    """Square images (N, S, S, 3), and maps of labels where there are `labels`, laid out pixel by pixel with a margin.
+
+    The margin, for crops, has the mean colour and no label. Images that are too large for the device's memory are
+    `streamed` from the host's (see `streaming`).
+    """
+
+    def __init__(
+        self, images: Tensor, mean: Tensor, labels: LabelMaps | None, margin: int, device: torch.device
+    ) -> None:
+        self.count, self._margin, self._device = int(images.shape[0]), margin, device
+        self.width = int(images.shape[1]) + 2 * margin
+        """Pixels a side of an image with its margin."""
+        arrays, self._edges = [images], [mean.round().to(device, torch.uint8)]
+        if labels is not None:
+            if labels.maps.shape[:3] != images.shape[:3]:
+                raise PluginError(f"maps {tuple(labels.maps.shape)} don't go with images {tuple(images.shape)}")
+            arrays.append(labels.maps)
+            self._edges.append(torch.tensor(labels.empty, dtype=labels.maps.dtype, device=device))
+        size = self.count * self.width**2 * sum(edge.nbytes for edge in self._edges)
+        self._streamed = arrays if size > limit(device) else None
+        self._pixels, self._labels = self._laid([array[: 0 if self.streamed else None].to(device) for array in arrays])
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images are in the host's memory."""
+        return self._streamed is not None
+
+    def _laid(self, arrays: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Pixels (N * W * W, 3) and labels (N * W * W,), in padded images, of images and maps on the device."""
+        pixels, *maps = (self._padded(*both) for both in zip(arrays, self._edges, strict=True))
+        return pixels.reshape(-1, 3), maps[0].reshape(-1) if maps else None
+
+    def _padded(self, arrays: Tensor, edge: Tensor) -> Tensor:
+        """Arrays (N, S, S, ...) with a margin of `edge` (...) where images are cropped."""
+        if not self._margin:
+            return arrays
+        padded = edge.repeat(len(arrays), self.width, self.width, *[1] * edge.ndim)
+        padded[:, self._margin : -self._margin, self._margin : -self._margin] = arrays
+        return padded
+
+    def room(self, count: int) -> PixelStore:
+        """Room for `count` images like these, black so far."""
+        roomy = copy.copy(self)
+        roomy.count = count
+        roomy._pixels = self._pixels.new_zeros(count * self.width**2, 3)
+        if self._labels is not None:
+            roomy._labels = self._labels.new_zeros(count * self.width**2)
+        return roomy
+
+    def put(self, position: int, other: PixelStore) -> None:
+        """Copy the images of `other`, and their maps, over those from `position` on."""
+        start, size = position * self.width**2, len(other._pixels)
+        self._pixels[start : start + size] = other._pixels
+        if self._labels is not None and other._labels is not None:
+            self._labels[start : start + size] = other._labels
+
+    def at(self, positions: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Pixels and labels that hold the images at `positions` (B,), and the first row (B,) of each image there."""
+        if self._streamed is None:
+            return self._pixels, self._labels, positions.to(self._device, non_blocking=True) * self.width**2
+        arrays = [rows(array, positions, self._device) for array in self._streamed]
+        return *self._laid(arrays), torch.arange(len(positions), device=self._device) * self.width**2
+
+
 class ResidentImages:
     """A set of square images, ready to be gathered into augmented batches on the device.
 
     `images`: uint8 (N, S, S, 3), with `labels` a map of labels each. `seed` names the augmentation's stream; with
-    `rotate` each sample also gets a drawn quarter turn. Padding has the mean colour and no label. Images that are too
-    large for the device's memory are `streamed` from the host's (see `streaming`).
+    `rotate` each sample also gets a drawn quarter turn.
     """
 
     def __init__(
@@ -108,69 +172,41 @@ class ResidentImages:
         self.rotate = rotate
         self.count, self.side = int(images.shape[0]), int(images.shape[1])
         self.seed = stream_seed("augment", seed)
-        self._pad = self.augment.crop
-        self._mean = normalisation.mean.to(device)
-        self._scale = 1 / normalisation.std.to(device)
-        self._width = self.side + 2 * self._pad
-        self._edges = [normalisation.mean.round().to(device, torch.uint8)]
-        offsets = _offsets(self.side, self._width)
-        self._offsets = offsets.to(device)
-        if labels is not None:
-            if labels.maps.shape[:3] != images.shape[:3]:
-                raise PluginError(f"maps {tuple(labels.maps.shape)} don't go with images {tuple(images.shape)}")
-            self._edges.append(torch.tensor(labels.empty, dtype=labels.maps.dtype, device=device))
-            places = offsets.view(8, self.side, self.side)[:, labels.centres][:, :, labels.centres]
-            self._label_offsets = places.reshape(8, -1).to(device)
-            self._grid = labels.grid
         self.device = device
         """Where batches are made."""
-        arrays = [images] if labels is None else [images, labels.maps]
-        size = self.count * self._width**2 * sum(edge.nbytes for edge in self._edges)
-        self._streamed = arrays if size > limit(device) else None
-        self._pixels, self._labels = self._laid([array[: 0 if self.streamed else None].to(device) for array in arrays])
+        self._mean = normalisation.mean.to(device)
+        self._scale = 1 / normalisation.std.to(device)
+        self._store = PixelStore(images, normalisation.mean, labels, self.augment.crop, device)
+        offsets = _offsets(self.side, self._store.width)
+        self._offsets = offsets.to(device)
+        if labels is not None:
+            used = offsets.view(8, self.side, self.side)[:, labels.centres][:, :, labels.centres]
+            self._label_offsets = used.reshape(8, -1).to(device)
+            self._grid = labels.grid
 
     @property
     def streamed(self) -> bool:
         """Whether the images are in the host's memory."""
-        return self._streamed is not None
+        return self._store.streamed
 
     @property
     def drawn_on(self) -> torch.device:
         """Where `samples` should be, so that nobody waits for them."""
         return torch.device("cpu") if self.streamed else self.device
 
-    def _laid(self, arrays: list[Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Pixels (N * W * W, 3) and labels (N * W * W,), in padded images, of images and maps on the device."""
-        pixels, *maps = (self._padded(*both) for both in zip(arrays, self._edges, strict=True))
-        return pixels.reshape(-1, 3), maps[0].reshape(-1) if maps else None
-
-    def _padded(self, arrays: Tensor, edge: Tensor) -> Tensor:
-        """Arrays (N, S, S, ...) with a margin of `edge` (...) where images are cropped."""
-        if not self._pad:
-            return arrays
-        padded = edge.repeat(len(arrays), self._width, self._width, *[1] * edge.ndim)
-        padded[:, self._pad : -self._pad, self._pad : -self._pad] = arrays
-        return padded
-
     def room(self, count: int) -> ResidentImages:
         """Room for `count` images, black so far, that are seen as these are: same sizes, statistics, augmentation."""
         roomy = copy.copy(self)
-        roomy.count = count
-        roomy._pixels = self._pixels.new_zeros(count * self._width**2, 3)
-        if self._labels is not None:
-            roomy._labels = self._labels.new_zeros(count * self._width**2)
+        roomy.count, roomy._store = count, self._store.room(count)
         return roomy
 
-    def put(self, place: int, other: ResidentImages) -> None:
-        """Copy the images of `other`, and their maps, over those from position `place` on."""
+    def put(self, position: int, other: ResidentImages) -> None:
+        """Copy the images of `other`, and their maps, over those from `position` on."""
         if self.streamed or other.streamed:
             raise PluginError("images that are streamed can't be kept with others")
         if (other.augment, other.rotate, other.side) != (self.augment, self.rotate, self.side):
             raise PluginError("images that are augmented differently can't be kept together")
-        start, size = place * self._width**2, len(other._pixels)
-        self._pixels[start : start + size] = other._pixels
-        if self._labels is not None and other._labels is not None:
-            self._labels[start : start + size] = other._labels
+        self._store.put(position, other._store)
 
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
         """The augmented images at positions `samples` (B,) in their `epochs` (B,).
@@ -179,45 +215,43 @@ class ResidentImages:
         """
         return self.gather(samples, samples, epochs, self.seed, view)
 
-    def gather(self, places: Tensor, samples: Tensor, epochs: Tensor, seed: int | Tensor, view: int = 0) -> Batch:
-        """The images at positions `places` (B,), augmented as those that the stream `seed` knows as `samples` (B,).
+    def gather(self, positions: Tensor, samples: Tensor, epochs: Tensor, seed: int | Tensor, view: int = 0) -> Batch:
+        """The images at `positions` (B,), augmented as those that the stream `seed` knows as `samples` (B,).
 
-        Seeds may be a tensor (B, 1), one an image.
+        Seeds may be a tensor (B, 1), one per image.
         """
-        pixels, labels = self._pixels, self._labels
-        if self._streamed is not None:
-            pixels, labels = self._laid([rows(array, places, self.device) for array in self._streamed])
-            places = torch.arange(len(places), device=self.device)
-        places, samples, epochs = (numbers.to(self.device, non_blocking=True) for numbers in (places, samples, epochs))
+        pixels, labels, starts = self._store.at(positions)
+        samples, epochs = (numbers.to(self.device, non_blocking=True) for numbers in (samples, epochs))
 
         def draw(which: Tensor, view: int) -> Tensor:
             return hash32(seed, epochs[:, None], samples[:, None], which[None, :] + 64 * view)
 
         draws = draw(torch.arange(_JITTER, device=samples.device), view)
-        span = 2 * self._pad + 1
-        corner = below(draws[:, _CROP_Y], span) * self._width + below(draws[:, _CROP_X], span)
+        span = 2 * self.augment.crop + 1
+        corner = below(draws[:, _CROP_Y], span) * self._store.width + below(draws[:, _CROP_X], span)
         turns = below(draws[:, _TURN], 4) if self.rotate else torch.zeros_like(samples)
         flips = torch.zeros_like(samples)
         if self.augment.flip:  # one a sample, the same in all of its views
             flips = below(
                 draws[:, _FLIP] if view == 0 else draw(torch.full((1,), _FLIP, device=samples.device), 0)[:, 0], 2
             )
-        start, variant = (places * self._width**2 + corner)[:, None], turns + 4 * flips
-        source = start + self._offsets[variant]
+        first, variant = (starts + corner)[:, None], turns + 4 * flips
+        source = first + self._offsets[variant]
         levels = pixels.index_select(0, source.reshape(-1)).to(torch.float32)
         values = ((levels - self._mean) * self._scale).view(len(samples), self.side * self.side, 3)
         if self.augment.jitter:
-            values = self._jittered(values, draw(torch.arange(_JITTER, _JITTER + 12, device=samples.device), view))
+            noise = draw(torch.arange(_JITTER, _JITTER + 12, device=samples.device), view)
+            values = _jittered(values, noise, self.augment.jitter)
         images = values.view(len(samples), self.side, self.side, 3)
         if self.augment.cutout:
-            images = images * self._kept(draws)
-        return Batch(images.permute(0, 3, 1, 2), samples, turns, flips, self._targets(labels, start, variant), epochs)
+            images = images * _outside_cutout(draws, self.side, self.augment.cutout)
+        return Batch(images.permute(0, 3, 1, 2), samples, turns, flips, self._targets(labels, first, variant), epochs)
 
-    def _targets(self, labels: Tensor | None, start: Tensor, variant: Tensor) -> Tensor | None:
+    def _targets(self, labels: Tensor | None, first: Tensor, variant: Tensor) -> Tensor | None:
         if labels is None:
             return None
-        source = start + self._label_offsets[variant]
-        return labels.index_select(0, source.reshape(-1)).view(len(start), self._grid, self._grid)
+        source = first + self._label_offsets[variant]
+        return labels.index_select(0, source.reshape(-1)).view(len(first), self._grid, self._grid)
 
     def plain_batches(self, size: int) -> Iterator[Batch]:
         """All images once, in order, as they look in epoch 0: in blocks of `size`, fewer where images are large."""
@@ -226,20 +260,22 @@ class ResidentImages:
             block = torch.arange(start, min(start + size, self.count), device=self.drawn_on)
             yield self.batch(block, torch.zeros_like(block))
 
-    def _jittered(self, values: Tensor, noise: Tensor) -> Tensor:
-        """Per image and channel: times 2**N(0, s) and plus N(0, s), s = `augment.jitter`; `noise`: hashes (B, 12)."""
-        drawn = self.augment.jitter * normal(noise[:, :6], noise[:, 6:])
-        return values * torch.exp2(drawn[:, None, :3]) + drawn[:, None, 3:]
 
-    def _kept(self, draws: Tensor) -> Tensor:
-        """1 outside and 0 inside a square of side `cutout` wholly inside the image: (B, S, S, 1)."""
-        size = min(self.augment.cutout, self.side)
-        line = torch.arange(self.side, device=draws.device)[None, :]
-        span = self.side - size + 1
-        top, left = below(draws[:, _CUT_Y], span)[:, None], below(draws[:, _CUT_X], span)[:, None]
-        rows = (line >= top) & (line < top + size)
-        columns = (line >= left) & (line < left + size)
-        return (~(rows[:, :, None] & columns[:, None, :])).to(torch.float32)[..., None]
+def _jittered(values: Tensor, noise: Tensor, strength: float) -> Tensor:
+    """Values (B, pixels, 3) by image and channel times 2**N(0, s) and plus N(0, s); `noise`: hashes (B, 12)."""
+    drawn = strength * normal(noise[:, :6], noise[:, 6:])
+    return values * torch.exp2(drawn[:, None, :3]) + drawn[:, None, 3:]
+
+
+def _outside_cutout(draws: Tensor, side: int, cutout: int) -> Tensor:
+    """1 outside and 0 inside a square of side `cutout` wholly inside the image: (B, S, S, 1)."""
+    size = min(cutout, side)
+    line = torch.arange(side, device=draws.device)[None, :]
+    span = side - size + 1
+    top, left = below(draws[:, _CUT_Y], span)[:, None], below(draws[:, _CUT_X], span)[:, None]
+    rows = (line >= top) & (line < top + size)
+    columns = (line >= left) & (line < left + size)
+    return (~(rows[:, :, None] & columns[:, None, :])).to(torch.float32)[..., None]
 
 
 class ResidentPairs:
@@ -251,15 +287,15 @@ class ResidentPairs:
 
     @property
     def streamed(self) -> bool:
-        """As of the images."""
+        """The images' own."""
         return self._images.streamed
 
     @property
     def drawn_on(self) -> torch.device:
-        """As of the images."""
+        """The images' own."""
         return self._images.drawn_on
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """As of `ResidentImages`, but for its images (2 B, 3, S, S): all first views, then all second ones."""
+        """A batch of `ResidentImages`, but with images (2 B, 3, S, S): all first views, then all second ones."""
         first, second = (self._images.batch(samples, epochs, view) for view in (0, 1))
         return replace(first, images=torch.cat((first.images, second.images)))

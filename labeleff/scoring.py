@@ -20,7 +20,7 @@ from labeleff.train import DivergedError
 BLOCK = 500
 """Examples encoded or scored at once."""
 BLOCK_ON_CPU = 128
-"""The same on a CPU, whose caches hold the maps of so many: MobileNetV2 is 1.5 times as fast as in blocks of 500."""
+"""The same on a CPU, whose caches hold that many maps: MobileNetV2 is 1.5 times as fast as in blocks of 500."""
 
 
 def _blocks(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Iterator[tuple[Batch, Tensor]]:

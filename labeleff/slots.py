@@ -14,12 +14,12 @@ from labeleff.errors import LabeleffError
 from labeleff.pipeline import Batch
 
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, ...]]
-"""(model, batch) to (mean loss, number right), both scalars; the loss is differentiated.
+"""(model, batch) to (mean loss, number correct), both scalars; the loss is differentiated.
 
-Where every pixel has a label, the number right is the share of pixels told right, times the batch's size."""
+Where every pixel has a label, the number correct is the share of pixels predicted correctly, times the batch's size."""
 
 Order = Callable[[int, int, int, torch.device], tuple[Tensor, Tensor]]
-"""(seed, start, count, device) to (samples, epochs), both int64 (count,): what stands at the places from `start` on.
+"""(seed, start, count, device) to (samples, epochs), both int64 (count,): positions `start` and on of the order.
 
 `start` and `count` are multiples of the batch."""
 
@@ -31,30 +31,30 @@ class DivergedError(LabeleffError):
     """The loss stopped being a number."""
 
 
-class Judge(ABC):
-    """An objective that sees of the model what it gives for a batch's images and nothing else.
+class BatchObjective(ABC):
+    """An objective computed from a model's outputs on a batch's images and nothing else, so that K models can be one.
 
-    So K models can be computed as one. It has no state and knows no labels but the batch's `targets`: judges that are
-    equal judge every slot of a pack alike.
+    It has no state and knows no labels but the batch's `targets`: of equal objectives any measures every slot of a
+    pack.
     """
 
     names: tuple[str, ...] = ()
-    """Entries of the learning curve beyond loss and accuracy: means of what `judge` gives after the number right."""
+    """Entries of the learning curve beyond loss and accuracy: means of the further values of `measure`."""
 
     @abstractmethod
-    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """(mean loss, number right, what `names` says ...), all scalars, of what the model gave for the images."""
+    def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+        """(mean loss, number correct, one value per name), all scalars, of the model's outputs on the images."""
 
     def __call__(self, model: nn.Module, batch: Batch) -> tuple[Tensor, ...]:
-        """As every objective."""
-        return self.judge(model(batch.images), batch)
+        """Mean loss, number correct and further values, of a model on a batch."""
+        return self.measure(model(batch.images), batch)
 
 
 class Bank(Protocol):
     """The examples of K slots on the device, from which the batches of all are made together."""
 
-    def put(self, place: int, examples: Resident) -> None:
-        """Take in the examples of the slot at `place`, instead of those that were there."""
+    def put(self, slot: int, examples: Resident) -> None:
+        """Take in the examples of the slot numbered `slot`, instead of those that were there."""
         ...
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
@@ -76,7 +76,7 @@ class Bankable(Resident, Protocol):
     """Examples that can be kept with those of other slots."""
 
     def bank(self, slots: int, room: int) -> Bank:
-        """An empty bank for so many slots with up to `room` examples each, all like these."""
+        """An empty bank for `slots` slots with up to `room` examples each, all like these."""
         ...
 
 
@@ -101,5 +101,5 @@ class Slot:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the objective gives beyond loss and number right."""
-        return self.objective.names if isinstance(self.objective, Judge) else ()
+        """Entries of the learning curve that the objective gives beyond loss and accuracy."""
+        return self.objective.names if isinstance(self.objective, BatchObjective) else ()

@@ -17,7 +17,7 @@ from labeleff.errors import OptionError
 
 VARIABLE = "LABELEFF_IMAGE_MB"
 SHARE = 0.4
-"""Of a GPU's free memory, what one set of images may take: there are two copies while it is laid out."""
+"""The part of a GPU's free memory that one set of images may take: there are two copies while it is laid out."""
 
 
 def limit(device: torch.device) -> float:
@@ -36,14 +36,14 @@ def limit(device: torch.device) -> float:
     return SHARE * (torch.cuda.mem_get_info(device)[0] + unused)
 
 
-def rows(array: Tensor, places: Tensor, device: torch.device) -> Tensor:
-    """The rows of an array in host memory at `places` (B,), on the device; the host doesn't wait for the copy.
+def rows(array: Tensor, positions: Tensor, device: torch.device) -> Tensor:
+    """The rows of an array in host memory at `positions` (B,), on the device; the host doesn't wait for the copy.
 
-    Places in host memory spare it waiting for the device, too.
+    Positions in host memory spare it waiting for the device, too.
     """
-    places = places.cpu()
+    positions = positions.cpu()
     if device.type == "cpu":
-        return array.index_select(0, places)
-    staged = torch.empty(len(places), *array.shape[1:], dtype=array.dtype, pin_memory=True)
-    torch.index_select(array, 0, places, out=staged)
+        return array.index_select(0, positions)
+    staged = torch.empty(len(positions), *array.shape[1:], dtype=array.dtype, pin_memory=True)
+    torch.index_select(array, 0, positions, out=staged)
     return staged.to(device, non_blocking=True)

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from labeleff.cell import Budget
-from labeleff.course import Course, learning_rates, once
+from labeleff.course import TrainingState, learning_rates, once
 from labeleff.device import Compute
 from labeleff.dropout import own_dropout
 from labeleff.packing.halving import halving
@@ -26,12 +26,12 @@ from labeleff.packing.schedule import Ended, Ready, Waiting
 from labeleff.packing.trainer import train_packed
 from labeleff.record import Training
 from labeleff.rewrite import rewrite
-from labeleff.slots import DivergedError, Judge, Objective, Order, Progress, Resident, Slot
+from labeleff.slots import BatchObjective, DivergedError, Objective, Order, Progress, Resident, Slot
 from labeleff.timing import Stopwatch
 
 __all__ = [
+    "BatchObjective",
     "DivergedError",
-    "Judge",
     "Objective",
     "Order",
     "Progress",
@@ -68,33 +68,33 @@ def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
     own_dropout(slot.model, slot.seed)
     model = compute.place(rewrite(slot.model, alone=compute.device.type == "cpu")).train()
     optimizer = _optimizer(budget, model)
-    course, batch = Course(slot, budget, steps), budget.batch
+    state, batch = TrainingState(slot, budget, steps), budget.batch
     sums = torch.zeros(2 + len(slot.names), device=compute.device, dtype=compute.dtype)
     samples = epochs = torch.empty(0, dtype=torch.int64)
     drawn_on: torch.device = getattr(slot.images, "drawn_on", compute.device)
     watch = Stopwatch(compute.device)
-    while not course.over:
-        at = course.done % CHUNK * batch
+    while not state.over:
+        at = state.done % CHUNK * batch
         if at == 0:
-            samples, epochs = course.order(course.done, min(CHUNK, steps - course.done), drawn_on)
+            samples, epochs = state.order(state.done, min(CHUNK, steps - state.done), drawn_on)
         for group in optimizer.param_groups:
-            group["lr"] = course.rates[course.done]
+            group["lr"] = state.rates[state.done]
         seen = slot.images.batch(samples[at : at + batch], epochs[at : at + batch])
         with compute.autocast():
-            loss, right, *more = slot.objective(model, replace(seen, images=compute.arrange(seen.images)))
+            loss, correct, *more = slot.objective(model, replace(seen, images=compute.arrange(seen.images)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if budget.clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), budget.clip)
         optimizer.step()
-        sums += torch.stack([one.detach().to(sums.dtype) for one in (loss, right / batch, *more)])
-        course.done += 1
-        if course.done == course.due:
-            rate = course.close(sums, watch.stop(), model)
+        sums += torch.stack([one.detach().to(sums.dtype) for one in (loss, correct / batch, *more)])
+        state.done += 1
+        if state.done == state.due:
+            rate = state.close(sums, watch.stop(), model)
             sums.zero_()
-            progress(course.done, steps, slot.history[-1]["loss"], rate)
+            progress(state.done, steps, slot.history[-1]["loss"], rate)
             watch.start()
-    return course.training(compute.layout)
+    return state.training(compute.layout)
 
 
 def train_queue(
@@ -149,8 +149,8 @@ def train(
         return [train_alone(slot, budget, steps, compute, progress) for slot in slots]
     waiting = [Waiting(steps, functools.partial(Ready, slot, budget, steps)) for slot in slots]
     trained: dict[int, Training] = {}
-    for place, ended in _train_all(waiting, compute, len(slots), progress):
+    for number, ended in _train_all(waiting, compute, len(slots), progress):
         if isinstance(ended, Exception):
             raise ended
-        trained[place] = ended
-    return [trained[place] for place in range(len(slots))]
+        trained[number] = ended
+    return [trained[number] for number in range(len(slots))]

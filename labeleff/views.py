@@ -23,7 +23,7 @@ from labeleff.seeding import stream_seed
 from labeleff.streaming import limit, rows
 
 SMALL = 32
-"""Images of at most so many pixels a side are never blurred (Chen et al. 2020, appendix B.9, on CIFAR-10)."""
+"""Most pixels a side of images that are never blurred (Chen et al. 2020, appendix B.9, on CIFAR-10)."""
 _TRIES = 10
 """Windows drawn for a crop, of which the first that lies inside the image is taken (as torchvision has it)."""
 _LOG_RATIO = math.log(4 / 3)

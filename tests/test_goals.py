@@ -56,10 +56,10 @@ def test_every_goal_gives_the_metrics_its_name_promises(goal):
 def test_classes_are_scored_by_the_highest_score():
     goal = Classes()
     said, labels = torch.randn(50, 5, generator=random()), torch.randint(0, 5, (50,), generator=random(1))
-    right = [max(range(5), key=lambda c, i=i: float(said[i, c])) == int(labels[i]) for i in range(50)]
+    correct = [max(range(5), key=lambda c, i=i: float(said[i, c])) == int(labels[i]) for i in range(50)]
     losses = [math.log(sum(math.exp(v) for v in said[i].tolist())) - float(said[i, labels[i]]) for i in range(50)]
-    assert goal.metrics(goal.tally(said, labels)) == {"accuracy": sum(right) / 50}
-    assert int(goal.right(said, labels)) == sum(right)
+    assert goal.metrics(goal.tally(said, labels)) == {"accuracy": sum(correct) / 50}
+    assert int(goal.correct(said, labels)) == sum(correct)
     assert float(goal.loss(said, labels)) == pytest.approx(sum(losses) / 50, rel=1e-5)
     assert float(goal.loss(said, labels, "sum")) == pytest.approx(sum(losses), rel=1e-5)
     assert goal.chance(labels) == max(labels.tolist().count(c) for c in range(5)) / 50
@@ -91,9 +91,9 @@ def test_pixel_classes_against_a_loop():
     for k in range(3):
         both = sum(a == b == k for a, b in zip(told, truth, strict=True))
         ious.append(both / (told.count(k) + truth.count(k) - both))
-    right = sum(a == b for a, b in zip(told, truth, strict=True))
+    correct = sum(a == b for a, b in zip(told, truth, strict=True))
     found = metrics_of(SEGMENTS, said, maps)
-    assert found == {"pixel_accuracy": right / len(seen), "mean_iou": pytest.approx(sum(ious) / 3)}
+    assert found == {"pixel_accuracy": correct / len(seen), "mean_iou": pytest.approx(sum(ious) / 3)}
     losses = [
         math.log(sum(math.exp(v) for v in said[i, :, r, c].tolist())) - float(said[i, label, r, c])
         for i, r, c, label in seen
@@ -101,7 +101,7 @@ def test_pixel_classes_against_a_loop():
     target = SEGMENTS.maps(maps).used
     assert float(SEGMENTS.loss(said, target)) == pytest.approx(sum(losses) / len(seen), rel=1e-5)
     assert float(SEGMENTS.loss(said, target, "sum")) == pytest.approx(sum(losses), rel=1e-5)
-    assert float(SEGMENTS.right(said, target)) == pytest.approx(6 * right / len(seen))
+    assert float(SEGMENTS.correct(said, target)) == pytest.approx(6 * correct / len(seen))
     assert SEGMENTS.chance(maps) == max(truth.count(k) for k in range(3)) / len(truth)
     assert SEGMENTS.answers(target).tolist() == truth
     assert SEGMENTS.strata(maps).tolist() == [0] * 6
@@ -133,7 +133,7 @@ def test_depths_against_a_loop():
     target = DEPTHS.maps(maps).used
     assert float(DEPTHS.loss(said, target)) == pytest.approx(sum(errors) / len(seen), rel=1e-5)
     assert float(DEPTHS.loss(said, target, "sum")) == pytest.approx(sum(errors), rel=1e-5)
-    assert float(DEPTHS.right(said, target)) == pytest.approx(6 * found["within_1.25"])
+    assert float(DEPTHS.correct(said, target)) == pytest.approx(6 * found["within_1.25"])
     assert DEPTHS.start(maps) == pytest.approx(sorted(g for _, g in seen)[(len(seen) - 1) // 2])
     assert DEPTHS.answers(target).tolist() == pytest.approx([g for _, g in seen])
 
@@ -169,7 +169,7 @@ def test_losses_have_gradients_only_where_pixels_count():
         assert torch.equal(moved, goal.counted(target))
         empty = torch.full_like(target, goal.empty)
         assert float(goal.loss(said, empty).detach()) == 0
-        assert float(goal.right(said, empty)) == 0
+        assert float(goal.correct(said, empty)) == 0
 
 
 def test_a_split_without_a_label_is_an_error():

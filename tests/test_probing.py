@@ -85,8 +85,8 @@ def test_a_value_is_that_of_a_probe_done_by_hand(toy):
     fitted_on, held_out = map(torch.from_numpy, split(toy.task, SPEC, PROBE))
     labels = toy.task.train.labels
     [fitted] = fit([LabelledFeatures(features[fitted_on], labels[fitted_on], 10)], {"prior": 10.0})
-    right = fitted.predictor(features[held_out]).argmax(1) == labels[held_out]
-    assert curve.points[-1].value == pytest.approx(float(right.double().mean()), abs=0.011)
+    correct = fitted.predictor(features[held_out]).argmax(1) == labels[held_out]
+    assert curve.points[-1].value == pytest.approx(float(correct.double().mean()), abs=0.011)
     assert curve.metric == "accuracy"
     assert curve.chance == int(torch.bincount(labels[held_out]).max()) / 100
 

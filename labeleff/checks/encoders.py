@@ -19,7 +19,7 @@ from labeleff.checks.common import (
     takes,
 )
 from labeleff.data import load_task
-from labeleff.encoders import Encoder, Reader
+from labeleff.encoders import Encoder, Reader, initial_weights
 from labeleff.tensors import Source, Task
 
 COUNT = 4
@@ -43,9 +43,8 @@ def _inputs(subject: Subject, side: int = SIDES[-1]) -> Tensor:
 
 
 def _build(subject: Subject, seed: int = 0) -> Encoder:
-    """As `build_encoder` does; shared generators of numpy and Python are left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    """What `build_encoder` would give; shared generators of numpy and Python are left alone."""
+    with initial_weights(seed):
         text = (_stories().text,) if _reads(subject) else ()
         made = subject.function(subject.options, *text)
     if not isinstance(made, Encoder) or (_reads(subject) and not isinstance(made, Reader)):

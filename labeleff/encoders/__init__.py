@@ -7,6 +7,8 @@ use the last. A reader maps stories to features.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -54,7 +56,7 @@ class Encoder(nn.Module):
         raise PluginError(f"encoder {type(self).__name__} has no maps, and a task with a label a pixel needs them")
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """By stage, the modules that make its map from the one before; together they hold all weights."""
+        """The modules of every stage, which make its map from the one before; together they hold all weights."""
         raise PluginError(f"encoder {type(self).__name__} has no stages")
 
     def until(self, stage: str) -> list[nn.Module]:
@@ -79,6 +81,14 @@ class Reader(Encoder):
         return linear_head(self.dim, outputs, seed)
 
 
+@contextlib.contextmanager
+def initial_weights(seed: int) -> Iterator[None]:
+    """Weights initialised inside depend on `seed` alone, and torch's shared generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
 def start_from(table: Tensor, text: TextShape, path: str) -> None:
     """Give an embedding table (rows, width) the ready vectors of the file `path`, if any, at its own scale."""
     if path:
@@ -100,8 +110,7 @@ def build_encoder(spec: Spec, seed: int, text: TextShape | None = None, *, split
     if reads != given:
         raise StudyError(f"encoder {spec.label} reads {reads}, but its task has {given}")
     build = catalogue.resolve("encoder", spec.name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with initial_weights(seed):
         if split:
             from labeleff.encoders.split import build_split  # it is made of encoders
 
@@ -112,6 +121,5 @@ def build_encoder(spec: Spec, seed: int, text: TextShape | None = None, *, split
 
 def linear_head(dim: int, outputs: int, seed: int) -> nn.Linear:
     """A linear layer on features (N, dim) whose initial weights depend on `seed` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with initial_weights(seed):
         return nn.Linear(dim, outputs)

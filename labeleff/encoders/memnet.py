@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.cell import OptionValue
-from labeleff.encoders import Encoder, Reader, start_from
+from labeleff.encoders import Encoder, Reader, initial_weights, start_from
 from labeleff.text import PAD, TextShape
 
 WIDTH, UNITS = 64, 32
 DROPPED = 77
-"""Of 256: dropout 0.3, to the nearest 1 / 256, so that one random byte decides."""
+"""Random bytes out of 256 that drop a value: dropout 0.3, to the nearest 1 / 256, so that one random byte decides."""
 
 
 def _table(rows: int, width: int) -> nn.Parameter:
@@ -35,16 +35,16 @@ class _Dropout(nn.Module):
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._seed = seed
-        self._dice: torch.Generator | None = None
+        self._generator: torch.Generator | None = None
 
     def forward(self, values: Tensor) -> Tensor:
         if not self.training:
             return values
-        if self._dice is None or self._dice.device != values.device:
-            self._dice = torch.Generator(values.device).manual_seed(self._seed)
+        if self._generator is None or self._generator.device != values.device:
+            self._generator = torch.Generator(values.device).manual_seed(self._seed)
         words = torch.empty((values.numel() + 7) // 8, dtype=torch.int64, device=values.device)
-        dice = words.random_(-(2**63), None, generator=self._dice).view(torch.uint8)[: values.numel()]
-        kept = (dice.view(values.shape) >= DROPPED).to(values.dtype)
+        drawn = words.random_(-(2**63), None, generator=self._generator).view(torch.uint8)[: values.numel()]
+        kept = (drawn.view(values.shape) >= DROPPED).to(values.dtype)
         return values * kept.mul_(256 / (256 - DROPPED))
 
 
@@ -60,7 +60,7 @@ class _LSTM(nn.Module):
             self.bias[units : 2 * units] = 1.0
 
     def forward(self, values: Tensor) -> Tensor:
-        """Of values (N, T, inputs)."""
+        """The last state (N, units) of values (N, T, inputs)."""
         start = values.new_zeros(1, len(values), self.recurrent.shape[1])
         weights = (self.kernel, self.recurrent, self.bias, torch.zeros_like(self.bias))
         _, state, _ = torch.lstm(values, (start, start), weights, True, 1, 0.0, self.training, False, True)
@@ -100,7 +100,7 @@ class MemoryNetwork(Reader):
         return self.dropout(self.lstm(torch.cat((response.mT, question), dim=2)))  # type: ignore[no-any-return]
 
     def attention(self, tokens: Tensor) -> Tensor:
-        """Of every sentence, how sharply its words pick a word of the question."""
+        """How sharply every sentence's words pick a word of the question."""
         story, asked = self._flat(tokens)
         sharp = self._match(story, F.embedding(asked, self.question)).amax(2) - 1 / self._question
         used = tokens[:, :-1] != PAD
@@ -113,8 +113,7 @@ class MemoryNetwork(Reader):
     def head(self, outputs: int, seed: int) -> nn.Module:
         """A dense layer over the vocabulary, Keras's start: glorot weights and zero biases."""
         layer = nn.Linear(self.dim, max(outputs, self.rows - 1))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with initial_weights(seed):
             nn.init.xavier_uniform_(layer.weight)
         nn.init.zeros_(layer.bias)
         return layer

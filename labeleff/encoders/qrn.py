@@ -152,7 +152,7 @@ class QueryReduction(Reader):
         return torch.cat((questions[-1], question), 1)
 
     def attention(self, tokens: Tensor) -> Tensor:
-        """Of every sentence, how much of what the layers wrote into the last question came from it."""
+        """The share of what the layers wrote into the last question that came from every sentence."""
         sentences, used, question = self._vectors(tokens)
         questions = question.expand_as(sentences)
         total = torch.zeros_like(used)

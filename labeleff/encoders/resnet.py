@@ -87,7 +87,7 @@ def narrow18(options: Mapping[str, OptionValue], factor: float, channels: int) -
 
 
 def narrow50(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:  # noqa: ARG001
-    """As `narrow18`, of a ResNet-50."""
+    """A narrow ResNet-50, made as `narrow18` is."""
     return SmallImageResNet(_narrowed(resnet50(), factor), channels)
 
 

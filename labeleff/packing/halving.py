@@ -26,9 +26,9 @@ def halving(
     while left:
         numbers, full = list(left), None
         try:
-            for place, ended in train([left[number] for number in numbers], slots):
-                del left[numbers[place]]
-                yield numbers[place], ended
+            for position, ended in train([left[number] for number in numbers], slots):
+                del left[numbers[position]]
+                yield numbers[position], ended
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -1,20 +1,20 @@
-"""K slots on the device, one step at a time: all that a step reads and changes are tensors of fixed places.
+"""K slots on the device, one step at a time: all that a step reads and changes are tensors at fixed addresses.
 
 `step` has no number of the host's in it and reads none back, so that it can be captured as one CUDA graph. Between
-steps single slots are exchanged (`load`, `save`), their tables of examples and rates refilled, and their sums read.
+steps single trainings are exchanged (`load`, `save`), their tables of examples and rates refilled, and sums read.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from labeleff.course import Course
+from labeleff.course import TrainingState
 from labeleff.device import Compute
 from labeleff.dropout import own_dropout
 from labeleff.errors import LabeleffError
@@ -24,7 +24,7 @@ from labeleff.packing.packs import pack, put, take
 from labeleff.packing.updates import Rates, Rule, Updates
 from labeleff.pipeline import Batch
 from labeleff.rewrite import rewrite
-from labeleff.slots import Bank, Judge, Resident
+from labeleff.slots import Bank, BatchObjective, Resident
 from labeleff.timing import Spent
 
 CHUNK = 64
@@ -36,15 +36,15 @@ class PackingError(LabeleffError):
 
 
 @dataclass
-class Lane:
-    """A place of the pack with the training in it, and its optimiser's state while it is nowhere."""
+class PackMember:
+    """A training in a slot of the pack, with its optimiser's state while it is in none."""
 
     number: int
-    course: Course
+    state: TrainingState
     spent: Spent = field(default_factory=Spent)
-    """Of the present window's steps: its share of what all trainings in the pack took."""
+    """Time of the present window's steps: its share of what all trainings in the pack took."""
     slots: int = 1
-    """The most places that a pack had in which it was."""
+    """The most slots that a pack had in which it was."""
     left: int = 0
     """Steps left in its table."""
     kept: list[Tensor] = field(default_factory=list)
@@ -56,147 +56,171 @@ class SeparateBank:
     def __init__(self, slots: int) -> None:
         self._examples: list[Resident] = [None] * slots  # type: ignore[list-item]
 
-    def put(self, place: int, examples: Resident) -> None:
-        """Take in the examples of the slot at `place`."""
-        self._examples[place] = examples
+    def put(self, slot: int, examples: Resident) -> None:
+        """Take in the examples of the slot numbered `slot`."""
+        self._examples[slot] = examples
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """Of samples (K, B) in their epochs (K, B)."""
+        """A batch of samples (K, B) in their epochs (K, B); every field has K more in front."""
         parts = [one.batch(*which) for one, *which in zip(self._examples, samples, epochs, strict=True)]
         fields = {f.name: [getattr(part, f.name) for part in parts] for f in dataclasses.fields(Batch)}
         together: dict[str, Any] = {k: None if of[0] is None else torch.stack(of) for k, of in fields.items()}
         return Batch(**together)
 
 
+class StepTables:
+    """The examples and learning rates of the next steps of K slots, on the device, CHUNK steps at once."""
+
+    def __init__(self, slots: int, batch: int, compute: Compute) -> None:
+        def zeros(*shape: int, dtype: torch.dtype = torch.int64) -> Tensor:
+            return torch.zeros(slots, *shape, dtype=dtype, device=compute.device)
+
+        self._samples, self._epochs = zeros(CHUNK, batch), zeros(CHUNK, batch)
+        self._rates, self._device = zeros(CHUNK, dtype=compute.dtype), compute.device
+        self.at = zeros(1)
+        """Steps done since a slot's table was filled (K, 1)."""
+
+    def fill(self, slot: int, state: TrainingState) -> int:
+        """Put in the next steps of a training; returns how many."""
+        count = min(CHUNK, state.steps - state.done)
+        samples, epochs = state.order(state.done, count, self._device)
+        self._samples[slot, :count] = samples.view(count, -1)
+        self._epochs[slot, :count] = epochs.view(count, -1)
+        rates = torch.tensor(state.rates[state.done : state.done + count], dtype=self._rates.dtype)
+        self._rates[slot, :count] = rates.to(self._device)
+        self.at[slot] = 0
+        return count
+
+    def first(self) -> tuple[Tensor, Tensor]:
+        """Samples and epochs (K, B) of the first step in the tables."""
+        return self._samples[:, 0], self._epochs[:, 0]
+
+    def present(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Samples and epochs (K, B) and learning rates (K, 1) of the present step."""
+        at = self.at % CHUNK
+        which = at[:, :, None].expand(-1, 1, self._samples.shape[2])
+        samples, epochs = (table.gather(1, which).squeeze(1) for table in (self._samples, self._epochs))
+        return samples, epochs, self._rates.gather(1, at)
+
+
 class Lockstep:
-    """As many slots as there are `lanes`, all alike, from where each of them stands."""
+    """A slot for each of the `members`, all alike; every training goes on from where it stands."""
 
-    def __init__(self, lanes: Sequence[Lane], compute: Compute, packing: Packing) -> None:
-        slots = [lane.course.slot for lane in lanes]
-        if any(getattr(slot.images, "streamed", False) for slot in slots):
+    def __init__(self, members: Sequence[PackMember], compute: Compute, packing: Packing) -> None:
+        if any(getattr(member.state.slot.images, "streamed", False) for member in members):
             raise PackingError("images are too large for the device's memory and are streamed")
-        budget, count = lanes[0].course.budget, len(lanes)
-        judge = slots[0].objective
-        assert isinstance(judge, Judge)
-        self._compute, self._judge, self._batch = compute, judge, budget.batch
-        self.rule = Rule.of(budget)
+        first, slots = members[0].state, len(members)
+        objective = first.slot.objective
+        assert isinstance(objective, BatchObjective)
+        self._compute, self._objective, self._batch = compute, objective, first.budget.batch
+        self.rule = Rule.of(first.budget)
         self.packing = packing
-        self.room = max(slot.images.count for slot in slots)
-        for lane in lanes:
-            self._prepare(lane)
-        self.pack = pack([slot.model for slot in slots], packing)
+        self.room = max(member.state.slot.images.count for member in members)
+        for member in members:
+            self._prepare(member)
+        self.pack = pack([member.state.slot.model for member in members], packing)
         self._updates = Updates(self.rule, {name: self.pack.views[name] for name in self.pack.leaves})
-        self._bank, self._fixed = self._new_bank(slots[0].images, count)
-
-        def table(*shape: int, dtype: torch.dtype = torch.int64) -> Tensor:
-            return torch.zeros(count, *shape, dtype=dtype, device=compute.device)
-
-        self._samples, self._epochs = table(CHUNK, self._batch), table(CHUNK, self._batch)
-        self._at, self._rates = table(1), table(CHUNK, dtype=compute.dtype)
-        self._decay, self._clip, self._steps = (table(1, dtype=compute.dtype) for _ in range(3))
-        self._sums = table(2 + len(judge.names), dtype=compute.dtype)
-        for place, lane in enumerate(lanes):
-            self._enter(place, lane)
+        self._bank, self._fixed = self._new_bank(first.slot.images, slots)
+        self._tables = StepTables(slots, self._batch, compute)
+        self._decay, self._clip, self._steps = (self._numbers(slots, 1) for _ in range(3))
+        self._sums = self._numbers(slots, 2 + len(objective.names))
+        for slot, member in enumerate(members):
+            self._enter(slot, member)
         self._updates.gather()
         self._try()
         self.advance, self.fallback = captured(self.step, self._state(), compute.device)
+
+    def _numbers(self, *shape: int) -> Tensor:
+        return torch.zeros(*shape, dtype=self._compute.dtype, device=self._compute.device)
 
     @property
     def backend(self) -> str:
         """Whether steps are a captured graph."""
         return "eager" if self.advance == self.step else "graph"
 
-    def fits(self, lane: Lane) -> bool:
-        """Whether a training can take the place of another here."""
-        return lane.course.slot.images.count <= self.room and self._fixed
+    def fits(self, member: PackMember) -> bool:
+        """Whether a training can take another's slot here."""
+        return member.state.slot.images.count <= self.room and self._fixed
 
-    def _new_bank(self, examples: Resident, count: int) -> tuple[Bank, bool]:
+    def _new_bank(self, examples: Resident, slots: int) -> tuple[Bank, bool]:
         """A bank, and whether slots in it can be exchanged without another code of the step."""
         if hasattr(examples, "bank"):
-            return examples.bank(count, self.room), True
-        return SeparateBank(count), self._compute.device.type != "cuda"
+            return examples.bank(slots, self.room), True
+        return SeparateBank(slots), self._compute.device.type != "cuda"
 
-    def _prepare(self, lane: Lane) -> None:
-        """A slot's model as it is packed: on the device, with dropout of its own."""
-        if lane.course.done == 0:
-            own_dropout(lane.course.slot.model, lane.course.slot.seed)
-        self._compute.place(rewrite(lane.course.slot.model, alone=False)).train()
+    def _prepare(self, member: PackMember) -> None:
+        """Make a training's model ready to be packed: on the device, with dropout of its own."""
+        slot = member.state.slot
+        if member.state.done == 0:
+            own_dropout(slot.model, slot.seed)
+        self._compute.place(rewrite(slot.model, alone=False)).train()
 
-    def load(self, place: int, lane: Lane) -> None:
-        """Put a training in the place of another."""
-        self._prepare(lane)
-        put(self.pack, place, lane.course.slot.model)
-        self._enter(place, lane)
+    def load(self, slot: int, member: PackMember) -> None:
+        """Put a training into the slot of another."""
+        self._prepare(member)
+        put(self.pack, slot, member.state.slot.model)
+        self._enter(slot, member)
         self._updates.gather()
 
-    def _enter(self, place: int, lane: Lane) -> None:
-        course = lane.course
-        self._bank.put(place, course.slot.images)
-        self._decay[place], self._clip[place] = course.budget.weight_decay, course.budget.clip or 0.0
-        for number, mine in enumerate(self._own(place)):
-            mine.copy_(lane.kept[number]) if lane.kept else mine.zero_()
-        lane.kept = []
-        self.refill(place, lane)
+    def _enter(self, slot: int, member: PackMember) -> None:
+        state = member.state
+        self._bank.put(slot, state.slot.images)
+        self._decay[slot], self._clip[slot] = state.budget.weight_decay, state.budget.clip or 0.0
+        for number, mine in enumerate(self._own(slot)):
+            mine.copy_(member.kept[number]) if member.kept else mine.zero_()
+        member.kept = []
+        self.refill(slot, member)
 
-    def _own(self, place: int) -> list[Tensor]:
+    def _own(self, slot: int) -> list[Tensor]:
         """What a training takes along beside its weights: moments, steps done, sums."""
-        return [whole[place] for whole in (*self._updates.moments, self._steps, self._sums)]
+        return [whole[slot] for whole in (*self._updates.moments, self._steps, self._sums)]
 
-    def save(self, place: int, lane: Lane) -> None:
+    def save(self, slot: int, member: PackMember) -> None:
         """Bring a training's weights into its model, and keep its optimiser's state."""
-        take(self.pack, place, lane.course.slot.model)
-        lane.kept = [mine.clone() for mine in self._own(place)]
+        take(self.pack, slot, member.state.slot.model)
+        member.kept = [mine.clone() for mine in self._own(slot)]
 
-    def refill(self, place: int, lane: Lane) -> None:
+    def refill(self, slot: int, member: PackMember) -> None:
         """Fill the table of a slot with its next steps."""
-        course, device = lane.course, self._compute.device
-        count = min(CHUNK, course.steps - course.done)
-        samples, epochs = course.order(course.done, count, device)
-        self._samples[place, :count] = samples.view(count, -1)
-        self._epochs[place, :count] = epochs.view(count, -1)
-        rates = torch.tensor(course.rates[course.done : course.done + count], dtype=self._rates.dtype)
-        self._rates[place, :count] = rates.to(device)
-        self._at[place] = 0
-        lane.left = count
+        member.left = self._tables.fill(slot, member.state)
 
-    def sums(self, place: int) -> Tensor:
+    def sums(self, slot: int) -> Tensor:
         """What a slot's window added up to, and 0 from now on."""
-        found = self._sums[place].clone()
-        self._sums[place].zero_()
+        found = self._sums[slot].clone()
+        self._sums[slot].zero_()
         return found
 
     def step(self) -> None:
         """One step of every slot."""
-        at = self._at % CHUNK
-        which = at[:, :, None].expand(-1, 1, self._batch)
-        samples, epochs = (table.gather(1, which).squeeze(1) for table in (self._samples, self._epochs))
+        samples, epochs, rates = self._tables.present()
         gradients, measures = self._gradients(self._bank.batch(samples, epochs))
-        self._updates.step(gradients, Rates(self._rates.gather(1, at), self._decay, self._clip, self._steps))
-        loss, right, *more = (one.detach().to(self._sums.dtype) for one in measures)
-        self._sums += torch.stack((loss, right / self._batch, *more), 1)
-        self._at += 1
+        self._updates.step(gradients, Rates(rates, self._decay, self._clip, self._steps))
+        loss, correct, *more = (one.detach().to(self._sums.dtype) for one in measures)
+        self._sums += torch.stack((loss, correct / self._batch, *more), 1)
+        self._tables.at += 1
         self._steps += 1
 
     def _gradients(self, batch: Batch) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Of the sum of all slots' losses, so that none has a part in another's; and what the judge says, (K,) each."""
+        """Gradients of the sum of all slots' losses, in which none has a part in another's; and the measures."""
         leaves = [self.pack.leaves[name] for name in self._updates.names]
-        with self._compute.autocast():
-            batch = replace(batch, images=self._compute.arrange(batch.images))
-            measures = self._judged(self.pack.outputs(batch.images), batch)
+        measures = self._measures(batch)
         return torch.autograd.grad(measures[0].sum(), leaves), measures
 
-    def _judged(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+    def _measures(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What the objective gives for every slot, (K,) each: loss, number correct and further values."""
         fields = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
         given = {name: value for name, value in fields.items() if value is not None}
 
         def one(outputs: Tensor | tuple[Tensor, ...], given: dict[str, Tensor]) -> tuple[Tensor, ...]:
-            return self._judge.judge(outputs, Batch(**given))
+            return self._objective.measure(outputs, Batch(**given))
 
-        return torch.vmap(one)(outputs, given)
+        with self._compute.autocast():
+            given["images"] = self._compute.arrange(batch.images)
+            return torch.vmap(one)(self.pack.outputs(given["images"]), given)
 
     def _state(self) -> list[Tensor]:
         """All that a step changes."""
-        own = [*self._updates.moments, self._updates.weights, self._at, self._steps, self._sums]
+        own = [*self._updates.moments, self._updates.weights, self._tables.at, self._steps, self._sums]
         return [*self.pack.views.values(), *own]
 
     def _try(self) -> None:
@@ -204,10 +228,7 @@ class Lockstep:
         before = [tensor.clone() for tensor in self.pack.views.values()]
         leaves = list(self.pack.leaves.items())
         try:
-            with self._compute.autocast():
-                batch = self._bank.batch(self._samples[:, 0], self._epochs[:, 0])
-                batch = replace(batch, images=self._compute.arrange(batch.images))
-                loss = self._judged(self.pack.outputs(batch.images), batch)[0].sum()
+            loss = self._measures(self._bank.batch(*self._tables.first()))[0].sum()
             found = torch.autograd.grad(loss, [leaf for _, leaf in leaves], allow_unused=True)
         except RuntimeError as error:
             raise PackingError(f"models can't be computed as one: {(str(error).splitlines() or [''])[0]}") from error

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from labeleff.packing.grouped import Grouped, Packing, groupable
 from labeleff.packing.stacked import Stacked
-from labeleff.slots import Judge, Slot
+from labeleff.slots import BatchObjective, Slot
 
 
 class Pack(Protocol):
@@ -21,7 +21,7 @@ class Pack(Protocol):
     views: dict[str, Tensor]
     """Weights and buffers by their name in a slot's model, with K more in front; they share their memory."""
     leaves: dict[str, Tensor]
-    """Of the weights with a gradient, what it is taken by."""
+    """The tensors that gradients are taken by, of the weights that have one."""
 
     def outputs(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
         """What every slot's model gives for its images (K, B, ...), K in front."""
@@ -36,10 +36,10 @@ def packing_of(model: nn.Module) -> Packing:
 
 
 def packable(slots: Sequence[Slot]) -> bool:
-    """Whether slots can be trained as one: their models are alike and the same judge judges all."""
+    """Whether slots can be trained as one: their models are alike and they share one objective."""
     first = slots[0]
     return (
-        isinstance(first.objective, Judge)
+        isinstance(first.objective, BatchObjective)
         and all(slot.objective == first.objective for slot in slots)
         and packing_of(first.model) != "loop"
         and all(_shape(slot.model) == _shape(first.model) for slot in slots)
@@ -56,19 +56,19 @@ def pack(models: Sequence[nn.Module], packing: Packing) -> Pack:
     return Grouped(models) if packing == "grouped" else Stacked(models)
 
 
-def put(into: Pack, place: int, model: nn.Module) -> None:
-    """Copy a model's weights and buffers to the slot at `place`."""
+def put(into: Pack, slot: int, model: nn.Module) -> None:
+    """Copy a model's weights and buffers to the slot numbered `slot`."""
     for name, tensor in _state(model):
         if name in into.views:
-            into.views[name][place].copy_(tensor.detach())
+            into.views[name][slot].copy_(tensor.detach())
 
 
-def take(outof: Pack, place: int, model: nn.Module) -> None:
-    """Copy the weights and buffers of the slot at `place` to a model."""
+def take(outof: Pack, slot: int, model: nn.Module) -> None:
+    """Copy the weights and buffers of the slot numbered `slot` to a model."""
     with torch.no_grad():
         for name, tensor in _state(model):
             if name in outof.views:
-                tensor.copy_(outof.views[name][place])
+                tensor.copy_(outof.views[name][slot])
 
 
 def _state(model: nn.Module) -> list[tuple[str, Tensor]]:

@@ -1,4 +1,4 @@
-"""How many slots pay: more of them are tried for a moment until they hardly help, or memory ends."""
+"""The number of slots that pay: more are tried for a moment until they hardly help, or memory ends."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import torch
 
-from labeleff.course import Course
 from labeleff.device import Compute
-from labeleff.packing.lockstep import Lane, Lockstep
+from labeleff.packing.lockstep import Lockstep
 from labeleff.packing.packs import packing_of
 from labeleff.packing.schedule import Ready
 from labeleff.timing import now
@@ -20,7 +19,7 @@ STEPS = 20
 
 
 def best_size(most: int, rate: Callable[[int], float]) -> int:
-    """The size of at most `most` after which `rate(size)`, steps of all slots a second, grows by less than `GAIN`.
+    """The size of at most `most` after which `rate(size)`, steps of all slots per second, grows by less than `GAIN`.
 
     A size that memory has no room for ends the search.
     """
@@ -37,12 +36,12 @@ def best_size(most: int, rate: Callable[[int], float]) -> int:
 
 
 def slots_for(load: Callable[[], Ready], most: int, compute: Compute) -> int:
-    """As many slots as pay for trainings like the one that `load` makes, which itself is left as it was."""
+    """The number of slots that pay for trainings like the one that `load` makes, which itself is left as it was."""
 
     def rate(size: int) -> float:
         ready = [load() for _ in range(size)]
-        lanes = [Lane(place, Course(one.slot, one.budget, one.steps)) for place, one in enumerate(ready)]
-        lockstep = Lockstep(lanes, compute, packing_of(ready[0].slot.model))
+        members = [one.member(number) for number, one in enumerate(ready)]
+        lockstep = Lockstep(members, compute, packing_of(ready[0].slot.model))
         for _ in range(3):
             lockstep.advance()
         began = now(compute.device)

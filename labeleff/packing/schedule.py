@@ -1,4 +1,4 @@
-"""Which training is where: a queue, longest first, and the places of a pack that it goes through."""
+"""Trainings that wait for a slot, the longest first."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labeleff.cell import Budget
-from labeleff.course import Course
-from labeleff.packing.lockstep import Lane
+from labeleff.course import TrainingState
+from labeleff.packing.lockstep import PackMember
 from labeleff.record import Training
 from labeleff.slots import Slot
 
@@ -21,10 +21,14 @@ class Ready:
     budget: Budget
     steps: int
 
+    def member(self, number: int) -> PackMember:
+        """It before its first step, by its number among those that were given."""
+        return PackMember(number, TrainingState(self.slot, self.budget, self.steps))
+
 
 @dataclass(frozen=True)
 class Waiting:
-    """A training whose slot is made when its turn comes; `steps` is how long it will take, more or less."""
+    """A training whose slot is made when its turn comes; `steps` is about how many it will take."""
 
     steps: int
     load: Callable[[], Ready]
@@ -46,21 +50,19 @@ class Queue:
     def __len__(self) -> int:
         return len(self._left)
 
-    def next(self) -> Lane | None:
+    def next(self) -> PackMember | None:
         """The next that can begin; None where none is left."""
         while self._left:
             number, waiting = self._left.popleft()
             try:
-                ready = waiting.load()
+                return waiting.load().member(number)
             except Exception as error:  # noqa: BLE001  who asked for it says what becomes of it
                 self.failed.append((number, error))
-                continue
-            return Lane(number, Course(ready.slot, ready.budget, ready.steps))
         return None
 
-    def up_to(self, count: int) -> list[Lane]:
-        """As many as can begin, `count` at most."""
-        lanes: list[Lane] = []
-        while len(lanes) < count and (lane := self.next()) is not None:
-            lanes.append(lane)
-        return lanes
+    def up_to(self, count: int) -> list[PackMember]:
+        """All that can begin, `count` at most."""
+        members: list[PackMember] = []
+        while len(members) < count and (member := self.next()) is not None:
+            members.append(member)
+        return members

@@ -19,7 +19,7 @@ RMS_ALPHA, RMS_EPS = 0.9, 1e-7
 """Keras's constants."""
 ADAM_EPS = 1e-8
 CLIP_EPS = 1e-6
-"""As in `torch.nn.utils.clip_grad_norm_`."""
+"""The constant of `torch.nn.utils.clip_grad_norm_`."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Rule:
 
     @staticmethod
     def of(budget: Budget) -> Rule:
-        """That of a budget."""
+        """The rule of a budget."""
         betas, clips = budget.betas or (0.9, 0.999), budget.clip is not None
         return Rule(budget.optimizer, budget.momentum, betas, budget.batch, budget.weight_decay > 0, clips)
 
@@ -105,7 +105,7 @@ class Updates:
         torch.split_with_sizes_copy(self.weights, self._sizes, dim=1, out=self._parts)
 
     def _direction(self, gradient: Tensor, at: Rates) -> Tensor:
-        """What a rate is multiplied with."""
+        """What the rate is multiplied with: the gradient, or what the optimiser's moments make of it."""
         rule = self._rule
         if rule.optimizer == "sgd":
             if not self.moments:

@@ -11,24 +11,18 @@ takes the 5x5 grid from before the last stage's last block; here a stage's end i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labeleff.cell import Augment, Budget, OptionValue
+from labeleff.cell import Augment
 from labeleff.counter import below
-from labeleff.device import Compute
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, initial_weights
 from labeleff.errors import PluginError
-from labeleff.holdout import hold_out
-from labeleff.pipeline import Batch, ResidentImages, ResidentPairs
-from labeleff.pretext import Pretrained, Unlabelled
-from labeleff.pretext.contrast import NEVER, others, own_column, whole_blocks
-from labeleff.seeding import stream_seed
-from labeleff.train import Progress, Slot, train
+from labeleff.pipeline import Batch, ResidentPairs
+from labeleff.pretext import PretextRun, Pretrained, pretext
+from labeleff.pretext.contrast import METRICS, NEVER, held_out_scores, others, own_column
 
 FINE, COARSE = 7, 5
 """Sides of the grids of local vectors."""
@@ -62,8 +56,7 @@ class Multiscale(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.names = sources(encoder, side)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with initial_weights(seed):
             self.layers = nn.ModuleList(nn.Conv2d(channels, encoder.dim, 1) for channels in self.names.values())
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,7 +71,7 @@ class Multiscale(nn.Module):
 def compare(source: Tensor, target: Tensor, samples: Tensor, clip: float) -> tuple[Tensor, Tensor]:
     """Loss of vectors (B, dim) that look for those (B, dim, L) of their image, and the scores (B, B, L) as they were.
 
-    Every location is told from all locations of all other images; the mean is over images and locations.
+    Every location has all locations of all other images as negatives; the mean is over images and locations.
     """
     with torch.autocast(source.device.type, enabled=False):
         scores = torch.einsum("id,jdl->ijl", source, target) / math.sqrt(source.shape[1])
@@ -95,13 +88,13 @@ def loss_of(
 
     The features look for both grids, and one location of the coarse grid, drawn an image, for the coarse grid.
     """
-    places = below(batch.draws(stream, 2), COARSE**2)
+    locations = below(batch.draws(stream, 2), COARSE**2)
     losses, penalties = [], []
-    right = torch.zeros((), device=batch.samples.device)
-    for (features, _, coarse), (_, there_fine, there_coarse), place in zip(
-        (first, second), (second, first), places.T, strict=True
+    correct = torch.zeros((), device=batch.samples.device)
+    for (features, _, coarse), (_, there_fine, there_coarse), location in zip(
+        (first, second), (second, first), locations.T, strict=True
     ):
-        local = coarse.gather(2, place[:, None, None].expand(-1, coarse.shape[1], 1))[:, :, 0]
+        local = coarse.gather(2, location[:, None, None].expand(-1, coarse.shape[1], 1))[:, :, 0]
         found = [
             compare(source, target, batch.samples, clip)
             for source, target in ((features, there_coarse), (features, there_fine), (local, there_coarse))
@@ -109,55 +102,28 @@ def loss_of(
         losses += [loss for loss, _ in found]
         penalties += [scores.square().mean() for _, scores in found]
         means = found[0][1].mean(2).masked_fill(~own_column(batch.samples), NEVER)
-        right += (means.argmax(1) == torch.arange(len(means), device=means.device)).sum() / 2
-    return (torch.stack(losses).sum() + PENALTY * torch.stack(penalties).sum()) / 2, right
+        correct += (means.argmax(1) == torch.arange(len(means), device=means.device)).sum() / 2
+    return (torch.stack(losses).sum() + PENALTY * torch.stack(penalties).sum()) / 2, correct
 
 
-def pretrain(
-    data: Unlabelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-    progress: Progress,
-) -> Pretrained:
-    """Train `encoder` in place to tell which features and local vectors are of one image.
+@pretext("amdim")
+def pretrain(run: PretextRun) -> Pretrained:
+    """Train an encoder to give an image features and local vectors that find each other.
 
     The views are the budget's augmentations. Options: `clip` of the scores; `holdout`, the share of the images (at
     least two, never trained on) that gives `heldout_loss` and `heldout_accuracy` (of features that find their image's
     coarse grid), on two augmentations, within blocks as large as a batch.
     """
-    if budget.augment.model_copy(update={"flip": False}) == Augment():
-        raise PluginError(f"amdim: found {budget.augment}, expected crop, jitter or cutout: its views would be equal")
-    what = "amdim: {held} of {count} images would be held out"
-    share, clip = float(options["holdout"]), float(options["clip"])
-    split = hold_out(len(data.images), share, stream_seed("holdout", seed), what, least=2)
-    images, held_out = (
-        ResidentPairs(
-            ResidentImages(data.images[part], data.normalisation, compute.device, augment=budget.augment, seed=seed)
-        )
-        for part in split
-    )
-    model = Multiscale(encoder, int(data.images.shape[1]), stream_seed("amdim head", seed))
-    stream = stream_seed("amdim location", seed)
+    augment, clip = run.budget.augment, float(run.options["clip"])
+    if augment.model_copy(update={"flip": False}) == Augment():
+        raise PluginError(f"amdim: found {augment}, expected crop, jitter or cutout: its views would be equal")
+    images, held_out = (ResidentPairs(run.resident(part, augment)) for part in run.hold_out(least=2))
+    model = Multiscale(run.encoder, int(run.data.images.shape[1]), run.stream("amdim head"))
+    stream = run.stream("amdim location")
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         first, second = zip(*(part.chunk(2) for part in model(batch.images)), strict=True)
         return loss_of(first, second, batch, clip, stream)
 
-    def watch(model: nn.Module) -> dict[str, float]:
-        found = []
-        with torch.no_grad(), compute.autocast():
-            for batch in whole_blocks(held_out, budget.batch, compute.device):
-                seen = replace(batch, images=compute.arrange(batch.images))
-                loss, right = objective(model, seen)
-                found.append(torch.stack((loss, right / len(batch.samples))))
-        loss, accuracy = torch.stack(found).mean(0).tolist()
-        return {"heldout_loss": loss, "heldout_accuracy": accuracy}
-
-    [training] = train(
-        [Slot(model, images, objective, seed, watch)], budget, budget.steps_for(images.count), compute, progress
-    )
-    names = ("loss", "accuracy", "heldout_loss", "heldout_accuracy")
-    return Pretrained({name: training.history[-1][name] for name in names}, training)
+    watch = held_out_scores(objective, held_out, run.budget.batch, run.compute)
+    return run.train(model, images, objective, watch, METRICS)

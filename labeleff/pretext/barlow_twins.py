@@ -10,7 +10,7 @@ from lightly.loss import BarlowTwinsLoss
 from lightly.models.modules import BarlowTwinsProjectionHead
 from torch import Tensor, nn
 
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
@@ -24,7 +24,7 @@ def recipes(options: Options) -> tuple[Recipe, Recipe]:
 def method(given: Given) -> Method:
     """Encoder and projector, three layers of `projection` units (section 2.2)."""
     width = given.whole("projection")
-    with initial("barlow twins head", given.seed):
+    with given.initial("barlow twins head"):
         projector = BarlowTwinsProjectionHead(given.encoder.dim, width, width)
     network = nn.Sequential(given.encoder, projector)
     redundancy = exactly(BarlowTwinsLoss(given.real("redundancy")), given.compute)

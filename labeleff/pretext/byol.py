@@ -1,6 +1,6 @@
 """BYOL (Grill et al. 2020, "Bootstrap Your Own Latent").
 
-From one view a predictor must foretell what weights that follow the encoder's make of the other one; there are no
+From one view a predictor must predict what weights that follow the encoder's make of the other one; there are no
 negatives. Heads, loss and momentum update through lightly.
 """
 
@@ -15,7 +15,7 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
 
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
@@ -30,7 +30,7 @@ def recipes(options: Options) -> tuple[Recipe, Recipe]:
 def method(given: Given) -> Method:
     """The online network with its predictor, and the target that follows it, ever slower (section 3.3)."""
     hidden, width = given.whole("hidden"), given.whole("projection")
-    with initial("byol heads", given.seed):
+    with given.initial("byol heads"):
         projector = BYOLProjectionHead(given.encoder.dim, hidden, width)
         predictor = BYOLPredictionHead(width, hidden, width)
     online = nn.Sequential(given.encoder, projector)
@@ -45,8 +45,8 @@ def method(given: Given) -> Method:
             update_momentum(online, target, next(momenta))
         with torch.no_grad():
             wanted = target(first), target(second)
-        foretold = predictor(online(first)), predictor(online(second))
-        return 4 + 2 * (opposite(foretold[0], wanted[1]) + opposite(foretold[1], wanted[0]))
+        predicted = predictor(online(first)), predictor(online(second))
+        return 4 + 2 * (opposite(predicted[0], wanted[1]) + opposite(predicted[1], wanted[0]))
 
     return Method(nn.ModuleList((online, predictor, target)), online, loss)
 

@@ -12,27 +12,21 @@ takes B times less memory. The reference code has no layers between features and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labeleff.cell import Budget, OptionValue
-from labeleff.device import Compute
-from labeleff.encoders import Encoder, linear_head
+from labeleff.encoders import linear_head
 from labeleff.encoders.split import LabSplit, parameters
 from labeleff.errors import PluginError
-from labeleff.holdout import hold_out
-from labeleff.pipeline import Batch, ResidentImages, ResidentPairs
-from labeleff.pretext import Pretrained, Unlabelled
-from labeleff.pretext.contrast import own_column, tell, whole_blocks
+from labeleff.pipeline import Batch, ResidentPairs
+from labeleff.pretext import PretextRun, Pretrained, pretext
+from labeleff.pretext.contrast import METRICS, held_out_scores, info_nce, own_column
 from labeleff.pretext.memory import Memories, Memory
 from labeleff.seeding import stream_seed
-from labeleff.train import Progress, Slot, train
 
 WIDTH = 128
-"""Of the vectors that are compared, where there are layers between them and the features."""
+"""Numbers in each of the vectors that are compared, where there are layers between them and the features."""
 
 
 class Views(nn.Module):
@@ -58,47 +52,31 @@ class Views(nn.Module):
 
 
 def within(light: Tensor, colour: Tensor, samples: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Loss and number right of unit vectors (B, width) that find each other within the batch, in both directions."""
+    """Loss and number correct of unit vectors (B, width) that find each other within the batch, in both directions."""
     with torch.autocast(light.device.type, enabled=False):
         scores = (light @ colour.T) / temperature
     counts, labels = own_column(samples), torch.arange(len(samples), device=samples.device)
-    there, back = tell(scores, counts, labels), tell(scores.T, counts, labels)
+    there, back = info_nce(scores, counts, labels), info_nce(scores.T, counts, labels)
     return there[0] + back[0], (there[1] + back[1]) / 2
 
 
-def pretrain(
-    data: Unlabelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-    progress: Progress,
-) -> Pretrained:
-    """Train a split `encoder` in place to tell which lightness and which colour are of one image.
+@pretext("cmc")
+def pretrain(run: PretextRun) -> Pretrained:
+    """Train a split encoder to give lightness and colour of one image vectors that find each other.
 
     Options: `temperature`; `negatives` ("batch", or "memory" with `k` draws and `momentum`); `head` ("none" or
     "linear"); `holdout`, the share of the images (at least two, never trained on) that gives `heldout_loss` and
     `heldout_accuracy`, of images as they are, within blocks as large as a batch. Raises PluginError for a plain
     encoder.
     """
+    encoder, temperature = run.encoder, float(run.options["temperature"])
     if not isinstance(encoder, LabSplit):
         raise PluginError(f"cmc trains a pair of encoders, found {type(encoder).__name__}")
-    what = "cmc: {held} of {count} images would be held out"
-    share, temperature = float(options["holdout"]), float(options["temperature"])
-    kept, held = hold_out(len(data.images), share, stream_seed("holdout", seed), what, least=2)
-    images = ResidentImages(data.images[kept], data.normalisation, compute.device, augment=budget.augment, seed=seed)
-    held_out = ResidentImages(data.images[held], data.normalisation, compute.device)
-    encoder.lab.measure(data.images, data.normalisation)
-    views = Views(encoder, str(options["head"]), stream_seed("cmc head", seed))
-    memories = None
-    if options["negatives"] == "memory":
-        light, colour = (
-            Memory(images.count, views.width, stream_seed(f"cmc memory of {name}", seed), compute.device)
-            for name in ("light", "colour")
-        )
-        settings = int(options["k"]), float(options["momentum"]), temperature, stream_seed("cmc negatives", seed)
-        memories = Memories(light, colour, *settings)
+    kept, held = run.hold_out(least=2)
+    images, held_out = run.resident(kept, run.budget.augment), run.resident(held)
+    encoder.lab.measure(run.data.images, run.data.normalisation)
+    views = Views(encoder, str(run.options["head"]), run.stream("cmc head"))
+    memories = _memories(run, images.count, views.width) if run.options["negatives"] == "memory" else None
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         light, colour = model(*batch.images.chunk(2))
@@ -106,18 +84,19 @@ def pretrain(
             return memories.loss(light, colour, batch)
         return within(light, colour, batch.samples, temperature)
 
-    def watch(model: nn.Module) -> dict[str, float]:
-        found = []
-        with torch.no_grad(), compute.autocast():
-            for batch in whole_blocks(held_out, budget.batch, compute.device):
-                light, colour = model(*[compute.arrange(batch.images)] * 2)
-                loss, right = within(light, colour, batch.samples, temperature)
-                found.append(torch.stack((loss, right / len(light))))
-        loss, accuracy = torch.stack(found).mean(0).tolist()
-        return {"heldout_loss": loss, "heldout_accuracy": accuracy}
+    def plain(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        light, colour = model(batch.images, batch.images)
+        return within(light, colour, batch.samples, temperature)
 
-    slot = Slot(views, ResidentPairs(images), objective, seed, watch)
-    [training] = train([slot], budget, budget.steps_for(images.count), compute, progress)
-    names = ("loss", "accuracy", "heldout_loss", "heldout_accuracy")
-    sizes = {"parameters": float(parameters(encoder)), "plain_parameters": float(encoder.plain)}
-    return Pretrained({**{name: training.history[-1][name] for name in names}, **sizes}, training)
+    watch = held_out_scores(plain, held_out, run.budget.batch, run.compute)
+    trained = run.train(views, ResidentPairs(images), objective, watch, METRICS)
+    return trained.with_metrics(parameters=float(parameters(encoder)), plain_parameters=float(encoder.plain))
+
+
+def _memories(run: PretextRun, count: int, width: int) -> Memories:
+    """Memories of `count` images' lightness and colour, as yet random."""
+    light, colour = (
+        Memory(count, width, run.stream(f"cmc memory of {name}"), run.compute.device) for name in ("light", "colour")
+    )
+    k, momentum, temperature = (float(run.options[name]) for name in ("k", "momentum", "temperature"))
+    return Memories(light, colour, int(k), momentum, temperature, run.stream("cmc negatives"))

@@ -1,17 +1,22 @@
-"""What contrastive pretexts share: telling an image's own partner from those of other images."""
+"""What contrastive pretexts share: finding an image's own partner among those of other images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from labeleff.device import Compute
 from labeleff.pipeline import Batch
+from labeleff.pretext import Watch
 from labeleff.train import Resident
 
 NEVER = float("-inf")
+METRICS = ("loss", "accuracy", "heldout_loss", "heldout_accuracy")
+"""Entries of the learning curve that a contrastive pretext reports."""
 
 
 def others(samples: Tensor) -> Tensor:
@@ -24,7 +29,7 @@ def own_column(samples: Tensor) -> Tensor:
     return others(samples) | torch.eye(len(samples), dtype=torch.bool, device=samples.device)
 
 
-def tell(scores: Tensor, counts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def info_nce(scores: Tensor, counts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """InfoNCE: mean cross-entropy of finding column `labels` (B,) among scores (B, C), and how many rows find it.
 
     Columns where `counts` (B, C) is false are left out. van den Oord et al. 2018, "Representation Learning with
@@ -43,3 +48,20 @@ def whole_blocks(images: Resident, size: int, device: torch.device) -> Iterator[
     for start in range(0, images.count - size + 1, size):
         block = torch.arange(start, start + size, device=device)
         yield images.batch(block, torch.zeros_like(block))
+
+
+def held_out_scores(
+    score: Callable[[nn.Module, Batch], tuple[Tensor, Tensor]], images: Resident, size: int, compute: Compute
+) -> Watch:
+    """Mean loss and accuracy by `score`, which gives loss and number correct, over whole blocks of held-out images."""
+
+    def watch(model: nn.Module) -> dict[str, float]:
+        found = []
+        with torch.no_grad(), compute.autocast():
+            for batch in whole_blocks(images, size, compute.device):
+                loss, correct = score(model, replace(batch, images=compute.arrange(batch.images)))
+                found.append(torch.stack((loss, correct / len(batch.samples))))
+        loss, accuracy = torch.stack(found).mean(0).tolist()
+        return {"heldout_loss": loss, "heldout_accuracy": accuracy}
+
+    return watch

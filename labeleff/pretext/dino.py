@@ -18,7 +18,7 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
 
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
@@ -34,7 +34,7 @@ def _head(given: Given) -> Any:
 
     It has batch-norm, as lightly advises for encoders that aren't vision transformers.
     """
-    with initial("dino head", given.seed), warnings.catch_warnings():
+    with given.initial("dino head"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # lightly's weight_norm, that torch means to replace
         hidden, bottleneck = given.whole("hidden"), given.whole("bottleneck")
         prototypes = given.whole("prototypes")

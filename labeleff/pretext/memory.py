@@ -12,7 +12,7 @@ from torch import Tensor
 
 from labeleff.counter import below
 from labeleff.pipeline import Batch
-from labeleff.pretext.contrast import tell
+from labeleff.pretext.contrast import info_nce
 
 
 class Memory:
@@ -35,12 +35,12 @@ class Memory:
 def remembered(
     vectors: Tensor, memory: Tensor, samples: Tensor, drawn: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """Loss and number right of vectors (B, width) that find the memory of their image among those `drawn` (K,)."""
+    """Loss and number correct of vectors (B, width) that find the memory of their image among those `drawn` (K,)."""
     own = (vectors * memory[samples]).sum(1, keepdim=True)
     with torch.autocast(vectors.device.type, enabled=False):
         scores = torch.cat((own, vectors @ memory[drawn].T), 1) / temperature
     counts = torch.cat((torch.ones_like(own, dtype=torch.bool), samples[:, None] != drawn[None, :]), 1)
-    return tell(scores, counts, torch.zeros_like(samples))
+    return info_nce(scores, counts, torch.zeros_like(samples))
 
 
 class Memories:
@@ -51,7 +51,7 @@ class Memories:
         self._k, self._momentum, self._temperature, self._seed = k, momentum, temperature, seed
 
     def loss(self, light: Tensor, colour: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss and number right of a batch, whose vectors are remembered afterwards."""
+        """Loss and number correct of a batch, whose vectors are remembered afterwards."""
         drawn = below(batch.draws(self._seed, self._k, rows=1)[0], len(self.light.vectors))
         args = (batch.samples, drawn, self._temperature)
         there, back = remembered(light, self.colour.vectors, *args), remembered(colour, self.light.vectors, *args)

@@ -21,7 +21,7 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from torch import Tensor, nn
 
 from labeleff.errors import PluginError
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.4, 0.1)
@@ -38,7 +38,7 @@ def method(given: Given) -> Method:
     groups, width = given.whole("groups"), given.whole("projection")
     if given.batch < 2 * groups:
         raise PluginError(f"moco: {groups} groups of a batch of {given.batch} would have one image; lower 'groups'")
-    with initial("moco head", given.seed):
+    with given.initial("moco head"):
         head = MoCoProjectionHead(given.encoder.dim, given.whole("hidden"), width)
         queue = NTXentLoss(given.real("temperature"), memory_bank_size=(given.whole("queue"), width))
     network = nn.Sequential(given.encoder, head)

@@ -6,9 +6,9 @@ momentum updates are lightly's; views, order, schedule and optimiser are those o
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labeleff.cell import Budget, OptionValue
+from labeleff.cell import OptionValue
 from labeleff.device import Compute
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, initial_weights
 from labeleff.errors import PluginError
-from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
-from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
+from labeleff.pretext import PretextFunction, PretextRun, Pretrained, pretext
+from labeleff.pretext.contrast import whole_blocks
 from labeleff.seeding import stream_seed
-from labeleff.train import DivergedError, Progress, Slot, train
+from labeleff.train import DivergedError
 from labeleff.views import Recipe, ResidentViews
 
 BLOCK = 500
@@ -50,6 +50,10 @@ class Given:
     steps: int
     epoch: int
     compute: Compute
+
+    def initial(self, name: str) -> AbstractContextManager[None]:
+        """Weights initialised inside depend on the seed and the stream `name` alone."""
+        return initial_weights(stream_seed(name, self.seed))
 
     def whole(self, option: str) -> int:
         """An option that is a whole number."""
@@ -85,28 +89,20 @@ def two_views(
     COLLAPSED, else 0.
     """
 
-    def pretrain(
-        data: Unlabelled,
-        encoder: Encoder,
-        seed: int,
-        budget: Budget,
-        options: Options,
-        compute: Compute,
-        progress: Progress,
-    ) -> Pretrained:
-        what = f"{name}: {{held}} of {{count}} images would be held out"
-        parts = hold_out(len(data.images), float(options["holdout"]), stream_seed("holdout", seed), what, least=2)
-        kept, held = (data.images[part] for part in parts)
+    @pretext(name)
+    def pretrain(run: PretextRun) -> Pretrained:
+        budget, compute = run.budget, run.compute
+        kept, held = run.hold_out(least=2)
         if len(kept) < budget.batch:
             raise PluginError(f"{name}: a batch of {budget.batch} from {len(kept)} images would hold one image twice")
-        ways = recipes(options)
+        ways = recipes(run.options)
         pairs, held_pairs = (
-            ResidentViews(part, data.normalisation, compute.device, ways, seed=seed) for part in (kept, held)
+            ResidentViews(part, run.data.normalisation, compute.device, ways, seed=run.seed) for part in (kept, held)
         )
-        plain = ResidentImages(held, data.normalisation, compute.device)
-        steps = budget.steps_for(len(kept))
+        plain = run.resident(held)
         epoch = math.ceil(len(kept) / budget.batch)
-        method = build(Given(encoder, seed, options, budget.batch, steps, epoch, compute))
+        steps = budget.steps_for(len(kept))
+        method = build(Given(run.encoder, run.seed, run.options, budget.batch, steps, epoch, compute))
 
         def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:  # noqa: ARG001
             loss = method.loss(*batch.images.chunk(2))
@@ -119,28 +115,23 @@ def two_views(
                 raise DivergedError(f"on held-out images: {found}")
             return found
 
-        [training] = train([Slot(method.parts, pairs, objective, seed, watch)], budget, steps, compute, progress)
-        history = [{key: value for key, value in entry.items() if key != "accuracy"} for entry in training.history]
-        metrics = {key: history[-1][key] for key in ("loss", "heldout_loss", "spread")}
-        metrics["collapsed"] = float(metrics["spread"] < COLLAPSED)
-        return Pretrained(dict(metrics), training.model_copy(update={"history": history}))
+        trained = run.train(method.parts, pairs, objective, watch, ("loss", "heldout_loss", "spread"))
+        reached = trained.metrics["spread"]
+        assert reached is not None
+        return trained.with_metrics(collapsed=float(reached < COLLAPSED))
 
     return pretrain
 
 
 def heldout_loss(method: Method, pairs: ResidentViews, batch: int, compute: Compute) -> float:
-    """The mean loss of held-out images, two views each as in epoch 0, in whole blocks of `batch` images.
+    """The mean loss of held-out images, two views each as in epoch 0, in whole blocks of `batch` images."""
 
-    Losses that compare the images of a block depend on its size, so what is left over counts for nothing.
-    """
-    size = min(batch, pairs.count)
-    losses = []
-    for start in range(0, pairs.count - size + 1, size):
-        block = torch.arange(start, start + size, device=compute.device)
-        images = compute.arrange(pairs.batch(block, torch.zeros_like(block)).images)
+    def loss(views: Tensor) -> Tensor:
         with torch.no_grad(), compute.autocast():
-            losses.append(method.loss(*images.chunk(2)).float())
-    return float(torch.stack(losses).mean())
+            return method.loss(*views.chunk(2)).float()
+
+    blocks = whole_blocks(pairs, batch, compute.device)
+    return float(torch.stack([loss(compute.arrange(block.images)) for block in blocks]).mean())
 
 
 def projections(network: nn.Module, images: ResidentImages, compute: Compute) -> Tensor:
@@ -164,14 +155,6 @@ def recipe(options: Options, strengths: tuple[float, float, float, float], **res
     colour = float(options["colour"])
     scaled = (colour * strengths[0], colour * strengths[1], colour * strengths[2], colour * strengths[3])
     return Recipe(float(options["area"]), flip=0.5, jitter=0.8, strengths=scaled, grey=0.2, **rest)
-
-
-@contextlib.contextmanager
-def initial(name: str, seed: int) -> Iterator[None]:
-    """Initial weights made inside depend on `seed` and the stream `name` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(name, seed))
-        yield
 
 
 def exactly(loss: Callable[..., Any], compute: Compute) -> Callable[..., Tensor]:

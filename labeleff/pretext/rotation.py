@@ -8,85 +8,55 @@ image keeps the turn (and the augmentation) that it has in its first epoch: one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
-from labeleff.encoders import Encoder, linear_head
+from labeleff.encoders import linear_head
 from labeleff.heads import exact
-from labeleff.holdout import hold_out
 from labeleff.pipeline import Batch, ResidentImages
-from labeleff.pretext import Pretrained, Unlabelled
-from labeleff.seeding import stream_seed
-from labeleff.train import Judge, Progress, Slot, once, train
+from labeleff.pretext import PretextRun, Pretrained, pretext
+from labeleff.train import BatchObjective, once
 
 BLOCK = 500
 
 
 @dataclass(frozen=True)
-class Turns(Judge):
-    """Cross-entropy of the turns, and how many are told right."""
+class Turns(BatchObjective):
+    """Cross-entropy of the turns, and how many are predicted correctly."""
 
-    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """Of scores (B, 4)."""
+    def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+        """Loss and number correct of scores (B, 4)."""
         assert isinstance(outputs, Tensor)
         scores = exact(outputs)
         return F.cross_entropy(scores, batch.turns), (scores.argmax(1) == batch.turns).sum()
 
 
 def _accuracy(model: nn.Module, held_out: ResidentImages, compute: Compute) -> float:
-    """Share of (image, turn) pairs told right, every held-out image in the turn drawn for it in epoch 0."""
-    right = torch.zeros((), device=compute.device)
+    """Share of held-out images whose turn, the one drawn for them in epoch 0, is predicted correctly."""
+    correct = torch.zeros((), device=compute.device)
     with torch.no_grad(), compute.autocast():
         for batch in held_out.plain_batches(BLOCK):
-            right += (model(compute.arrange(batch.images)).argmax(1) == batch.turns).sum()
-    return float(right) / held_out.count
+            correct += (model(compute.arrange(batch.images)).argmax(1) == batch.turns).sum()
+    return float(correct) / held_out.count
 
 
-def pretrain(
-    data: Unlabelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-    progress: Progress,
-) -> Pretrained:
-    """Train `encoder` in place to tell how images were turned.
+@pretext("rotation")
+def pretrain(run: PretextRun) -> Pretrained:
+    """Train an encoder to predict how images were turned.
 
     A share `holdout` of the images (at least one, never trained on, never test images) gives `heldout_accuracy`.
     """
-    count = int(data.images.shape[0])
-    what = "rotation: {held} of {count} images would be held out"
-    parts = hold_out(count, float(options["holdout"]), stream_seed("holdout", seed), what)
-    images = ResidentImages(
-        data.images[parts[0]],
-        data.normalisation,
-        compute.device,
-        augment=budget.augment,
-        rotate=True,
-        seed=seed,
-    )
-    held_out = ResidentImages(data.images[parts[1]], data.normalisation, compute.device, rotate=True, seed=seed)
-    model = nn.Sequential(encoder, linear_head(encoder.dim, 4, stream_seed("rotation head", seed)))
-    slot = Slot(
-        model,
-        images,
-        Turns(),
-        seed,
-        watch=lambda m: {"heldout_accuracy": _accuracy(m, held_out, compute)},
-        order=once(images.count) if options.get("once") else None,
-    )
-    [training] = train([slot], budget, budget.steps_for(images.count), compute, progress)
-    last = training.history[-1]
-    metrics = {
-        "accuracy": last["accuracy"],
-        "heldout_accuracy": last["heldout_accuracy"],
-        "loss": last["loss"],
-    }
-    return Pretrained(dict(metrics), training)
+    kept, held = run.hold_out()
+    images = run.resident(kept, run.budget.augment, rotate=True)
+    held_out = run.resident(held, rotate=True)
+    model = nn.Sequential(run.encoder, linear_head(run.encoder.dim, 4, run.stream("rotation head")))
+
+    def watch(model: nn.Module) -> dict[str, float]:
+        return {"heldout_accuracy": _accuracy(model, held_out, run.compute)}
+
+    order = once(images.count) if run.options.get("once") else None
+    return run.train(model, images, Turns(), watch, ("accuracy", "heldout_accuracy", "loss"), order)

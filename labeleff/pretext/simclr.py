@@ -11,7 +11,7 @@ from lightly.loss import NTXentLoss
 from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor, nn
 
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.8, 0.8, 0.8, 0.2)
@@ -26,7 +26,7 @@ def recipes(options: Options) -> tuple[Recipe, Recipe]:
 
 def method(given: Given) -> Method:
     """Encoder and projection head; both views of a batch share batch-norm statistics, as in the reference code."""
-    with initial("simclr head", given.seed):
+    with given.initial("simclr head"):
         head = SimCLRProjectionHead(given.encoder.dim, given.whole("hidden"), given.whole("projection"))
     network = nn.Sequential(given.encoder, head)
     contrast = exactly(NTXentLoss(given.real("temperature")), given.compute)

@@ -1,6 +1,6 @@
 """SimSiam (Chen & He 2021, "Exploring Simple Siamese Representation Learning").
 
-From one view a predictor must foretell the projection of the other one, through which no gradient goes back; there
+From one view a predictor must predict the projection of the other one, through which no gradient goes back; there
 are neither negatives nor momentum weights. Heads and loss through lightly.
 """
 
@@ -10,7 +10,7 @@ from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules import SimSiamPredictionHead, SimSiamProjectionHead
 from torch import Tensor, nn
 
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.4, 0.1)
@@ -26,7 +26,7 @@ def recipes(options: Options) -> tuple[Recipe, Recipe]:
 def method(given: Given) -> Method:
     """Encoder, projector, and the predictor with its bottleneck (section 3; algorithm 1)."""
     width = given.whole("projection")
-    with initial("simsiam heads", given.seed):
+    with given.initial("simsiam heads"):
         projector = SimSiamProjectionHead(given.encoder.dim, width, width)
         predictor = SimSiamPredictionHead(width, given.whole("bottleneck"), width)
     network = nn.Sequential(given.encoder, projector)
@@ -34,8 +34,8 @@ def method(given: Given) -> Method:
 
     def loss(first: Tensor, second: Tensor) -> Tensor:
         seen = network(first), network(second)
-        foretold = predictor(seen[0]), predictor(seen[1])
-        return (opposite(foretold[0], seen[1].detach()) + opposite(foretold[1], seen[0].detach())) / 2
+        predicted = predictor(seen[0]), predictor(seen[1])
+        return (opposite(predicted[0], seen[1].detach()) + opposite(predicted[1], seen[0].detach())) / 2
 
     return Method(nn.ModuleList((network, predictor)), network, loss)
 

@@ -2,7 +2,7 @@
 
 Two linear layers on the encoder's features give the mean and the log-variance of a code, and a decoder of transposed
 convolutions makes the augmented, normalised image of a code drawn from there. The decoder is the reference code's,
-to the parameter where `width = 1`. The loss is defined an image, half the summed squared error plus beta times the
+to the parameter where `width = 1`. The loss is defined per image, half the summed squared error plus beta times the
 divergence from a standard normal, and averaged over the batch. The reference code adds a mean over all numbers of the
 batch to 1e-5 times a sum over it instead, so that its beta grows with the batch and the image; `rule = "reference"`
 has that. It works on L*a*b* images, here on RGB unless `space = "lab"`, where the target (not what the encoder sees)
@@ -11,29 +11,23 @@ is L*a*b*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labeleff.cell import Budget, OptionValue
 from labeleff.counter import normal
-from labeleff.device import Compute
-from labeleff.encoders import Encoder
+from labeleff.encoders import Encoder, initial_weights
 from labeleff.errors import PluginError
-from labeleff.holdout import hold_out
 from labeleff.lab import Lab
-from labeleff.pipeline import Batch, ResidentImages
-from labeleff.pretext import Pretrained, Unlabelled, without_accuracy
-from labeleff.seeding import stream_seed
-from labeleff.train import Progress, Slot, train
+from labeleff.pipeline import Batch
+from labeleff.pretext import PretextRun, Pretrained, pretext
 
 CHANNELS = (256, 256, 256, 128, 64)
-"""Of the decoder at 4, 8, 16, 32 and 64 pixels a side."""
+"""Channels of the decoder at 4, 8, 16, 32 and 64 pixels a side."""
 REFERENCE = 1e-5
-"""What the reference code weighs the summed divergence with."""
+"""The weight of the summed divergence in the reference code."""
 BLOCK = 500
 
 
@@ -43,8 +37,7 @@ class Autoencoder(nn.Module):
     def __init__(self, encoder: Encoder, side: int, width: float, seed: int) -> None:
         super().__init__()
         self.encoder = encoder
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with initial_weights(seed):
             self.mean = nn.Linear(encoder.dim, encoder.dim)
             self.log_variance = nn.Linear(encoder.dim, encoder.dim)
             self.decoder = decoder(encoder.dim, side, width)
@@ -93,37 +86,24 @@ def weights(rule: str, beta: float, batch: int, numbers: int) -> tuple[float, fl
     return 2.0 / numbers, REFERENCE * beta * batch
 
 
-def pretrain(
-    data: Unlabelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-    progress: Progress,
-) -> Pretrained:
-    """Train `encoder` in place to tell what its images can be made from.
+@pretext("vae")
+def pretrain(run: PretextRun) -> Pretrained:
+    """Train an encoder to give what its images can be made from.
 
     Options: `beta` weighs the divergence under the `rule` ("image" or "reference"); `space` ("rgb" or "lab") of the
     target; `width` of the decoder; `holdout`, the share of the images (at least one, never trained on) that gives
-    `heldout_loss` and its parts `heldout_error` and `heldout_divergence`, all with one drawn code an image.
+    `heldout_loss` and its parts `heldout_error` and `heldout_divergence`, all with one drawn code per image.
     """
-    what = "vae: {held} of {count} images would be held out"
-    kept, held = hold_out(len(data.images), float(options["holdout"]), stream_seed("holdout", seed), what)
-    images = ResidentImages(data.images[kept], data.normalisation, compute.device, augment=budget.augment, seed=seed)
-    held_out = ResidentImages(data.images[held], data.normalisation, compute.device, seed=seed)
-    side = decoded_side(images.side)
-    model = Autoencoder(encoder, side, float(options["width"]), stream_seed("vae head", seed))
-    colours: nn.Module = nn.Identity()
-    if options["space"] == "lab":
-        colours = Lab().to(compute.device)
-        colours.measure(data.images, data.normalisation)
-    stream = stream_seed("vae code", seed)
-    scales = weights(str(options["rule"]), float(options["beta"]), budget.batch, 3 * side**2)
+    kept, held = run.hold_out()
+    images, held_out = run.resident(kept, run.budget.augment), run.resident(held)
+    side, dim, compute = decoded_side(images.side), run.encoder.dim, run.compute
+    model = Autoencoder(run.encoder, side, float(run.options["width"]), run.stream("vae head"))
+    colours = _colours(run)
+    stream = run.stream("vae code")
+    scales = weights(str(run.options["rule"]), float(run.options["beta"]), run.budget.batch, 3 * side**2)
 
     def both(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        draws = batch.draws(stream, 2 * encoder.dim)
-        noise = normal(*draws.chunk(2, 1))
+        noise = normal(*batch.draws(stream, 2 * dim).chunk(2, 1))
         target = F.interpolate(colours(batch.images), (side, side), mode="nearest")
         decoded, mean, log_variance = model(batch.images, noise)
         return parts(decoded, target, mean, log_variance)
@@ -143,8 +123,14 @@ def pretrain(
         loss = scales[0] * error + scales[1] * divergence
         return {"heldout_loss": loss, "heldout_error": error, "heldout_divergence": divergence}
 
-    slot = Slot(model, images, objective, seed, watch)
-    [training] = train([slot], budget, budget.steps_for(images.count), compute, progress)
     names = ("loss", "heldout_loss", "heldout_error", "heldout_divergence")
-    metrics = {name: training.history[-1][name] for name in names}
-    return Pretrained({**metrics, "beta": scales[1] / scales[0]}, without_accuracy(training))
+    return run.train(model, images, objective, watch, names).with_metrics(beta=scales[1] / scales[0])
+
+
+def _colours(run: PretextRun) -> nn.Module:
+    """From normalised RGB images to those that the decoder must make."""
+    if run.options["space"] != "lab":
+        return nn.Identity()
+    lab = Lab().to(run.compute.device)
+    lab.measure(run.data.images, run.data.normalisation)
+    return lab

@@ -10,7 +10,7 @@ from lightly.loss import VICRegLoss
 from lightly.models.modules.heads import VICRegProjectionHead
 from torch import Tensor, nn
 
-from labeleff.pretext.pairs import Given, Method, Options, exactly, initial, recipe, two_views
+from labeleff.pretext.pairs import Given, Method, Options, exactly, recipe, two_views
 from labeleff.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
@@ -25,7 +25,7 @@ def recipes(options: Options) -> tuple[Recipe, Recipe]:
 def method(given: Given) -> Method:
     """Encoder and expander, three layers of `projection` units (section 4.2)."""
     width = given.whole("projection")
-    with initial("vicreg head", given.seed):
+    with given.initial("vicreg head"):
         expander = VICRegProjectionHead(given.encoder.dim, width, width)
     network = nn.Sequential(given.encoder, expander)
     terms = VICRegLoss(given.real("invariance"), given.real("variance"), given.real("covariance"))

@@ -81,7 +81,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A slot ready to be trained for so many steps, and what becomes of its training."""
+    """A slot ready to be trained for `steps` steps, and what becomes of its training."""
 
     slot: Slot
     steps: int

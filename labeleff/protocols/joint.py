@@ -9,7 +9,8 @@ permutations of its own; half and half, the default, is what the paper has. Draw
 their own share holds. All images of a batch are turned, each by a multiple of 90 degrees drawn for it, for the rotation
 loss; its labelled ones are encoded once more, upright, for the task loss, as test images are. (The paper's is over
 turned copies too, but a turned object has another pose or one that isn't among the classes.) Batch-norm sees both.
-A share `holdout` of the unlabelled images is never trained on: how well their turns are told is in the learning curve.
+A share `holdout` of the unlabelled images is never trained on: how well their turns are predicted is in the learning
+curve.
 
 `mask = false` repeats a defect of a course report of 2021 and is there for nothing else: one pass over turned images,
 each turned once and for all, drawn from all images alike, and the class loss is over all of them, with class 0 for
@@ -19,7 +20,6 @@ every image without a label. So the model learns that everything is class 0.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,9 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff import counter
-from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
-from labeleff.encoders import Encoder, linear_head
+from labeleff.encoders import linear_head
 from labeleff.errors import PluginError
 from labeleff.goal import Goal
 from labeleff.goals import CLASSES
@@ -37,11 +36,11 @@ from labeleff.heads import exact
 from labeleff.holdout import hold_out
 from labeleff.labelled import LabelledExamples
 from labeleff.pipeline import Batch, ResidentImages
-from labeleff.protocols import Fitted, Labelled, Prepared, by_itself
-from labeleff.protocols.supervised import model_for
+from labeleff.protocols import Fitted, Prepared, by_itself
+from labeleff.protocols.supervised import SupervisedRun, fitted, preparation
 from labeleff.record import Training
 from labeleff.seeding import stream_seed
-from labeleff.train import Judge, Order, Resident, Slot, once
+from labeleff.train import BatchObjective, Order, Resident, Slot, once
 
 BLOCK = 500
 """Held-out images looked at at once."""
@@ -104,22 +103,22 @@ class Masked:
 
 
 @dataclass(frozen=True)
-class Loss(Judge):
-    """The sum of both losses, and beside it each of them and the share of turns told right."""
+class Loss(BatchObjective):
+    """The sum of both losses, and beside it each of them and the share of turns predicted correctly."""
 
     goal: Goal
     class_weight: float
     rotation_weight: float
     names = ("task_loss", "rotation_loss", "rotation_accuracy")
 
-    def judge(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """Of what `TwoHeads` gives; images in the task loss that are told right are scaled to the batch's size."""
+    def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
+        """Losses and shares of what `TwoHeads` gives; the number correct is scaled from labelled images to all."""
         assert batch.targets is not None
         turns, scores = map(exact, outputs)
         task, rotation = self.goal.loss(scores, batch.targets), F.cross_entropy(turns, batch.turns)
-        right = self.goal.right(scores, batch.targets) * (len(turns) / len(scores))
-        told = (turns.argmax(1) == batch.turns).to(turns.dtype).mean()
-        return self.class_weight * task + self.rotation_weight * rotation, right, task, rotation, told
+        correct = self.goal.correct(scores, batch.targets) * (len(turns) / len(scores))
+        share = (turns.argmax(1) == batch.turns).to(turns.dtype).mean()
+        return self.class_weight * task + self.rotation_weight * rotation, correct, task, rotation, share
 
 
 def _pooled(features: Tensor) -> Tensor:
@@ -138,7 +137,7 @@ class HeldOut:
     compute: Compute
 
     def read(self, model: nn.Module) -> dict[str, float]:
-        """Mean loss of the head that tells turns, and the share that it tells right."""
+        """Mean loss of the head that predicts turns, and the share that it predicts correctly."""
         assert isinstance(model, TwoHeads)
         if self.turned is None:
             return {}
@@ -148,8 +147,8 @@ class HeldOut:
                 scores = model.turns(_pooled(model.body(self.compute.arrange(batch.images)))).float()
                 loss = F.cross_entropy(scores, batch.turns, reduction="sum")
                 sums += torch.stack((loss, (scores.argmax(1) == batch.turns).float().sum()))
-        loss, right = (sums / self.turned.count).tolist()
-        return {"heldout_rotation_loss": loss, "heldout_rotation_accuracy": right}
+        loss, correct = (sums / self.turned.count).tolist()
+        return {"heldout_rotation_loss": loss, "heldout_rotation_accuracy": correct}
 
 
 def set_aside(images: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -162,7 +161,7 @@ def set_aside(images: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def mixed_order(labelled: int, batch: int, n: int, others: int) -> Order:
-    """Batches whose first `labelled` places are of the n labelled images (0..n-1), the rest of the `others` (n...)."""
+    """Batches whose first `labelled` samples are of the n labelled images (0..n-1), the rest of the `others` (n...)."""
 
     def order(seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         first, steps = start // batch, count // batch
@@ -177,54 +176,54 @@ def mixed_order(labelled: int, batch: int, n: int, others: int) -> Order:
     return order
 
 
-def labelled_places(share: float, batch: int, n: int, others: int) -> int:
+def labelled_per_batch(share: float, batch: int, n: int, others: int) -> int:
     """Labelled images in a batch: `share` of it or, where that is more, their own share of all images; 1 or more."""
     return max(1, round(max(share, n / (n + others)) * batch))
 
 
-def prepare(
-    data: Labelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-) -> Prepared:
-    """Train `encoder` (in place), a new head on the n labels and one that tells the turns of all training images.
+@preparation
+def prepare(run: SupervisedRun) -> Prepared:
+    """Train an encoder, a new head on the n labels and one that predicts the turns of all training images.
 
     Options: `class_weight`, `rotation_weight`, `labelled_share`, `mask`, `holdout`. An epoch of the budget is as many
     images as there are to train on; `per_label` counts the n labels. The predictor has the task's head alone.
     """
+    data, seed, options = run.data, run.seed, run.options
     if data.unlabelled is None or data.normalisation is None:
         raise PluginError("joint needs the other training images, without labels")
     unlabelled, held = set_aside(data.unlabelled, float(options.get("holdout", 0.0)), seed)
-    n, others, device = len(data.examples), len(unlabelled), compute.device
-    rotated = functools.partial(ResidentImages, normalisation=data.normalisation, device=device, rotate=True, seed=seed)
-    images = rotated(torch.cat((data.examples.images, unlabelled)), augment=budget.augment)
-    model = model_for(data, encoder, seed)
-    turns = linear_head(encoder.dim, 4, stream_seed("rotation head", seed))
-    weights = float(options["class_weight"]), float(options["rotation_weight"])
-    aside = HeldOut(rotated(held) if len(held) else None, compute)
-    if options["mask"]:
-        places = labelled_places(float(options["labelled_share"]), budget.batch, n, others)
-        mixed = Mixed(images, data.on(device, augment=budget.augment, seed=seed), places)
-        order = mixed_order(places, budget.batch, n, others)
-        seen: Resident = mixed
-        heads = TwoHeads(model[0], model[1], turns, budget.batch, places)
-    else:
-        if data.goal != CLASSES:
-            raise PluginError("joint: mask = false repeats a report on classes of images, which mirroring keeps")
-        labels = F.pad(data.examples.labels, (0, others)).to(device)
-        seen, order = Masked(images, labels), once(images.count)
-        heads = TwoHeads(model[0], model[1], turns, budget.batch, budget.batch)
-    slot = Slot(heads, seen, Loss(data.goal, *weights), seed, watch=aside.read, order=order)
+    rotated = functools.partial(
+        ResidentImages, normalisation=data.normalisation, device=run.compute.device, rotate=True, seed=seed
+    )
+    images = rotated(torch.cat((data.examples.images, unlabelled)), augment=run.budget.augment)
+    model = run.model()
+    seen, order, shown = _mixed(run, images) if options["mask"] else _masked(run, images)
+    turns = linear_head(run.encoder.dim, 4, stream_seed("rotation head", seed))
+    heads = TwoHeads(model[0], model[1], turns, run.budget.batch, shown)
+    loss = Loss(data.goal, float(options["class_weight"]), float(options["rotation_weight"]))
+    watch = HeldOut(rotated(held) if len(held) else None, run.compute).read
+    slot = Slot(heads, seen, loss, seed, watch=watch, order=order)
 
     def finish(training: Training) -> Fitted:
-        last = training.history[-1]
-        told = {name: value for name, value in last.items() if name not in ("step", "epoch")}
-        return Fitted(model.eval(), training, dict(told))
+        return fitted(model, training, *(name for name in training.history[-1] if name not in ("step", "epoch")))
 
-    return Prepared(slot, budget.steps_for(n, images.count), finish)
+    return Prepared(slot, run.budget.steps_for(len(data.examples), images.count), finish)
+
+
+def _mixed(run: SupervisedRun, images: ResidentImages) -> tuple[Resident, Order, int]:
+    """Batches that are part labelled, their order, and how many images are shown to the task's head."""
+    n, batch = len(run.data.examples), run.budget.batch
+    others = images.count - n
+    labelled = labelled_per_batch(float(run.options["labelled_share"]), batch, n, others)
+    return Mixed(images, run.examples(), labelled), mixed_order(labelled, batch, n, others), labelled
+
+
+def _masked(run: SupervisedRun, images: ResidentImages) -> tuple[Resident, Order, int]:
+    """The same where images without a label count as class 0: all are shown to the task's head."""
+    if run.data.goal != CLASSES:
+        raise PluginError("joint: mask = false repeats a report on classes of images, which mirroring keeps")
+    labels = F.pad(run.data.examples.labels, (0, images.count - len(run.data.examples)))
+    return Masked(images, labels.to(run.compute.device)), once(images.count), run.budget.batch
 
 
 fit = by_itself(prepare)

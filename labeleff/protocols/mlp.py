@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from labeleff.cell import Budget, OptionValue, Steps
 from labeleff.device import Compute
+from labeleff.encoders import initial_weights
 from labeleff.goals import Depth
 from labeleff.pipeline import Batch
 from labeleff.protocols import Fitted, LabelledFeatures
@@ -43,8 +44,7 @@ class _Rows:
 def network(problem: LabelledFeatures) -> nn.Sequential:
     """The probe, its initial weights by the problem's seed alone; of depths, its bias starts at their median."""
     dim = int(problem.features.shape[1])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed("mlp", problem.seed))
+    with initial_weights(stream_seed("mlp", problem.seed)):
         layers = nn.Linear(dim, dim, bias=False), nn.BatchNorm1d(dim), nn.ReLU(), nn.Linear(dim, problem.outputs)
     if isinstance(problem.goal, Depth):
         nn.init.constant_(layers[-1].bias, float(problem.labels.median()))

@@ -7,19 +7,15 @@ In the paper's code frozen stages still update their statistics. Frozen to the l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from torch import nn
 
 from labeleff.cache import state_sha256
-from labeleff.cell import Budget, OptionValue
-from labeleff.device import Compute
-from labeleff.encoders import Encoder
 from labeleff.errors import PluginError
-from labeleff.protocols import Fitted, Labelled, Prepared, by_itself
-from labeleff.protocols.supervised import Supervised, model_for
+from labeleff.protocols import Fitted, Prepared, by_itself
+from labeleff.protocols.supervised import SupervisedRun, fitted, preparation
 from labeleff.record import Training
-from labeleff.train import Slot
 
 
 class PartlyFrozen(nn.Sequential):
@@ -39,32 +35,23 @@ class PartlyFrozen(nn.Sequential):
         return self
 
 
-def prepare(
-    data: Labelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-) -> Prepared:
-    """Train what lies above the stage `frozen` (an option) of `encoder`, in place, and a new head on all n labels.
+@preparation
+def prepare(run: SupervisedRun) -> Prepared:
+    """Train what lies above the stage `frozen` (an option) of an encoder, and a new head, on all n labels.
 
     Raises UnknownNameError for a stage that the encoder hasn't, PluginError where the frozen part changed.
     """
-    stage = str(options["frozen"])
-    frozen = encoder.until(stage)
+    stage = str(run.options["frozen"])
+    frozen = run.encoder.until(stage)
     before = [state_sha256(module) for module in frozen]
-    examples = data.on(compute.device, augment=budget.augment, seed=seed)
-    model = PartlyFrozen(model_for(data, encoder, seed), frozen)
-    slot = Slot(model, examples, Supervised(data.goal), seed)
+    model = PartlyFrozen(run.model(), frozen)
 
     def finish(training: Training) -> Fitted:
         if [state_sha256(module) for module in frozen] != before:
             raise PluginError(f"partial: weights or statistics up to {stage} changed although they are frozen")
-        last = training.history[-1]
-        return Fitted(model.eval(), training, {"loss": last["loss"], "accuracy": last["accuracy"]})
+        return fitted(model, training, "loss", "accuracy")
 
-    return Prepared(slot, budget.steps_for(len(data.examples)), finish)
+    return run.prepared(run.slot(model, run.examples()), finish)
 
 
 fit = by_itself(prepare)

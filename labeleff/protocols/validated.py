@@ -2,27 +2,24 @@
 
 Every window (an epoch) is scored on it. The weights kept are those of the best window, by accuracy (the goal's
 headline metric) and then by loss; `keep = "last"` only watches. With `stop`, training ends once every validation
-example was right in two windows in a row.
+example was correct in two windows in a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
-from labeleff.cell import Budget, OptionValue
 from labeleff.device import Compute
-from labeleff.encoders import Encoder, Reader
+from labeleff.encoders import Reader
 from labeleff.holdout import hold_out
 from labeleff.labelled import LabelledExamples
-from labeleff.protocols import Fitted, Labelled, Prepared, by_itself
-from labeleff.protocols.supervised import Supervised, model_for
+from labeleff.protocols import Fitted, Prepared, by_itself
+from labeleff.protocols.supervised import SupervisedRun, preparation
 from labeleff.record import Training
 from labeleff.seeding import stream_seed
-from labeleff.train import Slot
 
 BLOCK = 250
 """Validation examples scored at once."""
@@ -39,7 +36,7 @@ def _merit(entry: Entry) -> tuple[float, float]:
 
 
 def _perfect(history: list[Entry]) -> bool:
-    """Every validation example right in the last two windows."""
+    """Every validation example correct in the last two windows."""
     return len(history) > 1 and all(entry["validation_accuracy"] == 1 for entry in history[-2:])
 
 
@@ -61,8 +58,8 @@ class _Watch:
                 loss += float(goal.loss(scores, target, "sum"))
                 count += int(goal.counted(target).sum())
                 tallies.append(goal.tally(scores, target))
-        right = goal.metrics(torch.stack(tallies).sum(0))[goal.headline]
-        entry = {"validation_loss": loss / count, "validation_accuracy": right}
+        correct = goal.metrics(torch.stack(tallies).sum(0))[goal.headline]
+        entry = {"validation_loss": loss / count, "validation_accuracy": correct}
         if _merit(entry) > self.best:
             self.best = _merit(entry)
             self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
@@ -79,38 +76,37 @@ def split(count: int, share: float, seed: int, run: int = 1) -> tuple[Tensor, Te
     return hold_out(count, share, stream_seed("validation", seed), what, run)
 
 
-def prepare(
-    data: Labelled,
-    encoder: Encoder,
-    seed: int,
-    budget: Budget,
-    options: Mapping[str, OptionValue],
-    compute: Compute,
-) -> Prepared:
-    """Train `encoder` (in place) and a new head on the n labels but the validation ones.
+@preparation
+def prepare(run: SupervisedRun) -> Prepared:
+    """Train an encoder and a new head on the n labels but the validation ones.
 
     Options: `holdout`, the share set aside; `keep`; `stop`.
     """
-    together = RUN if data.normalisation is None else 1
-    trained, held = split(len(data.examples), float(options["holdout"]), seed, together)
-    learned = data.part(trained)
-    examples = learned.on(compute.device, augment=budget.augment, seed=seed)
-    watch = _Watch(data.part(held).on(compute.device), compute)
-    head = encoder.head(data.outputs, stream_seed("class head", seed)) if isinstance(encoder, Reader) else None
-    model = model_for(learned, encoder, seed, head)
-    enough = _perfect if options["stop"] else None
-    slot = Slot(model, examples, Supervised(data.goal), seed, watch=watch, enough=enough)
+    together = RUN if run.data.normalisation is None else 1
+    trained, held = split(len(run.data.examples), float(run.options["holdout"]), run.seed, together)
+    learned = replace(run, data=run.data.part(trained))
+    examples = learned.examples()
+    watch = _Watch(run.data.part(held).on(run.compute.device), run.compute)
+    model = learned.model(_head(run))
+    enough = _perfect if run.options["stop"] else None
 
     def finish(training: Training) -> Fitted:
         kept = training.history[-1]
-        if options["keep"] == "best":
+        if run.options["keep"] == "best":
             kept = max(training.history, key=_merit)
             model.load_state_dict(watch.state)
         names = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
-        told: dict[str, float | None] = {name: kept[name] for name in names}
-        return Fitted(model.eval(), training, told | {"validation_count": len(held)})
+        metrics: dict[str, float | None] = {name: kept[name] for name in names}
+        return Fitted(model.eval(), training, metrics | {"validation_count": len(held)})
 
-    return Prepared(slot, budget.steps_for(len(trained)), finish)
+    return learned.prepared(learned.slot(model, examples, watch=watch, enough=enough), finish)
+
+
+def _head(run: SupervisedRun) -> nn.Module | None:
+    """The head that a reader of stories brings; None where the usual one is new."""
+    if not isinstance(run.encoder, Reader):
+        return None
+    return run.encoder.head(run.data.outputs, stream_seed("class head", run.seed))
 
 
 fit = by_itself(prepare)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from labeleff.scenes import furniture, vehicles
-from labeleff.scenes.dice import Dice
+from labeleff.scenes.dice import SceneRng
 from labeleff.scenes.parts import Kit, Parts
 
 CLASSES: dict[str, Callable[[Kit], None]] = {
@@ -32,8 +32,8 @@ def shapes(split: str, label: int, numbers: Tensor) -> Parts:
     A shape depends on the split, the class and its number alone, so no shape of one split is in another.
     """
     name = list(CLASSES)[label]
-    dice = Dice((split, "shape", name), numbers)
-    kit = Kit(lambda which: dice.uniform(f"proportion {which}", 1)[:, 0], len(numbers))
+    rng = SceneRng((split, "shape", name), numbers)
+    kit = Kit(lambda which: rng.uniform(f"proportion {which}", 1)[:, 0], len(numbers))
     CLASSES[name](kit)
     return kit.parts()
 
@@ -51,7 +51,7 @@ def warped(parts: Parts, factors: Tensor) -> Parts:
     )
 
 
-def warp(dice: Dice) -> Tensor:
+def warp(rng: SceneRng) -> Tensor:
     """Factors (N, 3) as the rendering code has them: 1 + N(0, 0.1) an axis, less their mean, within 0.5..1.5."""
-    noise = 0.1 * dice.normal("warp", 3)
+    noise = 0.1 * rng.normal("warp", 3)
     return torch.clamp(1 + noise - noise.mean(1, keepdim=True), 0.5, 1.5)

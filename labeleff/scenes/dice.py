@@ -1,4 +1,4 @@
-"""Random numbers of numbered things, by purpose; the same whenever, wherever and in whatever order they are asked."""
+"""Random numbers of numbered objects or scenes, by purpose: the same wherever, whenever and in whatever order drawn."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _TWO_32 = float(1 << 32)
 
 
 @dataclass(frozen=True)
-class Dice:
-    """Random numbers of the things number `index` (N,), int64, of the stream `name`; float64, made on the CPU."""
+class SceneRng:
+    """Random numbers of the objects or scenes `index` (N,), int64, in the stream `name`; float64, made on the CPU."""
 
     name: tuple[str, ...]
     index: Tensor
@@ -38,7 +38,7 @@ class Dice:
         return torch.special.ndtri(self.uniform(purpose, count))  # type: ignore[no-any-return]
 
     def permuted(self, purpose: str, size: int) -> Tensor:
-        """(N,) numbers of 0..size-1: every `size` successive things have each once, in an order of their own."""
+        """(N,) numbers of 0..size-1: every `size` successive ones have each once, in an order of their own."""
         blocks = torch.div(self.index, size, rounding_mode="floor")
         seed = stream_seed("scenes", *self.name, purpose)
         orders = hash32(seed, blocks[:, None], torch.arange(size)).argsort(dim=1, stable=True)

@@ -24,7 +24,7 @@ class Faces:
 
     @staticmethod
     def of(found: list[Group], all_frames: list[Frames], objects: int, device: torch.device) -> Faces:
-        """The tables of all groups of scenes of so many objects."""
+        """The tables of all groups, in scenes of `objects` objects each."""
         things, rows, rounds = [], [], []
         for group, frame in zip(found, all_frames, strict=True):
             thing, parts = group.scene * objects + group.slot, len(frame.parts.rounds)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labeleff.scenes.dice import Dice
+from labeleff.scenes.dice import SceneRng
 from labeleff.scenes.factors import Factors
 
 HUES = (0.55, 0.08, 0.70, 0.00, 0.30, 0.15, 0.85, 0.42, 0.62, 0.93)
@@ -49,28 +49,28 @@ def hsv(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     return value[:, None] * (1 - saturation[:, None] * fall)
 
 
-def class_colours(dice: Dice, labels: Tensor) -> Tensor:
+def class_colours(rng: SceneRng, labels: Tensor) -> Tensor:
     """Colours (M, 3) about the hues of the classes `labels` (M,)."""
-    noise = dice.normal("class colour", 3) * torch.tensor(NOISE, dtype=torch.float64)
+    noise = rng.normal("class colour", 3) * torch.tensor(NOISE, dtype=torch.float64)
     hue = torch.tensor(HUES, dtype=torch.float64)[labels] + noise[:, 0]
     return hsv(hue, (SATURATION + noise[:, 1]).clamp(0, 1), (VALUE + noise[:, 2]).clamp(0.1, 1))
 
 
-def surfaces(dice: Dice, labels: Tensor, factors: Factors) -> Materials:
+def surfaces(rng: SceneRng, labels: Tensor, factors: Factors) -> Materials:
     """The objects' materials; `labels` (M,) matter only where colour doesn't vary."""
-    usual = class_colours(dice, labels)
+    usual = class_colours(rng, labels)
     if not factors.texture:
-        return _flat(dice.uniform("colour", 3) if factors.colour else usual)
-    pattern = _pattern(dice, 6.0, 40.0)
+        return _flat(rng.uniform("colour", 3) if factors.colour else usual)
+    pattern = _pattern(rng, 6.0, 40.0)
     if factors.colour:
         return pattern
     first, second = (torch.lerp(colour, usual, TINT) for colour in (pattern.first, pattern.second))
     return Materials(first, second, pattern.waves, pattern.weights, pattern.gain)
 
 
-def backdrops(dice: Dice, factors: Factors) -> Materials:
+def backdrops(rng: SceneRng, factors: Factors) -> Materials:
     """The planes' materials: a pattern, or a flat colour that says nothing of any class."""
-    return _pattern(dice, 4.0, 24.0) if factors.texture else _flat(dice.uniform("colour", 3))
+    return _pattern(rng, 4.0, 24.0) if factors.texture else _flat(rng.uniform("colour", 3))
 
 
 def _flat(colour: Tensor) -> Materials:
@@ -79,16 +79,16 @@ def _flat(colour: Tensor) -> Materials:
     return Materials(colour, colour, waves, torch.zeros(count, 4, dtype=torch.float64), torch.ones(count, 1))
 
 
-def _pattern(dice: Dice, low: float, high: float) -> Materials:
+def _pattern(rng: SceneRng, low: float, high: float) -> Materials:
     """Patterns whose waves have `low` to `high` radians a unit of length, evenly in the logarithm."""
-    count = len(dice.index)
-    direction = dice.normal("directions", 3 * WAVES).view(count, WAVES, 3)
+    count = len(rng.index)
+    direction = rng.normal("directions", 3 * WAVES).view(count, WAVES, 3)
     direction = direction / direction.norm(dim=2, keepdim=True)
-    pace = torch.exp(dice.between("paces", WAVES, math.log(low), math.log(high)))
-    phase = dice.between("phases", WAVES, 0.0, 2 * math.pi)
+    pace = torch.exp(rng.between("paces", WAVES, math.log(low), math.log(high)))
+    phase = rng.between("phases", WAVES, 0.0, 2 * math.pi)
     waves = torch.cat((direction * pace[..., None], phase[..., None]), dim=2)
-    share = dice.uniform("weights", 3).square()
+    share = rng.uniform("weights", 3).square()
     share = share / share.sum(1, keepdim=True)
-    weights = torch.cat((share, dice.between("bend", 1, 0.0, 4.0)), dim=1)
-    gain = torch.exp(dice.between("gain", 1, math.log(0.4), math.log(6.0)))
-    return Materials(dice.uniform("colour", 3), dice.uniform("other colour", 3), waves, weights, gain)
+    weights = torch.cat((share, rng.between("bend", 1, 0.0, 4.0)), dim=1)
+    gain = torch.exp(rng.between("gain", 1, math.log(0.4), math.log(6.0)))
+    return Materials(rng.uniform("colour", 3), rng.uniform("other colour", 3), waves, weights, gain)

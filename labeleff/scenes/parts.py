@@ -39,11 +39,11 @@ class Parts:
     """
 
     rounds: tuple[bool, ...]
-    """By solid: of revolution, or a block."""
+    """Per solid: of revolution, or a block."""
     cones: tuple[bool, ...]
-    """By solid: a round one whose quadric has two halves."""
+    """Per solid: a round one whose quadric has two halves."""
     plain: tuple[bool, ...]
-    """By solid: a block that doesn't taper."""
+    """Per solid: a block that doesn't taper."""
     centre: Tensor
     """(N, P, 3)."""
     axes: Tensor

@@ -1,4 +1,4 @@
-"""Rotations of objects and the five bins that they are told apart by (Newell & Deng's rendering and task code)."""
+"""Rotations of objects and the five bins that tell them apart (Newell & Deng's rendering and task code)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from labeleff.scenes.dice import Dice
+from labeleff.scenes.dice import SceneRng
 from labeleff.scenes.parts import turned
 
 POSES = ("upright", "tipped left", "tipped back", "tipped right", "tipped forward")
@@ -44,13 +44,13 @@ def pose_bins(rotation: Tensor) -> Tensor:
     return torch.where(lean < UPRIGHT, torch.zeros_like(sides), sides)
 
 
-def varied(dice: Dice, wanted: Tensor | None) -> Tensor:
+def varied(rng: SceneRng, wanted: Tensor | None) -> Tensor:
     """Rotations (N, 3, 3) with N(0, `SPREAD`) on each Euler angle, given that they fall in the bins `wanted` (N,).
 
     Candidates are drawn until one falls in the bin, so within a bin the distribution is the plain one. Without
     `wanted` the first candidate counts.
     """
-    angles = torch.tensor(BASE, dtype=torch.float64) + SPREAD * dice.normal("viewpoint", 3)
+    angles = torch.tensor(BASE, dtype=torch.float64) + SPREAD * rng.normal("viewpoint", 3)
     found = rotations(angles)
     attempt = 0
     while wanted is not None:
@@ -58,7 +58,7 @@ def varied(dice: Dice, wanted: Tensor | None) -> Tensor:
         if len(left) == 0:
             break
         attempt += 1
-        again = Dice((*dice.name, f"attempt {attempt}"), dice.index[left])
+        again = SceneRng((*rng.name, f"attempt {attempt}"), rng.index[left])
         angles = torch.tensor(BASE, dtype=torch.float64) + SPREAD * again.normal("viewpoint", 3)
         found[left] = rotations(angles)
     return found

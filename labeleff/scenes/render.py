@@ -67,7 +67,7 @@ def render(
     """The scenes of `split` with these numbers (N,), as images of `side` pixels, with `maps` of objects and depths.
 
     Every image depends on its split, number, side and the settings alone; on the CPU to the last byte. The objects are
-    what `tracer` knows: the classes' own solids, unless told otherwise.
+    what `tracer` knows: the classes' own solids by default.
     """
     device = device or torch.device("cpu")
     size = max(1, SCENES[device.type] * 64**2 // side**2)

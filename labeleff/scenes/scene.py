@@ -10,7 +10,7 @@ from torch import Tensor
 
 from labeleff.scenes import poses
 from labeleff.scenes.classes import CLASSES, warp
-from labeleff.scenes.dice import Dice
+from labeleff.scenes.dice import SceneRng
 from labeleff.scenes.factors import Factors
 from labeleff.scenes.materials import Materials, backdrops, surfaces
 
@@ -42,7 +42,7 @@ class Layout:
 
 
 LAYOUTS = {1: Layout(1, SIZE, 1.8, 0.0, 1.0753), 4: Layout(4, 0.75, 2.3, 1.2, 1.6)}
-"""By the number of objects."""
+"""Layouts by the number of objects."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Scenes:
     shape: Tensor
     """Number of each thing's shape among those of its class and split (N * K,) int64."""
     warp: Tensor
-    """By how much each thing's own axes are stretched (N * K, 3)."""
+    """Stretch of each thing's own axes (N * K, 3)."""
     to_camera: Tensor
     """Rotations (N * K, 3, 3) from the things' frames."""
     place: Tensor
@@ -70,9 +70,9 @@ class Scenes:
     light: Tensor
     """The point light in the camera's frame (N, 3)."""
     surfaces: Materials
-    """Of the N * K objects."""
+    """Materials of the N * K objects."""
     backdrops: Materials
-    """Of the N planes."""
+    """Materials of the N planes."""
 
 
 def view() -> Tensor:
@@ -89,49 +89,49 @@ def compose(split: str, numbers: Tensor, objects: int, factors: Factors, *, bala
     """
     layout = LAYOUTS[objects]
     things = (numbers[:, None] * objects + torch.arange(objects)).flatten()
-    dice, scene_dice = Dice((split, "object"), things), Dice((split, "scene"), numbers)
+    rng, scene_rng = SceneRng((split, "object"), things), SceneRng((split, "scene"), numbers)
     labels, bins = _labels(split, numbers, objects)
     wanted = bins if balanced and objects == 1 else None
-    rotation = poses.varied(dice, wanted) if factors.viewpoint else poses.fixed(len(things))
+    rotation = poses.varied(rng, wanted) if factors.viewpoint else poses.fixed(len(things))
     return Scenes(
         split=split,
         layout=layout,
         labels=labels,
         rotation=rotation.view(len(numbers), objects, 3, 3),
         shape=_shape_numbers(numbers, objects),
-        warp=warp(dice),
+        warp=warp(rng),
         to_camera=view() @ rotation,
-        place=_places(scene_dice, layout).reshape(-1, 3),
-        light=_light(scene_dice, layout, factors),
-        surfaces=surfaces(dice, labels.flatten(), factors),
-        backdrops=backdrops(scene_dice, factors),
+        place=_places(scene_rng, layout).reshape(-1, 3),
+        light=_light(scene_rng, layout, factors),
+        surfaces=surfaces(rng, labels.flatten(), factors),
+        backdrops=backdrops(scene_rng, factors),
     )
 
 
 def _labels(split: str, numbers: Tensor, objects: int) -> tuple[Tensor, Tensor]:
     """Classes (N, objects), and the pose bin (N,) that a single object is to have."""
     if objects == 1:
-        pairs = Dice((split, "class and pose"), numbers).permuted("pairs", len(CLASSES) * len(poses.POSES))
+        pairs = SceneRng((split, "class and pose"), numbers).permuted("pairs", len(CLASSES) * len(poses.POSES))
         return pairs[:, None] % len(CLASSES), pairs // len(CLASSES)
-    slots = [Dice((split, f"slot {slot}"), numbers).permuted("classes", len(CLASSES)) for slot in range(objects)]
+    slots = [SceneRng((split, f"slot {slot}"), numbers).permuted("classes", len(CLASSES)) for slot in range(objects)]
     return torch.stack(slots, dim=1), torch.zeros_like(numbers)
 
 
-def _places(dice: Dice, layout: Layout) -> Tensor:
+def _places(rng: SceneRng, layout: Layout) -> Tensor:
     """Positions (N, K, 3) in the camera's frame.
 
     A single object is at the world's origin. Of four, each is about the middle of its own quarter of the image,
     before the plane, at 0.6 to 0.9 of the plane's depth there.
     """
-    count = len(dice.index)
+    count = len(rng.index)
     if layout.objects == 1:
         origin = view() @ -torch.tensor(EYE, dtype=torch.float64)
         return origin.expand(count, 1, 3)
     quarters = torch.tensor([(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)], dtype=torch.float64)
-    order = dice.uniform("quarters", layout.objects).argsort(dim=1, stable=True)
-    jitter = dice.between("places", 2 * layout.objects, -0.16, 0.16).view(count, layout.objects, 2)
+    order = rng.uniform("quarters", layout.objects).argsort(dim=1, stable=True)
+    jitter = rng.between("places", 2 * layout.objects, -0.16, 0.16).view(count, layout.objects, 2)
     line = FIELD * (quarters[order] + jitter)
-    depth = layout.distance / (1 + layout.slope * line[..., 1]) * dice.between("depths", layout.objects, 0.6, 0.9)
+    depth = layout.distance / (1 + layout.slope * line[..., 1]) * rng.between("depths", layout.objects, 0.6, 0.9)
     return torch.cat((line * depth[..., None], depth[..., None]), dim=2)
 
 
@@ -141,9 +141,9 @@ def _shape_numbers(numbers: Tensor, objects: int) -> Tensor:
     return (blocks[:, None] * objects + torch.arange(objects)).flatten()
 
 
-def _light(dice: Dice, layout: Layout, factors: Factors) -> Tensor:
+def _light(rng: SceneRng, layout: Layout, factors: Factors) -> Tensor:
     """Where the point light is (N, 3), in the camera's frame: on a circle about the scene's centre, across the view."""
-    spread = LIGHT_SPREAD * dice.normal("lighting", 1)[:, 0]
+    spread = LIGHT_SPREAD * rng.normal("lighting", 1)[:, 0]
     angle = LIGHT_ANGLE + (spread if factors.lighting else torch.zeros_like(spread))
     circle = torch.stack((torch.zeros_like(angle), angle.sin(), angle.cos()), dim=1)
     centre = torch.tensor([0.0, 0.0, layout.centre], dtype=torch.float64)

@@ -18,7 +18,7 @@ from labeleff.scenes.seen import RAYS, Seen, Vector, lines
 from labeleff.scenes.solids import NEAR, Frames, Group, frames, groups
 
 GRAIN = 8
-"""Windows are squares of so many different sizes."""
+"""Number of different sizes of windows, which are squares."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def _half_space(level: Tensor, slope: Tensor) -> Slab:
 
 
 def _block(o: list[Tensor], d: list[Tensor], tapers: list[Tensor] | None) -> Slab:
+    """Where a ray o + t d is inside a block: |z| <= 1, |x| and |y| at most 1 - |taper|/2 - taper z / 2 each."""
     inside = _between(o[2], d[2])
     for axis in range(2):
         if tapers is None:
@@ -109,6 +110,16 @@ def _block(o: list[Tensor], d: list[Tensor], tapers: list[Tensor] | None) -> Sla
 
 
 def _round(o: list[Tensor], d: list[Tensor], quadric: list[Tensor], *, cone: bool) -> Slab:
+    """Where a ray o + t d is inside a solid of revolution with |z| <= 1.
+
+    Inside its curved side x^2 + y^2 <= a0 + b0 z + c0 z^2, which along the ray is a t^2 + 2 b t + c <= 0 with
+
+        a = dx^2 + dy^2 - c0 dz^2
+        b = ox dx + oy dy - c0 oz dz - b0 dz / 2
+        c = ox^2 + oy^2 - a0 - b0 oz - c0 oz^2
+
+    and t = (-b -+ sqrt(b^2 - a c)) / a where it is met.
+    """
     a0, b0, c0 = quadric
     bent = c0 * d[2]
     a = d[0] * d[0] + d[1] * d[1] - bent * d[2]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from labeleff import catalogue
-from labeleff.encoders import Reader, build_encoder
+from labeleff.encoders import Reader, build_encoder, initial_weights
 from labeleff.errors import PluginError, StudyError, UnknownNameError
 from labeleff.rewrite import rewrite
 
@@ -156,3 +156,14 @@ def test_an_unknown_stage_is_named_with_all_there_are():
         Reader().until("layer1")
     with pytest.raises(PluginError, match="Reader has no stages"):
         Reader().parts()
+
+
+def test_initial_weights_depend_on_the_seed_alone_and_leave_the_shared_generator_as_it_was():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    with initial_weights(3):
+        first = torch.rand(4)
+    assert torch.equal(torch.rand(1), expected)
+    with initial_weights(3):
+        assert torch.equal(torch.rand(4), first)

@@ -10,11 +10,11 @@ from dispatched import Dispatched
 
 from labeleff import catalogue
 from labeleff.cell import Augment, Budget
-from labeleff.course import Course
+from labeleff.course import TrainingState
 from labeleff.device import Compute
 from labeleff.encoders import build_encoder
 from labeleff.packing import graph
-from labeleff.packing.lockstep import Lane, Lockstep
+from labeleff.packing.lockstep import Lockstep, PackMember
 from labeleff.packing.packs import packing_of
 from labeleff.pipeline import Normalisation
 from labeleff.protocols import Labelled, finetune, joint, partial
@@ -47,13 +47,13 @@ def prepared(protocol, name, seed, compute=CPU, **changes):
     options = catalogue.complete("protocol", protocol, given).options
     encoder = build_encoder(catalogue.complete("encoder", "resnet9", {"width": 0.0625, "dim": 8}), seed)
     ready = PROTOCOLS[protocol].prepare(data, encoder, seed, table, options, compute)
-    return Course(ready.slot, table, ready.steps)
+    return TrainingState(ready.slot, table, ready.steps)
 
 
 def lockstep_of(protocol, name, compute=CPU, slots=2, **changes):
-    courses = [prepared(protocol, name, seed, compute, **changes) for seed in range(slots)]
-    lanes = [Lane(number, course) for number, course in enumerate(courses)]
-    return Lockstep(lanes, compute, packing_of(courses[0].slot.model))
+    states = [prepared(protocol, name, seed, compute, **changes) for seed in range(slots)]
+    members = [PackMember(number, state) for number, state in enumerate(states)]
+    return Lockstep(members, compute, packing_of(states[0].slot.model))
 
 
 @pytest.mark.parametrize(("protocol", "name"), STEP)

@@ -37,7 +37,7 @@ def assert_as_looped(make, slots, **how):
 
 @pytest.mark.parametrize(("name", "packing"), [("resnet9", "grouped"), ("resnet9", "vmap"), ("odd", "vmap")])
 def test_it_gives_what_the_loop_gives(name, packing):
-    """Ragged lengths and label counts through two places, to where only one is left."""
+    """Ragged lengths and label counts through two slots, to where only one is left."""
     trained = assert_as_looped(
         lambda: [packed.ready(name, seed, steps, n=n) for seed, steps, n in RAGGED], 2, packing=packing
     )

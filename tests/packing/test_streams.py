@@ -7,7 +7,7 @@ import torch
 
 from labeleff.banks import ImageBank
 from labeleff.cell import Augment
-from labeleff.course import Course
+from labeleff.course import TrainingState
 from labeleff.errors import PluginError
 from labeleff.labelled import LabelledBank, LabelledExamples
 from labeleff.packing.packs import pack, packable, put, take
@@ -79,8 +79,8 @@ def test_batches_are_the_loops_at_any_k_and_after_a_refill(slots, monkeypatch):
 
 def test_an_order_can_be_taken_up_anywhere():
     one = packed.ready("odd", 3, 40, n=7)
-    course = Course(one.slot, one.budget, one.steps)
-    whole, part = course.order(0, 40, CPU), course.order(13, 9, CPU)
+    state = TrainingState(one.slot, one.budget, one.steps)
+    whole, part = state.order(0, 40, CPU), state.order(13, 9, CPU)
     assert all(torch.equal(a[13 * 8 : 22 * 8], b) for a, b in zip(whole, part, strict=True))
 
 

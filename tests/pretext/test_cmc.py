@@ -36,9 +36,9 @@ def test_within_a_batch_it_is_the_plain_python_one():
     counts = [[i == j or samples[i] != samples[j] for j in range(6)] for i in range(6)]
     there = slow_info_nce(scores, counts, range(6))
     back = slow_info_nce([list(column) for column in zip(*scores, strict=True)], counts, range(6))
-    loss, right = cmc.within(light, colour, samples, 0.2)
+    loss, correct = cmc.within(light, colour, samples, 0.2)
     assert float(loss) == pytest.approx(there + back)
-    assert 0 <= float(right) <= 6
+    assert 0 <= float(correct) <= 6
 
 
 def test_both_views_count_alike_and_the_order_is_no_matter():

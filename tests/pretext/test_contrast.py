@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from labeleff.pipeline import Normalisation, ResidentImages
-from labeleff.pretext.contrast import others, own_column, tell, whole_blocks
+from labeleff.pretext.contrast import info_nce, others, own_column, whole_blocks
 
 
 def slow_info_nce(scores, counts, labels):
@@ -25,9 +25,9 @@ def example(count=7, columns=7, seed=0):
 def test_it_is_the_plain_python_one():
     scores, samples = 3 * example(), torch.tensor([0, 1, 2, 1, 3, 0, 5])
     counts, labels = own_column(samples), torch.arange(7)
-    loss, right = tell(scores, counts, labels)
+    loss, correct = info_nce(scores, counts, labels)
     assert float(loss) == pytest.approx(slow_info_nce(scores.tolist(), counts.tolist(), labels.tolist()))
-    assert int(right) == int((scores.masked_fill(~counts, -99).argmax(1) == labels).sum())
+    assert int(correct) == int((scores.masked_fill(~counts, -99).argmax(1) == labels).sum())
 
 
 def test_another_copy_of_an_image_is_no_negative():
@@ -35,25 +35,25 @@ def test_another_copy_of_an_image_is_no_negative():
     assert own_column(samples).tolist() == [[True, True, False], [True, True, True], [False, True, True]]
     assert others(samples).tolist() == [[False, True, False], [True, False, True], [False, True, False]]
     scores = torch.zeros(3, 3)
-    loss, _ = tell(scores, own_column(samples), torch.arange(3))
+    loss, _ = info_nce(scores, own_column(samples), torch.arange(3))
     assert float(loss) == pytest.approx((math.log(2) + math.log(3) + math.log(2)) / 3)
 
 
 def test_it_knows_its_bounds():
     alike = torch.zeros(8, 8)
     every = torch.ones(8, 8, dtype=torch.bool)
-    assert float(tell(alike, every, torch.arange(8))[0]) == pytest.approx(math.log(8))
-    loss, right = tell(100 * torch.eye(8), every, torch.arange(8))
+    assert float(info_nce(alike, every, torch.arange(8))[0]) == pytest.approx(math.log(8))
+    loss, correct = info_nce(100 * torch.eye(8), every, torch.arange(8))
     assert float(loss) == pytest.approx(0, abs=1e-6)
-    assert int(right) == 8
+    assert int(correct) == 8
 
 
 def test_a_shift_of_a_row_and_the_order_are_no_matter():
     scores, every, labels = example(), torch.ones(7, 7, dtype=torch.bool), torch.arange(7)
-    expected = tell(scores, every, labels)[0]
-    torch.testing.assert_close(tell(scores + torch.arange(7.0)[:, None], every, labels)[0], expected)
+    expected = info_nce(scores, every, labels)[0]
+    torch.testing.assert_close(info_nce(scores + torch.arange(7.0)[:, None], every, labels)[0], expected)
     order = torch.randperm(7, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(tell(scores[order][:, order], every, labels)[0], expected)
+    torch.testing.assert_close(info_nce(scores[order][:, order], every, labels)[0], expected)
 
 
 def test_blocks_are_whole():

@@ -108,10 +108,10 @@ def test_byol_is_the_squared_distance_of_prediction_and_target():
     method = made("byol")
     online, predictor, target = method.parts
     wanted = outputs(target, *two())
-    foretold = outputs(predictor, *map(torch.tensor, outputs(online, *two())))
+    predicted = outputs(predictor, *map(torch.tensor, outputs(online, *two())))
     squares = [
         mean(sum((x - y) ** 2 for x, y in zip(unit(a), unit(b), strict=True)) for a, b in zip(p, z, strict=True))
-        for p, z in ((foretold[0], wanted[1]), (foretold[1], wanted[0]))
+        for p, z in ((predicted[0], wanted[1]), (predicted[1], wanted[0]))
     ]
     assert method.loss(*two()).item() == pytest.approx(sum(squares), rel=1e-4)
 

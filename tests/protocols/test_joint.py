@@ -87,13 +87,13 @@ def test_the_loss_and_its_gradients_are_those_of_a_loop_over_images(name):
     batch = mixed.batch(samples, torch.full((B,), 1))
     assert batch.images.shape[0] == B + 3
     assert batch.samples.tolist() == [4, 0, 9]
-    loss, right, *_ = joint.Loss(task.goal, *weights)(heads, batch)
+    loss, correct, *_ = joint.Loss(task.goal, *weights)(heads, batch)
     expected = one_by_one(task, heads, batch, 3, weights)
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
     found, wanted = (torch.autograd.grad(x, list(heads.parameters())) for x in (loss, expected))
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
-    assert 0 <= float(right) <= B
+    assert 0 <= float(correct) <= B
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,7 +131,7 @@ def test_turned_and_upright_images_are_what_they_should_be():
     [(0.5, 4, 96, 4), (0.25, 4, 96, 2), (0.01, 4, 96, 1), (0.5, 75, 25, 6), (0.5, 100, 0, 8), (1.0, 4, 96, 8)],
 )
 def test_a_batch_holds_its_share_of_labelled_images_or_their_own(share, n, others, places):
-    assert joint.labelled_places(share, B, n, others) == places
+    assert joint.labelled_per_batch(share, B, n, others) == places
     order = joint.mixed_order(places, B, n, others)
     whole = order(1, 0, 60 * B, CPU.device)
     parts = [order(1, start * B, 20 * B, CPU.device) for start in (0, 20, 40)]
@@ -292,14 +292,14 @@ def test_what_is_said_of_images_held_out_is_that_of_a_loop():
     heads, _ = built(task, 3)
     turned = ResidentImages(held, Normalisation.of(task.train.images), CPU.device, rotate=True, seed=3)
     found = joint.HeldOut(turned, CPU).read(heads)
-    losses, right = [], []
+    losses, correct = [], []
     for place in range(len(held)):
         one = turned.batch(torch.tensor([place]), torch.tensor([0]))
         scores = heads.turns(heads.body(one.images))[0].detach()
         losses.append(float(torch.logsumexp(scores, 0) - scores[int(one.turns)]))
-        right.append(int(scores.argmax()) == int(one.turns))
+        correct.append(int(scores.argmax()) == int(one.turns))
     assert found["heldout_rotation_loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-4)
-    assert found["heldout_rotation_accuracy"] == pytest.approx(sum(right) / len(right))
+    assert found["heldout_rotation_accuracy"] == pytest.approx(sum(correct) / len(correct))
     assert joint.HeldOut(None, CPU).read(heads) == {}
 
 

@@ -1,8 +1,11 @@
 """Trained protocols on every goal: what a model minimises, and that it learns it."""
 
+import inspect
+
 import dense
 import pytest
 import torch
+from torch import nn
 
 from labeleff import catalogue
 from labeleff.cell import Augment, Budget
@@ -12,7 +15,8 @@ from labeleff.goals import UNIT
 from labeleff.heads import MapHead
 from labeleff.pipeline import Normalisation
 from labeleff.protocols import Labelled, finetune, validated
-from labeleff.protocols.supervised import Supervised, model_for
+from labeleff.protocols.supervised import Supervised, fitted, model_for
+from labeleff.record import Training
 from labeleff.scoring import score
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -60,9 +64,9 @@ def test_the_loss_of_a_batch_follows_its_flips(name):
     model = model_for(data, network, 0).eval()
     batch = examples.batch(torch.arange(20), torch.full((20,), 1))
     assert set(batch.flips.tolist()) == {0, 1}
-    loss, right = Supervised(task.goal)(model, batch)
+    loss, correct = Supervised(task.goal)(model, batch)
     torch.testing.assert_close(loss, by_hand(task, model(batch.images), batch), rtol=1e-4, atol=1e-5)
-    assert 0 <= float(right) <= 20
+    assert 0 <= float(correct) <= 20
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -85,3 +89,21 @@ def test_the_bias_of_depths_starts_at_their_median():
     head = model_for(data_of(task), encoder(), 0)[1]
     assert isinstance(head, MapHead)
     assert head.layer.bias.tolist() == pytest.approx([task.goal.start(task.train.labels)])
+
+
+@pytest.mark.parametrize("protocol", ["finetune", "validated", "joint", "partial"])
+def test_a_preparation_of_one_run_is_called_like_every_other(protocol):
+    prepare = catalogue.preparation(protocol)
+    given = ["data", "encoder", "seed", "budget", "options", "compute"]
+    assert list(inspect.signature(prepare).parameters) == given
+    assert prepare.__doc__.startswith("Train ")
+    assert list(inspect.signature(catalogue.resolve("protocol", protocol)).parameters) == [*given, "progress"]
+
+
+def test_what_a_training_reached_is_its_last_window_by_name():
+    history = [{"loss": 2.0, "accuracy": 0.1}, {"loss": 1.0, "accuracy": 0.5}]
+    fields = {"steps": 2, "batch": 4, "images": 8, "seconds": 1.0, "windows": [], "layout": "contiguous", "threads": 1}
+    training = Training(**fields, history=history)
+    found = fitted(nn.Identity(), training, "accuracy", "loss")
+    assert list(found.metrics.items()) == [("accuracy", 0.5), ("loss", 1.0)]
+    assert (found.training, found.predictor.training) == (training, False)

@@ -76,8 +76,8 @@ def test_kept_weights_are_those_that_were_scored(task):
     _, held = validated.split(200, 0.1, 0, validated.RUN)
     with torch.inference_mode():
         scores = fitted.predictor(task.train.inputs[:200][held].long())
-    right = (scores.argmax(1) == task.train.labels[:200][held]).float().mean()
-    assert float(right) == pytest.approx(fitted.metrics["validation_accuracy"])
+    correct = (scores.argmax(1) == task.train.labels[:200][held]).float().mean()
+    assert float(correct) == pytest.approx(fitted.metrics["validation_accuracy"])
 
 
 def test_training_stops_once_validation_is_perfect(task, monkeypatch):

@@ -11,7 +11,7 @@ from labeleff.catalogue import FACTORS
 from labeleff.errors import UnknownNameError
 from labeleff.scenes import poses
 from labeleff.scenes.classes import CLASSES, shapes
-from labeleff.scenes.dice import Dice
+from labeleff.scenes.dice import SceneRng
 from labeleff.scenes.factors import Factors
 from labeleff.scenes.scene import LIGHT_DISTANCE, compose, view
 from labeleff.scenes.solids import groups
@@ -45,14 +45,14 @@ def test_slots_of_a_scene_have_unrelated_classes():
 
 
 def test_free_poses_have_the_frequencies_of_the_papers_code():
-    found = poses.varied(Dice(("frequencies",), torch.arange(200_000)), None)
+    found = poses.varied(SceneRng(("frequencies",), torch.arange(200_000)), None)
     share = torch.bincount(poses.pose_bins(found), minlength=5).double() / 200_000
     np.testing.assert_allclose(share, [0.267, 0.190, 0.177, 0.189, 0.177], atol=0.004)
 
 
 def test_within_a_bin_balanced_poses_are_distributed_as_free_ones():
-    free = poses.varied(Dice(("free",), torch.arange(40_000)), None)
-    chosen = poses.varied(Dice(("chosen",), torch.arange(8_000)), torch.full((8_000,), 4))
+    free = poses.varied(SceneRng(("free",), torch.arange(40_000)), None)
+    chosen = poses.varied(SceneRng(("chosen",), torch.arange(8_000)), torch.full((8_000,), 4))
     bins = poses.pose_bins(free)
     assert (poses.pose_bins(chosen) == 4).all()
     theirs = free[bins == 4]
@@ -74,7 +74,7 @@ def test_rotations_and_bins_against_slow_ones():
 def test_a_mirrored_image_has_the_mirrored_bin():
     """The image's right is the world's y, so mirroring turns the up axis (x, y, z) into (x, -y, z)."""
     torch.testing.assert_close(view()[0], torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))
-    found = poses.varied(Dice(("mirror",), torch.arange(2000)), None)
+    found = poses.varied(SceneRng(("mirror",), torch.arange(2000)), None)
     mirror = torch.diag(torch.tensor([1.0, -1.0, 1.0], dtype=torch.float64))
     bins = poses.pose_bins(found)
     assert poses.pose_bins(mirror @ found).tolist() == [poses.MIRRORED[b] for b in bins.tolist()]
