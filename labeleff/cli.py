@@ -254,11 +254,11 @@ def report(
     """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte; options replace what the study says."""
     from labeleff import asked
     from labeleff.reporting.study_report import build
-    from labeleff.reporting.wishes import Wishes
+    from labeleff.reporting.wishes import ReportOptions
 
     cost = asked.cost(cost_per_label, cost_unit)
     targets, metrics = asked.targets(target or []), asked.metrics(metric or [])
-    _say(build(folder, Wishes(baseline, method, level, targets, cost, out, metrics)))
+    _say(build(folder, ReportOptions(baseline, method, level, targets, cost, out, metrics)))
 
 
 @app.command()

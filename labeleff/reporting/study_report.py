@@ -37,21 +37,21 @@ from labeleff.reporting.measured import Place
 from labeleff.reporting.outputs import REPORT
 from labeleff.reporting.results import Results, load
 from labeleff.reporting.throughput import throughput
-from labeleff.reporting.wishes import Wishes
+from labeleff.reporting.wishes import ReportOptions
 from labeleff.study import Study
 
 
 @without_collection()
-def build(folder: Path, wishes: Wishes | None = None) -> Path:
+def build(folder: Path, options: ReportOptions | None = None) -> Path:
     """Read `folder/records.jsonl`, write the CSVs, `figures/` and `report.md`; gives report.md's path.
 
-    Works on partial records. `wishes` replace what the study says of how to look at them. Raises RecordError where
+    Works on partial records. `options` replace what the study says of how to look at them. Raises RecordError where
     there is no run to report on or the folder can't be written, StudyError where the recorded study can't be read or
-    what is wished doesn't go with it.
+    an option doesn't go with it.
     """
-    wishes = (wishes or Wishes()).beside(folder)
-    out = wishes.out or folder
-    results = load(folder, wishes.changes, wishes.text)
+    options = (options or ReportOptions()).beside(folder)
+    out = options.out or folder
+    results = load(folder, options.changes, options.text)
     findings = find(results.measured)
     measured, told = findings.measured, answers_report.tell(results)
     drawn = outputs.draw(findings) if results.ladders else {}
@@ -72,7 +72,7 @@ def build(folder: Path, wishes: Wishes | None = None) -> Path:
     files |= estimates.to_files(results)
     files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
     names = {place: list(group) for place, group in drawn.items()}
-    document = [*_document(results, findings, names, told, agreed), *_reproduce(results, wishes)]
+    document = [*_document(results, findings, names, told, agreed), *_reproduce(results, options)]
     files[REPORT] = "\n\n".join(document).encode() + b"\n"
     outputs.write(out, files)
     return out / REPORT
@@ -131,13 +131,13 @@ def _stopped(results: Results) -> Iterator[str]:
         )
 
 
-def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
+def _reproduce(results: Results, options: ReportOptions) -> Iterator[str]:
     yield "## Reproduce"
     yield f"```\n{_commands(results)}\n```"
-    where = "the folder of records" if wishes.out else "this folder"
+    where = "the folder of records" if options.out else "this folder"
     yield (
         f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
-        f"```\nlabeleff report DIR{f' {wishes.text}' if wishes.text else ''}\n```"
+        f"```\nlabeleff report DIR{f' {options.text}' if options.text else ''}\n```"
     )
 
 
