@@ -182,7 +182,7 @@ def _soundly(material: Material) -> Iterator[str]:
         return
     yield from sections.verdicts(material.sound)
     place = _place(material.sound)
-    yield from sections.section(material.sound, place, [])
+    yield from sections.section(material.sound, place, []).paragraphs
     slug = outputs.slugs(material.sound.measured)[place]
     if material.sound.at(place):
         yield f"![utility against labels]({SOUNDLY}/figures/utility-{slug}.png)"
