@@ -115,16 +115,20 @@ def fitted(measured: NoisyMeans, method: str) -> Fitted:
     """Fit a checked curve by the method of that name."""
     if method == BAYES:
         return average(measured)
-    return _family(measured, method) if method in families.FAMILIES else _interpolated(measured, method)
+    return _family(measured, method) if method in families.FAMILIES else interpolated(measured, method)
 
 
 @dataclass(frozen=True)
-class _Interpolated:
+class Interpolated:
+    """A curve through the means, which stays inside the ladder."""
+
     measured: NoisyMeans
     curve: Curves
     replicates: Curves | None
+    """REPLICATES curves through resampled means; None without noise."""
 
     def solve(self, goals: Goals, level: float) -> Solution:
+        """Invert at K goals with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
         points = self.curve.invert(goals.values[None])[0]
         kinds: list[Kind] = ["above" if n == math.inf else "below" if n == 0 else "inside" for n in points]
@@ -137,9 +141,10 @@ class _Interpolated:
         return Solution(rows(points, low, high, kinds, np.isinf(found).mean(axis=0)), (found,), last, last)
 
 
-def _interpolated(measured: NoisyMeans, method: str) -> _Interpolated:
+def interpolated(measured: NoisyMeans, method: str) -> Interpolated:
+    """Interpolate by a method of labeleff.curves.interpolation."""
     replicates = measured.draw(REPLICATES)
-    return _Interpolated(
+    return Interpolated(
         measured=measured,
         curve=fit(measured.ns, measured.means[None], measured.counts, method),
         replicates=None if replicates is None else fit(measured.ns, replicates, measured.counts, method),

@@ -65,7 +65,10 @@ def _labels(measured: Measured, place: Place, arm: str) -> Mapping[float, Readin
     runs = measured.at(place, arm)
     if len(runs) < needed(measured.method):
         return {}
-    curve = fitted(measured.noisy(place, arm), measured.method)
+    if arm == measured.baseline:
+        curve = measured.baseline_curves[place].fitted
+    else:
+        curve = fitted(measured.noisy(place, arm), measured.method)
     solution = curve.solve(Goals(np.array(measured.targets)), measured.level)
     first, last, models = curve.measured.first, curve.measured.last, extrapolates(measured.method)
     rows = zip(measured.targets, solution.rows, strict=True)

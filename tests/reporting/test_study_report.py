@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -177,7 +178,7 @@ def test_pretexts_of_one_name_have_rows_of_their_own(tmp_path: Path) -> None:
 
 def test_verdicts_in_words(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path, curve="pchip"))
-    words = {item.arm: verdict(item) for item in compare_arms(results.measured, "rotation/linear")}
+    words = {item.arm: verdict(item) for item in compare_arms(replace(results.measured, baseline="rotation/linear"))}
     assert words["scratch/finetune"].startswith("scratch/finetune costs labels: at no rung")
     assert words["scratch/finetune"].endswith("it is over rotation/linear at no rung.")
     few = {item.arm: verdict(item) for item in compare_arms(results.measured)}
