@@ -37,6 +37,7 @@ from labeleff.measuring_options import (
 )
 from labeleff.reproduce import command as reproduce
 from labeleff.speed.command import bench
+from labeleff.statistics.level import LEVEL
 from labeleff.tracking import commands as tracking
 
 app = typer.Typer(
@@ -313,7 +314,7 @@ def utility(
     ] = None,
     scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
-    level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = 0.90,
+    level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
     method: Annotated[str, typer.Option(help=f"{METHODS}.")] = "bayes",
     convention: Annotated[
         str, typer.Option(help="definition, or selfstudy: add what the paper's reference code computes.")

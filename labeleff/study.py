@@ -26,6 +26,7 @@ from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.goal_checks import check_metrics, check_protocols
 from labeleff.pretext_checks import check_pretexts
 from labeleff.probe import Probe, check_pool
+from labeleff.statistics.level import LEVEL
 from labeleff.tracking.gate import Gate
 
 MOST_CELLS = 100_000
@@ -117,7 +118,7 @@ class Study(Frozen):
     """Memory layout of images and weights; left to the device unless given."""
     curve: str = "bayes"
     """How the baseline's curve is fitted and inverted: a name of labeleff.curves.invert.methods()."""
-    level: float = Field(default=0.90, gt=0.5, lt=1)
+    level: float = Field(default=LEVEL, gt=0.5, lt=1)
     """Probability that intervals are made for."""
     stories: dict[str, Study] = Field(default_factory=dict)
     """By name: tasks of stories measured beside the rest, at one label count, in the same run and records. A block's

@@ -11,7 +11,8 @@ import numpy as np
 from labeleff.curves.inversion import Kind, quantile
 from labeleff.curves.invert import BAYES
 from labeleff.curves.utilities import ARM, BaselineCurve, check_runs, same
-from labeleff.statistics.stats import Array, Runs, check_level, means, resample
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import Array, Runs, means, resample
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def _last_fall(ns: Array, difference: Array) -> Array:
 
 
 def crossing(
-    baseline: Runs, arm: Runs, *, level: float = 0.90, method: str = BAYES, name: str = ARM
+    baseline: Runs, arm: Runs, *, level: float = LEVEL, method: str = BAYES, name: str = ARM
 ) -> Crossing | None:
     """Where the arm stops being better than the baseline; None for fewer than two shared rungs.
 
@@ -60,7 +61,7 @@ def crossing(
     return crossings(BaselineCurve.fit(baseline, method), {name: arm}, level=level)[name]
 
 
-def crossings(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = 0.90) -> dict[str, Crossing | None]:
+def crossings(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, Crossing | None]:
     """`crossing` of several arms, by name, with a fitted baseline; of arms that `utilities.check_runs` has passed."""
     check_level(level)
     return {name: None if same(curve.runs, arm) else _crossing(curve, arm, level, name) for name, arm in arms.items()}

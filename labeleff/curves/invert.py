@@ -31,7 +31,8 @@ from labeleff.curves.inversion import (
 from labeleff.curves.noise import NoisyMeans, of_groups
 from labeleff.curves.rungs import checked_rungs
 from labeleff.errors import UnknownNameError
-from labeleff.statistics.stats import REPLICATES, Array, check_level
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import REPLICATES, Array
 
 BAYES = "bayes"
 ROUNDING = 1e-9
@@ -69,7 +70,7 @@ def invert(
     accuracies: Sequence[Sequence[float]],
     target: float,
     *,
-    level: float = 0.90,
+    level: float = LEVEL,
     method: str = BAYES,
 ) -> Inversion:
     """The label count at which the curve behind the runs reaches the accuracy `target`.
@@ -93,7 +94,7 @@ def invert_many(
     accuracies: Sequence[Sequence[float]],
     targets: Sequence[float] | Array,
     *,
-    level: float = 0.90,
+    level: float = LEVEL,
     method: str = BAYES,
     target_draws: Array | None = None,
 ) -> list[Inversion]:

@@ -21,7 +21,8 @@ from labeleff.curves.invert import BAYES, Interpolated, check_method, fitted, in
 from labeleff.curves.noise import BASELINE, SharedNoise, of_runs, shared_noise
 from labeleff.curves.rungs import check_fraction
 from labeleff.errors import CurveError
-from labeleff.statistics.stats import Run, Runs, check_level, means, resample
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import Run, Runs, means, resample
 
 WIDE = 4.0
 """Intervals of n1 whose ends differ by more than this factor are flagged as wide."""
@@ -160,7 +161,7 @@ def as_runs(accuracies: Accuracies, first_draw: int = 0) -> Runs:
     return found
 
 
-def utility(baseline: Accuracies, arm: Accuracies, *, level: float = 0.90, method: str = BAYES) -> list[UtilityPoint]:
+def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, method: str = BAYES) -> list[UtilityPoint]:
     """Utility of `arm` against `baseline` at each of the arm's rungs, in rising order.
 
     Both are mappings from label count to accuracies: {n: {(draw, seed): accuracy}}, where arms are compared in pairs
@@ -176,7 +177,7 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = 0.90, metho
 
 
 def utilities(
-    baseline: Runs, arms: Mapping[str, Runs], *, level: float = 0.90, method: str = BAYES
+    baseline: Runs, arms: Mapping[str, Runs], *, level: float = LEVEL, method: str = BAYES
 ) -> dict[str, ArmUtility]:
     """`utility` of several arms, by name, against one baseline, which is fitted once; arms without runs are left out.
 
@@ -190,7 +191,7 @@ def utilities(
     return arm_utilities(BaselineCurve.fit(baseline, method), arms, level=level)
 
 
-def arm_utilities(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = 0.90) -> dict[str, ArmUtility]:
+def arm_utilities(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, ArmUtility]:
     """`utilities` against a fitted baseline, of arms that `check_runs` has passed."""
     return {name: _against(curve, name, arm, level) for name, arm in arms.items() if arm}
 

@@ -14,6 +14,7 @@ from labeleff.metrics import metric
 from labeleff.runs.delimited import DELIMITERS
 from labeleff.runs.rows import column_names
 from labeleff.runs.table import Scale
+from labeleff.statistics.level import LEVEL
 
 Convention = Literal["definition", "selfstudy"]
 """U(n) as the paper defines it, or also as its reference code computes it."""
@@ -39,7 +40,7 @@ class Options:
     """The file's names of columns by ours."""
     scale: Scale | None = None
     delimiter: str | None = None
-    level: float = 0.90
+    level: float = LEVEL
     method: str = BAYES
     convention: Convention = "definition"
     title: str | None = None
