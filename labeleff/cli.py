@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from labeleff import __version__
+from labeleff.curves.method_table import BAYES, methods_in_words
 from labeleff.errors import LabeleffError, OptionError, Terminated
 from labeleff.measuring_options import (
     DataOption,
@@ -62,10 +63,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the study, e.g. --set rungs=[50,200]."),
 ]
-METHODS = (
-    "The baseline's curve: bayes; pchip, log or linear, which stay inside the ladder; or a formula: pow2, pow3, pow4, "
-    "exp3, log2, mmf4, wbl4, hill3"
-)
+METHODS = f"The baseline's curve: {methods_in_words()}"
 TargetOption = Annotated[
     list[float] | None,
     typer.Option(help="Say how many labels this accuracy takes, in 0..1 or, over 1, in percent; may be repeated."),
@@ -315,7 +313,7 @@ def utility(
     scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
-    method: Annotated[str, typer.Option(help=f"{METHODS}.")] = "bayes",
+    method: Annotated[str, typer.Option(help=f"{METHODS}.")] = BAYES,
     convention: Annotated[
         str, typer.Option(help="definition, or selfstudy: add what the paper's reference code computes.")
     ] = "definition",

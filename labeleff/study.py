@@ -22,6 +22,7 @@ from labeleff.asked import Cost, check_targets
 from labeleff.assignments import assign
 from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
+from labeleff.curves.method_table import FORMULAS, check_method, check_rungs
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.goal_checks import check_metrics, check_protocols
 from labeleff.pretext_checks import check_pretexts
@@ -117,7 +118,7 @@ class Study(Frozen):
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
     curve: str = "bayes"
-    """How the baseline's curve is fitted and inverted: a name of labeleff.curves.invert.methods()."""
+    """How the baseline's curve is fitted and inverted: a name of labeleff.curves.method_table.methods()."""
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
     """Probability that intervals are made for."""
     stories: dict[str, Study] = Field(default_factory=dict)
@@ -189,11 +190,9 @@ class Study(Frozen):
     @field_validator("curve")
     @classmethod
     def _method(cls, name: str, info: ValidationInfo) -> str:
-        from labeleff.curves import families, invert  # scipy is slow to import, and most commands need none
-
-        invert.check_method(name)
-        if name in families.FAMILIES and "rungs" in info.data:
-            families.check_rungs(name, len(info.data["rungs"]))
+        check_method(name)
+        if name in FORMULAS and "rungs" in info.data:
+            check_rungs(name, len(info.data["rungs"]))
         return name
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ GROUPS = (
 GROUPING = {"labeleff", *(f"labeleff.{group}" for group in GROUPS)}
 LAYERS = [
     {"errors"},
-    {"contact_sheet", "statistics.level"},
+    {"contact_sheet", "statistics.level", "curves.method_table"},
     {"text", "vectors"},
     {"cell", "assignments", "seeding", "places", "files", "collection", "metrics", "windows"},
     {"holding", "complaint", "plugin", "ending", "probe", "run_estimate", "price", "durations"},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.curves.inversion import Kind, quantile
-from labeleff.curves.invert import BAYES
+from labeleff.curves.method_table import BAYES
 from labeleff.curves.utilities import ARM, BaselineCurve, check_runs, same
 from labeleff.statistics.level import LEVEL, check_level
 from labeleff.statistics.stats import Array, Runs, means, resample

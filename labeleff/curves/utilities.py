@@ -17,7 +17,8 @@ import numpy as np
 from labeleff.curves import bayes
 from labeleff.curves.interpolation import DEFAULT_METHOD
 from labeleff.curves.inversion import Fitted, Goals, Inversion, Kind, Solution
-from labeleff.curves.invert import BAYES, Interpolated, check_method, fitted, interpolated, needs_fractions
+from labeleff.curves.invert import Interpolated, fitted, interpolated
+from labeleff.curves.method_table import BAYES, check_method, needs_fractions
 from labeleff.curves.noise import BASELINE, SharedNoise, of_runs, shared_noise
 from labeleff.curves.rungs import check_fraction
 from labeleff.errors import CurveError
@@ -168,7 +169,7 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, meth
     as far as they share draws and seeds, or {n: [accuracy, ...]}, which are independent runs. The baseline's curve is
     fitted by `method` (see curves.invert.invert) and inverted at the arm's means. The interval of probability `level`
     carries the noise of both; with one run a rung in either arm it is left out. Raises CurveError for a baseline of
-    fewer than two rungs, numbers that aren't finite and, with "bayes" and families, accuracies that aren't in 0..1.
+    fewer than two rungs, numbers that aren't finite and, with "bayes" and formulas, accuracies that aren't in 0..1.
     """
     base = as_runs(baseline)
     after = 1 + max((draw for rung in base.values() for draw, _ in rung), default=0)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labeleff.asked import Cost
-from labeleff.curves.invert import needed
+from labeleff.curves.method_table import needed
 from labeleff.curves.noise import BASELINE, NoisyMeans, of_runs
 from labeleff.curves.utilities import BaselineCurve, check_runs
 from labeleff.metrics import SCORE, Metric, metric

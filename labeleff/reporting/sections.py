@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeleff.curves.invert import extrapolates
 from labeleff.curves.mean_ratio import MeanRatio
+from labeleff.curves.method_table import extrapolates
 from labeleff.curves.reading import saved, worth
 from labeleff.curves.utilities import FAR, UtilityPoint
 from labeleff.reporting.comparison import Comparison, ranked

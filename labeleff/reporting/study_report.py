@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from labeleff import catalogue
 from labeleff.cell import Budget
 from labeleff.collection import without_collection
-from labeleff.curves.invert import needed
+from labeleff.curves.method_table import needed
 from labeleff.durations import duration
 from labeleff.metrics import DENSE
 from labeleff.record import PretrainingRecord

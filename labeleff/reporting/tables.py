@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labeleff.asked import Cost
-from labeleff.curves.families import FamilyFit
+from labeleff.curves.families import FormulaFit
 from labeleff.curves.reading import Reading, equivalent, saved, worth
 from labeleff.curves.utilities import UtilityPoint
 from labeleff.reporting.comparison import Comparison, ranked
-from labeleff.reporting.formulas import Formula
+from labeleff.reporting.formulas import FittedFormula
 from labeleff.reporting.measured import Measured, Place
 from labeleff.reporting.targets import Needed
 from labeleff.statistics.stats import wilson
@@ -225,14 +225,14 @@ def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     return frame(rows, RANKING)
 
 
-def curves(found: Sequence[Formula], baseline: str) -> pd.DataFrame:
+def curves(found: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
     """One row a place and formula, of the baseline."""
     rows = [
         {
             "task": item.place.task,
             "encoder": item.place.encoder,
             "arm": baseline,
-            "family": item.family,
+            "family": item.name,
             "rungs": item.rungs,
             **(_formula(item.fit) if item.fit else {}),
             "df": item.df,
@@ -244,7 +244,7 @@ def curves(found: Sequence[Formula], baseline: str) -> pd.DataFrame:
     return frame(rows, CURVES)
 
 
-def _formula(fit: FamilyFit) -> Row:
+def _formula(fit: FormulaFit) -> Row:
     return {
         "formula": fit.text,
         "parameters": _json(fit.parameters),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.curves.inversion import Goals
-from labeleff.curves.invert import extrapolates, fitted, needed
+from labeleff.curves.invert import fitted
+from labeleff.curves.method_table import extrapolates, needed
 from labeleff.curves.reading import Reading, inverted
 from labeleff.reporting.measured import Measured, Place
 

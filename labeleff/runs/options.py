@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from labeleff.asked import Cost, check_folder
-from labeleff.curves.invert import BAYES, methods
+from labeleff.curves.method_table import BAYES, methods
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.metrics import metric
 from labeleff.runs.delimited import DELIMITERS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeleff.curves.break_even import crossing, crossings
-from labeleff.curves.invert import BAYES, methods
+from labeleff.curves.method_table import BAYES, methods
 from labeleff.curves.utilities import BaselineCurve, arm_utilities, utilities
 from labeleff.statistics.stats import Runs
 
