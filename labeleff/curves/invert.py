@@ -132,7 +132,7 @@ class _FormulaCurve:
     """One formula; the interval is from refits to BOOTSTRAPS replicates of the rung means.
 
     Label counts over 1000 times the last rung count as never, for the point and the refits alike, and `low` is
-    at most that. The interval holds the noise of the runs, not the doubt whether the formula is right.
+    at most that. The interval holds the noise of the runs, not the doubt whether the formula is correct.
     """
 
     measured: NoisyMeans

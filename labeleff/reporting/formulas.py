@@ -23,7 +23,7 @@ class FittedFormula:
     df: int | None
     """Rungs over the number of parameters."""
     p_value: float | None
-    """Of the chi-square test that the formula is right; None without measured noise, or with no rung to spare."""
+    """Of the chi-square test that the formula is correct; None without measured noise, or with no rung to spare."""
 
     @property
     def reason(self) -> str | None:

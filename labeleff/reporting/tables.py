@@ -60,8 +60,8 @@ CURVES = columns(
     "task encoder arm family rungs formula parameters standard_errors rss df p_value leave_one_out residual_max reason"
 )
 """`parameters`, `standard_errors`: JSON, by name; `rss`: over the variances of the means, in accuracy squared where no
-rung has two runs; `p_value`: of the chi-square test that the formula is right; `leave_one_out`: mean absolute error of
-a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
+rung has two runs; `p_value`: of the chi-square test that the formula is correct; `leave_one_out`: mean absolute error
+of a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
 RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
 """`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: how many of them were brought
 to what the ladder can tell; `tied`: can't be told from the best."""
