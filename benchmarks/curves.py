@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from labeleff.curves.families import FAMILIES
 from labeleff.curves.interpolation import METHODS as INTERPOLATIONS
 from labeleff.curves.inversion import Inversion
 from labeleff.curves.invert import invert
+from labeleff.curves.method_table import FORMULAS
 from labeleff.seeding import stream_seed
 
-METHODS = ("bayes", *INTERPOLATIONS, *FAMILIES)
+METHODS = ("bayes", *INTERPOLATIONS, *FORMULAS)
 RESAMPLES = 2000
 KINDS = ("interior", "extrapolate", "above_asymptote", "below_first")
 HALVES = ("choice", "report")

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeleff import cli
-from labeleff.reporting import outputs
+from labeleff.reporting import outputs, place_figures
 
 SECONDS = 30
 """CPU time that one input may take."""
@@ -257,7 +257,7 @@ def limited() -> Iterator[None]:
 def without_figures() -> None:
     """They are most of a report's time and the same for all."""
     outputs.pictures = lambda _: {}
-    outputs.draw = lambda findings: {place: {} for place in findings.measured.places}
+    place_figures.draw = lambda material: {place: [] for place in material.findings.measured.places}
 
 
 def main() -> int:

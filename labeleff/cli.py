@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from labeleff import __version__
+from labeleff.curves.method_table import BAYES, methods_in_words
 from labeleff.errors import LabeleffError, OptionError, Terminated
 from labeleff.measuring_options import (
     DataOption,
@@ -35,6 +36,7 @@ from labeleff.measuring_options import (
 )
 from labeleff.reproduce import command as reproduce
 from labeleff.speed.command import bench
+from labeleff.statistics.level import LEVEL
 from labeleff.trackers.tracker import TRACKERS_HELP, check_trackers, follow
 from labeleff.tracking import commands as tracking
 
@@ -60,10 +62,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the study, e.g. --set rungs=[50,200]."),
 ]
-METHODS = (
-    "The baseline's curve: bayes; pchip, log or linear, which stay inside the ladder; or a formula: pow2, pow3, pow4, "
-    "exp3, log2, mmf4, wbl4, hill3"
-)
+METHODS = f"The baseline's curve: {methods_in_words()}"
 TargetOption = Annotated[
     list[float] | None,
     typer.Option(help="Say how many labels this accuracy takes, in 0..1 or, over 1, in percent; may be repeated."),
@@ -266,11 +265,11 @@ def report(
     """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte; options replace what the study says."""
     from labeleff import asked
     from labeleff.reporting.study_report import build
-    from labeleff.reporting.wishes import Wishes
+    from labeleff.reporting.wishes import ReportOptions
 
     cost = asked.cost(cost_per_label, cost_unit)
     targets, metrics = asked.targets(target or []), asked.metrics(metric or [])
-    _say(build(folder, Wishes(baseline, method, level, targets, cost, out, metrics)))
+    _say(build(folder, ReportOptions(baseline, method, level, targets, cost, out, metrics)))
 
 
 @app.command()
@@ -323,8 +322,8 @@ def utility(
     ] = None,
     scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
     delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
-    level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = 0.90,
-    method: Annotated[str, typer.Option(help=f"{METHODS}.")] = "bayes",
+    level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
+    method: Annotated[str, typer.Option(help=f"{METHODS}.")] = BAYES,
     convention: Annotated[
         str, typer.Option(help="definition, or selfstudy: add what the paper's reference code computes.")
     ] = "definition",

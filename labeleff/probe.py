@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,19 @@ class ProbeCurve(Frozen):
     encoder_sha256: str
     """Of the encoder at the curve's end."""
     points: list[ProbePoint]
+
+
+def mean_curve(seeds: Sequence[ProbeCurve]) -> list[tuple[float, float]]:
+    """Epochs and means over seeds, where all seeds have a value."""
+    points: dict[int, list[ProbePoint]] = {}
+    for point in (point for curve in seeds for point in curve.points):
+        points.setdefault(point.step, []).append(point)
+    found = []
+    for _, group in sorted(points.items()):
+        values = [point.value for point in group if point.value is not None]
+        if len(values) == len(seeds):
+            found.append((group[0].epoch, statistics.fmean(values)))
+    return found
 
 
 def lacking(curves: Iterable[ProbeCurve], probe: Probe, tasks: Sequence[Spec]) -> list[Spec]:

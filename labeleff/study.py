@@ -22,11 +22,13 @@ from labeleff.asked import Cost, check_targets
 from labeleff.assignments import assign
 from labeleff.cell import Augment, Budget, Cell, Frozen, Layout, Precision, Pretraining, Spec, Subset
 from labeleff.complaint import complaint
+from labeleff.curves.method_table import FORMULAS, check_method, check_rungs
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.goal_checks import check_metrics, check_protocols
 from labeleff.plugin import Plugin
 from labeleff.pretext_checks import check_pretexts
 from labeleff.probe import Probe, ProbePlan, check_pool
+from labeleff.statistics.level import LEVEL
 from labeleff.tracking.gate import Gate
 
 MOST_CELLS = 100_000
@@ -127,8 +129,8 @@ class Study(Frozen):
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
     curve: str = "bayes"
-    """How the baseline's curve is fitted and inverted: a name of labeleff.curves.invert.methods()."""
-    level: float = Field(default=0.90, gt=0.5, lt=1)
+    """How the baseline's curve is fitted and inverted: a name of labeleff.curves.method_table.methods()."""
+    level: float = Field(default=LEVEL, gt=0.5, lt=1)
     """Probability that intervals are made for."""
     stories: dict[str, Study] = Field(default_factory=dict)
     """By name: tasks of stories measured beside the rest, at one label count, in the same run and records. A block's
@@ -199,11 +201,9 @@ class Study(Frozen):
     @field_validator("curve")
     @classmethod
     def _method(cls, name: str, info: ValidationInfo) -> str:
-        from labeleff.curves import families, invert  # scipy is slow to import, and most commands need none
-
-        invert.check_method(name)
-        if name in families.FAMILIES and "rungs" in info.data:
-            families.check_rungs(name, len(info.data["rungs"]))
+        check_method(name)
+        if name in FORMULAS and "rungs" in info.data:
+            check_rungs(name, len(info.data["rungs"]))
         return name
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ import pytest
 
 from labeleff import asked
 from labeleff.errors import LabeleffError, OptionError
-from labeleff.reporting.wishes import Wishes
+from labeleff.reporting.wishes import ReportOptions
 
 
 def test_targets_over_one_are_in_percent() -> None:
@@ -76,17 +76,17 @@ def test_a_study_with_what_cant_be_meant(changes: dict[str, Any], message: str) 
     assert message in str(caught.value)
 
 
-def test_wishes_are_keys_of_the_study_and_options() -> None:
-    wishes = Wishes("a b", "log2", 0.8, (0.7, 0.75), asked.Cost(per_label=0.05, unit="h"))
+def test_report_options_are_keys_of_the_study_and_options() -> None:
+    given = ReportOptions("a b", "log2", 0.8, (0.7, 0.75), asked.Cost(per_label=0.05, unit="h"))
     of = factories.study(targets=[0.1], cost={"per_label": 9})
-    changed = type(of).model_validate({**of.model_dump(), **wishes.changes, "baseline": "rotation/linear"})
+    changed = type(of).model_validate({**of.model_dump(), **given.changes, "baseline": "rotation/linear"})
     assert (changed.curve, changed.level, changed.targets) == ("log2", 0.8, [0.7, 0.75])
-    assert changed.cost == wishes.cost
+    assert changed.cost == given.cost
     options = (
         "--baseline 'a b' --method log2 --level 0.8 --target 0.7 --target 0.75 --cost-per-label 0.05 --cost-unit h"
     )
-    assert wishes.text == options
-    assert (Wishes().changes, Wishes().text) == ({}, "")
+    assert given.text == options
+    assert (ReportOptions().changes, ReportOptions().text) == ({}, "")
 
 
 def test_metrics_are_given_by_task() -> None:

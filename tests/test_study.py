@@ -3,7 +3,7 @@ import re
 import factories
 import pytest
 
-from labeleff.curves.invert import methods
+from labeleff.curves.method_table import methods
 from labeleff.errors import LabeleffError
 from labeleff.study import built_in, load_study, parse_study
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from labeleff.curves.utilities import UtilityPoint, utilities
 from labeleff.errors import CurveError
+from labeleff.statistics.level import LEVEL
 from labeleff.statistics.stats import PRIOR_DF, Run, Runs, moderated_variance
 
 START = 4
@@ -54,7 +55,7 @@ class Question:
     """Training steps of a cell by itself."""
     before: Callable[[Ask], tuple[str, float] | None]
     """Key and training steps of the pretraining that a cell starts from; None where it starts from none."""
-    level: float = 0.90
+    level: float = LEVEL
     method: str = "bayes"
 
     def wanted(self, arm: str, n: int) -> float:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves.interpolation import DEFAULT_METHOD, METHODS, fit
 from labeleff.curves.inversion import Kind, quantile
-from labeleff.curves.invert import BAYES
-from labeleff.curves.noise import BASELINE
-from labeleff.curves.utilities import ARM, check_runs, same
-from labeleff.statistics.stats import Array, Runs, check_level, means, resample
+from labeleff.curves.method_table import BAYES
+from labeleff.curves.utilities import ARM, BaselineCurve, check_runs, same
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import Array, Runs, means, resample
 
 
 @dataclass(frozen=True)
@@ -49,31 +48,8 @@ def _last_fall(ns: Array, difference: Array) -> Array:
     return np.asarray(np.where(over.any(axis=1), inside, 0.0))
 
 
-@dataclass(frozen=True)
-class _Curve:
-    """The baseline's curve at its own rungs."""
-
-    ns: list[int]
-    values: Array
-    """(R,): through its means."""
-    replicates: Array | None
-    """(B, R): through replicates of them; None without noise."""
-
-    @classmethod
-    def of(cls, baseline: Runs, method: str) -> _Curve:
-        """A method that isn't one of labeleff.curves.interpolation stands for isotonic PCHIP between the rungs."""
-        ns, counts = sorted(baseline), [len(baseline[n]) for n in sorted(baseline)]
-        shape = method if method in METHODS else DEFAULT_METHOD
-        drawn = resample(baseline, BASELINE)
-        return cls(
-            ns=ns,
-            values=fit(ns, means(baseline)[None], counts, shape).values[0],
-            replicates=None if drawn is None else fit(ns, drawn, counts, shape).values,
-        )
-
-
 def crossing(
-    baseline: Runs, arm: Runs, *, level: float = 0.90, method: str = BAYES, name: str = ARM
+    baseline: Runs, arm: Runs, *, level: float = LEVEL, method: str = BAYES, name: str = ARM
 ) -> Crossing | None:
     """Where the arm stops being better than the baseline; None for fewer than two shared rungs.
 
@@ -81,30 +57,27 @@ def crossing(
     the shared rungs; a method that isn't one of curves.interpolation stands for isotonic PCHIP there. The interval
     comes from the same joint replicates as utility's.
     """
-    return crossings(baseline, {name: arm}, level=level, method=method)[name]
+    check_runs(baseline, [arm], method)
+    return crossings(BaselineCurve.fit(baseline, method), {name: arm}, level=level)[name]
 
 
-def crossings(
-    baseline: Runs, arms: Mapping[str, Runs], *, level: float = 0.90, method: str = BAYES
-) -> dict[str, Crossing | None]:
-    """`crossing` of several arms, by name, with one baseline."""
+def crossings(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, Crossing | None]:
+    """`crossing` of several arms, by name, with a fitted baseline; of arms that `utilities.check_runs` has passed."""
     check_level(level)
-    for arm in arms.values():
-        check_runs(baseline, arm, method)
-    curve = _Curve.of(baseline, method)
-    return {name: None if same(baseline, arm) else _crossing(curve, arm, level, name) for name, arm in arms.items()}
+    return {name: None if same(curve.runs, arm) else _crossing(curve, arm, level, name) for name, arm in arms.items()}
 
 
-def _crossing(curve: _Curve, arm: Runs, level: float, name: str) -> Crossing | None:
-    shared = np.array([n for n in sorted(arm) if n in curve.ns], dtype=float)
+def _crossing(curve: BaselineCurve, arm: Runs, level: float, name: str) -> Crossing | None:
+    ladder, rungs = curve.ladder, sorted(curve.runs)
+    shared = np.array([n for n in sorted(arm) if n in curve.runs], dtype=float)
     if len(shared) < 2:
         return None
-    columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(curve.ns), shared)
-    difference = (means(arm)[columns] - curve.values[rows])[None]
+    columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(rungs), shared)
+    difference = (means(arm)[columns] - ladder.curve.values[0, rows])[None]
     n, drawn = float(_last_fall(shared, difference)[0]), resample(arm, name)
     low = high = None
-    if curve.replicates is not None and drawn is not None:
-        found = _last_fall(shared, drawn[:, columns] - curve.replicates[:, rows])
+    if ladder.replicates is not None and drawn is not None:
+        found = _last_fall(shared, drawn[:, columns] - ladder.replicates.values[:, rows])
         ends = quantile(found, (1 - level) / 2), quantile(found, (1 + level) / 2)
         low = None if ends[0] == 0 else float(min(ends[0], shared[-1]))
         high = None if ends[1] == math.inf else float(max(ends[1], shared[0]))

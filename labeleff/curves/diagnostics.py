@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from labeleff.curves import families
+from labeleff.curves.families import fit_shape
+from labeleff.curves.method_table import FORMULAS
 from labeleff.curves.noise import NoisyMeans
 from labeleff.statistics.stats import REPLICATES, Array
 
@@ -76,17 +77,17 @@ class Disagreement:
 
 
 def disagreement(measured: NoisyMeans, targets: Sequence[float] | Array) -> list[Disagreement] | None:
-    """Inversions of every target by all families that the rungs don't reject; None where fewer than two are left.
+    """Inversions of every target by all formulas that the rungs don't reject; None where fewer than two are left.
 
-    Families need more rungs than parameters to be tested. The noise is that of the means, a common offset left out.
+    Formulas need more rungs than parameters to be tested. The noise is that of the means, a common offset left out.
     """
     weights = 1 / measured.variance
     answers: dict[str, Array] = {}
-    for name, family in families.FAMILIES.items():
-        free = len(measured.ns) - families.needed(name)
+    for name, formula in FORMULAS.items():
+        free = len(measured.ns) - len(formula.names)
         if free < 1:
             continue
-        curve = families.fit_shape(family, measured.ns, measured.means, weights)
+        curve = fit_shape(formula, measured.ns, measured.means, weights)
         rss = float((weights * (measured.means - curve.at(measured.ns)) ** 2).sum())
         if special.chdtrc(free, rss) >= ADEQUATE:
             answers[name] = curve.invert(np.asarray(targets, dtype=float))

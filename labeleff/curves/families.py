@@ -1,4 +1,4 @@
-"""Single families of learning curves f(n) = c - b phi(n), fitted to rung means by weighted least squares.
+"""Single formulas of learning curves f(n) = c - b phi(n), fitted to rung means by weighted least squares.
 
 Given phi's parameters the coefficients (c, b) have a closed form within the bounds of `curves.shapes` (variable
 projection, Golub and Pereyra 1973): only one or two shape parameters are searched, in logarithms and in ranges that
@@ -15,22 +15,10 @@ import numpy as np
 from scipy import optimize
 
 from labeleff.curves.interpolation import check_ladder
+from labeleff.curves.method_table import FORMULAS, Formula, Linear, check_rungs, parameters
 from labeleff.curves.rungs import checked_rungs
-from labeleff.curves.shapes import FAMILIES, Family, Linear, Shapes
-from labeleff.errors import CurveError, UnknownNameError
+from labeleff.curves.shapes import PHIS, Shapes
 from labeleff.statistics.stats import Array, moderated_variance
-
-__all__ = [
-    "FAMILIES",
-    "FamilyFit",
-    "Shapes",
-    "check_rungs",
-    "fit_family",
-    "fit_shape",
-    "jacobian",
-    "needed",
-    "refit",
-]
 
 GRID = {0: 1, 1: 60, 2: 24}
 """Values on every axis of the search grid, by the number of shape parameters."""
@@ -47,7 +35,7 @@ SINGULAR = 1e-8
 def _solve(linear: Linear, saturates: bool, phi: Array, means: Array, weights: Array) -> tuple[Array, Array, Array]:
     """(c, b) and weighted mean squares, each (S, M), for `phi` (M, R), `means` (S, R), `weights` (R,) of sum 1.
 
-    Minima within b >= 0 and, for families that saturate, c <= 1; c >= 0 follows from accuracies that are.
+    Minima within b >= 0 and, for formulas that saturate, c <= 1; c >= 0 follows from accuracies that are.
     """
     phi_mean, mean = phi @ weights, (means @ weights)[:, None]
     centred = phi - phi_mean[:, None]
@@ -77,25 +65,25 @@ def _grid(axes: Sequence[Array]) -> list[Array]:
     return [column.reshape(-1, 1) for column in np.meshgrid(*axes, indexing="ij")]
 
 
-def _axes(family: Family, ns: Array) -> list[Array]:
-    ranges = family.ranges(float(ns[0]), float(ns[-1]))
+def _axes(formula: Formula, ns: Array) -> list[Array]:
+    ranges = PHIS[formula.phi].ranges(float(ns[0]), float(ns[-1]))
     return [np.geomspace(low, high, GRID[len(ranges)]) for low, high in ranges]
 
 
-def fit_shape(family: Family, ns: Array, means: Array, weights: Array) -> Shapes:
+def fit_shape(formula: Formula, ns: Array, means: Array, weights: Array) -> Shapes:
     """The weighted least-squares curve through `means` (R,) at rising `ns` (R,); `weights` (R,) up to a factor."""
     weights = weights / weights.sum()
-    root = np.sqrt(weights)
+    root, phi = np.sqrt(weights), PHIS[formula.phi].value
 
     def curve(shape: Sequence[Array]) -> Shapes:
-        c, b, _ = _solve(family.linear, family.saturates, family.phi(ns[None], *shape), means[None], weights)
-        return Shapes(family, c[0, 0], b[0, 0], shape)
+        c, b, _ = _solve(formula.linear, formula.saturates, phi(ns[None], *shape), means[None], weights)
+        return Shapes(formula, c[0, 0], b[0, 0], shape)
 
-    axes = _axes(family, ns)
+    axes = _axes(formula, ns)
     if not axes:
         return curve([])
     columns = _grid(axes)
-    squares = _solve(family.linear, family.saturates, family.phi(ns, *columns), means[None], weights)[2][0]
+    squares = _solve(formula.linear, formula.saturates, phi(ns, *columns), means[None], weights)[2][0]
     parts = np.array_split(np.arange(len(squares)), STARTS)
     starts = [np.log([column[part[squares[part].argmin()], 0] for column in columns]) for part in parts]
     bounds = np.log([[axis[0] for axis in axes], [axis[-1] for axis in axes]])
@@ -122,21 +110,21 @@ def refit(shapes: Shapes, ns: Array, replicates: Array, weights: Array) -> Shape
     Every replicate takes the best shape of one grid, the search grid refined around the fitted shape: no search
     has to converge, and all are solved at once.
     """
-    family, weights = shapes.family, weights / weights.sum()
+    formula, weights = shapes.formula, weights / weights.sum()
     axes = [
         np.unique(np.clip(np.concatenate([axis, value * NEAR]), axis[0], axis[-1]))
-        for axis, value in zip(_axes(family, ns), shapes.shape, strict=True)
+        for axis, value in zip(_axes(formula, ns), shapes.shape, strict=True)
     ]
     columns = _grid(axes) if axes else []
-    phi = np.atleast_2d(family.phi(ns, *columns))
-    c, b, squares = _solve(family.linear, family.saturates, phi, replicates, weights)
+    phi = np.atleast_2d(shapes.phi.value(ns, *columns))
+    c, b, squares = _solve(formula.linear, formula.saturates, phi, replicates, weights)
     best, row = squares.argmin(axis=1), np.arange(len(replicates))
-    return Shapes(family, c[row, best][:, None], b[row, best][:, None], [column[best] for column in columns])
+    return Shapes(formula, c[row, best][:, None], b[row, best][:, None], [column[best] for column in columns])
 
 
 @dataclass(frozen=True)
-class FamilyFit:
-    """One family fitted to the means of R rungs; label counts in rising order."""
+class FormulaFit:
+    """One formula fitted to the means of R rungs; label counts in rising order."""
 
     name: str
     parameters: dict[str, float]
@@ -163,7 +151,7 @@ class FamilyFit:
     def text(self) -> str:
         """The formula with numbers, e.g. `0.92 - 1.6 n^-0.3`."""
         numbers = {name: _short(value, 3 if name == "c" else 2) for name, value in self.parameters.items()}
-        return FAMILIES[self.name].template.format(**numbers).replace("+ -", "- ")
+        return FORMULAS[self.name].template.format(**numbers).replace("+ -", "- ")
 
     def at(self, ns: Sequence[float] | Array) -> Array:
         """Fitted accuracies (K,) at label counts `ns` (K,) over 0."""
@@ -179,26 +167,10 @@ def _short(value: float, digits: int) -> str:
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
-def needed(name: str) -> int:
-    """Rungs without which the family can't be fitted: as many as it has parameters."""
-    if name not in FAMILIES:
-        raise UnknownNameError("curve family", name, FAMILIES)
-    return len(FAMILIES[name].names)
-
-
-def check_rungs(name: str, count: int) -> None:
-    """Raise CurveError where `count` rungs are fewer than the family's parameters."""
-    if count < needed(name):
-        raise CurveError(
-            f"family {name} has {needed(name)} parameters ({', '.join(FAMILIES[name].names)}) and needs "
-            f"as many rungs, found {count}"
-        )
-
-
-def fit_family(
+def fit_formula(
     name: str, ns: Sequence[float], accuracies: Sequence[Sequence[float]], *, exact: bool = True
-) -> FamilyFit:
-    """Fit the family `name` of FAMILIES to per-run accuracies in 0..1, one sequence a rung; any order.
+) -> FormulaFit:
+    """Fit the formula `name` of FORMULAS to per-run accuracies in 0..1, one sequence a rung; any order.
 
     Rungs are weighted by the moderated variances of their means (`stats.moderated_variance`), or equally where no
     rung has two runs. `exact` False: the fits that leave a rung out are the best of a grid around the fit, which is
@@ -212,12 +184,12 @@ def fit_family(
     moderated = moderated_variance(rungs.ns, rungs.groups)
     weights = np.ones(len(rungs.ns)) if moderated is None else rungs.counts / moderated.variance
     labels, means = np.asarray(rungs.ns, dtype=float), rungs.means
-    curve = fit_shape(FAMILIES[name], labels, means, weights)
+    curve = fit_shape(FORMULAS[name], labels, means, weights)
     residuals = means - curve.at(labels)
     rss = float((weights * residuals**2).sum())
-    free = len(labels) - needed(name)
+    free = len(labels) - parameters(name)
     scale = 1.0 if moderated is not None else rss / free if free else None
-    return FamilyFit(
+    return FormulaFit(
         name=name,
         parameters=_parameters(curve),
         covariance=None if scale is None else _covariance(curve, labels, weights, scale),
@@ -229,15 +201,15 @@ def fit_family(
 
 
 def _parameters(curve: Shapes) -> dict[str, float]:
-    linear = {"free": [curve.c, curve.b], "one": [curve.b], "tied": [curve.c]}[curve.family.linear]
-    return {name: float(value) for name, value in zip(curve.family.names, [*linear, *curve.shape], strict=True)}
+    linear = {"free": [curve.c, curve.b], "one": [curve.b], "tied": [curve.c]}[curve.formula.linear]
+    return {name: float(value) for name, value in zip(curve.formula.names, [*linear, *curve.shape], strict=True)}
 
 
 def jacobian(curve: Shapes, ns: Array) -> Array:
-    """Derivatives (R, P) of the accuracies at `ns` (R,) by the family's parameters."""
-    phi = curve.family.phi(ns, *curve.shape)
-    linear = {"free": [np.ones_like(ns), -phi], "one": [-phi], "tied": [1 - phi]}[curve.family.linear]
-    return np.stack([*linear, *(-curve.b * slope for slope in curve.family.slopes(ns, *curve.shape))], axis=1)
+    """Derivatives (R, P) of the accuracies at `ns` (R,) by the formula's parameters."""
+    phi = curve.phi.value(ns, *curve.shape)
+    linear = {"free": [np.ones_like(ns), -phi], "one": [-phi], "tied": [1 - phi]}[curve.formula.linear]
+    return np.stack([*linear, *(-curve.b * slope for slope in curve.phi.slopes(ns, *curve.shape))], axis=1)
 
 
 def _covariance(curve: Shapes, ns: Array, weights: Array, scale: float) -> Array | None:
@@ -258,7 +230,7 @@ def _leave_one_out(curve: Shapes, ns: Array, means: Array, weights: Array, *, ex
     for row in range(len(ns)):
         kept = np.arange(len(ns)) != row
         if exact:
-            left = fit_shape(curve.family, ns[kept], means[kept], weights[kept])
+            left = fit_shape(curve.formula, ns[kept], means[kept], weights[kept])
         else:
             left = refit(curve, ns[kept], means[None, kept], weights[kept])
         errors.append(abs(left.at(ns[row]).item() - means[row]))

@@ -23,7 +23,7 @@ class Inversion:
 
     kind "inside": `n` lies between rungs. "extrapolated": it lies beyond the last one, by a model. "above": the
     target is not reached and `n` is inf; no rung reaches it, and for "bayes" most of the posterior's curves
-    don't either; a family's fitted formula doesn't. "below": the first rung, or the formula there, is already over
+    don't either; a fitted formula doesn't. "below": the first rung, or the formula there, is already over
     it and `n`, the first rung, is an upper bound.
 
     `low` is 0, or `high` inf, where nothing is known on that side. With one run a rung there is no interval:
@@ -36,7 +36,7 @@ class Inversion:
     kind: Kind
     p_above: float | None
     """Share of resampled curves that don't reach the target on the ladder, for "bayes" of the posterior's curves
-    and for a family of its refits that don't reach it within 1000 times the last rung; None without an interval."""
+    and for a formula of its refits that don't reach it within 1000 times the last rung; None without an interval."""
 
     @property
     def value(self) -> float | None:

@@ -2,7 +2,7 @@
 
 The methods of `labeleff.curves.interpolation` stay inside the ladder: a target over the last rung is "above", one under
 the first "below". The method "bayes" combines isotonic PCHIP inside the ladder with the Bayesian average of
-`curves.bayes`. A family of `labeleff.curves.families` is one formula, fitted by least squares; beyond the ladder it
+`curves.bayes`. A formula of `labeleff.curves.method_table` is fitted by least squares; beyond the ladder it
 speaks too, with less reason than the average.
 """
 
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves import bayes, families
+from labeleff.curves import bayes
 from labeleff.curves.average import BOOTSTRAPS, average
-from labeleff.curves.interpolation import METHODS, Curves, check_ladder, fit
+from labeleff.curves.families import fit_shape, refit
+from labeleff.curves.interpolation import Curves, check_ladder, fit
 from labeleff.curves.inversion import (
     Fitted,
     Goals,
@@ -28,40 +29,15 @@ from labeleff.curves.inversion import (
     rows,
     without_noise,
 )
+from labeleff.curves.method_table import BAYES, FORMULAS, check_method, check_rungs, needs_fractions
 from labeleff.curves.noise import NoisyMeans, of_groups
 from labeleff.curves.rungs import checked_rungs
-from labeleff.errors import UnknownNameError
-from labeleff.statistics.stats import REPLICATES, Array, check_level
+from labeleff.curves.shapes import Shapes
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import REPLICATES, Array
 
-BAYES = "bayes"
 ROUNDING = 1e-9
 """Relative distance from the first or last rung within which a formula's label count is that rung."""
-
-
-def methods() -> list[str]:
-    """Names of all methods, the default first."""
-    return [BAYES, *METHODS, *families.FAMILIES]
-
-
-def check_method(name: str) -> None:
-    """Raise UnknownNameError for a name that is no method."""
-    if name not in methods():
-        raise UnknownNameError("curve method", name, methods())
-
-
-def needed(method: str) -> int:
-    """Rungs without which a curve can't be fitted: two, or as many as a family has parameters."""
-    return max(2, families.needed(method)) if method in families.FAMILIES else 2
-
-
-def extrapolates(method: str) -> bool:
-    """Whether the method models the curve beyond the last rung."""
-    return method not in METHODS
-
-
-def needs_fractions(method: str) -> bool:
-    """Whether the method takes accuracies in 0..1 alone."""
-    return method not in METHODS
 
 
 def invert(
@@ -69,17 +45,17 @@ def invert(
     accuracies: Sequence[Sequence[float]],
     target: float,
     *,
-    level: float = 0.90,
+    level: float = LEVEL,
     method: str = BAYES,
 ) -> Inversion:
     """The label count at which the curve behind the runs reaches the accuracy `target`.
 
     `accuracies` holds one sequence of per-run accuracies a rung; rungs and runs may come in any order. `method`
-    is "bayes" or a name of labeleff.curves.families.FAMILIES, both for accuracies in 0..1, or a name of
+    is "bayes" or a name of labeleff.curves.method_table.FORMULAS, both for accuracies in 0..1, or a name of
     labeleff.curves.interpolation.METHODS. The interval of probability
     `level` carries the noise of the curve (runs taken as independent), not of the target. Raises CurveError for
-    fewer than two rungs, rungs without runs, numbers that aren't finite and, with "bayes" and families,
-    not in 0..1; a family needs as many rungs as it has parameters.
+    fewer than two rungs, rungs without runs, numbers that aren't finite and, with "bayes" and formulas,
+    not in 0..1; a formula needs as many rungs as it has parameters.
 
     Beyond the ladder "bayes" is early (by 0.15 decades, or 30 % of the labels, in the median on real curves), and past
     four times the last rung off by a factor of two to three in the mean: there `low` says more than `n`. With one run a
@@ -93,7 +69,7 @@ def invert_many(
     accuracies: Sequence[Sequence[float]],
     targets: Sequence[float] | Array,
     *,
-    level: float = 0.90,
+    level: float = LEVEL,
     method: str = BAYES,
     target_draws: Array | None = None,
 ) -> list[Inversion]:
@@ -115,16 +91,20 @@ def fitted(measured: NoisyMeans, method: str) -> Fitted:
     """Fit a checked curve by the method of that name."""
     if method == BAYES:
         return average(measured)
-    return _family(measured, method) if method in families.FAMILIES else _interpolated(measured, method)
+    return _formula(measured, method) if method in FORMULAS else interpolated(measured, method)
 
 
 @dataclass(frozen=True)
-class _Interpolated:
+class Interpolated:
+    """A curve through the means, which stays inside the ladder."""
+
     measured: NoisyMeans
     curve: Curves
     replicates: Curves | None
+    """REPLICATES curves through resampled means; None without noise."""
 
     def solve(self, goals: Goals, level: float) -> Solution:
+        """Invert at K goals with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
         points = self.curve.invert(goals.values[None])[0]
         kinds: list[Kind] = ["above" if n == math.inf else "below" if n == 0 else "inside" for n in points]
@@ -137,9 +117,10 @@ class _Interpolated:
         return Solution(rows(points, low, high, kinds, np.isinf(found).mean(axis=0)), (found,), last, last)
 
 
-def _interpolated(measured: NoisyMeans, method: str) -> _Interpolated:
+def interpolated(measured: NoisyMeans, method: str) -> Interpolated:
+    """Interpolate by a method of labeleff.curves.interpolation."""
     replicates = measured.draw(REPLICATES)
-    return _Interpolated(
+    return Interpolated(
         measured=measured,
         curve=fit(measured.ns, measured.means[None], measured.counts, method),
         replicates=None if replicates is None else fit(measured.ns, replicates, measured.counts, method),
@@ -147,22 +128,22 @@ def _interpolated(measured: NoisyMeans, method: str) -> _Interpolated:
 
 
 @dataclass(frozen=True)
-class _Family:
-    """One family's formula; the interval is from refits to BOOTSTRAPS replicates of the rung means.
+class _FormulaCurve:
+    """One formula; the interval is from refits to BOOTSTRAPS replicates of the rung means.
 
     Label counts over 1000 times the last rung count as never, for the point and the refits alike, and `low` is
-    at most that. The interval holds the noise of the runs, not the doubt whether the family is right.
+    at most that. The interval holds the noise of the runs, not the doubt whether the formula is correct.
     """
 
     measured: NoisyMeans
-    curve: families.Shapes
-    refits: families.Shapes | None
+    curve: Shapes
+    refits: Shapes | None
 
     def solve(self, goals: Goals, level: float) -> Solution:
         first, last = self.measured.first, self.measured.last
         reach = last * bayes.REACH[1]
         points = _within(self.curve.invert(goals.values), first, reach)
-        kinds = [_family_kind(n, last) for n in points]
+        kinds = [_formula_kind(n, last) for n in points]
         points = np.maximum(points, first)
         if self.refits is None:
             return Solution(without_noise(points, kinds, first, last), (), last, reach)
@@ -173,13 +154,13 @@ class _Family:
         return Solution(rows(points, low, high, kinds, np.isinf(found).mean(axis=0)), (found,), last, reach)
 
 
-def _family(measured: NoisyMeans, name: str) -> _Family:
-    families.check_rungs(name, len(measured.ns))
+def _formula(measured: NoisyMeans, name: str) -> _FormulaCurve:
+    check_rungs(name, len(measured.ns))
     replicates = measured.draw(BOOTSTRAPS)
     weights = measured.counts if replicates is None else 1 / measured.variance
-    curve = families.fit_shape(families.FAMILIES[name], measured.ns, measured.means, weights)
-    refits = None if replicates is None else families.refit(curve, measured.ns, replicates, weights)
-    return _Family(measured, curve, refits)
+    curve = fit_shape(FORMULAS[name], measured.ns, measured.means, weights)
+    refits = None if replicates is None else refit(curve, measured.ns, replicates, weights)
+    return _FormulaCurve(measured, curve, refits)
 
 
 def _within(ns: Array, first: float, reach: float) -> Array:
@@ -187,7 +168,7 @@ def _within(ns: Array, first: float, reach: float) -> Array:
     return np.where(ns < first * (1 - ROUNDING), 0.0, np.where(ns > reach, np.inf, np.maximum(ns, first)))
 
 
-def _family_kind(n: float, last: float) -> Kind:
+def _formula_kind(n: float, last: float) -> Kind:
     if n == 0:
         return "below"
     if n == math.inf:

@@ -16,6 +16,7 @@ import numpy as np
 
 from labeleff.curves.inversion import quantile
 from labeleff.curves.utilities import FAR, ArmUtility, UtilityPoint
+from labeleff.statistics.level import LEVEL
 from labeleff.statistics.stats import Array
 from labeleff.statistics.ties import tie_group
 
@@ -45,7 +46,7 @@ class MeanRatio:
         return math.log2(self.ratio)
 
 
-def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = 0.90) -> dict[str, MeanRatio]:
+def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = LEVEL) -> dict[str, MeanRatio]:
     """Every arm's mean ratio over the rungs that all have, and which can't be told from the best.
 
     `first` is the baseline's first rung. Label counts are brought to between it and the last rung, or FAR times that

@@ -66,7 +66,7 @@ def selfstudy_utility(baseline: Runs, arm: Runs) -> list[SelfstudyPoint]:
 
     Both are mappings {label count: {(draw, seed): accuracy in 0..1}}. The list ends early at saturation and is empty
     where the two have no label count in common. Raises CurveError for rungs without runs, accuracies that aren't
-    finite, and a baseline that is never right.
+    finite, and a baseline that is never correct.
     """
     rungs = [
         _Rung(n, float(np.mean(_values(baseline, n, "baseline"))), _values(arm, n, "arm"))

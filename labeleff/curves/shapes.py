@@ -1,4 +1,4 @@
-"""The closed forms of single learning curves f(n) = c - b phi(n): phi, its derivatives and its inverse, by family.
+"""The closed forms of single learning curves f(n) = c - b phi(n): phi, its derivatives and its inverse.
 
 The forms are those of Viering and Loog, The shape of learning curves (2021), table 1, with the names of the learning
 curve database (Mohr et al. 2022), written for accuracy: b >= 0, so that no curve falls, and no asymptote is over 1.
@@ -9,33 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from labeleff.curves.method_table import Formula
 from labeleff.statistics.stats import Array
-
-Linear = Literal["free", "one", "tied"]
-"""What is known of (c, b): nothing, c = 1, or b = c."""
 
 
 @dataclass(frozen=True)
-class Family:
-    """c - b phi; its callables take label counts and shape parameters that broadcast."""
+class Phi:
+    """The shape of a curve; its callables take label counts and shape parameters that broadcast."""
 
-    names: tuple[str, ...]
-    """The P parameters: linear ones, then those of the shape."""
-    linear: Linear
-    saturates: bool
-    """phi falls to 0, so that c is the asymptote."""
-    phi: Callable[..., Array]
+    value: Callable[..., Array]
     slopes: Callable[..., list[Array]]
-    """Derivatives of phi by every shape parameter."""
+    """Derivatives by every shape parameter."""
     inverse: Callable[..., Array]
     """The label count at which phi is a given number; 0 or less where phi is below it from the start."""
     ranges: Callable[[float, float], list[tuple[float, float]]]
     """Bounds of the shape parameters for a ladder between two label counts."""
-    template: str
 
 
 def _power(n: Array, a: Array) -> Array:
@@ -136,47 +127,43 @@ def _scale_ranges(first: float, last: float) -> list[tuple[float, float]]:
     return [(first / 30, 1000 * last), (0.05, 5.0)]
 
 
-_POWER = (_power, _power_slopes, _power_inverse, _power_ranges)
-_SHIFTED = (_shifted, _shifted_slopes, _shifted_inverse, _shifted_ranges)
-_EXPONENTIAL = (_exponential, _exponential_slopes, _exponential_inverse, _exponential_ranges)
-_HILL = (_hill, _hill_slopes, _hill_inverse, _scale_ranges)
-_WEIBULL = (_weibull, _weibull_slopes, _weibull_inverse, _scale_ranges)
-
-FAMILIES: Mapping[str, Family] = {
-    "pow2": Family(("b", "a"), "one", True, *_POWER, "1 - {b} n^-{a}"),
-    "pow3": Family(("c", "b", "a"), "free", True, *_POWER, "{c} - {b} n^-{a}"),
-    "pow4": Family(("c", "b", "a", "d"), "free", True, *_SHIFTED, "{c} - {b} (n + {d})^-{a}"),
-    "exp3": Family(("c", "b", "a"), "free", True, *_EXPONENTIAL, "{c} - {b} exp(-{a} n)"),
-    "log2": Family(("c", "b"), "free", False, _log, _log_slopes, _log_inverse, _no_ranges, "{c} + {b} ln n"),
-    "mmf4": Family(("c", "b", "k", "g"), "free", True, *_HILL, "{c} - {b} / (1 + (n / {k})^{g})"),
-    "wbl4": Family(("c", "b", "k", "g"), "free", True, *_WEIBULL, "{c} - {b} exp(-(n / {k})^{g})"),
-    "hill3": Family(("c", "k", "g"), "tied", True, *_HILL, "{c} n^{g} / ({k}^{g} + n^{g})"),
+PHIS: Mapping[str, Phi] = {
+    "power": Phi(_power, _power_slopes, _power_inverse, _power_ranges),
+    "shifted power": Phi(_shifted, _shifted_slopes, _shifted_inverse, _shifted_ranges),
+    "exponential": Phi(_exponential, _exponential_slopes, _exponential_inverse, _exponential_ranges),
+    "logarithm": Phi(_log, _log_slopes, _log_inverse, _no_ranges),
+    "hill": Phi(_hill, _hill_slopes, _hill_inverse, _scale_ranges),
+    "weibull": Phi(_weibull, _weibull_slopes, _weibull_inverse, _scale_ranges),
 }
-"""By name; the template is the formula. `log2` has no asymptote. `mmf4` is (a b + c n^d) / (b + n^d) with a = c - b,
-k^g for b, g for d; `wbl4` is c - b exp(-a n^d) with a = k^-g, g for d; `exp3` is written as in the database."""
+"""By the names that `method_table.FORMULAS` gives them."""
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """Curves of one family: asymptotes c and factors b of any shape, and T shape parameters that broadcast."""
+    """Curves of one formula: asymptotes c and factors b of any shape, and T shape parameters that broadcast."""
 
-    family: Family
+    formula: Formula
     c: Array
     b: Array
     shape: Sequence[Array]
 
+    @property
+    def phi(self) -> Phi:
+        """The formula's phi."""
+        return PHIS[self.formula.phi]
+
     def at(self, ns: Array) -> Array:
         """Accuracies at label counts `ns`, which broadcast."""
-        return np.asarray(self.c - self.b * self.family.phi(ns, *self.shape))
+        return np.asarray(self.c - self.b * self.phi.value(ns, *self.shape))
 
     def invert(self, targets: Array) -> Array:
         """Label counts that reach `targets`, which broadcast: inf where none does, 0 where every one does."""
         gap = self.c - targets
         flat = self.b == 0
-        never = gap <= 0 if self.family.saturates else np.zeros_like(gap, dtype=bool)
+        never = gap <= 0 if self.formula.saturates else np.zeros_like(gap, dtype=bool)
         open_ = ~(flat | never)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             p = np.where(open_, gap, 1.0) / np.where(open_, self.b, 1.0)
-            found = np.maximum(self.family.inverse(p, *self.shape), 0.0)
+            found = np.maximum(self.phi.inverse(p, *self.shape), 0.0)
         found = np.where(never, np.inf, found)
         return np.asarray(np.where(flat, np.where(gap >= 0, 0.0, np.inf), found))

@@ -7,19 +7,23 @@ a bound, with, by a method that models the curve, an extrapolation beside it.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from labeleff.curves import bayes
+from labeleff.curves.interpolation import DEFAULT_METHOD
 from labeleff.curves.inversion import Fitted, Goals, Inversion, Kind, Solution
-from labeleff.curves.invert import BAYES, check_method, fitted, needs_fractions
-from labeleff.curves.noise import BASELINE, Errors, of_runs, shared_noise
+from labeleff.curves.invert import Interpolated, fitted, interpolated
+from labeleff.curves.method_table import BAYES, check_method, needs_fractions
+from labeleff.curves.noise import BASELINE, SharedNoise, of_runs, shared_noise
 from labeleff.curves.rungs import check_fraction
 from labeleff.errors import CurveError
-from labeleff.statistics.stats import Run, Runs, check_level, means, resample
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import Run, Runs, means, resample
 
 WIDE = 4.0
 """Intervals of n1 whose ends differ by more than this factor are flagged as wide."""
@@ -103,10 +107,10 @@ def _alike(baseline: Runs, arm: Runs) -> bool:
     }
 
 
-def check_runs(baseline: Runs, arm: Runs, method: str) -> None:
+def check_runs(baseline: Runs, arms: Iterable[Runs], method: str) -> None:
     """Raise CurveError for what can't be compared by the method, UnknownNameError for a method that is none."""
     check_method(method)
-    for name, runs in (("baseline", baseline), ("arm", arm)):
+    for name, runs in (("baseline", baseline), *(("arm", arm) for arm in arms)):
         for n, rung in runs.items():
             if not n > 0:
                 raise CurveError(f"label counts of the {name}: found {n}, expected numbers over 0")
@@ -121,6 +125,32 @@ def check_runs(baseline: Runs, arm: Runs, method: str) -> None:
         raise CurveError(f"the baseline's curve needs at least two rungs with runs, found {len(baseline)}")
 
 
+@dataclass(frozen=True)
+class BaselineCurve:
+    """The baseline's curve at one place, fitted once for utility, break-even and targets."""
+
+    runs: Runs
+    method: str
+    fitted: Fitted
+
+    @classmethod
+    def fit(cls, runs: Runs, method: str) -> BaselineCurve:
+        """Fit runs that `check_runs` has passed."""
+        return cls(runs, method, fitted(of_runs(runs, BASELINE), method))
+
+    @functools.cached_property
+    def noise(self) -> SharedNoise | None:
+        """Its errors, for all arms; None where it shows no noise."""
+        return shared_noise(self.runs, bayes.DRAWS)
+
+    @functools.cached_property
+    def ladder(self) -> Interpolated:
+        """The curve inside the ladder: isotonic PCHIP where the method isn't one of curves.interpolation."""
+        if isinstance(self.fitted, Interpolated):
+            return self.fitted
+        return interpolated(self.fitted.measured, DEFAULT_METHOD)
+
+
 def as_runs(accuracies: Accuracies, first_draw: int = 0) -> Runs:
     """Runs by (draw, seed); accuracies without them get draws of their own from `first_draw` on."""
     found: dict[int, Mapping[Run, float]] = {}
@@ -132,14 +162,14 @@ def as_runs(accuracies: Accuracies, first_draw: int = 0) -> Runs:
     return found
 
 
-def utility(baseline: Accuracies, arm: Accuracies, *, level: float = 0.90, method: str = BAYES) -> list[UtilityPoint]:
+def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, method: str = BAYES) -> list[UtilityPoint]:
     """Utility of `arm` against `baseline` at each of the arm's rungs, in rising order.
 
     Both are mappings from label count to accuracies: {n: {(draw, seed): accuracy}}, where arms are compared in pairs
     as far as they share draws and seeds, or {n: [accuracy, ...]}, which are independent runs. The baseline's curve is
     fitted by `method` (see curves.invert.invert) and inverted at the arm's means. The interval of probability `level`
     carries the noise of both; with one run a rung in either arm it is left out. Raises CurveError for a baseline of
-    fewer than two rungs, numbers that aren't finite and, with "bayes" and families, accuracies that aren't in 0..1.
+    fewer than two rungs, numbers that aren't finite and, with "bayes" and formulas, accuracies that aren't in 0..1.
     """
     base = as_runs(baseline)
     after = 1 + max((draw for rung in base.values() for draw, _ in rung), default=0)
@@ -148,7 +178,7 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = 0.90, metho
 
 
 def utilities(
-    baseline: Runs, arms: Mapping[str, Runs], *, level: float = 0.90, method: str = BAYES
+    baseline: Runs, arms: Mapping[str, Runs], *, level: float = LEVEL, method: str = BAYES
 ) -> dict[str, ArmUtility]:
     """`utility` of several arms, by name, against one baseline, which is fitted once; arms without runs are left out.
 
@@ -158,21 +188,20 @@ def utilities(
     check_level(level)
     if not any(arms.values()):
         return {}
-    for arm in arms.values():
-        check_runs(baseline, arm, method)
-    curve, noise = fitted(of_runs(baseline, BASELINE), method), shared_noise(baseline, bayes.DRAWS)
-    found = {}
-    for name, arm in arms.items():
-        if arm:
-            errors = None if noise is None else noise.given(arm, name)
-            found[name] = _against(curve, baseline, name, arm, errors, level)
-    return found
+    check_runs(baseline, arms.values(), method)
+    return arm_utilities(BaselineCurve.fit(baseline, method), arms, level=level)
 
 
-def _against(curve: Fitted, baseline: Runs, name: str, arm: Runs, errors: Errors | None, level: float) -> ArmUtility:
-    ns, centres = sorted(arm), means(arm)
+def arm_utilities(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, ArmUtility]:
+    """`utilities` against a fitted baseline, of arms that `check_runs` has passed."""
+    return {name: _against(curve, name, arm, level) for name, arm in arms.items() if arm}
+
+
+def _against(curve: BaselineCurve, name: str, arm: Runs, level: float) -> ArmUtility:
+    baseline, ns, centres = curve.runs, sorted(arm), means(arm)
+    errors = None if curve.noise is None else curve.noise.given(arm, name)
     goals = Goals(centres) if errors is None else Goals(centres, resample(arm, name), errors)
-    solution = curve.solve(goals, level)
+    solution = curve.fitted.solve(goals, level)
     if errors is None:
         solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=())
     if _alike(baseline, arm):

@@ -13,7 +13,7 @@ from labeleff.reporting import answers, report2021
 from labeleff.reporting.answers import FAILED_OVER, Answers
 from labeleff.reporting.figures import blank
 from labeleff.reporting.markdown import percent, table
-from labeleff.reporting.outputs import plain
+from labeleff.reporting.outputs import Section, plain
 from labeleff.reporting.results import Results
 
 if TYPE_CHECKING:
@@ -27,34 +27,28 @@ DRAWN = ("loss", "accuracy")
 
 
 @dataclass(frozen=True)
-class Told:
-    """What stories add to a report: files and figures by name, lines of the verdict, paragraphs."""
+class StoryReport:
+    """What stories add to a report."""
 
-    files: dict[str, bytes] = field(default_factory=dict)
-    figures: dict[str, Figure] = field(default_factory=dict)
-    """By file name, without folder and ending."""
     verdict: list[str] = field(default_factory=list)
+    """Lines of the verdict."""
     weak: list[str] = field(default_factory=list)
     """What makes this evidence weak."""
-    paragraphs: list[str] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
 
 
-def tell(results: Results) -> Told:
-    """Everything that a study's tasks of stories add to its report; nothing where it has none."""
+def story_report(results: Results) -> StoryReport:
+    """Everything that a study's tasks of stories add to its report; empty where it has none."""
     found = answers.of_stories(results)
     if not found:
-        return Told()
-    told = Told(answers.csvs(results, found))
+        return StoryReport()
     groups = _groups(found)
-    for group, who in zip(groups, _names(groups), strict=True):
-        told.verdict.append(_verdict(results, group, who))
-        told.weak.extend(_weak(group, who))
-        slug = plain(who).strip("-")
-        trained = any(item.chosen.training for item in group)
-        drawn = {f"answers-{what}-{slug}": _figure(group, what) for what in DRAWN if trained}
-        told.figures.update(drawn)
-        told.paragraphs.extend(_section(results, group, who, list(drawn)))
-    return told
+    named = list(zip(groups, _names(groups), strict=True))
+    return StoryReport(
+        verdict=[_verdict(results, group, who) for group, who in named],
+        weak=[flag for group, who in named for flag in _weak(group, who)],
+        sections=[Section(files=answers.csvs(results, found)), *(_section(results, *each) for each in named)],
+    )
 
 
 def _groups(found: Sequence[Answers]) -> list[list[Answers]]:
@@ -121,7 +115,14 @@ def _short(item: Answers) -> str:
     return f"{item.name} from {item.size}" if item.size else item.name
 
 
-def _section(results: Results, group: Sequence[Answers], who: str, names: Sequence[str]) -> Iterator[str]:
+def _section(results: Results, group: Sequence[Answers], who: str) -> Section:
+    slug = plain(who).strip("-")
+    trained = any(item.chosen.training for item in group)
+    drawn = {f"answers-{what}-{slug}": _figure(group, what) for what in DRAWN if trained}
+    return Section([*_paragraphs(results, group, who, list(drawn))], figures=drawn)
+
+
+def _paragraphs(results: Results, group: Sequence[Answers], who: str, names: Sequence[str]) -> Iterator[str]:
     yield f"## Questions answered: {who}"
     if who != (full := f"{group[0].encoder}, {group[0].arm}"):
         yield f"In full: {full}."

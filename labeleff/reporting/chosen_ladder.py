@@ -7,11 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from labeleff.adaptive.chooser import Aim, Ask, Chooser
 from labeleff.reporting.markdown import table
+from labeleff.reporting.outputs import Section
 from labeleff.reporting.results import Results
 
 
-def section(results: Results) -> Iterator[str]:
-    """A table a place: what was added, why, and the intervals before and after; nothing for fixed ladders."""
+def section(results: Results) -> Section:
+    """A table per place: what was added, why, and the intervals before and after; empty for fixed ladders."""
+    return Section([*_paragraphs(results)])
+
+
+def _paragraphs(results: Results) -> Iterator[str]:
     if results.ladders_chosen is None or results.study.auto is None:
         return
     yield "## How the ladder was chosen"

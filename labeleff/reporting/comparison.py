@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labeleff.curves.break_even import Crossing, crossings
-from labeleff.curves.invert import needed
 from labeleff.curves.mean_ratio import MeanRatio, mean_ratios
-from labeleff.curves.utilities import UtilityPoint, utilities
+from labeleff.curves.utilities import BaselineCurve, UtilityPoint, arm_utilities
 from labeleff.reporting.measured import Measured, Place
 
 
@@ -25,13 +24,9 @@ class Comparison:
     """Over the rungs that all arms have; None where they have none in common."""
 
 
-def compare_arms(measured: Measured, baseline: str | None = None) -> list[Comparison]:
-    """Utility of every other arm with finished runs, where the baseline has as many rungs as the method needs.
-
-    `baseline` defaults to the one that `measured` names.
-    """
-    name = baseline or measured.baseline
-    return [item for place in measured.places for item in _at(measured, place, name)]
+def compare_arms(measured: Measured) -> list[Comparison]:
+    """Utility of every other arm with finished runs, where the baseline has as many rungs as the method needs."""
+    return [item for place, curve in measured.baseline_curves.items() for item in _at(measured, place, curve)]
 
 
 def ranked(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRatio]]:
@@ -41,14 +36,11 @@ def ranked(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRati
     return sorted(found, key=lambda pair: (places.index(pair[0].place), -pair[1].ratio))
 
 
-def _at(measured: Measured, place: Place, baseline: str) -> Iterator[Comparison]:
-    base = measured.at(place, baseline)
-    if len(base) < needed(measured.method):
-        return
-    arms = {arm: measured.at(place, arm) for arm in measured.arms if arm != baseline}
-    arms = {arm: runs for arm, runs in arms.items() if runs}
-    found = utilities(base, arms, level=measured.level, method=measured.method)
-    means = mean_ratios(found, min(base), level=measured.level)
-    ends = crossings(base, arms, level=measured.level, method=measured.method)
+def _at(measured: Measured, place: Place, curve: BaselineCurve) -> Iterator[Comparison]:
+    others = (arm for arm in measured.arms if arm != measured.baseline)
+    arms = {arm: runs for arm in others if (runs := measured.at(place, arm))}
+    found = arm_utilities(curve, arms, level=measured.level)
+    means = mean_ratios(found, min(curve.runs), level=measured.level)
+    ends = crossings(curve, arms, level=measured.level)
     for arm in arms:
-        yield Comparison(place, arm, baseline, found[arm].points, ends[arm], means.get(arm))
+        yield Comparison(place, arm, measured.baseline, found[arm].points, ends[arm], means.get(arm))

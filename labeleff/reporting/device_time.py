@@ -16,6 +16,7 @@ from labeleff.record import Record
 from labeleff.reporting.comparison import Comparison
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.markdown import amount, money, table
+from labeleff.reporting.outputs import Section
 from labeleff.reporting.results import Results
 from labeleff.reporting.tables import Row, columns, frame, to_csv
 
@@ -105,8 +106,12 @@ def _line(rows: list[tuple[Row, Reading]], rungs: list[int]) -> list[str]:
     ]
 
 
-def section(results: Results, findings: Findings) -> Iterator[str]:
-    """A table a place: what a run of every arm takes, and its utility per device-hour at each rung."""
+def section(results: Results, findings: Findings) -> Section:
+    """A table per place: what a run of every arm takes, and its utility per device-hour at each rung."""
+    return Section([*_paragraphs(results, findings)], to_files(results, findings))
+
+
+def _paragraphs(results: Results, findings: Findings) -> Iterator[str]:
     tables = []
     for place in results.ladders:
         found = [list(_rows(results, item)) for item in findings.comparisons if item.place == place]

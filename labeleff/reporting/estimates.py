@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from labeleff.durations import duration
 from labeleff.record import PretrainingRecord, Record, RunEntry
 from labeleff.reporting.markdown import ratio, table
+from labeleff.reporting.outputs import Section
 from labeleff.reporting.results import Results
 from labeleff.reporting.tables import columns, frame, to_csv
 from labeleff.run_estimate import EstimatedPart, PartKey, RunEstimate, Source, part_key
@@ -146,8 +147,12 @@ def to_files(results: Results) -> dict[str, bytes]:
     return {} if found.empty else {"estimates.csv": to_csv(found)}
 
 
-def section(results: Results) -> Iterator[str]:
+def section(results: Results) -> Section:
     """A table of arms and pretrainings, estimated and actual, and what the estimates rested on."""
+    return Section([*_paragraphs(results)], to_files(results))
+
+
+def _paragraphs(results: Results) -> Iterator[str]:
     parts = [one for one in compared(results) if one.taken]
     if not parts:
         return

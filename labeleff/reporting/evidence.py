@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from labeleff.curves.invert import needed
+from labeleff.curves.method_table import needed
 from labeleff.curves.utilities import FAR, UtilityPoint
 from labeleff.reporting import curve_evidence
 from labeleff.reporting.comparison import Comparison

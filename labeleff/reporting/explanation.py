@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from labeleff.curves import families
 from labeleff.curves.average import BOOTSTRAPS, MODEL_SHARE
 from labeleff.curves.bayes import DRAWS
-from labeleff.curves.invert import BAYES
+from labeleff.curves.method_table import BAYES, FORMULAS
 from labeleff.curves.utilities import FAR
 from labeleff.metrics import Metric
 from labeleff.reporting.markdown import ENDLESS, OPEN
@@ -105,8 +104,8 @@ def _curve(method: str, told: Metric) -> str:
             "fits. Beyond the ladder it was early on real curves (by 30 % of the labels in the median), and past "
             f"{FAR:g} times the last rung off by a factor of 3 in the mean."
         )
-    names = families.FAMILIES[method].names
-    formula = families.FAMILIES[method].template.format(**{name: name for name in names})
+    names = FORMULAS[method].names
+    formula = FORMULAS[method].template.format(**{name: name for name in names})
     return (
         f"one formula, {formula}, fitted to the mean {told.plural} of the rungs by weighted least squares, between "
         "the rungs and beyond. Its intervals hold the noise of the runs and leave out the doubt whether the formula is "

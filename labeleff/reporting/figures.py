@@ -21,8 +21,6 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 MARKERS = "sD^vP*Xh"
 LEGEND = 15
 """Entries of a legend that stand below each other beside the axes."""
-OTHERS = ("utility", "pretexts", "agreement", "probes")
-"""What names of figures begin with that don't show a metric."""
 
 
 def blank(width: float = 7.0, height: float = 4.2) -> Figure:

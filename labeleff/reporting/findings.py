@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labeleff.reporting.comparison import Comparison, compare_arms
-from labeleff.reporting.formulas import Formula, formulas
+from labeleff.reporting.formulas import FittedFormula, formulas
 from labeleff.reporting.measured import Measured, Place
 from labeleff.reporting.targets import Needed, labels_needed
 
@@ -19,7 +19,7 @@ class Findings:
     """Every other arm beside the baseline, place by place."""
     labels: list[Needed]
     """Labels for the accuracies asked for; empty where none was."""
-    formulas: list[Formula]
+    formulas: list[FittedFormula]
     """The baseline's curve by every single formula."""
 
     def at(self, place: Place) -> list[Comparison]:

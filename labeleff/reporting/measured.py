@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labeleff.asked import Cost
+from labeleff.curves.method_table import needed
 from labeleff.curves.noise import BASELINE, NoisyMeans, of_runs
+from labeleff.curves.utilities import BaselineCurve, check_runs
 from labeleff.metrics import SCORE, Metric, metric
 from labeleff.statistics.differences import Differences, compare
 from labeleff.statistics.intervals import MeanInterval, mean_intervals
@@ -131,6 +133,21 @@ class Measured:
         """Runs a rung as wanted, else the most that any rung has."""
         found = (len(rung) for runs in self.runs.values() for rung in runs.values())
         return self.wanted if self.wanted is not None else max(found, default=0)
+
+    @functools.cached_property
+    def baseline_curves(self) -> Mapping[Place, BaselineCurve]:
+        """The baseline's curve at every place where it has as many rungs as the method needs and it is asked for.
+
+        Raises CurveError for accuracies that the method can't take.
+        """
+        found = {}
+        for place in self.places:
+            base = self.at(place, self.baseline)
+            others = [runs for arm in self.arms if arm != self.baseline and (runs := self.at(place, arm))]
+            if len(base) >= needed(self.method) and (others or self.targets):
+                check_runs(base, others, self.method)
+                found[place] = BaselineCurve.fit(base, self.method)
+        return found
 
     @functools.cached_property
     def intervals(self) -> Mapping[tuple[Place, str], list[MeanInterval]]:

@@ -11,6 +11,7 @@ import numpy as np
 from labeleff.metrics import Metric, metric
 from labeleff.reporting.markdown import percent, table
 from labeleff.reporting.measured import Place
+from labeleff.reporting.outputs import Section
 from labeleff.reporting.results import Results
 from labeleff.reporting.tables import Row, columns, frame, to_csv
 
@@ -32,8 +33,12 @@ def to_files(results: Results) -> dict[str, bytes]:
     return {} if found.empty else {"metrics.csv": to_csv(found)}
 
 
-def section(results: Results, place: Place) -> Iterator[str]:
-    """A table of one row a metric and arm; nothing where a place has no other metric."""
+def section(results: Results, place: Place) -> Section:
+    """A table of one row per metric and arm; empty where a place has no other metric."""
+    return Section([*_paragraphs(results, place)])
+
+
+def _paragraphs(results: Results, place: Place) -> Iterator[str]:
     rows = list(_rows(results, place))
     if not rows:
         return

@@ -1,17 +1,18 @@
-"""Files of a report as bytes: CSVs and figures of measured accuracies, and how they are written."""
+"""Sections of a report, and its files as bytes, written together."""
 
 from __future__ import annotations
 
 import itertools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeleff.errors import RecordError
 from labeleff.files import write_together
-from labeleff.reporting import figures, tables, utility_figure
+from labeleff.reporting import figures, tables
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.markdown import harmless
 from labeleff.reporting.measured import Measured, Place
@@ -23,8 +24,25 @@ REPORT = "report.md"
 LONGEST = 80
 """Characters of a title that a file's name keeps."""
 
-Drawn = dict[Place, dict[str, "Figure"]]
-"""Figures by place and file name (without folder and ending)."""
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: what it says in Markdown, and the tables and figures that go with it."""
+
+    paragraphs: Sequence[str] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Tables by file name."""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    """Figures by file name, without folder and ending."""
+
+
+def assemble(sections: Iterable[Section]) -> dict[str, bytes]:
+    """All files of a report by name: report.md, tables, and figures as PNG and SVG."""
+    parts = list(sections)
+    files = {name: data for part in parts for name, data in part.files.items()}
+    files |= pictures({name: figure for part in parts for name, figure in part.figures.items()})
+    text = "\n\n".join(text for part in parts for text in part.paragraphs)
+    return {**files, REPORT: text.encode() + b"\n"}
 
 
 def csvs(findings: Findings) -> dict[str, bytes]:
@@ -45,33 +63,18 @@ def plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", ascii_text)
 
 
+def first_free(name: str, taken: Container[str]) -> str:
+    """The name, or the first of NAME-2, NAME-3, ... that isn't taken."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(each for each in names if each not in taken)
+
+
 def slugs(measured: Measured) -> dict[Place, str]:
-    """What the file names of each place's figures end in: short, plain, and one a place."""
+    """What the file names of each place's figures end in: short, plain, and unique."""
     found: dict[Place, str] = {}
     for place, setting in measured.settings.items():
-        slug = plain(setting.title)[:LONGEST].strip("-") or "task"
-        names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
-        found[place] = next(name for name in names if name not in found.values())
+        found[place] = first_free(plain(setting.title)[:LONGEST].strip("-") or "task", found.values())
     return found
-
-
-def _prefix(metric: str) -> str:
-    """What the name of a metric's figure begins with: no dash in it, and no other figure's."""
-    name = plain(metric).strip("-").replace("-", "_")
-    return name if name and name not in figures.OTHERS else "metric"
-
-
-def draw(findings: Findings) -> Drawn:
-    """The metric and utility of every place, as far as there is something to draw."""
-    measured = findings.measured
-    drawn: Drawn = {place: {} for place in measured.places}
-    for place, slug in slugs(measured).items():
-        if any(measured.at(place, arm) for arm in measured.arms):
-            drawn[place][f"{_prefix(measured.settings[place].metric)}-{slug}"] = figures.accuracy(measured, place)
-        here = findings.at(place)
-        if here:
-            drawn[place][f"utility-{slug}"] = utility_figure.utility(measured, here)
-    return drawn
 
 
 def pictures(drawn: Mapping[str, Figure]) -> dict[str, bytes]:
@@ -82,11 +85,6 @@ def pictures(drawn: Mapping[str, Figure]) -> dict[str, bytes]:
         figure.set_layout_engine("none")  # laid out once is enough
         files[f"figures/{name}.svg"] = figures.render(figure, "svg")
     return files
-
-
-def all_figures(drawn: Drawn) -> dict[str, Figure]:
-    """The figures of all places by file name."""
-    return {name: figure for group in drawn.values() for name, figure in group.items()}
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labeleff.arms import told_apart
 from labeleff.metrics import metric
-from labeleff.probe import ProbeCurve, ProbePoint
+from labeleff.probe import ProbeCurve, mean_curve
 from labeleff.record import PretrainingRecord
 from labeleff.reporting import figures
 from labeleff.reporting.markdown import listed, percent, table
 from labeleff.reporting.measured import Place
+from labeleff.reporting.outputs import Section
 from labeleff.reporting.results import Results
 from labeleff.reporting.tables import columns, frame, to_csv
 
@@ -47,27 +47,11 @@ def curves(results: Results, place: Place) -> dict[str, list[ProbeCurve]]:
     return found
 
 
-def mean(seeds: Sequence[ProbeCurve]) -> list[tuple[float, float]]:
-    """Epochs and means over seeds, where all seeds have a value."""
-    points: dict[int, list[ProbePoint]] = {}
-    for point in (point for curve in seeds for point in curve.points):
-        points.setdefault(point.step, []).append(point)
-    found = []
-    for _, group in sorted(points.items()):
-        values = [point.value for point in group if point.value is not None]
-        if len(values) == len(seeds):
-            found.append((group[0].epoch, statistics.fmean(values)))
-    return found
+def figure(groups: Mapping[str, Sequence[ProbeCurve]], heading: str) -> Figure:
+    """The probe's metric in % against epochs, untrained encoders at 0: thin per seed, thick the mean over seeds.
 
-
-def figure(results: Results, place: Place, heading: str) -> Figure | None:
-    """The probe's metric in % against epochs, untrained encoders at 0: thin a seed, thick the mean over seeds.
-
-    None where no curve was measured.
+    `groups` are curves of all seeds by pretext, at least one.
     """
-    groups = curves(results, place)
-    if not groups:
-        return None
     drawn, legend_columns = figures.beside_legend(len(groups) + 1)
     axes = drawn.add_subplot()
     for number, (name, seeds) in enumerate(groups.items()):
@@ -76,7 +60,7 @@ def figure(results: Results, place: Place, heading: str) -> Figure | None:
         for curve in seeds:
             known = [(point.epoch, 100 * point.value) for point in curve.points if point.value is not None]
             axes.plot(*_columns(known), linewidth=0.7, alpha=0.5, label="_seed", **style)
-        middle = [(epoch, 100 * value) for epoch, value in mean(seeds)]
+        middle = [(epoch, 100 * value) for epoch, value in mean_curve(seeds)]
         axes.plot(
             *_columns(middle),
             linewidth=2,
@@ -99,8 +83,12 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
     return [x for x, _ in points], [y for _, y in points]
 
 
-def section(results: Results, place: Place) -> Iterator[str]:
-    """A row a pretext: untrained, first, last and highest value, means over seeds; and what is missing."""
+def section(results: Results, place: Place) -> Section:
+    """A row per pretext: untrained, first, last and highest value, means over seeds; and what is missing."""
+    return Section([*_paragraphs(results, place)])
+
+
+def _paragraphs(results: Results, place: Place) -> Iterator[str]:
     probe, wanted = results.study.probe, _trained(results, place)
     if probe is None or not wanted:
         return
@@ -109,7 +97,7 @@ def section(results: Results, place: Place) -> Iterator[str]:
     if groups:
         first = next(iter(groups.values()))[0]
         header = ["pretext", "seeds", "untrained", "first", "last", "highest"]
-        yield table(header, [[name, f"{len(seeds)}", *_row(mean(seeds))] for name, seeds in groups.items()])
+        yield table(header, [[name, f"{len(seeds)}", *_row(mean_curve(seeds))] for name, seeds in groups.items()])
         yield (
             f"{metric(first.metric).words.capitalize()} (%) of a linear probe on the frozen features, mean over seeds: "
             f"fitted on {probe.labels:,} labels of the training split and scored on {probe.held_out:,} other examples "

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from labeleff.curves.invert import extrapolates
 from labeleff.curves.mean_ratio import MeanRatio
+from labeleff.curves.method_table import extrapolates
 from labeleff.curves.reading import saved, worth
 from labeleff.curves.utilities import FAR, UtilityPoint
 from labeleff.reporting.comparison import Comparison, ranked
-from labeleff.reporting.figures import OTHERS
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.markdown import amount, bold, break_even, count, money, percent, portion, ratio, table
 from labeleff.reporting.measured import Measured, Place
+from labeleff.reporting.outputs import Section
 from labeleff.reporting.resolution import enough
 from labeleff.reporting.targets import Needed
 from labeleff.reporting.verdict import verdict
 from labeleff.statistics.stats import Runs
 from labeleff.statistics.ties import tied_by_rung
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class PlaceFigure:
+    """A figure of a place."""
+
+    name: str
+    """Of its file, without folder and ending."""
+    words: str
+    """What it shows."""
+    figure: Figure
 
 
 def verdicts(findings: Findings) -> Iterator[str]:
@@ -37,27 +53,28 @@ def weak_points(flags: Sequence[str]) -> Iterator[str]:
         yield "\n".join(f"- {text}" for text in flags)
 
 
-def section(findings: Findings, place: Place, figures: Sequence[str]) -> Iterator[str]:
-    """Tables and figures of one place; `figures` are names of files without folder and ending."""
+def section(findings: Findings, place: Place, drawn: Sequence[PlaceFigure]) -> Section:
+    """Tables and figures of one place."""
+    title = findings.measured.settings[place].title.replace("[", "\\[").replace("]", "\\]")
+    images = [f"![{item.words} at {title}](figures/{item.name}.png)" for item in drawn]
+    return Section([*_tables(findings, place), *images], figures={item.name: item.figure for item in drawn})
+
+
+def _tables(findings: Findings, place: Place) -> Iterator[str]:
     measured = findings.measured
     title = measured.settings[place].title
     yield f"## {title}"
     if str(place) not in ("", title):
         yield f"In full: {place}."
     yield from _accuracies(measured, place)
-    here = findings.at(place)
-    if here:
+    comparisons = findings.at(place)
+    if comparisons:
         yield f"### Utility against {measured.baseline}"
-        yield _utilities(measured, place, here)
-        yield from _ranking(measured, here)
-        yield from _saved(measured, place, here)
+        yield _utilities(measured, place, comparisons)
+        yield from _ranking(measured, comparisons)
+        yield from _saved(measured, place, comparisons)
     yield from _targets(measured, place, [item for item in findings.labels if item.place == place])
     yield from enough(measured, place)
-    alternative = title.replace("[", "\\[").replace("]", "\\]")
-    for name in figures:
-        what = name.partition("-")[0]
-        what = what if what in OTHERS else measured.settings[place].told.words
-        yield f"![{what} at {alternative}](figures/{name}.png)"
 
 
 def _accuracies(measured: Measured, place: Place) -> Iterator[str]:

@@ -5,83 +5,102 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labeleff import catalogue
 from labeleff.cell import Budget
 from labeleff.collection import without_collection
-from labeleff.curves.invert import needed
+from labeleff.curves.method_table import needed
 from labeleff.durations import duration
 from labeleff.metrics import DENSE
 from labeleff.record import PretrainingRecord
 from labeleff.reporting import (
     agreement,
-    answers_report,
     chosen_ladder,
     device_time,
     estimates,
-    figures,
     other_metrics,
     outputs,
-    pretext_figure,
+    place_figures,
     probes,
     sections,
     shortcomings,
     tables,
 )
-from labeleff.reporting.agreement import Agreement
-from labeleff.reporting.answers_report import Told
+from labeleff.reporting.answers_report import StoryReport, story_report
 from labeleff.reporting.explanation import explain
 from labeleff.reporting.findings import Findings, find
 from labeleff.reporting.markdown import percent, table
 from labeleff.reporting.measured import Place
-from labeleff.reporting.outputs import REPORT
+from labeleff.reporting.outputs import REPORT, Section
+from labeleff.reporting.place_figures import Material
+from labeleff.reporting.rank_agreement import Agreement, agreements
 from labeleff.reporting.results import Results, load
 from labeleff.reporting.throughput import throughput
-from labeleff.reporting.wishes import Wishes
+from labeleff.reporting.wishes import ReportOptions
 from labeleff.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @without_collection()
-def build(folder: Path, wishes: Wishes | None = None) -> Path:
+def build(folder: Path, options: ReportOptions | None = None) -> Path:
     """Read `folder/records.jsonl`, write the CSVs, `figures/` and `report.md`; gives report.md's path.
 
-    Works on partial records. `wishes` replace what the study says of how to look at them. Raises RecordError where
+    Works on partial records. `options` replace what the study says of how to look at them. Raises RecordError where
     there is no run to report on or the folder can't be written, StudyError where the recorded study can't be read or
-    what is wished doesn't go with it.
+    an option doesn't go with it.
     """
-    wishes = (wishes or Wishes()).beside(folder)
-    out = wishes.out or folder
-    results = load(folder, wishes.changes, wishes.text)
-    findings = find(results.measured)
-    measured, told = findings.measured, answers_report.tell(results)
-    drawn = outputs.draw(findings) if results.ladders else {}
-    for place, slug in outputs.slugs(measured).items():
-        of_pretexts = pretext_figure.learning_curves(results.pretrainings_at(place), figures.title(measured, place))
-        if of_pretexts is not None:
-            drawn[place][f"pretexts-{slug}"] = of_pretexts
-        probed = probes.figure(results, place, figures.title(measured, place))
-        if probed is not None:
-            drawn[place][f"probes-{slug}"] = probed
-    agreed = agreement.agreements(results, measured)
-    for item, name in zip(agreed, agreement.names(agreed, outputs.slugs(measured)), strict=True):
-        heading, quantity = figures.title(measured, item.place), measured.settings[item.place].quantity
-        drawn[item.place][name] = agreement.draw(item, heading, quantity)
-    files = outputs.csvs(findings) | agreement.to_files(agreed)
-    files["throughput.csv"] = tables.to_csv(throughput(results))
-    files |= other_metrics.to_files(results) | probes.to_files(results) | device_time.to_files(results, findings)
-    files |= estimates.to_files(results)
-    files |= outputs.pictures(outputs.all_figures(drawn) | told.figures) | told.files
-    names = {place: list(group) for place, group in drawn.items()}
-    document = [*_document(results, findings, names, told, agreed), *_reproduce(results, wishes)]
-    files[REPORT] = "\n\n".join(document).encode() + b"\n"
-    outputs.write(out, files)
+    options = (options or ReportOptions()).beside(folder)
+    out = options.out or folder
+    results = load(folder, options.changes, options.text)
+    outputs.write(out, outputs.assemble(report(results, options)))
     return out / REPORT
 
 
-def _document(
-    results: Results, findings: Findings, names: dict[Place, list[str]], told: Told, agreed: list[Agreement]
-) -> Iterator[str]:
-    study, measured = results.study, findings.measured
+def report(results: Results, options: ReportOptions) -> list[Section]:
+    """All sections of a study's report, in order."""
+    findings = find(results.measured)
+    agreed, stories = agreements(results, findings.measured), story_report(results)
+    flags = shortcomings.flags(results, findings) if results.ladders else []
+    return [
+        Section([*_heading(results), *_verdict(results, findings, agreed, stories)]),
+        Section([*sections.weak_points([*flags, *stories.weak])]),
+        Section(files=_tables(results, findings, agreed)),
+        *_places(results, findings, agreed),
+        *stories.sections,
+        chosen_ladder.section(results),
+        throughput_section(results),
+        device_time.section(results, findings),
+        estimates.section(results),
+        failed_cells(results),
+        Section([*explain(findings.measured)] if results.ladders else []),
+        fairness(results.study),
+        conditions(results),
+        Section([*_reproduce(results, options)]),
+    ]
+
+
+def _places(results: Results, findings: Findings, agreed: list[Agreement]) -> Iterator[Section]:
+    """What is said of each place whose accuracy is measured at several label counts."""
+    drawn = place_figures.draw(Material(findings, results, agreed)) if results.ladders else {}
+    for place in results.ladders:
+        yield sections.section(findings, place, drawn[place])
+        yield agreement.section(agreed, place, findings.measured)
+        yield other_metrics.section(results, place)
+        yield pretexts_section(results, place)
+        yield probes.section(results, place)
+
+
+def _tables(results: Results, findings: Findings, agreed: list[Agreement]) -> dict[str, bytes]:
+    """Tables with rows of all places."""
+    files = outputs.csvs(findings) | agreement.to_files(agreed)
+    return files | other_metrics.to_files(results) | probes.to_files(results)
+
+
+def _heading(results: Results) -> Iterator[str]:
+    study = results.study
     yield f"# {study.title or study.name}"
     if study.smoke:
         yield (
@@ -89,6 +108,10 @@ def _document(
             "numbers mean nothing."
         )
     yield from _stopped(results)
+
+
+def _verdict(results: Results, findings: Findings, agreed: list[Agreement], stories: StoryReport) -> Iterator[str]:
+    study = results.study
     yield "## Verdict"
     if not findings.comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
@@ -97,28 +120,9 @@ def _document(
             f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
         )
     yield from sections.verdicts(findings)
-    said = [*agreement.verdict(agreed, measured), *told.verdict]
-    if said:
-        yield "\n".join(f"- {text}" for text in said)
-    flags = shortcomings.flags(results, findings) if results.ladders else []
-    yield from sections.weak_points([*flags, *told.weak])
-    for place in results.ladders:
-        yield from sections.section(findings, place, names[place])
-        yield from agreement.section(agreed, place, measured)
-        yield from other_metrics.section(results, place)
-        yield from _pretexts(results, place)
-        yield from probes.section(results, place)
-    yield from told.paragraphs
-    yield from chosen_ladder.section(results)
-    yield from _throughput(results)
-    yield from device_time.section(results, findings)
-    yield from estimates.section(results)
-    yield from _failures(results)
-    if results.ladders:
-        yield from explain(measured)
-    yield "### What was kept fair"
-    yield "\n".join(f"- {text}" for text in _fairness(study))
-    yield from _conditions(results)
+    sentences = [*agreement.verdict(agreed, findings.measured), *stories.verdict]
+    if sentences:
+        yield "\n".join(f"- {text}" for text in sentences)
 
 
 def _stopped(results: Results) -> Iterator[str]:
@@ -131,13 +135,13 @@ def _stopped(results: Results) -> Iterator[str]:
         )
 
 
-def _reproduce(results: Results, wishes: Wishes) -> Iterator[str]:
+def _reproduce(results: Results, options: ReportOptions) -> Iterator[str]:
     yield "## Reproduce"
     yield f"```\n{_commands(results)}\n```"
-    where = "the folder of records" if wishes.out else "this folder"
+    where = "the folder of records" if options.out else "this folder"
     yield (
         f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
-        f"```\nlabeleff report DIR{f' {wishes.text}' if wishes.text else ''}\n```"
+        f"```\nlabeleff report DIR{f' {options.text}' if options.text else ''}\n```"
     )
 
 
@@ -146,6 +150,11 @@ def _commands(results: Results) -> str:
     commands = [shlex.join(run.command) for run in results.runs]
     parts = list(dict.fromkeys(text for text in commands if " --shard" in text))
     return "\n".join([*parts, "labeleff merge DIR... --out DIR"]) if len(parts) > 1 else commands[-1]
+
+
+def pretexts_section(results: Results, place: Place) -> Section:
+    """What the pretexts of a place reached; empty where none was trained."""
+    return Section([*_pretexts(results, place)])
 
 
 def _pretexts(results: Results, place: Place) -> Iterator[str]:
@@ -180,8 +189,13 @@ def _metric(name: str, value: float | None) -> str:
     return percent(value) if "accuracy" in name else f"{value:.4g}"
 
 
-def _throughput(results: Results) -> Iterator[str]:
+def throughput_section(results: Results) -> Section:
+    """Speeds of pretrainings and trained arms, also as `throughput.csv`."""
     frame = throughput(results)
+    return Section([*_throughput(results, frame)], {"throughput.csv": tables.to_csv(frame)})
+
+
+def _throughput(results: Results, frame: pd.DataFrame) -> Iterator[str]:
     cached = sum(item.cached for item in results.pretrainings)
     if frame.empty and not cached:
         return
@@ -213,6 +227,11 @@ def _throughput(results: Results) -> Iterator[str]:
     )
 
 
+def failed_cells(results: Results) -> Section:
+    """Cells without a value, with the reason; empty where there is none."""
+    return Section([*_failures(results)])
+
+
 def _failures(results: Results) -> Iterator[str]:
     failed = [record for record in results.cells if results.value(record) is None]
     if not failed:
@@ -225,6 +244,11 @@ def _failures(results: Results) -> Iterator[str]:
         where = [cell.task.label, cell.encoder.label, arm, f"{cell.n:,}", str(cell.draw), str(cell.seed)]
         rows.append([*where, " ".join(reason.split())])
     yield table(["task", "encoder", "arm", "n", "draw", "seed", "reason"], rows, left=3)
+
+
+def fairness(study: Study) -> Section:
+    """What was the same for all arms."""
+    return Section(["### What was kept fair", "\n".join(f"- {text}" for text in _fairness(study))])
 
 
 def _fairness(study: Study) -> Iterator[str]:
@@ -256,6 +280,11 @@ def _fairness(study: Study) -> Iterator[str]:
         else "Labels are the first n images, the same in every run: draws bring no spread."
     )
     yield "One budget table holds for all arms; it is listed under Conditions."
+
+
+def conditions(results: Results) -> Section:
+    """Machine, versions, data and budgets of every run."""
+    return Section([*_conditions(results)])
 
 
 def _conditions(results: Results) -> Iterator[str]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labeleff.asked import Cost
-from labeleff.curves.families import FamilyFit
+from labeleff.curves.families import FormulaFit
 from labeleff.curves.reading import Reading, equivalent, saved, worth
 from labeleff.curves.utilities import UtilityPoint
 from labeleff.reporting.comparison import Comparison, ranked
-from labeleff.reporting.formulas import Formula
+from labeleff.reporting.formulas import FittedFormula
 from labeleff.reporting.measured import Measured, Place
 from labeleff.reporting.targets import Needed
 from labeleff.statistics.stats import wilson
@@ -60,8 +60,8 @@ CURVES = columns(
     "task encoder arm family rungs formula parameters standard_errors rss df p_value leave_one_out residual_max reason"
 )
 """`parameters`, `standard_errors`: JSON, by name; `rss`: over the variances of the means, in accuracy squared where no
-rung has two runs; `p_value`: of the chi-square test that the formula is right; `leave_one_out`: mean absolute error of
-a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
+rung has two runs; `p_value`: of the chi-square test that the formula is correct; `leave_one_out`: mean absolute error
+of a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
 RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
 """`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: how many of them were brought
 to what the ladder can tell; `tied`: can't be told from the best."""
@@ -225,14 +225,14 @@ def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     return frame(rows, RANKING)
 
 
-def curves(found: Sequence[Formula], baseline: str) -> pd.DataFrame:
+def curves(found: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
     """One row a place and formula, of the baseline."""
     rows = [
         {
             "task": item.place.task,
             "encoder": item.place.encoder,
             "arm": baseline,
-            "family": item.family,
+            "family": item.name,
             "rungs": item.rungs,
             **(_formula(item.fit) if item.fit else {}),
             "df": item.df,
@@ -244,7 +244,7 @@ def curves(found: Sequence[Formula], baseline: str) -> pd.DataFrame:
     return frame(rows, CURVES)
 
 
-def _formula(fit: FamilyFit) -> Row:
+def _formula(fit: FormulaFit) -> Row:
     return {
         "formula": fit.text,
         "parameters": _json(fit.parameters),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.curves.inversion import Goals
-from labeleff.curves.invert import extrapolates, fitted, needed
+from labeleff.curves.invert import fitted
+from labeleff.curves.method_table import extrapolates, needed
 from labeleff.curves.reading import Reading, inverted
 from labeleff.reporting.measured import Measured, Place
 
@@ -65,7 +66,10 @@ def _labels(measured: Measured, place: Place, arm: str) -> Mapping[float, Readin
     runs = measured.at(place, arm)
     if len(runs) < needed(measured.method):
         return {}
-    curve = fitted(measured.noisy(place, arm), measured.method)
+    if arm == measured.baseline:
+        curve = measured.baseline_curves[place].fitted
+    else:
+        curve = fitted(measured.noisy(place, arm), measured.method)
     solution = curve.solve(Goals(np.array(measured.targets)), measured.level)
     first, last, models = curve.measured.first, curve.measured.last, extrapolates(measured.method)
     rows = zip(measured.targets, solution.rows, strict=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labeleff.curves.invert import extrapolates
+from labeleff.curves.method_table import extrapolates
 from labeleff.curves.reading import Reading, worth
 from labeleff.curves.utilities import FAR
 from labeleff.reporting.comparison import Comparison

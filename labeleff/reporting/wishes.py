@@ -1,4 +1,4 @@
-"""What `labeleff report` was asked to look at otherwise than the study says; nothing of it changes a measurement."""
+"""Options of `labeleff report`: how to look at measurements otherwise than the study says; none of them changes one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from labeleff.asked import Cost, check_folder
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """Options of the command; None or empty where the study decides."""
+class ReportOptions:
+    """Values of the options; None or empty where the study decides."""
 
     baseline: str | None = None
     method: str | None = None
@@ -51,7 +51,7 @@ class Wishes:
             words += ["--metric", f"{task}={metric}"]
         return shlex.join([*words, *(["--out", str(self.out)] if self.out else [])])
 
-    def beside(self, records: Path) -> Wishes:
+    def beside(self, records: Path) -> ReportOptions:
         """The same, in which `out` isn't the folder of records. Raises OptionError for a file and for other records."""
         if self.out is None or (self.out.exists() and records.exists() and self.out.samefile(records)):
             return replace(self, out=None)

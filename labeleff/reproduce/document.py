@@ -18,7 +18,7 @@ from labeleff.reporting.measured import Place
 from labeleff.reporting.report2021 import KERAS, NAMES
 from labeleff.reporting.results import Results, load
 from labeleff.reproduce import tables
-from labeleff.reproduce.published import ANSWER, BABI, CREDITED, PARTS, QUESTION, RECIPES, RIGHT, STORY, THROUGHPUT
+from labeleff.reproduce.published import ANSWER, BABI, CORRECT, CREDITED, PARTS, QUESTION, RECIPES, STORY, THROUGHPUT
 from labeleff.reproduce.question import Answered, kept
 from labeleff.reproduce.rows import ReportRow, rows
 from labeleff.reproduce.studies import AS_PUBLISHED, SOUNDLY
@@ -115,8 +115,8 @@ def _verdict(material: Material) -> Iterator[str]:
         yield from _sound_verdict(material, material.sound)
     told = material.answers.get(AS_PUBLISHED)
     if told is not None:
-        right = "right" if told.answer == RIGHT else "wrong"
-        yield f"The memory network answers the example question `{told.answer}`: {right} (2021: `{ANSWER}`, wrong)."
+        verdict = "right" if told.answer == CORRECT else "wrong"
+        yield f"The memory network answers the example question `{told.answer}`: {verdict} (2021: `{ANSWER}`, wrong)."
 
 
 def _place(sound: Findings) -> Place:
@@ -161,12 +161,12 @@ def _stories(material: Material) -> Iterator[str]:
         "start or other settings, which it doesn't tell."
     )
     example = " ".join([*STORY, QUESTION])
-    yield f"Its example: `{example}` The right answer is `{RIGHT}`; the report takes `{ANSWER}` for it."
+    yield f"Its example: `{example}` The right answer is `{CORRECT}`; the report takes `{ANSWER}` for it."
     lines = [["memory network, 2021", ANSWER, "", "no"]]
     for name, answered in material.answers.items():
         rivals = ", ".join(f"{word} {percent(share)} %" for word, share in answered.likeliest)
-        right = "yes" if answered.answer == RIGHT else "no"
-        lines.append([f"{name}: {answered.reader}", answered.answer, rivals, right])
+        correct = "yes" if answered.answer == CORRECT else "no"
+        lines.append([f"{name}: {answered.reader}", answered.answer, rivals, correct])
     yield table(["reader", "answer", "likeliest", "right"], lines, left=4)
 
 
@@ -182,7 +182,7 @@ def _soundly(material: Material) -> Iterator[str]:
         return
     yield from sections.verdicts(material.sound)
     place = _place(material.sound)
-    yield from sections.section(material.sound, place, [])
+    yield from sections.section(material.sound, place, []).paragraphs
     slug = outputs.slugs(material.sound.measured)[place]
     if material.sound.at(place):
         yield f"![utility against labels]({SOUNDLY}/figures/utility-{slug}.png)"

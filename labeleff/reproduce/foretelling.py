@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labeleff.reporting.agreement import agreements, interval, together
+from labeleff.reporting.agreement import interval
+from labeleff.reporting.rank_agreement import agreements, together
 from labeleff.reproduce.evidence2020 import Folder, Judgement, Outcome, agreed
 from labeleff.statistics.rank_correlation import FEWEST, RankCorrelation
 

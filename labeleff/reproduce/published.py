@@ -146,5 +146,5 @@ EPOCH_OF = {"B1": PRETRAINED_ON, "C2": IMAGES, "bAbI": STORIES}
 STORY = ("Mary went to the bathroom .", "Sandra moved to the garden .")
 QUESTION = "Where is Mary ?"
 ANSWER = "garden"
-"""What the report's reader said, which the report calls right."""
-RIGHT = "bathroom"
+"""What the report's reader said, which the report calls correct."""
+CORRECT = "bathroom"

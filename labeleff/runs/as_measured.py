@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labeleff.curves.invert import needed
+from labeleff.curves.method_table import needed
 from labeleff.errors import OptionError, RunsError
 from labeleff.reporting.measured import Measured, Place, Setting
 from labeleff.runs.options import Options

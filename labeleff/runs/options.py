@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from labeleff.asked import Cost, check_folder
-from labeleff.curves.invert import BAYES, methods
+from labeleff.curves.method_table import BAYES, methods
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.metrics import metric
 from labeleff.option_values import in_range, level_in_range, pairs
 from labeleff.runs.delimited import DELIMITERS
 from labeleff.runs.rows import column_names
 from labeleff.runs.table import Scale
+from labeleff.statistics.level import LEVEL
 
 Convention = Literal["definition", "selfstudy"]
 """U(n) as the paper defines it, or also as its reference code computes it."""
@@ -40,7 +41,7 @@ class Options:
     """The file's names of columns by ours."""
     scale: Scale | None = None
     delimiter: str | None = None
-    level: float = 0.90
+    level: float = LEVEL
     method: str = BAYES
     convention: Convention = "definition"
     title: str | None = None

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from labeleff.collection import without_collection
 from labeleff.errors import OptionError
-from labeleff.reporting import evidence, outputs, sections, tables
+from labeleff.reporting import evidence, outputs, place_figures, sections
 from labeleff.reporting.explanation import explain
 from labeleff.reporting.findings import Findings, find
 from labeleff.reporting.markdown import table as markdown_table
-from labeleff.reporting.measured import Measured
+from labeleff.reporting.outputs import Section
+from labeleff.reporting.place_figures import Material
 from labeleff.runs import selfstudy_table
 from labeleff.runs.as_measured import choose_baseline, view
 from labeleff.runs.options import Options
@@ -33,16 +34,14 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     notes = (*table.notes, said)
     measured = view(table, baseline, options)
     findings = find(measured)
-    drawn = outputs.draw(findings)
-    files = outputs.csvs(findings)
-    document = [
-        *_results(findings, drawn, options),
-        *_selfstudy(measured, files, options),
-        *explain(measured),
-        *_origin(table, notes, options),
-    ]
-    files |= outputs.pictures(outputs.all_figures(drawn))
-    files[outputs.REPORT] = "\n\n".join(document).encode() + b"\n"
+    files = outputs.assemble(
+        [
+            *_results(findings, options),
+            *([selfstudy_table.section(measured)] if options.convention == "selfstudy" else []),
+            Section([*explain(measured)]),
+            Section([*_origin(table, notes, options)]),
+        ]
+    )
     for name in files:
         if (options.out / name).exists() and (options.out / name).samefile(options.path):
             raise OptionError(f"--out: {options.out / name} is the table itself, expected another folder")
@@ -50,22 +49,13 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     return options.out / outputs.REPORT, notes
 
 
-def _results(findings: Findings, drawn: outputs.Drawn, options: Options) -> Iterator[str]:
-    yield f"# {options.title or f'What the runs in {options.path.name} are worth'}"
-    yield "## Verdict"
-    yield from sections.verdicts(findings)
-    yield from sections.weak_points([*evidence.few_runs(findings.measured), *evidence.flags(findings)])
+def _results(findings: Findings, options: Options) -> Iterator[Section]:
+    yield Section([f"# {options.title or f'What the runs in {options.path.name} are worth'}", "## Verdict"])
+    flags = [*evidence.few_runs(findings.measured), *evidence.flags(findings)]
+    yield Section([*sections.verdicts(findings), *sections.weak_points(flags)], outputs.csvs(findings))
+    drawn = place_figures.draw(Material(findings))
     for place in findings.measured.places:
-        yield from sections.section(findings, place, list(drawn[place]))
-
-
-def _selfstudy(measured: Measured, files: dict[str, bytes], options: Options) -> Iterator[str]:
-    """The section by the reference code's rules, where it was asked for; its CSV goes to `files`."""
-    if options.convention == "selfstudy":
-        found = selfstudy_table.curves(measured)
-        files[selfstudy_table.FILE] = tables.to_csv(selfstudy_table.selfstudy_frame(found))
-        yield from selfstudy_table.section(measured, found)
-        yield f"`{selfstudy_table.FILE}` has these numbers; `utility.csv` has the definition's."
+        yield sections.section(findings, place, drawn[place])
 
 
 def _origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterator[str]:

@@ -10,7 +10,8 @@ from labeleff.curves.selfstudy import SelfstudyPoint, selfstudy_utility
 from labeleff.errors import CurveError
 from labeleff.reporting.markdown import count, ratio, table
 from labeleff.reporting.measured import Measured, Place
-from labeleff.reporting.tables import columns, frame
+from labeleff.reporting.outputs import Section
+from labeleff.reporting.tables import columns, frame, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,8 +79,13 @@ def selfstudy_frame(found: Sequence[SelfstudyCurve]) -> pd.DataFrame:
     return frame(rows, COLUMNS)
 
 
-def section(measured: Measured, found: Sequence[SelfstudyCurve]) -> Iterator[str]:
-    """Tables with what is wrong about them."""
+def section(measured: Measured) -> Section:
+    """Tables with what is wrong about them, and the same as CSV."""
+    found = curves(measured)
+    return Section([*_paragraphs(measured, found)], {FILE: to_csv(selfstudy_frame(found))})
+
+
+def _paragraphs(measured: Measured, found: Sequence[SelfstudyCurve]) -> Iterator[str]:
     yield f"## Utility by the reference code's rules, against {measured.baseline}"
     yield (
         "**Not the definition's.** This is for comparison with published figures alone and repeats how the reference "
@@ -94,6 +100,7 @@ def section(measured: Measured, found: Sequence[SelfstudyCurve]) -> Iterator[str
             ["arm (selfstudy convention)", *(f"n = {n:,}" for n in setting.rungs), "curve ends (†)"],
             [[item.arm, *_cells(item.points, setting.rungs)] for item in here],
         )
+    yield f"`{FILE}` has these numbers; `utility.csv` has the definition's."
 
 
 def _cells(points: Sequence[SelfstudyPoint], rungs: Sequence[int]) -> list[str]:

@@ -15,10 +15,10 @@ from scipy import special
 
 from labeleff.errors import CurveError
 from labeleff.statistics.intervals import Estimate, rung_estimates
+from labeleff.statistics.level import LEVEL, check_level
 from labeleff.statistics.stats import (
     Run,
     Runs,
-    check_level,
     level_means,
     means,
     paired_differences,
@@ -127,7 +127,7 @@ def ladder_estimate(runs: Runs) -> Estimate | None:
     return Estimate(found.mean, found.variance, min(found.df, sum(len(rung) - 1.0 for rung in runs.values())))
 
 
-def compare(baseline: Runs, arm: Runs, *, level: float = 0.90) -> Differences:
+def compare(baseline: Runs, arm: Runs, *, level: float = LEVEL) -> Differences:
     """Compare `arm` with `baseline` at the rungs that both have, with intervals of probability `level`.
 
     Both are mappings {label count: {(draw, seed): accuracy}}. Rungs' variances are moderated over the ladder; in a

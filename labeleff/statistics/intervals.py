@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from labeleff.statistics.stats import Factor, Runs, check_level, factors, means, total_variance
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import Factor, Runs, factors, means, total_variance
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class MeanInterval:
     standard_error: float | None
 
 
-def mean_intervals(runs: Runs, *, level: float = 0.90) -> list[MeanInterval]:
+def mean_intervals(runs: Runs, *, level: float = LEVEL) -> list[MeanInterval]:
     """Student-t intervals of the rungs' means from moderated variances, in rising order of label counts."""
     check_level(level)
     found = rung_estimates(runs)

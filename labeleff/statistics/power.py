@@ -18,7 +18,8 @@ from scipy import optimize, special
 from labeleff.errors import OptionError
 from labeleff.statistics.differences import Difference, compare, pairs
 from labeleff.statistics.intervals import rung_estimates
-from labeleff.statistics.stats import PRIOR_DF, Array, Runs, check_level, factors
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import PRIOR_DF, Array, Runs, factors
 from labeleff.statistics.variance import Split, split
 
 POWER = 0.80
@@ -107,7 +108,7 @@ def _fewest(reached: Callable[[int], bool]) -> int | None:
     return high
 
 
-def draws_needed(gain: float, sd: float, *, power: float = POWER, level: float = 0.90, rungs: int = 1) -> int | None:
+def draws_needed(gain: float, sd: float, *, power: float = POWER, level: float = LEVEL, rungs: int = 1) -> int | None:
     """Draws (pairs) at which a true difference of `gain` is resolved with probability `power`.
 
     `gain` and `sd`, the standard deviation of one pair's difference, are in accuracy (0..1). The test is two-sided at
@@ -119,7 +120,7 @@ def draws_needed(gain: float, sd: float, *, power: float = POWER, level: float =
     return _fewest(lambda count: t_power(gain * math.sqrt(count) / sd, degrees(count, rungs), level) >= power)
 
 
-def detectable_gain(sd: float, draws: int, *, power: float = POWER, level: float = 0.90, rungs: int = 1) -> float:
+def detectable_gain(sd: float, draws: int, *, power: float = POWER, level: float = LEVEL, rungs: int = 1) -> float:
     """The least gain in accuracy that `draws` pairs (two or more) resolve with probability `power`."""
     check_request(1.0, power, level)
     _check_spread("sd", sd)
@@ -158,7 +159,7 @@ def _crossed(parts: Split, draws: int, seeds: int) -> _Crossed:
     return _Crossed(math.sqrt(true), df, math.sqrt(tested / true))
 
 
-def crossed_power(gain: float, parts: Split, draws: int, seeds: int, *, level: float = 0.90) -> float:
+def crossed_power(gain: float, parts: Split, draws: int, seeds: int, *, level: float = LEVEL) -> float:
     """Probability that all of `draws` times all of `seeds` (two or more each) resolve `gain`.
 
     `parts` splits the variance of paired differences (variance.split): draw / D + seed / S + interaction / DS.
@@ -173,19 +174,19 @@ def crossed_power(gain: float, parts: Split, draws: int, seeds: int, *, level: f
     return t_power(gain / plan.error, plan.df, level, stretch=plan.stretch)
 
 
-def seeds_needed(gain: float, parts: Split, draws: int, *, power: float = POWER, level: float = 0.90) -> int | None:
+def seeds_needed(gain: float, parts: Split, draws: int, *, power: float = POWER, level: float = LEVEL) -> int | None:
     """Seeds, crossed with a fixed number of `draws`, at which `gain` is resolved; None: draws alone are too noisy."""
     check_request(gain, power, level)
     return _fewest(lambda seeds: crossed_power(gain, parts, draws, seeds, level=level) >= power)
 
 
-def crossed_draws(gain: float, parts: Split, seeds: int, *, power: float = POWER, level: float = 0.90) -> int | None:
+def crossed_draws(gain: float, parts: Split, seeds: int, *, power: float = POWER, level: float = LEVEL) -> int | None:
     """Draws, crossed with a fixed number of `seeds`, at which `gain` is resolved; None: seeds alone are too noisy."""
     check_request(gain, power, level)
     return _fewest(lambda draws: crossed_power(gain, parts, draws, seeds, level=level) >= power)
 
 
-def resolve(baseline: Runs, arm: Runs, gain: float, *, power: float = POWER, level: float = 0.90) -> list[Resolution]:
+def resolve(baseline: Runs, arm: Runs, gain: float, *, power: float = POWER, level: float = LEVEL) -> list[Resolution]:
     """Draws that would resolve a true `gain` of `arm` over `baseline` at each shared rung, in rising order.
 
     Paired draws count with the spread of their differences; unpaired arms as if they went on without shared draws.

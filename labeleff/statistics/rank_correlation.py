@@ -16,7 +16,8 @@ import numpy as np
 from scipy import special
 
 from labeleff.errors import OptionError
-from labeleff.statistics.stats import Array, check_level
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import Array
 
 FEWEST = 5
 """Methods below which there is no interval."""
@@ -50,7 +51,7 @@ def _ranks(values: Array) -> Array:
     return np.asarray((others < own).sum(axis=-1) + (others == own).sum(axis=-1) / 2)
 
 
-def rank_correlation(first: Array, second: Array, *, level: float = 0.90) -> RankCorrelation:
+def rank_correlation(first: Array, second: Array, *, level: float = LEVEL) -> RankCorrelation:
     """How alike `first` and `second`, both (R, P), rank P methods on the average over R rungs.
 
     Raises OptionError for other shapes, fewer than three methods, and numbers that aren't finite.

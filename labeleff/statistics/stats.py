@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from labeleff.errors import OptionError
 from labeleff.seeding import Part, generator
+from labeleff.statistics.level import LEVEL, check_level
 
 Array = npt.NDArray[np.float64]
 Run = tuple[int, int]
@@ -172,19 +172,13 @@ def paired_differences(baseline: Runs, arm: Runs) -> dict[int, dict[Run, float]]
     return {n: rung for n, rung in shared.items() if rung}
 
 
-def wilson(accuracy: float, count: int, *, level: float = 0.90) -> tuple[float, float]:
+def wilson(accuracy: float, count: int, *, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's interval of an accuracy in 0..1 on `count` test examples: the test set's sampling error."""
     check_level(level)
     z = float(special.ndtri(0.5 + level / 2))
     centre = (accuracy + z * z / (2 * count)) / (1 + z * z / count)
     width = z / (1 + z * z / count) * math.sqrt(accuracy * (1 - accuracy) / count + (z / (2 * count)) ** 2)
     return centre - width, centre + width
-
-
-def check_level(level: float) -> None:
-    """Raise OptionError unless `level` is a probability strictly between 0 and 1."""
-    if not 0 < level < 1:
-        raise OptionError(f"level: found {level}, expected a probability between 0 and 1, e.g. 0.90")
 
 
 @functools.lru_cache(maxsize=512)

@@ -20,7 +20,8 @@ from labeleff.errors import OptionError
 from labeleff.seeding import generator
 from labeleff.statistics.differences import check_runs, gaps
 from labeleff.statistics.intervals import Estimate, rung_estimates
-from labeleff.statistics.stats import PRIOR_DF, Array, Runs, check_level, means
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import PRIOR_DF, Array, Runs, means
 
 COUNT = 10_000
 """Joint replicates behind the comparison of accuracies."""
@@ -46,7 +47,7 @@ class Standing:
     """Why there is no interval, or what stands in for the arm's own noise; else None."""
 
 
-def tie_group(replicates: Array, points: Array, *, level: float = 0.90) -> list[Standing]:
+def tie_group(replicates: Array, points: Array, *, level: float = LEVEL) -> list[Standing]:
     """Standings of A arms by `points` (A,), larger is better, from joint `replicates` (S, A) of them.
 
     A row of `replicates` holds one possible value of every arm, drawn together so that what arms share cancels in
@@ -116,7 +117,7 @@ def joint_replicates(names: list[str], points: Array, spread: Array, df: float) 
     return np.asarray(points + noise * scale[:, None])
 
 
-def tied_arms(arms: Mapping[str, Runs], n: int, *, level: float = 0.90) -> dict[str, Standing]:
+def tied_arms(arms: Mapping[str, Runs], n: int, *, level: float = LEVEL) -> dict[str, Standing]:
     """Standings of the arms that have runs at the rung of `n` labels, by name in sorted order.
 
     Every two arms are compared as statistics.differences does, in pairs where they share draws; the variances of those
@@ -131,7 +132,7 @@ def tied_arms(arms: Mapping[str, Runs], n: int, *, level: float = 0.90) -> dict[
     return field.at(n)
 
 
-def tied_by_rung(arms: Mapping[str, Runs], *, level: float = 0.90) -> dict[int, dict[str, Standing]]:
+def tied_by_rung(arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[int, dict[str, Standing]]:
     """`tied_arms` at every rung that an arm has."""
     field = _Field(arms, level)
     return {n: field.at(n) for n in field.rungs}

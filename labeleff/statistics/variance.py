@@ -17,7 +17,8 @@ from scipy.sparse import csgraph
 
 from labeleff.seeding import generator
 from labeleff.statistics.differences import FLAT, check_runs
-from labeleff.statistics.stats import Array, Run, Runs, check_level
+from labeleff.statistics.level import LEVEL, check_level
+from labeleff.statistics.stats import Array, Run, Runs
 
 Source = Literal["draw", "seed", "interaction"]
 SOURCES: tuple[Source, ...] = ("draw", "seed", "interaction")
@@ -187,7 +188,7 @@ def _split(runs: Runs, level: float) -> Split:
     return Split(ns, draws, seeds, len(common), _components(centred, strata, level), reason)
 
 
-def split(runs: Runs, *, level: float = 0.90) -> Splits:
+def split(runs: Runs, *, level: float = LEVEL) -> Splits:
     """Split the variance of accuracies {label count: {(draw, seed): accuracy}} into draw, seed and interaction.
 
     Needs a crossed design: two draws that meet the same two seeds, all connected; runs may be missing. Split the

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeleff.curves.families import FAMILIES, fit_family, jacobian
+from labeleff.curves.families import fit_formula, jacobian
 from labeleff.curves.invert import invert, invert_many
+from labeleff.curves.method_table import FORMULAS
 from labeleff.errors import CurveError, UnknownNameError
 from labeleff.statistics.stats import moderated_variance
 
@@ -52,9 +53,9 @@ def measured(draw: st.DrawFn) -> tuple[list[int], list[list[float]]]:
     return ns, [draw(st.lists(thousandths, min_size=1, max_size=3)) for _ in ns]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_a_family_recovers_and_inverts_its_own_curve(name: str) -> None:
-    fit = fit_family(name, NS, [[value] for value in TRUE[name](NS)])
+    fit = fit_formula(name, NS, [[value] for value in TRUE[name](NS)])
     assert fit.parameters == pytest.approx(PARAMETERS[name], rel=1e-4)
     assert np.abs(fit.residuals).max() < 1e-8
     for n in (80.0, 700.0, 5000.0):
@@ -64,10 +65,10 @@ def test_a_family_recovers_and_inverts_its_own_curve(name: str) -> None:
         assert found.kind == ("extrapolated" if n > NS[-1] else "inside")
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize("target", [0.35, 0.5, 0.75])
 def test_the_fitted_curve_at_the_inverse_is_the_target(name: str, target: float) -> None:
-    fit = fit_family(name, NS, noisy(name))
+    fit = fit_formula(name, NS, noisy(name))
     n = fit.invert(target)
     if 0 < n < math.inf:
         assert fit.at([n]) == pytest.approx(target, rel=1e-9)
@@ -75,10 +76,10 @@ def test_the_fitted_curve_at_the_inverse_is_the_target(name: str, target: float)
         assert (n == 0) == (fit.at([1e-9])[0] >= target)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_covariance_is_that_of_the_numeric_jacobian(name: str) -> None:
     rungs = noisy(name)
-    fit = fit_family(name, NS, rungs)
+    fit = fit_formula(name, NS, rungs)
     numeric = np.empty((len(NS), len(fit.parameters)))
     for column, (key, value) in enumerate(fit.parameters.items()):
         step = 1e-6 * abs(value)
@@ -110,10 +111,10 @@ def _curve(name: str, p: dict[str, float]) -> np.ndarray:
 
 def test_covariance_without_repeated_runs_is_from_the_residuals() -> None:
     values = [rung[0] for rung in noisy("log2")]
-    fit = fit_family("log2", NS, [[value] for value in values])
+    fit = fit_formula("log2", NS, [[value] for value in values])
     _, covariance = np.polyfit(np.log(NS), values, 1, cov=True)
     assert fit.covariance == pytest.approx(covariance[::-1, ::-1], rel=1e-8)
-    assert fit_family("log2", NS[:2], [[0.1], [0.2]]).covariance is None
+    assert fit_formula("log2", NS[:2], [[0.1], [0.2]]).covariance is None
 
 
 def test_the_logarithm_is_the_closed_form_of_weighted_least_squares() -> None:
@@ -123,7 +124,7 @@ def test_the_logarithm_is_the_closed_form_of_weighted_least_squares() -> None:
     root = np.sqrt(3 / moderated.variance)
     design = np.stack([np.ones_like(NS), np.log(NS)], axis=1) * root[:, None]
     expected, rss, _, _ = np.linalg.lstsq(design, root * np.mean(rungs, axis=1))
-    fit = fit_family("log2", NS, rungs)
+    fit = fit_formula("log2", NS, rungs)
     assert list(fit.parameters.values()) == pytest.approx(list(expected), rel=1e-9)
     assert fit.rss == pytest.approx(rss[0], rel=1e-9)
     assert fit.covariance == pytest.approx(np.linalg.inv(design.T @ design), rel=1e-8)
@@ -135,15 +136,15 @@ def test_leave_one_out_against_a_loop(name: str) -> None:
     errors = []
     for left, value in enumerate(values):
         kept = [row for row in range(len(values)) if row != left]
-        fit = fit_family(name, NS[kept], [[values[row]] for row in kept])
+        fit = fit_formula(name, NS[kept], [[values[row]] for row in kept])
         errors.append(abs(fit.at([NS[left]])[0] - value))
-    found = fit_family(name, NS, [[value] for value in values]).leave_one_out
+    found = fit_formula(name, NS, [[value] for value in values]).leave_one_out
     assert found == pytest.approx(np.mean(errors), rel=1e-5)
-    count = len(FAMILIES[name].names)
-    assert fit_family(name, NS[:count], [[value] for value in values[:count]]).leave_one_out is None
+    count = len(FORMULAS[name].names)
+    assert fit_formula(name, NS[:count], [[value] for value in values[:count]]).leave_one_out is None
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_inversion_by_name_is_monotone_with_an_interval_around_it(name: str) -> None:
     rungs = noisy(name)
     found = invert_many(NS, rungs, np.linspace(0.05, 0.99, 40), method=name)
@@ -160,11 +161,11 @@ def test_inversion_by_name_is_monotone_with_an_interval_around_it(name: str) -> 
     assert invert_many(NS[order], [rungs[row] for row in order], np.linspace(0.05, 0.99, 40), method=name) == found
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_order_of_rungs_and_unit_of_labels_are_irrelevant(name: str) -> None:
     rungs = noisy(name)
-    fit = fit_family(name, NS, rungs)
-    turned = fit_family(name, NS[::-1], [rung[::-1] for rung in rungs[::-1]])
+    fit = fit_formula(name, NS, rungs)
+    turned = fit_formula(name, NS[::-1], [rung[::-1] for rung in rungs[::-1]])
     assert turned.parameters == fit.parameters
     found = [invert(NS * scale, rungs, 0.6, method=name).n / scale for scale in (1, 1000)]
     assert found[0] == pytest.approx(found[1], rel=1e-4)
@@ -185,37 +186,37 @@ def test_intervals_of_a_linear_family_cover(n: int) -> None:
 
 def test_a_target_over_the_asymptote_is_never_reached() -> None:
     rungs = noisy("exp3", sd=0.002)
-    assert fit_family("exp3", NS, rungs).invert(0.9) == math.inf
+    assert fit_formula("exp3", NS, rungs).invert(0.9) == math.inf
     found = invert(NS, rungs, 0.9, method="exp3")
     assert (found.kind, found.n, found.high, found.p_above) == ("above", math.inf, math.inf, 1)
     assert found.low == 1000 * NS[-1]
 
 
 def test_the_formula_as_text() -> None:
-    assert fit_family("pow3", NS, [[value] for value in TRUE["pow3"](NS)]).text == "0.92 - 2 n^-0.4"
-    assert fit_family("log2", NS, [[value] for value in -0.3 + TRUE["log2"](NS)]).text == "-0.2 + 0.09 ln n"
-    mmf4 = fit_family("mmf4", NS, [[value] for value in TRUE["mmf4"](NS)])
+    assert fit_formula("pow3", NS, [[value] for value in TRUE["pow3"](NS)]).text == "0.92 - 2 n^-0.4"
+    assert fit_formula("log2", NS, [[value] for value in -0.3 + TRUE["log2"](NS)]).text == "-0.2 + 0.09 ln n"
+    mmf4 = fit_formula("mmf4", NS, [[value] for value in TRUE["mmf4"](NS)])
     assert mmf4.text == "0.9 - 0.8 / (1 + (n / 300)^0.8)"
 
 
 def test_what_cannot_be_fitted_is_named() -> None:
     message = r"family pow4 has 4 parameters \(c, b, a, d\) and needs as many rungs, found 3"
     with pytest.raises(CurveError, match=message):
-        fit_family("pow4", NS[:3], [[0.1], [0.2], [0.3]])
+        fit_formula("pow4", NS[:3], [[0.1], [0.2], [0.3]])
     with pytest.raises(CurveError, match=message):
         invert(NS[:3], [[0.1], [0.2], [0.3]], 0.2, method="pow4")
     with pytest.raises(CurveError, match=r"found 41\.2, expected 0\.\.1"):
-        fit_family("log2", NS[:2], [[0.1], [41.2]])
+        fit_formula("log2", NS[:2], [[0.1], [41.2]])
     with pytest.raises(UnknownNameError, match="did you mean 'pow3'"):
-        fit_family("pow33", NS[:3], [[0.1], [0.2], [0.3]])
+        fit_formula("pow33", NS[:3], [[0.1], [0.2], [0.3]])
     with pytest.raises(UnknownNameError, match="known: bayes, exp3, hill3, linear, log, log2, mmf4, pchip, pow2"):
         invert(NS[:2], [[0.1], [0.2]], 0.15, method="pow33")
 
 
-@given(measured(), thousandths, st.sampled_from(sorted(FAMILIES)))
+@given(measured(), thousandths, st.sampled_from(sorted(FORMULAS)))
 @settings(max_examples=30, deadline=None)
 def test_any_measurements_are_fitted(given_runs: tuple[list[int], list[list[float]]], target: float, name: str) -> None:
-    fit = fit_family(name, *given_runs)
+    fit = fit_formula(name, *given_runs)
     assert np.isfinite(list(fit.parameters.values())).all()
     assert np.isfinite(fit.residuals).all()
     assert fit.invert(target) >= 0

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeleff.curves.families import FAMILIES
 from labeleff.curves.interpolation import METHODS
 from labeleff.curves.invert import invert, invert_many
+from labeleff.curves.method_table import FORMULAS
 from labeleff.curves.utilities import UtilityPoint, utility
 
 Groups = dict[int, list[float]]
@@ -133,11 +133,11 @@ def test_identical_arms_save_nothing(table: Groups, method: str) -> None:
         assert point.high is None or point.high >= 0
 
 
-@given(groups(), st.floats(-2, 3), st.sampled_from(["bayes", *METHODS, *FAMILIES]))
+@given(groups(), st.floats(-2, 3), st.sampled_from(["bayes", *METHODS, *FORMULAS]))
 @settings(max_examples=80, deadline=None)
 def test_any_measurements_have_an_answer(table: Groups, target: float, method: str) -> None:
     """No exception, no nan, ends around the point; families alone need as many rungs as parameters."""
-    if method in FAMILIES and len(table) < len(FAMILIES[method].names):
+    if method in FORMULAS and len(table) < len(FORMULAS[method].names):
         return
     found = invert(list(table), list(table.values()), target, method=method)
     for number in (found.n, found.low, found.high, found.p_above):

@@ -10,7 +10,7 @@ from answered import HISTORY, record, study
 
 from labeleff.reporting import answers, report2021
 from labeleff.reporting.answers import extremes, of_stories
-from labeleff.reporting.answers_report import tell
+from labeleff.reporting.answers_report import story_report
 from labeleff.reporting.results import load
 from labeleff.reporting.study_report import build
 
@@ -82,8 +82,8 @@ def test_the_report_counts_passed_tasks_and_names_the_failed(folder):
 
 
 def test_images_alone_have_nothing_to_tell(tmp_path):
-    told = tell(load(factories.folder(tmp_path)))
-    assert (told.files, told.verdict, told.weak, told.paragraphs) == ({}, [], [], [])
+    report = story_report(load(factories.folder(tmp_path)))
+    assert (report.verdict, report.weak, report.sections) == ([], [], [])
 
 
 def test_ten_epochs_stand_beside_those_of_2021(folder):

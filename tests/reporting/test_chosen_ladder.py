@@ -5,7 +5,7 @@ import factories
 from labeleff.record import FILE_NAME, line, read_records
 from labeleff.reporting.results import load
 from labeleff.reporting.study_report import build
-from labeleff.reporting.wishes import Wishes
+from labeleff.reporting.wishes import ReportOptions
 
 AUTO = {"at": [50, 200], "width": 0.4}
 
@@ -46,7 +46,7 @@ def test_a_fixed_ladder_has_no_such_section(tmp_path):
 def test_another_look_leaves_the_choice_as_it_was(tmp_path):
     _, folder = fixed_and_chosen(tmp_path)
     build(folder)
-    build(folder, Wishes(level=0.8, method="pchip", out=tmp_path / "other"))
+    build(folder, ReportOptions(level=0.8, method="pchip", out=tmp_path / "other"))
     ours, theirs = ((where / "report.md").read_text() for where in (folder, tmp_path / "other"))
     start, end = "## How the ladder was chosen", "## Throughput"
     assert ours[ours.index(start) : ours.index(end)] == theirs[theirs.index(start) : theirs.index(end)]

@@ -65,4 +65,4 @@ def test_comparisons_need_no_study() -> None:
     (item,) = compare_arms(alone())
     assert (item.place, item.arm, item.baseline) == (PLACE, "better", "scratch")
     assert [point.n for point in item.points] == [50]
-    assert compare_arms(alone(), "better") == []
+    assert compare_arms(alone(baseline="better")) == []

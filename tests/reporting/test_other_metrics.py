@@ -12,7 +12,7 @@ from labeleff import catalogue
 from labeleff.errors import LabeleffError
 from labeleff.metrics import GOALS, METRICS, metric
 from labeleff.reporting.study_report import build
-from labeleff.reporting.wishes import Wishes
+from labeleff.reporting.wishes import ReportOptions
 
 pytestmark = pytest.mark.usefixtures("squares")
 
@@ -36,8 +36,8 @@ def folder(path, *tasks, **changes):
     return factories.write(path, [entry, *factories.pretrainings(of), *records])
 
 
-def text_of(path, **wishes):
-    return build(path, Wishes(**wishes)).read_text()
+def text_of(path, **options):
+    return build(path, ReportOptions(**options)).read_text()
 
 
 def test_a_report_on_pixels_names_its_metric_everywhere(tmp_path):
@@ -98,7 +98,7 @@ def test_other_metrics_have_a_table_and_a_file(tmp_path):
     assert next(row[2] for row in rows if row[0] == "RMSE").startswith(f"{one:.2f} ± 0.0")
 
 
-def test_a_wished_metric_takes_the_headlines_place(tmp_path):
+def test_a_metric_asked_for_takes_the_headlines_place(tmp_path):
     text = text_of(folder(tmp_path, SEGMENT), metrics=((SEGMENT, "mean_iou"),))
     assert "### Mean IoU on the test split (%)" in text
     assert "Chance:" not in text, "chance is the headline's"
@@ -107,7 +107,7 @@ def test_a_wished_metric_takes_the_headlines_place(tmp_path):
     assert set(pd.read_csv(tmp_path / "metrics.csv")["metric"]) == {"pixel_accuracy"}
 
 
-def test_a_study_may_choose_the_metric_and_a_wish_changes_one_task_alone(tmp_path):
+def test_a_study_may_choose_the_metric_and_an_option_changes_one_task_alone(tmp_path):
     chosen = {SEGMENT: "mean_iou", DEPTH: "within_1.1"}
     text = text_of(folder(tmp_path, SEGMENT, DEPTH, metrics=chosen), metrics=((SEGMENT, "pixel_accuracy"),))
     assert "### Pixel accuracy on the test split" in text
@@ -115,16 +115,16 @@ def test_a_study_may_choose_the_metric_and_a_wish_changes_one_task_alone(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("metric", "message"),
     [
         ((DEPTH, "rmse"), "with --metric squares/depth=rmse: metrics: 'rmse' of squares/depth is the better the small"),
         ((DEPTH, "iou"), r"unknown metric of squares/depth 'iou'"),
         ((SEGMENT, "mean_iou"), r"unknown task \(in 'metrics'\) 'squares/segment'"),
     ],
 )
-def test_wishes_that_cannot_be_met_are_refused(tmp_path, wish, message):
+def test_metrics_that_cannot_be_met_are_refused(tmp_path, metric, message):
     with pytest.raises(LabeleffError, match=message):
-        build(folder(tmp_path, DEPTH), Wishes(metrics=(wish,)))
+        build(folder(tmp_path, DEPTH), ReportOptions(metrics=(metric,)))
 
 
 def test_classes_alone_have_no_other_metrics(tmp_path):

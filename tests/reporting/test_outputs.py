@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from labeleff.errors import RecordError
-from labeleff.reporting import outputs
+from labeleff.reporting import figures, outputs, place_figures, sections
 from labeleff.reporting.findings import find
 from labeleff.reporting.measured import Measured, Place, Setting
+from labeleff.reporting.outputs import Section
+from labeleff.reporting.place_figures import Material
 
 
 def measured(titles: list[str]) -> Measured:
@@ -42,12 +44,30 @@ def test_every_place_has_a_short_plain_name_of_its_own() -> None:
     [("accuracy", "accuracy"), ("within_1.25", "within_1_25"), ("top-1", "top_1"), ("utility", "metric"), ("ö/", "o")],
 )
 def test_a_figure_is_named_after_its_metric(metric: str, prefix: str) -> None:
-    assert outputs._prefix(metric) == prefix
-    assert outputs._prefix("точность") == "metric"
+    assert place_figures._prefix(metric) == prefix
+    assert place_figures._prefix("точность") == "metric"
 
 
 def test_without_runs_nothing_is_drawn() -> None:
-    assert outputs.draw(find(measured(["t"]))) == {Place("0"): {}}
+    assert place_figures.draw(Material(find(measured(["t"])))) == {Place("0"): []}
+
+
+def test_a_figure_is_one_entry_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def twice(material: Material, place: Place) -> list[object]:
+        return [figures.blank(), figures.blank()] if place == Place("0") else []
+
+    monkeypatch.setattr(place_figures, "FIGURES", {"mine": twice})
+    found = measured(["t", "t-2"])
+    drawn = place_figures.draw(Material(find(found)))
+    assert [(item.name, item.words) for item in drawn[Place("0")]] == [("mine-t", "mine"), ("mine-t-2", "mine")]
+    part = sections.section(find(found), Place("0"), drawn[Place("0")])
+    assert part.paragraphs[-1] == "![mine at t](figures/mine-t-2.png)"
+    assert set(part.figures) == {"mine-t", "mine-t-2"}
+
+
+def test_sections_become_files_in_order() -> None:
+    files = outputs.assemble([Section(["a"], {"x.csv": b"1"}), Section(), Section(["b", "c"], {"y.csv": b"2"})])
+    assert files == {"x.csv": b"1", "y.csv": b"2", "report.md": b"a\n\nb\n\nc\n"}
 
 
 def test_what_cant_be_written_is_named(tmp_path: Path) -> None:

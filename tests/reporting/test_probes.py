@@ -9,7 +9,7 @@ import factories
 import pandas as pd
 import pytest
 
-from labeleff.probe import Probe, ProbeCurve, ProbePoint
+from labeleff.probe import Probe, ProbeCurve, ProbePoint, mean_curve
 from labeleff.record import PretrainingRecord
 from labeleff.reporting import figures, probes
 from labeleff.reporting.results import Results, load
@@ -44,7 +44,7 @@ def results(folder: Path, study: Study, found: list[list[ProbeCurve]]) -> Result
 def test_a_row_has_means_over_seeds_and_where_they_peak(tmp_path: Path, study: Study) -> None:
     task = study.tasks[0].label
     told = results(tmp_path, study, [[curve(values, task)] for values in CURVES])
-    text = "\n".join(probes.section(told, told.places[0]))
+    text = "\n".join(probes.section(told, told.places[0]).paragraphs)
     assert "| rotation |     2 |      20.0 | 40.0 (epoch 1) | 50.0 (epoch 3) | 70.0 (epoch 2) |" in text
     assert "fitted on 100 labels of the training split and scored on 200 other examples" in text
     assert "chance 12.5 %" in text
@@ -57,8 +57,7 @@ def test_a_row_has_means_over_seeds_and_where_they_peak(tmp_path: Path, study: S
 def test_the_figure_has_a_thin_line_a_seed_a_thick_mean_and_chance(tmp_path: Path, study: Study) -> None:
     task = study.tasks[0].label
     told = results(tmp_path, study, [[curve(values, task)] for values in CURVES])
-    figure = probes.figure(told, told.places[0], "toy")
-    assert figure is not None
+    figure = probes.figure(probes.curves(told, told.places[0]), "toy")
     [axes] = figure.axes
     *seeds, mean, chance = axes.lines
     assert [list(line.get_ydata()) for line in seeds] == [[pytest.approx(100 * v) for v in values] for values in CURVES]
@@ -71,7 +70,7 @@ def test_the_figure_has_a_thin_line_a_seed_a_thick_mean_and_chance(tmp_path: Pat
 
 
 def test_a_mean_is_taken_where_all_seeds_have_a_value() -> None:
-    assert probes.mean([curve([0.2, None, 0.4], "t"), curve([0.4, 0.4, 0.6, 0.8], "t")]) == [
+    assert mean_curve([curve([0.2, None, 0.4], "t"), curve([0.4, 0.4, 0.6, 0.8], "t")]) == [
         (0, pytest.approx(0.3)),
         (2, pytest.approx(0.5)),
     ]
@@ -81,17 +80,17 @@ def test_what_is_missing_or_of_another_training_is_said(tmp_path: Path, study: S
     task = study.tasks[0].label
     stale = curve([0.2, 0.3], task, encoder_sha256="another")
     told = results(tmp_path / "a", study, [[stale], [curve([0.1], task, probe=Probe())]])
-    text = "\n".join(probes.section(told, told.places[0]))
+    text = "\n".join(probes.section(told, told.places[0]).paragraphs)
     assert "Not measured yet, `labeleff run` does it: rotation, seed 1." in text
     assert "bit for bit as the one that cells start from: rotation, seed 0." in text
     none = results(tmp_path / "b", study, [[], []])
-    assert "rotation, seed 0; rotation, seed 1" in "\n".join(probes.section(none, none.places[0]))
-    assert probes.figure(none, none.places[0], "toy") is None
+    assert "rotation, seed 0; rotation, seed 1" in "\n".join(probes.section(none, none.places[0]).paragraphs)
+    assert probes.curves(none, none.places[0]) == {}
     assert probes.to_files(none) == {}
 
 
 def test_a_study_without_a_probe_says_nothing(tmp_path: Path, study: Study) -> None:
     plain = study.model_copy(update={"probe": None})
     told = results(tmp_path, plain, [[curve(values, study.tasks[0].label)] for values in CURVES])
-    assert list(probes.section(told, told.places[0])) == []
-    assert probes.figure(told, told.places[0], "toy") is None
+    assert list(probes.section(told, told.places[0]).paragraphs) == []
+    assert probes.curves(told, told.places[0]) == {}

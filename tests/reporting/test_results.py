@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import factories
@@ -63,7 +64,7 @@ def test_published_draws_are_matched_without_their_hashes(tmp_path: Path) -> Non
 
 def test_utility_against_any_arm(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path))
-    found = {item.arm: item for item in compare_arms(results.measured, "rotation/finetune")}
+    found = {item.arm: item for item in compare_arms(replace(results.measured, baseline="rotation/finetune"))}
     assert set(found) == {"scratch/finetune", "rotation/linear"}
     assert found["scratch/finetune"].points[-1].sign <= 0
     for item in compare_arms(results.measured):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -19,7 +20,7 @@ from labeleff.reporting import study_report as report
 from labeleff.reporting.comparison import compare_arms
 from labeleff.reporting.results import load
 from labeleff.reporting.verdict import verdict
-from labeleff.reporting.wishes import Wishes
+from labeleff.reporting.wishes import ReportOptions
 
 
 def built(folder: Path) -> str:
@@ -177,7 +178,7 @@ def test_pretexts_of_one_name_have_rows_of_their_own(tmp_path: Path) -> None:
 
 def test_verdicts_in_words(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path, curve="pchip"))
-    words = {item.arm: verdict(item) for item in compare_arms(results.measured, "rotation/linear")}
+    words = {item.arm: verdict(item) for item in compare_arms(replace(results.measured, baseline="rotation/linear"))}
     assert words["scratch/finetune"].startswith("scratch/finetune costs labels: at no rung")
     assert words["scratch/finetune"].endswith("it is over rotation/linear at no rung.")
     few = {item.arm: verdict(item) for item in compare_arms(results.measured)}
@@ -189,9 +190,9 @@ def test_the_same_records_looked_at_otherwise(tmp_path: Path) -> None:
     folder = factories.folder(tmp_path / "in", rungs=[20, 50, 100, 200])
     report.build(folder)
     before = whole(folder)
-    wishes = Wishes("rotation/linear", "log", 0.8, (0.5,), Cost(per_label=2, unit="hours"), tmp_path / "out")
+    options = ReportOptions("rotation/linear", "log", 0.8, (0.5,), Cost(per_label=2, unit="hours"), tmp_path / "out")
     with mock.patch("labeleff.reporting.figures.render", return_value=b""):
-        text = report.build(folder, wishes).read_text()
+        text = report.build(folder, options).read_text()
     assert whole(folder) == before
     for part in (
         "### Utility against rotation/linear",
@@ -201,34 +202,34 @@ def test_the_same_records_looked_at_otherwise(tmp_path: Path) -> None:
         "### Saved (hours)",
     ):
         assert part in text
-    assert text.rstrip("`\n").endswith(f"\nlabeleff report DIR {wishes.text}")
+    assert text.rstrip("`\n").endswith(f"\nlabeleff report DIR {options.text}")
     assert set(pd.read_csv(tmp_path / "out" / "utility.csv").baseline) == {"rotation/linear"}
-    report.build(folder, Wishes(level=0.8))
-    report.build(folder, Wishes(out=folder))
+    report.build(folder, ReportOptions(level=0.8))
+    report.build(folder, ReportOptions(out=folder))
     assert whole(folder) == before
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("options", "message"),
     [
         (
-            Wishes(baseline="rotation/liner"),
+            ReportOptions(baseline="rotation/liner"),
             "with --baseline rotation/liner: unknown arm .* did you mean 'rotation/lin",
         ),
-        (Wishes(method="pchp"), "did you mean 'pchip'"),
-        (Wishes(method="mmf4"), "family mmf4 has 4 parameters"),
-        (Wishes(level=0.3), "with --level 0.3: level: Input should be greater"),
-        (Wishes(out=Path("file")), "--out: file is a file"),
-        (Wishes(out=Path("other")), r"--out: other holds a study's records\.jsonl"),
+        (ReportOptions(method="pchp"), "did you mean 'pchip'"),
+        (ReportOptions(method="mmf4"), "family mmf4 has 4 parameters"),
+        (ReportOptions(level=0.3), "with --level 0.3: level: Input should be greater"),
+        (ReportOptions(out=Path("file")), "--out: file is a file"),
+        (ReportOptions(out=Path("other")), r"--out: other holds a study's records\.jsonl"),
     ],
 )
-def test_what_cant_be_wished_leaves_nothing(tmp_path: Path, wishes: Wishes, message: str) -> None:
+def test_options_that_cannot_be_met_leave_nothing(tmp_path: Path, options: ReportOptions, message: str) -> None:
     Path("file").touch()
     folder = factories.folder(tmp_path / "in", rungs=[20, 50, 100])
     factories.folder(Path("other"), rungs=[20, 50])
     before = whole(Path())
     with pytest.raises(LabeleffError, match=message):
-        report.build(folder, wishes)
+        report.build(folder, options)
     assert whole(Path()) == before
     assert set(whole(folder)) == {"records.jsonl"}
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from labeleff.curves import invert as invert_module
 from labeleff.curves.invert import invert
 from labeleff.reporting import tables
+from labeleff.reporting.findings import find
 from labeleff.reporting.markdown import portion
 from labeleff.reporting.measured import Measured, Place, Setting
 from labeleff.reporting.targets import Needed, Share, labels_needed
@@ -30,6 +32,20 @@ def needed(targets: tuple[float, ...], method: str = "bayes") -> dict[tuple[str,
         level=0.9, method=method, design="", targets=targets,
     )  # fmt: skip
     return {(item.arm, item.target): item for item in labels_needed(measured)}
+
+
+def test_every_curve_is_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+    fit = invert_module.average
+    monkeypatch.setattr(invert_module, "average", lambda means: fitted.append(means) or fit(means))
+    arms = {"base": runs(), "twice": runs(2.0), "half": runs(0.5)}
+    measured = Measured(
+        {PLACE: Setting("t", LADDER)}, tuple(arms), "base", {(PLACE, arm): own for arm, own in arms.items()},
+        level=0.9, method="bayes", design="", targets=(0.5, 0.6),
+    )  # fmt: skip
+    findings = find(measured)
+    assert (len(findings.comparisons), len(findings.labels)) == (2, 6)
+    assert len(fitted) == len(arms)
 
 
 def test_nothing_asked_nothing_said() -> None:

@@ -15,9 +15,8 @@ import pytest
 from malformed import HEADER, PERCENT, ROWS, table, with_column
 
 from labeleff.asked import Cost
-from labeleff.curves.families import FAMILIES
 from labeleff.curves.interpolation import METHODS
-from labeleff.curves.invert import methods
+from labeleff.curves.method_table import FORMULAS, methods
 from labeleff.errors import LabeleffError, OptionError
 from labeleff.reporting import tables
 from labeleff.runs.options import Options
@@ -216,7 +215,7 @@ def test_an_arm_with_fewer_runs_is_flagged() -> None:
 def test_every_method_is_explained(method: str) -> None:
     text = report(table([*rows("scratch"), *rows("rotation", 0.05)]), method=method)
     assert f"**Curve** ({method}): " in text
-    assert ("leave out the doubt whether the formula is right" in text) == (method in FAMILIES)
+    assert ("leave out the doubt whether the formula is right" in text) == (method in FORMULAS)
     assert ("never drawn beyond the rungs" in text) == (method in METHODS)
 
 

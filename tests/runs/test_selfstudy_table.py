@@ -36,7 +36,7 @@ def test_rows_are_the_points() -> None:
 
 def test_the_section_warns_first() -> None:
     found = measured(better=BETTER, apart=APART)
-    title, warning, defects, table = selfstudy_table.section(found, selfstudy_table.curves(found))
+    title, warning, defects, table, _ = selfstudy_table.section(found).paragraphs
     assert title == "## Utility by the reference code's rules, against scratch"
     assert warning.startswith("**Not the definition's.**")
     assert len(defects.splitlines()) == len(selfstudy_table.DEFECTS)

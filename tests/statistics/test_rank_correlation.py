@@ -59,7 +59,7 @@ def test_a_side_of_ties_alone_tells_nothing():
     assert rank_correlation(np.ones((1, 6)), np.arange(6.0)[None]).value == 0
 
 
-def test_reliability_foretells_the_correlation_of_new_means():
+def test_reliability_predicts_the_correlation_of_new_means():
     draw = np.random.default_rng(4)
     found, seen = [], []
     for _ in range(100):

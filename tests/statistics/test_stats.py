@@ -150,10 +150,10 @@ def test_paired_differences_take_shared_runs_only() -> None:
     assert paired_differences(base, arm) == {10: {(1, 0): pytest.approx(0.1)}}
 
 
-@pytest.mark.parametrize(("right", "count"), [(0, 20), (7, 20), (500, 1000), (20, 20)])
-def test_wilson_against_scipy(right: int, count: int) -> None:
-    expected = reference.binomtest(right, count).proportion_ci(0.90, method="wilson")
-    np.testing.assert_allclose(wilson(right / count, count), [expected.low, expected.high], atol=1e-12)
+@pytest.mark.parametrize(("correct", "count"), [(0, 20), (7, 20), (500, 1000), (20, 20)])
+def test_wilson_against_scipy(correct: int, count: int) -> None:
+    expected = reference.binomtest(correct, count).proportion_ci(0.90, method="wilson")
+    np.testing.assert_allclose(wilson(correct / count, count), [expected.low, expected.high], atol=1e-12)
 
 
 def test_level_must_be_a_probability() -> None:

@@ -1,0 +1,111 @@
+"""Ranks of the pretexts by frozen evaluation beside their ranks by finetuning: how far they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from labeleff.arms import told_apart
+from labeleff.reporting.measured import Measured, Place
+from labeleff.reporting.results import Results
+from labeleff.statistics.rank_correlation import FEWEST, RankCorrelation, rank_correlation, reliability
+from labeleff.statistics.stats import Array
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Pretexts by a frozen protocol and by a trained one at one place, on the rungs that all of these arms have."""
+
+    place: Place
+    frozen: str
+    trained: str
+    pretexts: tuple[str, ...]
+    rungs: tuple[int, ...]
+    means: tuple[Array, Array]
+    """Means (R, P) in 0..1, by the frozen and the trained protocol."""
+    overall: RankCorrelation
+    by_rung: tuple[RankCorrelation, ...]
+
+
+def agreements(results: Results, measured: Measured) -> list[Agreement]:
+    """One a place and pair of protocols that FEWEST pretexts or more have both of, at a rung or more."""
+    found = [
+        _agreement(measured, place, protocols, arms)
+        for place in results.ladders
+        for protocols, arms in _paired_arms(results).items()
+    ]
+    return [item for item in found if item is not None]
+
+
+def _paired_arms(results: Results) -> dict[tuple[str, str], dict[str, tuple[str, str]]]:
+    """Arms by (frozen, trained protocol) and pretext; from scratch isn't a pretext."""
+    study = results.study
+    pretexts, protocols = (told_apart(getattr(arm, kind) for arm in study.arms) for kind in ("pretext", "protocol"))
+    arms: dict[str, dict[str, str]] = {}
+    trained: dict[str, bool] = {}
+    for arm, name in zip(study.arms, results.arms, strict=True):
+        protocol = arm.protocol_plugin
+        if not arm.pretext_plugin.makes_encoder or protocol.unlabelled:
+            continue
+        told = protocols[arm.protocol.label]
+        arms.setdefault(told, {})[pretexts[arm.pretext.label]] = name
+        trained[told] = protocol.trained
+    return {
+        (frozen, whole): {name: (arms[frozen][name], arms[whole][name]) for name in arms[frozen] if name in arms[whole]}
+        for frozen in arms
+        for whole in arms
+        if trained[whole] and not trained[frozen]
+    }
+
+
+def _agreement(
+    measured: Measured, place: Place, protocols: tuple[str, str], arms: Mapping[str, tuple[str, str]]
+) -> Agreement | None:
+    there = {name: pair for name, pair in arms.items() if measured.at(place, pair[0]) and measured.at(place, pair[1])}
+    rungs = [
+        n
+        for n in measured.settings[place].rungs
+        if all(n in measured.at(place, arm) for pair in there.values() for arm in pair)
+    ]
+    if len(there) < FEWEST or not rungs:
+        return None
+    sides = [[pair[side] for pair in there.values()] for side in (0, 1)]
+    first, second = (_means(measured, place, side, rungs) for side in sides)
+    noise = [reliability(_single_runs(measured, place, side, rungs)) for side in sides]
+    ceiling = None if noise[0] is None or noise[1] is None else float(np.sqrt(noise[0] * noise[1]))
+
+    def correlation(rows: slice) -> RankCorrelation:
+        return rank_correlation(first[rows], second[rows], level=measured.level)
+
+    return Agreement(
+        place,
+        *protocols,
+        tuple(there),
+        tuple(rungs),
+        (first, second),
+        replace(correlation(slice(None)), ceiling=ceiling),
+        tuple(correlation(slice(row, row + 1)) for row in range(len(rungs))),
+    )
+
+
+def _means(measured: Measured, place: Place, arms: list[str], rungs: list[int]) -> Array:
+    return np.array([[np.mean(list(measured.at(place, arm)[n].values())) for arm in arms] for n in rungs])
+
+
+def _single_runs(measured: Measured, place: Place, arms: list[str], rungs: list[int]) -> list[Array]:
+    """The scores of each run, (R, P), that all of these arms have at all of these rungs."""
+    shared = set.intersection(*(set(measured.at(place, arm)[n]) for arm in arms for n in rungs))
+    return [np.array([[measured.at(place, arm)[n][run] for arm in arms] for n in rungs]) for run in sorted(shared)]
+
+
+def together(found: Sequence[Agreement], level: float) -> Iterator[tuple[str, str, int, RankCorrelation]]:
+    """(frozen, trained, places, correlation) over all places that rank the same pretexts, where there are several."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Agreement]] = {}
+    for item in found:
+        groups.setdefault((item.frozen, item.trained, item.pretexts), []).append(item)
+    for (frozen, trained, _), items in groups.items():
+        if len(items) > 1:
+            first, second = (np.concatenate([item.means[side] for item in items]) for side in (0, 1))
+            yield frozen, trained, len(items), rank_correlation(first, second, level=level)
