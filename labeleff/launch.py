@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from labeleff.conditions import check_conditions, conditions, plugins_used
 from labeleff.data import load_task
 from labeleff.device import device_name, environment, pick_device
 from labeleff.ending import Ending
-from labeleff.engines.cluster import Cluster, cluster_of
+from labeleff.engines.choice import Engine, opened
 from labeleff.errors import InterruptedRunError, TerminatedRunError
 from labeleff.execution import Execution, cost
 from labeleff.labels import LabelRule, choose_labels
@@ -52,7 +53,7 @@ def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
     return found
 
 
-def _entry(study: Study, bench: Bench, options: RunOptions, cluster: Cluster | None) -> RunEntry:
+def _entry(study: Study, bench: Bench, engine: Engine) -> RunEntry:
     tasks: dict[str, dict[str, Any]] = {}
     for spec in (spec for block in study.blocks for spec in block.tasks):
         task = bench.load(spec).task
@@ -67,11 +68,11 @@ def _entry(study: Study, bench: Bench, options: RunOptions, cluster: Cluster | N
     return RunEntry(
         run=bench.settings.run,
         started=timestamp(),
-        command=options.command,
+        command=bench.settings.options.command,
         study=study.model_dump(mode="json"),
         conditions=conditions(study, bench),
         tasks=tasks,
-        environment=environment(bench.device, cluster.places() if cluster else options.jobs or options.cores),
+        environment=environment(bench.device, engine.processes),
         plugins={what: catalogue.lookup(*which) for what, which in plugins_used(study).items()},
     )
 
@@ -114,13 +115,13 @@ def measure(study: Study, options: RunOptions) -> list[Record]:
     ending, seconds = Ending(), options.time_limit
     speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
     limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
+    bars = PreparationBars(quiet=options.quiet)
+    bench = Bench(settings, Source(options.data, options.offline, bars.advance))
     with (
         ending.watched(),
         open_records(options.folder) as (records, writer),
-        cluster_of(options) as cluster,
+        opened(bench, functools.partial(conditions, study, bench)) as engine,
     ):
-        bars = PreparationBars(quiet=options.quiet)
-        bench = Bench(settings, Source(options.data, options.offline, bars.advance))
         with bars:
             labels = _all_labels(study, bench)
         check_ready(study, bench)
@@ -149,12 +150,12 @@ def measure(study: Study, options: RunOptions) -> list[Record]:
                     measured.append(record)
 
         writer.write(*(entry for entry in labels if entry.indices_sha256 not in records.labels))
-        execution = Execution(study, bench, options, cluster, speeds, limit)
+        execution = Execution(study, bench, options, engine, speeds, limit)
         jobs = execution.jobs(cells, pending, records)
         if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
             known = jobs and not ladders  # what a ladder will choose isn't known yet
             estimate = execution.estimate(jobs) if known else None
-            writer.write(_entry(study, bench, options, cluster).model_copy(update={"estimate": estimate}))
+            writer.write(_entry(study, bench, engine(math.inf)).model_copy(update={"estimate": estimate}))
         if jobs:
             try:
                 with ending.within(limit.left if limit else None):
