@@ -36,7 +36,6 @@ class Execution:
 
     study: Study
     bench: Bench
-    options: RunOptions
     engine: EngineFor
     speeds: Speeds
     """Those that are known as the run begins."""
@@ -86,6 +85,11 @@ class Execution:
         engine = self.engine(sum(costs.values()))
         with LiveDisplay(jobs, costs, engine.places, quiet=self.options.quiet) as display:
             engine.run(jobs, sink, display, self.limit)
+
+    @property
+    def options(self) -> RunOptions:
+        """How the run goes."""
+        return self.bench.settings.options
 
     @property
     def _on_cpu(self) -> bool:
