@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from labeleff.errors import CurveError, UnknownNameError
 from labeleff.statistics.stats import Array
@@ -33,30 +34,9 @@ def isotonic(means: Array, weights: Array) -> Array:
 
 
 def pchip_slopes(x: Array, y: Array) -> Array:
-    """Slopes at the nodes of the monotone piecewise cubic of Fritsch and Butland (1984), shape (B, R).
-
-    The formulas are those of scipy's PchipInterpolator, for all rows of `y` (B, R) over common `x` (R,).
-    """
-    h = np.diff(x)
-    delta = np.diff(y, axis=1) / h
-    if len(x) == 2:
-        return np.repeat(delta, 2, axis=1)
-    slopes = np.empty_like(y)
-    left, right = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        harmonic = (left + right) / (left / delta[:, :-1] + right / delta[:, 1:])
-    slopes[:, 1:-1] = np.where(delta[:, :-1] * delta[:, 1:] > 0, harmonic, 0.0)
-    slopes[:, 0] = _end_slope(h[0], h[1], delta[:, 0], delta[:, 1])
-    slopes[:, -1] = _end_slope(h[-1], h[-2], delta[:, -1], delta[:, -2])
-    return slopes
-
-
-def _end_slope(h0: float, h1: float, delta0: Array, delta1: Array) -> Array:
-    """One-sided three-point estimate, limited so that the end segment stays monotone."""
-    slope = ((2 * h0 + h1) * delta0 - h0 * delta1) / (h0 + h1)
-    slope = np.where(np.sign(slope) != np.sign(delta0), 0.0, slope)
-    turns = (np.sign(delta0) != np.sign(delta1)) & (np.abs(slope) > 3 * np.abs(delta0))
-    return np.where(turns, 3 * delta0, slope)
+    """Slopes (B, R) at the nodes `x` (R,) of the monotone piecewise cubics (PCHIP) through the rows of `y` (B, R)."""
+    with np.errstate(over="ignore"):  # differences that are next to nothing are divided by
+        return np.asarray(PchipInterpolator(x, y, axis=1)(x, 1))
 
 
 def _hermite(s: Array, start: Array, end: Array) -> Array:
