@@ -7,7 +7,7 @@ from pathlib import Path
 import factories
 import pytest
 
-from labeleff.reporting import outputs
+from labeleff.reporting import outputs, place_figures
 
 PATH = Path(__file__).parent.parent / "benchmarks" / "mutations.py"
 SPEC = importlib.util.spec_from_file_location("mutations", PATH)
@@ -30,7 +30,7 @@ def place(tmp_path_factory):
 def test_a_damaged_input_is_a_clear_error_or_a_right_result(place, monkeypatch, name, seed):
     monkeypatch.chdir(place)
     monkeypatch.setattr(outputs, "pictures", lambda _: {})
-    monkeypatch.setattr(outputs, "draw", lambda findings: {where: {} for where in findings.measured.places})
+    monkeypatch.setattr(place_figures, "draw", lambda of: {where: [] for where in of.findings.measured.places})
     kind = next(k for k in mutations.kinds((place / "good" / "records.jsonl").read_bytes()) if k.name == name)
     damage, status, complaint = mutations.mutate(place, kind, seed)
     assert mutations.problem(status, complaint) is None, f"{damage}: {complaint}"
@@ -41,7 +41,7 @@ def test_what_is_not_damaged_is_read(place, monkeypatch, name):
     """Else every command could complain of something else, and no damage would be met at all."""
     monkeypatch.chdir(place)
     monkeypatch.setattr(outputs, "pictures", lambda _: {})
-    monkeypatch.setattr(outputs, "draw", lambda findings: {where: {} for where in findings.measured.places})
+    monkeypatch.setattr(place_figures, "draw", lambda of: {where: [] for where in of.findings.measured.places})
     kind = next(k for k in mutations.kinds((place / "good" / "records.jsonl").read_bytes()) if k.name == name)
     (place / kind.place).write_bytes(kind.good)
     assert mutations.invoke(kind.command) == (0, "")
