@@ -12,10 +12,12 @@ from labeleff.cell import Augment, Budget
 from labeleff.data import load_task
 from labeleff.device import choose
 from labeleff.encoders import build_encoder, linear_head
-from labeleff.estimate import cell_estimate, pretraining_estimate
+from labeleff.estimate import job_seconds
+from labeleff.jobs import jobs_for
 from labeleff.pipeline import Normalisation, ResidentImages
 from labeleff.scenes.factors import Factors
 from labeleff.scenes.render import render
+from labeleff.speeds import Speed, Speeds, general_name
 from labeleff.study import load_study
 from labeleff.tensors import Source
 from labeleff.train import Slot, train
@@ -72,12 +74,9 @@ def training(study, task, tmp_path):
 
 def trained(study, task):
     """Images that the study trains and scores on this task, in training images' worth."""
-    speeds = {f"{study.encoders[0].label} at {task.options['size']} px": 1.0}
+    speeds = Speeds({general_name(study.encoders[0], task): Speed(rate=1.0)})
     cells = [cell for cell in study.cells() if cell.task == task]
-    own = [item for item in study.pretrainings if item.task == task]
-    return sum(cell_estimate(c, 1, speeds).seconds for c in cells) + sum(
-        pretraining_estimate(p, speeds).seconds for p in own
-    )
+    return sum(job_seconds(job, speeds) for job in jobs_for(cells, lambda _: False))
 
 
 @pytest.mark.parametrize("name", ["quick", "shapes-small", "scenes-small"])

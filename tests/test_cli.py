@@ -11,7 +11,7 @@ import pytest
 import toy_study
 
 from labeleff.cli import METHODS
-from labeleff.curves.invert import methods
+from labeleff.curves.method_table import methods
 
 
 @pytest.mark.parametrize(
