@@ -10,8 +10,9 @@ import io
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,6 +37,10 @@ from labeleff.measuring_options import (
 from labeleff.reproduce import command as reproduce
 from labeleff.speed.command import bench
 from labeleff.tracking import commands as tracking
+
+if TYPE_CHECKING:
+    from labeleff.shards import Shard
+    from labeleff.study import Study
 
 app = typer.Typer(
     name="labeleff",
@@ -119,7 +124,6 @@ def run(
     from labeleff.engines.choice import check_engine
     from labeleff.places import data_folder
     from labeleff.run_options import RunOptions
-    from labeleff.shards import Shard
     from labeleff.study import load_study, with_vectors
     from labeleff.time_limit import seconds_of
     from labeleff.trackers.tracker import check_trackers, follow
@@ -130,11 +134,7 @@ def run(
     checked = load_study(study, sets or [])
     if vectors is not None:
         checked = with_vectors(checked, str(vectors))
-    part = None if shard is None else Shard.of(shard)
-    if part is not None and trackers:
-        raise OptionError("--track: found a shard, expected a whole study; use `labeleff track` on the merged folder")
-    if part is not None and checked.auto is not None:
-        raise OptionError("--shard: found a study whose ladder is chosen by what is measured, expected a fixed one")
+    part = None if shard is None else _part(shard, checked, trackers)
     folder = out or (Path("runs") / checked.name if part is None else part.folder(checked.name))
     from labeleff.launch import measure
 
@@ -155,15 +155,25 @@ def run(
     )
     failed = measure(checked, options)
     if part is None:
-        from labeleff.reporting.study_report import build
-
-        _say(build(folder))
+        _conclude(folder)
         follow(folder, trackers)
     else:
         print(f"records: {folder}; `labeleff merge` puts the {part.count} parts together and reports on them")
     if failed:
         list_failed([failure(checked, record) for record in failed])
         raise typer.Exit(1)
+
+
+def _part(text: str, study: Study, trackers: Sequence[str]) -> Shard:
+    """The part of a study that --shard names; OptionError for what can't be done in parts."""
+    from labeleff.shards import Shard
+
+    part = Shard.of(text)
+    if trackers:
+        raise OptionError("--track: found a shard, expected a whole study; use `labeleff track` on the merged folder")
+    if study.auto is not None:
+        raise OptionError("--shard: found a study whose ladder is chosen by what is measured, expected a fixed one")
+    return part
 
 
 @app.command()
@@ -179,9 +189,7 @@ def merge(
 
     counts, *lacks = merge_into(folders, out)
     print(counts)
-    from labeleff.reporting.study_report import build
-
-    _say(build(out))
+    _conclude(out)
     for text in lacks:
         print(text, file=sys.stderr)
     if lacks:
@@ -429,6 +437,13 @@ app.command()(bench)
 app.command(epilog=tracking.COMPARE)(tracking.compare)
 app.command()(tracking.history)
 app.command()(tracking.noise)
+
+
+def _conclude(folder: Path) -> None:
+    """Report on what a folder has now."""
+    from labeleff.reporting.study_report import build
+
+    _say(build(folder))
 
 
 def _say(report: Path) -> None:

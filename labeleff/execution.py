@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labeleff.cell import Cell, Pretraining
-from labeleff.conditions import conditions
-from labeleff.engines.cluster import Cluster
-from labeleff.engines.local import run_here, run_workers
-from labeleff.engines.ready import Sink
+from labeleff.engines.choice import EngineFor
+from labeleff.engines.work import Sink
 from labeleff.estimate import job_seconds, probe_estimate
 from labeleff.expectation import expected
 from labeleff.jobs import Job, Pretrain, jobs_for, unprobed
@@ -22,10 +21,7 @@ from labeleff.run_estimate import RunEstimate
 from labeleff.run_options import RunOptions
 from labeleff.speeds import Speeds
 from labeleff.study import Study
-from labeleff.time_limit import TimeLimit, Watched
-
-WORTH_WORKERS = 20.0
-"""Estimated seconds of training under which starting worker processes would take longer than it saves."""
+from labeleff.time_limit import TimeLimit
 
 
 def cost(job: Job, study: Study, speeds: Speeds) -> float:
@@ -42,8 +38,7 @@ class Execution:
 
     study: Study
     bench: Bench
-    options: RunOptions
-    cluster: Cluster | None
+    engine: EngineFor
     speeds: Speeds
     """Those that are known as the run begins."""
     limit: TimeLimit | None
@@ -83,25 +78,20 @@ class Execution:
             record = self.bench.cache.record(self.bench.cache_key(asked))
             return record is not None and not self.bench.lacking(asked, record.probes)
 
-        workers = self._workers(sum(map(self._cost, jobs)))
+        workers = self.engine(sum(map(self._cost, jobs))).places
         return expected(jobs, self.speeds, workers, self.study.probe_plan, cached)
 
     def execute(self, jobs: Sequence[Job], sink: Sink) -> None:
         """Do the jobs; their records go to `sink` as they come."""
         costs = {id(job): self._cost(job) for job in jobs}
-        fits = self.limit.fits if self.limit else None
-        workers = self._workers(sum(costs.values()))
-        with LiveDisplay(jobs, costs, workers, quiet=self.options.quiet) as shown:
-            display = Watched(shown, self.limit) if self.limit else shown
-            if self.cluster is not None:
-                from labeleff.engines.ray_tasks import run_tasks  # where the extra is installed
+        engine = self.engine(sum(costs.values()))
+        with LiveDisplay(jobs, costs, engine.places, quiet=self.options.quiet) as display:
+            engine.run(jobs, sink, display, self.limit)
 
-                same = conditions(self.study, self.bench)
-                run_tasks(jobs, self.bench, same, sink, display, self.cluster, fits=fits)
-            elif workers == 1:
-                run_here(jobs, self.bench, sink, display, fits)
-            else:
-                run_workers(jobs, self.bench.settings, workers, sink, display, fits)
+    @property
+    def options(self) -> RunOptions:
+        """How the run goes."""
+        return self.bench.settings.options
 
     @property
     def _on_cpu(self) -> bool:
@@ -110,19 +100,7 @@ class Execution:
     @property
     def _queues(self) -> int:
         """Jobs that can be under way at once."""
-        if self.cluster:
-            return self.cluster.places()
-        return (self.options.jobs or self.options.cores) if self._on_cpu else 1
+        return self.engine(math.inf).places
 
     def _cost(self, job: Job) -> float:
         return cost(job, self.study, self.speeds)
-
-    def _workers(self, seconds: float) -> int:
-        """Worker processes for so much work: as asked for, else one a core where it pays; 1 stands for this process."""
-        if self.cluster:
-            return self.cluster.places()
-        if not self._on_cpu:
-            return 1
-        if self.options.jobs is not None:
-            return self.options.jobs
-        return self.options.cores if seconds > WORTH_WORKERS else 1

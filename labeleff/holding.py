@@ -1,21 +1,22 @@
 """One process alone writes into a folder: the lock, and who holds it.
 
-The lock is the kernel's (flock), so a run that is killed leaves nothing in the way. On network file systems it reaches
-other hosts as far as the mount carries flock (NFS does; Lustre with `-o flock`); where a file system has no locks at
-all, the note of the owner stands in for them, and a note of another host counts as held.
+The lock is the kernel's (flock, through `filelock`) on the records file itself, so a run that is killed leaves nothing
+in the way. On network file systems it reaches other hosts as far as the mount carries flock (NFS does; Lustre with `-o
+flock`); where a file system has no locks at all, the note of the owner stands in for them, and a note of another host
+counts as held.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from filelock import lock_descriptor
 from pydantic import ValidationError
 
 from labeleff.cell import Frozen
@@ -63,14 +64,15 @@ def held(stream: IO[bytes], path: Path) -> Iterator[None]:
     """Hold the folder of `path`, a file open as `stream`; RecordError naming the owner where another process does."""
     folder = path.parent
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
+        free = lock_descriptor(stream.fileno(), blocking=False)
+    except OSError as error:
+        _stand_in(folder, error)
+        free = True
+    if not free:
         who = owner(folder)
         raise RecordError(
             f"{folder}: another labeleff run is writing here{f': {who}' if who else ''}; wait for it or use --out"
-        ) from error
-    except OSError as error:
-        _stand_in(folder, error)
+        )
     if not at_place(stream, path):
         raise RecordError(f"{path}: was replaced at this moment; run the same command again")
     mine = Owner(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,15 @@ from labeleff.conditions import check_conditions, conditions, plugins_used
 from labeleff.data import load_task
 from labeleff.device import device_name, environment, pick_device
 from labeleff.ending import Ending
-from labeleff.engines.cluster import Cluster, cluster_of
+from labeleff.engines.choice import opened
 from labeleff.errors import InterruptedRunError, TerminatedRunError
 from labeleff.execution import Execution, cost
+from labeleff.jobs import Job
 from labeleff.labels import LabelRule, choose_labels
 from labeleff.probe import merged
 from labeleff.progress import PreparationBars
 from labeleff.readiness import check_installed, check_ready
-from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RunEntry, open_records
+from labeleff.record import LabelsEntry, PretrainingRecord, Record, Records, RecordWriter, RunEntry, open_records
 from labeleff.run import Bench, Settings, timestamp
 from labeleff.run_options import RunOptions
 from labeleff.shards import Shard, loads
@@ -52,7 +56,8 @@ def _all_labels(study: Study, bench: Bench) -> list[LabelsEntry]:
     return found
 
 
-def _entry(study: Study, bench: Bench, options: RunOptions, cluster: Cluster | None) -> RunEntry:
+def _entry(execution: Execution) -> RunEntry:
+    study, bench = execution.study, execution.bench
     tasks: dict[str, dict[str, Any]] = {}
     for spec in (spec for block in study.blocks for spec in block.tasks):
         task = bench.load(spec).task
@@ -67,11 +72,11 @@ def _entry(study: Study, bench: Bench, options: RunOptions, cluster: Cluster | N
     return RunEntry(
         run=bench.settings.run,
         started=timestamp(),
-        command=options.command,
+        command=bench.settings.options.command,
         study=study.model_dump(mode="json"),
         conditions=conditions(study, bench),
         tasks=tasks,
-        environment=environment(bench.device, cluster.places() if cluster else options.jobs or options.cores),
+        environment=environment(bench.device, execution.engine(math.inf).processes),
         plugins={what: catalogue.lookup(*which) for what, which in plugins_used(study).items()},
     )
 
@@ -88,10 +93,146 @@ def _share(cells: list[Cell], shard: Shard | None) -> list[Cell]:
     return own
 
 
-def _pending(cells: Sequence[Cell], records: Records, again: Callable[[Record], bool]) -> list[Cell]:
-    """Cells without a record, and those whose record doesn't settle them."""
-    known = records.cells
-    return [cell for cell in cells if cell.key not in known or again(known[cell.key])]
+@dataclass
+class Run:
+    """One start of the command, with its folder and its engine open: prepare, do what is chosen, close."""
+
+    execution: Execution
+    ending: Ending
+    records: Records
+    writer: RecordWriter
+    bars: PreparationBars
+    cells: list[Cell] = field(init=False)
+    """What may be measured: of a ladder that is chosen as it goes, every rung."""
+    ladders: Ladders | None = field(init=False)
+    measured: list[PretrainingRecord | Record] = field(default_factory=list)
+    asked: int = 0
+    """Cells that were to be measured, as far as is known."""
+
+    def __post_init__(self) -> None:
+        self.study, self.bench, self.limit = self.execution.study, self.execution.bench, self.execution.limit
+        self.run, self.options = self.bench.settings.run, self.bench.settings.options
+
+    def prepare(self) -> None:
+        """Make all labels, and check everything before the first training step."""
+        study, bench = self.study, self.bench
+        with self.bars:
+            labels = _all_labels(study, bench)
+        check_ready(study, bench)
+        check_conditions(self.records.runs, conditions(study, bench), self.options.folder)
+        hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
+        self.cells = _share(list(study.cells(hashes if study.draws_from else None)), self.options.shard)
+        self.ladders = Ladders.of(study, self.cells, lambda label: _metric(study, bench, label)) if study.auto else None
+        self.writer.write(*(entry for entry in labels if entry.indices_sha256 not in self.records.labels))
+
+    def choose(self) -> list[Cell]:
+        """The cells that are to be measured next: all that are pending, or what ladders choose by the records."""
+        if self.ladders is None:
+            return self._pending(self.cells)
+        known = self.records.cells
+        return self.ladders.whole(self.ladders.advance(known, self._again), known)
+
+    def do(self) -> None:
+        """Measure what is chosen until nothing is, or time is up.
+
+        Raises InterruptedRunError where Ctrl-C or SIGTERM comes, after what is finished has been recorded.
+        """
+        pending = self.choose()
+        self.asked = len(pending)
+        jobs = self.execution.jobs(self.cells, pending, self.records)
+        self._announce(jobs)
+        if not jobs:
+            return
+        try:
+            with self.ending.within(self.limit.left if self.limit else None):
+                while jobs:
+                    jobs = self._measure(jobs)
+        except KeyboardInterrupt as error:
+            if not self.ending.out_of_time:
+                raise self._interruption() from error
+        finally:
+            remember_speeds(self.options.cache, self.measured, device_name(self.bench.device))
+
+    def close(self) -> list[Record]:
+        """Record what a time limit has left; gives the failed records of the study."""
+        self.choose()  # what was measured last may have chosen more
+        chosen = self.ladders.chosen if self.ladders else self.cells
+        left = len(self._pending(chosen))
+        if self.limit is not None and left:
+            self.writer.write(stop(self.run, timestamp(), self.limit.seconds, left, len(chosen)))
+        self.writer.check_place()
+        found = [self.records.cells[cell.key] for cell in chosen if cell.key in self.records.cells]
+        return [record for record in found if record.status == "failed"]
+
+    def _again(self, record: Record) -> bool:
+        """Whether a record leaves its cell to be measured again."""
+        return self.options.retry_failed and record.status == "failed" and record.run != self.run
+
+    def _pending(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Cells without a record, and those whose record doesn't settle them."""
+        known = self.records.cells
+        return [cell for cell in cells if cell.key not in known or self._again(known[cell.key])]
+
+    def _announce(self, jobs: Sequence[Job]) -> None:
+        """Record that the study is run, unless nothing is left of it and the folder knows it already."""
+        runs = self.records.runs
+        if jobs or not runs or runs[-1].study != self.study.model_dump(mode="json"):
+            known = jobs and not self.ladders  # what a ladder will choose isn't known yet
+            estimate = self.execution.estimate(jobs) if known else None
+            self.writer.write(_entry(self.execution).model_copy(update={"estimate": estimate}))
+
+    def _measure(self, jobs: Sequence[Job]) -> list[Job]:
+        """Do these jobs; gives those that follow from what they gave."""
+        before = len(self.measured)
+        self.execution.execute(jobs, self._keep)
+        pending = self.choose() if len(self.measured) > before else []
+        if self.ladders:
+            self.asked = max(self.asked, before + len(pending))
+        return self.execution.jobs(self.cells, pending, self.records) if pending else []
+
+    def _keep(self, new: Sequence[PretrainingRecord | Record]) -> None:
+        """Write records, whole whatever signal comes."""
+        with self.ending.put_off():
+            for record in (_settled(record, self.records) for record in new):
+                self.writer.write(record)
+                self.records.add(record)
+                self.measured.append(record)
+
+    def _interruption(self) -> InterruptedRunError:
+        done = sum(isinstance(record, Record) for record in self.measured)
+        kind = TerminatedRunError if self.ending.terminated else InterruptedRunError
+        return kind(
+            f"interrupted; {done} of {self.asked} cells are recorded in {self.options.folder}, "
+            "run the same command to go on"
+        )
+
+
+@contextlib.contextmanager
+def _opened(study: Study, options: RunOptions) -> Iterator[Run]:
+    """A run that holds its folder, heeds signals and has its engine ready."""
+    ending, seconds = Ending(), options.time_limit
+    speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
+    limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
+    bars = PreparationBars(quiet=options.quiet)
+    bench = Bench(_settings(study, options), Source(options.data, options.offline, bars.advance))
+    with (
+        ending.watched(),
+        open_records(options.folder) as (records, writer),
+        opened(bench, functools.partial(conditions, study, bench)) as engine,
+    ):
+        yield Run(Execution(study, bench, engine, speeds, limit), ending, records, writer, bars)
+
+
+def _settings(study: Study, options: RunOptions) -> Settings:
+    """What the workers of a new run of a study are told."""
+    published = Path(study.draws_from).resolve() if study.draws_from else None
+    return Settings(
+        options=options,
+        run=uuid.uuid4().hex[:12],
+        labels=LabelRule(study.subset, published, study.allow_missing_classes),
+        readers=options.folder.resolve(),
+        probes=study.probe_plan,
+    )
 
 
 def measure(study: Study, options: RunOptions) -> list[Record]:
@@ -101,86 +242,10 @@ def measure(study: Study, options: RunOptions) -> list[Record]:
     a failed record.
     """
     check_installed(study)
-    settings = Settings(
-        options=options,
-        run=uuid.uuid4().hex[:12],
-        labels=LabelRule(
-            study.subset, Path(study.draws_from).resolve() if study.draws_from else None, study.allow_missing_classes
-        ),
-        readers=options.folder.resolve(),
-        probes=study.probe_plan,
-    )
-    ending, seconds = Ending(), options.time_limit
-    speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
-    limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
-    with (
-        ending.watched(),
-        open_records(options.folder) as (records, writer),
-        cluster_of(options) as cluster,
-    ):
-        bars = PreparationBars(quiet=options.quiet)
-        bench = Bench(settings, Source(options.data, options.offline, bars.advance))
-        with bars:
-            labels = _all_labels(study, bench)
-        check_ready(study, bench)
-        check_conditions(records.runs, conditions(study, bench), options.folder)
-        hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
-        cells = _share(list(study.cells(hashes if study.draws_from else None)), options.shard)
-        ladders = Ladders.of(study, cells, lambda label: _metric(study, bench, label)) if study.auto else None
-
-        def again(record: Record) -> bool:
-            return options.retry_failed and record.status == "failed" and record.run != settings.run
-
-        def wanted() -> list[Cell]:
-            if ladders is None:
-                return _pending(cells, records, again)
-            return ladders.whole(ladders.advance(records.cells, again), records.cells)
-
-        pending = wanted()
-        asked = len(pending)
-        measured: list[PretrainingRecord | Record] = []
-
-        def sink(new: Sequence[PretrainingRecord | Record]) -> None:
-            with ending.put_off():
-                for record in (_settled(record, records) for record in new):
-                    writer.write(record)
-                    records.add(record)
-                    measured.append(record)
-
-        writer.write(*(entry for entry in labels if entry.indices_sha256 not in records.labels))
-        execution = Execution(study, bench, options, cluster, speeds, limit)
-        jobs = execution.jobs(cells, pending, records)
-        if jobs or not records.runs or records.runs[-1].study != study.model_dump(mode="json"):
-            known = jobs and not ladders  # what a ladder will choose isn't known yet
-            estimate = execution.estimate(jobs) if known else None
-            writer.write(_entry(study, bench, options, cluster).model_copy(update={"estimate": estimate}))
-        if jobs:
-            try:
-                with ending.within(limit.left if limit else None):
-                    while jobs:
-                        before = len(measured)
-                        execution.execute(jobs, sink)
-                        pending = wanted() if len(measured) > before else []
-                        asked = max(asked, before + len(pending)) if ladders else asked
-                        jobs = execution.jobs(cells, pending, records) if pending else []
-            except KeyboardInterrupt as error:
-                if not ending.out_of_time:
-                    done = sum(isinstance(record, Record) for record in measured)
-                    kind = TerminatedRunError if ending.terminated else InterruptedRunError
-                    raise kind(
-                        f"interrupted; {done} of {asked} cells are recorded in {options.folder}, "
-                        "run the same command to go on"
-                    ) from error
-            finally:
-                remember_speeds(options.cache, measured, device_name(bench.device))
-        wanted()  # what was measured last may have chosen more
-        chosen = ladders.chosen if ladders else cells
-        left = len(_pending(chosen, records, again))
-        if limit is not None and left:
-            writer.write(stop(settings.run, timestamp(), limit.seconds, left, len(chosen)))
-        writer.check_place()
-        found = [records.cells[cell.key] for cell in chosen if cell.key in records.cells]
-        return [record for record in found if record.status == "failed"]
+    with _opened(study, options) as run:
+        run.prepare()
+        run.do()
+        return run.close()
 
 
 def _metric(study: Study, bench: Bench, label: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labeleff.engines.choice import HELP
 from labeleff.errors import OptionError
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ DataOption = Annotated[
     str | None,
     typer.Option("--data-dir", help="Folder of data sets (default: $LABELEFF_DATA, else the user's cache)."),
 ]
-EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="local, or ray (pip install 'labeleff[ray]').")
-]
+EngineOption = Annotated[str, typer.Option("--engine", metavar="NAME", help=HELP)]
 RayAddressOption = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Join a Ray cluster: HOST:PORT, or auto (default: start one here)."),

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from labeleff.durations import duration
-from labeleff.engines.ready import Display
 from labeleff.errors import OptionError
 from labeleff.jobs import Job, Pretrain
 from labeleff.record import StopEntry
@@ -69,25 +68,3 @@ class TimeLimit:
         if isinstance(job, Pretrain):
             taken += min((self.estimate(one) for one in waiting if job.pretraining.key in one.needs), default=0.0)
         return taken * self.scale < self.left
-
-
-class Watched:
-    """A display that also tells a limit how long jobs take."""
-
-    def __init__(self, display: Display, limit: TimeLimit) -> None:
-        self._display, self._limit = display, limit
-        self._since: dict[int, float] = {}
-
-    def started(self, worker: int, job: Job) -> None:
-        """A worker took a job."""
-        self._since[worker] = self._limit.clock()
-        self._display.started(worker, job)
-
-    def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
-        """A worker's training got to step `done` of `total`."""
-        self._display.advanced(worker, done, total, loss, rate)
-
-    def finished(self, worker: int, job: Job) -> None:
-        """A worker's job is done and recorded."""
-        self._limit.learn(job, self._limit.clock() - self._since.pop(worker))
-        self._display.finished(worker, job)

@@ -56,3 +56,38 @@ class MadeBench:
 
 def made(key):
     return int(key[:6], 16) / 2**24
+
+
+class Board:
+    """A display that notes what it is told."""
+
+    def __init__(self):
+        self.doing, self.names, self.cells = {}, [], 0
+
+    def started(self, worker, job):
+        assert worker not in self.doing
+        self.doing[worker] = job
+        self.names.append(job.name)
+
+    def advanced(self, worker, *news):
+        assert worker in self.doing
+        assert len(news) == 4
+
+    def finished(self, worker, job):
+        del self.doing[worker]
+        self.cells += len(job.cells)
+
+
+class Choosy:
+    """A limit with time for single cells alone that need no encoder; it notes what it learns."""
+
+    def __init__(self):
+        self.learned = []
+
+    def fits(self, job, waiting):
+        assert job in waiting
+        return len(job.cells) == 1 and not job.needs
+
+    def learn(self, job, seconds):
+        assert seconds >= 0
+        self.learned.append(job)

@@ -2,7 +2,6 @@ import pickle
 import sys
 
 from labeleff.labels import LabelRule
-from labeleff.probe import Probe
 from labeleff.run import Settings
 from labeleff.run_options import RunOptions
 from labeleff.shards import Shard
@@ -20,5 +19,5 @@ def test_what_is_not_said_follows_from_the_machine(monkeypatch, tmp_path):
 
 def test_they_reach_other_processes_unchanged(tmp_path):
     options = RunOptions(tmp_path, jobs=2, shard=Shard(1, 3), engine="ray", gpu_share=0.5, time_limit=60.0)
-    settings = Settings(options, "r1", LabelRule("stratified"), tmp_path, Probe(), {"key": ()})
+    settings = Settings(options, "r1", LabelRule("stratified"), tmp_path)
     assert pickle.loads(pickle.dumps(settings)) == settings

@@ -11,7 +11,7 @@ from labeleff.jobs import Pretrain, Train, jobs_for
 from labeleff.record import StopEntry, read_records
 from labeleff.reporting.study_report import build
 from labeleff.study import load_study
-from labeleff.time_limit import TimeLimit, Watched, seconds_of
+from labeleff.time_limit import TimeLimit, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,8 @@ def test_estimates_follow_what_jobs_took(jobs):
     clock = Clock()
     mine, job = limit(100.0, clock), next(job for job in jobs if isinstance(job, Train) and not job.needs)
 
-    class Silent:
-        def started(self, worker, job): ...
-        def finished(self, worker, job): ...
-
-    shown = Watched(Silent(), mine)
-    shown.started(0, job)
     clock.now += 60.0
-    shown.finished(0, job)
+    mine.learn(job, 60.0)
     assert mine.scale == 6.0
     assert not mine.fits(job, [])
 

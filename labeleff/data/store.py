@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import lock_descriptor
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError, UnwritableError
@@ -107,7 +107,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock = (folder.parent / f".{folder.name}.lock").open("a")
     with lock:
         with _writable(folder.parent):
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock_descriptor(lock.fileno())
         yield
 
 

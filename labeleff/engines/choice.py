@@ -1,26 +1,93 @@
-"""Which engine runs the jobs, as options say it; checked before anything is loaded."""
+"""The engines by name: which options are whose, what must be installed, and the code that runs jobs."""
 
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from labeleff.errors import OptionError, UnknownNameError
 
-ENGINES = ("local", "ray")
+if TYPE_CHECKING:
+    from labeleff.engines.ready import Limit
+    from labeleff.engines.work import Display, Sink
+    from labeleff.jobs import Job
+    from labeleff.record import Conditions
+    from labeleff.run import Bench
+
+
+class Engine(Protocol):
+    """Does jobs, here or elsewhere; this process alone writes their records."""
+
+    @property
+    def places(self) -> int:
+        """Jobs that are done side by side."""
+
+    @property
+    def processes(self) -> int:
+        """Processes that may be put to work, as a run's environment has them."""
+
+    def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None) -> None:
+        """Do the jobs that `limit` has time for; `sink` gets their records as they come.
+
+        Raises LabeleffError where a worker can't work at all; what goes wrong inside a job is a failed record.
+        """
+
+
+EngineFor = Callable[[float], Engine]
+"""The engine for the given seconds of work."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is known of an engine before it is imported."""
+
+    target: str
+    """MODULE:FUNCTION, a context manager that `opened` calls."""
+    extra: str | None = None
+    """The package that it needs, which is also the extra's name."""
+    options: tuple[str, ...] = ()
+    """Options of the command line that are its own."""
+
+    def described(self, name: str) -> str:
+        """Its name with what must be installed, for help."""
+        return f"{name} (pip install 'labeleff[{self.extra}]')" if self.extra else name
+
+
+ENGINES = {
+    "local": Choice("labeleff.engines.local:opened"),
+    "ray": Choice("labeleff.engines.cluster:opened", extra="ray", options=("--ray-address", "--gpu-share")),
+}
+HELP = ", or ".join(choice.described(name) for name, choice in ENGINES.items()) + "."
 
 
 def check_engine(name: str, address: str | None = None, gpu_share: float | None = None) -> None:
-    """Raise UnknownNameError for a name of no engine, OptionError where an option belongs to another engine, isn't in
-    its range, or Ray isn't installed.
+    """Check the options that choose an engine.
+
+    Raises UnknownNameError for a name of no engine, OptionError where an option belongs to another engine, isn't in
+    its range, or the engine isn't installed.
     """
     if name not in ENGINES:
         raise UnknownNameError("engine (in --engine)", name, ENGINES)
-    if name != "ray":
-        for option, given in (("--ray-address", address), ("--gpu-share", gpu_share)):
-            if given is not None:
-                raise OptionError(f"{option} {given}: found --engine {name}, expected --engine ray")
-        return
+    for option, given in (("--ray-address", address), ("--gpu-share", gpu_share)):
+        if given is not None and option not in ENGINES[name].options:
+            owner = next(other for other, choice in ENGINES.items() if option in choice.options)
+            raise OptionError(f"{option} {given}: found --engine {name}, expected --engine {owner}")
     if gpu_share is not None and not 0 < gpu_share <= 1:
         raise OptionError(f"--gpu-share {gpu_share}: expected a part of a GPU, over 0 and up to 1")
-    if importlib.util.find_spec("ray") is None:
-        raise OptionError("--engine ray needs ray, which isn't installed; pip install 'labeleff[ray]'")
+    extra = ENGINES[name].extra
+    if extra is not None and importlib.util.find_spec(extra) is None:
+        raise OptionError(f"--engine {name} needs {extra}, which isn't installed; pip install 'labeleff[{extra}]'")
+
+
+def opened(bench: Bench, conditions: Callable[[], Conditions]) -> AbstractContextManager[EngineFor]:
+    """The engine that a run's options name, ready until the block ends.
+
+    `conditions` gives those that the run measures under, once its data are loaded.
+    """
+    target = ENGINES[bench.settings.options.engine].target
+    manager: AbstractContextManager[EngineFor] = pkgutil.resolve_name(target)(bench, conditions)
+    return manager

@@ -9,14 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from labeleff.device import pick_device
+from labeleff.engines.choice import EngineFor
 from labeleff.engines.resources import Asked, asked
 from labeleff.errors import OptionError
+from labeleff.record import Conditions
+from labeleff.run import Bench
 from labeleff.run_options import RunOptions
 
 PATIENCE = 5.0
@@ -141,14 +144,21 @@ def _own_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def cluster_of(options: RunOptions) -> Iterator[Cluster | None]:
-    """The cluster that a run's engine works on; None where it needs none.
+def opened(bench: Bench, conditions: Callable[[], Conditions]) -> Iterator[EngineFor]:
+    """Jobs as Ray tasks, on a cluster of one's own or a joined one."""
+    with cluster_of(bench.settings.options) as cluster:
+        from labeleff.engines.ray_tasks import RayTasks  # imports ray, which by now has given the signals back
+
+        engine = RayTasks(bench, conditions, cluster)
+        yield lambda _: engine
+
+
+@contextlib.contextmanager
+def cluster_of(options: RunOptions) -> Iterator[Cluster]:
+    """The cluster that a run's options ask for.
 
     `jobs` is how many processors a cluster of one's own has, else all `cores`, and a limit in one that is joined.
     """
-    if options.engine != "ray":
-        yield None
-        return
     if ":" in options.device:
         raise OptionError(
             f"--device {options.device}: with --engine ray expected auto, cpu or cuda; Ray shares out the GPUs"

@@ -6,48 +6,94 @@ Workers are persistent, do one job at a time, and end by themselves when the pro
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 
-from labeleff.engines.ready import Display, Fits, Ready, Sink
+from labeleff.engines.choice import Engine, EngineFor
+from labeleff.engines.ready import Limit
+from labeleff.engines.work import Assignment, Display, Sink, Work
 from labeleff.errors import LabeleffError
 from labeleff.jobs import Job, Pretrain
 from labeleff.one_core import one_core
-from labeleff.record import PretrainingRecord, Record
+from labeleff.record import Conditions, PretrainingRecord, Record
 from labeleff.run import Bench, Settings
 
+WORTH_WORKERS = 20.0
+"""Estimated seconds of training under which starting worker processes would take longer than it saves."""
 GRACE = 0.5
 """Seconds in which a signal to a group of processes has reached all of them."""
+PATIENCE = 5.0
+"""Seconds in which workers that were told to end must have done so."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_here(jobs: Sequence[Job], bench: Bench, sink: Sink, display: Display, fits: Fits | None = None) -> None:
-    """Do the jobs one after another in this process, those that `fits` has time for."""
-    if bench.device.type == "cpu":
-        one_core()
-    ready = Ready(jobs, fits)
-    while (job := ready.take()) is not None:
-        display.started(0, job)
-        records = []
-        for record in bench.perform(job, lambda *news: display.advanced(0, *news)):
-            sink([record])
-            records.append(record)
-        sink(ready.settle(job, records, bench.settings.run))
-        display.finished(0, job)
+@contextlib.contextmanager
+def opened(bench: Bench, _: Callable[[], Conditions]) -> Iterator[EngineFor]:
+    """This process or workers, by how much work there is."""
+    yield functools.partial(_engine, bench)
 
 
-def _work(link: Connection, settings: Settings) -> None:
+def _engine(bench: Bench, seconds: float) -> Engine:
+    """Worker processes as asked for, else one a core where it pays; on accelerators this process alone."""
+    options = bench.settings.options
+    count = options.jobs or (options.cores if seconds > WORTH_WORKERS else 1)
+    return Workers(bench, count) if bench.device.type == "cpu" and count > 1 else Here(bench)
+
+
+class Here:
+    """One job after another in this process."""
+
+    places = 1
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    @property
+    def processes(self) -> int:
+        """As asked for, though there is one."""
+        return self._bench.settings.options.jobs or self._bench.settings.options.cores
+
+    def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None = None) -> None:
+        """Do the jobs in their order."""
+        if self._bench.device.type == "cpu":
+            one_core()
+        work = Work(jobs, self._bench.settings.run, sink, display, limit)
+        while (given := work.hand_out()) is not None:
+            work.begin(given, 0)
+            for record in self._bench.perform(given.job, functools.partial(work.advance, given)):
+                work.keep(given, [record])
+            work.end(given)
+
+
+class Workers:
+    """One-thread worker processes."""
+
+    def __init__(self, bench: Bench, count: int) -> None:
+        self._bench, self.places, self.processes = bench, count, count
+
+    def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None = None) -> None:
+        """Do the jobs, each on the first worker that is free."""
+        work = Work(jobs, self._bench.settings.run, sink, display, limit)
+        workers = [_Worker(number, self._bench) for number in range(min(self.places, len(jobs)))]
+        try:
+            while busy := _hand_out(work, workers):
+                for link in wait(list(busy)):
+                    _hear(work, busy[link])  # type: ignore[index]
+        finally:
+            _end(workers)
+
+
+def _work(link: Connection, makes_bench: Callable[[Settings], Bench], settings: Settings) -> None:
     """A worker's life: take a job, send news and records, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_core()
     parent = os.getppid()
-    bench = Bench(settings)
+    bench = makes_bench(settings)
 
     def progress(done: int, total: int, loss: float, rate: float) -> None:
         if os.getppid() != parent:
@@ -67,14 +113,23 @@ def _work(link: Connection, settings: Settings) -> None:
         return
 
 
-@dataclass
 class _Worker:
-    number: int
-    process: SpawnProcess
-    link: Connection
-    job: Job | None = None
-    records: list[PretrainingRecord | Record] = field(default_factory=list)
-    """What its present job has given so far."""
+    """A worker process and what it does."""
+
+    def __init__(self, number: int, bench: Bench) -> None:
+        self.number, self._bench = number, bench
+        self.given: Assignment | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, or one in place of another that died."""
+        context = multiprocessing.get_context("spawn")
+        self.link, theirs = context.Pipe()
+        told = (theirs, type(self._bench), self._bench.settings)
+        self.process = context.Process(target=_work, args=told, daemon=True, name=f"labeleff-{self.number}")
+        with one_thread():
+            self.process.start()
+        theirs.close()
 
 
 @contextlib.contextmanager
@@ -92,80 +147,62 @@ def one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _spawn(number: int, settings: Settings) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, settings), daemon=True, name=f"labeleff-{number}")
-    with one_thread():
-        process.start()
-    theirs.close()
-    return _Worker(number, process, ours)
+def _hand_out(work: Work, workers: Sequence[_Worker]) -> dict[Connection, _Worker]:
+    """Give a job to every worker that has none; those that have one now, by their connections."""
+    for worker in workers:
+        if worker.given is None and (given := work.hand_out()) is not None:
+            worker.given = given
+            worker.link.send(given.job)
+            work.begin(given, worker.number)
+    return {worker.link: worker for worker in workers if worker.given is not None}
 
 
-def _lost(worker: _Worker, run: str, code: int | None) -> list[PretrainingRecord | Record]:
-    """Failed records for what a worker that died hadn't finished."""
-    job = worker.job
-    assert job is not None
-    reason = f"the worker process died (exit code {code}); the usual cause is that memory ran out"
-    if isinstance(job, Pretrain):
-        return [PretrainingRecord.failed(run, job.pretraining, reason)]
-    known = {record.key for record in worker.records}
-    return [Record.failed(run, cell, reason) for cell in job.cells if cell.key not in known]
-
-
-def run_workers(
-    jobs: Sequence[Job], settings: Settings, count: int, sink: Sink, display: Display, fits: Fits | None = None
-) -> None:
-    """Do the jobs on `count` one-thread worker processes; records are written by this process alone, as they come."""
-    ready = Ready(jobs, fits)
-    workers = [_spawn(number, settings) for number in range(min(count, len(jobs)))]
-
-    def keep(worker: _Worker, records: Sequence[PretrainingRecord | Record]) -> None:
-        sink(records)
-        worker.records += records
-
-    def settle(worker: _Worker) -> None:
-        job, worker.job = worker.job, None
-        assert job is not None
-        sink(ready.settle(job, worker.records, settings.run))
-        worker.records = []
-        display.finished(worker.number, job)
-
+def _hear(work: Work, worker: _Worker) -> None:
+    """Take what a busy worker has sent, or see that it died."""
+    given = worker.given
+    assert given is not None
     try:
-        while True:
-            for worker in workers:
-                if worker.job is None and (job := ready.take()) is not None:
-                    worker.job = job
-                    worker.link.send(job)
-                    display.started(worker.number, job)
-            busy = {worker.link: worker for worker in workers if worker.job is not None}
-            if not busy:
-                return
-            for link in wait(list(busy)):
-                worker = busy[link]  # type: ignore[index]
-                try:
-                    kind, content = worker.link.recv()
-                except (EOFError, ConnectionResetError):
-                    worker.process.join()
-                    if worker.process.exitcode == -signal.SIGTERM:
-                        time.sleep(GRACE)  # sent to the whole group, it ends this process here
-                    keep(worker, _lost(worker, settings.run, worker.process.exitcode))
-                    settle(worker)
-                    workers[workers.index(worker)] = _spawn(worker.number, settings)
-                    continue
-                if kind == "news":
-                    display.advanced(worker.number, *content)
-                elif kind == "stopped":
-                    raise LabeleffError(content)
-                elif kind == "record":
-                    keep(worker, [content])
-                else:
-                    settle(worker)
-    finally:
-        for worker in workers:
-            worker.process.terminate()
-        deadline = time.monotonic() + 5
-        for worker in workers:
-            worker.process.join(max(0.0, deadline - time.monotonic()))
-            if worker.process.is_alive():
-                worker.process.kill()
+        kind, content = worker.link.recv()
+    except (EOFError, ConnectionResetError):
+        _replace(work, worker, given)
+        return
+    if kind == "news":
+        work.advance(given, *content)
+    elif kind == "stopped":
+        raise LabeleffError(content)
+    elif kind == "record":
+        work.keep(given, [content])
+    else:
+        worker.given = None
+        work.end(given)
+
+
+def _replace(work: Work, worker: _Worker, given: Assignment) -> None:
+    """Record as failed what a dead worker's job had left, and start another worker in its place."""
+    worker.process.join()
+    if worker.process.exitcode == -signal.SIGTERM:
+        time.sleep(GRACE)  # sent to the whole group, it ends this process here
+    work.keep(given, _lost(given, work.run, worker.process.exitcode))
+    worker.given = None
+    work.end(given)
+    worker.start()
+
+
+def _lost(given: Assignment, run: str, code: int | None) -> list[PretrainingRecord | Record]:
+    """Failed records for what a worker that died hadn't finished."""
+    reason = f"the worker process died (exit code {code}); the usual cause is that memory ran out"
+    if isinstance(given.job, Pretrain):
+        return [PretrainingRecord.failed(run, given.job.pretraining, reason)]
+    known = {record.key for record in given.records}
+    return [Record.failed(run, cell, reason) for cell in given.job.cells if cell.key not in known]
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    """Tell all workers to end, and make those that don't."""
+    for worker in workers:
+        worker.process.terminate()
+    deadline = time.monotonic() + PATIENCE
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+        if worker.process.is_alive():
+            worker.process.kill()

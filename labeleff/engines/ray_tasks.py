@@ -7,7 +7,7 @@ machine, is lost goes on elsewhere with what isn't recorded yet.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,15 +16,16 @@ from ray.exceptions import LocalRayletDiedError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from labeleff.engines.cluster import Cluster
-from labeleff.engines.news import Board
-from labeleff.engines.ray_worker import MakesBench, Orders, do, encoder_keys
-from labeleff.engines.ready import Display, Fits, Ready, Sink
+from labeleff.engines.news import Board, News
+from labeleff.engines.ray_worker import Orders, do, encoder_keys
+from labeleff.engines.ready import Limit
 from labeleff.engines.tries import Tries
+from labeleff.engines.work import Assignment, Display, Sink, Work
 from labeleff.errors import LabeleffError
 from labeleff.files import write_whole
-from labeleff.jobs import Job, Pretrain, part_of
+from labeleff.jobs import Job
 from labeleff.places import reader_path
-from labeleff.record import Conditions, PretrainingRecord, Record
+from labeleff.record import Conditions
 from labeleff.run import Bench
 
 AHEAD = 2
@@ -36,46 +37,94 @@ LISTENING = 1.0
 """Seconds of silence after which the driver looks around."""
 
 
+class RayTasks:
+    """Jobs on a cluster that this process is connected to; workers of other conditions than its own are refused."""
+
+    def __init__(self, bench: Bench, conditions: Callable[[], Conditions], cluster: Cluster) -> None:
+        self._bench, self._conditions, self._cluster = bench, conditions, cluster
+
+    @property
+    def places(self) -> int:
+        """As many as there is room for now."""
+        return self._cluster.places()
+
+    @property
+    def processes(self) -> int:
+        """One in each place."""
+        return self.places
+
+    def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None = None) -> None:
+        """Hand the jobs out until all is done; LabeleffError where a worker can't work at all."""
+        work = Work(jobs, self._bench.settings.run, sink, display, limit)
+        _Driver(work, self._bench, self._conditions(), self._cluster, 1 if limit else AHEAD).run()
+
+
 @dataclass
 class _Flight:
     """A job that was handed out."""
 
     number: int
-    job: Job
+    given: Assignment
     messages: Any
     """The generator of references to what its task tells."""
-    row: int | None = None
-    """Its place in the display, from the moment a worker takes it."""
-    records: list[PretrainingRecord | Record] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
 
 
+class _News:
+    """How trainings go on, asked for now and then; nobody waits for the answer."""
+
+    def __init__(self) -> None:
+        self.board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_here()).remote()
+        self._answer, self._asked = None, time.monotonic()
+
+    def ask(self) -> list[Any]:
+        """The reference to an answer that is on its way, if any is."""
+        if self._answer is None and time.monotonic() - self._asked >= LISTENING:
+            self._answer, self._asked = self.board.take.remote(), time.monotonic()
+        return [] if self._answer is None else [self._answer]
+
+    def take(self) -> dict[int, News]:
+        """The answer that has come; nothing where the board is gone: progress goes by finished jobs then."""
+        answer, self._answer = self._answer, None
+        try:
+            news: dict[int, News] = ray.get(answer)
+        except RayError:
+            return {}
+        return news
+
+
+class _Encoders:
+    """Encoders that some machine lacked, as references to their bytes, by key of the cache."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._references: dict[str, list[Any]] = {}
+
+    def of(self, job: Job) -> dict[str, list[Any]]:
+        """Those that a job starts from."""
+        keys = encoder_keys(self._bench, job) & self._references.keys() if self._references else ()
+        return {key: self._references[key] for key in keys}
+
+    def send(self, keys: Collection[str]) -> None:
+        """Make these known; the list of one that isn't here stays empty."""
+        for key in keys:
+            content = self._bench.cache.content(key)
+            self._references[key] = [] if content is None else [ray.put(content)]
+
+
 class _Driver:
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        bench: Bench,
-        conditions: Conditions,
-        sink: Sink,
-        display: Display,
-        cluster: Cluster,
-        makes_bench: MakesBench,
-        fits: Fits | None,
-    ) -> None:
-        self._ahead = AHEAD if fits is None else 1
-        self._ready, self._tries = Ready(jobs, fits), Tries(bench.settings.run)
-        self._bench, self._sink, self._display, self._cluster = bench, sink, display, cluster
-        self._board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_here()).remote()
+    """Hands jobs out to a cluster and takes in what their tasks tell."""
+
+    def __init__(self, work: Work, bench: Bench, conditions: Conditions, cluster: Cluster, ahead: int) -> None:
+        self._work, self._bench, self._cluster, self._ahead = work, bench, cluster, ahead
+        self._tries, self._news, self._encoders = Tries(work.run), _News(), _Encoders(bench)
         options = replace(bench.settings.options, device=bench.device.type)  # Ray shows each task its GPU
         settings = replace(bench.settings, options=options)
-        self._orders = ray.put(Orders(settings, conditions, makes_bench=makes_bench, news=self._board))
+        self._orders = ray.put(Orders(settings, conditions, makes_bench=type(bench), news=self._news.board))
         self._task = ray.remote(num_cpus=1, num_gpus=cluster.asked.gpus, num_returns="streaming", max_retries=0)(do)
         self._flights: dict[Any, _Flight] = {}
         self._handed_out = 0
-        self._encoders: dict[str, list[Any]] = {}
-        """By key of the cache: what some machine lacked, as references to bytes."""
         self._places, self._counted = cluster.places(), time.monotonic()
-        self._news, self._asked = None, time.monotonic()
 
     def run(self) -> None:
         """Until all is done."""
@@ -90,35 +139,28 @@ class _Driver:
         """Keep the cluster busy; False where nothing is under way or can be."""
         if time.monotonic() - self._counted >= COUNTING:
             self._places, self._counted = self._cluster.places(), time.monotonic()
-        while len(self._flights) < self._ahead * max(self._places, 1) and (job := self._ready.take()) is not None:
+        room = self._ahead * max(self._places, 1)
+        while len(self._flights) < room and (given := self._work.hand_out()) is not None:
             self._handed_out += 1
-            keys = encoder_keys(self._bench, job) & self._encoders.keys() if self._encoders else ()
-            lacked = {key: self._encoders[key] for key in keys}
-            messages = self._task.options(name=job.name).remote(self._orders, self._handed_out, job, lacked)
-            self._flights[messages] = _Flight(self._handed_out, job, messages)
+            task, lacked = self._task.options(name=given.job.name), self._encoders.of(given.job)
+            messages = task.remote(self._orders, self._handed_out, given.job, lacked)
+            self._flights[messages] = _Flight(self._handed_out, given, messages)
         return bool(self._flights)
 
     def _listen(self) -> None:
         """Wait for a task to tell something, and hear what it has told."""
-        if self._news is None and time.monotonic() - self._asked >= LISTENING:
-            self._news, self._asked = self._board.take.remote(), time.monotonic()
-        waited = [*self._flights, *([self._news] if self._news is not None else [])]
+        waited = [*self._flights, *self._news.ask()]
         told, _ = ray.wait(waited, num_returns=1, timeout=LISTENING, fetch_local=False)
         for one in told:
-            if one is self._news or one == self._news:
-                self._spread_news()
-            else:
+            if one in self._flights:
                 self._hear(self._flights[one])
+            else:
+                self._spread(self._news.take())
 
-    def _spread_news(self) -> None:
-        found, self._news = self._news, None
-        try:
-            news = ray.get(found)
-        except RayError:
-            return  # the board is gone; progress goes by finished jobs then
+    def _spread(self, news: dict[int, News]) -> None:
         for flight in self._flights.values():
-            if flight.number in news and flight.row is not None:
-                self._display.advanced(flight.row, *news[flight.number])
+            if flight.number in news:
+                self._work.advance(flight.given, *news[flight.number])
 
     def _hear(self, flight: _Flight) -> None:
         try:
@@ -129,7 +171,8 @@ class _Driver:
         except RayTaskError as error:
             if isinstance(error.cause, ImportError):
                 raise LabeleffError(
-                    f"a Ray worker can't do {flight.job.name!r}: {error.cause}; is the same labeleff installed there?"
+                    f"a Ray worker can't do {flight.given.job.name!r}: {error.cause}; "
+                    "is the same labeleff installed there?"
                 ) from error
             raise
         except LocalRayletDiedError as error:
@@ -138,79 +181,54 @@ class _Driver:
             self._lose(flight, type(error).__name__)
 
     def _take(self, flight: _Flight, kind: str, content: Any) -> None:
-        """What a task has told."""
+        """What a task has told, as `ray_worker.Message` lists it."""
         if kind == "begun":
-            taken = {other.row for other in self._flights.values()}
-            flight.row = next(row for row in range(len(self._flights)) if row not in taken)
-            self._display.started(flight.row, flight.job)
+            self._work.begin(flight.given, self._free_row())
         elif kind == "record":
-            self._sink([content])
-            flight.records.append(content)
+            self._work.keep(flight.given, [content])
         elif kind == "encoder":
             key, encoder = content
             if self._bench.cache.record(key) is None:
                 self._bench.cache.put(key, encoder)
         elif kind == "reader":
-            self._keep_reader(*content)
+            _keep_reader(self._bench, *content)
         elif kind == "lacking":
             flight.lacking = content
         else:
             raise LabeleffError(content)
 
-    def _keep_reader(self, key: str, content: bytes) -> None:
-        folder = self._bench.settings.readers
-        assert folder is not None
-        if not reader_path(folder, key).exists():
-            write_whole(reader_path(folder, key), content)
+    def _free_row(self) -> int:
+        """The first row of the display that no job has."""
+        taken = {flight.given.worker for flight in self._flights.values()}
+        return next(row for row in range(len(self._flights)) if row not in taken)
 
     def _end(self, flight: _Flight) -> None:
         """A task has told all."""
-        self._leave(flight)
+        del self._flights[flight.messages]
         if flight.lacking:
-            for key in flight.lacking:
-                content = self._bench.cache.content(key)
-                self._encoders[key] = [] if content is None else [ray.put(content)]
-            self._ready.put_back([flight.job])
+            self._encoders.send(flight.lacking)
+            self._work.put_back(flight.given, [flight.given.job])
         else:
-            self._sink(self._ready.settle(flight.job, flight.records, self._bench.settings.run))
+            self._work.end(flight.given)
 
     def _lose(self, flight: _Flight, cause: str) -> None:
-        """A task's worker is gone."""
-        jobs, given_up = self._tries.lost(flight.job, flight.records, cause)
-        self._sink(given_up)
-        flight.records += given_up
-        self._leave(flight)
-        self._ready.put_back(jobs)
-        if not jobs:
-            self._sink(self._ready.settle(flight.job, flight.records, self._bench.settings.run))
-
-    def _leave(self, flight: _Flight) -> None:
-        """A job is no longer under way; of its cells those count as done that are recorded."""
+        """A task's worker is gone: its job goes on elsewhere, or what it leaves is given up."""
         del self._flights[flight.messages]
-        if flight.row is None:
-            return
-        job, known = flight.job, {record.key for record in flight.records}
-        done = [cell for cell in job.cells if cell.key in known]
-        whole = job.pretraining.key in known if isinstance(job, Pretrain) else len(done) == len(job.cells)
-        self._display.finished(flight.row, job if whole else part_of(job, done))
+        jobs, given_up = self._tries.lost(flight.given.job, flight.given.records, cause)
+        self._work.keep(flight.given, given_up)
+        if jobs:
+            self._work.put_back(flight.given, jobs)
+        else:
+            self._work.end(flight.given)
+
+
+def _keep_reader(bench: Bench, key: str, content: bytes) -> None:
+    """Put a trained reader among those of the run, unless it is there."""
+    folder = bench.settings.readers
+    assert folder is not None
+    if not reader_path(folder, key).exists():
+        write_whole(reader_path(folder, key), content)
 
 
 def _here() -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-
-
-def run_tasks(
-    jobs: Sequence[Job],
-    bench: Bench,
-    conditions: Conditions,
-    sink: Sink,
-    display: Display,
-    cluster: Cluster,
-    makes_bench: MakesBench = Bench,
-    fits: Fits | None = None,
-) -> None:
-    """Do the jobs on a cluster that this process is connected to; records are written by it alone, as they come.
-
-    Raises LabeleffError where a worker can't work at all, or under other conditions than this process.
-    """
-    _Driver(jobs, bench, conditions, sink, display, cluster, makes_bench, fits).run()

@@ -35,7 +35,6 @@ Message = tuple[str, Any]
 - `record`, the record;
 - `stopped`, a text: a LabeleffError that ends the run.
 """
-MakesBench = Callable[[Settings], Bench]
 NEWS_INTERVAL = 1.0
 """Seconds between two pieces of news of one job."""
 
@@ -51,7 +50,7 @@ class Orders:
     conditions: Conditions
     """Under which the run measures; a worker of other conditions is refused."""
     version: str = __version__
-    makes_bench: MakesBench = Bench
+    makes_bench: Callable[[Settings], Bench] = Bench
     news: Any = None
     """The actor that is told how trainings go on; None where nobody wants to know."""
 

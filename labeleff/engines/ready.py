@@ -1,37 +1,29 @@
-"""Jobs that wait, and what engines have in common: where records go, and who is told what goes on."""
+"""Jobs that wait, and which of them may start."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from labeleff.jobs import Job, Pretrain, needed, part_of
 from labeleff.record import PretrainingRecord, Record
 
-Fits = Callable[[Job, Sequence[Job]], bool]
-"""Whether there is time left for a job, given those that wait."""
-Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
-"""Takes records as they come; they are on the disk when it returns."""
 
+class Limit(Protocol):
+    """Says which jobs there is time for, and is told how long jobs take."""
 
-class Display(Protocol):
-    """Who is told what goes on: the progress bar, or nobody."""
+    def fits(self, job: Job, waiting: Sequence[Job]) -> bool:
+        """Whether there is time left for a job, given those that wait."""
 
-    def started(self, worker: int, job: Job) -> None:
-        """A worker took a job."""
-
-    def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
-        """A worker's training got to step `done` of `total`, at `rate` images/s."""
-
-    def finished(self, worker: int, job: Job) -> None:
-        """A worker's job is done and recorded."""
+    def learn(self, job: Job, seconds: float) -> None:
+        """A job has ended after the given seconds."""
 
 
 class Ready:
     """Jobs that wait, in order, and which of them may start."""
 
-    def __init__(self, jobs: Sequence[Job], fits: Fits | None = None) -> None:
-        self.waiting, self._fits = list(jobs), fits
+    def __init__(self, jobs: Sequence[Job], limit: Limit | None = None) -> None:
+        self.waiting, self._limit = list(jobs), limit
         self._held = 0
         """So many of the first are known to wait for a pretraining; no use in looking at them before one is settled."""
         self._unfinished = {job.pretraining.key for job in jobs if isinstance(job, Pretrain)}
@@ -42,7 +34,7 @@ class Ready:
             job = self.waiting[place]
             if job.needs & self._unfinished:
                 self._held += place == self._held
-            elif self._fits is None or self._fits(job, self.waiting):
+            elif self._limit is None or self._limit.fits(job, self.waiting):
                 return self.waiting.pop(place)
         return None
 

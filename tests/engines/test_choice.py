@@ -1,4 +1,5 @@
 import importlib.util
+import pkgutil
 
 import pytest
 
@@ -9,6 +10,12 @@ from labeleff.run_options import RunOptions
 
 def test_local_is_what_nobody_asked_for(tmp_path):
     choice.check_engine(RunOptions(tmp_path).engine)
+
+
+def test_one_table_has_the_code_and_the_help():
+    assert choice.HELP == "local, or ray (pip install 'labeleff[ray]')."
+    for row in choice.ENGINES.values():
+        assert callable(pkgutil.resolve_name(row.target))
 
 
 def test_an_unknown_engine_gets_the_list():

@@ -46,11 +46,6 @@ def test_devices_that_ray_cant_share_out(tmp_path, device, share, complaint):
         pytest.fail("nothing should be started")
 
 
-def test_the_local_engine_needs_no_cluster(tmp_path):
-    with cluster.cluster_of(RunOptions(tmp_path)) as none:
-        assert none is None
-
-
 def test_a_limit_in_a_joined_cluster():
     assert cluster.Cluster(Asked(), most=3).room({"CPU": 8.0}) == 3
     assert cluster.Cluster(Asked(), most=3).room({"CPU": 2.0}) == 2

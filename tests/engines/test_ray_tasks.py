@@ -11,7 +11,7 @@ import time
 import made_bench
 import pytest
 import toy_study
-from made_bench import MadeBench, made
+from made_bench import Board, Choosy, MadeBench, made
 
 from labeleff.engines.cluster import own
 from labeleff.engines.resources import Asked
@@ -25,26 +25,6 @@ from labeleff.study import load_study
 
 ray = pytest.importorskip("ray")
 CONDITIONS = Conditions(device="cpu", precision={}, torch="", data={})
-
-
-class Board:
-    """A display that notes what it is told."""
-
-    def __init__(self):
-        self.doing, self.names, self.cells = {}, [], 0
-
-    def started(self, worker, job):
-        assert worker not in self.doing
-        self.doing[worker] = job
-        self.names.append(job.name)
-
-    def advanced(self, worker, *news):
-        assert worker in self.doing
-        assert len(news) == 4
-
-    def finished(self, worker, job):
-        del self.doing[worker]
-        self.cells += len(job.cells)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +57,8 @@ class Started:
 
     def __init__(self, folder, cluster, run):
         from labeleff.device import torch_release
-        from labeleff.engines.ray_tasks import run_tasks
+        from labeleff.engines.ray_tasks import RayTasks
 
-        self._run_tasks, self._cluster = run_tasks, cluster
         self.folder = folder / "data"
         self.folder.mkdir()
         options = RunOptions(folder, device="cpu", data=self.folder, cache=folder / "cache")
@@ -88,14 +67,13 @@ class Started:
         self.jobs = jobs_for(self.cells, lambda asked: self.bench.cache.record(asked.key) is not None)
         self.conditions = CONDITIONS.model_copy(update={"torch": torch_release()})
         self.records, self.board = [], Board()
+        self._engine = RayTasks(self.bench, lambda: self.conditions, cluster)
 
     def dies(self, key, times):
         (self.folder / key).write_text(str(times))
 
-    def run(self, fits=None):
-        self._run_tasks(
-            self.jobs, self.bench, self.conditions, self.records.extend, self.board, self._cluster, MadeBench, fits
-        )
+    def run(self, limit=None):
+        self._engine.run(self.jobs, self.records.extend, self.board, limit)
         assert not self.board.doing
         assert self.board.cells == sum(one.type == "cell" for one in self.records if self._tried(one))
 
@@ -128,7 +106,7 @@ def test_all_is_recorded_once_and_encoders_come_here(started, elsewhere):
 
 
 def test_what_there_is_no_time_for_is_not_begun(started):
-    started.run(lambda job, _: len(job.cells) == 1 and not job.needs)
+    started.run(Choosy())
     wanted = {job.cells[0].key for job in started.jobs if len(job.cells) == 1 and not job.needs}
     assert started.found().keys() == wanted
     assert len(started.records) == len(wanted)
