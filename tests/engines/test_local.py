@@ -8,7 +8,7 @@ from made_bench import Board, Choosy, MadeBench, made
 
 from labeleff.engines import choice
 from labeleff.engines.local import WORTH_WORKERS, Here, Workers
-from labeleff.jobs import jobs_for
+from labeleff.jobs import Pretrain, jobs_for
 from labeleff.labels import LabelRule
 from labeleff.run import Settings
 from labeleff.run_options import RunOptions
@@ -53,7 +53,7 @@ def test_every_cell_is_recorded_once_and_after_its_pretraining(given, engine):
     found = given.run(engine(given.bench))
     assert {key: one.metrics["accuracy"] for key, one in found.items()} == {c.key: made(c.key) for c in given.cells}
     assert given.board.cells == len(given.cells)
-    [pretraining] = [job.pretraining.key for job in given.jobs if not job.cells]
+    [pretraining] = [job.pretraining.key for job in given.jobs if isinstance(job, Pretrain)]
     order = [one.key for one in given.records]
     needing = [cell.key for job in given.jobs for cell in job.cells if job.needs]
     assert order.index(pretraining) < min(map(order.index, needing))
@@ -82,7 +82,7 @@ def test_what_a_dead_worker_left_fails_and_another_goes_on(given):
 
 
 def test_cells_of_a_lost_pretraining_fail(given):
-    pretraining = next(job.pretraining for job in given.jobs if not job.cells)
+    pretraining = next(job.pretraining for job in given.jobs if isinstance(job, Pretrain))
     given.dies(pretraining.key)
     found = given.run(Workers(given.bench, 2))
     needing = {cell.key for job in given.jobs for cell in job.cells if job.needs}
