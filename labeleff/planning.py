@@ -18,6 +18,7 @@ from labeleff.jobs import Job, jobs_for, unprobed
 from labeleff.left import basis, groups_table, notes
 from labeleff.places import cache_folder
 from labeleff.price import Price
+from labeleff.probe import lacking
 from labeleff.record import Records, read_records
 from labeleff.speeds import Speeds, read_speeds
 from labeleff.study import Study, built_in, load_study
@@ -119,7 +120,7 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
     def done(asked: Pretraining) -> bool:
         record = trained.get(asked.key)
         probes = study.probe_plan
-        return record is not None and not (probes and probes.lacking(asked, record.probes))
+        return record is not None and not (probes and lacking(record.probes, probes.probe, probes.tasks_of(asked)))
 
     jobs = jobs_for(pending, done, queues=processes)
     return unprobed(study.pretrainings, jobs, lambda asked: asked.key in trained and not done(asked)) + jobs

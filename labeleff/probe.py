@@ -44,14 +44,6 @@ class ProbePlan:
         """The tasks on which the encoder of a pretraining is probed."""
         return self.tasks.get(pretraining.key, ())
 
-    def asks_for(self, pretraining: Pretraining, curve: ProbeCurve) -> bool:
-        """Whether a curve is by the probe, and on one of the tasks."""
-        return curve.probe == self.probe and curve.task in {task.label for task in self.tasks_of(pretraining)}
-
-    def lacking(self, pretraining: Pretraining, curves: Iterable[ProbeCurve]) -> list[Spec]:
-        """Those of them that have no curve of the probe among these."""
-        return lacking(curves, self.probe, self.tasks_of(pretraining))
-
 
 class ProbePoint(Frozen):
     """One probe."""
@@ -97,6 +89,12 @@ def lacking(curves: Iterable[ProbeCurve], probe: Probe, tasks: Sequence[Spec]) -
     """The tasks that have no curve of this probe."""
     there = {curve.task for curve in curves if curve.probe == probe}
     return [task for task in tasks if task.label not in there]
+
+
+def wanted(curves: Iterable[ProbeCurve], probe: Probe, tasks: Sequence[Spec]) -> list[ProbeCurve]:
+    """The curves of this probe on these tasks."""
+    labels = {task.label for task in tasks}
+    return [curve for curve in curves if curve.probe == probe and curve.task in labels]
 
 
 def merged(old: Iterable[ProbeCurve], new: Sequence[ProbeCurve]) -> list[ProbeCurve]:

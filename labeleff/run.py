@@ -43,7 +43,7 @@ from labeleff.packing.schedule import Ready, Waiting
 from labeleff.places import reader_path
 from labeleff.pretext import PretextFunction, Pretrained, Unlabelled
 from labeleff.pretext.outside import LoadFunction, Weights, fill
-from labeleff.probe import ProbeCurve, ProbePlan, merged
+from labeleff.probe import ProbeCurve, ProbePlan, lacking, merged, wanted
 from labeleff.probing import Probing
 from labeleff.protocols import Fitted, FrozenProtocol, Labelled, Preparation, Prepared, TrainedProtocol
 from labeleff.record import PretrainingRecord, Record, Training
@@ -128,8 +128,9 @@ class Workplace:
         plan = self.settings.probes
         if plan is None:
             return []
-        data = {spec.label: self.load(spec).fingerprint for spec in plan.tasks_of(pretraining)}
-        return plan.lacking(pretraining, [curve for curve in curves if curve.data == data.get(curve.task)])
+        tasks = plan.tasks_of(pretraining)
+        data = {spec.label: self.load(spec).fingerprint for spec in tasks}
+        return lacking([curve for curve in curves if curve.data == data.get(curve.task)], plan.probe, tasks)
 
     def new_encoder(self, pretraining: Pretraining) -> Encoder:
         """An untrained encoder; the pretext says whether it is a pair."""
@@ -184,8 +185,8 @@ def pretrain(place: Workplace, pretraining: Pretraining, progress: Progress) -> 
 def _from_cache(place: Workplace, record: PretrainingRecord) -> PretrainingRecord:
     """The record of a cached encoder in this run, with those of its curves that this study asks for."""
     plan = place.settings.probes
-    wanted = [curve for curve in record.probes if plan and plan.asks_for(record.pretraining, curve)]
-    return record.model_copy(update={"run": place.settings.run, "cached": True, "probes": wanted})
+    curves = wanted(record.probes, plan.probe, plan.tasks_of(record.pretraining)) if plan else []
+    return record.model_copy(update={"run": place.settings.run, "cached": True, "probes": curves})
 
 
 def _make(
