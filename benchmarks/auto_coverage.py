@@ -20,8 +20,8 @@ from coverage import named, ratio_of
 from csv_rows import to_csv
 from simulated import FAMILIES
 
-from labeleff.adaptive.chooser import Ask, Chooser, Question, State
 from labeleff.reporting.markdown import table
+from labeleff.scheduling.ladder_chooser import Ask, Chooser, Question, State
 
 WIDTHS = (0.3, 0.5, 0.8)
 BASE, ARM = "baseline", "arm"

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from csv_rows import to_csv
 
-from labeleff.adaptive.chooser import Chooser
-from labeleff.adaptive.ladders import Ladders, trained
-from labeleff.curves.utilities import utilities
-from labeleff.record import Records, read_records
-from labeleff.reporting.figures import blank, render
+from labeleff.curves.utility import utilities
+from labeleff.records.jsonl import Records, read_records
+from labeleff.reporting.figures.style import blank, render
 from labeleff.reporting.markdown import table
-from labeleff.study import Study, parse_study
+from labeleff.scheduling.ladder_chooser import Chooser
+from labeleff.scheduling.ladder_progress import Ladders, trained
+from labeleff.study.loading import parse_study
+from labeleff.study.schema import Study
 
 FOLDER = Path(__file__).parent.parent / "reports" / "cifar10-small"
 ASKED = ((100, 500, 2000), (200, 1000, 4000), (50, 200, 1000, 4000), (100, 500, 2000, 8000), ())

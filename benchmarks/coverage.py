@@ -21,9 +21,9 @@ from csv_rows import to_csv
 from simulated import FAMILIES, World
 
 from labeleff.curves.break_even import crossing
-from labeleff.curves.invert import invert_many
 from labeleff.curves.mean_ratio import mean_ratios
-from labeleff.curves.utilities import utilities
+from labeleff.curves.methods import invert_many
+from labeleff.curves.utility import utilities
 
 LEVEL = 0.90
 FARTHEST = 8.0

@@ -20,35 +20,38 @@ import time
 from pathlib import Path
 
 import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from scipy import stats
+from support import factories
 from torch import nn
 
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
-import factories
-
-from labeleff.catalogue import complete
-from labeleff.cell import Augment, Budget
-from labeleff.device import Compute
-from labeleff.encoders import build_encoder, linear_head
-from labeleff.goals import CLASSES
-from labeleff.jobs import jobs_for
-from labeleff.labelled import LabelledExamples
-from labeleff.labels import LabelRule
-from labeleff.pipeline import Normalisation
-from labeleff.protocols.supervised import Supervised
-from labeleff.record import read_records
+from labeleff.catalogue.lookup import complete
+from labeleff.execution.draws import LabelRule
+from labeleff.execution.job_runner import JobRunner
+from labeleff.execution.workplace import Settings
+from labeleff.plugins.encoders.interface import build_encoder, linear_head
+from labeleff.plugins.protocols.supervised import Supervised
+from labeleff.records.jsonl import read_records
 from labeleff.reporting.study_report import build
-from labeleff.run import Bench, Settings
-from labeleff.run_options import RunOptions
-from labeleff.slots import Slot
-from labeleff.study import load_study
-from labeleff.tensors import Examples
-from labeleff.train import train_alone
+from labeleff.scheduling.jobs import jobs_for
+from labeleff.scheduling.run_options import RunOptions
+from labeleff.study.cell import Augment, Budget
+from labeleff.study.loading import load_study
+from labeleff.training.device import Compute
+from labeleff.training.examples import Examples
+from labeleff.training.goals.classification import CLASSES
+from labeleff.training.images import Normalisation
+from labeleff.training.labelled_examples import LabelledExamples
+from labeleff.training.loop import train_alone
+from labeleff.training.slots import Slot
+
+mpl.use("Agg")
+
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+
 
 CPU = Compute(torch.device("cpu"), "fp32")
 LEVEL = 0.90
@@ -94,7 +97,7 @@ def cells(count, folder):
     path.write_text(TINY)
     study = load_study(str(path), [f"draws={count}", f"seeds={count}", "pairing=zipped"])
     options = RunOptions(folder, device="cpu", data=folder, cache=folder / "cache", offline=True)
-    bench = Bench(Settings(options, "run", LabelRule(study.subset)))
+    bench = JobRunner(Settings(options, "run", LabelRule(study.subset)))
     wanted = list(study.cells())
     assert len(wanted) == count
     bench.load(wanted[0].task)

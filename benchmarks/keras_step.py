@@ -50,7 +50,7 @@ def trainer():
     """A function that does as many steps by the trainer."""
     from test_training_speed import trainer
 
-    from labeleff.one_core import one_core
+    from labeleff.training.device import one_core
 
     one_core()
     return trainer()

@@ -34,9 +34,9 @@ import torch._dynamo
 import torchvision  # noqa: F401
 from csv_rows import append
 
-import labeleff.launch  # imported here, once, for all runs
+import labeleff.execution.launch  # imported here, once, for all runs
 import labeleff.reporting.study_report  # noqa: F401
-from labeleff.cli import main
+from labeleff.commands.cli import main
 
 STUDY = """
 name = "killed"

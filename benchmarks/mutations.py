@@ -27,8 +27,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeleff import cli
-from labeleff.reporting import outputs, place_figures
+from labeleff.commands import cli
+from labeleff.reporting import output_files, place_figures
 
 SECONDS = 30
 """CPU time that one input may take."""
@@ -256,7 +256,7 @@ def limited() -> Iterator[None]:
 
 def without_figures() -> None:
     """They are most of a report's time and the same for all."""
-    outputs.pictures = lambda _: {}
+    output_files.pictures = lambda _: {}
     place_figures.draw = lambda material: {place: [] for place in material.findings.measured.places}
 
 

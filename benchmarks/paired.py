@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.one_core import one_core
+from labeleff.training.device import one_core
 
 ROUNDS = 9
 

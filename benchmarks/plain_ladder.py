@@ -30,17 +30,17 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision import transforms
 
-from labeleff.catalogue import complete
-from labeleff.data import load_task
-from labeleff.encoders import build_encoder, linear_head
-from labeleff.labels import LabelRule, choose_labels
-from labeleff.pipeline import Normalisation
-from labeleff.places import data_folder
-from labeleff.protocols import LabelledFeatures, linear
-from labeleff.record import read_records
-from labeleff.study import load_study
-from labeleff.tensors import Source
-from labeleff.train import learning_rates
+from labeleff.catalogue.lookup import complete
+from labeleff.execution.draws import LabelRule, choose_labels
+from labeleff.files import data_folder
+from labeleff.plugins.encoders.interface import build_encoder, linear_head
+from labeleff.plugins.protocols import linear
+from labeleff.plugins.protocols.interface import LabelledFeatures
+from labeleff.records.jsonl import read_records
+from labeleff.study.loading import load_study
+from labeleff.training.examples import Source, load_task
+from labeleff.training.images import Normalisation
+from labeleff.training.slots import learning_rates
 
 STUDY = "cifar10-small"
 TEST_BLOCK = 500

@@ -22,19 +22,20 @@ import time
 from pathlib import Path
 
 import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from csv_rows import append
 
-from labeleff.execution import cost
-from labeleff.expectation import expected
-from labeleff.jobs import jobs_for
-from labeleff.priority import jobs_by_turn, ordered, standings
-from labeleff.shards import loads
-from labeleff.speeds import Speeds
-from labeleff.study import load_study
+from labeleff.execution.dispatch import cost
+from labeleff.scheduling.forecast import expected
+from labeleff.scheduling.jobs import jobs_for
+from labeleff.scheduling.priority import jobs_by_turn, ordered, standings
+from labeleff.scheduling.shards import loads
+from labeleff.scheduling.speeds import Speeds
+from labeleff.study.loading import load_study
+
+mpl.use("Agg")
+
 
 BLOCK = 2 * 4 * 3
 """Cells per run."""

@@ -21,9 +21,9 @@ import simulated_studies
 from csv_rows import to_csv
 from simulated_studies import Effect, Template
 
+from labeleff.comparison.regression import Outcome, compare
 from labeleff.reporting.results import load
-from labeleff.tracking.gate import criteria
-from labeleff.tracking.regression import Outcome, compare
+from labeleff.study.gate import criteria
 
 NOTHING = Effect("nothing")
 ROOT = Path(__file__).parent.parent

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from labeleff.cell import Cell
-from labeleff.record import FILE_NAME, PretrainingRecord, Record, RunEntry, Training, Window
+from labeleff.records.entries import PretrainingRecord, Record, RunEntry
+from labeleff.records.jsonl import FILE_NAME
+from labeleff.records.training_log import Training, Window
 from labeleff.reporting.results import Results, load
 from labeleff.seeding import generator
-from labeleff.statistics.stats import moderated_variance
-from labeleff.study import Study, parse_study
+from labeleff.stats.moderation import moderated_variance
+from labeleff.study.cell import Cell
+from labeleff.study.loading import parse_study
+from labeleff.study.schema import Study
 
 LABELS = 0.3
 """Share of a run's variance that comes from which labels it had."""

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from labeleff import catalogue
-from labeleff.cell import Budget
-from labeleff.data import load_task
-from labeleff.device import choose
-from labeleff.encoders import build_encoder
-from labeleff.stories import resident
-from labeleff.tensors import Source
-from labeleff.train import Slot, train
+from labeleff.catalogue import lookup
+from labeleff.plugins.encoders.interface import build_encoder
+from labeleff.study.cell import Budget
+from labeleff.training.device import choose
+from labeleff.training.examples import Source, load_task
+from labeleff.training.loop import train
+from labeleff.training.slots import Slot
+from labeleff.training.stories import resident
 
 BATCH, STEPS, ROUNDS = 32, 150, 7
 STORIES = BATCH * STEPS
@@ -46,13 +46,13 @@ class Plain(nn.Module):
 
 @pytest.fixture(scope="module")
 def task():
-    spec = catalogue.complete("task", "babi/qa1", {"source": "generated"})
+    spec = lookup.complete("task", "babi/qa1", {"source": "generated"})
     return load_task(spec, Source(Path("none"), offline=True))
 
 
 def plain_loop(task):
     """One epoch of the plain loop; returns a function that runs it and gives seconds."""
-    reader = build_encoder(catalogue.complete("encoder", "memnet", {}), 0, task.text)
+    reader = build_encoder(lookup.complete("encoder", "memnet", {}), 0, task.text)
     story, question = reader._flat(task.train.inputs[:STORIES].to(torch.int64))
     model = Plain(task.text.vocabulary.rows, story.shape[1], question.shape[1]).train()
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7)
@@ -73,7 +73,7 @@ def trainer(task, encoder, options=None):
     """The same stories by labeleff's trainer; the seconds are those of the whole call."""
     compute = choose(encoder, "auto", torch.device("cpu"))
     budget = Budget(optimizer="rmsprop", lr=1e-3, batch=BATCH, epochs=1, warmup=0.0, schedule="constant")
-    reader = build_encoder(catalogue.complete("encoder", encoder, options or {}), 0, task.text)
+    reader = build_encoder(lookup.complete("encoder", encoder, options or {}), 0, task.text)
     model = nn.Sequential(reader, reader.head(len(task.classes), 0))
     stories = resident(task.train.inputs[:STORIES], None, compute.device)
     labels = task.train.labels[:STORIES]

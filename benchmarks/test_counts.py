@@ -9,24 +9,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.operation_counts import Dispatched
 from torch import nn
+
+from labeleff.catalogue.lookup import complete
+from labeleff.plugins.encoders.interface import build_encoder, linear_head
+from labeleff.plugins.protocols.supervised import Supervised
+from labeleff.study.cell import Augment, Budget
+from labeleff.training.device import Compute
+from labeleff.training.examples import Examples
+from labeleff.training.goals.classification import CLASSES
+from labeleff.training.images import Normalisation
+from labeleff.training.labelled_examples import LabelledExamples
+from labeleff.training.packing.lockstep import Lockstep, PackMember
+from labeleff.training.slots import Slot, TrainingState
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from dispatched import Dispatched
-
-from labeleff.catalogue import complete
-from labeleff.cell import Augment, Budget
-from labeleff.course import TrainingState
-from labeleff.device import Compute
-from labeleff.encoders import build_encoder, linear_head
-from labeleff.goals import CLASSES
-from labeleff.labelled import LabelledExamples
-from labeleff.packing.lockstep import Lockstep, PackMember
-from labeleff.pipeline import Normalisation
-from labeleff.protocols.supervised import Supervised
-from labeleff.slots import Slot
-from labeleff.tensors import Examples
 
 CPU = Compute(torch.device("cpu"), "fp32")
 IMAGES = torch.randint(0, 256, (16, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -16,20 +16,21 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from labeleff import catalogue, scoring
-from labeleff.cell import Augment, Budget
-from labeleff.course import TrainingState
-from labeleff.device import Compute, choose
-from labeleff.encoders import build_encoder, linear_head
-from labeleff.goals import CLASSES
-from labeleff.labelled import LabelledExamples
-from labeleff.pipeline import Normalisation, ResidentImages
-from labeleff.protocols import LabelledFeatures, linear
-from labeleff.protocols.supervised import Supervised
-from labeleff.rewrite import rewrite
-from labeleff.slots import Slot
-from labeleff.tensors import Examples
-from labeleff.train import _optimizer, train_alone
+from labeleff.catalogue import lookup
+from labeleff.execution import scoring
+from labeleff.plugins.encoders.interface import build_encoder, linear_head
+from labeleff.plugins.protocols import linear
+from labeleff.plugins.protocols.interface import LabelledFeatures
+from labeleff.plugins.protocols.supervised import Supervised
+from labeleff.study.cell import Augment, Budget
+from labeleff.training.device import Compute, choose
+from labeleff.training.examples import Examples
+from labeleff.training.goals.classification import CLASSES
+from labeleff.training.images import Normalisation, ResidentImages
+from labeleff.training.kernels.rewrite import rewrite
+from labeleff.training.labelled_examples import LabelledExamples
+from labeleff.training.loop import _optimizer, train_alone
+from labeleff.training.slots import Slot, TrainingState
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="ratios of CPU code")
 CPU = torch.device("cpu")
@@ -47,7 +48,7 @@ def silent(*_):
 
 def network(name="mobilenet_v2", seed=0, **options):
     """An encoder with a head for ten classes."""
-    encoder = build_encoder(catalogue.complete("encoder", name, options), seed)
+    encoder = build_encoder(lookup.complete("encoder", name, options), seed)
     return nn.Sequential(encoder, linear_head(encoder.dim, 10, seed))
 
 
@@ -197,7 +198,7 @@ def test_probes_solved_together(benchmark, dim, most):
     features = torch.randn(400, dim, generator=GENERATOR)
     sets = [torch.randperm(400, generator=GENERATOR)[:80] for _ in range(30 if dim < 1000 else 8)]
     problems = [LabelledFeatures(features[chosen], LABELS[chosen], 10) for chosen in sets]
-    options = catalogue.complete("protocol", "linear", {}).options
+    options = lookup.complete("protocol", "linear", {}).options
 
     def apart():
         return [linear.fit([problem], options)[0] for problem in problems]

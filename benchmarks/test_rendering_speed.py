@@ -8,19 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from labeleff.cell import Augment, Budget
-from labeleff.data import load_task
-from labeleff.device import choose
-from labeleff.encoders import build_encoder, linear_head
-from labeleff.estimate import job_seconds
-from labeleff.jobs import jobs_for
-from labeleff.pipeline import Normalisation, ResidentImages
-from labeleff.scenes.factors import Factors
-from labeleff.scenes.render import render
-from labeleff.speeds import Speed, Speeds, general_name
-from labeleff.study import load_study
-from labeleff.tensors import Source
-from labeleff.train import Slot, train
+from labeleff.plugins.encoders.interface import build_encoder, linear_head
+from labeleff.plugins.tasks.scenes.factors import Factors
+from labeleff.plugins.tasks.scenes.render import render
+from labeleff.scheduling.job_seconds import job_seconds
+from labeleff.scheduling.jobs import jobs_for
+from labeleff.scheduling.speeds import Speed, Speeds, general_name
+from labeleff.study.cell import Augment, Budget
+from labeleff.study.loading import load_study
+from labeleff.training.device import choose
+from labeleff.training.examples import Source, load_task
+from labeleff.training.images import Normalisation, ResidentImages
+from labeleff.training.loop import train
+from labeleff.training.slots import Slot
 
 ROUNDS, STEPS, BATCH, IMAGES = 5, 4, 32, 60
 LIMIT = 0.2

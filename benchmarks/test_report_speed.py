@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support import factories, run_pairs
+
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-import compared
-import factories
+
 
 ARMS = ["scratch/finetune", "rotation/finetune", "rotation/linear", "rotation/knn", "scratch/linear"]
 RUNGS = [20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000]
@@ -42,7 +43,7 @@ def test_two_folders_of_ten_thousand_records_compared(benchmark, tmp_path):
     """The second folder's scores are shifted by nothing but noise."""
     study = factories.study(arms=ARMS, rungs=RUNGS, encoders=ENCODERS, draws=10, seeds=10)
     for seed in (1, 2):
-        compared.folder(tmp_path / f"{seed}", compared.again(seed), of=study)
+        run_pairs.folder(tmp_path / f"{seed}", run_pairs.again(seed), of=study)
     words = ("compare", str(tmp_path / "1"), str(tmp_path / "2"))
     seconds = benchmark.pedantic(processor_seconds, args=words, rounds=1)
     benchmark.extra_info["processor seconds"] = seconds

@@ -12,13 +12,14 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models import mobilenet_v2
 
-from labeleff.cell import Augment, Budget, Spec
-from labeleff.device import choose
-from labeleff.encoders import build_encoder, linear_head
-from labeleff.one_core import one_core
-from labeleff.pipeline import Normalisation, ResidentImages
-from labeleff.rewrite import rewrite
-from labeleff.train import Slot, train
+from labeleff.catalogue.declaration import Spec
+from labeleff.plugins.encoders.interface import build_encoder, linear_head
+from labeleff.study.cell import Augment, Budget
+from labeleff.training.device import choose, one_core
+from labeleff.training.images import Normalisation, ResidentImages
+from labeleff.training.kernels.rewrite import rewrite
+from labeleff.training.loop import train
+from labeleff.training.slots import Slot
 
 BATCH, STEPS, ROUNDS = 64, 6, 9
 GENERATOR = torch.Generator().manual_seed(0)

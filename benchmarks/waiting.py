@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from labeleff.cell import Budget, OptionValue
-from labeleff.device import Compute
-from labeleff.encoders import Encoder
-from labeleff.protocols import Fitted, Labelled, finetune
-from labeleff.train import Progress
+from labeleff.catalogue.declaration import OptionValue
+from labeleff.plugins.encoders.interface import Encoder
+from labeleff.plugins.protocols import finetune
+from labeleff.plugins.protocols.interface import Fitted, Labelled
+from labeleff.study.cell import Budget
+from labeleff.training.device import Compute
+from labeleff.training.slots import Progress
 
 SECONDS = 0.5
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labeleff.curves.inversion import Inversion
-    from labeleff.curves.invert import invert
-    from labeleff.curves.utilities import UtilityPoint, utility
+    from labeleff.curves.methods import invert
+    from labeleff.curves.utility import UtilityPoint, utility
 
 __version__ = "0.1.0"
 __all__ = ["Inversion", "UtilityPoint", "__version__", "invert", "utility"]
 _HOMES = {
     "Inversion": "labeleff.curves.inversion",
-    "UtilityPoint": "labeleff.curves.utilities",
-    "invert": "labeleff.curves.invert",
-    "utility": "labeleff.curves.utilities",
+    "UtilityPoint": "labeleff.curves.utility",
+    "invert": "labeleff.curves.methods",
+    "utility": "labeleff.curves.utility",
 }
 
 

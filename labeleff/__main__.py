@@ -1,6 +1,6 @@
 """`python -m labeleff`: the command line."""
 
-from labeleff.cli import main
+from labeleff.commands.cli import main
 
 if __name__ == "__main__":
     main()

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Put a file in its place at once, making its folder where needed; readers see the old one or the new one.
@@ -27,6 +29,10 @@ def write_whole(path: Path, content: bytes) -> None:
         _remove([temporary])
         error.filename = str(path)
         raise
+
+
+VERSION = "0.1.0"
+"""The version of this package, as records have it."""
 
 
 def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -72,3 +78,25 @@ def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+NAME = "labeleff"
+"""The folder in the user's cache folder."""
+
+
+def cache_folder() -> Path:
+    """`LABELEFF_CACHE`, else `labeleff` in the user's cache folder: XDG_CACHE_HOME or ~/.cache on Linux.
+
+    Elsewhere it is the system's own, unless an earlier version left its folder where Linux has it.
+    """
+    if chosen := os.environ.get("LABELEFF_CACHE"):
+        return Path(chosen).expanduser()
+    before = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / NAME
+    return before if before.is_dir() else user_cache_path(NAME, appauthor=False)
+
+
+def data_folder(option: str | None = None) -> Path:
+    """The option `--data-dir` if given, else `LABELEFF_DATA`, else the cache folder."""
+    if chosen := option or os.environ.get("LABELEFF_DATA"):
+        return Path(chosen).expanduser()
+    return cache_folder()

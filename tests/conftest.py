@@ -2,14 +2,13 @@ import os
 import subprocess
 import sys
 
-import dense
 import pytest
-import stories
 import torch
 from hypothesis import settings
+from support import dense_tasks, story_tasks
 
-from labeleff import catalogue
-from labeleff.cli import main
+from labeleff.catalogue import lookup
+from labeleff.commands.cli import main
 
 settings.register_profile("labeleff", deadline=None, derandomize=True)
 settings.load_profile("labeleff")
@@ -59,11 +58,11 @@ def called_here(monkeypatch, capsys):
 def told(tmp_path_factory):
     """A folder with a finished run of made-up stories, two seeds of one reader."""
     torch.set_num_threads(1)
-    return stories.run(tmp_path_factory.mktemp("told"))
+    return story_tasks.run(tmp_path_factory.mktemp("told"))
 
 
 @pytest.fixture
 def squares(monkeypatch):
     """The catalogue knows small tasks of every goal."""
-    for plugin in dense.PLUGINS:
-        monkeypatch.setitem(catalogue._ENTRIES["task"], plugin.name, plugin)
+    for plugin in dense_tasks.PLUGINS:
+        monkeypatch.setitem(lookup._ENTRIES["task"], plugin.name, plugin)

@@ -1,1 +1,4 @@
-"""Curves of accuracy against labels: fitted, inverted, and what follows as utility."""
+"""Accuracy against labels: fitted, inverted, and utility U(n) from it.
+
+Arrays in, numbers out; nothing here knows of studies or files.
+"""

@@ -1,6 +1,6 @@
 """Bayesian average of saturating learning curves with a misfit process: draws of the curve on a grid.
 
-The accuracy behind the rung means is a curve c - b phi of `labeleff.curves.saturating` plus a smooth misfit. Given phi,
+The accuracy behind the rung means is a curve c - b phi of `labeleff.curves.priors` plus a smooth misfit. Given phi,
 the curve is linear in (c, b), so that the normal posterior and the marginal likelihood of every grid point are in
 closed form (Rasmussen and Williams 2006, section 2.7): nothing is optimised, nothing has to converge.
 """
@@ -17,9 +17,9 @@ import numpy.typing as npt
 from scipy import linalg, special
 
 from labeleff.curves.interpolation import Curves
-from labeleff.curves.saturating import FAMILIES, Family, Grid
+from labeleff.curves.priors import FAMILIES, Family, Grid
 from labeleff.seeding import generator
-from labeleff.statistics.stats import Array
+from labeleff.stats.moderation import Array
 
 Indices = npt.NDArray[np.intp]
 

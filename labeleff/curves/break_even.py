@@ -10,9 +10,10 @@ import numpy as np
 
 from labeleff.curves.inversion import Kind, quantile
 from labeleff.curves.method_table import BAYES
-from labeleff.curves.utilities import ARM, BaselineCurve, check_runs, same
-from labeleff.statistics.level import LEVEL, check_level
-from labeleff.statistics.stats import Array, Runs, means, resample
+from labeleff.curves.utility import ARM, BaselineCurve, check_runs, same
+from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.moderation import Array
+from labeleff.stats.resampling import Runs, means, resample
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from labeleff.curves.families import fit_shape
+from labeleff.curves.least_squares import fit_shape
 from labeleff.curves.method_table import FORMULAS
-from labeleff.curves.noise import NoisyMeans
-from labeleff.statistics.stats import REPLICATES, Array
+from labeleff.curves.rung_means import NoisyMeans
+from labeleff.stats.moderation import Array
+from labeleff.stats.resampling import REPLICATES
 
 ADEQUATE = 0.05
 """p value of the chi-square test of fit under which a formula's answers aren't asked for."""

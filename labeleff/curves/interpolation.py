@@ -12,7 +12,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from labeleff.errors import CurveError, UnknownNameError
-from labeleff.statistics.stats import Array
+from labeleff.stats.moderation import Array
 
 
 def isotonic(means: Array, weights: Array) -> Array:

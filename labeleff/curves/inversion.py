@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from labeleff.curves.noise import Errors, NoisyMeans
+from labeleff.curves.rung_means import Errors, NoisyMeans
 from labeleff.errors import CurveError
-from labeleff.statistics.stats import Array
+from labeleff.stats.moderation import Array
 
 Kind = Literal["inside", "extrapolated", "above", "below"]
 """Where a target lies: between measured rungs, beyond them by a model, or outside with a bound only."""

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.curves.inversion import quantile
-from labeleff.curves.utilities import FAR, ArmUtility, UtilityPoint
-from labeleff.statistics.level import LEVEL
-from labeleff.statistics.stats import Array
-from labeleff.statistics.ties import tie_group
+from labeleff.curves.utility import FAR, ArmUtility, UtilityPoint
+from labeleff.stats.level import LEVEL
+from labeleff.stats.moderation import Array
+from labeleff.stats.multiple_comparisons import tie_group
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,4 @@
-"""From records to tables, figures and a report."""
+"""Records to tables, figures and report.md, without torch.
+
+Two folders held against each other belong in `comparison`.
+"""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from labeleff.curves.bounds import Reading
 from labeleff.curves.break_even import Crossing
-from labeleff.curves.reading import Reading
-from labeleff.curves.utilities import FAR
-from labeleff.reporting.targets import Share
+from labeleff.curves.utility import FAR
+from labeleff.reporting.findings import Share
 
 MOST = 6
 """Things that a sentence lists."""

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeleff.reporting import agreement, figures, pretext_figure, probes, utility_figure
+from labeleff.reporting.figures import accuracy as accuracy_figures
+from labeleff.reporting.figures import agreement as agreement_figures
+from labeleff.reporting.figures import pretexts, style, utility
+from labeleff.reporting.figures import probes as probe_figures
 from labeleff.reporting.findings import Findings
-from labeleff.reporting.measured import Place
-from labeleff.reporting.outputs import first_free, plain, slugs
+from labeleff.reporting.measurements import Place
+from labeleff.reporting.output_files import first_free, plain, slugs
 from labeleff.reporting.rank_agreement import Agreement
-from labeleff.reporting.sections import PlaceFigure
+from labeleff.reporting.sections import probes
+from labeleff.reporting.sections.accuracy_and_utility import PlaceFigure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,18 +36,18 @@ class Material:
 def _accuracy(material: Material, place: Place) -> Iterator[Figure]:
     measured = material.findings.measured
     if any(measured.at(place, arm) for arm in measured.arms):
-        yield figures.accuracy(measured, place)
+        yield accuracy_figures.accuracy(measured, place)
 
 
 def _utility(material: Material, place: Place) -> Iterator[Figure]:
     comparisons = material.findings.at(place)
     if comparisons:
-        yield utility_figure.utility(material.findings.measured, comparisons)
+        yield utility.utility(material.findings.measured, comparisons)
 
 
 def _pretexts(material: Material, place: Place) -> Iterator[Figure]:
     pretrainings = material.results.pretrainings_at(place) if material.results else []
-    drawn = pretext_figure.learning_curves(pretrainings, figures.title(material.findings.measured, place))
+    drawn = pretexts.learning_curves(pretrainings, style.title(material.findings.measured, place))
     if drawn is not None:
         yield drawn
 
@@ -51,14 +55,14 @@ def _pretexts(material: Material, place: Place) -> Iterator[Figure]:
 def _probes(material: Material, place: Place) -> Iterator[Figure]:
     curves = probes.curves(material.results, place) if material.results else {}
     if curves:
-        yield probes.figure(curves, figures.title(material.findings.measured, place))
+        yield probe_figures.figure(curves, style.title(material.findings.measured, place))
 
 
 def _agreement(material: Material, place: Place) -> Iterator[Figure]:
     measured = material.findings.measured
     for item in material.agreements:
         if item.place == place:
-            yield agreement.draw(item, figures.title(measured, place), measured.settings[place].quantity)
+            yield agreement_figures.draw(item, style.title(measured, place), measured.settings[place].quantity)
 
 
 METRIC = "metric"

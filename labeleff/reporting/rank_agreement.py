@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeleff.arms import told_apart
-from labeleff.reporting.measured import Measured, Place
+from labeleff.reporting.measurements import Measured, Place
 from labeleff.reporting.results import Results
-from labeleff.statistics.rank_correlation import FEWEST, RankCorrelation, rank_correlation, reliability
-from labeleff.statistics.stats import Array
+from labeleff.stats.moderation import Array
+from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, rank_correlation, reliability
+from labeleff.study.cell import told_apart
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labeleff import catalogue, installed
-from labeleff.adaptive.ladders import Ladders
-from labeleff.arms import told_apart
-from labeleff.cell import Cell, Pretraining
+from labeleff.catalogue import entry_points, lookup
 from labeleff.errors import RecordError
-from labeleff.record import FILE_NAME, PretrainingRecord, Record, Records, RunEntry, StopEntry, read_records
-from labeleff.reporting.measured import Measured, Place, Setting
-from labeleff.statistics.stats import Run
-from labeleff.study import Study, parse_study
+from labeleff.records.entries import PretrainingRecord, Record, RunEntry, StopEntry
+from labeleff.records.jsonl import FILE_NAME, Records, read_records
+from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.scheduling.ladder_progress import Ladders
+from labeleff.stats.resampling import Run
+from labeleff.study.cell import Cell, Pretraining, told_apart
+from labeleff.study.loading import parse_study
+from labeleff.study.schema import Study
 
 ArmRuns = dict[int, dict[Run, float]]
 
@@ -67,7 +68,7 @@ class Results:
     @staticmethod
     def about(place: Place) -> str:
         """What the place's task consists of: `images` or `stories`."""
-        return catalogue.lookup("task", _bare(place.task)).examples
+        return lookup.find("task", _bare(place.task)).examples
 
     def title(self, place: Place) -> str:
         """The place by names, with options only where names alone don't tell the study's places apart."""
@@ -208,7 +209,7 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         )
     newest = records.runs[-1]
     for run in records.runs:
-        installed.recall(run.plugins)
+        entry_points.recall(run.plugins)
     source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
     study = parse_study(_changed(newest.study, changes or {}), source)
     cells, expected = _study_cells(study, records)

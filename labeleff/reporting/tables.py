@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeleff.asked import Cost
-from labeleff.curves.families import FormulaFit
-from labeleff.curves.reading import Reading, equivalent, saved, worth
-from labeleff.curves.utilities import UtilityPoint
-from labeleff.reporting.comparison import Comparison, ranked
-from labeleff.reporting.formulas import FittedFormula
-from labeleff.reporting.measured import Measured, Place
-from labeleff.reporting.targets import Needed
-from labeleff.statistics.stats import wilson
+from labeleff.curves.bounds import Reading, equivalent, saved, worth
+from labeleff.curves.least_squares import FormulaFit
+from labeleff.curves.utility import UtilityPoint
+from labeleff.reporting.findings import Comparison, FittedFormula, Needed, ranked
+from labeleff.reporting.measurements import Measured, Place
+from labeleff.stats.moderation import wilson
+from labeleff.study.prices import Cost
 
 if TYPE_CHECKING:
     import pandas as pd

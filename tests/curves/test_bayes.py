@@ -22,8 +22,8 @@ from labeleff.curves.bayes import (
     truncated_normal,
 )
 from labeleff.curves.inversion import Inversion
-from labeleff.curves.invert import invert, invert_many
-from labeleff.curves.saturating import FAMILIES, power
+from labeleff.curves.methods import invert, invert_many
+from labeleff.curves.priors import FAMILIES, power
 
 NS = np.array([50.0, 100, 250, 500, 1000])
 U = np.log(NS / math.sqrt(50 * 1000))

@@ -7,8 +7,8 @@ import pytest
 
 from labeleff.curves.break_even import crossing, crossings
 from labeleff.curves.method_table import BAYES, methods
-from labeleff.curves.utilities import BaselineCurve, arm_utilities, utilities
-from labeleff.statistics.stats import Runs
+from labeleff.curves.utility import BaselineCurve, arm_utilities, utilities
+from labeleff.stats.resampling import Runs
 
 NS = (20, 50, 100, 200)
 

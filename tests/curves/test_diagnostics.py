@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeleff.curves.diagnostics import disagreement, fall
-from labeleff.curves.noise import NoisyMeans, of_groups
-from labeleff.curves.rungs import checked_rungs
+from labeleff.curves.rung_means import NoisyMeans, checked_rungs, of_groups
 
 NS = [50, 100, 200, 400, 800]
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeleff.curves.interpolation import METHODS
-from labeleff.curves.invert import invert, invert_many
 from labeleff.curves.method_table import FORMULAS
-from labeleff.curves.utilities import UtilityPoint, utility
+from labeleff.curves.methods import invert, invert_many
+from labeleff.curves.utility import UtilityPoint, utility
 
 Groups = dict[int, list[float]]
 Runs = dict[int, dict[tuple[int, int], float]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labeleff.curves.mean_ratio import mean_ratios
-from labeleff.curves.utilities import utilities
+from labeleff.curves.utility import utilities
 
 NS = [50, 100, 200, 400, 800, 1600]
 Table = dict[int, dict[tuple[int, int], float]]

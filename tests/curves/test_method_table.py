@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from labeleff.cli import METHODS as HELP
+from labeleff.commands.report import METHODS as HELP
+from labeleff.curves.formulas import PHIS
 from labeleff.curves.interpolation import METHODS
 from labeleff.curves.method_table import FORMULAS, INTERPOLATIONS, methods, needed, parameters
-from labeleff.curves.shapes import PHIS
 from labeleff.errors import UnknownNameError
 
 
@@ -40,7 +40,8 @@ def test_the_command_lists_all_methods() -> None:
 
 def test_the_command_line_and_studies_start_without_numbers() -> None:
     code = (
-        "import sys, labeleff.cli; from labeleff.study import load_study; load_study('smoke', ['curve=\"pow2\"']); "
+        "import sys, labeleff.commands.cli; from labeleff.study.loading import load_study; "
+        "load_study('smoke', ['curve=\"pow2\"']); "
         "assert not {'numpy', 'scipy'} & set(sys.modules), sorted({'numpy', 'scipy'} & set(sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import factories
 import pytest
+from support import factories
 
-from labeleff.cell import Cell
 from labeleff.errors import RecordError, StudyError
-from labeleff.reporting.comparison import compare_arms
-from labeleff.reporting.measured import Place
+from labeleff.reporting.findings import compare_arms
+from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import load
-from labeleff.study import parse_study
+from labeleff.study.cell import Cell
+from labeleff.study.loading import parse_study
 
 
 def test_a_study_survives_its_records() -> None:

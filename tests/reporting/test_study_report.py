@@ -9,23 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-import factories
 import pandas as pd
 import pytest
+from support import factories
 
-from labeleff.asked import Cost
 from labeleff.errors import LabeleffError, RecordError
-from labeleff.record import Conditions
+from labeleff.records.entries import Conditions
 from labeleff.reporting import study_report as report
-from labeleff.reporting.comparison import compare_arms
+from labeleff.reporting.findings import compare_arms
+from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.results import load
-from labeleff.reporting.verdict import verdict
-from labeleff.reporting.wishes import ReportOptions
+from labeleff.reporting.sections.verdict import verdict
+from labeleff.study.prices import Cost
 
 
 def built(folder: Path) -> str:
     """The report's text, with figures put together but not rendered."""
-    with mock.patch("labeleff.reporting.figures.render", return_value=b""):
+    with mock.patch("labeleff.reporting.figures.style.render", return_value=b""):
         return report.build(folder).read_text()
 
 
@@ -191,7 +191,7 @@ def test_the_same_records_looked_at_otherwise(tmp_path: Path) -> None:
     report.build(folder)
     before = whole(folder)
     options = ReportOptions("rotation/linear", "log", 0.8, (0.5,), Cost(per_label=2, unit="hours"), tmp_path / "out")
-    with mock.patch("labeleff.reporting.figures.render", return_value=b""):
+    with mock.patch("labeleff.reporting.figures.style.render", return_value=b""):
         text = report.build(folder, options).read_text()
     assert whole(folder) == before
     for part in (

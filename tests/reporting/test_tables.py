@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import factories
 import numpy as np
 import pandas as pd
 import pytest
+from support import factories
 
 from labeleff.reporting import tables
-from labeleff.reporting.comparison import compare_arms
+from labeleff.reporting.findings import compare_arms
 from labeleff.reporting.results import Results, load
-from labeleff.reporting.throughput import rates, throughput
+from labeleff.reporting.sections.throughput import rates, throughput
 
 
 @pytest.fixture

@@ -1,1 +1,0 @@
-"""Ladders that choose their own rungs."""

@@ -1,0 +1,1 @@
+"""Plug-ins by name, without importing them. A new built-in plug-in gets its row here and its code in `plugins`."""

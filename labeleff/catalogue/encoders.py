@@ -1,0 +1,57 @@
+"""Built-in encoders, a row each."""
+
+from __future__ import annotations
+
+from labeleff.catalogue.declaration import Plugin
+
+ENCODERS: tuple[Plugin, ...] = (
+    Plugin(
+        "mobilenet_v2",
+        "torchvision's MobileNetV2, 1280 features",
+        "labeleff.plugins.encoders.mobilenet_v2:build",
+        options={"stem": "imagenet", "bn_momentum": 0.1, "bn_eps": 1e-5},
+        later=("bn_momentum", "bn_eps"),
+        choices={"stem": ("imagenet", "cifar")},
+        limits={"bn_momentum": 1.0},
+        narrow="narrow",
+    ),
+    Plugin(
+        "resnet9",
+        "the paper's ResNet9 with CELU and a linear layer before pooling",
+        "labeleff.plugins.encoders.resnet9:build",
+        options={"width": 1.0, "dim": 256},
+        narrow="narrow",
+    ),
+    Plugin(
+        "resnet18",
+        "torchvision's ResNet-18, small-image stem",
+        "labeleff.plugins.encoders.resnet:build18",
+        narrow="narrow18",
+    ),
+    Plugin(
+        "resnet50",
+        "torchvision's ResNet-50, small-image stem",
+        "labeleff.plugins.encoders.resnet:build50",
+        narrow="narrow50",
+    ),
+    Plugin(
+        "resnet18_imagenet", "torchvision's ResNet-18 as it is", "labeleff.plugins.encoders.resnet:build18_imagenet"
+    ),
+    Plugin(
+        "resnet50_imagenet", "torchvision's ResNet-50 as it is", "labeleff.plugins.encoders.resnet:build50_imagenet"
+    ),
+    Plugin(
+        "memnet",
+        "memory network of the Keras examples, with an LSTM over the question",
+        "labeleff.plugins.encoders.memnet:build",
+        options={"vectors": ""},
+        examples="stories",
+    ),
+    Plugin(
+        "qrn",
+        "query-reduction network: each layer rewrites the question in the light of the story",
+        "labeleff.plugins.encoders.qrn:build",
+        options={"width": 64, "layers": 3, "gates": 8, "shared": False, "vectors": ""},
+        examples="stories",
+    ),
+)

@@ -1,0 +1,189 @@
+"""Plug-ins of other packages, by entry point or by the path `module:object`; loaded when they are asked for.
+
+A package says in its metadata what it gives, for example
+
+    [project.entry-points."labeleff.pretexts"]
+    quadrant = "quadrant:PLUGIN"
+
+The object is a `Plugin`, or a function, of which `plugin_of` makes one. A path has a colon, and no other name has.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+from labeleff.catalogue.declaration import Kind, Plugin
+from labeleff.errors import PluginError, UnknownNameError
+
+GROUPS: dict[Kind, str] = {
+    "task": "labeleff.tasks",
+    "encoder": "labeleff.encoders",
+    "pretext": "labeleff.pretexts",
+    "protocol": "labeleff.protocols",
+}
+
+
+_RECALLED: dict[tuple[str, str], Plugin] = {}
+"""Plug-ins by kind and name as records have them; they stand in where a package isn't there."""
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What an installed package offers under a name: the plug-in, or why it can't be used."""
+
+    name: str
+    package: str
+    """Distribution and version, e.g. `quadrants 0.1`."""
+    plugin: Plugin | None
+    problem: str = ""
+
+
+@functools.cache
+def _points(kind: Kind) -> tuple[metadata.EntryPoint, ...]:
+    """Entry points of a kind; nothing is loaded."""
+    return tuple(metadata.entry_points(group=GROUPS[kind]))
+
+
+def kind_called(name: str | None) -> Kind | None:
+    """The kind of that name; None stands for itself. Raises UnknownNameError with the list."""
+    if name is None:
+        return None
+    for kind in GROUPS:
+        if kind == name:
+            return kind
+    raise UnknownNameError("kind", name, GROUPS)
+
+
+def names(kind: Kind) -> list[str]:
+    """Names of all entry points of a kind; nothing is loaded."""
+    return sorted({point.name for point in _points(kind)})
+
+
+def _package(point: metadata.EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unnamed package"
+
+
+def check_name(kind: Kind, name: str, built_in: Iterable[str]) -> None:
+    """Raises PluginError where a name stands for two things: built in and installed, or installed twice."""
+    packages = sorted(_package(point) for point in _points(kind) if point.name == name)
+    if packages and name in built_in:
+        raise PluginError(f"{kind} {name!r} is built in, but {packages[0]} gives one of that name; rename that one")
+    if len(packages) > 1:
+        raise PluginError(f"{kind} {name!r} comes from {' and '.join(packages)}; uninstall all but one")
+
+
+@functools.cache
+def find(kind: Kind, name: str) -> Plugin | None:
+    """The plug-in that a package gives under this name, or the one at this path; None where there is none.
+
+    Raises PluginError naming the package where it can't be loaded or isn't a plug-in.
+    """
+    if ":" in name:
+        return _loaded(kind, name, f"{kind} {name!r}", functools.partial(_at, name), name)
+    check_name(kind, name, ())
+    for point in _points(kind):
+        if point.name == name:
+            plugin = _loaded(kind, name, f"{kind} {name!r} of {_package(point)}", point.load, point.value)
+            if "/" in name and kind in {"pretext", "protocol"}:
+                raise PluginError(f"{kind} {name!r} of {_package(point)}: arms are written PRETEXT/PROTOCOL; take '-'")
+            return plugin
+    return None
+
+
+def recall(plugins: Mapping[str, Plugin]) -> None:
+    """Let plug-ins as records have them, by `kind name`, stand in for those that can't be loaded.
+
+    That is enough to read results; where code is needed, its absence is an error as before.
+    """
+    for what, plugin in plugins.items():
+        kind, _, name = what.partition(" ")
+        _RECALLED[kind, name] = plugin
+
+
+def find_or_recall(kind: Kind, name: str) -> Plugin | None:
+    """What `find` gives, or else the plug-in as records have it; raises PluginError where they don't know it either."""
+    known = _RECALLED.get((kind, name))
+    try:
+        return find(kind, name) or known
+    except PluginError:
+        if known is None:
+            raise
+        return known
+
+
+def _at(path: str) -> object:
+    """The object at `module:object`."""
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _loaded(kind: Kind, name: str, what: str, load: Callable[[], object], target: str) -> Plugin:
+    try:
+        found = load()
+    except Exception as error:  # anything may go wrong in code of other people
+        raise PluginError(f"{what} can't be loaded: {type(error).__name__}: {error}") from error
+    if isinstance(found, Plugin):
+        if ":" not in name and found.name != name:
+            raise PluginError(f"{what}: the plug-in calls itself {found.name!r}; both names must be the same")
+        return replace(found, name=name)
+    if callable(found):
+        return plugin_of(kind, name, found, target)
+    raise PluginError(f"{what}: found {found!r}, expected a labeleff.api.Plugin or a function")
+
+
+def plugin_of(kind: Kind, name: str, function: Callable[..., object], target: str) -> Plugin:
+    """The plug-in that stands for a bare function: no options, its docstring's first line as clause, for images.
+
+    A protocol of two parameters is frozen, one of more is trained; an encoder of two (options, text) reads stories.
+    All else is as `Plugin` has it by default.
+    """
+    two = len(inspect.signature(function).parameters) == 2
+    return Plugin(
+        name,
+        (inspect.getdoc(function) or "no docstring").splitlines()[0],
+        target,
+        trained=not (kind == "protocol" and two),
+        examples="stories" if kind == "encoder" and two else "images",
+    )
+
+
+def offered(kind: Kind, built_in: Iterable[str]) -> list[Offered]:
+    """Everything that packages give, loaded; what is broken or has a built-in's name comes with its problem."""
+    known, found = set(built_in), []
+    for point in sorted(_points(kind), key=lambda one: (one.name, _package(one))):
+        try:
+            check_name(kind, point.name, known)
+            found.append(Offered(point.name, _package(point), find(kind, point.name)))
+        except PluginError as error:
+            found.append(Offered(point.name, _package(point), None, str(error)))
+    return found
+
+
+@functools.cache
+def origin(kind: Kind, name: str, target: str) -> str:
+    """Distribution, version and the SHA-256 (12 digits) of the file that a plug-in's function is in.
+
+    The digest is there because a package under development keeps its version while its numbers change.
+    """
+    module = target.partition(":")[0]
+    spec = importlib.util.find_spec(module)
+    file = Path(spec.origin) if spec is not None and spec.origin else None
+    code = hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file is not None and file.is_file() else "unknown"
+    return f"{_distribution(kind, name, module)}, {module.rpartition('.')[2]}.py {code}"
+
+
+def _distribution(kind: Kind, name: str, module: str) -> str:
+    for point in _points(kind):
+        if point.name == name:
+            return _package(point)
+    for package in metadata.packages_distributions().get(module.partition(".")[0], ()):
+        return f"{package} {metadata.version(package)}"
+    return "no package"

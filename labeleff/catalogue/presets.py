@@ -1,0 +1,174 @@
+"""Ready settings of pretexts by name: a short one for small machines, and those of the paper's reference code.
+
+A preset is a row of the budget table and options. A study takes the row by `budget.cmc = "cifar-r9"`, or as a table
+with `preset` and what differs; the options by `{ name = "cmc", preset = "cifar-r9" }` where it names the pretext.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labeleff.catalogue.declaration import OptionValue
+from labeleff.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of one pretext: options that differ from the defaults, and a row of the budget table."""
+
+    pretext: str
+    name: str
+    clause: str
+    options: Mapping[str, OptionValue]
+    budget: Mapping[str, Any]
+
+
+_SHORT = "minutes on one core, for a narrow resnet9 at 32 pixels"
+
+
+def _short(
+    pretext: str, optimizer: str, lr: float, batch: int, epochs: int, augment: Mapping[str, Any], **rest: float
+) -> Preset:
+    """Minutes on one core, for a narrow resnet9 and some thousand images of 32 pixels; options are the defaults."""
+    row = {"optimizer": optimizer, "lr": lr, "batch": batch, "epochs": epochs, "augment": augment, **rest}
+    return Preset(pretext, "short", _SHORT, {}, row)
+
+
+_ADAMW: Mapping[str, Any] = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "warmup": 0.05}
+
+
+def _short_pair(pretext: str, **options: OptionValue) -> Preset:
+    """The same for a pretext that compares two views.
+
+    A crop keeps three tenths of the image or more, since a twelfth of it at 32 pixels, and of a rendered object, shows
+    no shape. Slow copies follow within tens of steps, as there are some hundreds of steps in all.
+    """
+    return Preset(pretext, "short", _SHORT, {"area": 0.3, **options}, {**_ADAMW, "batch": 128, "epochs": 16})
+
+
+def _cifar_pair(pretext: str) -> Preset:
+    """SimSiam's settings on CIFAR-10 (Chen and He 2021, appendix D: rate 0.03 times the batch over 256), for all."""
+    row = {"optimizer": "sgd", "lr": 0.06, "weight_decay": 5e-4, "batch": 512, "epochs": 200}
+    return Preset(pretext, "cifar-r9", "SimSiam's on CIFAR-10, for all that compare two views", {}, row)
+
+
+_PLACES = {
+    "cifar-r9": ("resnet9 on CIFAR-10", 32),
+    "syn-r9": ("resnet9 on single objects of 64 pixels", 64),
+    "syn-r50": ("resnet50 on single objects of 64 pixels", 64),
+    "dense-r50": ("resnet50 on scenes of 128 pixels", 128),
+}
+"""What the reference code's configurations are for, and the images' side."""
+
+
+def _paper(
+    pretext: str,
+    place: str,
+    batch: int,
+    peak: float,
+    last: float,
+    decay: float,
+    rounds: int,
+    epochs: int,
+    options: Mapping[str, OptionValue] | None = None,
+) -> Preset:
+    """A configuration of the reference code: Adam, five warm-up rounds, then a line from `peak` to `last`.
+
+    An epoch is a pass over the data; the code's rounds, of which `rounds` are its whole training, are passes over what
+    fits into memory. Left out is grayscale, which that code has as a copy of one L*a*b* mean into all three channels.
+    Jitter is of RGB, not L*a*b*, and certain, not 80 % likely; weight decay is on matrices alone.
+    """
+    clause, side = _PLACES[place]
+    augment: dict[str, Any] = {"crop": side // 8, "flip": True}
+    if pretext != "cmc" or place == "dense-r50":
+        augment["jitter"] = 0.25
+    if pretext != "vae":
+        augment["cutout"] = side // 4
+    budget = {
+        "optimizer": "adam",
+        "betas": (0.8, 0.999),
+        "lr": peak,
+        "final": last / peak,
+        "schedule": "linear",
+        "warmup": 5 / rounds,
+        "weight_decay": decay,
+        "batch": batch,
+        "epochs": epochs,
+        "augment": augment,
+    }
+    return Preset(pretext, place, f"the paper's, for {clause}", options or {}, budget)
+
+
+_VAE: Mapping[str, OptionValue] = {"rule": "reference", "space": "lab", "width": 1.0}
+
+
+def _cmc(k: int, momentum: float, head: str) -> Mapping[str, OptionValue]:
+    """Memory banks; the linear layer stands for the one that the reference code adds to ResNet-50."""
+    return {"negatives": "memory", "k": k, "momentum": momentum, "head": head}
+
+
+PRESETS: tuple[Preset, ...] = (
+    _short("rotation", "sgd", 0.1, 64, 12, {"crop": 3, "flip": True}, weight_decay=5e-4),
+    _paper("rotation", "cifar-r9", 512, 1e-3, 1e-5, 1e-4, 100, 100),
+    _paper("rotation", "syn-r9", 512, 5e-4, 1e-5, 1e-4, 400, 50),
+    _paper("rotation", "syn-r50", 384, 5e-4, 1e-5, 1e-4, 400, 50),
+    _paper("rotation", "dense-r50", 64, 5e-4, 1e-5, 1e-4, 900, 36),
+    _short("vae", "adam", 3e-3, 32, 36, {"crop": 3, "flip": True}),
+    _paper("vae", "cifar-r9", 512, 1e-3, 1e-5, 1e-5, 400, 400, _VAE),
+    _paper("vae", "syn-r9", 512, 1e-3, 1e-5, 1e-5, 800, 100, _VAE),
+    _paper("vae", "syn-r50", 384, 1e-3, 1e-5, 1e-5, 800, 100, _VAE),
+    _paper("vae", "dense-r50", 96, 1e-3, 1e-5, 1e-5, 1200, 48, _VAE),
+    _short("cmc", "adam", 2e-3, 64, 20, {"crop": 3, "flip": True}),
+    _paper("cmc", "cifar-r9", 512, 1e-3, 1e-6, 1e-5, 400, 400, _cmc(4096, 0.4, "none")),
+    _paper("cmc", "syn-r9", 256, 1e-3, 1e-6, 1e-5, 800, 100, _cmc(8192, 0.2, "none")),
+    _paper("cmc", "syn-r50", 384, 5e-3, 1e-6, 1e-5, 1600, 200, _cmc(4086, 0.4, "linear")),
+    _paper("cmc", "dense-r50", 64, 1e-3, 1e-6, 1e-5, 1600, 64, _cmc(16384, 0.4, "linear")),
+    _short("amdim", "adam", 2e-3, 64, 20, {"crop": 6, "flip": True, "jitter": 1.0, "cutout": 8}),
+    _paper("amdim", "cifar-r9", 384, 1e-3, 1e-6, 1e-5, 400, 400),
+    _paper("amdim", "syn-r9", 384, 1e-3, 1e-6, 1e-5, 800, 50),
+    _paper("amdim", "syn-r50", 192, 1e-3, 1e-6, 1e-5, 1600, 100),
+    _paper("amdim", "dense-r50", 32, 5e-4, 1e-6, 1e-5, 1600, 32),
+    _short_pair("simclr"),
+    _short_pair("moco"),
+    _short_pair("byol", momentum=0.98),
+    Preset(
+        "simsiam",
+        "short",
+        _SHORT,
+        {"area": 0.15, "colour": 0.25},
+        {"optimizer": "sgd", "lr": 0.1, "weight_decay": 5e-4, "warmup": 0.05, "batch": 64, "epochs": 32},
+    ),
+    _short_pair("barlow_twins"),
+    _short_pair("vicreg"),
+    _short_pair("dino", momentum=0.98),
+    *map(_cifar_pair, ("simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg", "dino")),
+)
+
+
+def find(pretext: str, name: object) -> Preset:
+    """A pretext's preset; raises UnknownNameError with the nearest match."""
+    known = {preset.name: preset for preset in PRESETS if preset.pretext == pretext}
+    if name not in known:
+        raise UnknownNameError(f"preset of {pretext!r}", str(name), known)
+    return known[str(name)]
+
+
+def row(key: str, value: Any) -> Any:
+    """A row of the budget table: a preset's where `value` names one, with what else it says put over it."""
+    if isinstance(value, str):
+        return dict(find(key, value).budget)
+    if not isinstance(value, Mapping) or "preset" not in value:
+        return value
+    own = {name: given for name, given in value.items() if name != "preset"}
+    known = dict(find(key, value["preset"]).budget)
+    if own.keys() & {"steps", "epochs"}:
+        known.pop("epochs")
+    return known | own
+
+
+def options(pretext: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a pretext: those of its preset where `given` names one, with the others put over them."""
+    own = {name: value for name, value in given.items() if name != "preset"}
+    return {**find(pretext, given["preset"]).options, **own} if "preset" in given else own

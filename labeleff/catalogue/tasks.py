@@ -1,0 +1,193 @@
+"""Built-in tasks: a row per data set and target."""
+
+from __future__ import annotations
+
+import itertools
+
+from labeleff.catalogue.declaration import STORIES, OptionValue, Plugin
+from labeleff.catalogue.pretexts import _FILE, _FILE_CHOICES
+
+FACTORS = tuple("".join(letters) for letters in itertools.product("T-", "C-", "V-", "L-"))
+"""The 16 settings of what varies in rendered scenes, from `TCVL` to `----`."""
+
+_BABI = (
+    "one supporting fact: where is someone",
+    "two supporting facts: where is a thing that people carry about",
+    "three supporting facts: where was a thing before",
+    "two-argument relations: what is north of the garden",
+    "three-argument relations: who gave what to whom",
+    "yes or no: is someone there",
+    "counting: how many things does someone carry",
+    "lists: which things does someone carry",
+    "negation: is someone no longer there",
+    "indefinite knowledge: yes, no or maybe",
+    "coreference: whom `he` stands for",
+    "conjunction: two people in one sentence",
+    "compound coreference: whom `they` stands for",
+    "time: morning, afternoon, yesterday",
+    "deduction: what is a sheep afraid of",
+    "induction: what colour is a swan",
+    "positions: is the square above the sphere",
+    "sizes: does the box fit into the chest",
+    "path finding: how to go from here to there",
+    "motives: why did someone go there",
+)
+
+
+_VIEWED = tuple(text for text in FACTORS if "V" in text)
+"""Settings in which poses differ."""
+_SINGLE: dict[str, OptionValue] = {"train": 20_000, "test": 5_000, "size": 32, "factors": "TCVL", "poses": "balanced"}
+_SEVERAL: dict[str, OptionValue] = {"train": 10_000, "test": 2_000, "size": 64, "factors": "TCVL", "objects": 4}
+_SIDES = (32, 64, 128)
+_POSES = ("balanced", "free")
+_SYNSETS: dict[str, OptionValue] = {"path": ""}
+
+
+TASKS: tuple[Plugin, ...] = (
+    Plugin(
+        "toy/classify",
+        "procedural coloured, textured shapes; made from a seed, nothing to download",
+        "labeleff.plugins.tasks.toy:load",
+        options={"train": 6000, "test": 2000, "size": 32},
+        classes=10,
+    ),
+    Plugin(
+        "shapes/classify",
+        "rendered objects of 10 classes, made from a seed; four factors vary or don't: TCVL, -CV-, ...",
+        "labeleff.plugins.tasks.shapes:classify",
+        options=_SINGLE,
+        choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
+        classes=10,
+    ),
+    Plugin(
+        "shapes/pose",
+        "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+        "labeleff.plugins.tasks.shapes:pose",
+        options=_SINGLE,
+        choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
+        classes=5,
+        images_of="shapes/classify",
+    ),
+    Plugin(
+        "shapes/segment",
+        "rendered scenes of four objects: the class that a pixel shows, one in 8x8",
+        "labeleff.plugins.tasks.shapes:segment",
+        options=_SEVERAL,
+        choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+        goal="pixel_classes",
+    ),
+    Plugin(
+        "shapes/depth",
+        "the same scenes: how far away a pixel is, one in 8x8",
+        "labeleff.plugins.tasks.shapes:depth",
+        options=_SEVERAL,
+        choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+        goal="depth",
+        images_of="shapes/segment",
+    ),
+    Plugin(
+        "selfstudy/classify",
+        "the paper's own images of single objects, PATH being a .h5 file of its rendering code",
+        "labeleff.plugins.tasks.selfstudy:classify",
+        options=_FILE,
+        required=("path",),
+        choices=_FILE_CHOICES,
+        classes=10,
+    ),
+    Plugin(
+        "selfstudy/pose",
+        "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+        "labeleff.plugins.tasks.selfstudy:pose",
+        options=_FILE,
+        required=("path",),
+        choices=_FILE_CHOICES,
+        classes=5,
+        images_of="selfstudy/classify",
+    ),
+    Plugin(
+        "selfstudy/segment",
+        "the paper's own scenes of four objects, PATH being a .h5 file: the class that a pixel shows, one in 8x8",
+        "labeleff.plugins.tasks.selfstudy:segment",
+        options=_FILE,
+        required=("path",),
+        choices=_FILE_CHOICES,
+        goal="pixel_classes",
+    ),
+    Plugin(
+        "selfstudy/depth",
+        "the same scenes: how far away a pixel is, one in 8x8",
+        "labeleff.plugins.tasks.selfstudy:depth",
+        options=_FILE,
+        required=("path",),
+        choices=_FILE_CHOICES,
+        goal="depth",
+        images_of="selfstudy/segment",
+    ),
+    Plugin(
+        "shapenet/classify",
+        "ShapeNet models of the same classes in the same scenes, PATH being your ShapeNetCore.v2 folder",
+        "labeleff.plugins.tasks.shapenet:classify",
+        options=_SYNSETS | _SINGLE,
+        required=("path",),
+        choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
+        classes=10,
+    ),
+    Plugin(
+        "shapenet/pose",
+        "the same images: upright, or tipped to one of four sides; the viewpoint must vary",
+        "labeleff.plugins.tasks.shapenet:pose",
+        options=_SYNSETS | _SINGLE,
+        required=("path",),
+        choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
+        classes=5,
+        images_of="shapenet/classify",
+    ),
+    Plugin(
+        "shapenet/segment",
+        "scenes of four ShapeNet models: the class that a pixel shows, one in 8x8",
+        "labeleff.plugins.tasks.shapenet:segment",
+        options=_SYNSETS | _SEVERAL,
+        required=("path",),
+        choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+        goal="pixel_classes",
+    ),
+    Plugin(
+        "shapenet/depth",
+        "the same scenes: how far away a pixel is, one in 8x8",
+        "labeleff.plugins.tasks.shapenet:depth",
+        options=_SYNSETS | _SEVERAL,
+        required=("path",),
+        choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
+        goal="depth",
+        images_of="shapenet/segment",
+    ),
+    Plugin(
+        "cifar10/classify",
+        "CIFAR-10: 50,000 + 10,000 photographs of 10 classes, 32x32",
+        "labeleff.plugins.tasks.cifar10:load",
+        pool=50_000,
+        classes=10,
+    ),
+    Plugin(
+        "folder/classify",
+        "your images: PATH/train/CLASS/*.png|jpg and PATH/test/CLASS/*",
+        "labeleff.plugins.tasks.folder:load",
+        options={"path": "", "size": 32},
+        required=("path",),
+    ),
+    *(
+        Plugin(
+            f"babi/qa{number}",
+            f"bAbI task {number}, {clause}",
+            f"labeleff.plugins.tasks.babi:qa{number}",
+            options={"size": "10k", "source": "auto", "window": 130, "stop_words": "kept"},
+            choices={
+                "size": tuple(STORIES),
+                "source": ("auto", "official", "generated"),
+                "stop_words": ("kept", "removed"),
+            },
+            examples="stories",
+        )
+        for number, clause in enumerate(_BABI, start=1)
+    ),
+)

@@ -1,0 +1,1 @@
+"""The kinds of work of a study timed on this machine: `labeleff plan --calibrate`."""

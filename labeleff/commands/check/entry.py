@@ -1,0 +1,31 @@
+"""`labeleff check`: does a plug-in keep its contract?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labeleff.commands.options import DataOption, OfflineOption
+
+
+def check(
+    plugin: Annotated[str, typer.Argument(metavar="NAME", help="A plug-in's name, MODULE, or MODULE:OBJECT.")],
+    kind: Annotated[str | None, typer.Option(help="task, encoder, pretext or protocol, where it isn't clear.")] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the plug-in.")
+    ] = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Run a plug-in on small made images and say, check by check, whether it keeps its contract."""
+    from labeleff.catalogue.entry_points import kind_called
+    from labeleff.files import data_folder
+    from labeleff.study.overrides import assigned
+
+    named, given = kind_called(kind), assigned(options or [])
+    from labeleff.commands.check.runner import run_checks as run_checks
+    from labeleff.training.examples import Source
+
+    if not run_checks(plugin, named, given, Source(data_folder(data_dir), offline)):
+        raise typer.Exit(1)

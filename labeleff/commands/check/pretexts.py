@@ -1,0 +1,185 @@
+"""Checks of a pretext, on a small ResNet9 and the toy task."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from labeleff.commands.check.contract import Broken, Check, Doubtful, Subject
+from labeleff.commands.check.fixtures import (
+    BUDGET,
+    CPU,
+    SIDES,
+    STEPS,
+    facts,
+    finite,
+    no_shared_randomness,
+    repeatable,
+    small_encoder,
+    survives_the_cache,
+    takes,
+    toy,
+)
+from labeleff.errors import LabeleffError
+from labeleff.plugins.encoders.interface import Encoder
+from labeleff.plugins.pretexts.interface import Pretrained, Unlabelled
+from labeleff.plugins.pretexts.outside_weights import Weights
+from labeleff.records.training_log import Training
+from labeleff.study.cell import Augment
+from labeleff.training.encoder_cache import state_sha256
+from labeleff.training.images import Normalisation
+
+
+def _images(side: int, count: int = 40) -> Unlabelled:
+    images = toy(side).train.images[:count].clone()
+    return Unlabelled(images, Normalisation.of(images))
+
+
+def _fresh(subject: Subject, seed: int = 0) -> Encoder:
+    """An untrained encoder such as the pretext asks for."""
+    return small_encoder(seed, split=subject.plugin.split)
+
+
+def _run(subject: Subject, seed: int = 0, data: Unlabelled | None = None) -> tuple[Encoder, Pretrained]:
+    """A fresh small encoder after the pretext, and what the pretext gave."""
+    encoder = _fresh(subject)
+    given = data or _images(SIDES[0])
+    budget = BUDGET.model_copy(update={"augment": Augment(crop=2)}) if subject.plugin.augmented else BUDGET
+    result = subject.function(given, encoder, seed, budget, subject.options, CPU, lambda *_: None)
+    if not isinstance(result, Pretrained):
+        raise Broken(f"gave {type(result).__name__}, expected labeleff.api.Pretrained")
+    return encoder, result
+
+
+def _digest(made: tuple[Encoder, Pretrained]) -> str:
+    return state_sha256(made[0])
+
+
+def _training(subject: Subject) -> Training | None:
+    """How training went; None where the pretext doesn't train. Raises Doubtful where it should tell and doesn't."""
+    training = _run(subject)[1].training
+    if training is None and subject.plugin.trained:
+        raise Doubtful("Pretrained.training is None, so reports have neither throughput nor learning curve")
+    return training
+
+
+def _signature(subject: Subject) -> str:
+    return takes(subject, "data", "encoder", "seed", "budget", "options", "compute", "progress")
+
+
+def _sizes(subject: Subject) -> str:
+    for side in SIDES:
+        encoder, _ = _run(subject, data=_images(side))
+        if encoder.eval()(torch.randn(2, 3, side, side)).shape != (2, encoder.dim):
+            raise Broken(f"after it, the encoder no longer gives features (N, {encoder.dim}) at {side} pixels")
+    return f"{' and '.join(map(str, SIDES))} pixels, {STEPS} steps"
+
+
+def _encoder(subject: Subject) -> str:
+    before, (after, _) = _fresh(subject), _run(subject)
+    if facts(before) != facts(after):
+        differing = sorted(name for name, _ in facts(before).items() ^ facts(after).items())
+        raise Broken(f"names, types or shapes of weights changed: {', '.join(differing[:3])}")
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in after.state_dict().values()):
+        raise Broken("weights are not all finite numbers")
+    changed = state_sha256(before) != state_sha256(after)
+    if changed != subject.plugin.trained:
+        said = f"the plug-in says trained = {subject.plugin.trained}"
+        raise Broken(f"the encoder it was given {'changed' if changed else 'did not change'}, but {said}")
+    if any(not parameter.requires_grad for parameter in after.parameters()):
+        raise Broken("it left parameters with requires_grad = False; fine-tuning would skip them")
+    return "trained in place; names, types and shapes kept" if changed else "left as it is"
+
+
+def _deterministic(subject: Subject) -> str:
+    return repeatable(lambda seed: _run(subject, seed), _digest, seeded=subject.plugin.trained)
+
+
+def _randomness(subject: Subject) -> str:
+    return no_shared_randomness(lambda: _run(subject), _digest)
+
+
+def _blind(subject: Subject) -> str:
+    data = _images(SIDES[0])
+    before = data.images.clone()
+    _run(subject, data=data)
+    if not torch.equal(before, data.images):
+        raise Broken("it changed the images it was given; the next pretext would train on others")
+    return "no labels, no test images: by construction, it is given training images alone; it left them as they were"
+
+
+def _losses(subject: Subject) -> str:
+    _, result = _run(subject)
+    finite(result.metrics, "metric")
+    for entry in result.training.history if result.training else []:
+        finite(entry, "learning curve's")
+    return ", ".join(f"{name} {value:.3g}" for name, value in result.metrics.items() if value is not None) or "none"
+
+
+def _budget(subject: Subject) -> str:
+    training = _training(subject)
+    if training is None:
+        return "not trained"
+    if (training.steps, training.batch) != (STEPS, BUDGET.batch):
+        found = f"{training.steps} steps of {training.batch} images"
+        raise Broken(f"found {found}, the budget has {STEPS} of {BUDGET.batch}")
+    return f"{STEPS} steps of {BUDGET.batch} images, as the budget says"
+
+
+def _speed(subject: Subject) -> str:
+    training = _training(subject)
+    return "not trained" if training is None else f"{training.seconds / training.steps * 1e3:.0f} ms a step"
+
+
+def _few(subject: Subject) -> str:
+    few = BUDGET.batch - 3
+    try:
+        _run(subject, data=_images(SIDES[0], few))
+    except LabeleffError as error:
+        return f"refuses {few} images with a reason: {error}"
+    return f"{few} images, batch {BUDGET.batch}"
+
+
+def _cache(subject: Subject) -> str:
+    encoder, _ = _run(subject)
+    return survives_the_cache(encoder, _fresh(subject, 1), _shown())
+
+
+def _shown() -> Tensor:
+    return torch.randn(4, 3, SIDES[0], SIDES[0], generator=torch.Generator().manual_seed(0))
+
+
+def _loads(subject: Subject) -> str:
+    if "stem" not in subject.plugin.options:
+        raise Broken("it takes weights from outside (loaded = True), which needs an option 'stem', refuse by default")
+    return takes(subject, "options", "source")
+
+
+def _weights(subject: Subject) -> str:
+    if any(not subject.options[key] for key in subject.plugin.required):
+        raise Doubtful(f"not loaded: give --set {subject.plugin.required[0]}=VALUE to check what it loads")
+    first, second = (subject.function(subject.options, subject.source) for _ in range(2))
+    if not isinstance(first, Weights) or first.sha256 != second.sha256:
+        raise Broken("gave other weights, or no labeleff.plugins.pretexts.outside_weights.Weights, when called twice")
+    return f"{len(first.state)} tensors, the same twice; {first.provenance}"
+
+
+CHECKS: tuple[Check, ...] = (
+    ("signature", _signature),
+    ("image sizes", _sizes),
+    ("encoder", _encoder),
+    ("deterministic", _deterministic),
+    ("shared random state", _randomness),
+    ("sees no labels", _blind),
+    ("finite losses", _losses),
+    ("budget", _budget),
+    ("time", _speed),
+    ("fewer images than a batch", _few),
+    ("cache", _cache),
+)
+LOADED: tuple[Check, ...] = (("signature", _loads), ("weights", _weights))
+
+
+def checks(subject: Subject) -> tuple[Check, ...]:
+    """The checks of a pretext, or those of one that takes weights from outside."""
+    return LOADED if subject.plugin.loaded else CHECKS

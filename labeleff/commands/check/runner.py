@@ -1,0 +1,111 @@
+"""`labeleff check`: which plug-in is meant, and its checks as lines of text."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from labeleff.catalogue import entry_points, lookup
+from labeleff.catalogue.declaration import Kind, OptionValue, Plugin
+from labeleff.commands.check import encoders, pretexts, protocols, tasks
+from labeleff.commands.check.contract import Check, Subject, findings
+from labeleff.errors import OptionError, PluginError, UnknownNameError
+from labeleff.training.examples import Source
+
+KINDS: tuple[Kind, ...] = ("task", "encoder", "pretext", "protocol")
+USUAL: dict[str, Kind] = {"load": "task", "build": "encoder", "pretrain": "pretext", "fit": "protocol"}
+"""What a function of this name is taken for."""
+
+
+def meant(name: str, kind: Kind | None) -> tuple[Kind, str]:
+    """Kind and catalogue name of what is to be checked: a name, a `module:object`, or a module with one plug-in.
+
+    Raises OptionError where it isn't clear, UnknownNameError where there is nothing of that name.
+    """
+    if ":" in name:
+        return kind or _kind_of(name), name
+    kinds = [one for one in KINDS if name in _known(one) and kind in {None, one}]
+    if len(kinds) == 1:
+        lookup.origin(kinds[0], name)
+        return kinds[0], name
+    if kinds:
+        raise OptionError(f"{name!r} is {' and '.join(kinds)}; say which with --kind")
+    module = _module(name)
+    if module is None:
+        known = [one for each in KINDS if kind in {None, each} for one in _known(each)]
+        raise UnknownNameError(kind or "plug-in", name, known)
+    path = f"{name}:{_plugin_in(module)}"
+    return kind or _kind_of(path), path
+
+
+def _known(kind: Kind) -> list[str]:
+    return [*(plugin.name for plugin in lookup.plugins(kind)), *entry_points.names(kind)]
+
+
+def _module(name: str) -> ModuleType | None:
+    """The module of that name; None where there is none. Raises PluginError where it can't be imported."""
+    try:
+        return importlib.import_module(name) if importlib.util.find_spec(name) is not None else None
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name):
+            return None
+        raise PluginError(f"module {name!r} can't be imported: {type(error).__name__}: {error}") from error
+
+
+def _plugin_in(module: ModuleType) -> str:
+    """Name of a module's one plug-in: a `Plugin`, else a function of a usual name."""
+    found = [key for key, value in vars(module).items() if isinstance(value, Plugin)]
+    found = found or [key for key in USUAL if callable(getattr(module, key, None))]
+    if len(found) != 1:
+        listed = f": {', '.join(found)}" if found else ""
+        raise OptionError(
+            f"{module.__name__}: found {len(found)} plug-ins{listed}, expected one labeleff.api.Plugin or one of "
+            f"{', '.join(USUAL)}; name it as {module.__name__}:NAME"
+        )
+    return found[0]
+
+
+def _kind_of(path: str) -> Kind:
+    """The kind of what is at `module:object`, by the usual name of its function."""
+    plugin = entry_points.find("pretext", path)
+    function = plugin.target.rpartition(":")[2] if plugin is not None else ""
+    if function not in USUAL:
+        raise OptionError(f"{path!r}: {function!r} is none of {', '.join(USUAL)}; say what it is with --kind")
+    return USUAL[function]
+
+
+def subject(name: str, kind: Kind | None, given: Mapping[str, OptionValue], source: Source) -> Subject:
+    """What is to be checked, with its options; a task that makes its examples makes few. LabeleffError as above."""
+    kind, name = meant(name, kind)
+    plugin = lookup.find(kind, name)
+    few = {key: value for key, value in tasks.FEW.items() if kind == "task" and key in plugin.options}
+    weights = {} if kind != "pretext" or not plugin.loaded else dict.fromkeys(plugin.required, "none")
+    options = lookup.options(kind, lookup.complete(kind, name, {**few, **weights, **given}))
+    options |= {key: "" for key in weights if key not in given}
+    return Subject(kind, plugin, lookup.resolve(kind, name), options, source)
+
+
+def checks_of(subject: Subject) -> Sequence[Check]:
+    """The checks of its kind."""
+    if subject.kind == "pretext":
+        return pretexts.checks(subject)
+    return {"task": tasks.CHECKS, "encoder": encoders.CHECKS, "protocol": protocols.CHECKS}[subject.kind]
+
+
+def run_checks(name: str, kind: Kind | None, given: Mapping[str, OptionValue], source: Source) -> bool:
+    """Print every finding as it comes, and whether all is well; gives that too."""
+    one = subject(name, kind, given, source)
+    where = lookup.origin(one.kind, one.plugin.name) or "built in"
+    print(f"{one.kind} {one.plugin.name}: {one.plugin.clause} ({where})")
+    failed = warned = count = 0
+    checks = checks_of(one)
+    for finding in findings(checks, one):
+        count += 1
+        failed += finding.status == "FAILED"
+        warned += finding.status == "warning"
+        print(f"  {finding.status:<7} {finding.check}: {finding.text}", flush=True)
+    left = f", {len(checks) - count} not tried" if count < len(checks) else ""
+    print(f"{count} checks: {failed} failed, {warned} {'warning' if warned == 1 else 'warnings'}{left}")
+    return not failed

@@ -1,0 +1,78 @@
+"""`labeleff list`: studies and plug-ins that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeleff.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from labeleff.catalogue.declaration import Kind
+    from labeleff.catalogue.entry_points import Offered
+
+KINDS: dict[str, Kind | None] = {
+    "studies": None,
+    "tasks": "task",
+    "encoders": "encoder",
+    "pretexts": "pretext",
+    "presets": None,
+    "protocols": "protocol",
+}
+
+
+def list_plugins(
+    kind: Annotated[
+        str | None, typer.Argument(help="studies, tasks, encoders, pretexts, presets or protocols (default: all).")
+    ] = None,
+) -> None:
+    """List built-in studies and plug-ins with their options."""
+    if kind is not None and kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS)
+    show_list([kind] if kind else list(KINDS))
+
+
+def show_list(kinds: Sequence[str]) -> None:
+    """Print studies and plug-ins, a line each, with their options and defaults."""
+    from rich.table import Table
+
+    from labeleff.catalogue import lookup, presets
+    from labeleff.commands.plan_tables import wide_console
+    from labeleff.study.loading import built_in, load_study
+
+    console = wide_console()
+    for name in kinds:
+        kind = KINDS[name]
+        table = Table("name", "what it is", "options", title=name, title_justify="left")
+        if name == "studies":
+            for study in built_in():
+                table.add_row(study, load_study(study).title, "")
+        elif kind is None:
+            table.add_column("budget")
+            for preset in presets.PRESETS:
+                label = f"{preset.pretext}: {preset.name}"
+                table.add_row(label, preset.clause, _listed(preset.options), _listed(preset.budget))
+        else:
+            for plugin in lookup.plugins(kind):
+                absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
+                table.add_row(plugin.name, f"{plugin.clause}{absent}", _listed(plugin.options))
+            for other in lookup.offered(kind):
+                table.add_row(other.name, *_other(other))
+        console.print(table)
+
+
+def _listed(options: Mapping[str, object]) -> str:
+    shown = (
+        (key, f"{value:.3g}" if len(repr(value)) > 8 and isinstance(value, float) else repr(value))
+        for key, value in options.items()
+    )
+    return ", ".join(f"{key}={value}" for key, value in shown)
+
+
+def _other(other: Offered) -> tuple[str, str]:
+    """A plug-in of another package: what it is and where from, or that it is broken and why; its options."""
+    if other.plugin is None:
+        return f"broken, from {other.package}: {other.problem}", ""
+    return f"{other.plugin.clause}; from {other.package}", _listed(other.plugin.options)

@@ -1,0 +1,91 @@
+"""`labeleff merge`: folders of one study put together."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeleff.commands.report import build_and_print
+from labeleff.errors import RecordError
+from labeleff.files import write_whole
+
+if TYPE_CHECKING:
+    from labeleff.records.merge import Merged
+    from labeleff.reporting.results import Results
+
+
+def merge_folders(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of one study: shards, machines.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; what is there is merged too.")],
+) -> None:
+    """Put records of one study together and report on them; unlike conditions and conflicting numbers are refused.
+
+    Exit status 1 where cells are missing or failed: what to do about them is said.
+    """
+
+    counts, *lacks = merge_into(folders, out)
+    print(counts)
+    build_and_print(out)
+    for text in lacks:
+        print(text, file=sys.stderr)
+    if lacks:
+        raise typer.Exit(1)
+
+
+def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
+    """Merge into `out`, whole or not at all, also what is there already; gives what is to be said of it.
+
+    Raises RecordError and ConditionError as `merging.merge`, and where `out` can't be written or a run holds it.
+    """
+    from labeleff.records.entries import RunEntry
+    from labeleff.records.jsonl import FILE_NAME, line, open_records
+    from labeleff.records.merge import merge, read_source, whole_command
+    from labeleff.reporting.results import load
+
+    places = list({folder.resolve(): folder for folder in folders}.values())
+    sources = [read_source(folder) for folder in places]
+    merged = merge(sources)  # what is wrong with them is told before a folder is made
+    with open_records(out) as (there, _):
+        if there.runs and out.resolve() not in {folder.resolve() for folder in places}:
+            sources = [read_source(out), *sources]
+            merged = merge(sources)
+        try:
+            _copy_models(merged, out)
+            write_whole(out / FILE_NAME, b"".join(map(line, merged.entries)))
+        except OSError as error:
+            raise RecordError(f"{error.filename}: can't be written: {error.strerror}; nothing was merged") from error
+    torn = [f"{s.path}: a torn last line was left out; that run was killed, or still writes" for s in sources if s.torn]
+    runs = [entry for entry in merged.entries if isinstance(entry, RunEntry)]
+    return [_counts(merged, len(sources)), *torn, *_lacks(load(out), whole_command(runs, out))]
+
+
+def _copy_models(merged: Merged, out: Path) -> None:
+    from labeleff.records.jsonl import reader_path
+
+    for key, home in merged.homes.items():
+        model = reader_path(home, key)
+        if home.resolve() != out.resolve() and model.is_file():
+            write_whole(reader_path(out, key), model.read_bytes())
+
+
+def _counts(merged: Merged, folders: int) -> str:
+    repeated = f"; {merged.repeated} were there more than once, with the same numbers" if merged.repeated else ""
+    return f"{len(merged.homes)} cells from {folders} folders{repeated}"
+
+
+def _lacks(results: Results, command: Sequence[str]) -> list[str]:
+    """Cells of the study that nobody measured, or that failed, and the command that measures them."""
+    missing = results.expected - len(results.cells)
+    failed = sum(record.status == "failed" for record in results.cells)
+    said = []
+    if missing:
+        said.append(f"{missing} of {results.expected} cells are missing; measure them: {shlex.join(command)}")
+    if failed:
+        again = shlex.join([*command, "--retry-failed"])
+        said.append(f"{failed} of {results.expected} cells failed; measure them again: {again}")
+    return said

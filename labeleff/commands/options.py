@@ -1,0 +1,90 @@
+"""What commands that measure have in common: their options, and what they say of failed cells."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeleff.errors import OptionError
+from labeleff.execution.engines.choice import HELP
+
+if TYPE_CHECKING:
+    from labeleff.records.entries import Record
+    from labeleff.study.schema import Study
+
+SHOWN = 20
+"""Failed cells that are listed."""
+
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")]
+PackOption = Annotated[
+    str, typer.Option(metavar="K", help="Cells trained side by side as one; auto: 1 on CPU, what pays on a GPU.")
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data-dir", help="Folder of data sets (default: $LABELEFF_DATA, else the user's cache)."),
+]
+EngineOption = Annotated[str, typer.Option("--engine", metavar="NAME", help=HELP)]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Join a Ray cluster: HOST:PORT, or auto (default: start one here)."),
+]
+GpuShareOption = Annotated[
+    float | None, typer.Option(metavar="F", help="Part of a GPU that a job on Ray takes (default: all of it).")
+]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Measure failed cells again.")]
+TimeLimitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--time-limit",
+        metavar="TIME",
+        help="2h, 30m, 90s, 1h30m or seconds: measure what tells most a second first, stop in time, and report.",
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
+
+
+def slots(pack: str) -> int | None:
+    """Cells that go side by side by what --pack says; None for auto. OptionError where it says neither."""
+    if pack == "auto":
+        return None
+    if not pack.isdecimal() or int(pack) < 1:
+        raise OptionError(f"--pack {pack!r}: expected auto, or a number of cells from 1 on")
+    return int(pack)
+
+
+def failure(study: Study, record: Record) -> str:
+    """A failed cell and its reason on one line."""
+    cell = record.cell
+    return f"{study.arm_of(cell)}, n={cell.n}, draw {cell.draw}, seed {cell.seed}: {record.reason}"
+
+
+def list_failed(failures: Sequence[str]) -> None:
+    """Say on standard error what failed, SHOWN of them, and what to do."""
+    print(f"{len(failures)} cells failed:", *(f"  {text}" for text in failures[:SHOWN]), sep="\n", file=sys.stderr)
+    if len(failures) > SHOWN:
+        print(f"  and {len(failures) - SHOWN} more (see the report)", file=sys.stderr)
+    print("run the same command with --retry-failed to measure them again", file=sys.stderr)
+
+
+StudyArgument = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A built-in study's name, or a path to a .toml file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the study, e.g. --set rungs=[50,200]."),
+]
+
+
+TargetOption = Annotated[
+    list[float] | None,
+    typer.Option(help="Say how many labels this accuracy takes, in 0..1 or, over 1, in percent; may be repeated."),
+]
+CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
+UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]

@@ -1,0 +1,54 @@
+"""`labeleff plan`: what a study would measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeleff.commands.options import DataOption, DeviceOption, OfflineOption, SetOption, StudyArgument
+
+
+def plan(
+    study: StudyArgument,
+    sets: SetOption = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes to estimate for.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Count what is already measured here (default: runs/STUDY)."),
+    ] = None,
+    export_draws: Annotated[
+        Path | None,
+        typer.Option("--export-draws", help="Write the label indices of every draw and rung here."),
+    ] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="List every single cell with its key.")] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Time every kind of work here first, for about a minute.")
+    ] = False,
+    device: DeviceOption = "auto",
+    price: Annotated[
+        str | None, typer.Option(metavar="MONEY", help="Price of an hour of the machine, e.g. 2.5 or 2.5USD.")
+    ] = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """List what a study would measure, with counts and estimates of time, memory and cost; no result comes of it."""
+    from labeleff.commands.plan_tables import show_plan
+    from labeleff.scheduling.job_seconds import available_cores
+    from labeleff.study.loading import load_study
+    from labeleff.study.prices import Price
+
+    checked, priced = load_study(study, sets or []), None if price is None else Price.of(price)
+    processes, name = jobs or available_cores(), None
+    if calibrate:
+        from labeleff.commands.calibrate.entry import calibrate as measure_speeds
+
+        name = measure_speeds(checked, device, processes)
+    folder = out or Path("runs") / checked.name
+    show_plan(checked, folder, processes, every_cell=cells, price=priced, device=name)
+    if export_draws is not None:
+        from labeleff.execution.launch import export
+        from labeleff.files import data_folder
+
+        export(checked, export_draws, data_folder(data_dir), offline)

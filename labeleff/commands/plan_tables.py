@@ -1,0 +1,260 @@
+"""What a study would measure and what is left of it, as tables on the terminal."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from labeleff.files import cache_folder
+from labeleff.records.jsonl import Records, read_records
+from labeleff.records.run_estimate import EstimatedPart, RunEstimate, duration
+from labeleff.records.training_log import lacking
+from labeleff.scheduling.forecast import expected, known, on_accelerator
+from labeleff.scheduling.job_seconds import Estimate, job_estimates, pretraining_estimate, probe_estimate, steps_of
+from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, unprobed
+from labeleff.scheduling.speeds import Speeds, read_speeds
+from labeleff.study.cell import Cell, Pretraining
+from labeleff.study.prices import Price
+from labeleff.study.schema import Study
+
+GIBIBYTE = 2**30
+CGROUP = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux says how much memory a container may use."""
+SLOWED = 1.1
+"""How much longer timings took by the clock than on the processor before that is said."""
+_Group = tuple[str, str, str]
+
+
+def groups_table(study: Study, jobs: Sequence[Job], estimate: RunEstimate, price: Price | None) -> Table:
+    """A row for each pretext and arm of a task and encoder, and a row for all."""
+    table = Table("what", "task, encoder", "number", "steps", "time, one process", "share")
+    if price is not None:
+        table.add_column(f"cost at {price} an hour")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    steps, groups = _steps(study, jobs), _groups(study, jobs, estimate.parts)
+    rows = [
+        (group, sum(part.count for part in parts), steps.get(group, 0), sum(part.seconds for part in parts))
+        for group, parts in groups.items()
+    ]
+    if len(rows) > 1:
+        rows.append((("all", "", ""), 0, sum(row[2] for row in rows), estimate.seconds))
+    for (what, task, encoder), count, done, seconds in rows:
+        share = seconds / estimate.seconds if estimate.seconds else 0.0
+        cells = [what, f"{task}, {encoder}" if task else "", f"{count:,}" if count else ""]
+        cells += [f"{done:,}" if done else "", duration(seconds), f"{share:.0%}"]
+        table.add_row(*cells, *([price.cost(share * estimate.wall_seconds)] if price else []))
+    return table
+
+
+def _groups(study: Study, jobs: Sequence[Job], parts: Sequence[EstimatedPart]) -> dict[_Group, list[EstimatedPart]]:
+    names = {
+        (cell.task.label, cell.pretext.label, cell.protocol.label): study.arm_of(cell)
+        for job in jobs
+        for cell in job.cells
+    }
+    groups: dict[_Group, list[EstimatedPart]] = {}
+    for part in parts:
+        what = f"{part.what} {part.pretext}" if part.protocol is None else _arm(names, part)
+        groups.setdefault((what, part.task, part.encoder), []).append(part)
+    return groups
+
+
+def _arm(names: dict[tuple[str, str, str], str], part: EstimatedPart) -> str:
+    return names[part.task, part.pretext, str(part.protocol)]
+
+
+def _steps(study: Study, jobs: Sequence[Job]) -> dict[_Group, int]:
+    found: dict[_Group, int] = {}
+    for job in jobs:
+        if isinstance(job, Pretrain):
+            asked = job.pretraining
+            group = f"pretraining {asked.pretext.label}", asked.task.label, asked.encoder.label
+            found[group] = found.get(group, 0) + steps_of(asked)
+        for cell in job.cells:
+            group = study.arm_of(cell), cell.task.label, cell.encoder.label
+            found[group] = found.get(group, 0) + steps_of(cell)
+    return found
+
+
+def basis(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
+    """What an estimate of time rests on, in a clause."""
+    if estimate.speeds == "catalogue" and estimate.parts:
+        return "a rough guess: not every kind of work has been timed here"
+    places = dict.fromkeys(speed.place for speed in known(jobs, speeds))
+    on = f" on {' and '.join(places)}" if places else ""
+    return f"{'from a calibration' if estimate.speeds == 'calibrated' else 'from speeds measured here'}{on}"
+
+
+def notes(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate, price: Price | None) -> Iterator[str]:
+    """Sentences on cost, memory, and how far to trust the estimate."""
+    if price is not None:
+        yield f"cost: {price.cost(estimate.wall_seconds)} at {price} an hour of the machine"
+    if estimate.peak_memory is not None:
+        yield from _memory(estimate, on_accelerator(jobs, speeds))
+    yield _trust(jobs, speeds, estimate)
+
+
+def _memory(estimate: RunEstimate, accelerator: bool) -> Iterator[str]:
+    assert estimate.peak_memory is not None
+    worker = estimate.peak_memory / GIBIBYTE
+    if accelerator:
+        yield f"memory: about {worker:.1f} GiB of the accelerator"
+        return
+    processes = estimate.processes + (estimate.processes > 1)  # the one that starts them holds the data too
+    there = machine_memory()
+    of = f" of {there / GIBIBYTE:.1f}" if there is not None else ""
+    yield f"memory: about {worker:.1f} GiB a process, {processes * worker:.1f}{of} GiB in all"
+    if there is not None and processes * estimate.peak_memory > there:
+        yield "warning: that is more than this machine has; run fewer processes with --jobs"
+
+
+def _trust(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
+    left_out = "Not in it: making data ready, starting processes, other programs; training that stops early takes less."
+    if estimate.speeds == "catalogue":
+        return f"The estimate can be wrong by a factor of three and more; --calibrate times the study here. {left_out}"
+    slowed = [speed.slowed for speed in known(jobs, speeds) if speed.slowed is not None]
+    if slowed and max(slowed) > SLOWED:
+        longer = statistics.median(slowed) * estimate.wall_seconds
+        left_out += f" Other work had the processors too while this was timed: if so again, about {duration(longer)}."
+    spreads = [speed.spread for speed in known(jobs, speeds) if speed.spread is not None]
+    spread = f"Repeated timings of one kind of work differed by up to {max(spreads):.0%}. " if spreads else ""
+    return f"{spread}{left_out}"
+
+
+def machine_memory() -> int | None:
+    """Bytes that processes may use here; None where the system doesn't say."""
+    try:
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+    try:
+        limit = CGROUP.read_text().strip()
+    except OSError:
+        return there
+    return min(there, int(limit)) if limit.isdecimal() else there
+
+
+def wide_console() -> Console:
+    """A console for tables: full width in files and pipes, so that nothing is cut; square brackets are text."""
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
+
+
+def show_plan(
+    study: Study,
+    folder: Path,
+    jobs: int,
+    *,
+    every_cell: bool = False,
+    price: Price | None = None,
+    device: str | None = None,
+) -> None:
+    """Print a study's cells by arm and rung, how many are measured in `folder`, and estimates of what is left.
+
+    `device` is the name of the one that speeds are wanted of; None takes the newest of each.
+    """
+    console, speeds = wide_console(), read_speeds(cache_folder(), device)
+    records = read_records(folder)
+    measured = {key for key, record in records.cells.items() if record.status == "ok"}
+    trained = {key for key, record in records.pretrainings.items() if record.status == "ok"}
+    cells = list(study.cells())
+    costs = _costs(cells, speeds)
+    console.print(f"study {study.name}: {study.title}", soft_wrap=True)
+    for block in study.blocks:
+        console.print(_axes(block), soft_wrap=True)
+    places: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        places.setdefault((cell.task.label, cell.encoder.label), []).append(cell)
+    for (task, encoder), members in places.items():
+        console.print(f"\n{task}, {encoder}", soft_wrap=True)
+        console.print(_summary_table(study, members, costs, measured))
+    _print_pretrainings(console, study, speeds, trained)
+    if every_cell:
+        for cell in cells:
+            console.print(
+                f"{cell.key} {cell.task.label} {cell.encoder.label} {study.arm_of(cell)} n={cell.n} draw={cell.draw} "
+                f"seed={cell.seed}{' (measured)' if cell.key in measured else ''}",
+                soft_wrap=True,
+            )
+    pending = [cell for cell in cells if cell.key not in measured]
+    left = _left(study, pending, records, jobs)
+    processes = 1 if on_accelerator(left, speeds) else jobs
+    estimate = expected(left, speeds, processes, study.probe_plan)
+    if left:
+        console.print("\nwhat is left:")
+        console.print(groups_table(study, left, estimate, price))
+    console.print(
+        f"{len(cells)} cells and {len(study.pretrainings)} pretrainings, {len(cells) - len(pending)} cells measured; "
+        f"about {duration(estimate.wall_seconds)} on {processes} processes ({basis(left, speeds, estimate)})",
+        soft_wrap=True,
+    )
+    for text in notes(left, speeds, estimate, price) if left else []:
+        console.print(text, soft_wrap=True)
+
+
+def _costs(cells: Sequence[Cell], speeds: Speeds) -> dict[str, Estimate]:
+    """Time of every cell, by key, where all of them are measured."""
+    jobs = jobs_for(cells, lambda _: True)
+    return {cell.key: one for job in jobs for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)}
+
+
+def _print_pretrainings(console: Console, study: Study, speeds: Speeds, trained: set[str]) -> None:
+    for pretraining in study.pretrainings:
+        label = pretraining.pretext.label
+        what = f"pretraining {label}, seed {pretraining.seed}" if pretraining.budget else f"weights of {label}"
+        console.print(
+            f"{what}, {pretraining.encoder.label}, {pretraining.task.label}: "
+            f"{duration(pretraining_estimate(pretraining, speeds).seconds)}"
+            f"{' (measured)' if pretraining.key in trained else ''}",
+            soft_wrap=True,
+        )
+    if study.probe is not None:
+        probes = (probe_estimate(item, study.probe_plan, speeds) for item in study.pretrainings)
+        cost = duration(sum(item.seconds for item in probes))
+        console.print(f"linear probes while encoders are pretrained ({study.probe.text}): {cost} more", soft_wrap=True)
+
+
+def _left(study: Study, pending: Sequence[Cell], records: Records, processes: int) -> list[Job]:
+    """What is left to do: as `labeleff run` does it on a CPU, each cell by itself."""
+    trained = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
+
+    def done(asked: Pretraining) -> bool:
+        record = trained.get(asked.key)
+        probes = study.probe_plan
+        return record is not None and not (probes and lacking(record.probes, probes.probe, probes.tasks_of(asked)))
+
+    jobs = jobs_for(pending, done, queues=processes)
+    return unprobed(study.pretrainings, jobs, lambda asked: asked.key in trained and not done(asked)) + jobs
+
+
+def _axes(study: Study) -> str:
+    pairs = "every draw with every seed" if study.pairing == "crossed" else "draw i with seed i"
+    chosen = f"; of these as many as U(n) at {study.auto.at} needs" if study.auto else ""
+    return (
+        f"rungs {study.rungs}; {study.draws} {study.subset} draws, {study.seeds} seeds ({pairs}); "
+        f"baseline {study.baseline}{chosen}"
+    )
+
+
+def _summary_table(study: Study, cells: Sequence[Cell], costs: dict[str, Estimate], measured: set[str]) -> Table:
+    """Cells of one task and encoder, a row an arm and rung."""
+    table = Table("arm", "n", "cells", "measured", "steps a cell", "time, one process")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    groups: dict[tuple[str, int], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((study.arm_of(cell), cell.n), []).append(cell)
+    for (arm, n), members in groups.items():
+        done = sum(cell.key in measured for cell in members)
+        seconds = sum(costs[cell.key].seconds for cell in members)
+        steps = steps_of(members[0])
+        table.add_row(
+            arm, f"{n:,}", f"{len(members)}", f"{done}", f"{steps:,}" if steps else "solved", duration(seconds)
+        )
+    return table

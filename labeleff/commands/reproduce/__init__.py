@@ -1,0 +1,1 @@
+"""Published experiments measured again, row by row: `labeleff reproduce`."""

@@ -1,0 +1,89 @@
+"""`labeleff reproduce`: published experiments again. What only rebuilds a report never imports torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeleff.commands.options import (
+    DataOption,
+    DeviceOption,
+    JobsOption,
+    OfflineOption,
+    QuietOption,
+    RetryOption,
+    list_failed,
+)
+
+app = typer.Typer(help="Repeat a published experiment and set every number beside its own.", no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    """Keeps the name of the experiment a word of its own."""
+
+
+def report(
+    size: Annotated[
+        str, typer.Option(help="full (a GPU), small (two CPU cores, about 40 minutes), or smoke (a rehearsal).")
+    ] = "small",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/report-2021-SIZE).")
+    ] = None,
+    rebuild: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Measure nothing: rebuild the report of this folder.")
+    ] = None,
+    device: DeviceOption = "auto",
+    jobs: JobsOption = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+    retry_failed: RetryOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The course report of 2021 that labeleff grew out of: its rows as published, then the experiment done soundly."""
+    from labeleff.commands.reproduce import report2021
+
+    if rebuild is not None:
+        print(f"report: {report2021.build(rebuild)}")
+        return
+    from labeleff.commands.reproduce import studies2021
+
+    wanted = studies2021.size(size)
+    folder = out or Path("runs") / f"report-2021-{size}"
+    from labeleff.commands.reproduce.measure2021 import measure_both
+    from labeleff.files import data_folder
+    from labeleff.scheduling.run_options import RunOptions
+
+    options = RunOptions(
+        folder=folder,
+        jobs=jobs,
+        device=device,
+        data=data_folder(data_dir),
+        offline=offline,
+        retry_failed=retry_failed,
+        quiet=quiet,
+    )
+    failed = measure_both(wanted, options)
+    print(f"report: {report2021.build(folder)}")
+    if failed:
+        list_failed(failed)
+        raise typer.Exit(1)
+
+
+def paper(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Folders of `labeleff run`, e.g. of pretexts, complexity, size."),
+    ],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the text to this file.")] = None,
+) -> None:
+    """The findings of Newell and Deng (CVPR 2020), each checked on the records of these folders; trains nothing."""
+    from labeleff.commands.reproduce.paper import document
+    from labeleff.files import write_whole
+
+    text = document(folders)
+    print(text)
+    if out is not None:
+        write_whole(out, text.encode())

@@ -1,0 +1,122 @@
+"""`labeleff run`: measure a study, then report on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeleff.commands.options import (
+    DataOption,
+    DeviceOption,
+    EngineOption,
+    GpuShareOption,
+    JobsOption,
+    OfflineOption,
+    PackOption,
+    QuietOption,
+    RayAddressOption,
+    RetryOption,
+    SetOption,
+    StudyArgument,
+    TimeLimitOption,
+    failure,
+    list_failed,
+    slots,
+)
+from labeleff.commands.report import build_and_print
+from labeleff.commands.track.entry import TRACKERS_HELP, check_trackers, follow
+from labeleff.errors import OptionError
+
+if TYPE_CHECKING:
+    from labeleff.scheduling.run_options import RunOptions
+    from labeleff.scheduling.shards import Shard
+    from labeleff.study.schema import Study
+
+
+def run(
+    study: StudyArgument,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/STUDY).")] = None,
+    sets: SetOption = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/K", help="Measure part I of K alone, into runs/STUDY-IofK; see `labeleff merge`."),
+    ] = None,
+    jobs: JobsOption = None,
+    device: DeviceOption = "auto",
+    pack: PackOption = "auto",
+    engine: EngineOption = "local",
+    ray_address: RayAddressOption = None,
+    gpu_share: GpuShareOption = None,
+    data_dir: DataOption = None,
+    offline: OfflineOption = False,
+    retry_failed: RetryOption = False,
+    time_limit: TimeLimitOption = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option("--vectors", metavar="FILE", help="word2vec or GloVe file: readers of stories start from it."),
+    ] = None,
+    track: Annotated[
+        list[str] | None, typer.Option("--track", metavar="NAME", help=f"Write what was measured to {TRACKERS_HELP}.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure a study's cells and write its report; run again to go on where it stopped."""
+    from labeleff.execution.engines.choice import check_engine
+    from labeleff.files import data_folder
+    from labeleff.scheduling.queue import seconds_of
+    from labeleff.scheduling.run_options import RunOptions
+    from labeleff.study.loading import load_study, with_vectors
+
+    seconds = None if time_limit is None else seconds_of(time_limit)
+    check_engine(engine, ray_address, gpu_share)
+    trackers = check_trackers(track or [], "--track")
+    checked = load_study(study, sets or [])
+    if vectors is not None:
+        checked = with_vectors(checked, str(vectors))
+    part = None if shard is None else _part(shard, checked, trackers)
+    options = RunOptions(
+        folder=out or (Path("runs") / checked.name if part is None else part.folder(checked.name)),
+        jobs=jobs,
+        device=device,
+        data=data_folder(data_dir),
+        offline=offline,
+        retry_failed=retry_failed,
+        quiet=quiet,
+        pack=slots(pack),
+        shard=part,
+        engine=engine,
+        ray_address=ray_address,
+        gpu_share=gpu_share,
+        time_limit=seconds,
+    )
+    _measure(checked, options, trackers)
+
+
+def _measure(study: Study, options: RunOptions, trackers: Sequence[str]) -> None:
+    """Measure a study and say what came out; exit status 1 where cells failed."""
+    from labeleff.execution.launch import measure
+
+    failed, part = measure(study, options), options.shard
+    if part is None:
+        build_and_print(options.folder)
+        follow(options.folder, trackers)
+    else:
+        print(f"records: {options.folder}; `labeleff merge` puts the {part.count} parts together and reports on them")
+    if failed:
+        list_failed([failure(study, record) for record in failed])
+        raise typer.Exit(1)
+
+
+def _part(text: str, study: Study, trackers: Sequence[str]) -> Shard:
+    """The part of a study that --shard names; OptionError for what can't be done in parts."""
+    from labeleff.scheduling.shards import Shard
+
+    part = Shard.of(text)
+    if trackers:
+        raise OptionError("--track: found a shard, expected a whole study; use `labeleff track` on the merged folder")
+    if study.auto is not None:
+        raise OptionError("--shard: found a study whose ladder is chosen by what is measured, expected a fixed one")
+    return part

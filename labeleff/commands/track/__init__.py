@@ -1,0 +1,1 @@
+"""Records for TensorBoard and MLflow: `labeleff track` and `run --track`."""

@@ -1,0 +1,97 @@
+"""Trackers by name: whether they are installed, and a folder of records written to them. Imported without them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeleff.errors import OptionError, UnknownNameError
+
+if TYPE_CHECKING:
+    from labeleff.commands.track.series import Tracks
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Where tracks can be written."""
+
+    target: str
+    """`module:function` that writes tracks for a folder, and says where they are."""
+    packages: tuple[str, ...]
+    """What has to be installed."""
+
+    def write(self, found: Tracks, folder: Path) -> str:
+        """Write tracks; returns where they are."""
+        module, _, function = self.target.partition(":")
+        return str(getattr(importlib.import_module(module), function)(found, folder))
+
+
+TRACKERS = {
+    "tensorboard": Tracker("labeleff.commands.track.tensorboard_files:write", ("tensorboard",)),
+    "mlflow": Tracker("labeleff.commands.track.mlflow_runs:write", ("mlflow", "sqlalchemy", "alembic")),
+}
+"""Trackers by the name that options give; MLflow keeps its runs in a database."""
+TRACKERS_HELP = f"{' or '.join(TRACKERS)}; may be repeated (pip install 'labeleff[track]')"
+"""What options that name them take."""
+
+
+def check_trackers(names: Sequence[str], option: str) -> tuple[str, ...]:
+    """The names, each once. Raises UnknownNameError, and OptionError naming the extra where a package is missing."""
+    for name in names:
+        if name not in TRACKERS:
+            raise UnknownNameError(f"tracker (in {option})", name, TRACKERS)
+        missing = [package for package in TRACKERS[name].packages if importlib.util.find_spec(package) is None]
+        if missing:
+            what = "isn't" if len(missing) == 1 else "aren't"
+            raise OptionError(
+                f"{option} {name} needs {' and '.join(missing)}, which {what} installed; pip install 'labeleff[track]'"
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def follow(folder: Path, names: Sequence[str]) -> list[str]:
+    """Write a folder's records to trackers; returns the names of those that failed.
+
+    Whatever goes wrong in a tracker is one line and no more: the records are safe, and can be tracked again.
+    Raises RecordError where there is no run.
+    """
+    if not names:
+        return []
+    from labeleff.commands.track.series import tracks
+    from labeleff.records.jsonl import read_records
+    from labeleff.reporting.results import load
+
+    results = load(folder)
+    found = tracks(results, read_records(folder).runs[0].run)
+    return [name for name in names if not _wrote(name, found, folder)]
+
+
+def _wrote(name: str, found: Tracks, folder: Path) -> bool:
+    try:
+        print(f"{name}: {TRACKERS[name].write(found, folder)}")
+    except Exception as error:  # noqa: BLE001  other people's code, on other people's servers
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        print(
+            f"labeleff: warning: {name} failed: {reason}; the records are safe, try again with "
+            f"`labeleff track {shlex.quote(str(folder))} --to {name}`",
+            file=sys.stderr,
+        )
+        return False
+    return True
+
+
+def track(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with records.jsonl.")],
+    to: Annotated[list[str], typer.Option("--to", metavar="NAME", help=f"{TRACKERS_HELP}.")],
+) -> None:
+    """Write a folder's records, finished or not, to trackers; again replaces what was written before."""
+    if follow(folder, check_trackers(to, "--to")):
+        raise typer.Exit(1)

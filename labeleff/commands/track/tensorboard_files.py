@@ -1,0 +1,78 @@
+"""Tracks as TensorBoard's event files: one per track, whole, the same bytes from the same records."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import itertools
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from labeleff.commands.track.series import Points, Track, Tracks
+from labeleff.files import write_together
+
+FILE = "events.out.tfevents.labeleff"
+"""TensorBoard knows event files by the middle of the name; this one is always the same, so that a file is replaced."""
+FOLDER = "tensorboard"
+LONGEST = 200
+"""Characters of a track's name that its folder keeps."""
+
+
+def write(found: Tracks, out: Path) -> str:
+    """Write the tracks into `out`/tensorboard, over what an earlier call wrote there; returns where they are."""
+    when = datetime.datetime.fromisoformat(found.started).timestamp()
+    files = {
+        f"{folder}/{FILE}": _file(track.series, {**found.facts, **track.facts}, when)
+        for folder, track in _folders(found.tracks).items()
+    }
+    write_together(out / FOLDER, files)
+    return f"tensorboard --logdir {shlex.quote(str(out / FOLDER))}"
+
+
+def _folders(found: Sequence[Track]) -> dict[str, Track]:
+    """Tracks by the name of a folder, one each; TensorBoard shows it."""
+    named: dict[str, Track] = {}
+    for track in found:
+        plain = re.sub(r"[^\w.,()= -]+", " ", track.name).strip(". ")[:LONGEST]
+        names = itertools.chain([plain], (f"{plain} {number}" for number in itertools.count(2)))
+        named[next(name for name in names if name not in named)] = track
+    return named
+
+
+def _file(series: Mapping[str, Points], facts: Mapping[str, str], when: float) -> bytes:
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    stream = io.BytesIO()
+    writer = RecordWriter(stream)
+    for event in _events(series, facts, when):
+        writer.write(event.SerializeToString(deterministic=True))
+    return stream.getvalue()
+
+
+def _events(series: Mapping[str, Points], facts: Mapping[str, str], when: float) -> Iterator[Any]:
+    """The version that readers expect first, the facts as a table, every point."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    yield Event(wall_time=when, file_version="brain.Event:2")
+    yield Event(wall_time=when, step=0, summary=Summary(value=[_text("facts", facts)]))
+    for name, points in series.items():
+        for step, value in points:
+            scalar = Summary.Value(tag=name, simple_value=value)
+            yield Event(wall_time=when, step=step, summary=Summary(value=[scalar]))
+
+
+def _text(tag: str, facts: Mapping[str, str]) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+    from tensorboard.compat.proto.types_pb2 import DT_STRING
+    from tensorboard.plugins.text.metadata import create_summary_metadata
+
+    rows = "\n".join(f"| {key} | {' '.join(value.split()).replace('|', '/')} |" for key, value in facts.items())
+    table = f"| fact | value |\n|---|---|\n{rows}".encode()
+    tensor = TensorProto(dtype=DT_STRING, string_val=[table], tensor_shape=TensorShapeProto())
+    return Summary.Value(tag=tag, metadata=create_summary_metadata(tag, ""), tensor=tensor)

@@ -1,0 +1,70 @@
+"""`labeleff utility`: the report of runs measured elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeleff.commands.options import CostOption, TargetOption, UnitOption
+from labeleff.commands.report import METHODS, print_verdict
+from labeleff.curves.method_table import BAYES
+from labeleff.stats.level import LEVEL
+
+if TYPE_CHECKING:
+    pass
+
+
+def utility(
+    runs: Annotated[Path, typer.Argument(metavar="RUNS.csv", help="One row a run: arm, n, run, accuracy.")],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="ARM", help="What the others are measured against (default: by its name).")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
+    ] = None,
+    scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
+    level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
+    method: Annotated[str, typer.Option(help=f"{METHODS}.")] = BAYES,
+    convention: Annotated[
+        str, typer.Option(help="definition, or selfstudy: add what the paper's reference code computes.")
+    ] = "definition",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-utility).")] = None,
+    title: Annotated[str | None, typer.Option(help="The report's title.")] = None,
+    metric_name: Annotated[str, typer.Option(help="What the accuracies are called.")] = "accuracy",
+    chance: Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")] = None,
+    test_count: Annotated[int | None, typer.Option(help="Test examples, for the test set's sampling error.")] = None,
+    target: TargetOption = None,
+    cost_per_label: CostOption = None,
+    cost_unit: UnitOption = None,
+) -> None:
+    """Report the utility of runs measured elsewhere, from a CSV file; optional columns: draw, seed, task."""
+    from labeleff.reporting import options as reporting_options
+    from labeleff.reporting.external import options as external_options
+    from labeleff.reporting.external.external_report import build
+
+    options = external_options.Options(
+        path=runs,
+        out=out or Path("runs") / f"{runs.stem}-utility",
+        command=["labeleff", *sys.argv[1:]],
+        baseline=baseline,
+        columns=external_options.columns(column or []),
+        scale=external_options.scale(scale),
+        delimiter=external_options.delimiter(delimiter),
+        level=level,
+        method=method,
+        convention=external_options.convention(convention),
+        title=title,
+        metric=metric_name,
+        chance=chance,
+        test_count=test_count,
+        targets=reporting_options.targets(target or []),
+        cost=reporting_options.cost(cost_per_label, cost_unit),
+    )
+    path, notes = build(options)
+    print(f"read {runs}: {'; '.join(notes)}")
+    print_verdict(path)

@@ -1,0 +1,1 @@
+"""Two runs, or a history of runs, held against each other. What one run says by itself belongs in `reporting`."""

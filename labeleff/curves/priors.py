@@ -1,0 +1,99 @@
+"""Families of saturating learning curves f(n) = c - b phi(n) with grids over phi's parameters and priors.
+
+Label counts enter as u = ln(n / n0), n0 the geometric middle of the ladder, and the grids follow the ladder: the
+unit in which labels are counted makes no difference. Every family comes twice, with its asymptote c free and with
+c = 1: a free asymptote alone says "never" too readily, a fixed one alone "soon".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeleff.stats.moderation import Array
+
+HIGHEST_EXPONENT = 30.0
+"""phi stops growing at e^30, which only ladders of a ratio over 10^8 come near: its squares stay finite."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """M values of phi's two parameters with the log of their prior weights, which sum to 1; each (M,)."""
+
+    first: Array
+    second: Array
+    log_prior: Array
+
+
+def _grid(first: Array, second: Array, weights: Array) -> Grid:
+    """Every pair of the values `first` (A,) and `second` (B,), with `weights` (A, B) up to a factor."""
+    pairs = np.meshgrid(first, second, indexing="ij")
+    return Grid(pairs[0].ravel(), pairs[1].ravel(), np.log(weights / weights.sum()).ravel())
+
+
+def _log_normal(values: Array, centre: float, sd: float) -> Array:
+    """Prior weights of log-spaced `values` under ln value ~ N(ln centre, sd)."""
+    return np.asarray(np.exp(-0.5 * (np.log(values / centre) / sd) ** 2))
+
+
+def power(u: Array, a: Array, log_d: Array) -> Array:
+    """Shifted power law ((n + d) / (n0 + d))^-a at u = ln(n / n0), with log_d = ln(d / n0), -inf for d = 0."""
+    exponent = -a * (np.logaddexp(u, log_d) - np.logaddexp(0.0, log_d))
+    return np.asarray(np.exp(np.minimum(exponent, HIGHEST_EXPONENT)))
+
+
+def _power_grid(low: float, high: float) -> Grid:
+    """Exponents and shifts for a ladder from u = `low` to `high`; no shift is three times as likely as another."""
+    a = np.geomspace(0.04, 3.0, 28)
+    log_d = np.concatenate([[-math.inf], np.linspace(low - math.log(4), high, 9)])
+    return _grid(a, log_d, np.outer(_log_normal(a, 0.4, 0.7), [3.0, *[1.0] * 9]))
+
+
+def hill(u: Array, g: Array, log_k: Array) -> Array:
+    """MMF, or Hill: 1 / (1 + (n / k)^g) at u = ln(n / n0), with log_k = ln(k / n0)."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, g * (u - log_k))))
+
+
+def _hill_grid(low: float, high: float) -> Grid:
+    g = np.geomspace(0.15, 3.0, 18)
+    log_k = np.linspace(low - math.log(30), high + math.log(100), 34)
+    return _grid(g, log_k, np.outer(_log_normal(g, 0.6, 0.6), np.ones(34)))
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A normal distribution; sd 0 is a fixed value."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Family:
+    """f = c - b phi with normal priors of c and b, cut to b >= 0, 0 <= c <= 1 and, where `positive`, b <= c.
+
+    With `positive` and phi <= 1 no accuracy is under 0.
+    """
+
+    phi: Callable[[Array, Array, Array], Array]
+    """Of u and of phi's two parameters, which broadcast."""
+    grid: Callable[[float, float], Grid]
+    """For a ladder between two values of u."""
+    c: Normal
+    b: Normal
+    positive: bool
+    weight: float
+    """Prior probability."""
+
+
+_FREE, _ONE = Normal(0.9, 0.25), Normal(1.0, 0.0)
+FAMILIES: Mapping[str, Family] = {
+    "power": Family(power, _power_grid, c=_FREE, b=Normal(0.3, 0.4), positive=False, weight=1 / 6),
+    "power to 1": Family(power, _power_grid, c=_ONE, b=Normal(0.5, 0.5), positive=False, weight=1 / 3),
+    "hill": Family(hill, _hill_grid, c=_FREE, b=Normal(0.3, 0.4), positive=True, weight=1 / 6),
+    "hill to 1": Family(hill, _hill_grid, c=_ONE, b=Normal(0.5, 0.5), positive=True, weight=1 / 3),
+}
+"""Weights are those before the data and the bounds; they sum to 1."""

@@ -1,0 +1,269 @@
+"""Utility U(n) = n1/n - 1: how many more labels the baseline needs for what an arm reaches with n.
+
+0: nothing is saved; 1: the baseline needs twice the labels; -0.5: it needs half of them (Newell and Deng,
+CVPR 2020, section 3). -1 is the least that the definition allows. What no rung of the baseline's ladder measures is
+a bound, with, by a method that models the curve, an extrapolation beside it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from labeleff.curves import bayes
+from labeleff.curves.interpolation import DEFAULT_METHOD
+from labeleff.curves.inversion import Fitted, Goals, Inversion, Kind, Solution
+from labeleff.curves.method_table import BAYES, check_method, needs_fractions
+from labeleff.curves.methods import Interpolated, fitted, interpolated
+from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, of_runs, shared_noise
+from labeleff.errors import CurveError
+from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.resampling import Run, Runs, means, resample
+
+WIDE = 4.0
+"""Intervals of n1 whose ends differ by more than this factor are flagged as wide."""
+FAR = 4.0
+"""Extrapolations over this many times the last rung are too uncertain for a point: their lower end is what counts
+(on real curves the point is then off by a factor of two to three in the mean)."""
+ARM = "arm"
+"""Name of the streams of noise that an arm shares with no baseline."""
+Accuracies = Mapping[int, Mapping[Run, float]] | Mapping[int, Sequence[float]]
+"""Accuracies by label count: by (draw, seed), which arms may share, or one after the other, which they don't."""
+
+
+@dataclass(frozen=True)
+class UtilityPoint:
+    """Utility of an arm at one rung, with its interval.
+
+    kind "inside": `n1` and `utility` are measured. "extrapolated": no rung of the baseline reaches the arm's accuracy;
+    `n1 >= n1_bound` and `utility >= bound` is what was measured, `n1` and `utility` are a model's. "above": only those
+    bounds are known; where a model speaks, most of its curves never reach that accuracy. "below": the baseline's
+    first rung is already better; `n1 <= n1_bound` and `utility <= bound`. `low` None means that no lower end was
+    measured (the definition's floor of -1 remains), `high` None that no upper end was. An end that rests on
+    replicates outside what the method can tell stands at the limit there, and `low_bound` or `high_bound` says so.
+    """
+
+    n: int
+    accuracy: float
+    baseline_accuracy: float | None
+    """Mean of the baseline's runs at this rung; None where it has none."""
+    kind: Kind
+    n1: float | None
+    n1_bound: float | None
+    n1_low: float | None
+    n1_high: float | None
+    utility: float | None
+    bound: float | None
+    low: float | None
+    high: float | None
+    low_bound: bool
+    """`low` is only known to be at least this."""
+    high_bound: bool
+    """`high` is only known to be at most this: the replicate behind it lies below the ladder."""
+    p_above: float | None
+    p_below: float | None
+    """Shares of replicates outside the baseline's ladder; None where there is no interval."""
+    p_never: float | None
+    """Share of the posterior's curves that never reach the accuracy; None without a model or an interval."""
+    runs: int
+    flags: tuple[str, ...] = field(default=())
+    """Weak evidence: `no interval`, `few runs`, `bound`, `extrapolated`, `far`, `wide`."""
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval excludes 0 on that side, else 0."""
+        if self.low is not None and self.low > 0:
+            return 1
+        return -1 if self.high is not None and self.high < 0 else 0
+
+    @property
+    def factor(self) -> float | None:
+        """How many times the baseline's last rung an extrapolated `n1` is; None for everything else."""
+        return self.n1 / self.n1_bound if self.kind == "extrapolated" and self.n1 and self.n1_bound else None
+
+
+@dataclass(frozen=True)
+class ArmUtility:
+    """An arm's utility over its rungs, in rising order, with the replicates behind it."""
+
+    points: list[UtilityPoint]
+    solution: Solution
+
+
+def same(baseline: Runs, arm: Runs) -> bool:
+    """Whether both are the same measurements: then n labels do the work of exactly n labels."""
+    return {n: dict(rung) for n, rung in baseline.items()} == {n: dict(rung) for n, rung in arm.items()}
+
+
+def _alike(baseline: Runs, arm: Runs) -> bool:
+    """Whether both have the same accuracies, if under other names."""
+    return {n: sorted(rung.values()) for n, rung in baseline.items()} == {
+        n: sorted(rung.values()) for n, rung in arm.items()
+    }
+
+
+def check_runs(baseline: Runs, arms: Iterable[Runs], method: str) -> None:
+    """Raise CurveError for what can't be compared by the method, UnknownNameError for a method that is none."""
+    check_method(method)
+    for name, runs in (("baseline", baseline), *(("arm", arm) for arm in arms)):
+        for n, rung in runs.items():
+            if not n > 0:
+                raise CurveError(f"label counts of the {name}: found {n}, expected numbers over 0")
+            if not rung:
+                raise CurveError(f"the {name}'s rung of {n} labels has no runs; leave it out")
+            for value in rung.values():
+                if not math.isfinite(value):
+                    raise CurveError(f"accuracies of the {name} at {n} labels: found {value}, expected finite numbers")
+                if needs_fractions(method):
+                    check_fraction(value, f"accuracies of the {name} at {n} labels")
+    if len(baseline) < 2:
+        raise CurveError(f"the baseline's curve needs at least two rungs with runs, found {len(baseline)}")
+
+
+@dataclass(frozen=True)
+class BaselineCurve:
+    """The baseline's curve at one place, fitted once for utility, break-even and targets."""
+
+    runs: Runs
+    method: str
+    fitted: Fitted
+
+    @classmethod
+    def fit(cls, runs: Runs, method: str) -> BaselineCurve:
+        """Fit runs that `check_runs` has passed."""
+        return cls(runs, method, fitted(of_runs(runs, BASELINE), method))
+
+    @functools.cached_property
+    def noise(self) -> SharedNoise | None:
+        """Its errors, for all arms; None where it shows no noise."""
+        return shared_noise(self.runs, bayes.DRAWS)
+
+    @functools.cached_property
+    def ladder(self) -> Interpolated:
+        """The curve inside the ladder: isotonic PCHIP where the method isn't one of curves.interpolation."""
+        if isinstance(self.fitted, Interpolated):
+            return self.fitted
+        return interpolated(self.fitted.measured, DEFAULT_METHOD)
+
+
+def as_runs(accuracies: Accuracies, first_draw: int = 0) -> Runs:
+    """Runs by (draw, seed); accuracies without them get draws of their own from `first_draw` on."""
+    found: dict[int, Mapping[Run, float]] = {}
+    for n, rung in accuracies.items():
+        if isinstance(rung, Mapping):
+            found[n] = rung
+        else:
+            found[n] = {(first_draw + place, 0): float(value) for place, value in enumerate(rung)}
+    return found
+
+
+def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, method: str = BAYES) -> list[UtilityPoint]:
+    """Utility of `arm` against `baseline` at each of the arm's rungs, in rising order.
+
+    Both are mappings from label count to accuracies: {n: {(draw, seed): accuracy}}, where arms are compared in pairs
+    as far as they share draws and seeds, or {n: [accuracy, ...]}, which are independent runs. The baseline's curve is
+    fitted by `method` (see curves.invert.invert) and inverted at the arm's means. The interval of probability `level`
+    carries the noise of both; with one run a rung in either arm it is left out. Raises CurveError for a baseline of
+    fewer than two rungs, numbers that aren't finite and, with "bayes" and formulas, accuracies that aren't in 0..1.
+    """
+    base = as_runs(baseline)
+    after = 1 + max((draw for rung in base.values() for draw, _ in rung), default=0)
+    found = utilities(base, {ARM: as_runs(arm, after)}, level=level, method=method)
+    return found[ARM].points if found else []
+
+
+def utilities(
+    baseline: Runs, arms: Mapping[str, Runs], *, level: float = LEVEL, method: str = BAYES
+) -> dict[str, ArmUtility]:
+    """`utility` of several arms, by name, against one baseline, which is fitted once; arms without runs are left out.
+
+    Replicates of all arms are drawn together: row s of every solution's samples has the same baseline and the same
+    luck of the draws that arms share.
+    """
+    check_level(level)
+    if not any(arms.values()):
+        return {}
+    check_runs(baseline, arms.values(), method)
+    return arm_utilities(BaselineCurve.fit(baseline, method), arms, level=level)
+
+
+def arm_utilities(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, ArmUtility]:
+    """`utilities` against a fitted baseline, of arms that `check_runs` has passed."""
+    return {name: _against(curve, name, arm, level) for name, arm in arms.items() if arm}
+
+
+def _against(curve: BaselineCurve, name: str, arm: Runs, level: float) -> ArmUtility:
+    baseline, ns, centres = curve.runs, sorted(arm), means(arm)
+    errors = None if curve.noise is None else curve.noise.given(arm, name)
+    goals = Goals(centres) if errors is None else Goals(centres, resample(arm, name), errors)
+    solution = curve.fitted.solve(goals, level)
+    if errors is None:
+        solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=())
+    if _alike(baseline, arm):
+        solution = _nothing_saved(solution, ns, certain=same(baseline, arm))
+    points = [
+        _point(n, solution, column, float(centre), baseline, len(arm[n]))
+        for column, (n, centre) in enumerate(zip(ns, centres, strict=True))
+    ]
+    return ArmUtility(points, solution)
+
+
+def _nothing_saved(solution: Solution, ns: Sequence[int], *, certain: bool) -> Solution:
+    """Every n labels do the work of n; `certain` where that has no noise at all."""
+    found = []
+    for n, row in zip(ns, solution.rows, strict=True):
+        low, high = (float(n), float(n)) if certain else (min(row.low or 0.0, n), max(row.high or 0.0, n))
+        never = 0.0 if certain and row.p_above is not None else row.p_above
+        found.append(Inversion(float(n), low, high, "inside", never))
+    samples = solution.samples
+    if certain:
+        samples = tuple(np.tile(np.array(ns, dtype=float), (len(sample), 1)) for sample in samples)
+    return replace(solution, rows=found, samples=samples)
+
+
+def _outside(solution: Solution, column: int) -> tuple[float | None, float | None]:
+    """Shares of one rung's replicates over and under the baseline's ladder; None where there is no interval."""
+    if solution.rows[column].p_above is None:
+        return None, None
+    sample = solution.samples[0][:, column]
+    return float((sample > solution.last).mean()), float((sample == 0).mean())
+
+
+def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: Runs, runs: int) -> UtilityPoint:
+    row, first, last = solution.rows[column], float(min(baseline)), float(max(baseline))
+    n1, bound, (low, high) = row.value, row.bound(first, last), row.ends
+    noisy = row.p_above is not None
+    above, below = _outside(solution, column)
+    flags = [
+        ("no interval", not noisy),
+        ("few runs", min(runs, *(len(rung) for rung in baseline.values())) < 3),
+        ("bound", n1 is None),
+        ("extrapolated", row.kind == "extrapolated"),
+        ("far", row.kind == "extrapolated" and row.n > FAR * last),
+        ("wide", n1 is not None and noisy and (low is None or high is None or high > WIDE * low)),
+    ]
+    return UtilityPoint(
+        n=n,
+        accuracy=accuracy,
+        baseline_accuracy=float(means({n: baseline[n]})[0]) if n in baseline else None,
+        kind=row.kind,
+        n1=n1,
+        n1_bound=bound,
+        n1_low=low,
+        n1_high=high,
+        utility=None if n1 is None else n1 / n - 1,
+        bound=None if bound is None else bound / n - 1,
+        low=None if low is None else low / n - 1,
+        high=None if high is None else high / n - 1,
+        low_bound=low is not None and low >= solution.ceiling,
+        high_bound=high is not None and high <= first and row.kind == "below",
+        p_above=above,
+        p_below=below,
+        p_never=row.p_above if solution.models else None,
+        runs=runs,
+        flags=tuple(text for text, holds in flags if holds),
+    )

@@ -1,0 +1,106 @@
+"""The jobs that are left of a study, how many processes do them, and doing them."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labeleff.execution.engines.assignments import Sink
+from labeleff.execution.engines.choice import EngineFor
+from labeleff.execution.job_runner import JobRunner
+from labeleff.execution.progress import LiveDisplay
+from labeleff.records.jsonl import Records
+from labeleff.records.run_estimate import RunEstimate
+from labeleff.scheduling.forecast import expected
+from labeleff.scheduling.job_seconds import job_seconds, probe_estimate
+from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, unprobed
+from labeleff.scheduling.priority import jobs_by_turn, ordered, standings
+from labeleff.scheduling.queue import TimeLimit
+from labeleff.scheduling.run_options import RunOptions
+from labeleff.scheduling.speeds import Speeds
+from labeleff.study.cell import Cell, Pretraining
+from labeleff.study.schema import Study
+
+
+def cost(job: Job, study: Study, speeds: Speeds) -> float:
+    """Estimated seconds of a job by itself, its probes included."""
+    alone = job_seconds(job, speeds)
+    if not isinstance(job, Pretrain):
+        return alone
+    return alone + probe_estimate(job.pretraining, study.probe_plan, speeds).seconds
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What the jobs of one run are made from, and done by."""
+
+    study: Study
+    runner: JobRunner
+    engine: EngineFor
+    speeds: Speeds
+    """Those that are known as the run begins."""
+    limit: TimeLimit | None
+
+    def jobs(self, cells: Sequence[Cell], pending: Sequence[Cell], records: Records) -> list[Job]:
+        """What is left of `cells`: those pending with what they start from, and encoders that lack a probe's curve.
+
+        Cells go in packs as the options and the device say, and where time is limited in the order of `priority`.
+        """
+        known = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
+        runner, study = self.runner, self.study
+
+        def pretrained(asked: Pretraining) -> bool:
+            record = known.get(asked.key)
+            there = record is not None and runner.cache.record(runner.cache_key(asked)) is not None
+            return there and record is not None and not runner.lacking(asked, record.probes)
+
+        slots = 1 if self.options.pack is None and self._on_cpu else self.options.pack
+        jobs_of = functools.partial(jobs_for, pretrained=pretrained, slots=slots, queues=self._queues)
+        if self.limit is None:
+            jobs = jobs_of(pending)
+        else:
+            keys = {cell.key for cell in pending}
+            standing = standings(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
+            jobs = ordered(jobs_by_turn(pending, standing, jobs_of), standing, self.limit.estimate)
+
+        def lacks(asked: Pretraining) -> bool:
+            return asked.key in known and bool(runner.lacking(asked, known[asked.key].probes))
+
+        again = unprobed(study.pretrainings, jobs, lacks)
+        return again + jobs if self.limit is None else jobs + again
+
+    def estimate(self, jobs: Sequence[Job]) -> RunEstimate:
+        """What these jobs should take."""
+
+        def cached(asked: Pretraining) -> bool:
+            record = self.runner.cache.record(self.runner.cache_key(asked))
+            return record is not None and not self.runner.lacking(asked, record.probes)
+
+        workers = self.engine(sum(map(self._cost, jobs))).places
+        return expected(jobs, self.speeds, workers, self.study.probe_plan, cached)
+
+    def execute(self, jobs: Sequence[Job], sink: Sink) -> None:
+        """Do the jobs; their records go to `sink` as they come."""
+        costs = {id(job): self._cost(job) for job in jobs}
+        engine = self.engine(sum(costs.values()))
+        with LiveDisplay(jobs, costs, engine.places, quiet=self.options.quiet) as display:
+            engine.run(jobs, sink, display, self.limit)
+
+    @property
+    def options(self) -> RunOptions:
+        """How the run goes."""
+        return self.runner.settings.options
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.runner.device.type == "cpu"
+
+    @property
+    def _queues(self) -> int:
+        """Jobs that can be under way at once."""
+        return self.engine(math.inf).places
+
+    def _cost(self, job: Job) -> float:
+        return cost(job, self.study, self.speeds)

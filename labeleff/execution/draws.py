@@ -1,0 +1,237 @@
+"""Draws of labels: which examples a rung of the ladder shows. Nested by construction, in any subset.
+
+A draw is one order of the whole pool, and rung n is its first n examples, so a small rung lies inside every
+larger one. The order depends on the task's name, its labels and the draw alone: every arm and seed meets the
+same labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeleff.catalogue.declaration import Spec
+from labeleff.errors import LadderError
+from labeleff.files import write_whole
+from labeleff.seeding import generator
+from labeleff.study.cell import Subset
+from labeleff.training.examples import Task
+
+Indices = NDArray[np.int64]
+"""Positions in the training pool, int64, 0 up to the pool's size - 1."""
+
+MANIFEST = "manifest.json"
+
+
+def draw_order(labels: Indices, draw: int, *, subset: Subset, task: str) -> Indices:
+    """The order in which a draw takes the pool's examples: a permutation of 0..N-1, for `labels` (N,).
+
+    `stratified` gives each class its share (see `_stratified`), `random` ignores labels, and `prefix` is the
+    order of the files, the same in every draw. `task` is the task's name, without options.
+    """
+    if subset == "prefix":
+        return np.arange(len(labels), dtype=np.int64)
+    rng = generator("draw", task, draw)
+    shuffled = np.argsort(rng.random(len(labels)), kind="stable")
+    return shuffled if subset == "random" else _stratified(labels, shuffled, rng)
+
+
+def _stratified(labels: Indices, shuffled: Indices, rng: np.random.Generator) -> Indices:
+    """Put the r-th shuffled example of a class of N_c at (r + u) / N_c, u uniform in [0, 1), and sort.
+
+    Up to any position t a class has floor(t N_c) or one more, and chance alone decides which: so on a balanced
+    pool counts differ by one at most and no class is favoured; on any pool of C classes a count is off its
+    proportional share n N_c / N by less than 1 + C N_c / N.
+    """
+    grouped = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    sizes = np.bincount(labels)
+    rank = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    place = (rank + rng.random(len(labels))) / np.repeat(sizes, sizes)
+    return grouped[np.argsort(place, kind="stable")]
+
+
+def rung_indices(order: Indices, n: int) -> Indices:
+    """The first `n` examples of a draw's order, sorted: int64 (n,). LadderError where the pool has fewer."""
+    if not 1 <= n <= len(order):
+        raise LadderError(
+            f"{n} labels asked for, but the training pool has {len(order)} examples; "
+            f"choose rungs between 1 and {len(order)}"
+        )
+    return np.sort(order[:n])
+
+
+def indices_sha256(indices: Indices) -> str:
+    """SHA-256 of sorted indices as little-endian int64: the name of a set of labels."""
+    return hashlib.sha256(np.sort(indices).astype("<i8").tobytes()).hexdigest()
+
+
+def check_rung(
+    labels: Indices, indices: Indices, classes: Sequence[str], *, allow_missing_classes: bool = False
+) -> list[str]:
+    """Names of the classes that the rung `indices` has no example of, for the pool's `labels` (N,).
+
+    Raises LadderError where there are such classes and the study doesn't allow them, and where the rung asks
+    for more labels than the pool has.
+    """
+    if len(indices) > len(labels):
+        raise LadderError(f"{len(indices)} labels asked for, but the training pool has {len(labels)} examples")
+    counts = np.bincount(labels[indices], minlength=len(classes))
+    missing = [name for name, count in zip(classes, counts, strict=True) if count == 0]
+    if missing and not allow_missing_classes:
+        raise LadderError(
+            f"the rung of {len(indices)} labels has no example of {len(missing)} of {len(classes)} classes: "
+            f"{', '.join(missing)}; take a larger rung, or set allow_missing_classes = true to measure that on purpose"
+        )
+    return missing
+
+
+def draw_path(folder: Path, task_label: str, draw: int, n: int) -> Path:
+    """Where a list of labels lies: `folder/cifar10-classify/draw0-n50.txt` for `cifar10/classify`."""
+    return folder / re.sub(r"[^A-Za-z0-9._=]+", "-", task_label).strip("-.") / f"draw{draw}-n{n}.txt"
+
+
+def export_draws(
+    folder: Path, task_label: str, labels: Indices, rungs: Sequence[int], draws: Iterable[int], subset: Subset
+) -> list[Path]:
+    """Write one text file a draw and rung, sorted indices one a line, and a manifest; return the lists' paths.
+
+    `task_label` is the task's name with its options, as `Spec.label`; only the name before the bracket enters
+    the draw. Raises LadderError where a rung is over the pool or the folder can't be written.
+    """
+    files: dict[str, dict[str, Any]] = {}
+    paths = []
+    try:
+        for draw in draws:
+            order = draw_order(labels, draw, subset=subset, task=task_label.split("(")[0])
+            for n in rungs:
+                indices = rung_indices(order, n)
+                path = draw_path(folder, task_label, draw, n)
+                write_whole(path, "".join(f"{index}\n" for index in indices).encode())
+                counts = np.bincount(labels[indices], minlength=int(labels.max()) + 1).tolist()
+                files[path.name] = {"sha256": indices_sha256(indices), "draw": draw, "n": n, "counts": counts}
+                paths.append(path)
+        manifest = {"task": task_label, "subset": subset, "pool": len(labels), "files": files}
+        if paths:
+            write_whole(paths[0].parent / MANIFEST, f"{json.dumps(manifest, indent=1)}\n".encode())
+    except OSError as error:
+        raise LadderError(f"{error.filename}: can't be written: {error.strerror}") from error
+    return paths
+
+
+def read_draws(folder: Path, task_label: str, draw: int, n: int, *, pool: int | None = None) -> Indices:
+    """The published labels of a draw and rung: sorted int64 (n,), from a list in any order.
+
+    A manifest beside the list is checked where there is one; a bare list will do. `pool` is the number of
+    training examples where it is known. Raises LadderError naming file, line, what was found and expected.
+    """
+    path = draw_path(folder, task_label, draw, n)
+    indices = _parse(path, _text(path))
+    if len(indices) != n:
+        raise LadderError(f"{path}: found {len(indices)} indices, expected {n} as its name says")
+    manifest = _manifest(path.parent / MANIFEST, task_label)
+    for size, where in ((pool, "the training pool"), (manifest.get("pool"), MANIFEST)):
+        if size is not None and indices and max(indices) >= size:
+            line = indices.index(max(indices)) + 1
+            raise LadderError(f"{path}, line {line}: found {max(indices)}, expected under {size}, the size of {where}")
+    result = np.sort(np.array(indices, dtype=np.int64))
+    if manifest:
+        _check_hash(path, result, manifest)
+    return result
+
+
+def _text(path: Path) -> str:
+    """Text of a file; LadderError where it can't be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise LadderError(
+            f"{path}: not there; expected the sorted indices of the labels, one a line, as "
+            "'labeleff plan STUDY --export-draws DIR' writes them"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise LadderError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise LadderError(f"{path}: can't be read: {error.strerror}") from error
+
+
+def _parse(path: Path, text: str) -> list[int]:
+    """The integers of a list, one a line; LadderError for anything else and for one that comes twice."""
+    seen: dict[int, int] = {}
+    for line, entry in enumerate(text.splitlines(), start=1):
+        if not re.fullmatch(r"\s*[0-9]{1,18}\s*", entry):
+            raise LadderError(f"{path}, line {line}: found {entry!r}, expected an integer of 0 or more")
+        index = int(entry)
+        if index in seen:
+            raise LadderError(
+                f"{path}, line {line}: found {index} again, expected each index once (see line {seen[index]})"
+            )
+        seen[index] = line
+    return list(seen)
+
+
+def _manifest(path: Path, task_label: str) -> dict[str, Any]:
+    """The manifest beside a list, empty where there is none."""
+    if not path.exists():
+        return {}
+    try:
+        manifest = json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise LadderError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise LadderError(f"{path}: found no table 'files', expected a manifest of exported draws")
+    if manifest.get("task") != task_label:
+        raise LadderError(f"{path}: found draws of {manifest.get('task')!r}, expected {task_label!r}")
+    return manifest
+
+
+def _check_hash(path: Path, indices: Indices, manifest: dict[str, Any]) -> None:
+    entry = manifest["files"].get(path.name, {})
+    expected = entry.get("sha256") if isinstance(entry, dict) else None
+    found = indices_sha256(indices)
+    if found != expected:
+        raise LadderError(
+            f"{path}: found indices of SHA-256 {found}, expected {expected or 'an entry'} in {MANIFEST}; "
+            "take the files as published, or export the draws again"
+        )
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """How a study takes its labels; `published` is the folder of lists to read instead of drawing."""
+
+    subset: Subset
+    published: Path | None = None
+    allow_missing_classes: bool = False
+
+
+@dataclass(frozen=True)
+class ChosenLabels:
+    """Sorted positions in the training split (n,), their hash, and the classes that none of them has."""
+
+    indices: Indices
+    sha256: str
+    missing: list[str]
+
+
+def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) -> ChosenLabels:
+    """The labels of a task's draw at rung n; raises LadderError where they can't be had, naming the numbers."""
+    strata = task.strata.numpy()
+    if rule.published is None:
+        order = draw_order(strata, draw, subset=rule.subset, task=spec.name)
+        indices = rung_indices(order, n)
+    else:
+        indices = read_draws(rule.published, spec.label, draw, n, pool=len(strata))
+    missing = (
+        []
+        if task.goal.dense
+        else check_rung(strata, indices, task.classes, allow_missing_classes=rule.allow_missing_classes)
+    )
+    return ChosenLabels(indices, indices_sha256(indices), missing)

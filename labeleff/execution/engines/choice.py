@@ -1,0 +1,123 @@
+"""The engines by name: which options are whose, what must be installed, and the code that runs jobs."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from labeleff.errors import OptionError, UnknownNameError
+
+if TYPE_CHECKING:
+    from labeleff.execution.engines.assignments import Display, Sink
+    from labeleff.execution.job_runner import JobRunner
+    from labeleff.records.entries import Conditions
+    from labeleff.scheduling.jobs import Job
+    from labeleff.scheduling.queue import Limit
+
+
+class Engine(Protocol):
+    """Does jobs, here or elsewhere; this process alone writes their records."""
+
+    @property
+    def places(self) -> int:
+        """Jobs that are done side by side."""
+
+    @property
+    def processes(self) -> int:
+        """Processes that may be put to work, as a run's environment has them."""
+
+    def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None) -> None:
+        """Do the jobs that `limit` has time for; `sink` gets their records as they come.
+
+        Raises LabeleffError where a worker can't work at all; what goes wrong inside a job is a failed record.
+        """
+
+
+EngineFor = Callable[[float], Engine]
+"""The engine for the given seconds of work."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is known of an engine before it is imported."""
+
+    target: str
+    """MODULE:FUNCTION, a context manager that `opened` calls."""
+    extra: str | None = None
+    """The package that it needs, which is also the extra's name."""
+    options: tuple[str, ...] = ()
+    """Options of the command line that are its own."""
+
+    def described(self, name: str) -> str:
+        """Its name with what must be installed, for help."""
+        return f"{name} (pip install 'labeleff[{self.extra}]')" if self.extra else name
+
+
+ENGINES = {
+    "local": Choice("labeleff.execution.engines.local:opened"),
+    "ray": Choice(
+        "labeleff.execution.engines.ray_cluster:opened", extra="ray", options=("--ray-address", "--gpu-share")
+    ),
+}
+HELP = ", or ".join(choice.described(name) for name, choice in ENGINES.items()) + "."
+
+
+def check_engine(name: str, address: str | None = None, gpu_share: float | None = None) -> None:
+    """Check the options that choose an engine.
+
+    Raises UnknownNameError for a name of no engine, OptionError where an option belongs to another engine, isn't in
+    its range, or the engine isn't installed.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError("engine (in --engine)", name, ENGINES)
+    for option, given in (("--ray-address", address), ("--gpu-share", gpu_share)):
+        if given is not None and option not in ENGINES[name].options:
+            owner = next(other for other, choice in ENGINES.items() if option in choice.options)
+            raise OptionError(f"{option} {given}: found --engine {name}, expected --engine {owner}")
+    if gpu_share is not None and not 0 < gpu_share <= 1:
+        raise OptionError(f"--gpu-share {gpu_share}: expected a part of a GPU, over 0 and up to 1")
+    extra = ENGINES[name].extra
+    if extra is not None and importlib.util.find_spec(extra) is None:
+        raise OptionError(f"--engine {name} needs {extra}, which isn't installed; pip install 'labeleff[{extra}]'")
+
+
+def opened(runner: JobRunner, conditions: Callable[[], Conditions]) -> AbstractContextManager[EngineFor]:
+    """The engine that a run's options name, ready until the block ends.
+
+    `conditions` gives those that the run measures under, once its data are loaded.
+    """
+    target = ENGINES[runner.settings.options.engine].target
+    manager: AbstractContextManager[EngineFor] = pkgutil.resolve_name(target)(runner, conditions)
+    return manager
+
+
+WHOLE = 10_000
+"""Ray counts resources in ten-thousandths."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one job takes: always one processor, and of GPUs none or at most one."""
+
+    gpus: float = 0.0
+
+    def places(self, total: Mapping[str, float]) -> int:
+        """Jobs that a cluster with these resources (`CPU`, `GPU`, as Ray names them) does side by side.
+
+        A job's part of a GPU lies on one GPU: with 0.4 two jobs go on each, and the rest of it stays unused.
+        """
+        processors = math.floor(total.get("CPU", 0.0))
+        if not self.gpus:
+            return processors
+        on_each = WHOLE // max(1, round(self.gpus * WHOLE))
+        return min(processors, math.floor(total.get("GPU", 0.0)) * on_each)
+
+
+def asked(device: str, gpu_share: float | None) -> Asked:
+    """What a job on a kind of device (`cpu`, `cuda`) takes: on a GPU all of it, unless a share is given."""
+    return Asked(gpus=(gpu_share or 1.0)) if device == "cuda" else Asked()

@@ -1,0 +1,278 @@
+"""One start of the command: prepare, find what is pending, run it, record it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import math
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labeleff.catalogue import lookup
+from labeleff.errors import InterruptedRunError, TerminatedRunError
+from labeleff.execution import draws
+from labeleff.execution.dispatch import Execution, cost
+from labeleff.execution.draws import LabelRule, choose_labels
+from labeleff.execution.engines.choice import opened
+from labeleff.execution.environment import check_conditions, conditions, environment, plugins_used
+from labeleff.execution.interrupts import Ending
+from labeleff.execution.job_runner import JobRunner
+from labeleff.execution.preflight import check_installed, check_ready
+from labeleff.execution.progress import PreparationBars
+from labeleff.execution.workplace import Settings, timestamp
+from labeleff.records.entries import LabelsEntry, PretrainingRecord, Record, RunEntry
+from labeleff.records.jsonl import Records, RecordWriter, open_records
+from labeleff.records.training_log import merged
+from labeleff.scheduling.jobs import Job
+from labeleff.scheduling.ladder_progress import Ladders
+from labeleff.scheduling.queue import TimeLimit, stop
+from labeleff.scheduling.run_options import RunOptions
+from labeleff.scheduling.shards import Shard, loads
+from labeleff.scheduling.speeds import read_speeds, remember_speeds
+from labeleff.study.cell import Cell
+from labeleff.study.schema import Study
+from labeleff.training.device import device_name, pick_device
+from labeleff.training.examples import Source, load_task
+
+
+def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
+    """The labels of every task, draw and rung, made and checked before the first training step."""
+    found = []
+    for block in study.blocks:
+        for spec, draw, n in itertools.product(block.tasks, range(block.draws), block.rungs):
+            chosen = choose_labels(runner.load(spec).task, spec, runner.settings.labels, draw, n)
+            found.append(
+                LabelsEntry(
+                    task=spec.label,
+                    draw=draw,
+                    n=n,
+                    subset=study.subset,
+                    indices_sha256=chosen.sha256,
+                    indices=chosen.indices.tolist(),
+                )
+            )
+    return found
+
+
+def _entry(execution: Execution) -> RunEntry:
+    study, runner = execution.study, execution.runner
+    tasks: dict[str, dict[str, Any]] = {}
+    for spec in (spec for block in study.blocks for spec in block.tasks):
+        task = runner.load(spec).task
+        tasks[spec.label] = {
+            "classes": list(task.classes),
+            "train": len(task.train),
+            "test": len(task.test),
+            "chance": task.chance,
+            "metric": task.goal.headline,
+            "provenance": task.provenance,
+        }
+    return RunEntry(
+        run=runner.settings.run,
+        started=timestamp(),
+        command=runner.settings.options.command,
+        study=study.model_dump(mode="json"),
+        conditions=conditions(study, runner),
+        tasks=tasks,
+        environment=environment(runner.device, execution.engine(math.inf).processes),
+        plugins={what: lookup.find(*which) for what, which in plugins_used(study).items()},
+    )
+
+
+def _share(cells: list[Cell], shard: Shard | None) -> list[Cell]:
+    """The cells of one part of the study; says what share of the work it is."""
+    if shard is None:
+        return cells
+    parts = loads(cells, shard.count)
+    seconds, own = parts[shard.index - 1]
+    whole = sum(part[0] for part in parts)
+    share = f", about {seconds / whole:.0%} of the work" if whole else ""
+    print(f"shard {shard}: {len(own)} of {len(cells)} cells{share}", flush=True)
+    return own
+
+
+@dataclass
+class Run:
+    """One start of the command, with its folder and its engine open: prepare, do what is chosen, close."""
+
+    execution: Execution
+    ending: Ending
+    records: Records
+    writer: RecordWriter
+    bars: PreparationBars
+    cells: list[Cell] = field(init=False)
+    """What may be measured: of a ladder that is chosen as it goes, every rung."""
+    ladders: Ladders | None = field(init=False)
+    measured: list[PretrainingRecord | Record] = field(default_factory=list)
+    asked: int = 0
+    """Cells that were to be measured, as far as is known."""
+
+    def __post_init__(self) -> None:
+        self.study, self.runner, self.limit = self.execution.study, self.execution.runner, self.execution.limit
+        self.run, self.options = self.runner.settings.run, self.runner.settings.options
+
+    def prepare(self) -> None:
+        """Make all labels, and check everything before the first training step."""
+        study, runner = self.study, self.runner
+        with self.bars:
+            labels = _all_labels(study, runner)
+        check_ready(study, runner)
+        check_conditions(self.records.runs, conditions(study, runner), self.options.folder)
+        hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
+        self.cells = _share(list(study.cells(hashes if study.draws_from else None)), self.options.shard)
+        self.ladders = (
+            Ladders.of(study, self.cells, lambda label: _metric(study, runner, label)) if study.auto else None
+        )
+        self.writer.write(*(entry for entry in labels if entry.indices_sha256 not in self.records.labels))
+
+    def choose(self) -> list[Cell]:
+        """The cells that are to be measured next: all that are pending, or what ladders choose by the records."""
+        if self.ladders is None:
+            return self._pending(self.cells)
+        known = self.records.cells
+        return self.ladders.whole(self.ladders.advance(known, self._again), known)
+
+    def do(self) -> None:
+        """Measure what is chosen until nothing is, or time is up.
+
+        Raises InterruptedRunError where Ctrl-C or SIGTERM comes, after what is finished has been recorded.
+        """
+        pending = self.choose()
+        self.asked = len(pending)
+        jobs = self.execution.jobs(self.cells, pending, self.records)
+        self._announce(jobs)
+        if not jobs:
+            return
+        try:
+            with self.ending.within(self.limit.left if self.limit else None):
+                while jobs:
+                    jobs = self._measure(jobs)
+        except KeyboardInterrupt as error:
+            if not self.ending.out_of_time:
+                raise self._interruption() from error
+        finally:
+            remember_speeds(self.options.cache, self.measured, device_name(self.runner.device))
+
+    def close(self) -> list[Record]:
+        """Record what a time limit has left; gives the failed records of the study."""
+        self.choose()  # what was measured last may have chosen more
+        chosen = self.ladders.chosen if self.ladders else self.cells
+        left = len(self._pending(chosen))
+        if self.limit is not None and left:
+            self.writer.write(stop(self.run, timestamp(), self.limit.seconds, left, len(chosen)))
+        self.writer.check_place()
+        found = [self.records.cells[cell.key] for cell in chosen if cell.key in self.records.cells]
+        return [record for record in found if record.status == "failed"]
+
+    def _again(self, record: Record) -> bool:
+        """Whether a record leaves its cell to be measured again."""
+        return self.options.retry_failed and record.status == "failed" and record.run != self.run
+
+    def _pending(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Cells without a record, and those whose record doesn't settle them."""
+        known = self.records.cells
+        return [cell for cell in cells if cell.key not in known or self._again(known[cell.key])]
+
+    def _announce(self, jobs: Sequence[Job]) -> None:
+        """Record that the study is run, unless nothing is left of it and the folder knows it already."""
+        runs = self.records.runs
+        if jobs or not runs or runs[-1].study != self.study.model_dump(mode="json"):
+            known = jobs and not self.ladders  # what a ladder will choose isn't known yet
+            estimate = self.execution.estimate(jobs) if known else None
+            self.writer.write(_entry(self.execution).model_copy(update={"estimate": estimate}))
+
+    def _measure(self, jobs: Sequence[Job]) -> list[Job]:
+        """Do these jobs; gives those that follow from what they gave."""
+        before = len(self.measured)
+        self.execution.execute(jobs, self._keep)
+        pending = self.choose() if len(self.measured) > before else []
+        if self.ladders:
+            self.asked = max(self.asked, before + len(pending))
+        return self.execution.jobs(self.cells, pending, self.records) if pending else []
+
+    def _keep(self, new: Sequence[PretrainingRecord | Record]) -> None:
+        """Write records, whole whatever signal comes."""
+        with self.ending.put_off():
+            for record in (_settled(record, self.records) for record in new):
+                self.writer.write(record)
+                self.records.add(record)
+                self.measured.append(record)
+
+    def _interruption(self) -> InterruptedRunError:
+        done = sum(isinstance(record, Record) for record in self.measured)
+        kind = TerminatedRunError if self.ending.terminated else InterruptedRunError
+        return kind(
+            f"interrupted; {done} of {self.asked} cells are recorded in {self.options.folder}, "
+            "run the same command to go on"
+        )
+
+
+@contextlib.contextmanager
+def _opened(study: Study, options: RunOptions) -> Iterator[Run]:
+    """A run that holds its folder, heeds signals and has its engine ready."""
+    ending, seconds = Ending(), options.time_limit
+    speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
+    limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
+    bars = PreparationBars(quiet=options.quiet)
+    runner = JobRunner(_settings(study, options), Source(options.data, options.offline, bars.advance))
+    with (
+        ending.watched(),
+        open_records(options.folder) as (records, writer),
+        opened(runner, functools.partial(conditions, study, runner)) as engine,
+    ):
+        yield Run(Execution(study, runner, engine, speeds, limit), ending, records, writer, bars)
+
+
+def _settings(study: Study, options: RunOptions) -> Settings:
+    """What the workers of a new run of a study are told."""
+    published = Path(study.draws_from).resolve() if study.draws_from else None
+    return Settings(
+        options=options,
+        run=uuid.uuid4().hex[:12],
+        labels=LabelRule(study.subset, published, study.allow_missing_classes),
+        readers=options.folder.resolve(),
+        probes=study.probe_plan,
+    )
+
+
+def measure(study: Study, options: RunOptions) -> list[Record]:
+    """Measure every pending cell of a study into `options.folder`; returns the study's failed records.
+
+    Raises LabeleffError for everything that is wrong before or around the cells; what goes wrong inside a cell is
+    a failed record.
+    """
+    check_installed(study)
+    with _opened(study, options) as run:
+        run.prepare()
+        run.do()
+        return run.close()
+
+
+def _metric(study: Study, runner: JobRunner, label: str) -> str:
+    """Name of the metric that a study's report on a task is about."""
+    spec = next(task for task in study.tasks if task.label == label)
+    return study.metrics.get(spec.name, runner.load(spec).task.goal.headline)
+
+
+def _settled(record: PretrainingRecord | Record, records: Records) -> PretrainingRecord | Record:
+    """What is written of a record: an encoder that the folder knows keeps its timing, and gets its curves."""
+    known = records.pretrainings.get(record.key) if isinstance(record, PretrainingRecord) else None
+    if known is None or not isinstance(record, PretrainingRecord):
+        return record
+    if not record.cached or record.encoder_sha256 != known.encoder_sha256:
+        return record
+    return known.model_copy(update={"probes": merged(known.probes, record.probes)})
+
+
+def export(study: Study, folder: Path, data: Path, offline: bool) -> None:
+    """Write the label indices of every task, draw and rung of a study into `folder`."""
+    for block in study.blocks:
+        for spec in block.tasks:
+            with PreparationBars() as bars:
+                task = load_task(spec, Source(data, offline, bars.advance))
+            draws.export_draws(folder, spec.label, task.strata.numpy(), block.rungs, range(block.draws), block.subset)
+            print(f"draws of {spec.label}: {folder}")

@@ -1,0 +1,138 @@
+"""Live progress: preparation; then cells done, what each worker does, loss, images/s, time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from labeleff.records.run_estimate import duration
+from labeleff.scheduling.jobs import Job
+
+PLAIN_INTERVAL = 20.0
+"""Seconds between two lines where the output is no terminal."""
+
+
+class LiveDisplay:
+    """Bars on a terminal, or a line now and then in a log. Time left comes from the estimates, rescaled by what
+    the finished jobs really took."""
+
+    def __init__(self, jobs: Sequence[Job], costs: Mapping[int, float], workers: int, *, quiet: bool) -> None:
+        self._jobs, self._costs, self._workers, self._quiet = jobs, dict(costs), workers, quiet
+        self._waiting = {id(job): costs[id(job)] for job in jobs}
+        self._rest = sum(self._waiting.values())
+        """Of what waits, or is under way: kept as it changes, for it is asked for at every step of every job."""
+        self._cells = sum(len(job.cells) for job in jobs)
+        self._done_cells = 0
+        self._spent = self._expected = 0.0
+        self._running: dict[int, tuple[Job, float, float]] = {}
+        self._console = Console(stderr=True, highlight=False)
+        self._bars: Progress | None = None
+        self._rows: dict[int, TaskID] = {}
+        self._total: TaskID | None = None
+        self._spoken = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+            self._bars = Progress(*columns, TimeElapsedColumn(), console=self._console)
+            self._total = self._bars.add_task("cells", total=max(self._cells, 1), note="")
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def started(self, worker: int, job: Job) -> None:
+        """A worker took a job."""
+        self._adopt(job)
+        self._running[worker] = (job, time.monotonic(), 0.0)
+        if self._bars is not None:
+            if worker not in self._rows:
+                self._rows[worker] = self._bars.add_task("", total=1.0, note="")
+            self._bars.update(self._rows[worker], description=job.name, completed=0, total=1.0, note="")
+        self._refresh()
+
+    def _adopt(self, job: Job) -> None:
+        """Know what is left of a job, some of whose cells have failed, by its share of the whole."""
+        if id(job) not in self._costs:
+            kept = {cell.key for cell in job.cells}
+            whole = next(one for one in self._jobs if kept <= {cell.key for cell in one.cells})
+            self._rest -= self._waiting.pop(id(whole), 0.0)
+            self._costs[id(job)] = self._costs[id(whole)] * len(job.cells) / len(whole.cells)
+            self._waiting[id(job)] = self._costs[id(job)]
+            self._rest += self._costs[id(job)]
+
+    def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
+        """A worker's training got to step `done` of `total`."""
+        job, since, _ = self._running[worker]
+        self._running[worker] = (job, since, done / total)
+        if self._bars is not None:
+            note = f"loss {loss:.3f}, {rate:,.0f} images/s"
+            self._bars.update(self._rows[worker], completed=done / total, note=note)
+        self._refresh()
+
+    def finished(self, worker: int, job: Job) -> None:
+        """A worker's job is done and recorded."""
+        _, since, _ = self._running.pop(worker)
+        self._spent += time.monotonic() - since
+        cost = self._waiting.pop(id(job), 0.0)
+        self._expected += cost
+        self._rest -= cost
+        self._done_cells += len(job.cells)
+        self._refresh()
+
+    def _left(self) -> float | None:
+        """Seconds until all is done; None before anything is known."""
+        spent, expected = self._spent, self._expected
+        for job, since, share in self._running.values():
+            spent += time.monotonic() - since
+            expected += share * self._costs[id(job)]
+        if expected <= 0:
+            return None
+        rest = self._rest - sum(share * self._costs[id(job)] for job, _, share in self._running.values())
+        return max(rest, 0.0) * spent / expected / self._workers
+
+    def _refresh(self) -> None:
+        left = self._left()
+        note = f"{self._done_cells} of {self._cells}" + (f", about {duration(left)} left" if left is not None else "")
+        if self._bars is not None and self._total is not None:
+            self._bars.update(self._total, completed=self._done_cells, note=note)
+        elif not self._quiet and time.monotonic() - self._spoken >= PLAIN_INTERVAL:
+            self._spoken = time.monotonic()
+            doing = "; ".join(f"{job.name} ({share:.0%})" for job, _, share in self._running.values())
+            print(f"cells {note}; now: {doing}", file=sys.stderr, flush=True)
+
+
+class PreparationBars:
+    """Bars on a terminal for downloads and other preparation, one a kind of work; nothing elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+        self._shown = console.is_terminal and not quiet
+        self._bars = Progress(*columns, TimeRemainingColumn(), console=console)
+        self._rows: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        if self._shown:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._bars.stop()
+
+    def advance(self, done: int, total: int, what: str) -> None:
+        """`done` of `total` units of `what` are done; `total` 0 where it isn't known."""
+        if what not in self._rows:
+            self._rows[what] = self._bars.add_task(what)
+        self._bars.update(self._rows[what], completed=done, total=total or None)

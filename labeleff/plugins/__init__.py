@@ -1,0 +1,1 @@
+"""Tasks, encoders, pretexts and protocols, one per file; rows of `catalogue` name them."""

@@ -1,0 +1,1 @@
+"""Networks below the head, one per file."""

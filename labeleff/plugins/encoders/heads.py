@@ -1,0 +1,58 @@
+"""Heads on maps: what is learned for every cell of a grid, from an encoder's last map."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from labeleff.plugins.encoders.interface import Encoder, linear_head
+
+
+def exact(values: Tensor) -> Tensor:
+    """Values in float32, float64 ones as they are: what a loss is to be worked out in."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def on_grid(maps: Tensor, grid: int) -> Tensor:
+    """Maps (N, C, h, w) resized bilinearly to (N, C, grid, grid), corners not aligned."""
+    if maps.shape[2:] == (grid, grid):
+        return maps
+    return F.interpolate(maps, (grid, grid), mode="bilinear", align_corners=False)
+
+
+class LastMap(nn.Module):
+    """Images (N, 3, H, W) to the last map (N, dim, h, w) of an encoder."""
+
+    packing = "grouped"
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The map whose mean over positions is the encoder's features."""
+        maps = self.encoder.maps(images)
+        return maps[self.encoder.stages[-1]]
+
+
+class MapHead(nn.Module):
+    """A linear layer at every position of a map (N, dim, h, w); its scores (N, outputs, grid, grid) are resized.
+
+    The layer's initial weights depend on `seed` alone. Its bias starts at `start` where that is given: for depths,
+    the median of the n labelled ones.
+    """
+
+    packing = "grouped"
+
+    def __init__(self, dim: int, outputs: int, grid: int, seed: int, start: float | None = None) -> None:
+        super().__init__()
+        self.layer = linear_head(dim, outputs, seed)
+        self.grid = grid
+        if start is not None:
+            nn.init.constant_(self.layer.bias, start)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Scores of every cell, in float32 or, where the layer has that, float64."""
+        scores = self.layer(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return on_grid(exact(scores), self.grid)

@@ -1,0 +1,86 @@
+"""Weights from a file of yours: .safetensors, or a state dict saved by torch.
+
+They are looked for, and kept, where the hub's client keeps what it downloads (`HF_HOME`).
+
+They are looked for, and kept, where torch keeps what it downloads (`TORCH_HOME`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import huggingface_hub
+import timm
+import torch
+import torchvision
+from huggingface_hub.errors import HfHubHTTPError
+from torchvision.models import get_model_weights, get_weight, list_models
+
+from labeleff.catalogue.declaration import OptionValue
+from labeleff.errors import WeightsError
+from labeleff.plugins.pretexts.outside_weights import Weights, read_state, under, unknown
+from labeleff.training.examples import Source
+
+
+def load_file(options: Mapping[str, OptionValue], source: Source) -> Weights:  # noqa: ARG001
+    """The tensors in the file `path`, of which only those whose names begin with `prefix`, if one is given."""
+    path = Path(str(options["path"])).expanduser()
+    return under(str(options["prefix"]), Weights(read_state(path), f"file {path}"))
+
+
+FILE = "model.safetensors"
+
+
+def load_timm(options: Mapping[str, OptionValue], source: Source) -> Weights:
+    """The tensors of the pretrained `model`; a name without a tag stands for timm's first one.
+
+    Raises WeightsError for a model that timm has no weights for, and where they can't be had.
+    """
+    name = str(options["model"])
+    try:
+        entry = timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        entry = None
+    if entry is None or not entry.hf_hub_id:
+        raise unknown("pretrained model of timm", name, timm.list_pretrained())
+    file = entry.hf_hub_filename or FILE
+    try:
+        path = Path(huggingface_hub.hf_hub_download(entry.hf_hub_id, file, local_files_only=source.offline))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        hint = "it isn't in the cache and --offline was given; run once without it" if source.offline else str(error)
+        raise WeightsError(f"{file} of https://huggingface.co/{entry.hf_hub_id} can't be had: {hint}") from error
+    full = f"{entry.architecture}.{entry.tag}" if entry.tag else entry.architecture
+    where = f"https://huggingface.co/{entry.hf_hub_id}, revision {path.parent.name}"
+    return Weights(read_state(path), f"timm {timm.__version__}, {full}, {where}")
+
+
+def load_torchvision(options: Mapping[str, OptionValue], source: Source) -> Weights:
+    """The tensors of the entry `weights`, checked by the hash in the file's name when they are downloaded.
+
+    Raises WeightsError for an entry that torchvision hasn't, and where the file can't be had.
+    """
+    name = str(options["weights"])
+    try:
+        url = str(get_weight(name).url)
+    except (ValueError, KeyError, AttributeError) as error:
+        known = {str(entry) for model in list_models() for entry in get_model_weights(model)}
+        raise unknown("weights of torchvision", name, known) from error
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+    if not path.exists():
+        _fetch(url, path, source)
+    return Weights(read_state(path), f"torchvision {torchvision.__version__}, {name}, {url}")
+
+
+def _fetch(url: str, path: Path, source: Source) -> None:
+    if source.offline:
+        raise WeightsError(f"{path} isn't there, and --offline was given; run once without it, or put {url} there")
+    prefix = path.stem.rpartition("-")[2]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix, progress=False)
+    except (URLError, OSError, RuntimeError) as error:
+        reason = getattr(error, "reason", error)
+        raise WeightsError(f"{url}: can't be fetched: {reason}; you can put the file at {path}") from error

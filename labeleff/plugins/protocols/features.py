@@ -1,0 +1,62 @@
+"""Labelled features as protocols solve them: standardised, several problems as one batch, with a prior."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from labeleff.plugins.protocols.interface import LabelledFeatures
+
+GROUP = 4.0
+"""Problems are padded to one length within groups whose label counts differ by at most this factor."""
+LARGEST = 2**27
+"""Most numbers in a batch of several problems, padding included."""
+CACHED = 2**19
+"""The same on a CPU: what leaves its caches takes up to three times as long as problem by problem."""
+FREE = 1e-3
+"""Decay of the constant, which hardly has a prior."""
+
+
+def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (dim,) and scale (dim,) of features; a feature that hardly varies is left unscaled."""
+    mean = features.mean(0)
+    spread = features.std(0, correction=0)
+    return mean, torch.where(spread > 1e-6 * (1 + mean.abs()), spread, torch.ones_like(spread))
+
+
+def padded(problems: Sequence[LabelledFeatures]) -> Tensor:
+    """Standardised features with a constant, padded with zeros: (P, N, dim + 1)."""
+    rows = []
+    for problem in problems:
+        mean, scale = standardisation(problem.features)
+        rows.append(F.pad((problem.features - mean) / scale, (0, 1), value=1.0))
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+
+def decay(dim: int, prior: float, device: torch.device) -> Tensor:
+    """Inverse variances (dim + 1, 1) of the weights' Gaussian prior, the constant's last."""
+    weights = torch.full((dim + 1, 1), dim / prior, device=device)
+    weights[-1] = FREE
+    return weights
+
+
+def groups(problems: Sequence[LabelledFeatures]) -> Iterator[list[int]]:
+    """Positions of problems that are solved together: of like size, and not too large together.
+
+    A problem counts with its features and the square matrix that is made of them.
+    """
+    group: list[int] = []
+    for index in sorted(range(len(problems)), key=lambda i: len(problems[i].labels)):
+        rows, dim = problems[index].features.shape
+        first = len(problems[group[0]].labels) if group else rows
+        most = CACHED if problems[index].features.device.type == "cpu" else LARGEST
+        if rows > GROUP * first or (len(group) + 1) * (rows + dim) * dim > most:
+            if group:
+                yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group

@@ -1,0 +1,28 @@
+"""Weighted nearest neighbours on frozen features (Wu et al., 2018): cosine similarity, votes exp(similarity / T)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from labeleff.catalogue.declaration import OptionValue
+from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
+
+
+def _predictor(problem: LabelledFeatures, k: int, temperature: float) -> Fitted:
+    bank = F.normalize(problem.features, dim=1)
+
+    def scores(features: Tensor) -> Tensor:
+        near, which = (F.normalize(features, dim=1) @ bank.T).topk(min(k, len(bank)), dim=1)
+        votes = torch.zeros(len(features), problem.outputs, device=features.device)
+        return votes.scatter_add_(1, problem.labels[which], torch.exp((near - 1) / temperature))
+
+    return Fitted(scores)
+
+
+def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:
+    """One predictor a problem; options `k` neighbours (all of them where n < k) and `temperature`."""
+    return [_predictor(problem, int(options["k"]), float(options["temperature"])) for problem in problems]

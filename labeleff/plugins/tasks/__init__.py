@@ -1,0 +1,1 @@
+"""Data sets, one per file. What they are read from belongs in `sources`, the renderer in `scenes`."""

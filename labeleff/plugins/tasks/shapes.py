@@ -1,0 +1,106 @@
+"""Rendered objects and scenes with four tasks: class, pose, a class a pixel, a depth a pixel.
+
+Images are made from the split's name and their number (labeleff.scenes) and kept in the data folder; shapes of one
+split are in no other. The tasks and factors are those of Newell & Deng (CVPR 2020, section 3), who rendered ShapeNet
+models; here every class is a family of solids with random proportions, so that nothing has to be downloaded.
+Every fifty successive images of single objects have each class five times.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from labeleff.catalogue.declaration import OptionValue
+from labeleff.errors import DataError
+from labeleff.plugins.tasks import paper_tasks
+from labeleff.plugins.tasks.paper_tasks import Columns
+from labeleff.plugins.tasks.scenes.factors import Factors
+from labeleff.plugins.tasks.scenes.hits import Tracer
+from labeleff.plugins.tasks.scenes.render import Rendered, render
+from labeleff.plugins.tasks.scenes.trace import trace
+from labeleff.plugins.tasks.sources import arrays as sources_arrays
+from labeleff.training.examples import Source
+
+
+def columns(
+    folder: Path,
+    split: str,
+    options: Mapping[str, OptionValue],
+    source: Source,
+    tracer: Tracer = trace,
+    models: str = "",
+) -> Columns:
+    """The images of a split, rendered or out of `folder`: `options[split]` of them, `size` pixels a side.
+
+    There are maps where the options have `objects`, the number of objects in a scene. `models` says what `tracer`
+    knows, where that isn't the classes' own solids: other models are other images.
+    """
+    count, side, factors = int(options[split]), int(options["size"]), Factors.parse(str(options["factors"]))
+    objects, maps = int(options.get("objects", 1)), "objects" in options
+    balanced, device = options.get("poses", "free") == "balanced", torch.device(source.device)
+    settings = f"{split} {count} {side} {objects} {factors} {balanced} {maps} {device.type} {_source()}{models}"
+    name = f"{split}-{count}-{side}px-{objects}-{factors}"
+    place = folder / f"{name}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+
+    def progress(done: int, total: int) -> None:
+        source.progress(done, total, f"rendering {split} images")
+
+    def make() -> sources_arrays.Arrays:
+        found = render(
+            split,
+            torch.arange(count),
+            side,
+            objects,
+            factors,
+            maps=maps,
+            balanced=balanced,
+            device=device,
+            tracer=tracer,
+            progress=progress,
+        )
+        return {key: value.numpy() for key, value in _columns(found, maps=maps).items()}
+
+    arrays = sources_arrays.kept(place, make)
+    if len(arrays["images"]) != count:
+        raise DataError(f"{place}: found {len(arrays['images'])} images, expected {count}; delete the folder")
+    return {key: torch.from_numpy(array) for key, array in arrays.items()}
+
+
+def _columns(found: Rendered, *, maps: bool) -> dict[str, Tensor]:
+    named = {"images": found.images, "classes": found.classes, "poses": found.poses, "rotations": found.rotations}
+    if maps:
+        assert found.objects is not None
+        assert found.depths is not None
+        named |= {"masks": found.masks, "objects": found.objects, "depths": found.depths}
+    return named
+
+
+@functools.cache
+def _source() -> str:
+    """SHA-256 of the renderer's code: what another renderer made is made anew."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "scenes").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+FOLDER = "shapes"
+PROVENANCE = "rendered"
+
+
+def _images(
+    labels: str,  # noqa: ARG001  all that is known of an image is rendered with it
+    options: Mapping[str, OptionValue],
+    source: Source,
+) -> tuple[Callable[[str], paper_tasks.Columns], str]:
+    folder = source.folder / FOLDER
+    return lambda split: columns(folder, split, options, source), PROVENANCE
+
+
+classify, pose, segment, depth = paper_tasks.tasks(FOLDER, _images)

@@ -1,0 +1,90 @@
+"""OBJ files to meshes, read by trimesh, an extra; rays through embree where embreex is installed."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeleff.errors import DataError, OptionError
+from labeleff.plugins.tasks.scenes.meshes import Floats, Mesh
+
+SMALLEST, LARGEST = 1e-6, 1e6
+"""The longest side of a model is at least the first, and every coordinate is under the second."""
+FLAT = 1e-12
+"""A triangle with a smaller area, of an object with a longest side of 1, is left out."""
+
+
+def engine() -> str:
+    """What finds the triangles that rays meet, in words; OptionError where neither way is installed."""
+    trimesh = _trimesh("models are rendered")
+    if trimesh.ray.has_embree:
+        return "embree"
+    try:
+        import rtree  # noqa: F401
+    except ImportError as error:
+        raise OptionError(
+            "rays need embreex or rtree, neither is installed; pip install 'labeleff[shapenet]'"
+        ) from error
+    return "trimesh's own slow tracer, without embree"
+
+
+def read(path: Path) -> Mesh:
+    """The mesh of an OBJ file, its box centred with a longest side of 1; materials and textures are not read.
+
+    Raises OptionError without trimesh; DataError where the file isn't a whole OBJ file with triangles or polygons.
+    """
+    trimesh = _trimesh(f"{path}: OBJ files are read")
+    corners = _corners(trimesh, path)
+    wrong = ~(np.abs(corners) < LARGEST)
+    if wrong.any():
+        raise DataError(f"{path}: found a coordinate of {corners[wrong][0]}, expected numbers under {LARGEST:g}")
+    low, high = corners.min((0, 1)), corners.max((0, 1))
+    corners = (corners - (low + high) / 2) / max(float((high - low).max()), SMALLEST)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    if not (area > FLAT).any():
+        raise DataError(f"{path}: found {len(area)} triangles, expected some with an area")
+    corners = corners[area > FLAT]
+    return Mesh(corners, _first(trimesh, corners))
+
+
+def _corners(trimesh: Any, path: Path) -> Floats:
+    """The triangles' corners (F, 3, 3)."""
+    try:
+        text = path.read_bytes().decode("utf-8", "replace")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "string or file could not be read to its end")
+            mesh = trimesh.load_mesh(io.StringIO(text), file_type="obj", process=False, skip_materials=True)
+    except OSError as error:
+        raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, Warning) as error:
+        raise DataError(f"{path}: not a readable OBJ file: {error}; replace or remove it") from error
+    last = text.rpartition("\n")[2].split()
+    if last and last[0] in {"v", "f"} and len(last) < 4:
+        raise DataError(f"{path}: found {' '.join(last)!r} at its end; is the file cut short?")
+    vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
+    if faces.size == 0 or vertices.shape[1:] != (3,):
+        raise DataError(f"{path}: found no triangle, expected an OBJ file with lines 'v x y z' and 'f 1 2 3'")
+    return vertices[faces]
+
+
+def _first(trimesh: Any, corners: Floats) -> Any:
+    """What a mesh's `first` is: embree's answer, or that of trimesh's own tracer."""
+    mesh = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(3 * len(corners)).reshape(-1, 3), process=False)
+
+    def first(places: Floats, directions: Floats) -> NDArray[np.int64]:
+        return np.asarray(mesh.ray.intersects_first(places, directions), np.int64)
+
+    return first
+
+
+def _trimesh(what: str) -> Any:
+    try:
+        import trimesh
+    except ImportError as error:
+        raise OptionError(f"{what} by trimesh, which isn't installed; pip install 'labeleff[shapenet]'") from error
+    return trimesh

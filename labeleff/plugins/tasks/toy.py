@@ -1,0 +1,133 @@
+"""Procedural images of ten things that have an up and a down; made from a seed, nothing to download.
+
+Each image shows one tilted, textured thing at a random place and size, in colours that only lean towards its
+usual ones, before a cluttered background that has no direction of its own. So which way is up can be told from
+the thing alone, and telling it needs much of what telling the class needs. Image i of a split depends on i and
+the split's seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from labeleff.catalogue.declaration import OptionValue
+from labeleff.plugins.tasks.sources.toy_outlines import THINGS, Plane, Thing
+from labeleff.seeding import stream_seed
+from labeleff.training.examples import Examples, Source, Task
+from labeleff.training.hashed_random import hash32, uniform
+
+TILT = 0.35
+"""Largest tilt in radians, 20 degrees."""
+
+SCALE = (0.6, 0.95)
+"""Least and greatest half height of a thing, in half images."""
+
+CLUTTER = 3
+"""Pieces of clutter in the background."""
+
+NEGATIVE = 0.1
+"""Share of images whose thing is darker than the background, not lighter."""
+
+LEANING = 0.6
+"""How much of a thing's colour is its usual one; chance has the rest."""
+
+CHUNK = 500
+"""Images drawn at once."""
+
+
+def load(options: Mapping[str, OptionValue], source: Source) -> Task:
+    """The task: `train` and `test` images of `size` pixels a side, the same bytes whenever it is made."""
+    counts = {split: int(options[split]) for split in ("train", "test")}
+    made = {split: _examples(split, count, int(options["size"]), source) for split, count in counts.items()}
+    return Task("toy/classify", made["train"], made["test"], tuple(THINGS), "generated")
+
+
+@dataclass(frozen=True)
+class _Dice:
+    """Random numbers of some images, by purpose: (N, count, 1, 1) float32 in (0, 1), in the same way every time."""
+
+    split: str
+    index: Tensor
+
+    def roll(self, purpose: str, count: int) -> Tensor:
+        seed = stream_seed("toy", self.split, purpose)
+        return uniform(hash32(seed, self.index[:, None], torch.arange(count)))[:, :, None, None]
+
+    def noise(self, purpose: str, cells: int, size: int, channels: int = 1) -> Tensor:
+        """Smooth noise (N, channels, size, size) in (-1, 1), with about `cells` bumps a side."""
+        grid = self.roll(purpose, channels * cells * cells).view(-1, channels, cells, cells) * 2 - 1
+        return interpolate(grid, (size, size), mode="bilinear", align_corners=True)
+
+
+def _examples(split: str, count: int, size: int, source: Source) -> Examples:
+    """`count` images and labels; every ten successive ones hold each class once."""
+    tens = torch.arange(-(-count // len(THINGS)))[:, None]
+    shuffled = hash32(stream_seed("toy", split, "labels"), tens, torch.arange(len(THINGS))).argsort(dim=1, stable=True)
+    labels = shuffled.flatten()[:count]
+    images = torch.empty(count, size, size, 3, dtype=torch.uint8)
+    done = 0
+    for number, thing in enumerate(THINGS.values()):
+        for index in torch.split((labels == number).nonzero().flatten(), CHUNK):
+            images[index] = _paint(_Dice(split, index), thing, size)
+            done += len(index)
+            source.progress(done, count, f"drawing {split} images")
+    return Examples(images, labels)
+
+
+def _paint(dice: _Dice, thing: Thing, size: int) -> Tensor:
+    """Images (N, size, size, 3) uint8 of one thing."""
+    plane, pixels = _place(dice, size)
+    base = 0.5 * dice.roll("background", 3)
+    canvas = base + 0.12 * dice.noise("haze", 3, size, 3)
+    canvas = _clutter(dice, canvas, size)
+    colours = _colours(dice, base, thing)
+    grain = 1 + 0.25 * dice.noise("grain", 8, size)
+    for distance, slot in thing.parts(plane):
+        cover = (0.5 - distance * pixels).clamp(0, 1)[:, None]
+        canvas = canvas + cover * (colours[slot] * grain - canvas)
+    canvas = canvas + 0.28 * dice.roll("dirt", 1) * dice.noise("speckle", max(1, size // 2), size)
+    canvas = torch.where(dice.roll("negative", 1) < NEGATIVE, 1 - canvas, canvas)
+    return (canvas.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def _place(dice: _Dice, size: int) -> tuple[Plane, Tensor]:
+    """The pixels in the coordinates of each image's thing, and pixels a unit of them (N, 1, 1)."""
+    scale, x, y, tilt, a, b, c, side = dice.roll("place", 8).unbind(1)
+    scale = SCALE[0] + (SCALE[1] - SCALE[0]) * scale
+    room = 1.0 - scale
+    u, v = _turned(size, (2 * x - 1) * room, (2 * y - 1) * room, (2 * tilt - 1) * TILT, scale)
+    return Plane(u, v, 2 * a - 1, 2 * b - 1, 2 * c - 1, (side > 0.5) * 2.0 - 1), scale * size / 2
+
+
+def _turned(size: int, x: Tensor, y: Tensor, angle: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates (N, size, size) of the pixels, -1..1 over the image, from (x, y), turned and scaled."""
+    line = (torch.arange(size) + 0.5) * (2 / size) - 1
+    right, down = line[None, None, :] - x, line[None, :, None] - y
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    return cos * right + sin * down, cos * down - sin * right
+
+
+def _clutter(dice: _Dice, canvas: Tensor, size: int) -> Tensor:
+    """Paint ellipses and bars, turned any way, that mean nothing."""
+    for piece in range(CLUTTER):
+        x, y, angle, width, height, kind, *colour = dice.roll(f"clutter {piece}", 9).unbind(1)
+        u, v = _turned(size, 2.2 * x - 1.1, 2.2 * y - 1.1, 2 * torch.pi * angle, torch.ones(1))
+        width, height = 0.08 + 0.25 * width, 0.08 + 0.25 * height
+        bar = torch.maximum(u.abs() - width, v.abs() - height)
+        disc = ((u / width).square() + (v / height).square()).sqrt().sub(1) * torch.minimum(width, height)
+        cover = (0.5 - torch.where(kind < 0.5, bar, disc) * (size / 2)).clamp(0, 1)[:, None]
+        canvas = canvas + cover * (0.8 * torch.stack(colour, 1) - canvas)
+    return canvas
+
+
+def _colours(dice: _Dice, base: Tensor, thing: Thing) -> list[Tensor]:
+    """Two colours (N, 3, 1, 1) for each image's thing, brighter than its background `base` (N, 3, 1, 1)."""
+    chance = dice.roll("colours", 6).chunk(2, dim=1)
+    usual = [torch.tensor(colour)[:, None, None] for colour in (thing.first, thing.second)]
+    contrast = 0.2 + 0.6 * dice.roll("contrast", 1)
+    return [base + 0.06 + contrast * torch.lerp(roll, lean, LEANING) for roll, lean in zip(chance, usual, strict=True)]

@@ -1,0 +1,196 @@
+"""What came out: `records.jsonl`, append-only, a line per run, stop by a time limit, label set, pretraining or cell.
+
+The collector would look through them again and again: most of the time of reading ten thousand records.
+
+Every line is flushed and synced before the next cell starts, so a killed run loses nothing that finished. A torn last
+line is survived; a damaged line anywhere else is an error that names it. Raw values are stored; means and intervals are
+derived on read. A missing value is null.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from labeleff.errors import RecordError
+from labeleff.files import write_whole
+from labeleff.records.entries import _ENTRY, SCHEMA, Entry, LabelsEntry, PretrainingRecord, Record, RunEntry, StopEntry
+from labeleff.records.lock import at_place, held
+
+
+@contextlib.contextmanager
+def without_collection() -> Iterator[None]:
+    """What has no cycles is freed all the same, the rest when collection goes on."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+READERS = "models"
+"""Inside a run's folder: its trained readers of stories."""
+
+
+def reader_path(folder: Path, key: str) -> Path:
+    """Where the run in `folder` keeps the reader of the cell `key`."""
+    return folder / READERS / f"{key}.safetensors"
+
+
+FILE_NAME = "records.jsonl"
+
+
+class Records:
+    """Everything in one records file; for equal keys the last line counts."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.runs: list[RunEntry] = []
+        self.labels: dict[str, LabelsEntry] = {}
+        """By hash of the sorted indices."""
+        self.pretrainings: dict[str, PretrainingRecord] = {}
+        self.cells: dict[str, Record] = {}
+        self.stops: dict[str, StopEntry] = {}
+        """By run: where a time limit ended it."""
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        """Take in one more entry, as the next line of the file."""
+        if isinstance(entry, RunEntry):
+            self.runs.append(entry)
+        elif isinstance(entry, LabelsEntry):
+            self.labels[entry.indices_sha256] = entry
+        elif isinstance(entry, PretrainingRecord):
+            self.pretrainings[entry.key] = entry
+        elif isinstance(entry, StopEntry):
+            self.stops[entry.run] = entry
+        else:
+            self.cells[entry.key] = entry
+
+
+def _lines(path: Path) -> tuple[list[bytes], int]:
+    """Whole lines of the file, and the byte length of what is whole (a torn tail lies behind it)."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return [], 0
+    except OSError as error:
+        raise RecordError(f"{path}: can't be read: {error.strerror}") from error
+    end = content.rfind(b"\n") + 1
+    return content[:end].splitlines(), end
+
+
+def read_records(folder: Path) -> Records:
+    """Read `folder/records.jsonl`; a torn last line is left out, a missing file gives no entries.
+
+    Raises RecordError naming file and line where a whole line is not a record.
+    """
+    return _parse(folder / FILE_NAME)[0]
+
+
+def _parse(path: Path) -> tuple[Records, int]:
+    """The entries of a records file, and the byte length of its whole lines."""
+    lines, end = _lines(path)
+    with without_collection():
+        return Records(list(_entries(path, lines))), end
+
+
+def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = _ENTRY.validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RecordError(
+                f"{path}, line {number}: not a record: {first['msg']}{f' (at {where})' if where else ''}; "
+                f"found {line[:60].decode(errors='replace')!r}, expected one JSON object a line. "
+                "Restore the file, or delete that line to measure its cell again"
+            ) from error
+        if entry.schema_version > SCHEMA:
+            raise RecordError(
+                f"{path}, line {number}: schema version {entry.schema_version}, but this labeleff reads up to "
+                f"{SCHEMA}; upgrade labeleff"
+            )
+        yield entry
+
+
+def line(entry: Entry) -> bytes:
+    """An entry as it stands in the file, with its line's end."""
+    return json.dumps(entry.model_dump(mode="json"), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+class RecordWriter:
+    """Appends entries to `folder/records.jsonl`, each synced to disk before `write` returns."""
+
+    def __init__(self, folder: Path, stream: IO[bytes]) -> None:
+        self._path = folder / FILE_NAME
+        self._stream = stream
+
+    def write(self, *entries: Entry) -> None:
+        """Append entries and sync once. On a full disk all of them are taken back."""
+        data = b"".join(map(line, entries))
+        self.check_place()
+        start = self._stream.tell()
+        try:
+            while data:  # a disk that is nearly full takes a part without complaint
+                data = data[self._stream.write(data) :]
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._stream.fileno(), start)
+            raise RecordError(
+                f"{self._path}: can't be written: {error.strerror}; every earlier record is safe. "
+                "Make room and run the same command again to go on"
+            ) from error
+
+    def check_place(self) -> None:
+        """RecordError where the file was removed or replaced under the run; what it held is saved first."""
+        try:
+            if at_place(self._stream, self._path):
+                return
+        except OSError as error:
+            raise RecordError(f"{self._path}: can't be reached any more: {error.strerror}") from error
+        saved = self._path.with_name("records-rescued.jsonl") if self._path.exists() else self._path
+        content = os.pread(self._stream.fileno(), os.fstat(self._stream.fileno()).st_size, 0)
+        try:
+            write_whole(saved, content)
+        except OSError as error:
+            raise RecordError(
+                f"{self._path}: was removed while the run was writing to it, and its {len(content):,} bytes can't be "
+                f"saved there: {error.strerror}"
+            ) from error
+        raise RecordError(
+            f"{self._path}: was removed or replaced while the run was writing to it; all that was recorded is in "
+            f"{saved}. Run the same command again to go on"
+        )
+
+
+@contextlib.contextmanager
+def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
+    """Take `folder` for this process alone, read what is there and give a writer.
+
+    A torn last line is cut off first. Raises RecordError where the folder can't be made or written, or another
+    process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / FILE_NAME).open("a+b", buffering=0)
+    except OSError as error:
+        raise RecordError(
+            f"{folder}: can't be written: {error.strerror}; choose another output folder with --out"
+        ) from error
+    with stream, held(stream, folder / FILE_NAME):
+        records, end = _parse(folder / FILE_NAME)
+        os.ftruncate(stream.fileno(), end)
+        stream.seek(0, os.SEEK_END)
+        yield records, RecordWriter(folder, stream)

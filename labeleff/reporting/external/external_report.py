@@ -1,0 +1,157 @@
+"""A table of runs to CSVs, figures and `report.md`: what a study's folder gives, without a study."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from labeleff.curves.method_table import needed
+from labeleff.errors import OptionError, RunsError
+from labeleff.records.jsonl import without_collection
+from labeleff.reporting import output_files, place_figures
+from labeleff.reporting.external import reference_code
+from labeleff.reporting.external.options import Options
+from labeleff.reporting.external.reader import read_runs
+from labeleff.reporting.external.runs_table import Pair, RunsTable
+from labeleff.reporting.findings import Findings, find
+from labeleff.reporting.markdown import table as markdown_table
+from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.output_files import Section
+from labeleff.reporting.place_figures import Material
+from labeleff.reporting.sections import accuracy_and_utility, weak_results
+from labeleff.reporting.sections.explanation import explain
+
+BASELINES = ("scratch", "from scratch", "scratch/finetune", "baseline", "supervised", "supervised baseline")
+"""Names that a baseline is recognised by, whatever their case and with any of space, - and _."""
+MOST = 12
+"""Arms that an error lists."""
+
+
+def choose_baseline(table: RunsTable, given: str | None) -> tuple[str, str]:
+    """The baseline's name, and the sentence that says where it is from.
+
+    Raises OptionError where none is given and not exactly one arm is named like one.
+    """
+    if given is not None:
+        return given, f"the baseline is {given!r}, as given"
+    found = [arm for arm in table.arms if re.sub(r"[ _-]+", " ", arm).casefold() in BASELINES]
+    if len(found) == 1:
+        return found[0], f"the baseline is {found[0]!r}, by its name"
+    known = ", ".join(map(repr, BASELINES[:1] + BASELINES[3:5]))
+    why = f"{_listed(found)} are named like one" if found else f"no arm is named like one ({known})"
+    raise OptionError(f"--baseline isn't given and {why}, expected one of the arms {_listed(table.arms)}")
+
+
+def _listed(arms: list[str]) -> str:
+    return ", ".join(map(repr, arms[:MOST])) + (f" and {len(arms) - MOST} more" if len(arms) > MOST else "")
+
+
+def view(table: RunsTable, baseline: str, options: Options) -> Measured:
+    """The table's accuracies, place by place; RunsError for what utility by the method needs and the table lacks."""
+    for pair in table.against(baseline):
+        _check_rungs(table, pair, options.method)
+    return Measured(
+        settings={Place(task): _setting(table, task, options) for task in table.tasks},
+        arms=tuple(table.arms),
+        baseline=baseline,
+        runs={(Place(task), arm): runs for (task, arm), runs in table.groups.items()},
+        level=options.level,
+        method=options.method,
+        design=_design(table),
+        shared=table.shared,
+        targets=options.targets,
+        cost=options.cost,
+    )
+
+
+def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:
+    found, least = len(pair.baseline_runs), needed(method)
+    if found < least:
+        where = "" if pair.task is None else f", task {pair.task!r}"
+        raise RunsError(
+            f"{table.source}{where}: --method {method} has {least} parameters and needs as many label counts of the "
+            f"baseline, found {found}; take another method"
+        )
+
+
+def _setting(table: RunsTable, task: str | None, options: Options) -> Setting:
+    rungs = {n for (of, _), runs in table.groups.items() if of == task for n in runs}
+    return Setting(
+        title=task or options.title or options.path.stem,
+        rungs=tuple(sorted(rungs)),
+        metric=options.metric,
+        chance=options.chance,
+        test_count=options.test_count,
+    )
+
+
+def _design(table: RunsTable) -> str:
+    counts = {len(rung) for runs in table.groups.values() for rung in runs.values()}
+    least, most = min(counts), max(counts)
+    runs = f"{most} run{'s' if most > 1 else ''} a rung" if least == most else f"{least} to {most} runs a rung"
+    pairing = f"paired by {' and '.join(table.shared)}" if table.paired else "independent between arms"
+    return f"{runs}, {pairing}"
+
+
+@without_collection()
+def build(options: Options) -> tuple[Path, tuple[str, ...]]:
+    """Read the table and write its report to `options.out`, as a whole or not at all.
+
+    Gives report.md's path and, in sentences, how the table was read.
+
+    Raises RunsError for what is wrong in the file, OptionError for what is wrong in the options.
+    """
+    table = read_runs(options.path, columns=options.columns, delimiter=options.delimiter, scale=options.scale)
+    baseline, said = choose_baseline(table, options.baseline)
+    notes = (*table.notes, said)
+    measured = view(table, baseline, options)
+    findings = find(measured)
+    files = output_files.assemble(
+        [
+            *_results(findings, options),
+            *([reference_code.section(measured)] if options.convention == "selfstudy" else []),
+            Section([*explain(measured)]),
+            Section([*_origin(table, notes, options)]),
+        ]
+    )
+    for name in files:
+        if (options.out / name).exists() and (options.out / name).samefile(options.path):
+            raise OptionError(f"--out: {options.out / name} is the table itself, expected another folder")
+    output_files.write(options.out, files)
+    return options.out / output_files.REPORT, notes
+
+
+def _results(findings: Findings, options: Options) -> Iterator[Section]:
+    yield Section([f"# {options.title or f'What the runs in {options.path.name} are worth'}", "## Verdict"])
+    flags = [*weak_results.few_runs(findings.measured), *weak_results.flags(findings)]
+    yield Section(
+        [*accuracy_and_utility.verdicts(findings), *accuracy_and_utility.weak_points(flags)],
+        output_files.csvs(findings),
+    )
+    drawn = place_figures.draw(Material(findings))
+    for place in findings.measured.places:
+        yield accuracy_and_utility.section(findings, place, drawn[place])
+
+
+def _origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterator[str]:
+    yield "## Where the numbers come from"
+    runs = sum(len(rung) for runs in table.groups.values() for rung in runs.values())
+    tasks = [task for task in table.tasks if task is not None]
+    facts = [
+        ["file", table.source],
+        ["SHA-256", table.sha256],
+        ["runs", f"{runs:,}"],
+        ["arms", ", ".join(table.arms)],
+        *([["tasks", ", ".join(tasks)]] if tasks else []),
+    ]
+    yield markdown_table(["what", "value"], facts, left=2)
+    yield "How it was read:"
+    yield "\n".join(f"- {text}" for text in notes)
+    yield (
+        "The runs were measured elsewhere. Whether all arms had the same labels, test set and budget, and whether "
+        "nothing was chosen on the test set, is not known here."
+    )
+    yield "## Reproduce"
+    yield f"```\n{shlex.join(options.command)}\n```"

@@ -1,0 +1,104 @@
+"""What `labeleff utility` was asked for, each option checked before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from labeleff.catalogue.metrics import metric
+from labeleff.curves.method_table import BAYES, methods
+from labeleff.errors import LabeleffError, OptionError, UnknownNameError
+from labeleff.reporting.external.csv_text import DELIMITERS
+from labeleff.reporting.external.rows import column_names
+from labeleff.reporting.external.runs_table import Scale
+from labeleff.reporting.output_files import check_folder
+from labeleff.stats.level import LEVEL
+from labeleff.study.option_values import in_range, level_in_range, pairs
+from labeleff.study.prices import Cost
+
+Convention = Literal["definition", "selfstudy"]
+"""U(n) as the paper defines it, or also as its reference code computes it."""
+
+_SCALES: Mapping[str, Scale] = {"fraction": "fraction", "percent": "percent"}
+_CONVENTIONS: Mapping[str, Convention] = {"definition": "definition", "selfstudy": "selfstudy"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command; what is None is detected, or left out of the report.
+
+    Raises OptionError or UnknownNameError naming the option that can't be used.
+    """
+
+    path: Path
+    out: Path
+    """The folder to write to."""
+    command: Sequence[str]
+    """The command line that gives the same again."""
+    baseline: str | None = None
+    columns: Mapping[str, str] | None = None
+    """The file's names of columns by ours."""
+    scale: Scale | None = None
+    delimiter: str | None = None
+    level: float = LEVEL
+    method: str = BAYES
+    convention: Convention = "definition"
+    title: str | None = None
+    metric: str = "accuracy"
+    chance: float | None = None
+    test_count: int | None = None
+    targets: tuple[float, ...] = ()
+    """Accuracies in 0..1."""
+    cost: Cost | None = None
+
+    def __post_init__(self) -> None:
+        level_in_range(self.level)
+        if self.chance is not None:
+            in_range("--chance", self.chance, "an accuracy from 0 to under 1, e.g. 0.1", least=0, under=1)
+        if self.test_count is not None:
+            in_range("--test-count", self.test_count, "a number of examples from 1", least=1)
+        if not metric(self.metric).share:
+            raise OptionError(
+                f"--metric-name: {self.metric} is the better the smaller, expected a metric in 0..1 of which more is "
+                "better"
+            )
+        if self.method not in methods():
+            raise UnknownNameError("--method", self.method, methods())
+        for option, text in (("--title", self.title), ("--metric-name", self.metric)):
+            if text is not None and not (text.strip() and text.isprintable()):
+                raise OptionError(f"{option}: found {text!r}, expected a name without line breaks")
+        check_folder(self.out)
+
+
+def columns(assignments: Sequence[str]) -> dict[str, str]:
+    """The file's names of columns by ours, from `NAME=THEIRS` each."""
+    found = pairs(assignments, "--column", "NAME=THEIRS, e.g. accuracy=top1", "every column once")
+    try:
+        column_names(found)
+    except LabeleffError as error:
+        raise OptionError(f"--column: {str(error).removeprefix('columns: ')}") from error
+    return found
+
+
+def delimiter(text: str | None) -> str | None:
+    """The character from itself, its name, or `\\t`."""
+    by_name = {**{mark: mark for mark in DELIMITERS}, **{name: mark for mark, name in DELIMITERS.items()}, "\\t": "\t"}
+    if text is None or text in by_name:
+        return None if text is None else by_name[text]
+    raise UnknownNameError("--delimiter", text, DELIMITERS.values())
+
+
+def scale(text: str | None) -> Scale | None:
+    """`fraction` or `percent`."""
+    if text is not None and text not in _SCALES:
+        raise UnknownNameError("--scale", text, _SCALES)
+    return None if text is None else _SCALES[text]
+
+
+def convention(text: str) -> Convention:
+    """`definition` or `selfstudy`."""
+    if text not in _CONVENTIONS:
+        raise UnknownNameError("--convention", text, _CONVENTIONS)
+    return _CONVENTIONS[text]

@@ -1,0 +1,109 @@
+"""Utility by the reference code's rules as CSV and Markdown, labelled so that nobody takes it for the definition's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labeleff.curves.reference_code import SelfstudyPoint, selfstudy_utility
+from labeleff.errors import CurveError
+from labeleff.reporting.markdown import count, ratio, table
+from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.output_files import Section
+from labeleff.reporting.tables import columns, frame, to_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "utility-selfstudy.csv"
+COLUMNS = columns("task encoder arm baseline convention n utility spread limit ends")
+"""`spread`: standard deviation over the arm's runs; `limit`: what the reference takes for the largest measurable
+utility; `ends`: the arm's mean is over the baseline's best from here on, and the curve ends."""
+
+DEFECTS = (
+    "the baseline's means are joined by straight pieces in n, and only label counts that both arms have are used",
+    "an accuracy under the baseline's first mean counts as reached with 0 labels: U is exactly -1",
+    "a run that no baseline mean is over counts as reached with -1 labels: a lucky run looks as bad as can be",
+    "the point where a curve ends (†) and the limit of what is measurable lack the -1 of the definition",
+    "± is the standard deviation of the arm's runs; the baseline's noise is ignored",
+)
+
+
+@dataclass(frozen=True)
+class SelfstudyCurve:
+    """An arm against the baseline at one place, by the reference code's rules."""
+
+    place: Place
+    arm: str
+    baseline: str
+    points: list[SelfstudyPoint]
+
+
+def curves(measured: Measured) -> list[SelfstudyCurve]:
+    """Every other arm's curve; empty points where it shares no label count with the baseline.
+
+    Raises CurveError, naming the arm, where the reference code would divide by zero.
+    """
+    found = []
+    for place, arm in measured.runs:
+        if arm == measured.baseline:
+            continue
+        try:
+            points = selfstudy_utility(measured.at(place, measured.baseline), measured.at(place, arm))
+        except CurveError as error:
+            where = f"{measured.settings[place].title}, {arm}"
+            raise CurveError(f"--convention selfstudy can't be had for {where}: {error}") from error
+        found.append(SelfstudyCurve(place, arm, measured.baseline, points))
+    return found
+
+
+def selfstudy_frame(found: Sequence[SelfstudyCurve]) -> pd.DataFrame:
+    """One row a point."""
+    rows = [
+        {
+            "task": item.place.task,
+            "encoder": item.place.encoder,
+            "arm": item.arm,
+            "baseline": item.baseline,
+            "convention": "selfstudy",
+            "n": point.n,
+            "utility": point.utility,
+            "spread": point.spread,
+            "limit": point.limit,
+            "ends": point.ends,
+        }
+        for item in found
+        for point in item.points
+    ]
+    return frame(rows, COLUMNS)
+
+
+def section(measured: Measured) -> Section:
+    """Tables with what is wrong about them, and the same as CSV."""
+    found = curves(measured)
+    return Section([*_paragraphs(measured, found)], {FILE: to_csv(selfstudy_frame(found))})
+
+
+def _paragraphs(measured: Measured, found: Sequence[SelfstudyCurve]) -> Iterator[str]:
+    yield f"## Utility by the reference code's rules, against {measured.baseline}"
+    yield (
+        "**Not the definition's.** This is for comparison with published figures alone and repeats how the reference "
+        "code (selfstudy) computes, with its known defects:"
+    )
+    yield "\n".join(f"- {text}" for text in DEFECTS)
+    for place, setting in measured.settings.items():
+        here = [item for item in found if item.place == place]
+        if len(measured.places) > 1:
+            yield f"### {setting.title}, by the reference code's rules"
+        yield table(
+            ["arm (selfstudy convention)", *(f"n = {n:,}" for n in setting.rungs), "curve ends (†)"],
+            [[item.arm, *_cells(item.points, setting.rungs)] for item in here],
+        )
+    yield f"`{FILE}` has these numbers; `utility.csv` has the definition's."
+
+
+def _cells(points: Sequence[SelfstudyPoint], rungs: Sequence[int]) -> list[str]:
+    inside = {point.n: f"{ratio(point.utility)} ± {ratio(point.spread)}" for point in points if not point.ends}
+    ends = next((f"U = {ratio(point.utility)} at n = {count(point.n)}" for point in points if point.ends), "–")
+    return [*(inside.get(n, "–") for n in rungs), ends]

@@ -1,0 +1,1 @@
+"""One figure per file. A figure draws what it is given and computes nothing."""

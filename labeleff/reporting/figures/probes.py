@@ -1,0 +1,49 @@
+"""Probes over pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from labeleff.catalogue.metrics import metric
+from labeleff.records.training_log import ProbeCurve, mean_curve
+from labeleff.reporting.figures import style as figures_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def figure(groups: Mapping[str, Sequence[ProbeCurve]], heading: str) -> Figure:
+    """The probe's metric in % against epochs, untrained encoders at 0: thin per seed, thick the mean over seeds.
+
+    `groups` are curves of all seeds by pretext, at least one.
+    """
+    drawn, legend_columns = figures_style.beside_legend(len(groups) + 1)
+    axes = drawn.add_subplot()
+    for number, (name, seeds) in enumerate(groups.items()):
+        lap, colour = divmod(number, len(figures_style.COLOURS))
+        style: dict[str, Any] = {"color": figures_style.COLOURS[colour], "linestyle": ("-", "--", ":", "-.")[lap % 4]}
+        for curve in seeds:
+            known = [(point.epoch, 100 * point.value) for point in curve.points if point.value is not None]
+            axes.plot(*_columns(known), linewidth=0.7, alpha=0.5, label="_seed", **style)
+        middle = [(epoch, 100 * value) for epoch, value in mean_curve(seeds)]
+        axes.plot(
+            *_columns(middle),
+            linewidth=2,
+            marker=figures_style.MARKERS[number % 8],
+            markersize=4,
+            label=figures_style.label(name),
+            **style,
+        )
+    first = next(iter(groups.values()))[0]
+    axes.axhline(100 * first.chance, color="0.4", linestyle=":", linewidth=1, label="chance")
+    axes.set_xlabel("epochs of pretraining (0: untrained)")
+    axes.set_ylabel(f"{metric(first.metric).words} of a linear probe (%)")
+    axes.set_title(heading, fontsize=10, loc="left")
+    axes.grid(color="0.92", linewidth=0.6)
+    figures_style.legend(axes, legend_columns)
+    return drawn
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]

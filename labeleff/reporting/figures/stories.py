@@ -1,0 +1,67 @@
+"""Epochs of bAbI."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from labeleff.reporting import story_results
+from labeleff.reporting.figures.style import blank
+from labeleff.reporting.story_results import Answers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DRAWN = ("loss", "accuracy")
+"""What is drawn by epoch, a figure each."""
+
+
+def _figure(group: Sequence[Answers], what: str) -> Figure:
+    """A panel a task: training and validation by epoch, the lowest loss or highest accuracy marked with its epoch."""
+    columns = min(4, len(group))
+    rows = math.ceil(len(group) / columns)
+    figure = blank(max(7.0, 3.2 * columns), max(3.6, 2.4 * rows))
+    for place, item in enumerate(group, start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        _panel(axes, item, what)
+        if place == 1:
+            axes.legend(frameon=False, fontsize=8)
+    figure.supxlabel("epoch")
+    figure.supylabel(what)
+    return figure
+
+
+def _panel(axes: Axes, item: Answers, what: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    history = item.chosen.training.history if item.chosen.training else []
+    marks = story_results.extremes(history)
+    axes.set_title(item.name, fontsize=9)
+    for prefix, colour in (("", "black"), ("validation_", "#D55E00")):
+        entries = [entry for entry in history if f"{prefix}{what}" in entry]
+        if not entries:
+            continue
+        epochs, values = [e["epoch"] for e in entries], [e[f"{prefix}{what}"] for e in entries]
+        axes.plot(epochs, values, color=colour, linewidth=1.2, label="validation" if prefix else "training")
+        best = marks.get(f"{'lowest' if what == 'loss' else 'highest'}_{prefix}{what}")
+        if best is not None:
+            axes.plot(epochs[best], values[best], "o", color=colour, markersize=4)
+            above = what == "loss"
+            axes.annotate(
+                f"{epochs[best]:.0f}",
+                (epochs[best], values[best]),
+                xytext=(0, 5 if above else -5),
+                textcoords="offset points",
+                ha="center",
+                va="bottom" if above else "top",
+                fontsize=7,
+                color=colour,
+            )
+    if what == "accuracy":
+        axes.set_ylim(0, 1.05)
+    else:
+        axes.set_ylim(bottom=0)
+    axes.tick_params(labelsize=7)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

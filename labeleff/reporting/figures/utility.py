@@ -1,0 +1,212 @@
+"""The figure of utility against labels: what was measured solid, what a curve or a bound says hollow.
+
+Hollow with a dashed interval: extrapolated. Hollow with an arrow: a limit or a bound, and U lies where the arrow
+points. Short bars are what was measured of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labeleff.curves.bounds import Reading, worth
+from labeleff.curves.method_table import extrapolates
+from labeleff.curves.utility import FAR
+from labeleff.reporting.figures.style import beside_legend, label, label_axis, legend, styles, title
+from labeleff.reporting.findings import Comparison
+from labeleff.reporting.measurements import Measured
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LINEAR_UP_TO = 8.0
+"""Utilities over this put the figure's axis on a logarithmic scale beyond 1."""
+APART = 8
+"""Arms up to this many are drawn side by side."""
+
+Limits = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What is drawn of one rung of one arm."""
+
+    x: float
+    y: float
+    """Where its marker is."""
+    reading: Reading
+
+    @property
+    def solid(self) -> bool:
+        return self.reading.shown == "point"
+
+    @property
+    def arrow(self) -> int:
+        """1: U lies above the marker, -1: below; 0: at it."""
+        return {"lower limit": 1, "at least": 1, "at most": -1}.get(self.reading.shown, 0)
+
+    def interval(self, limits: Limits) -> Limits | None:
+        """Ends of its line within the axis; None without one."""
+        if not self.reading.interval or self.reading.shown == "lower limit":
+            return None
+        low, high = self.reading.low, self.reading.high
+        below = self.y if self.arrow < 0 else limits[0] if low is None else low
+        above = self.y if self.arrow > 0 else limits[1] if high is None else high
+        return max(below, limits[0]), min(above, limits[1])
+
+    def open(self, limits: Limits) -> bool:
+        """Its line goes on over the axis."""
+        ends = self.interval(limits)
+        return ends is not None and self.arrow == 0 and ends[1] >= limits[1]
+
+
+def _mark(reading: Reading, x: float) -> _Mark:
+    """A rung's mark at `x`."""
+    y = reading.value
+    if reading.shown == "lower limit":
+        y = reading.low
+    elif reading.shown in ("at least", "at most"):
+        y = reading.bound
+    assert y is not None
+    return _Mark(x, y, reading)
+
+
+def _limits(marks: Sequence[tuple[int, _Mark]], last: float) -> Limits:
+    """Range of the utility axis for marks with their label counts: markers, ends of intervals, and 0.
+
+    Upper ends count up to FAR times the baseline's last rung, so that one that knows no limit doesn't flatten the rest.
+    """
+    known = [0.0]
+    for n, mark in marks:
+        low, high = mark.reading.low, mark.reading.high
+        most = max(mark.y, FAR * last / n - 1)
+        known += [mark.y, *([] if low is None else [min(low, mark.y)]), *([] if high is None else [min(high, most)])]
+    top, bottom = max(known), min(known)
+    return max(-1.05, min(-0.25, 1.3 * bottom - 0.1)), max(0.5, 1.25 * top if top <= LINEAR_UP_TO else 1.8 * top)
+
+
+def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
+    """Utility of every arm at one place against labels."""
+    place, baseline = comparisons[0].place, comparisons[0].baseline
+    figure, columns = beside_legend(len(comparisons))
+    axes = figure.add_subplot()
+    rungs, ladder = measured.settings[place].rungs, sorted(measured.at(place, baseline))
+    label_axis(axes, rungs)
+    spread = (rungs[-1] / rungs[0]) ** 0.012
+    marks: dict[str, list[_Mark]] = {}
+    for index, item in enumerate(comparisons):
+        shift = spread ** (index - (len(comparisons) - 1) / 2) if len(comparisons) <= APART else 1.0
+        marks[item.arm] = [_mark(worth(point), point.n * shift) for point in item.points]
+    limits = _limits(
+        [(point.n, mark) for item in comparisons for point, mark in zip(item.points, marks[item.arm], strict=True)],
+        ladder[-1],
+    )
+    if limits[1] > LINEAR_UP_TO:
+        axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
+    axes.set_ylim(*limits)
+    axes.axhline(0, color="black", linewidth=1)
+    for arm, style in styles(measured).items():
+        if arm in marks:
+            axes.plot([], [], label=label(arm), **style)
+            _draw(axes, marks[arm], limits, style)
+    _outside(axes, (ladder[0], ladder[-1]), limits, extrapolates(measured.method))
+    _plain_numbers(axes)
+    axes.set_ylabel(f"utility U(n) against {label(baseline)}")
+    axes.set_title(title(measured, place), fontsize=10, loc="left")
+    legend(axes, columns)
+    return figure
+
+
+def _draw(axes: Axes, marks: Sequence[_Mark], limits: Limits, style: dict[str, Any]) -> None:
+    """One arm: lines through its points, intervals, markers, arrows."""
+    colour = style["color"]
+    measured = [(mark.x, mark.y if mark.solid else float("nan")) for mark in marks]
+    axes.plot(*zip(*measured, strict=True), color=colour, linestyle=style["linestyle"], linewidth=1)
+    continued = [
+        (place, height)
+        for first, second in itertools.pairwise(marks)
+        if not (first.arrow or second.arrow or (first.solid and second.solid))
+        for place, height in ((first.x, first.y), (second.x, second.y), (second.x, float("nan")))
+    ]
+    if continued:
+        axes.plot(*zip(*continued, strict=True), color=colour, linestyle="--", linewidth=1)
+    _intervals(axes, [m for m in marks if not _dashed(m)], limits, colour, dashed=False)
+    _intervals(axes, [m for m in marks if _dashed(m)], limits, colour, dashed=True)
+    _markers(axes, [m for m in marks if m.solid], colour, marker=style["marker"], markersize=5.5)
+    bars = [(m.x, m.reading.bound) for m in marks if m.reading.bound is not None and m.y != m.reading.bound]
+    if bars:
+        axes.plot(*zip(*bars, strict=True), "_", color=colour, markersize=7, markeredgewidth=1.2)
+    hollow = [m for m in marks if not m.solid]
+    _markers(axes, hollow, colour, marker=style["marker"], markersize=5.5, mfc="white", zorder=5)
+    for direction, arrow in ((1, r"$\uparrow$"), (-1, r"$\downarrow$")):
+        _arrows(axes, [(m.x, m.y) for m in marks if m.arrow == direction], arrow, 11 * direction, colour)
+    _arrows(axes, [(m.x, limits[1]) for m in marks if m.open(limits)], "^", -2, colour)
+
+
+def _dashed(mark: _Mark) -> bool:
+    return mark.reading.shown == "extrapolated"
+
+
+def _intervals(axes: Axes, marks: Sequence[_Mark], limits: Limits, colour: str, *, dashed: bool) -> None:
+    ends = [(m.x, *pair) for m in marks if (pair := m.interval(limits)) is not None]
+    if ends:
+        xs, low, high = ([row[column] for row in ends] for column in range(3))
+        axes.vlines(xs, low, high, colors=colour, linestyles="dashed" if dashed else "solid", linewidth=1.3)
+
+
+def _markers(axes: Axes, marks: Sequence[_Mark], colour: str, **how: Any) -> None:
+    if marks:
+        axes.plot([m.x for m in marks], [m.y for m in marks], linestyle="", color=colour, **how)
+
+
+def _arrows(axes: Axes, places: Sequence[tuple[float, float]], arrow: str, points: int, colour: str) -> None:
+    """Arrows `points` over their places."""
+    from matplotlib.transforms import offset_copy
+
+    if places:
+        figure = axes.get_figure(root=True)
+        shifted = offset_copy(axes.transData, fig=figure, y=points, units="points")
+        size = 4 if arrow == "^" else 10
+        axes.plot(
+            *zip(*places, strict=True),
+            linestyle="",
+            marker=arrow,
+            markersize=size,
+            markeredgewidth=0.3,
+            color=colour,
+            transform=shifted,
+            clip_on=False,
+            zorder=4,
+        )
+
+
+def _outside(axes: Axes, ladder: tuple[int, int], limits: Limits, models: bool) -> None:
+    """Shade what the baseline's ladder can't tell: over n_last/n - 1 and under n_first/n - 1."""
+    import numpy as np
+
+    ns = np.geomspace(ladder[0] / 2, ladder[1] * 2, 400)
+    over = np.clip(ladder[1] / ns - 1, *limits)
+    under = np.clip(ladder[0] / ns - 1, *limits)
+    shade: dict[str, Any] = {"color": "0.9", "linewidth": 0, "zorder": 0}
+    what = ":\nhollow, dashed: extrapolated\narrow: limit, bar: measured" if models else ":\nbounds only"
+    axes.fill_between(ns, over, limits[1], label=f"outside the baseline's ladder{what}", **shade)
+    axes.fill_between(ns, limits[0], under, **shade)
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Ticks at 1, 2, 5 times powers of ten, or at some of these powers, written out."""
+    import numpy as np
+    from matplotlib.ticker import FixedLocator, FuncFormatter
+
+    if axes.get_yscale() != "linear":
+        top = axes.get_ylim()[1]
+        decades = max(1, int(np.log10(top)))
+        steps = (1, 2, 5) if decades <= 3 else (1,)
+        powers = range(0, decades + 1, max(1, decades // 6))
+        ticks = [m * 10**e for e in powers for m in steps if m * 10**e <= top]
+        axes.yaxis.set_major_locator(FixedLocator([-1, -0.5, 0, *ticks]))
+        axes.yaxis.set_minor_locator(FixedLocator([]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))

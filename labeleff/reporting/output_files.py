@@ -1,0 +1,107 @@
+"""Sections of a report, and its files as bytes, written together."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labeleff.errors import OptionError, RecordError
+from labeleff.files import write_together
+from labeleff.records.jsonl import FILE_NAME
+from labeleff.reporting import tables
+from labeleff.reporting.figures import style
+from labeleff.reporting.findings import Findings
+from labeleff.reporting.markdown import harmless
+from labeleff.reporting.measurements import Measured, Place
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def check_folder(out: Path) -> None:
+    """Raise OptionError for a file, and for the folder of a study's records."""
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"--out: {out} is a file, expected a folder")
+    if (out / FILE_NAME).exists():
+        raise OptionError(f"--out: {out} holds a study's {FILE_NAME}, expected a folder for this report alone")
+
+
+REPORT = "report.md"
+LONGEST = 80
+"""Characters of a title that a file's name keeps."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: what it says in Markdown, and the tables and figures that go with it."""
+
+    paragraphs: Sequence[str] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Tables by file name."""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    """Figures by file name, without folder and ending."""
+
+
+def assemble(sections: Iterable[Section]) -> dict[str, bytes]:
+    """All files of a report by name: report.md, tables, and figures as PNG and SVG."""
+    parts = list(sections)
+    files = {name: data for part in parts for name, data in part.files.items()}
+    files |= pictures({name: figure for part in parts for name, figure in part.figures.items()})
+    text = "\n\n".join(text for part in parts for text in part.paragraphs)
+    return {**files, REPORT: text.encode() + b"\n"}
+
+
+def csvs(findings: Findings) -> dict[str, bytes]:
+    """The tables that measured accuracies alone give; without rows where nothing was asked for."""
+    measured, comparisons = findings.measured, findings.comparisons
+    return {
+        "summary.csv": tables.to_csv(tables.summary(measured)),
+        "utility.csv": tables.to_csv(tables.utilities(comparisons, measured.cost)),
+        "ranking.csv": tables.to_csv(tables.ranking(comparisons)),
+        "curves.csv": tables.to_csv(tables.curves(findings.formulas, measured.baseline)),
+        "targets.csv": tables.to_csv(tables.targets(findings.labels, measured.baseline)),
+    }
+
+
+def plain(text: str) -> str:
+    """The text in lower-case ASCII letters, digits and dashes (also at its ends), for a file's name."""
+    ascii_text = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_text)
+
+
+def first_free(name: str, taken: Container[str]) -> str:
+    """The name, or the first of NAME-2, NAME-3, ... that isn't taken."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(each for each in names if each not in taken)
+
+
+def slugs(measured: Measured) -> dict[Place, str]:
+    """What the file names of each place's figures end in: short, plain, and unique."""
+    found: dict[Place, str] = {}
+    for place, setting in measured.settings.items():
+        found[place] = first_free(plain(setting.title)[:LONGEST].strip("-") or "task", found.values())
+    return found
+
+
+def pictures(drawn: Mapping[str, Figure]) -> dict[str, bytes]:
+    """The figures, by file name, as PNG and SVG files."""
+    files: dict[str, bytes] = {}
+    for name, figure in drawn.items():
+        files[f"figures/{name}.png"] = style.render(figure, "png")
+        figure.set_layout_engine("none")  # laid out once is enough
+        files[f"figures/{name}.svg"] = style.render(figure, "svg")
+    return files
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put whole files in their places; RecordError names one that can't be written, and then none is."""
+    safe = {name: harmless(data.decode()).encode() if name.endswith(".md") else data for name, data in files.items()}
+    try:
+        write_together(folder, safe)
+    except OSError as error:
+        raise RecordError(f"{error.filename}: can't be written: {error.strerror}") from error

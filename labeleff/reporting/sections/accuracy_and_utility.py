@@ -1,0 +1,203 @@
+"""Sections of a report that measured accuracies alone give: verdict, weak points, and each place's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labeleff.curves.bounds import saved, worth
+from labeleff.curves.mean_ratio import MeanRatio
+from labeleff.curves.method_table import extrapolates
+from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.reporting.findings import Comparison, Findings, Needed, ranked
+from labeleff.reporting.markdown import amount, bold, break_even, count, money, percent, portion, ratio, table
+from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.output_files import Section
+from labeleff.reporting.sections.resolution import enough
+from labeleff.reporting.sections.verdict import verdict
+from labeleff.stats.multiple_comparisons import tied_by_rung
+from labeleff.stats.resampling import Runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class PlaceFigure:
+    """A figure of a place."""
+
+    name: str
+    """Of its file, without folder and ending."""
+    words: str
+    """What it shows."""
+    figure: Figure
+
+
+def verdicts(findings: Findings) -> Iterator[str]:
+    """A list a place, of one item an arm; nothing where there is nothing to compare."""
+    measured = findings.measured
+    for place in measured.places:
+        here = findings.at(place)
+        if here:
+            heading = f"{measured.settings[place].title}:\n\n" if len(measured.places) > 1 else ""
+            yield heading + "\n".join(f"- {verdict(item)}" for item in here)
+
+
+def weak_points(flags: Sequence[str]) -> Iterator[str]:
+    """The flags as a list, where there are any."""
+    if flags:
+        yield "Weak points of this evidence:"
+        yield "\n".join(f"- {text}" for text in flags)
+
+
+def section(findings: Findings, place: Place, drawn: Sequence[PlaceFigure]) -> Section:
+    """Tables and figures of one place."""
+    title = findings.measured.settings[place].title.replace("[", "\\[").replace("]", "\\]")
+    images = [f"![{item.words} at {title}](figures/{item.name}.png)" for item in drawn]
+    return Section([*_tables(findings, place), *images], figures={item.name: item.figure for item in drawn})
+
+
+def _tables(findings: Findings, place: Place) -> Iterator[str]:
+    measured = findings.measured
+    title = measured.settings[place].title
+    yield f"## {title}"
+    if str(place) not in ("", title):
+        yield f"In full: {place}."
+    yield from _accuracies(measured, place)
+    comparisons = findings.at(place)
+    if comparisons:
+        yield f"### Utility against {measured.baseline}"
+        yield _utilities(measured, place, comparisons)
+        yield from _ranking(measured, comparisons)
+        yield from _saved(measured, place, comparisons)
+    yield from _targets(measured, place, [item for item in findings.labels if item.place == place])
+    yield from enough(measured, place)
+
+
+def _accuracies(measured: Measured, place: Place) -> Iterator[str]:
+    setting, arms = measured.settings[place], measured.arms_at(place)
+    yield f"### {setting.quantity[0].upper()}{setting.quantity[1:]}, mean ± standard deviation"
+    best = _best(measured, place)
+    rows = []
+    for arm in arms:
+        cells = [_mean(measured.at(place, arm), n, measured.wanted) for n in setting.rungs]
+        marked = [bold(text) if (arm, n) in best else text for n, text in zip(setting.rungs, cells, strict=True)]
+        rows.append([arm, *marked])
+    yield table(["arm", *(f"n = {n:,}" for n in setting.rungs)], rows)
+    chance = "" if setting.chance is None else f" Chance: {percent(setting.chance)} %."
+    level = f"({100 * measured.level:g} %, all arms of a rung together)"
+    told = f" Bold: can't be told from the best at that n {level}." if best else ""
+    yield f"{measured.design}.{chance}{told}"
+
+
+def _best(measured: Measured, place: Place) -> set[tuple[str, int]]:
+    """Arms that can't be told from the best, rung by rung; none where nothing shows how arms spread."""
+    arms = {arm: runs for arm in measured.arms if (runs := measured.at(place, arm))}
+    standings = tied_by_rung(arms, level=measured.level)
+    return {
+        (arm, n)
+        for n, rung in standings.items()
+        for arm, standing in rung.items()
+        if standing.tied and standing.low is not None
+    }
+
+
+def _ranking(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """The arms by their mean label ratio."""
+    yield "### Over the whole ladder"
+    found = ranked(comparisons)
+    if not found:
+        yield "The arms have no label count in common, so there is no mean to rank them by."
+        return
+    told = all(mean.low is not None for _, mean in found) and len(found) > 1
+    rows = []
+    for item, mean in found:
+        cells = [item.arm, _mean_ratio(mean), f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
+        rows.append([bold(text) for text in cells[:2]] + cells[2:] if told and mean.tied else cells)
+    yield table(["arm", "mean label ratio", "rungs brought down", "rungs brought up"], rows)
+    ns, most = found[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
+    best = " Bold: can't be told from the best of these arms." if told else ""
+    yield (
+        f"Mean label ratio: on the (geometric) average over n = {ns[0]:,} to {ns[-1]:,}, one label of the arm does the "
+        f"work of so many of {measured.baseline}; the rungs that all arms have count. Label counts over {most} are "
+        "brought down to it, so that the mean is rather too low (`>=`), those under the first rung are brought up to "
+        f"it, so that it is rather too high (`<=`).{best}"
+    )
+
+
+def _mean_ratio(mean: MeanRatio) -> str:
+    sign = ">= " if mean.above and not mean.below else "<= " if mean.below and not mean.above else ""
+    ends = "" if mean.low is None or mean.high is None else f" [{ratio(mean.low)}, {ratio(mean.high)}]"
+    return f"{sign}{ratio(mean.ratio)}{ends}"
+
+
+def _mean(runs: Runs, n: int, wanted: int | None) -> str:
+    """`61.3 ± 1.2`, with the number of runs where some are missing, or a dash."""
+    values = list(runs.get(n, {}).values())
+    if not values:
+        return "–"
+    mean = sum(values) / len(values)
+    short = f" ({len(values)} of {wanted})" if wanted is not None and len(values) < wanted else ""
+    if len(values) == 1:
+        return f"{percent(mean)}{short}"
+    deviation = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+    return f"{percent(mean)} ± {percent(deviation)}{short}"
+
+
+def _utilities(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -> str:
+    rungs = measured.settings[place].rungs
+    header = ["arm", *(f"n = {n:,}" for n in rungs), "break-even at n"]
+    rows = [
+        [item.arm, *_by_rung(item, rungs, lambda point: amount(worth(point), ratio)), break_even(item.crossing)]
+        for item in comparisons
+    ]
+    return table(header, rows)
+
+
+def _by_rung(item: Comparison, rungs: Sequence[int], show: Callable[[UtilityPoint], str]) -> list[str]:
+    points = {point.n: show(point) for point in item.points}
+    return [points.get(n, "–") for n in rungs]
+
+
+def _saved(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """What arms save, where a label has a price."""
+    cost, rungs = measured.cost, measured.settings[place].rungs
+    if cost is None:
+        return
+    yield f"### Saved ({cost.unit})"
+    rows = [
+        [item.arm, *_by_rung(item, rungs, lambda point: amount(saved(point, cost.per_label), money))]
+        for item in comparisons
+    ]
+    yield table(["arm", *(f"n = {n:,}" for n in rungs)], rows)
+    yield (
+        f"(n1 - n) labels at {cost.text}: what {measured.baseline} would cost more than the arm for the same "
+        f"{measured.settings[place].told.words}, under 0 what it would cost less. What pretraining costs isn't counted."
+    )
+
+
+def _targets(measured: Measured, place: Place, labels: Sequence[Needed]) -> Iterator[str]:
+    """Labels that the arms need for the accuracies asked for."""
+    if not labels:
+        return
+    told = measured.settings[place].told
+    yield f"### Labels needed for {told.one}"
+    header = ["arm"]
+    for target in measured.targets:
+        header += [f"for {100 * target:g} %", "share"]
+    rows = []
+    for arm in dict.fromkeys(item.arm for item in labels):
+        mine = [item for item in labels if item.arm == arm]
+        cells = [
+            text for item in mine for text in (amount(item.labels, count) if item.labels else "–", portion(item.share))
+        ]
+        rows.append([arm, *cells])
+    yield table(header, rows)
+    yield (
+        f"Every arm's own curve, by the method {measured.method}; the share is of the labels that {measured.baseline} "
+        f"needs for the same {told.words}, a bound where one of the two is."
+    )
+    short = {item.arm: item.reason for item in labels if item.reason is not None}
+    if short:
+        yield f"Not given: {'; '.join(f'{arm} ({reason})' for arm, reason in short.items())}."

@@ -1,0 +1,121 @@
+"""Failures, fairness, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labeleff.catalogue import lookup
+from labeleff.catalogue.metrics import DENSE
+from labeleff.reporting.markdown import table
+from labeleff.reporting.output_files import Section
+from labeleff.reporting.results import Results
+from labeleff.study.cell import Budget
+from labeleff.study.schema import Study
+
+
+def failed_cells(results: Results) -> Section:
+    """Cells without a value, with the reason; empty where there is none."""
+    return Section([*_failures(results)])
+
+
+def _failures(results: Results) -> Iterator[str]:
+    failed = [record for record in results.cells if results.value(record) is None]
+    if not failed:
+        return
+    yield "## Failed cells"
+    rows = []
+    for record in failed:
+        cell, reason = record.cell, record.reason or "finished without a value"
+        arm = results.study.arm_of(cell)
+        where = [cell.task.label, cell.encoder.label, arm, f"{cell.n:,}", str(cell.draw), str(cell.seed)]
+        rows.append([*where, " ".join(reason.split())])
+    yield table(["task", "encoder", "arm", "n", "draw", "seed", "reason"], rows, left=3)
+
+
+def fairness(study: Study) -> Section:
+    """What was the same for all arms."""
+    return Section(["### What was kept fair", "\n".join(f"- {text}" for text in _fairness(study))])
+
+
+def _fairness(study: Study) -> Iterator[str]:
+    yield "A pretext sees images without labels, and no test image. A protocol sees exactly n labels."
+    if more := sorted({arm.protocol.name for arm in study.arms if arm.protocol_plugin.unlabelled}):
+        yield f"In addition {', '.join(more)} sees the other training images, without labels."
+    if any(arm.protocol.options.get("mask") is False for arm in study.arms):
+        yield "With `mask=False` images without a label are taught to be class 0, a defect repeated on purpose."
+    if any(arm.pretext_plugin.loaded for arm in study.arms):
+        yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
+    if study.probe is not None:
+        yield (
+            "Encoders are probed from outside while a pretext trains them, on a copy and on training examples alone; "
+            "pretexts see neither the probe's labels nor its scores, and it changes no number."
+        )
+    yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
+    dense = [plugin.goal in DENSE for _, plugin in study.declared_tasks]
+    balanced = "balanced over the classes"
+    if any(dense):
+        yield "Where every pixel has a label, one of the n labels is the whole map of an image."
+        balanced = "at random" if all(dense) else f"{balanced} (at random where every pixel has a label)"
+    if any(lookup.images_of(task) != task for task in study.tasks):
+        yield "Tasks with the same training images take the same pretrained encoders."
+    subset = {"stratified": balanced, "random": "at random", "prefix": "the first n images"}
+    yield (
+        f"Labels are drawn {subset[study.subset]} and nested: the same draw gives every arm the same labels, and a "
+        "larger rung contains the smaller ones."
+        if study.subset != "prefix"
+        else "Labels are the first n images, the same in every run: draws bring no spread."
+    )
+    yield "One budget table holds for all arms; it is listed under Conditions."
+
+
+def conditions(results: Results) -> Section:
+    """Machine, versions, data and budgets of every run."""
+    return Section([*_conditions(results)])
+
+
+def _conditions(results: Results) -> Iterator[str]:
+    yield "## Conditions"
+    rows = []
+    for number, run in enumerate(results.runs, start=1):
+        prefix = f"run {number}: " if len(results.runs) > 1 else ""
+        precision = ", ".join(f"{name}: {kind}" for name, kind in sorted(run.conditions.precision.items()))
+        rows += [
+            [f"{prefix}started", run.started],
+            [f"{prefix}device", run.conditions.device],
+            [f"{prefix}precision", precision],
+            [f"{prefix}torch", run.conditions.torch],
+            *([f"{prefix}data of {task}", digest] for task, digest in sorted(run.conditions.data.items())),
+            *([f"{prefix}{what}", origin] for what, origin in sorted(run.conditions.plugins.items())),
+            *(
+                [f"{prefix}{key}", _text(value)]
+                for key, value in sorted(run.environment.items())
+                if value is not None and key != "device"
+            ),
+        ]
+    for task, facts in results.run.tasks.items():
+        rows += [[f"{task}: {key}", _text(value)] for key, value in sorted(facts.items())]
+    yield table(["condition", "value"], rows, left=2)
+    if results.study.budget:
+        yield "Budgets:"
+        rows = [[k, _budget(b)] for k, b in sorted(results.study.budget.items())]
+        rows += [
+            [f"{name}: {k}", _budget(b)]
+            for name, block in results.study.stories.items()
+            for k, b in sorted(block.budget.items())
+            if b != results.study.budget.get(k)
+        ]
+        yield table(["for", "budget"], rows, left=2)
+
+
+def _text(value: object) -> str:
+    """Nested values on one line: `lr 0.05, steps (min 8, max 8)`."""
+    if isinstance(value, dict):
+        pairs = (
+            (key, f"({_text(inner)})" if isinstance(inner, dict) else _text(inner)) for key, inner in value.items()
+        )
+        return ", ".join(f"{key} {inner}" for key, inner in pairs)
+    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)
+
+
+def _budget(budget: Budget) -> str:
+    return _text(budget.model_dump(mode="json", exclude_none=True))

@@ -1,0 +1,148 @@
+"""What each number of a report means, and how it was got."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from labeleff.catalogue.metrics import Metric
+from labeleff.curves.bayes import DRAWS
+from labeleff.curves.method_table import BAYES, FORMULAS
+from labeleff.curves.model_average import BOOTSTRAPS, MODEL_SHARE
+from labeleff.curves.utility import FAR
+from labeleff.reporting.markdown import ENDLESS, OPEN
+from labeleff.reporting.measurements import Measured, Setting, common
+from labeleff.stats.moderation import PRIOR_DF, wilson
+from labeleff.stats.resampling import REPLICATES
+
+_INTERPOLATED = {
+    "linear": "straight pieces in n through the mean {values} of the rungs",
+    "log": "straight pieces in ln n through the mean {values} of the rungs",
+    "pchip": "a monotone cubic (PCHIP) in ln n through the isotonic mean {values} of the rungs",
+}
+"""By method; `values` are those of the metric."""
+
+
+_RESAMPLED: Mapping[tuple[str, ...], str] = {
+    ("draw", "seed"): "whole draws and seeds are resampled, the same for both arms",
+    ("draw",): "whole draws are resampled, the same for both arms",
+    (): "runs are resampled, each arm on its own",
+}
+
+
+def explain(measured: Measured) -> Iterator[str]:
+    """The section "What the numbers mean" in paragraphs."""
+    level = f"{100 * measured.level:g} %"
+    yield "## What the numbers mean"
+    points = (*_utility(measured, level), *_noise(measured, level))
+    yield "\n".join(f"- {text}" for text in points)
+
+
+def _utility(measured: Measured, level: str) -> Iterator[str]:
+    yield (
+        f"**Utility** U(n) = n1/n - 1, where n1 is the number of labels with which {measured.baseline} reaches the "
+        f"{measured.told.words} that the arm reaches with n labels (Newell and Deng, CVPR 2020). 0: nothing saved; 1: "
+        "the baseline needs twice the labels; -0.5: half of them. -1 is the least possible."
+    )
+    yield f"**Curve** ({measured.method}): {_curve(measured.method, measured.told)}"
+    yield f"**Outside the ladder**: {_outside(measured)}"
+    yield f"**Intervals** hold {level}. {_intervals(measured)}"
+    yield (
+        "**Break-even** is the label count past which the arm is no longer over the baseline's curve, interpolated "
+        "in ln n; `>` the last rung and `<` the first rung mean that there is no such point inside the ladder."
+    )
+
+
+def _outside(measured: Measured) -> str:
+    """What is given where no rung of the baseline reaches an arm's mean, or its first one is over it."""
+    reached = f"no rung of the baseline reaches the arm's {measured.told.words}"
+    under = "`<=`: its first rung is already better."
+    if measured.method in _INTERPOLATED:
+        return (
+            f"`>=`: {reached}, so U is at least that of the last rung. "
+            f"{under} In the figures these bounds are hollow, with an arrow, on the edge of the grey area where the "
+            "ladder can't measure."
+        )
+    return (
+        f"where {reached}, U is at least that of the last rung: that is what "
+        "was measured. `(extrapolated x2.3)`: by the curve it takes 2.3 times the last rung. "
+        f"`> 5.00 (extrapolated over x{FAR:g})` is the lower end of the interval alone, as the number itself can't be "
+        f"trusted so far out, and so is `> 5.00 (never: 70 %)` where most of what is known of the curve, 70 %, never "
+        f"gets there. `>=`: nothing is known but what was measured. {under} In the figures the area outside the "
+        "ladder is grey; there markers are hollow, extrapolated intervals dashed, limits have arrows, and short bars "
+        "show what was measured. `utility.csv` has all of it."
+    )
+
+
+def _intervals(measured: Measured) -> str:
+    """Where the intervals of U come from, and what they leave out."""
+    whole = f"in which {_RESAMPLED[measured.shared]}; variances are moderated ({PRIOR_DF:g} prior degrees of freedom)"
+    if measured.method == BAYES:
+        return (
+            f"Those of U weigh the ends from {BOOTSTRAPS:,} joint replicates of both curves "
+            f"({100 * (1 - MODEL_SHARE):.0f} % inside the ladder) and from {DRAWS:,} curves of the average, {whole}. "
+            f"`{OPEN}` is an end that the ladder can't measure; `{ENDLESS}`: the curve may never get there."
+        )
+    if measured.method in _INTERPOLATED:
+        return (
+            f"Those of U come from {REPLICATES:,} joint replicates of both curves, {whole}. `{OPEN}` is an end that "
+            "the ladder can't measure. An interval tells what other draws and seeds would give; it takes the curve's "
+            "shape between rungs as drawn."
+        )
+    return f"Those of U come from the formula fitted to {BOOTSTRAPS:,} joint replicates of both curves, {whole}."
+
+
+def _curve(method: str, told: Metric) -> str:
+    """How the baseline's curve is got, and how far it can be trusted."""
+    if method in _INTERPOLATED:
+        return (
+            f"{_INTERPOLATED[method].format(values=told.plural)}; where it is flat, n1 is the first label count that "
+            f"reaches the {told.words}. It is never drawn beyond the rungs."
+        )
+    if method == BAYES:
+        return (
+            f"between the rungs a monotone cubic (PCHIP) in ln n through the isotonic mean {told.plural}, beyond the "
+            "last one an average of saturating curves, weighted by how well they fit, with room for what none of them "
+            "fits. Beyond the ladder it was early on real curves (by 30 % of the labels in the median), and past "
+            f"{FAR:g} times the last rung off by a factor of 3 in the mean."
+        )
+    names = FORMULAS[method].names
+    formula = FORMULAS[method].template.format(**{name: name for name in names})
+    return (
+        f"one formula, {formula}, fitted to the mean {told.plural} of the rungs by weighted least squares, between "
+        "the rungs and beyond. Its intervals hold the noise of the runs and leave out the doubt whether the formula is "
+        "right, which beyond the last rung is most of it."
+    )
+
+
+def _noise(measured: Measured, level: str) -> Iterator[str]:
+    settings = list(measured.settings.values())
+    yield from _test_set([setting for setting in settings if setting.sampled], level, measured.level)
+    yield from _pixels(settings)
+    yield (
+        "**±** is the standard deviation of single runs, not an interval. `summary.csv` has the Student-t interval of "
+        "every mean and of every difference from the baseline, in pairs where draws are shared, with its p value."
+    )
+
+
+def _test_set(settings: Sequence[Setting], words: str, level: float) -> Iterator[str]:
+    """What the number of test examples alone makes of metrics that are shares of them."""
+    sizes = {setting.sampled: setting.unit for setting in settings if setting.sampled}
+    if sizes:
+        size, told = min(sizes), common(settings)
+        low, high = wilson(0.5, size, level=level)
+        yield (
+            f"**Test set**: {told.plural} are of {size:,} test {sizes[size]}; by their sampling alone {told.one} is "
+            f"uncertain by up to {50 * (high - low):.1f} points ({words}, Wilson). All arms share these {sizes[size]}, "
+            f"so intervals of {told.words} and utility leave this error out; `summary.csv` gives it."
+        )
+
+
+def _pixels(settings: Sequence[Setting]) -> Iterator[str]:
+    """What metrics of pixels are."""
+    found = {setting.metric: setting for setting in settings if setting.test_count and not setting.sampled}
+    for setting in found.values():
+        told = setting.told
+        yield (
+            f"**{told.words[0].upper()}{told.words[1:]}**: {told.meaning}, over all {setting.test_count:,} test "
+            f"{setting.unit}. Pixels of one of them aren't independent, so no sampling error of the test set is given."
+        )

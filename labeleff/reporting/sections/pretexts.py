@@ -1,0 +1,49 @@
+"""What pretexts reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labeleff.catalogue import lookup
+from labeleff.records.entries import PretrainingRecord
+from labeleff.reporting.markdown import percent, table
+from labeleff.reporting.measurements import Place
+from labeleff.reporting.output_files import Section
+from labeleff.reporting.results import Results
+
+
+def section(results: Results, place: Place) -> Section:
+    """What the pretexts of a place reached; empty where none was trained."""
+    return Section([*_pretexts(results, place)])
+
+
+def _pretexts(results: Results, place: Place) -> Iterator[str]:
+    here = [item for item in results.pretrainings_at(place) if item.status == "ok"]
+    if not here:
+        return
+    known = list(dict.fromkeys(key for item in here for key in sorted(item.metrics)))
+    yield "### Pretexts"
+    rows = []
+    for item in here:
+        values = [_metric(key, item.metrics.get(key)) for key in known]
+        pretext, seed = item.pretraining.pretext, str(item.pretraining.seed)
+        rows.append([pretext.label, seed if lookup.encoder_seed(pretext) is None else "–", *values])
+    names = [
+        key.replace("heldout_", "held-out ").replace("_", " ") + (" (%)" if "accuracy" in key else "") for key in known
+    ]
+    yield table(["pretext", "seed", *names], rows)
+    outside = dict.fromkeys(_provenance(item) for item in here if item.provenance is not None)
+    if outside:
+        yield "\n".join(f"- {text}" for text in outside)
+
+
+def _provenance(item: PretrainingRecord) -> str:
+    return f"{item.pretraining.pretext.label}: {item.provenance}. SHA-256 of its tensors: `{item.weights_sha256}`."
+
+
+def _metric(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if "parameters" in name:
+        return f"{value:,.0f}"
+    return percent(value) if "accuracy" in name else f"{value:.4g}"

@@ -1,0 +1,114 @@
+"""Linear probes over pretraining: figure, table and `probes.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from labeleff.catalogue.metrics import metric
+from labeleff.records.entries import PretrainingRecord
+from labeleff.records.training_log import ProbeCurve, mean_curve
+from labeleff.reporting.markdown import listed, percent, table
+from labeleff.reporting.measurements import Place
+from labeleff.reporting.output_files import Section
+from labeleff.reporting.results import Results
+from labeleff.reporting.tables import columns, frame, to_csv
+from labeleff.study.cell import told_apart
+
+PROBES = columns("task encoder pretext seed step epoch metric value chance")
+"""One row a probe; `value` and `chance` in 0..1."""
+
+
+def _trained(results: Results, place: Place) -> list[PretrainingRecord]:
+    """Finished pretrainings of a place that a probe goes with."""
+    here = results.pretrainings_at(place) if results.study.probe is not None else []
+    return [item for item in here if item.status == "ok" and item.pretraining.budget is not None]
+
+
+def _curve(results: Results, place: Place, item: PretrainingRecord) -> ProbeCurve | None:
+    """The curve that the study asks for, at this place; None where it isn't measured."""
+    probe = results.study.probe
+    return next((curve for curve in item.probes if curve.task == place.task and curve.probe == probe), None)
+
+
+def curves(results: Results, place: Place) -> dict[str, list[ProbeCurve]]:
+    """The curves of all seeds by pretext, in order."""
+    wanted = _trained(results, place)
+    names = told_apart(item.pretraining.pretext for item in wanted)
+    found: dict[str, list[ProbeCurve]] = {}
+    for item in wanted:
+        curve = _curve(results, place, item)
+        if curve is not None:
+            found.setdefault(names[item.pretraining.pretext.label], []).append(curve)
+    return found
+
+
+def section(results: Results, place: Place) -> Section:
+    """A row per pretext: untrained, first, last and highest value, means over seeds; and what is missing."""
+    return Section([*_paragraphs(results, place)])
+
+
+def _paragraphs(results: Results, place: Place) -> Iterator[str]:
+    probe, wanted = results.study.probe, _trained(results, place)
+    if probe is None or not wanted:
+        return
+    yield "### Linear probe over pretraining"
+    groups = curves(results, place)
+    if groups:
+        first = next(iter(groups.values()))[0]
+        header = ["pretext", "seeds", "untrained", "first", "last", "highest"]
+        yield table(header, [[name, f"{len(seeds)}", *_row(mean_curve(seeds))] for name, seeds in groups.items()])
+        yield (
+            f"{metric(first.metric).words.capitalize()} (%) of a linear probe on the frozen features, mean over seeds: "
+            f"fitted on {probe.labels:,} labels of the training split and scored on {probe.held_out:,} other examples "
+            f"of it, the same for all; chance {percent(first.chance)} %. Pretexts see those images, without labels, so "
+            "values may be higher than on test images. Nothing is chosen by it: cells start from the last encoder, "
+            "and the highest value is one of several looks at the same examples."
+        )
+    lost = [f"{i.pretraining.pretext.name}, seed {i.pretraining.seed}" for i in wanted if not _curve(results, place, i)]
+    if lost:
+        yield f"Not measured yet, `labeleff run` does it: {listed(lost)}."
+    other = [
+        f"{item.pretraining.pretext.name}, seed {item.pretraining.seed}"
+        for item in wanted
+        if (curve := _curve(results, place, item)) and curve.encoder_sha256 != item.encoder_sha256
+    ]
+    if other:
+        yield (
+            f"The curves of these are of a second training, which didn't give the same encoder bit for bit as the one "
+            f"that cells start from: {listed(other)}."
+        )
+
+
+def _row(points: Sequence[tuple[float, float]]) -> list[str]:
+    """Untrained, first, last and highest value with their epochs; dashes where the seeds have none in common."""
+    untrained = [value for epoch, value in points if epoch == 0]
+    later = [point for point in points if point[0] > 0]
+    if not later:
+        return [percent(untrained[0]) if untrained else "–", "–", "–", "–"]
+    highest = max(points, key=lambda point: point[1])
+    return [
+        percent(untrained[0]) if untrained else "–",
+        *(f"{percent(value)} (epoch {epoch:.3g})" for epoch, value in (later[0], later[-1], highest)),
+    ]
+
+
+def to_files(results: Results) -> dict[str, bytes]:
+    """`probes.csv`, where there is anything in it."""
+    rows = [
+        {
+            "task": place.task,
+            "encoder": place.encoder,
+            "pretext": item.pretraining.pretext.label,
+            "seed": item.pretraining.seed,
+            "step": point.step,
+            "epoch": point.epoch,
+            "metric": curve.metric,
+            "value": point.value,
+            "chance": curve.chance,
+        }
+        for place in results.places
+        for item in _trained(results, place)
+        if (curve := _curve(results, place, item))
+        for point in curve.points
+    ]
+    return {"probes.csv": to_csv(frame(rows, PROBES))} if rows else {}

@@ -1,0 +1,101 @@
+"""How many runs are enough: what the draws there are can resolve, how many it takes, and where spread comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from labeleff.reporting.markdown import table
+from labeleff.reporting.measurements import Measured, Place
+from labeleff.stats.differences import Difference, Differences
+from labeleff.stats.power import POWER, Resolution, resolve
+from labeleff.stats.variance_components import split
+
+LEAST = 0.005
+"""Of accuracy: a closer arm is asked to be resolved from the baseline by this much."""
+
+
+def enough(measured: Measured, place: Place) -> Iterator[str]:
+    """The section "How many runs are enough", for the arm closest to the baseline; nothing without another arm."""
+    found = _closest(measured, place)
+    if found is None:
+        return
+    yield "### How many runs are enough"
+    arm, differences, ladder = found
+    base, runs = measured.at(place, measured.baseline), measured.at(place, arm)
+    away = _away(differences)
+    gain = max(away, LEAST)
+    closest = (
+        f"Closest to {measured.baseline} is {arm}, {100 * away:.1f} points away on average over the rungs (mean "
+        f"difference {_points(ladder.mean)}{_ends(ladder)})."
+    )
+    rows = resolve(base, runs, gain, level=measured.level)
+    reasons = list(dict.fromkeys(row.reason for row in rows if row.reason))
+    if all(row.draws is None and row.detectable is None for row in rows):
+        yield f"{closest} How many runs would tell them apart can't be said: {'; '.join(reasons) or 'no spread'}."
+        return
+    header = ["n", "difference (points)", "p", "draws", "least gain they resolve", f"draws for {100 * gain:.1f} points"]
+    least = {n: min(len(base[n]), len(runs[n])) for n in base if n in runs}
+    yield table(header, [_row(one, row, least[row.n]) for one, row in zip(differences.rungs, rows, strict=True)])
+    limit = "; in brackets, if the spread lies at its upper limit" if any(row.cautious for row in rows) else ""
+    notes = f" Noted: {'; '.join(reasons)}." if reasons else ""
+    yield (
+        f"{closest} Draws are runs of both arms with labels of their own, paired where arms share them. A gain counts "
+        f"as resolved where a test at {100 * measured.level:g} % sees it with probability {100 * POWER:.0f} %{limit}."
+        f"{notes}"
+    )
+    yield from _sources(measured, place)
+
+
+def _closest(measured: Measured, place: Place) -> tuple[str, Differences, Difference] | None:
+    """The arm whose means are nearest to the baseline's, over the rungs that both have."""
+    found = [
+        (arm, item, item.ladder)
+        for (where, arm), item in measured.differences.items()
+        if where == place and item.ladder is not None
+    ]
+    return min(found, key=lambda entry: _away(entry[1]), default=None)
+
+
+def _away(differences: Differences) -> float:
+    """Mean size of the rungs' differences, whichever arm is ahead."""
+    return math.fsum(abs(item.mean) for item in differences.rungs) / len(differences.rungs)
+
+
+def _points(value: float) -> str:
+    return f"{round(100 * value, 1) + 0.0:+.1f}"
+
+
+def _ends(item: Difference) -> str:
+    return "" if item.low is None or item.high is None else f" [{_points(item.low)}, {_points(item.high)}]"
+
+
+def _row(item: Difference, found: Resolution, runs: int) -> list[str]:
+    chance = "–" if item.p_value is None else "< 0.001" if item.p_value < 0.001 else f"{item.p_value:.2g}"
+    least = "–" if found.detectable is None else f"{100 * found.detectable:.1f}"
+    cautious = "" if found.cautious is None else f" [{found.cautious:,}]"
+    draws = f"{found.draws:,}{cautious}" if found.draws is not None else "–"
+    pairs = f"{found.pairs:,}" if found.pairs else f"{runs:,} unpaired"
+    return [f"{found.n:,}", f"{_points(item.mean)}{_ends(item)}", chance, pairs, least, draws]
+
+
+def _sources(measured: Measured, place: Place) -> Iterator[str]:
+    """How draws and seeds share the variance of the baseline's runs, where runs name both."""
+    if set(measured.shared) != {"draw", "seed"}:
+        return
+    ladder = split(measured.at(place, measured.baseline), level=measured.level).ladder
+    if ladder is None:
+        return
+    if not ladder.components:
+        yield f"How much of the spread is the draw of labels and how much the seed can't be told: {ladder.reason}."
+        return
+    names = {"draw": "draws of labels", "seed": "seeds", "interaction": "only their combination"}
+    parts = [
+        f"{names[part.source]} {100 * part.share:.0f} % [{100 * part.share_low:.0f}, {100 * part.share_high:.0f}]"
+        for part in ladder.components
+    ]
+    left = f" ({ladder.reason})" if ladder.reason else ""
+    yield (
+        f"Of the variance of single runs of {measured.baseline}, averaged over the ladder, {parts[0]}, {parts[1]} and "
+        f"{parts[2]} decide{left}: more of what decides most helps most."
+    )

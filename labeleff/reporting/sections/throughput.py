@@ -1,0 +1,256 @@
+"""Records to `throughput.csv`: images/s of every pretraining and trained arm.
+
+A run of a pretrained arm is charged the whole pretraining that it starts from, as it would cost whoever wants that one
+network; the same encoder serves several cells of a study, which the plan and the clock know and this doesn't.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labeleff.curves.bounds import Reading, worth
+from labeleff.records.conditions import precision_of
+from labeleff.records.entries import PretrainingRecord, Record
+from labeleff.records.run_estimate import duration
+from labeleff.records.training_log import Training
+from labeleff.reporting import tables
+from labeleff.reporting.findings import Comparison, Findings
+from labeleff.reporting.markdown import amount, money, table
+from labeleff.reporting.measurements import Place
+from labeleff.reporting.output_files import Section
+from labeleff.reporting.results import Results, place_of
+from labeleff.reporting.tables import Row, columns, frame, to_csv
+from labeleff.study.cell import told_apart
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HOUR = 3600.0
+COLUMNS = columns(
+    "task encoder arm n pretraining_seconds cell_seconds device_hours utility_per_hour utility_per_hour_low "
+    "utility_per_hour_high utility_per_hour_at_least utility_per_hour_at_most labels_saved_per_hour"
+)
+"""Seconds are means over finished runs, on one process or GPU; bounds as in utility.csv."""
+
+
+def _pretraining_seconds(results: Results, cells: list[Record]) -> float | None:
+    """Mean over cells of what their pretraining took, 0 where they start from none; None where it isn't known."""
+    known = {item.key: item for item in results.pretrainings if item.status == "ok"}
+    started = [known.get(cell.pretraining) for cell in cells if cell.pretraining is not None]
+    if not cells or None in started:
+        return None
+    taken = [item.training.seconds for item in started if item is not None and item.training is not None]
+    return sum(taken) / len(cells)
+
+
+def _rows(results: Results, comparison: Comparison) -> Iterator[tuple[Row, Reading]]:
+    """A row a rung, and the utility per hour that it prints."""
+    place, arm = comparison.place, comparison.arm
+    for point in comparison.points:
+        cells = [cell for cell in results.at(place, arm) if cell.cell.n == point.n and cell.status == "ok"]
+        seconds = [cell.seconds for cell in cells if cell.seconds is not None]
+        before = _pretraining_seconds(results, cells)
+        if before is None or not seconds or before + statistics.fmean(seconds) <= 0:
+            continue
+        hours = (before + statistics.fmean(seconds)) / HOUR
+        reading = worth(point).mapped(lambda utility, hours=hours: utility / hours)  # type: ignore[misc]
+        shown = reading.shown in ("point", "extrapolated")
+        yield (
+            {
+                "task": place.task,
+                "encoder": place.encoder,
+                "arm": arm,
+                "n": point.n,
+                "pretraining_seconds": before,
+                "cell_seconds": statistics.fmean(seconds),
+                "device_hours": hours,
+                "utility_per_hour": reading.value,
+                "utility_per_hour_low": reading.low,
+                "utility_per_hour_high": reading.high,
+                "utility_per_hour_at_least": reading.bound if point.kind in ("extrapolated", "above") else None,
+                "utility_per_hour_at_most": reading.bound if point.kind == "below" else None,
+                "labels_saved_per_hour": reading.value * point.n if shown and reading.value is not None else None,
+            },
+            reading,
+        )
+
+
+def device_time(results: Results, findings: Findings) -> pd.DataFrame:
+    """One row a rung of every arm that is compared with the baseline."""
+    return frame([row for item in findings.comparisons for row, _ in _rows(results, item)], COLUMNS)
+
+
+def to_files(results: Results, findings: Findings) -> dict[str, bytes]:
+    """`device_time.csv`; nothing where no arm is compared."""
+    found = device_time(results, findings)
+    return {} if found.empty else {"device_time.csv": to_csv(found)}
+
+
+def _cell(reading: Reading) -> str:
+    """A gain an hour; where there is none, the quicker arm would only look worse."""
+    number = reading.value if reading.shown in ("point", "extrapolated") else reading.bound
+    if reading.shown == "lower limit":
+        number = reading.low
+    return "no gain" if number is None or number <= 0 else amount(reading, money)
+
+
+def _line(rows: list[tuple[Row, Reading]], rungs: list[int]) -> list[str]:
+    """Times and gains of an arm, a column a rung."""
+    gains = {row["n"]: _cell(reading) for row, reading in rows}
+    before = statistics.fmean(row["pretraining_seconds"] for row, _ in rows)
+    cells = sorted(row["cell_seconds"] for row, _ in rows)
+    spread = list(dict.fromkeys(duration(seconds) for seconds in (cells[0], cells[-1])))
+    return [
+        rows[0][0]["arm"],
+        duration(before) if before else "–",
+        " to ".join(spread),
+        *(gains.get(n, "") for n in rungs),
+    ]
+
+
+def device_time_section(results: Results, findings: Findings) -> Section:
+    """A table per place: what a run of every arm takes, and its utility per device-hour at each rung."""
+    return Section([*_paragraphs(results, findings)], to_files(results, findings))
+
+
+def _paragraphs(results: Results, findings: Findings) -> Iterator[str]:
+    tables = []
+    for place in results.ladders:
+        found = [list(_rows(results, item)) for item in findings.comparisons if item.place == place]
+        found = [rows for rows in found if rows]
+        rungs = sorted({row["n"] for rows in found for row, _ in rows})
+        if not found:
+            continue
+        if len(results.ladders) > 1:
+            tables.append(f"{results.title(place)}:")
+        header = ["arm", "pretraining", "a cell", *(f"n = {n:,}" for n in rungs)]
+        tables.append(table(header, [_line(rows, rungs) for rows in found]))
+    if not tables:
+        return
+    yield "## Utility per device-hour"
+    yield from tables
+    yield (
+        "U(n) divided by the hours that one run takes on one process (or GPU), charged the whole pretraining that it "
+        "starts from; *no gain* where U(n) isn't above 0. Intervals are those of U(n): the spread of times is left out."
+    )
+
+
+THROUGHPUT = columns(
+    "what task encoder arm seed images_per_second lower_quartile upper_quartile windows warm_up device "
+    "precision layout threads batch steps images seconds peak_memory_bytes"
+)
+"""Images/s over timed windows (epochs, or stretches of steps where epochs are short)."""
+
+
+def throughput(results: Results) -> pd.DataFrame:
+    """One row a pretraining and a trained arm.
+
+    The first window of each training is warm-up and left out where there are more; pretrainings taken from
+    the cache are left out, as their time belongs to an earlier run.
+    """
+    names = told_apart(item.pretraining.pretext for item in results.pretrainings)
+    rows = [_pretraining_row(results, item, names) for item in results.pretrainings if not item.cached]
+    rows += [_training_row(results, place, arm) for place, arm in results.groups]
+    return frame([row for row in rows if row is not None], THROUGHPUT)
+
+
+def _pretraining_row(results: Results, item: PretrainingRecord, names: Mapping[str, str]) -> Row | None:
+    if item.training is None:
+        return None
+    place, what = place_of(item.pretraining), item.pretraining
+    row = {"what": "pretraining", "arm": names[what.pretext.label], "seed": what.seed}
+    return row | _speed(results, place, [(item, item.training)])
+
+
+def _training_row(results: Results, place: Place, arm: str) -> Row | None:
+    done = [(item, item.training) for item in results.at(place, arm) if item.training is not None]
+    return {"what": "training", "arm": arm, "seed": None} | _speed(results, place, done) if done else None
+
+
+def rates(training: Training, *, processor: bool = False) -> tuple[list[float], bool]:
+    """Images/s of each timed window, and whether a first one was left out as warm-up; `processor`: by its time."""
+    dropped = len(training.windows) > 1
+    kept = training.windows[1:] if dropped else training.windows
+    timed = [(window.images, window.processor_seconds if processor else window.seconds) for window in kept]
+    return [images / seconds for images, seconds in timed if seconds], dropped
+
+
+def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecord | Record, Training]]) -> Row:
+    measured = [rates(training) for _, training in done]
+    speeds = [rate for found, _ in measured for rate in found]
+    quartiles = np.percentile(speeds, [25, 50, 75]).tolist() if speeds else [None] * 3
+    entries = [run for run in results.runs if run.run in {record.run for record, _ in done}]
+    peaks = [record.peak_memory for record, _ in done if record.peak_memory is not None]
+    dropped = sum(left_out for _, left_out in measured)
+    return {
+        "task": place.task,
+        "encoder": place.encoder,
+        "images_per_second": quartiles[1],
+        "lower_quartile": quartiles[0],
+        "upper_quartile": quartiles[2],
+        "windows": len(speeds),
+        "warm_up": f"first window left out in {dropped} of {len(done)} trainings",
+        "device": _listed(run.conditions.device for run in entries),
+        "precision": _listed(precision_of(run.conditions, place.encoder or "") for run in entries),
+        "layout": _listed(_layout(training) for _, training in done),
+        "threads": _listed(training.threads for _, training in done),
+        "batch": _listed(training.batch for _, training in done),
+        "steps": sum(training.steps for _, training in done),
+        "images": sum(training.images for _, training in done),
+        "seconds": sum(training.seconds for _, training in done),
+        "peak_memory_bytes": max(peaks, default=None),
+    }
+
+
+def _layout(training: Training) -> str:
+    """Order in memory, and how many models were computed as one."""
+    if training.slots == 1:
+        return training.layout
+    return f"{training.layout} ({training.slots} models as one: {training.packing}, {training.backend})"
+
+
+def _listed(values: Iterable[object]) -> str:
+    """Distinct values in the order they appear; usually there is one."""
+    return ", ".join(dict.fromkeys(str(value) for value in values))
+
+
+def throughput_section(results: Results) -> Section:
+    """Speeds of pretrainings and trained arms, also as `throughput.csv`."""
+    frame = throughput(results)
+    return Section([*_throughput(results, frame)], {"throughput.csv": tables.to_csv(frame)})
+
+
+def _throughput(results: Results, frame: pd.DataFrame) -> Iterator[str]:
+    cached = sum(item.cached for item in results.pretrainings)
+    if frame.empty and not cached:
+        return
+    yield "## Throughput"
+    unit = " or ".join(dict.fromkeys(results.about(place) for place, _ in results.groups))
+    header = ["what", "encoder", f"{unit}/s, median [quartiles]", "windows", "device", "precision", "layout"]
+    rows = []
+    for row in frame.to_dict("records"):
+        if not row["windows"]:
+            continue
+        speed = f"{row['images_per_second']:,.0f} [{row['lower_quartile']:,.0f}, {row['upper_quartile']:,.0f}]"
+        seed = f", seed {row['seed']}" if isinstance(row["seed"], int) else ""
+        peak = row["peak_memory_bytes"]
+        rows.append(
+            [f"{row['what']} {row['arm']}{seed}", row["encoder"], speed, f"{row['windows']}"]
+            + [row[key] for key in ("device", "precision", "layout", "threads", "batch")]
+            + [f"{peak / 2**20:,.0f}" if isinstance(peak, int) else "–"]
+        )
+    if rows:
+        yield table([*header, "threads", "batch", "peak MiB"], rows, left=2)
+    note = (
+        "A window is an epoch, or a stretch of steps where epochs are short. The first window of a training is "
+        "warm-up and left out where there are more."
+    )
+    yield note + (
+        f" {cached} pretrained encoders came from the cache; their time belongs to an earlier run and is not shown."
+        if cached
+        else ""
+    )

@@ -1,0 +1,95 @@
+"""What is weak about a study as it was designed and carried out: unfinished work, its axes, mixed conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labeleff.reporting.findings import Findings
+from labeleff.reporting.results import Results
+from labeleff.reporting.sections import weak_results
+
+
+def flags(results: Results, findings: Findings) -> list[str]:
+    """One sentence a weakness of the study and of its accuracies, the gravest first; empty where none was found."""
+    return [
+        *_unfinished(results),
+        *_collapsed(results),
+        *weak_results.few_runs(findings.measured),
+        *_design(results),
+        *_sizes(results),
+        *weak_results.flags(findings),
+        *_conditions(results),
+    ]
+
+
+def _unfinished(results: Results) -> Iterator[str]:
+    failed = sum(results.value(record) is None for record in results.cells)
+    finished = len(results.cells) - failed
+    if finished < results.expected:
+        yield (
+            f"**Incomplete**: {finished} of {results.expected} cells have finished, {failed} failed, "
+            f"{results.expected - finished - failed} are still to be run."
+        )
+    broken = [item for item in results.pretrainings if item.status == "failed"]
+    for item in broken:
+        what = item.pretraining
+        yield f"**Failed pretraining**: {what.pretext.label}, seed {what.seed}: {item.reason or 'no reason given'}."
+
+
+def _collapsed(results: Results) -> Iterator[str]:
+    for item in results.pretrainings:
+        if item.metrics.get("collapsed"):
+            what, spread = item.pretraining, item.metrics.get("spread")
+            yield (
+                f"**Collapsed pretraining**: {what.pretext.label}, seed {what.seed}: its projections hardly differ "
+                f"between held-out images{'' if spread is None else f' (spread {spread:.2g})'}."
+            )
+
+
+def _design(results: Results) -> Iterator[str]:
+    study = results.study
+    outside = [arm.pretext.label for arm in study.arms if arm.pretext_plugin.loaded]
+    if outside:
+        yield (
+            f"**Weights from outside**: {', '.join(dict.fromkeys(outside))}. There is one of each, so intervals leave "
+            "out the luck of its pretraining, and labels that it may have cost aren't counted."
+        )
+    if study.seeds == 1 and any(arm.pretext_plugin.trained for arm in study.arms):
+        yield (
+            "**One pretraining seed**: every run of an arm starts from the same pretrained encoder, so intervals "
+            "leave out the luck of pretraining and of the initialisation."
+        )
+    if study.draws == 1 and study.seeds > 1:
+        yield "**One draw of labels**: intervals leave out the luck of which images were labelled."
+    budgets = {budget.model_dump_json() for arm in study.arms if (budget := study.budget_of(arm)) is not None}
+    if len(budgets) > 1:
+        yield (
+            "**Unequal budgets**: trained arms don't share one protocol budget (see Conditions), so a difference "
+            "may come from the optimisation instead of the pretraining."
+        )
+    missing = {(r.cell.task.name, r.cell.n): r.missing_classes for r in results.cells if r.missing_classes}
+    for (task, n), classes in missing.items():
+        yield f"**Missing classes**: some draws of {n} labels of {task} have no example of {', '.join(classes)}."
+
+
+def _sizes(results: Results) -> Iterator[str]:
+    """Pretexts that hand on a pair of encoders in place of the one that other arms have."""
+    found = {}
+    for item in results.pretrainings:
+        own, plain = item.metrics.get("parameters"), item.metrics.get("plain_parameters")
+        if own is not None and plain is not None:
+            found[item.pretraining.pretext.name, item.pretraining.encoder.label] = own, plain
+    for (pretext, encoder), (own, plain) in found.items():
+        yield (
+            f"**Another encoder**: {pretext} hands on a pair of narrow encoders with {own:,.0f} parameters "
+            f"({100 * (own / plain - 1):+.1f} %) in place of {encoder}, which other arms have; a difference may come "
+            "from that."
+        )
+
+
+def _conditions(results: Results) -> Iterator[str]:
+    distinct = {run.conditions.model_dump_json() for run in results.runs}
+    if len(distinct) > 1:
+        yield "**Mixed conditions**: the runs differ in device, precision, torch, data or plug-ins (see Conditions)."
+    if results.foreign:
+        yield f"{results.foreign} records in this folder belong to other studies and were left out."

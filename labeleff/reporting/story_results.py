@@ -1,0 +1,176 @@
+"""Tasks of stories in a report: accuracy, error, what failed, and every epoch's loss and accuracy.
+
+A task counts as failed where the error is over 5 % (Weston et al. 2015). Of several runs the one that answered
+most of its validation stories is shown; nothing is chosen by test stories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labeleff.records.entries import Record
+from labeleff.reporting.results import Results
+from labeleff.reporting.tables import columns, to_csv
+from labeleff.reporting.tables import frame as whole_frame
+from labeleff.scheduling.speeds import reads_stories
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAILED_OVER = 0.05
+"""Error over which a task counts as failed."""
+
+COLUMNS = columns(
+    "task encoder arm n size provenance draw seed status accuracy error passed chosen chance test_count "
+    "validation_accuracy validation_loss validation_count kept_epoch epochs seconds"
+)
+CURVES = columns(
+    "task encoder arm n draw seed epoch step loss accuracy validation_loss validation_accuracy lowest_loss "
+    "highest_accuracy lowest_validation_loss highest_validation_accuracy"
+)
+"""One row an epoch (or window); the last four are true where that column has its extreme, the first one if several."""
+EXTREMES = {
+    "lowest_loss": ("loss", min),
+    "highest_accuracy": ("accuracy", max),
+    "lowest_validation_loss": ("validation_loss", min),
+    "highest_validation_accuracy": ("validation_accuracy", max),
+}
+
+
+def accuracy_of(record: Record) -> float | None:
+    """Of one run, in 0..1; None where it failed."""
+    return record.metrics.get("accuracy") if record.status == "ok" else None
+
+
+def _passes(accuracy: float | None) -> bool:
+    return accuracy is not None and round(1 - accuracy, 9) <= FAILED_OVER
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The runs of one encoder and arm on one task at one label count; `chosen` is shown, by validation alone."""
+
+    task: str
+    encoder: str
+    arm: str
+    n: int
+    records: tuple[Record, ...]
+    chosen: Record
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the chosen run, in 0..1; None where every run failed."""
+        return accuracy_of(self.chosen)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error is at most 5 %; a run that failed answered nothing."""
+        return _passes(self.accuracy)
+
+    @property
+    def name(self) -> str:
+        """The task's name without options."""
+        return self.chosen.cell.task.name
+
+    @property
+    def size(self) -> str:
+        """Size of the task's training file: `1k` or `10k`."""
+        return str(self.chosen.cell.task.options.get("size", ""))
+
+
+def of_stories(results: Results) -> list[Answers]:
+    """Everything a study measured on stories, in its order."""
+    groups: dict[tuple[str, str, str, int], list[Record]] = {}
+    for record in results.cells:
+        cell = record.cell
+        if reads_stories(cell.task):
+            arm = results.study.arm_of(cell)
+            groups.setdefault((cell.task.label, cell.encoder.label, arm, cell.n), []).append(record)
+    return [Answers(*key, tuple(records), _chosen(records)) for key, records in groups.items()]
+
+
+def _chosen(records: Sequence[Record]) -> Record:
+    """The finished run of the best validation accuracy, then loss; the first one where nothing was validated."""
+
+    def merit(record: Record) -> tuple[bool, float, float]:
+        accuracy, loss = (record.train_metrics.get(f"validation_{name}") for name in ("accuracy", "loss"))
+        return record.status == "ok", -1.0 if accuracy is None else accuracy, 0.0 if loss is None else -loss
+
+    return max(records, key=merit)
+
+
+def provenance(results: Results, task: str) -> str:
+    """Where a task's stories came from, as its run entry says."""
+    return str(results.fact(task, "provenance") or "")
+
+
+def frame(results: Results, found: Sequence[Answers]) -> pd.DataFrame:
+    """One row a run: test accuracy and error in 0..1, and what its validation stories said."""
+    return whole_frame([_row(results, answers, record) for answers in found for record in answers.records], COLUMNS)
+
+
+def _row(results: Results, answers: Answers, record: Record) -> dict[str, Any]:
+    accuracy = accuracy_of(record)
+    told, training = record.train_metrics, record.training
+    return {
+        "task": answers.name,
+        "encoder": answers.encoder,
+        "arm": answers.arm,
+        "n": answers.n,
+        "size": answers.size,
+        "provenance": provenance(results, answers.task),
+        "draw": record.cell.draw,
+        "seed": record.cell.seed,
+        "status": record.status,
+        "accuracy": accuracy,
+        "error": None if accuracy is None else 1 - accuracy,
+        "passed": _passes(accuracy),
+        "chosen": record is answers.chosen,
+        "chance": results.chance(answers.task),
+        "test_count": record.test_count,
+        "validation_accuracy": told.get("validation_accuracy"),
+        "validation_loss": told.get("validation_loss"),
+        "validation_count": None if told.get("validation_count") is None else int(told["validation_count"] or 0),
+        "kept_epoch": told.get("epoch"),
+        "epochs": training.history[-1]["epoch"] if training and training.history else None,
+        "seconds": record.seconds,
+    }
+
+
+def extremes(history: Sequence[dict[str, float]]) -> dict[str, int]:
+    """By name of `EXTREMES`, the place of the first entry that has the extreme; what nobody recorded is left out."""
+    found = {}
+    for name, (column, best) in EXTREMES.items():
+        values = [entry[column] for entry in history if column in entry]
+        if len(values) == len(history) > 0:
+            found[name] = values.index(best(values))
+    return found
+
+
+def _epochs(answers: Answers, record: Record) -> Iterator[dict[str, Any]]:
+    history = record.training.history if record.training else []
+    marks = extremes(history)
+    for place, entry in enumerate(history):
+        yield {
+            "task": answers.name,
+            "encoder": answers.encoder,
+            "arm": answers.arm,
+            "n": answers.n,
+            "draw": record.cell.draw,
+            "seed": record.cell.seed,
+            **entry,
+            **{name: place == marks.get(name) for name in EXTREMES},
+        }
+
+
+def curves(found: Sequence[Answers]) -> pd.DataFrame:
+    """Loss and accuracy of training and validation, one row a run and epoch."""
+    rows = [row for answers in found for record in answers.records for row in _epochs(answers, record)]
+    return whole_frame(rows, CURVES)
+
+
+def csvs(results: Results, found: Sequence[Answers]) -> dict[str, bytes]:
+    """`answers.csv` and `epochs.csv` by name."""
+    return {"answers.csv": to_csv(frame(results, found)), "epochs.csv": to_csv(curves(found))}

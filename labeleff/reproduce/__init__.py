@@ -1,1 +1,0 @@
-"""Published experiments measured again, row by row beside what was printed."""

@@ -1,1 +1,0 @@
-"""Tables of runs that were measured elsewhere, and their report."""

@@ -1,1 +1,0 @@
-"""Variances, intervals, tests and ties."""

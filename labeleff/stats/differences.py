@@ -1,0 +1,215 @@
+"""Two arms against each other: mean differences of accuracy at every rung and over the ladder, in pairs.
+
+Draws depend on the task alone, so arms share their labels: the difference within a pair is free of the luck of
+the draw. Where nothing is shared the arms are compared as independent samples, and the result says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy import special
+
+from labeleff.errors import CurveError
+from labeleff.stats.intervals import Estimate, rung_estimates
+from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.resampling import Run, Runs, level_means, means, paired_differences
+
+Pairing = Literal["run", "draw", "none"]
+"""What makes a pair: the same draw and seed, the same draw (means over its seeds), or nothing."""
+FLAT = 1e-12
+"""Accuracies closer than this are equal: the rest is rounding."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean accuracy of an arm minus the baseline's, in -1..1, at one rung or averaged over several.
+
+    The interval is Student's t around `mean`, `p_value` is two-sided for a true difference of 0 and isn't adjusted
+    for the number of rungs. All of them are None where no spread was measured, and `reason` says why.
+    """
+
+    ns: tuple[int, ...]
+    """The label counts averaged over, with equal weights."""
+    mean: float
+    low: float | None
+    high: float | None
+    standard_error: float | None
+    df: float | None
+    p_value: float | None
+    pairs: int
+    """Pairs, over all of `ns` the different ones; 0 where the arms are compared unpaired."""
+    pairing: Pairing
+    reason: str | None
+    """Why there is no interval, why it is unpaired, or that it rests on the floor of the variance; else None."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """An arm against a baseline: one difference a shared rung, in rising order, and one over the ladder.
+
+    `ladder` averages the rungs that have two pairs or more (`Difference.ns` lists them); None without a shared rung.
+    """
+
+    rungs: tuple[Difference, ...]
+    ladder: Difference | None
+
+
+def check_runs(name: str, runs: Runs) -> None:
+    """Raise CurveError for a rung without runs and for accuracies that aren't finite."""
+    for n in sorted(runs):
+        if not runs[n]:
+            raise CurveError(f"{name}: the rung of {n} labels has no runs; leave it out")
+        for run, value in runs[n].items():
+            if not math.isfinite(value):
+                raise CurveError(f"{name} at {n} labels, (draw, seed) {run}: found {value}, expected a finite accuracy")
+
+
+def pairs(baseline: Runs, arm: Runs) -> tuple[Pairing, Runs]:
+    """What pairs the arms up, and arm minus baseline by pair: a draw's mean over seeds stands at seed 0.
+
+    Runs are paired unless that loses draws both arms have; then draws are.
+    """
+    by_run, by_draw = paired_differences(baseline, arm), paired_differences(_by_draw(baseline), _by_draw(arm))
+    kept = sum(len({draw for draw, _ in rung}) for rung in by_run.values())
+    if not by_draw:
+        return "none", {}
+    return ("run", by_run) if kept == sum(map(len, by_draw.values())) else ("draw", by_draw)
+
+
+def _by_draw(runs: Runs) -> Runs:
+    return {n: {(draw, 0): value for draw, value in _draw_means(rung).items()} for n, rung in runs.items()}
+
+
+def _draw_means(rung: Mapping[Run, float]) -> dict[int, float]:
+    """Mean over the seeds of every draw; where draws have one run each these are the means."""
+    single = {draw: rung[draw, seed] for draw, seed in sorted(rung)}
+    return single if len(single) == len(rung) else level_means(rung, 0)
+
+
+def ladder_values(runs: Runs) -> dict[Run, float]:
+    """One value a run whose mean is the mean of the rung means, and whose spread is what runs add to it.
+
+    With all runs at all rungs that is the run's average over the ladder, so that the noise which nested draws
+    share between rungs is counted whole. A run that is missing at a rung adds nothing there, and the rest of the
+    rung counts L / (L - 1) for it: the cluster-robust residuals of Bell and McCaffrey (2002, Survey Methodology
+    28) in closed form. Every rung needs two runs.
+    """
+    every = sorted({run for rung in runs.values() for run in rung})
+    centre = float(means(runs).mean())
+    gathered = dict.fromkeys(every, centre)
+    for rung in runs.values():
+        count, mean = len(rung), math.fsum(rung.values()) / len(rung)
+        lost = math.sqrt(count / (count - 1) * (len(every) - 1) / len(every))
+        for run in sorted(rung):
+            gathered[run] += len(every) / (len(runs) * count) * lost * (rung[run] - mean)
+    return gathered
+
+
+def ladder_estimate(runs: Runs) -> Estimate | None:
+    """Mean of the rung means; None unless every rung has two runs.
+
+    Nothing is moderated here: there is one ladder, and no other to borrow from. Degrees of freedom are those of
+    the runs, no more than residuals there are.
+    """
+    if not runs or min(map(len, runs.values())) < 2:
+        return None
+    found = rung_estimates({1: ladder_values(runs)})[1]
+    return Estimate(found.mean, found.variance, min(found.df, sum(len(rung) - 1.0 for rung in runs.values())))
+
+
+def compare(baseline: Runs, arm: Runs, *, level: float = LEVEL) -> Differences:
+    """Compare `arm` with `baseline` at the rungs that both have, with intervals of probability `level`.
+
+    Both are mappings {label count: {(draw, seed): accuracy}}. Rungs' variances are moderated over the ladder; in a
+    crossed design the interaction counts twice, so intervals are somewhat wide, never narrow. Unpaired
+    differences have Welch's variance and degrees of freedom. Raises CurveError for rungs without runs and numbers
+    that aren't finite, OptionError for a bad level.
+    """
+    check_level(level)
+    check_runs("the baseline", baseline)
+    check_runs("the arm", arm)
+    shared = [n for n in sorted(arm) if n in baseline]
+    together = _Pairs(*pairs(baseline, arm))
+    paired = rung_estimates(together.differences)
+    alone = rung_estimates(baseline), rung_estimates(arm)
+    rows = []
+    for n in shared:
+        if n in paired:
+            rows.append(together.difference((n,), paired[n], level))
+        else:
+            gap = float(means({n: arm[n]})[0] - means({n: baseline[n]})[0])
+            found = _welch(alone[0].get(n), alone[1].get(n))
+            rows.append(_unpaired((n,), gap, found, n in together.differences, level))
+    return Differences(tuple(rows), _ladder(baseline, arm, shared, together, level) if shared else None)
+
+
+def gaps(
+    baseline: Runs, arm: Runs, alone: tuple[Mapping[int, Estimate], Mapping[int, Estimate]]
+) -> dict[int, Estimate]:
+    """The differences of `compare` at the shared rungs that have a spread, from the arms' own `rung_estimates`."""
+    paired = rung_estimates(pairs(baseline, arm)[1])
+    found = {n: paired.get(n) or _welch(alone[0].get(n), alone[1].get(n)) for n in sorted(arm) if n in baseline}
+    return {n: estimate for n, estimate in found.items() if estimate is not None}
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """What pairs the arms up, and the differences by pair."""
+
+    pairing: Pairing
+    differences: Runs
+
+    def difference(self, ns: tuple[int, ...], found: Estimate, level: float) -> Difference:
+        rungs = self.differences.values()
+        flat = all(max(rung.values()) - min(rung.values()) < FLAT for rung in rungs)
+        reason = "all pairs differ alike: the interval rests on the smallest variance believed" if flat else None
+        count = len({run for n in ns for run in self.differences[n]})
+        return _difference(ns, found.mean, found, count, self.pairing, reason, level)
+
+
+def _ladder(baseline: Runs, arm: Runs, shared: list[int], together: _Pairs, level: float) -> Difference:
+    several = {n: rung for n, rung in together.differences.items() if len(rung) > 1}
+    found = ladder_estimate(several)
+    if found is not None:
+        return together.difference(tuple(several), found, level)
+    ns = [n for n in shared if min(len(baseline[n]), len(arm[n])) > 1] or shared
+    base, other = ({n: runs[n] for n in ns} for runs in (baseline, arm))
+    gap = float(means(other).mean() - means(base).mean())
+    found = _welch(ladder_estimate(base), ladder_estimate(other))
+    return _unpaired(tuple(ns), gap, found, bool(together.differences), level)
+
+
+def _welch(baseline: Estimate | None, arm: Estimate | None) -> Estimate | None:
+    """Difference of independent means (Welch 1947, Biometrika 34)."""
+    if baseline is None or arm is None:
+        return None
+    variance = baseline.variance + arm.variance
+    df = variance**2 / (baseline.variance**2 / baseline.df + arm.variance**2 / arm.df)
+    return Estimate(arm.mean - baseline.mean, variance, df)
+
+
+def _unpaired(ns: tuple[int, ...], gap: float, found: Estimate | None, single: bool, level: float) -> Difference:
+    why = "too few shared draws to pair the arms" if single else "no shared draws"
+    reason = f"unpaired: {why}" if found else f"no interval: {why}, and an arm with one run a rung"
+    return _difference(ns, gap, found, 0, "none", reason, level)
+
+
+def _difference(
+    ns: tuple[int, ...],
+    gap: float,
+    found: Estimate | None,
+    count: int,
+    pairing: Pairing,
+    reason: str | None,
+    level: float,
+) -> Difference:
+    if found is None:
+        return Difference(ns, gap, None, None, None, None, None, count, pairing, reason)
+    error = math.sqrt(found.variance)
+    width = float(special.stdtrit(found.df, 0.5 + level / 2)) * error
+    p_value = 2 * float(special.stdtr(found.df, -abs(gap) / error))
+    return Difference(ns, gap, gap - width, gap + width, error, found.df, p_value, count, pairing, reason)

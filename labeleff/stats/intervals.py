@@ -1,0 +1,78 @@
+"""Means of rungs with their variances, degrees of freedom and Student-t intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.resampling import Factor, Runs, factors, means, total_variance
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with the variance of that mean and its degrees of freedom."""
+
+    mean: float
+    variance: float
+    df: float
+
+
+def rung_estimates(runs: Runs) -> dict[int, Estimate]:
+    """Means of the rungs with moderated variances, in rising order; empty without spread.
+
+    Degrees of freedom are fewer where nested draws make the rungs' noise alike: rungs that move together tell a
+    variance once.
+    """
+    parts = [replace(part, df=np.minimum(part.df, _effective_df(part))) for part in factors(runs)]
+    if not parts:
+        return {}
+    rows = zip(sorted(runs), means(runs), *total_variance(parts), strict=True)
+    return {n: Estimate(float(mean), float(variance), float(df)) for n, mean, variance, df in rows}
+
+
+def _effective_df(part: Factor) -> float:
+    """Degrees of freedom in all rungs together: of k levels' residuals as often as there are independent rungs.
+
+    k tr(C)^2 / tr(C^2) for the correlations C between rungs (Box 1954, Ann. Math. Stat. 25), both traces without the
+    bias that few levels give them (Huynh and Feldt 1976, J. Educ. Stat. 1), and within what is possible.
+    """
+    lengths = np.sqrt((part.loadings**2).sum(axis=1))
+    rows = part.loadings[lengths > 0] / lengths[lengths > 0, None]
+    rungs, k = len(rows), len(part.levels) - 1.0
+    if rungs < 2 or k < 2:
+        return k
+    size, square = float(rungs**2), float(((rows @ rows.T) ** 2).sum())
+    alike = k * square - size
+    apart = (k + 1) * size - 2 * square
+    return k * (min(max(apart / alike, 1.0), rungs) if alike > 0 else rungs)
+
+
+@dataclass(frozen=True)
+class MeanInterval:
+    """Mean accuracy of one rung with its Student-t interval; the ends are None where runs are too few."""
+
+    n: int
+    mean: float
+    low: float | None
+    high: float | None
+    standard_error: float | None
+
+
+def mean_intervals(runs: Runs, *, level: float = LEVEL) -> list[MeanInterval]:
+    """Student-t intervals of the rungs' means from moderated variances, in rising order of label counts."""
+    check_level(level)
+    found = rung_estimates(runs)
+    if not found:
+        return [
+            MeanInterval(n, float(mean), None, None, None) for n, mean in zip(sorted(runs), means(runs), strict=True)
+        ]
+    rows = []
+    for n, each in found.items():
+        error = math.sqrt(each.variance)
+        width = float(special.stdtrit(each.df, 0.5 + level / 2)) * error
+        rows.append(MeanInterval(n, each.mean, each.mean - width, each.mean + width, error))
+    return rows

@@ -1,0 +1,172 @@
+"""Noise of measured accuracies: moderated variances, intervals of means, joint resampling of draws and seeds.
+
+Runs of one arm are a mapping from label count to a mapping from (draw, seed) to accuracy in 0..1. Runs that
+are missing at a rung are simply not in it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from labeleff.seeding import Part, generator
+from labeleff.stats.moderation import COMMON_PRIOR_DF, Array, moderated_variance
+
+Run = tuple[int, int]
+"""(draw, seed)."""
+Runs = Mapping[int, Mapping[Run, float]]
+"""Accuracy in 0..1 by label count and run."""
+
+
+REPLICATES = 2000
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What the draws, or the seeds, add to the noise of every rung's mean (R rungs, L levels)."""
+
+    name: str
+    levels: tuple[int, ...]
+    loadings: Array
+    """(R, L): multiplied by standard normals of the levels they give the part seen in the residuals."""
+    rest: Array
+    """(R,): variance of the mean that the residuals don't carry."""
+    df: Array
+
+    @property
+    def variance(self) -> Array:
+        """Variance of the mean at every rung, shape (R,)."""
+        return np.asarray((self.loadings**2).sum(axis=1) + self.rest)
+
+
+def _varying(runs: Runs) -> list[tuple[str, int]]:
+    """The factors whose levels tell the runs apart: one where every draw (or seed) has one run, else both."""
+    pairs = {run for rung in runs.values() for run in rung}
+    draws, seeds = ({run[axis] for run in pairs} for axis in (0, 1))
+    if len(pairs) == len(draws):
+        return [("draw", 0)]
+    if len(pairs) == len(seeds):
+        return [("seed", 1)]
+    return [("draw", 0), ("seed", 1)]
+
+
+def factors(runs: Runs) -> list[Factor]:
+    """Moderated noise of the means, by factor; empty where no rung has two runs.
+
+    In a crossed design draws and seeds are moderated apart and their variances added, which counts the
+    interaction twice: intervals are then somewhat wide, never narrow.
+    """
+    found = [_factor(runs, name, axis) for name, axis in _varying(runs)]
+    return [factor for factor in found if factor is not None]
+
+
+def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
+    means = [level_means(runs[n], axis) for n in sorted(runs)]
+    moderated = moderated_variance(sorted(runs), [list(rung.values()) for rung in means])
+    if moderated is None:
+        return None
+    levels = sorted({level for rung in means for level in rung})
+    places = {level: place for place, level in enumerate(levels)}
+    loadings = np.zeros((len(means), len(levels)))
+    counts = np.array([len(rung) for rung in means], dtype=float)
+    for row, rung in enumerate(means):
+        if len(rung) < 2:
+            continue
+        centre = float(np.mean(list(rung.values())))
+        share = moderated.own_df[row] / (COMMON_PRIOR_DF + moderated.own_df[row])
+        for level, value in rung.items():
+            loadings[row, places[level]] = value - centre
+        loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
+    rest = np.maximum(moderated.variance / counts - (loadings**2).sum(axis=1), 0.0)
+    return Factor(name, tuple(levels), loadings, rest, moderated.df)
+
+
+def level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
+    """Mean accuracy by draw (axis 0) or seed (axis 1)."""
+    gathered: dict[int, list[float]] = {}
+    for run in sorted(rung):
+        gathered.setdefault(run[axis], []).append(rung[run])
+    return {level: math.fsum(values) / len(values) for level, values in gathered.items()}
+
+
+def means(runs: Runs) -> Array:
+    """Mean accuracy at every rung in rising order, shape (R,)."""
+    return np.array([np.mean([runs[n][run] for run in sorted(runs[n])]) for n in sorted(runs)])
+
+
+def total_variance(parts: Sequence[Factor]) -> tuple[Array, Array]:
+    """Variance of the mean over all factors, and its degrees of freedom by Satterthwaite."""
+    variances = np.array([part.variance for part in parts])
+    dfs = np.array([part.df for part in parts])
+    total = variances.sum(axis=0)
+    return total, total**2 / (variances**2 / dfs).sum(axis=0)
+
+
+def paired_differences(baseline: Runs, arm: Runs) -> dict[int, dict[Run, float]]:
+    """Accuracy of the arm minus the baseline's, run by run, at rungs and runs that both have."""
+    shared = {
+        n: {run: arm[n][run] - baseline[n][run] for run in sorted(arm[n]) if run in baseline[n]}
+        for n in sorted(arm)
+        if n in baseline
+    }
+    return {n: rung for n, rung in shared.items() if rung}
+
+
+@functools.lru_cache(maxsize=512)
+def _normals(count: int, *parts: Part) -> Array:
+    """Standard normals of the stream named by `parts`, shape (count,); the same for whoever asks."""
+    values = generator("resample", *parts).standard_normal(count)
+    values.flags.writeable = False
+    return values
+
+
+@functools.lru_cache(maxsize=64)
+def _student_factors(count: int, df: float) -> Array:
+    """sqrt(df / chi-square(df)), shape (count,): turns normals into Student's t; one stream for all."""
+    uniforms = generator("resample", "scale").random(count)
+    values = np.sqrt(df / (2 * special.gammaincinv(df / 2, uniforms)))
+    values.flags.writeable = False
+    return np.asarray(values)
+
+
+def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
+    """Replicates of an arm's mean accuracies, shape (count, R); None where no rung has two runs.
+
+    Whole draws and seeds are resampled: a standard normal multiplies a draw's residuals at all rungs and, as
+    its stream is named by the draw alone, in all arms, so that nested draws keep their correlation and arms
+    stay paired. Covariances estimated from a handful of draws are shrunk to a diagonal exactly as variances
+    are to their trend, with PRIOR_DF (an inverse-Wishart prior): the prior's share is noise of its own, from
+    streams named by `own` and the place of the rung. A Student factor common to a replicate makes every mean's
+    distribution t with its moderated variance and degrees of freedom.
+    """
+    parts = factors(runs)
+    if not parts:
+        return None
+    noise = np.zeros((count, len(runs)))
+    for part in parts:
+        shared = np.stack([_normals(count, part.name, level) for level in part.levels])
+        alone = np.stack([_normals(count, "own", own, part.name, rung) for rung in range(len(runs))])
+        noise += (part.loadings @ shared + np.sqrt(part.rest)[:, None] * alone).T
+    df = total_variance(parts)[1]
+    scale = np.stack([_student_factors(count, round(float(value), 2)) for value in df], axis=1)
+    return np.asarray(means(runs) + noise * scale)
+
+
+def resample_independent(ns: Sequence[float], groups: Sequence[Sequence[float]], count: int) -> Array | None:
+    """Replicates of rung means, shape (count, R), for runs of which nothing is known to be shared."""
+    moderated = moderated_variance(ns, groups)
+    if moderated is None:
+        return None
+    columns = [
+        np.mean(group)
+        + math.sqrt(moderated.variance[row] / len(group))
+        * _normals(count, "own", "curve", row)
+        * _student_factors(count, round(float(moderated.df[row]), 2))
+        for row, group in enumerate(groups)
+    ]
+    return np.stack(columns, axis=1)

@@ -1,0 +1,190 @@
+"""Every check of a study across its axes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from labeleff.catalogue import lookup
+from labeleff.catalogue.declaration import Plugin, Spec
+from labeleff.catalogue.metrics import DENSE, GOALS, METRICS
+from labeleff.errors import StudyError, UnknownNameError
+from labeleff.study.cell import Augment, Budget
+from labeleff.study.probe_settings import check_pool
+
+
+def check_protocols(tasks: Sequence[tuple[Spec, Plugin]], protocols: Sequence[tuple[Spec, Plugin]]) -> None:
+    """Raises StudyError for a protocol that can't be used on a task where every pixel has a label."""
+    dense = [task for task, plugin in tasks if plugin.goal in DENSE]
+    for task, (protocol, known) in itertools.product(dense, protocols):
+        if not known.dense:
+            able = ", ".join(plugin.name for plugin in lookup.plugins("protocol") if plugin.dense)
+            raise StudyError(
+                f"protocol {protocol.name!r} can't be used on {task.name}, where every pixel has a label; "
+                f"choose one of {able}"
+            )
+        if protocol.options.get("mask") is False:
+            raise StudyError(
+                f"protocol {protocol.label!r} can't be used on {task.name}: mask = false repeats a report on classes "
+                "of images; leave it out"
+            )
+
+
+def check_metrics(metrics: Mapping[str, str], tasks: Sequence[tuple[Spec, Plugin]]) -> None:
+    """`metrics` gives recorded metrics to report on by task name.
+
+    Raises UnknownNameError for a task or metric that isn't there, StudyError for one that is the better the smaller.
+    """
+    goals = {task.name: plugin.goal for task, plugin in tasks}
+    for name, metric in metrics.items():
+        if name not in goals:
+            raise UnknownNameError("task (in 'metrics')", name, goals)
+        known = GOALS[goals[name]]
+        usable = [one for one in known if METRICS[one].share]
+        if metric not in known:
+            raise UnknownNameError(f"metric of {name}", metric, usable)
+        if metric not in usable:
+            raise StudyError(
+                f"metrics: {metric!r} of {name} is the better the smaller, so labels can't be counted against it; "
+                f"choose one of {', '.join(usable)}"
+            )
+
+
+def check_pretexts(
+    pretexts: Sequence[tuple[Spec, Plugin]], encoders: Sequence[Spec], budgets: Mapping[str, Budget]
+) -> None:
+    """Raises StudyError for an encoder that can't be split, and for views that no augmentation makes different."""
+    for (_, plugin), encoder in itertools.product(pretexts, encoders):
+        if plugin.split:
+            check_split(encoder)
+    for pretext, plugin in pretexts:
+        row = budgets.get(pretext.name)
+        if plugin.augmented and row is not None and _alike(row.augment):
+            raise StudyError(
+                f"budget.{pretext.name}.augment: found {row.augment}, expected crop, jitter or cutout: without, the "
+                "two augmentations of an image that are compared would be equal"
+            )
+
+
+def check_split(encoder: Spec) -> None:
+    """Raises StudyError for an encoder of which there is no narrow version."""
+    if lookup.find("encoder", encoder.name).narrow is None:
+        able = ", ".join(plugin.name for plugin in lookup.plugins("encoder") if plugin.narrow)
+        users = ", ".join(plugin.name for plugin in lookup.plugins("pretext") if plugin.split)
+        raise StudyError(
+            f"encoder {encoder.name!r} has no narrow version, and can't be split into lightness and colour as {users} "
+            f"needs it; choose one of {able}"
+        )
+
+
+def _alike(augment: Augment) -> bool:
+    """Whether two views, which have one flip, can't differ."""
+    return augment.model_copy(update={"flip": False, "words": None}) == Augment()
+
+
+if TYPE_CHECKING:
+    from labeleff.study.schema import Study
+
+MOST_CELLS = 100_000
+"""Cells that a study may have; thousands are a large one, and a slip of a zero is found before it takes all memory."""
+
+
+def check_names(study: Study) -> None:
+    """Nothing is named twice, the baseline is an arm, and there are as many draws, seeds and rungs as are needed."""
+    for axis in (study.tasks, study.encoders):
+        labels = [spec.label for spec in axis]
+        if len(set(labels)) < len(labels):
+            raise StudyError(f"{labels} names one thing twice")
+    names = study.arm_names
+    if len(set(names)) < len(names):
+        raise StudyError(f"arms: {names} names one arm twice")
+    if study.baseline not in names:
+        raise UnknownNameError("arm (in 'baseline')", study.baseline, names)
+    if study.pairing == "zipped" and study.draws != study.seeds:
+        raise StudyError(
+            f"pairing = 'zipped' needs as many seeds as draws: found draws = {study.draws}, seeds = {study.seeds}"
+        )
+
+
+def check_size(study: Study) -> None:
+    """There are not too many cells, nor too few rungs to compare arms."""
+    runs = study.draws * (1 if study.pairing == "zipped" else study.seeds)
+    cells = runs * len(study.rungs) * len(study.arms) * len(study.tasks) * len(study.encoders)
+    if cells > MOST_CELLS:
+        found = f"{cells:,}" if cells < 10**12 else "over a trillion"
+        raise StudyError(f"found {found} cells, expected {MOST_CELLS:,} at most; lower draws or seeds")
+    if len(study.rungs) == 1 < len(study.arms) and not study.allow_one_rung:
+        raise StudyError(
+            f"rungs: found {study.rungs} for {len(study.arms)} arms, expected two or more to compare them; "
+            "set allow_one_rung = true to measure accuracies without utility on purpose"
+        )
+
+
+def check_block(block: Study, where: str) -> None:
+    """A block of `stories` has what it may have."""
+    if block.stories:
+        raise StudyError(f"{where}: found a block inside a block, expected one level")
+    if len(block.rungs) > 1:
+        raise StudyError(f"{where}.rungs: found {block.rungs}, expected one label count; a ladder is a study's own")
+    for task, plugin in block.declared_tasks:
+        if plugin.examples != "stories":
+            raise StudyError(f"{where}.tasks: found {task.name!r}, expected tasks of stories")
+
+
+def check_examples(study: Study) -> None:
+    """Every encoder and arm is able to work on every task of the study's own block."""
+    workers = [("encoder", lookup.find("encoder", encoder.name)) for encoder in study.encoders]
+    for arm in study.arms:
+        workers += [("pretext", arm.pretext_plugin), ("protocol", arm.protocol_plugin)]
+    for (task, given), (kind, plugin) in itertools.product(study.declared_tasks, workers):
+        if plugin.examples not in {"either", given.examples}:
+            raise StudyError(
+                f"{kind} {plugin.name!r} works on {plugin.examples}, but {task.name} has {given.examples}; a block of "
+                "its own under [stories.NAME] can pair them otherwise"
+            )
+
+
+def check_budgets(study: Study) -> None:
+    """Everything that is trained has a row of the budget table, and no row is left over."""
+    allowed = {*study.arm_names}
+    own = {arm.pretext.name for arm in study.arms if arm.pretext_plugin.own_views}
+    for arm, name in zip(study.arms, study.arm_names, strict=True):
+        for plugin, whole in ((arm.pretext_plugin, False), (arm.protocol_plugin, name in study.budget)):
+            if plugin.trained:
+                allowed.add(plugin.name)
+                if plugin.name not in study.budget and not whole:
+                    raise StudyError(f"budget.{plugin.name} is missing: arm {name!r} trains and needs one")
+    for key, row in study.budget.items():
+        if key not in allowed:
+            raise UnknownNameError("row of the budget table", key, allowed)
+        if key in own and row.augment != Augment():
+            raise StudyError(f"budget.{key}.augment: {key} makes its own views of the images; leave the key out")
+
+
+def check_pools(study: Study) -> None:
+    """Every task has as many examples as its largest rung, and the smallest covers its classes."""
+    for task, plugin in study.declared_tasks:
+        pool = plugin.pool_of(task.options)
+        if pool is not None and study.rungs[-1] > pool:
+            raise StudyError(
+                f"rungs: {study.rungs[-1]} labels asked for, but {task.label} has {pool} training {plugin.examples}"
+            )
+        classes = plugin.classes if plugin.goal == "classes" and not study.allow_missing_classes else None
+        if classes and study.rungs[0] < classes:
+            raise StudyError(
+                f"rungs: {study.rungs[0]} labels can't cover the {classes} classes of {task.label}; "
+                "set allow_missing_classes = true to measure that on purpose"
+            )
+
+
+def check_probe(study: Study) -> None:
+    """A probe has an encoder that is trained, and enough examples."""
+    if study.probe is None:
+        return
+    if not any(arm.pretext_plugin.trained for arm in study.arms):
+        raise StudyError(f"probe: none of the arms {study.arm_names} trains an encoder that could be probed")
+    for task, plugin in study.declared_tasks:
+        pool = plugin.pool_of(task.options)
+        if pool is not None:
+            check_pool(study.probe, task, pool)

@@ -1,0 +1,54 @@
+"""Linear probes during pretraining: what a study asks for, and the curves that come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from labeleff.catalogue.declaration import Frozen, Spec
+from labeleff.errors import StudyError
+from labeleff.study.cell import Pretraining
+
+
+class Probe(Frozen):
+    """A linear probe of the encoder on detached features, again and again while a pretext trains it.
+
+    It is fitted on `labels` examples of the training split and scored on `held_out` other ones of the same split,
+    fixed for a task: the same for every pretext, seed and epoch. The pretext sees neither labels nor scores.
+    """
+
+    every: int = Field(default=1, ge=1)
+    """Windows of the learning curve from one probe to the next: epochs, unless they are shorter than 20 steps or more
+    than 100. The end is always probed."""
+    labels: int = Field(default=500, ge=2)
+    held_out: int = Field(default=1000, ge=1)
+
+    @property
+    def text(self) -> str:
+        """`500 labels, 1,000 held out, every window`."""
+        often = "every window" if self.every == 1 else f"every {self.every} windows"
+        return f"{self.labels:,} labels, {self.held_out:,} held out, {often}"
+
+
+@dataclass(frozen=True)
+class ProbePlan:
+    """What a study probes: by which probe, and every pretrained encoder on which tasks."""
+
+    probe: Probe
+    tasks: Mapping[str, tuple[Spec, ...]]
+    """By key of the pretraining: all tasks that start from its encoder."""
+
+    def tasks_of(self, pretraining: Pretraining) -> tuple[Spec, ...]:
+        """The tasks on which the encoder of a pretraining is probed."""
+        return self.tasks.get(pretraining.key, ())
+
+
+def check_pool(probe: Probe, task: Spec, pool: int) -> None:
+    """Raise StudyError where a training split of `pool` examples has too few of them."""
+    if probe.labels + probe.held_out > pool:
+        raise StudyError(
+            f"probe: {probe.labels} labels and {probe.held_out} held-out examples asked for, but {task.label} has "
+            f"{pool} training examples; lower probe.labels or probe.held_out"
+        )

@@ -1,0 +1,91 @@
+"""What can be compared between two runs of a study: each quantity's direction, scale and what counts as equal.
+
+A subject is one such number: a quantity at a rung or over the whole ladder, of one arm at one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labeleff.catalogue.metrics import METRICS
+
+ALL = "all tasks"
+"""Stands for the task where a number counts tasks."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A kind of number.
+
+    `relative` quantities are compared as ratios: their differences, margins and bounds are shares of BASE, -0.05 for
+    5 % less. The others are compared as they are.
+    """
+
+    name: str
+    higher: bool
+    """Better when higher."""
+    margin: float
+    """Differences within plus and minus this count as none, unless a gate says otherwise."""
+    relative: bool = False
+    speed: bool = False
+    """Speed, time and memory belong to the machine too: compared on one machine alone."""
+    noise: float = 0.0
+    """Standard deviation, of ln, from one start of the same code to the next, which one folder can't show."""
+    unit: str = ""
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, else -1."""
+        return 1 if self.higher else -1
+
+
+_KNOWN = (
+    Quantity("accuracy", higher=True, margin=0.01),
+    Quantity("error", higher=False, margin=0.01),
+    Quantity("utility", higher=True, margin=0.2),
+    Quantity("passed", higher=True, margin=0.5, unit="tasks"),
+    Quantity("throughput", higher=True, margin=0.05, relative=True, speed=True, noise=0.015, unit="/s"),
+    Quantity("time", higher=False, margin=0.10, relative=True, speed=True, noise=0.05, unit="s"),
+    Quantity("memory", higher=False, margin=0.05, relative=True, speed=True, noise=0.015, unit="MiB"),
+)
+KNOWN = {item.name: item for item in _KNOWN}
+"""Accuracy and error in 0..1, utility U = n1/n - 1, tasks passed, images or stories a second, seconds a cell, MiB at a
+cell's peak."""
+SPEED = tuple(item.name for item in _KNOWN if item.speed)
+LOWER = ("rmse", "mse", "mae", "loss", "error")
+"""Ends of unknown metrics' names that are better when lower."""
+
+
+def quantity(name: str) -> Quantity:
+    """A quantity or a task's metric by name; what is unknown is taken as in 0..1, better when higher.
+
+    Metrics that are better when lower have a scale of their task's own, so they are compared as ratios.
+    """
+    if name in KNOWN:
+        return KNOWN[name]
+    lower = not METRICS[name].share if name in METRICS else name.lower().endswith(LOWER)
+    return Quantity(name, higher=not lower, margin=0.02 if lower else 0.01, relative=lower)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One number that both runs have."""
+
+    metric: str
+    n: int | None
+    """Label count; None for the whole ladder, and for what has no rungs."""
+    arm: str
+    """Name of an arm, or of a pretext where a pretraining is meant."""
+    task: str
+    """Full label."""
+    encoder: str
+
+    @property
+    def name(self) -> str:
+        """Quantity, rung and arm as a rule names them: `accuracy@500[rotation/finetune]`."""
+        return f"{self.metric}{'' if self.n is None else f'@{self.n}'}[{self.arm}]"
+
+    @property
+    def place(self) -> str:
+        """Task and encoder."""
+        return ", ".join(text for text in (self.task, self.encoder) if text)

@@ -1,1 +1,0 @@
-"""Records for TensorBoard and MLflow."""

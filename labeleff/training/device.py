@@ -1,0 +1,215 @@
+"""Facts of the machine, and the choice of arithmetic and memory layout for an encoder on a device.
+
+Every training step frees what the next one takes again. The C library gives large pieces back to the system at once,
+and each page that comes back is a fault, up to a tenth of a step's time on virtual machines. With glibc, freed memory
+stays with the process up to a bound; other C libraries are left as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import platform
+import resource
+import sys
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from labeleff.errors import OptionError
+from labeleff.study.cell import Layout
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""glibc's numbers of what is set (malloc.h; mallopt(3))."""
+KEPT = 512 * 2**20
+"""Bytes at the end of the heap that aren't given back."""
+LARGE = 32 * 2**20
+"""Bytes of a piece that is given back whatever is kept; older versions of glibc take no more."""
+
+
+def one_core(threads: int = 1) -> None:
+    """Compute by so many threads in this process, and keep freed memory."""
+    torch.set_num_threads(threads)
+    keep_memory()
+
+
+def keep_memory() -> bool:
+    """Let the C library keep what is freed; False where it isn't glibc."""
+    library = _glibc()
+    return library is not None and bool(
+        library.mallopt(MMAP_THRESHOLD, LARGE) and library.mallopt(TRIM_THRESHOLD, KEPT)
+    )
+
+
+def give_back() -> None:
+    """Give what is kept back to the system, so that what a process holds is what it uses."""
+    if library := _glibc():
+        library.malloc_trim(0)
+
+
+@functools.cache
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+
+
+FP32_ON_CPU = frozenset({"mobilenet_v2"})
+"""Encoders whose depthwise convolutions train slower in bf16 on CPUs (0.3-0.6 of fp32's speed, measured)."""
+FP32 = frozenset({"memnet", "qrn"})
+"""Encoders of stories: their products are too small to gain from bf16 anywhere."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how one encoder is computed."""
+
+    device: torch.device
+    precision: Literal["fp32", "bf16", "fp64"]
+    """fp64 is for tests of equality."""
+    layout: Layout = "channels_last"
+    """`channels_last` measured fastest on CPU and GPU."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of weights, images and sums; bf16 keeps them in float32."""
+        return torch.float64 if self.precision == "fp64" else torch.float32
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """A context in which matrix products and convolutions run in this precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def place(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Move a module to the device, its kernels in this layout."""
+        if self.precision == "fp64":
+            module = module.double()
+        return module.to(device=self.device, memory_format=self._format)  # type: ignore[call-overload,no-any-return]
+
+    def arrange(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) in this layout; no copy where they are in it already. Stories stay as they are."""
+        if self.precision == "fp64":
+            images = images.double()
+        return images.contiguous(memory_format=self._format) if images.ndim == 4 else images
+
+    @property
+    def _format(self) -> torch.memory_format:
+        return torch.channels_last if self.layout == "channels_last" else torch.contiguous_format
+
+
+def pick_device(name: str) -> torch.device:
+    """The device for `auto`, `cpu`, `cuda` or `cuda:1`; raises OptionError where it isn't there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise OptionError(f"--device {name!r}: expected auto, cpu, cuda or cuda:NUMBER") from error
+    if device.type not in {"cpu", "cuda"}:
+        raise OptionError(f"--device {name!r}: expected auto, cpu, cuda or cuda:NUMBER")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise OptionError(f"--device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def _fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 products have instructions of their own here."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = Path("/proc/cpuinfo")
+    text = flags.read_text(errors="replace") if flags.exists() else ""
+    return "avx512_bf16" in text or "amx_bf16" in text
+
+
+def choose(encoder: str, precision: str, device: torch.device, layout: Layout | None = None) -> Compute:
+    """The precision that `auto` stands for with this encoder on this device, or the one asked for; so the layout."""
+    if precision == "auto":
+        slow = encoder in FP32 or (device.type == "cpu" and encoder in FP32_ON_CPU)
+        precision = "bf16" if _fast_bf16(device) and not slow else "fp32"
+    usual: Layout = "contiguous" if encoder in FP32 else "channels_last"
+    return Compute(device, "bf16" if precision == "bf16" else "fp32", layout or usual)
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the accelerator's own name."""
+    return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+
+
+def torch_release() -> str:
+    """Major and minor version of torch."""
+    return ".".join(torch.__version__.split(".")[:2])
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ended, the host's or a GPU's."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+
+
+def reset_peak_memory(device: torch.device) -> bool:
+    """Begin a new measurement of peak memory; False where the system can't: then the peak is the process's so far."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    try:
+        give_back()  # else what earlier work left would count
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak becomes what is resident now
+    except OSError:  # not Linux, or not allowed
+        return False
+    return True
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most that was allocated on the accelerator, or the process's largest resident set."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    with contextlib.suppress(OSError):  # Linux: rusage would also know what a parent held when it started this process
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def now(device: torch.device) -> float:
+    """Seconds on the monotonic clock, after all work queued on the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Time that something took, in seconds."""
+
+    seconds: float = 0.0
+    """By the clock on the wall."""
+    processor_seconds: float = 0.0
+    """Of all threads of the process."""
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
+
+    def __truediv__(self, shares: int) -> Spent:
+        return Spent(self.seconds / shares, self.processor_seconds / shares)
+
+
+class Stopwatch:
+    """Both clocks, from its making or the last `start` on."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.start()
+
+    def start(self) -> None:
+        """Begin anew; what lies between `stop` and `start` counts nowhere."""
+        self._since, self._worked = now(self._device), time.process_time()
+
+    def stop(self) -> Spent:
+        """What has passed."""
+        seconds = now(self._device) - self._since
+        return Spent(seconds, time.process_time() - self._worked)

@@ -1,0 +1,78 @@
+"""Pretrained encoders on disk: one safetensors file a key, its record inside it; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from labeleff.errors import UnwritableError
+from labeleff.files import write_whole
+from labeleff.records.entries import PretrainingRecord
+
+
+def state_sha256(module: nn.Module) -> str:
+    """SHA-256 over names, shapes and bytes of all weights and buffers, batch-norm statistics included."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class EncoderCache:
+    """Encoders in `folder/encoders`, written whole or not at all and shared by concurrent processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "encoders"
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.safetensors"
+
+    def save(self, key: str, encoder: nn.Module, record: PretrainingRecord) -> None:
+        """Store an encoder with its record; raises UnwritableError where the folder can't be written."""
+        self._write(key, encoder.state_dict(), record)
+
+    def note(self, key: str, record: PretrainingRecord) -> None:
+        """Exchange the record of a cached encoder, whose weights stay; raises UnwritableError as `save` does."""
+        with safe_open(self._path(key), "pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        self._write(key, state, record)
+
+    def _write(self, key: str, weights: Mapping[str, Tensor], record: PretrainingRecord) -> None:
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        self.put(key, save(state, metadata={"record": record.model_dump_json()}))
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store a file of an encoder, as `content` gives it; raises UnwritableError as `save` does."""
+        try:
+            write_whole(self._path(key), content)
+        except OSError as error:
+            raise UnwritableError(
+                f"{self._path(key)}: the pretrained encoder can't be stored: {error}; "
+                "make room or point LABELEFF_CACHE at another folder"
+            ) from error
+
+    def record(self, key: str) -> PretrainingRecord | None:
+        """The record of a cached encoder; None where there is none, or where the file is damaged."""
+        try:
+            with safe_open(self._path(key), "pt") as file:
+                return PretrainingRecord.model_validate_json(file.metadata()["record"])
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, KeyError, TypeError, ValidationError):
+            return None
+
+    def content(self, key: str) -> bytes | None:
+        """The file of a cached encoder, to be sent to another machine; None where there is no readable one."""
+        return self._path(key).read_bytes() if self.record(key) is not None else None
+
+    def load(self, key: str, encoder: nn.Module) -> None:
+        """Fill `encoder` with the cached weights; every name and shape must match."""
+        with safe_open(self._path(key), "pt") as file:
+            encoder.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

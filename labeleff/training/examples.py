@@ -1,0 +1,107 @@
+"""The types that plug-ins speak. Images are uint8, NHWC, as they are stored; stories int16; labels as the goal says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from labeleff.catalogue import lookup
+from labeleff.catalogue.declaration import Spec
+from labeleff.errors import PluginError
+from labeleff.training.goals.classification import CLASSES
+from labeleff.training.goals.interface import Goal
+from labeleff.training.vocabulary import TextShape
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled images or stories.
+
+    `inputs`: images uint8 (N, H, W, 3) in 0..255, or stories int16 (N, sentences + 1, length) of word numbers, the
+    question in the last row (see `text.TextShape`). `labels`: classes int64 (N,) in 0..classes-1, or maps as large
+    as the images, whose type the task's goal gives (see `goals`).
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return int(self.labels.shape[0])
+
+    @property
+    def images(self) -> Tensor:
+        """The inputs of a task of images."""
+        return self.inputs
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set with its splits. Only the runner sees `test`; pretexts see `train.inputs` alone."""
+
+    name: str
+    train: Examples
+    test: Examples
+    classes: tuple[str, ...]
+    """Classes of images or pixels, or the answers of stories; empty for depths. A test story whose answer is none of
+    them has a label beyond."""
+    provenance: str
+    """Where the examples came from, in words for the report, e.g. `generated` or `official archive`."""
+    text: TextShape | None = None
+    """What the word numbers mean, where the examples are stories."""
+    goal: Goal = CLASSES
+    """What a head learns to say, and how it is scored."""
+
+    @property
+    def chance(self) -> float:
+        """The headline metric of the best constant answer on the test split, in 0..1."""
+        return self.goal.chance(self.test.labels)
+
+    @property
+    def outputs(self) -> int:
+        """Number of scores a head gives."""
+        return self.goal.outputs(len(self.classes))
+
+    @property
+    def strata(self) -> Tensor:
+        """What stratified draws of training labels are balanced over: int64 (N,)."""
+        return self.goal.strata(self.train.labels)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over shapes and bytes of the four arrays, the vocabulary of stories, and an unusual goal."""
+        digest = hashlib.sha256()
+        for array in (self.train.inputs, self.train.labels, self.test.inputs, self.test.labels):
+            digest.update(str(tuple(array.shape)).encode())
+            digest.update(array.contiguous().numpy().data)
+        if self.text is not None:
+            digest.update("\n".join((*self.text.vocabulary.words, *self.classes)).encode())
+        if self.goal != CLASSES:
+            digest.update(repr(self.goal).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where data plug-ins keep and find files.
+
+    `folder` is the data directory (created when needed); with `offline` nothing may touch the network;
+    `progress(done, total, what)` is called with bytes or items done while something long goes on. What is made is
+    made on `device`.
+    """
+
+    folder: Path
+    offline: bool = False
+    progress: Callable[[int, int, str], None] = lambda *_: None
+    device: str = "cpu"
+
+
+def load_task(spec: Spec, source: Source) -> Task:
+    """The task named by `spec`, with its images in memory; raises DataError where they can't be had."""
+    task: Task = lookup.resolve("task", spec.name)(lookup.options("task", spec), source)
+    if task.goal.name != (said := lookup.find("task", spec.name).goal):
+        raise PluginError(f"task {spec.label}: its goal is {task.goal.name!r}, but the catalogue says {said!r}")
+    return task

@@ -1,0 +1,84 @@
+"""The kinds of goals: a class an image, a class a pixel, a depth a pixel.
+
+The tasks are those of Newell & Deng (CVPR 2020). Where their code and the text differ, or the code is wrong, the
+classes below say what is done here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from labeleff.errors import PluginError
+from labeleff.training.goals.interface import Goal, Reduction
+
+
+def _some(count: float) -> float:
+    """The count, checked."""
+    if not count:
+        raise PluginError("no label of the split is counted: every pixel of its maps is marked as without one")
+    return count
+
+
+@dataclass(frozen=True)
+class Classes(Goal):
+    """One class an image; labels int64 (N,), scores (B, classes).
+
+    Where a mirrored image has another class, as poses do, `mirror` gives it for every class, e.g. (0, 3, 2, 1, 4). The
+    paper's code mirrors images and leaves the poses' labels as they were.
+    """
+
+    name = "classes"
+    mirror: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mirror is not None and [self.mirror[c] for c in self.mirror] != list(range(len(self.mirror))):
+            raise PluginError(f"mirror: found {self.mirror}, expected classes that mirroring twice brings back")
+
+    def outputs(self, classes: int) -> int:
+        """One score a class."""
+        return classes
+
+    def loss(self, scores: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
+        """Cross-entropy."""
+        return F.cross_entropy(scores, target, reduction=reduction)
+
+    def counted(self, target: Tensor) -> Tensor:
+        """All of them."""
+        return torch.ones_like(target, dtype=torch.bool)
+
+    def correct(self, scores: Tensor, target: Tensor) -> Tensor:
+        """Images whose class has the highest score."""
+        return (scores.argmax(1) == target).sum()
+
+    def tally(self, scores: Tensor, target: Tensor) -> Tensor:
+        """Numbers of correct images and of all: int64 (2,)."""
+        return torch.stack((self.correct(scores, target), torch.tensor(len(target), device=target.device)))
+
+    def metrics(self, tally: Tensor) -> dict[str, float]:
+        """`accuracy`: share of images classified correctly."""
+        correct, count = tally.tolist()
+        return {"accuracy": correct / _some(count)}
+
+    def chance(self, labels: Tensor) -> float:
+        """Share of the commonest class."""
+        return int(torch.bincount(labels).max()) / len(labels)
+
+    def strata(self, labels: Tensor) -> Tensor:
+        """The classes."""
+        return labels
+
+    def answers(self, target: Tensor) -> Tensor:
+        """The classes."""
+        return target
+
+    def mirrored(self, labels: Tensor) -> Tensor:
+        """The labels of mirrored images."""
+        return labels if self.mirror is None else torch.tensor(self.mirror, device=labels.device)[labels]
+
+
+CLASSES = Classes()
+"""The usual goal."""

@@ -1,0 +1,122 @@
+"""Depthwise and pointwise convolutions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from labeleff.training.kernels.matrix_products import linear
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """A 1x1 convolution as one matrix product over the channels-last view."""
+
+    alone = False
+    """Whether its model is computed by itself: then the product may be one that `torch.vmap` can't compute."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As `nn.Conv2d`: (N, C, H, W) to (N, D, H, W)."""
+        weight, rows = self.weight.view(self.out_channels, self.in_channels), input.permute(0, 2, 3, 1)
+        if self.alone and self.bias is None:
+            return linear(rows, weight).permute(0, 3, 1, 2)
+        return F.linear(rows, weight, self.bias).permute(0, 3, 1, 2)
+
+
+_Table = tuple[tuple[int, ...], ...]
+
+
+@functools.cache
+def _taps(height: int, width: int, stride: int) -> _Table:
+    """Which of the 9 kernel taps joins each output position (rows) to each input position; 9 means none."""
+    rows = range(0, height, stride)
+    columns = range(0, width, stride)
+    table = []
+    for y in rows:
+        for x in columns:
+            near = [(j - y + 1, i - x + 1) for j in range(height) for i in range(width)]
+            table.append(tuple(3 * a + b if 0 <= a < 3 and 0 <= b < 3 else 9 for a, b in near))
+    return tuple(table)
+
+
+class _FewTaps(torch.autograd.Function):
+    """Pixels (N, P, C) and kernel (9, C) to outputs (N, O, C) by a table of `_taps`, with a backward pass by hand.
+
+    Torch's own would fill a whole map with zeros for every pixel that is read.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(pixels: Tensor, kernel: Tensor, table: _Table) -> Tensor:
+        """Every output is the sum of the pixels near it, each times its tap."""
+        rows = ([(place, tap) for place, tap in enumerate(row) if tap < 9] for row in table)
+        sums = [_products([(pixels[:, place], kernel[tap]) for place, tap in row]) for row in rows]
+        return torch.stack(sums, 1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, _Table], output: Tensor) -> None:  # noqa: ARG004
+        """Keep what the backward pass needs."""
+        ctx.save_for_backward(*inputs[:2])
+        ctx.table = inputs[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradients of pixels and kernel."""
+        (pixels, kernel), [gradient] = ctx.saved_tensors, gradients
+        pairs = [(o, place, tap) for o, row in enumerate(ctx.table) for place, tap in enumerate(row) if tap < 9]
+        for_pixels = [
+            _products([(gradient[:, o], kernel[tap]) for o, at, tap in pairs if at == place])
+            for place in range(pixels.shape[1])
+        ]
+        for_taps = [
+            _products([(gradient[:, o], pixels[:, place]) for o, place, at in pairs if at == tap]).sum(0)
+            if any(at == tap for *_, at in pairs)
+            else torch.zeros_like(kernel[tap])
+            for tap in range(9)
+        ]
+        return torch.stack(for_pixels, 1), torch.stack(for_taps), None
+
+
+def _products(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """The sum of some products."""
+    first, *rest = pairs
+    return functools.reduce(lambda total, pair: torch.addcmul(total, *pair), rest, first[0] * first[1])
+
+
+class SmallDepthwiseConv2d(nn.Conv2d):
+    """A 3x3 depthwise convolution that, on maps of at most 2x2, multiplies only the taps that meet the map."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As `nn.Conv2d` with padding 1: (N, C, H, W) to (N, C, H / stride, W / stride)."""
+        height, width = int(input.shape[2]), int(input.shape[3])
+        if max(height, width) > 2:
+            return super().forward(input)
+        stride = int(self.stride[0])
+        pixels = input.permute(0, 2, 3, 1).flatten(1, 2)
+        kernel = self.weight.view(self.out_channels, 9).t().to(input.dtype).contiguous()
+        outputs: Tensor = _FewTaps.apply(pixels, kernel, _taps(height, width, stride))
+        rows = len(range(0, height, stride))
+        return outputs.view(len(outputs), rows, -1, self.out_channels).permute(0, 3, 1, 2)
+
+
+class UncountedBatchNorm2d(nn.BatchNorm2d):
+    """Batch-norm of fixed momentum without the step counter, which such a layer never reads."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As `nn.BatchNorm2d`."""
+        momentum = 0.0 if self.momentum is None else self.momentum
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            momentum,
+            self.eps,
+        )

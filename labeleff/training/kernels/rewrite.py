@@ -1,0 +1,46 @@
+"""Exact rewrites of layers that compute the same function faster; weights and state dictionaries don't change.
+
+A layer keeps its parameters and only its forward pass is exchanged, so a rewritten network loads and saves like
+the original. Equality with the original is tested; the gain on CPU is measured in `benchmarks/`.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from labeleff.training.kernels.depthwise import PointwiseConv2d, SmallDepthwiseConv2d, UncountedBatchNorm2d
+from labeleff.training.kernels.widening import WideningConvNormReLU6, is_pointwise, widens
+
+
+def _is_depthwise(layer: nn.Conv2d) -> bool:
+    return (
+        layer.groups == layer.in_channels == layer.out_channels
+        and layer.kernel_size == (3, 3)
+        and layer.padding == (1, 1)
+        and layer.stride in {(1, 1), (2, 2)}
+        and layer.bias is None
+    )
+
+
+def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
+    """Exchange the forward passes of a network's layers in place, where an exact faster form is known.
+
+    `alone` is for a network that is computed by itself on a CPU. Otherwise depthwise convolutions stay, as their taps
+    are many small operations, which a GPU pays for, and products are those that any number of networks can share.
+    """
+    for layer in network.modules():
+        if type(layer) is nn.Conv2d and is_pointwise(layer):
+            layer.__class__ = PointwiseConv2d
+        if isinstance(layer, PointwiseConv2d):
+            layer.alone = alone
+        elif alone and type(layer) is nn.Conv2d and _is_depthwise(layer):
+            layer.__class__ = SmallDepthwiseConv2d
+        elif type(layer) is nn.BatchNorm2d and layer.momentum is not None and layer.track_running_stats:
+            layer.__class__ = UncountedBatchNorm2d
+        elif isinstance(layer, nn.ReLU6):
+            layer.inplace = False
+        elif alone and widens(layer):
+            layer.__class__ = WideningConvNormReLU6
+        if isinstance(layer, WideningConvNormReLU6):
+            layer.alone = alone
+    return network

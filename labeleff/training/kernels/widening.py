@@ -1,0 +1,113 @@
+"""A 1x1 convolution that widens, batch-norm and ReLU6 computed as one, never normalising the wide map by itself.
+
+The outputs of a 1x1 convolution are linear in its inputs, so their means and variances follow from the mean and the
+covariance of the narrow inputs, and normalising can be done by scaling weights. What is left to do on the wide map is
+one product with an offset and a clamp, and on the way back the clamp's mask, a sum and two products. Mathematically
+the three layers are the same function; in floating point sums are taken in another order. Statistics of centred inputs
+keep variances from cancelling.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from labeleff.training.kernels.matrix_products import product
+
+LOW, HIGH = 0.0, 6.0
+"""ReLU6's (Howard et al. 2017; Sandler et al. 2018, section 3)."""
+WIDER = 2
+"""Outputs an input from which on this pays: covariances cost more than they save where there are fewer."""
+ROWS = 16
+"""Pixels of a batch an input channel from which on it pays: with fewer, products of weights alone cost too much."""
+
+
+class _Widen(torch.autograd.Function):
+    """Rows (N, C), weights (D, C), gains and offsets (D,) to (N, D), and the outputs' means and variances (D,)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, gain: Tensor, offset: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Variances are the biased ones, which normalise."""
+        middle = rows.mean(0)
+        centred = rows - middle
+        spread = product(weight, centred.t() @ centred).div_(len(rows))
+        variance = (spread * weight).sum(1).clamp_(min=0.0)
+        shrink = torch.rsqrt(variance + eps)
+        scaled = weight * (gain * shrink)[:, None]
+        output = product(centred, scaled, offset).clamp_(LOW, HIGH)  # torch's own clamp keeps what isn't a number
+        mean = weight @ middle
+        ctx.save_for_backward(centred, weight, gain, spread, shrink, scaled, output)
+        ctx.mark_non_differentiable(mean, variance)
+        return output, mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of rows, weights, gains and offsets; those of the statistics aren't asked for."""
+        centred, weight, gain, spread, shrink, scaled, output = ctx.saved_tensors
+        inside = torch.ops.aten.hardtanh_backward(gradients[0], output, LOW, HIGH)
+        for_scaled = product(centred.t(), inside.t()).t()
+        for_scale = (for_scaled * weight).sum(1)
+        for_variance = for_scale * gain * shrink.pow(3).mul_(-0.5)
+        for_weight = for_scaled * (gain * shrink)[:, None] + spread * (2 * for_variance)[:, None]
+        for_rows = None
+        if ctx.needs_input_grad[0]:
+            for_covariance = product(weight.t(), (weight * for_variance[:, None]).t())
+            for_rows = product(inside, scaled.t()) + product(centred, for_covariance).mul_(2 / len(centred))
+            for_rows -= for_rows.mean(0)
+        return for_rows, for_weight, for_scale * shrink, inside.sum(0), None
+
+
+class WideningConvNormReLU6(nn.Sequential):
+    """A 1x1 convolution with no bias to at least twice as many channels, batch-norm and ReLU6, in training as one."""
+
+    alone = True
+    """Whether its network is computed by itself; where many share an operation, each layer is done by itself."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H, W), as the three layers one after another."""
+        conv, norm, clamp = cast("tuple[nn.Conv2d, nn.BatchNorm2d, nn.ReLU6]", tuple(self))
+        if not self._pays(input, conv, norm):
+            return clamp(norm(conv(input)))  # type: ignore[no-any-return]
+        pixels = input.permute(0, 2, 3, 1)
+        rows = pixels.reshape(-1, conv.in_channels)
+        output, mean, variance = _Widen.apply(rows, conv.weight.flatten(1), norm.weight, norm.bias, norm.eps)
+        with torch.no_grad():
+            for running, now in ((norm.running_mean, mean), (norm.running_var, variance * len(rows) / (len(rows) - 1))):
+                cast("Tensor", running).lerp_(now, cast("float", norm.momentum))
+        widened: Tensor = output.view(*pixels.shape[:3], -1)
+        return widened.permute(0, 3, 1, 2)
+
+    def _pays(self, input: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
+        """Whether the three can be one here, and should."""
+        exact = input.dtype == conv.weight.dtype == norm.weight.dtype and not torch.is_autocast_enabled("cpu")
+        many = input.numel() >= ROWS * conv.in_channels**2
+        return self.alone and norm.training and input.device.type == "cpu" and exact and many
+
+
+def is_pointwise(conv: nn.Conv2d) -> bool:
+    """Whether a convolution is one product over the channels of every pixel."""
+    return conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.groups == 1 and conv.padding == (0, 0)
+
+
+def widens(layer: nn.Module) -> bool:
+    """Whether a module is a sequence of the three layers, with parameters and statistics that all are there."""
+    if not isinstance(layer, nn.Sequential) or len(layer) != 3:
+        return False
+    conv, norm, clamp = layer
+    return (
+        isinstance(conv, nn.Conv2d)
+        and is_pointwise(conv)
+        and conv.bias is None
+        and conv.out_channels >= WIDER * conv.in_channels
+        and isinstance(norm, nn.BatchNorm2d)
+        and norm.affine
+        and norm.track_running_stats
+        and norm.momentum is not None
+        and isinstance(clamp, nn.ReLU6)
+    )

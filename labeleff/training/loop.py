@@ -1,0 +1,139 @@
+"""The one optimisation loop: a trainer of K slots.
+
+A slot is one model with its own weights, optimiser state, learning-rate table, data and seed; K = 1 is the
+ordinary case. Every random choice is a hash of (slot seed, epoch, sample), so a slot's numbers depend neither
+on K nor on its neighbours. Here slots are trained one after another; on a GPU `packing` trains them as one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from labeleff.records.training_log import Training
+from labeleff.study.cell import Budget
+from labeleff.training.device import Compute, Stopwatch
+from labeleff.training.hashed_random import own_dropout
+from labeleff.training.kernels.rewrite import rewrite
+from labeleff.training.packing.layouts import packable
+from labeleff.training.packing.lockstep import PackingError
+from labeleff.training.packing.pack_size import halving, slots_for
+from labeleff.training.packing.refilling import Ended, Ready, Waiting, train_packed
+from labeleff.training.slots import Progress, Slot, TrainingState
+
+CHUNK = 64
+"""Steps whose sample order is made at once."""
+
+
+def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
+    """SGD (Nesterov where momentum is on), Adam, AdamW or RMSprop (Keras's constants); decay is for matrices only."""
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": budget.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    if budget.optimizer == "sgd":
+        nesterov = budget.momentum > 0
+        return torch.optim.SGD(groups, lr=budget.lr, momentum=budget.momentum, nesterov=nesterov, fused=True)
+    if budget.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=budget.lr, alpha=0.9, eps=1e-7, foreach=True)
+    kind = torch.optim.Adam if budget.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=budget.lr, betas=budget.betas or (0.9, 0.999), fused=True)
+
+
+def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
+    """Train one slot by itself, step by step; packed training must give what this gives."""
+    own_dropout(slot.model, slot.seed)
+    model = compute.place(rewrite(slot.model, alone=compute.device.type == "cpu")).train()
+    optimizer = _optimizer(budget, model)
+    state, batch = TrainingState(slot, budget, steps), budget.batch
+    sums = torch.zeros(2 + len(slot.names), device=compute.device, dtype=compute.dtype)
+    samples = epochs = torch.empty(0, dtype=torch.int64)
+    drawn_on: torch.device = getattr(slot.images, "drawn_on", compute.device)
+    watch = Stopwatch(compute.device)
+    while not state.over:
+        at = state.done % CHUNK * batch
+        if at == 0:
+            samples, epochs = state.order(state.done, min(CHUNK, steps - state.done), drawn_on)
+        for group in optimizer.param_groups:
+            group["lr"] = state.rates[state.done]
+        seen = slot.images.batch(samples[at : at + batch], epochs[at : at + batch])
+        with compute.autocast():
+            loss, correct, *more = slot.objective(model, replace(seen, images=compute.arrange(seen.images)))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if budget.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), budget.clip)
+        optimizer.step()
+        sums += torch.stack([one.detach().to(sums.dtype) for one in (loss, correct / batch, *more)])
+        state.done += 1
+        if state.done == state.due:
+            rate = state.close(sums, watch.stop(), model)
+            sums.zero_()
+            progress(state.done, steps, slot.history[-1]["loss"], rate)
+            watch.start()
+    return state.training(compute.layout)
+
+
+def train_queue(
+    waiting: Sequence[Waiting], compute: Compute, slots: int | None, progress: Progress = lambda *_: None
+) -> Iterator[Ended]:
+    """Train all that waits, `slots` at a time (None: as many as a short trial finds best), and give each as it ends.
+
+    One at a time on a CPU is a loop; so it is where the models can't be computed as one, and then records say why.
+    Where memory ends, those that are left begin again, half as many at a time; `load` must make each afresh.
+    """
+    if slots is None:
+        slots = _most(waiting, compute) if compute.device.type == "cuda" else 1
+    yield from halving(waiting, slots, lambda left, count: _train_all(left, compute, count, progress))
+
+
+def _most(waiting: Sequence[Waiting], compute: Compute) -> int:
+    """How many pay on a GPU; one where they can't be computed as one."""
+    try:
+        return slots_for(waiting[0].load, len(waiting), compute)
+    except PackingError:
+        return 1
+
+
+def _train_all(waiting: Sequence[Waiting], compute: Compute, slots: int, progress: Progress) -> Iterator[Ended]:
+    """Train all that waits as `slots` say."""
+    fallback = None
+    if slots > 1 or compute.device.type == "cuda":
+        try:
+            yield from train_packed(waiting, compute, slots, progress)
+        except PackingError as error:
+            fallback = str(error)
+        else:
+            return
+    for number, one in enumerate(waiting):
+        try:
+            ready = one.load()
+            trained = train_alone(ready.slot, ready.budget, ready.steps, compute, progress)
+            yield number, trained.model_copy(update={"fallback": fallback})
+        except Exception as error:  # noqa: BLE001  who asked for it says what becomes of it
+            yield number, error
+
+
+def train(
+    slots: Sequence[Slot], budget: Budget, steps: int, compute: Compute, progress: Progress = lambda *_: None
+) -> list[Training]:
+    """Train every slot for `steps` steps of `budget.batch` examples and return how each went.
+
+    Models are trained in place and left in train mode. Raises DivergedError where a loss is not finite; slots are
+    independent, so what one slot does changes nothing in another. On a GPU slots that can be are trained as one.
+    """
+    if compute.device.type != "cuda" or not packable(slots):
+        return [train_alone(slot, budget, steps, compute, progress) for slot in slots]
+    waiting = [Waiting(steps, functools.partial(Ready, slot, budget, steps)) for slot in slots]
+    trained: dict[int, Training] = {}
+    for number, ended in _train_all(waiting, compute, len(slots), progress):
+        if isinstance(ended, Exception):
+            raise ended
+        trained[number] = ended
+    return [trained[number] for number in range(len(slots))]

@@ -1,0 +1,170 @@
+"""Plug-ins of other packages: by entry point and by path, their clashes, and where they come from."""
+
+import importlib
+import re
+import sys
+
+import pytest
+from support import factories, third_party, toy_study
+
+from labeleff.catalogue import declaration, entry_points, lookup
+from labeleff.errors import PluginError, UnknownNameError
+from labeleff.records.entries import RunEntry
+from labeleff.study.loading import load_study
+
+SPINNING = {"pretexts": {"spun": "spinning:PLUGIN", "plain": "spinning:plain"}}
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """A folder on the search path; what was found before is forgotten."""
+
+    def forget():
+        importlib.invalidate_caches()
+        for cached in (entry_points._points, entry_points.find, entry_points.origin):
+            cached.cache_clear()
+        entry_points._RECALLED.clear()
+        sys.modules.pop("spinning", None)
+
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=":")
+    forget()
+    yield tmp_path / "packages"
+    forget()
+
+
+def test_names_are_found_without_loading(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    assert entry_points.names("pretext") == ["plain", "spun"]
+    assert lookup.find("pretext", "rotation").target.startswith("labeleff.")
+    assert "spinning" not in sys.modules
+
+
+def test_entry_points_are_plugins_or_functions(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    assert lookup.complete("pretext", "spun", {}).options == {"holdout": 0.1}
+    plain = lookup.find("pretext", "plain")
+    assert (plain.clause, dict(plain.options)) == ("Tell how an image was turned, without options.", {})
+    assert lookup.resolve("pretext", "plain") is sys.modules["spinning"].plain
+    with pytest.raises(UnknownNameError, match="did you mean 'spun'"):
+        lookup.find("pretext", "spum")
+
+
+def test_a_path_needs_no_metadata(packages):
+    packages.mkdir()
+    (packages / "spinning.py").write_text(third_party.PRETEXT)
+    assert lookup.complete("pretext", "spinning:PLUGIN", {}).label == "spinning:PLUGIN(holdout=0.1)"
+    assert lookup.resolve("pretext", "spinning:plain").__name__ == "plain"
+    assert lookup.origin("pretext", "spinning:plain").startswith("no package, spinning.py ")
+    with pytest.raises(PluginError, match=r"'spinning:missing' can't be loaded: AttributeError"):
+        lookup.find("pretext", "spinning:missing")
+    with pytest.raises(PluginError, match=r"can't be loaded: ModuleNotFoundError"):
+        lookup.find("task", "no_such_module:load")
+
+
+def test_a_bare_function_says_by_its_parameters_what_it_is():
+    assert not entry_points.plugin_of("protocol", "x", lambda _, __: None, "x:y").trained
+    assert entry_points.plugin_of("protocol", "x", lambda _, __, ___: None, "x:y").trained
+    assert entry_points.plugin_of("encoder", "x", lambda _, __: None, "x:y").examples == "stories"
+    assert entry_points.plugin_of("encoder", "x", lambda _: None, "x:y").examples == "images"
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ({"rotation": "spinning:PLUGIN"}, r"'rotation' is built in, but spinning 0\.1 gives one of that name"),
+        ({"spum": "spinning:PLUGIN"}, r"'spum' of spinning 0\.1: the plug-in calls itself 'spun'"),
+        ({"lost": "spinning:lost"}, r"'lost' of spinning 0\.1 can't be loaded: AttributeError"),
+        ({"word": "spinning:__name__"}, r"found 'spinning', expected a labeleff\.catalogue\.Plugin or a function"),
+        ({"a/b": "spinning:plain"}, r"arms are written PRETEXT/PROTOCOL"),
+    ],
+)
+def test_what_is_broken_is_named_and_hurts_nobody_else(packages, point, message):
+    good = {"spun": "spinning:PLUGIN"}
+    third_party.install(packages, "spinning", third_party.PRETEXT, {"pretexts": point | good})
+    found = {one.name: one for one in lookup.offered("pretext")}
+    assert found["spun"].plugin is not None
+    [name] = point
+    assert found[name].plugin is None
+    with pytest.raises(PluginError, match=message):
+        raise PluginError(found[name].problem)
+    with pytest.raises(PluginError, match=message):
+        lookup.origin("pretext", name)
+    assert lookup.find("pretext", "spun").name == "spun"
+
+
+def test_two_packages_must_not_share_a_name(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    third_party.install(packages, "turning", third_party.PRETEXT, SPINNING)
+    with pytest.raises(PluginError, match=r"'spun' comes from spinning 0\.1 and turning 0\.1; uninstall all but one"):
+        lookup.find("pretext", "spun")
+
+
+def test_the_origin_follows_version_and_code(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    first = lookup.origin("pretext", "spun")
+    assert first.startswith("spinning 0.1, spinning.py ")
+    (packages / "spinning.py").write_text(third_party.PRETEXT + "\n")
+    entry_points.origin.cache_clear()
+    assert lookup.origin("pretext", "spun") != first
+    assert lookup.origin("pretext", "rotation") is None
+
+
+def test_what_records_say_stands_in_for_a_package_that_is_gone(packages):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
+    gone = declaration.Plugin("gone", "of the past", "nowhere:x", options={"depth": 2.0}, trained=False, loaded=True)
+    old = declaration.Plugin("spun", "as it was", "spinning:pretrain", options={"other": 1})
+    entry_points.recall({"pretext gone": gone, "pretext nowhere:x": gone, "pretext spun": old})
+    assert lookup.complete("pretext", "gone", {}).options == {"depth": 2.0}
+    assert lookup.find("pretext", "nowhere:x") is gone
+    assert lookup.complete("pretext", "spun", {}).options == {"holdout": 0.1}  # what is installed comes first
+    with pytest.raises(UnknownNameError, match="unknown protocol 'gone'"):
+        lookup.find("protocol", "gone")
+    with pytest.raises(PluginError, match="ModuleNotFoundError"):
+        lookup.find("protocol", "nowhere:x")
+
+
+def test_a_plugin_survives_its_records():
+    plugin = declaration.Plugin(
+        "mine",
+        "all of it",
+        "a.b:c",
+        options={"depth": 2.0, "wide": True, "count": 3, "kind": "x"},
+        required=("kind",),
+        choices={"kind": ("x", "y"), "count": (1, 3)},
+        limits={"depth": 4.0},
+        pool=7,
+        needs=("numpy", "extra"),
+        goal="depth",
+    )
+    entry = factories.run_entry(factories.study(), plugins={"pretext mine": plugin})
+    [again] = RunEntry.model_validate_json(entry.model_dump_json()).plugins.values()
+    assert again == plugin
+    assert [type(value) for value in again.options.values()] == [float, bool, int, str]
+
+
+def study(folder):
+    path = toy_study.write(folder)
+    path.write_text(path.read_text().replace('"rotation/', '"spun/').replace("[budget.rotation]", "[budget.spun]"))
+    return path
+
+
+def test_a_study_names_them_like_any_other_and_other_code_isnt_mixed(packages, command, tmp_path):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING | {"tasks": {"broken/task": "nowhere:x"}})
+    path, out = study(tmp_path), tmp_path / "out"
+    assert load_study(str(path)).arms[1].pretext.name == "spun"
+    done = command("run", path, "--out", out, "--offline", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\| pretext spun +\| spinning 0\.1, spinning\.py [0-9a-f]{12}", (out / "report.md").read_text())
+    (packages / "spinning.py").write_text(third_party.PRETEXT + "\n")
+    done = command("run", path, "--out", out, "--offline", "--jobs", 1)
+    assert done.returncode == 2
+    assert "plugins of pretext spun = spinning 0.1, spinning.py " in done.stderr
+
+
+def test_list_shows_them_and_what_is_broken(packages, command):
+    third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING | {"tasks": {"broken/task": "nowhere:x"}})
+    done = command("list")
+    assert done.returncode == 0
+    assert "rotation by another name; from spinning 0.1" in done.stdout
+    assert "broken, from spinning 0.1" in done.stdout

@@ -1,0 +1,217 @@
+"""`labeleff check`: every built-in plug-in that needs no data passes, and what breaks a contract is found."""
+
+import pytest
+import torch
+from support import small_pretexts, third_party
+
+from labeleff.catalogue import lookup
+from labeleff.catalogue.declaration import Plugin
+from labeleff.commands.check.contract import Subject, findings
+from labeleff.commands.check.runner import checks_of, meant, subject
+from labeleff.errors import OptionError, PluginError, UnknownNameError
+from labeleff.plugins.encoders.interface import Encoder
+from labeleff.plugins.encoders.resnet9 import ResNet9
+from labeleff.plugins.pretexts import rotation
+from labeleff.plugins.pretexts.interface import Pretrained
+from labeleff.plugins.protocols import knn
+from labeleff.plugins.protocols.interface import Fitted
+from labeleff.plugins.tasks import toy
+from labeleff.training.examples import Source
+
+SMALL = {
+    "resnet9": {"width": 0.0625, "dim": 16},
+    "qrn": {"width": 16, "gates": 4},
+    "toy/classify": {"train": 40, "test": 20, "size": 16},
+    "partial": {"frozen": "layer1"},
+}
+SHAPES = {"train": 50, "test": 50, "size": 32}
+DATA = ("cifar10/", "folder/", "selfstudy/", "shapenet/")
+BUILT_IN = [
+    (kind, plugin.name)
+    for kind in ("pretext", "protocol", "encoder", "task")
+    for plugin in lookup.plugins(kind)
+    if not plugin.name.startswith(DATA)
+    if plugin.name not in {f"babi/qa{number}" for number in range(4, 21)}
+]
+
+
+def small(kind, name):
+    """Options that keep a check short."""
+    if name.startswith("babi/"):
+        return {"size": "1k", "source": "generated"}
+    if name.startswith("shapes/"):
+        return SHAPES
+    known = lookup.find(kind, name).options
+    heads = {key: value for key, value in small_pretexts.SMALL.items() if key in known} if kind == "pretext" else {}
+    return SMALL.get(name, heads)
+
+
+@pytest.mark.parametrize(("kind", "name"), BUILT_IN)
+def test_every_built_in_plugin_passes(kind, name, tmp_path):
+    if missing := lookup.find(kind, name).missing:
+        pytest.skip(missing)
+    one = subject(name, kind, small(kind, name), Source(tmp_path, offline=True))
+    found = list(findings(checks_of(one), one))
+    assert [finding for finding in found if finding.status == "FAILED"] == []
+    assert len(found) == len(checks_of(one))
+
+
+def failed(kind, function, tmp_path, **facts):
+    """What the checks find wrong with a function, by check."""
+    options = facts.pop("options", {})
+    one = Subject(kind, Plugin("mine", "mine", "m:f", options, **facts), function, options, Source(tmp_path))
+    return {found.check: found.text for found in findings(checks_of(one), one) if found.status == "FAILED"}
+
+
+def turned(data, encoder, seed, budget, compute, progress):
+    return rotation.pretrain(data, encoder, seed, budget, {"holdout": 0.1}, compute, progress)
+
+
+def lazy(data, encoder, seed, budget, options, compute, progress):
+    return Pretrained()
+
+
+def careless(data, encoder, seed, budget, options, compute, progress):
+    result = turned(data, encoder, seed, budget, compute, progress)
+    with torch.no_grad():
+        next(encoder.parameters()).add_(torch.rand(1))
+    return result
+
+
+def deaf(data, encoder, seed, budget, options, compute, progress):
+    return turned(data, encoder, 0, budget, compute, progress)
+
+
+def greedy(data, encoder, seed, budget, options, compute, progress):
+    more = budget.model_copy(update={"batch": 4})
+    return turned(data, encoder, seed, more, compute, progress)
+
+
+def wasteful(data, encoder, seed, budget, options, compute, progress):
+    result = turned(data, encoder, seed, budget, compute, progress)
+    data.images.zero_()
+    encoder.double()
+    return Pretrained({"loss": float("nan")}, result.training)
+
+
+@pytest.mark.parametrize(
+    ("function", "check", "text"),
+    [
+        (lambda _, __: None, "signature", "can't be called with (data, encoder, seed, budget, options"),
+        (lambda *_: None, "image sizes", "gave NoneType, expected labeleff.api.Pretrained"),
+        (lazy, "encoder", "did not change, but the plug-in says trained = True"),
+        (careless, "shared random state", "the shared generator of torch was used"),
+        (deaf, "deterministic", "seeds 0 and 1 gave the same bits"),
+        (greedy, "budget", "found 2 steps of 4 images, the budget has 2 of 8"),
+        (wasteful, "encoder", "names, types or shapes of weights changed"),
+        (wasteful, "sees no labels", "it changed the images"),
+        (wasteful, "finite losses", "metric 'loss' is nan"),
+    ],
+)
+def test_what_a_pretext_does_wrong_is_said(function, check, text, tmp_path):
+    assert text in failed("pretext", function, tmp_path)[check]
+
+
+def test_a_plugins_own_error_comes_with_its_line(tmp_path):
+    def broken(data, encoder, seed, budget, options, compute, progress):
+        return options["missing"]
+
+    found = failed("pretext", broken, tmp_path)["image sizes"]
+    assert found.startswith("KeyError: 'missing' (")
+    assert "test_checks.py, line " in found
+
+
+class Forgetful(ResNet9):
+    """Counts its calls in a buffer, has a parameter without use, and other maps than it says."""
+
+    def __init__(self):
+        super().__init__(0.0625, 16)
+        self.register_buffer("calls", torch.zeros(()))
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+        self.scale = float(torch.rand(()))
+
+    def forward(self, images):
+        self.calls += 1
+        return super().forward(images) * self.scale
+
+
+class Flat(Encoder):
+    dim = 3
+
+    def forward(self, images):
+        return images.mean((2, 3)).double()
+
+
+def test_what_an_encoder_does_wrong_is_said(tmp_path):
+    found = failed("encoder", lambda _: Forgetful(), tmp_path)
+    assert "unused gets no gradient" in found["gradients"]
+    assert "isn't the features" in found["maps"]
+    assert "in eval mode changed weights or buffers" in found["eval mode"]
+    assert "isn't in the state dict" in found["cache"]
+    found = failed("encoder", lambda _: Flat(), tmp_path)
+    assert "features are float64 (4, 3) at 16 pixels, expected float32 (4, dim = 3)" in found["features"]
+    assert "the seed isn't used" in found["deterministic"]
+
+
+def test_what_a_protocol_does_wrong_is_said(tmp_path):
+    def spoiling(problems, options):
+        fitted = knn.fit(problems, {"k": 3, "temperature": 0.1})
+        problems[0].features.zero_()
+        return fitted
+
+    def narrow(problems, options):
+        return [Fitted(lambda features: features[:, :3]) for _ in problems]
+
+    assert "although they are frozen" in failed("protocol", spoiling, tmp_path, trained=False)["frozen encoder"]
+    assert "scores are (20, 3), expected (20, 10)" in failed("protocol", narrow, tmp_path, trained=False)["scores"]
+
+
+def test_what_a_task_does_wrong_is_said(tmp_path):
+    made = toy.load({"train": 40, "test": 20, "size": 16}, Source(tmp_path))
+    changing = iter(range(1, 100))
+
+    def load(options, source):
+        made.train.images[0, 0, 0, 0] = next(changing)
+        made.train.labels[made.train.labels == 9] = 10
+        return made
+
+    found = failed("task", load, tmp_path, pool=50, goal="classes")
+    assert found["labels"] == "train: labels 0..10, expected 0..9"
+    assert found["pool"] == "40 training examples, the plug-in says 50"
+    assert "no example of" in found["classes"]
+
+
+def test_names_modules_and_paths_are_told_apart():
+    assert meant("rotation", None) == ("pretext", "rotation")
+    assert meant("labeleff.plugins.protocols.knn", None) == ("protocol", "labeleff.plugins.protocols.knn:fit")
+    assert meant("labeleff.plugins.pretexts.byol", "pretext") == ("pretext", "labeleff.plugins.pretexts.byol:pretrain")
+    with pytest.raises(UnknownNameError, match="did you mean 'rotation'"):
+        meant("rotatoin", None)
+    with pytest.raises(OptionError, match=r"found 0 plug-ins, expected one labeleff\.catalogue\.Plugin"):
+        meant("labeleff.errors", None)
+    with pytest.raises(OptionError, match="say what it is with --kind"):
+        meant("labeleff.plugins.encoders.resnet:build18", None)
+    assert meant("labeleff.plugins.encoders.resnet:build18", "encoder")[0] == "encoder"
+
+
+def test_a_module_that_fails_is_named(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "failing_module.py").write_text("import no_such_module\n")
+    with pytest.raises(PluginError, match=r"module 'failing_module' can't be imported: ModuleNotFoundError"):
+        meant("failing_module", None)
+
+
+def test_exit_statuses(command, tmp_path, monkeypatch):
+    code = third_party.PRETEXT + "\n\ndef lazy(data, encoder, seed, budget, options, compute, progress): pass\n"
+    third_party.install(tmp_path / "packages", "spinning", code, {"pretexts": {"spun": "spinning:PLUGIN"}})
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=":")
+    done = command("check", "spun")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pretext spun: rotation by another name (spinning 0.1, spinning.py " in done.stdout
+    assert "11 checks: 0 failed, 0 warnings" in done.stdout
+    done = command("check", "spinning:lazy", "--kind", "pretext")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "FAILED  image sizes: gave NoneType" in done.stdout
+    done = command("check", "spinning:lazy")
+    assert done.returncode == 2
+    assert "say what it is with --kind" in done.stderr

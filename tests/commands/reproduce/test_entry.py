@@ -1,0 +1,101 @@
+"""`labeleff reproduce report` as a process: interrupted, gone on with, rebuilt without torch."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from labeleff.commands.cli import app
+from labeleff.commands.reproduce import measure2021
+from labeleff.commands.reproduce.measure2021 import Answered, keep, kept
+from labeleff.records.jsonl import read_records
+
+SMOKE = ("reproduce", "report", "--size", "smoke", "--offline", "--quiet", "--device", "cpu", "--jobs", "1")
+SAYS_TORCH = """import sys
+from labeleff.commands.cli import main
+try:
+    main()
+finally:
+    print("torch" in sys.modules)
+"""
+
+
+def interrupt(out):
+    """Start the command, and end it with SIGTERM once a cell is recorded; its exit status."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labeleff", *SMOKE, "--out", str(out)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    records = out / "as-published" / "records.jsonl"
+    while process.poll() is None and not (records.exists() and b'"type":"cell"' in records.read_bytes()):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    return process.wait()
+
+
+def test_the_whole_path(command, tmp_path):
+    out = tmp_path / "out"
+    assert interrupt(out) == 143
+    before = set(read_records(out / "as-published").cells)
+    done = command(*SMOKE, "--out", out, timeout=600)
+    assert done.returncode == 0, done.stderr
+    lines = (out / "as-published" / "records.jsonl").read_text().splitlines()
+    keys = [line for line in lines if '"type":"cell"' in line]
+    assert len(keys) == len(read_records(out / "as-published").cells) == 6
+    assert before < set(read_records(out / "as-published").cells)
+    report = (out / "report.md").read_text()
+    assert "Rehearsal" in report
+    assert "no number yet" not in report
+    for what in (
+        "| C3 ",
+        "epoch of the best rotation validation accuracy",
+        "U(20) =",
+        "bathroom",
+        "### Utility against",
+    ):
+        assert what in report
+    assert (out / "soundly" / "figures" / "utility-toy-classify-mobilenet-v2.png").exists()
+    assert "(soundly/figures/utility-toy-classify-mobilenet-v2.png)" in report
+    written = {name: (out / name).read_bytes() for name in ("report.md", "rows.csv")}
+    for name in written:
+        (out / name).unlink()
+    call = [sys.executable, "-c", SAYS_TORCH, "reproduce", "report", "--from", str(out)]
+    rebuilt = subprocess.run(call, capture_output=True, text=True, timeout=120)
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    assert rebuilt.stdout.endswith("report.md\nFalse\n")
+    assert {name: (out / name).read_bytes() for name in written} == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--size", "smal"), "unknown size 'smal'; did you mean 'small'?"),
+        (("--from", "nowhere"), "nowhere: no folder 'as-published' in it"),
+    ],
+)
+def test_mistakes_exit_2(command, arguments, message):
+    done = command("reproduce", "report", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_failed_cells_exit_1(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure2021, "measure_both", lambda *_: ["soundly: scratch/joint, n=20: out of memory"])
+    monkeypatch.setattr("labeleff.commands.reproduce.report2021.build", lambda folder: folder / "report.md")
+    done = CliRunner().invoke(app, [*SMOKE, "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "1 cells failed" in done.output
+    assert "out of memory" in done.output
+
+
+def test_answers_are_kept_as_they_were(tmp_path):
+    said = Answered(story=["a ."], question="b ?", reader="r", answer="x", likeliest=[("x", 1 / 3)])
+    assert kept(tmp_path) is None
+    keep(tmp_path, said)
+    assert kept(tmp_path) == said

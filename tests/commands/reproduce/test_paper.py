@@ -1,0 +1,189 @@
+"""The paper's findings, checked on records whose truth is known."""
+
+import numpy as np
+import pytest
+from support import factories
+
+from labeleff.commands.reproduce.evidence import agreed, counted, order
+from labeleff.commands.reproduce.paper import document, outcomes
+from labeleff.errors import RecordError
+from labeleff.records.entries import Record
+from labeleff.seeding import stream_seed
+
+RUNGS = [50, 100, 200, 400, 800, 1600]
+PRETEXTS = ["rotation", "vae", "cmc", "simclr", "moco", "byol"]
+FINETUNED = ["scratch/finetune", "rotation/finetune"]
+
+
+def folder(path, truth, fitted=1.0, **changes):
+    """Records in which `truth(task, cell)` is the accuracy of a cell, `task` its number, but for little noise."""
+    row = {"lr": 0.05, "batch": 32, "steps": {"min": 8, "max": 8}}
+    arms = changes.setdefault("arms", FINETUNED)
+    names = [arm if isinstance(arm, str) else f"{arm['pretext']}/{arm['protocol']['name']}" for arm in arms]
+    used = {part for name in names for part in name.split("/")} - {"scratch", "linear"}
+    of = factories.study(**{"budget": dict.fromkeys(used, row), "rungs": RUNGS, **changes})
+    tasks = [task.label for task in of.tasks]
+    entries = [factories.run_entry(of), *factories.pretrainings(of)]
+    for cell in of.cells():
+        noise = np.random.default_rng(stream_seed(cell.key)).standard_normal()
+        value = truth(tasks.index(cell.task.label), cell) + 0.004 * noise
+        training = factories.training() if cell.budget is not None else None
+        if training is not None:
+            known = fitted if cell.pretext.name == "scratch" else 1.0
+            training.history[-1]["accuracy"] = known - 0.001 * cell.seed
+        entries.append(
+            Record(
+                run="r1",
+                key=cell.key,
+                cell=cell,
+                status="ok",
+                metrics={"accuracy": float(value)},
+                test_count=5000,
+                training=training,
+            )
+        )
+    return factories.write(path, entries)
+
+
+def judged(number, *paths):
+    return dict(outcomes(paths))[number]
+
+
+def shifted(saved):
+    """The baseline's curve, moved to the left by so many labels for arms that are pretrained."""
+    return lambda _, cell: factories.accuracy(cell.n + (saved if cell.pretext.name != "scratch" else 0))
+
+
+def test_a_saving_of_fixed_size_falls(tmp_path):
+    found = judged("1", folder(tmp_path, shifted(150)))
+    assert found.judgement == "reproduced"
+    assert "falls for 1 beyond doubt" in found.evidence
+
+
+def test_a_saving_that_grows_with_the_labels_does_not(tmp_path):
+    def truth(_, cell):
+        return factories.accuracy(cell.n * (1 if cell.pretext.name == "scratch" else 1.2 * (cell.n / 50) ** 0.25))
+
+    assert judged("1", folder(tmp_path, truth, arms=FINETUNED)).judgement in ("not reproduced", "can't tell")
+
+
+def tasks(count):
+    return [{"name": "toy/classify", "train": 2000 + place, "test": 1000} for place in range(count)]
+
+
+def test_utility_that_depends_on_the_task(tmp_path):
+    def truth(task, cell):
+        return factories.accuracy(cell.n * (1 if cell.pretext.name == "scratch" else 1.2 + task))
+
+    assert judged("2", folder(tmp_path / "a", truth, tasks=tasks(2))).judgement == "reproduced"
+    assert judged("2", folder(tmp_path / "b", shifted(150), tasks=tasks(2))).judgement == "can't tell"
+    assert judged("2", folder(tmp_path / "c", shifted(150))).judgement == "not tested"
+
+
+@pytest.mark.parametrize(("sign", "judgement"), [(1, "reproduced"), (-1, "not reproduced")])
+def test_harder_data(tmp_path, sign, judgement):
+    def truth(task, cell):
+        level = task if sign > 0 else 5 - task
+        worth = 1 if cell.pretext.name == "scratch" else 1.2 + 0.5 * level
+        return factories.accuracy(cell.n * worth) - 0.02 * task
+
+    assert judged("5b", folder(tmp_path, truth, tasks=tasks(6))).judgement == judgement
+
+
+@pytest.mark.parametrize(
+    ("order", "judgement"), [([0, 1, 2, 3, 4, 5], "not reproduced"), ([2, 5, 0, 3, 1, 4], "reproduced")]
+)
+def test_linear_evaluation_as_a_forecast(tmp_path, order, judgement):
+    arms = ["scratch/finetune", *(f"{name}/{how}" for name in PRETEXTS for how in ("finetune", "linear"))]
+
+    def truth(_, cell):
+        if cell.pretext.name == "scratch":
+            return factories.accuracy(cell.n)
+        place = PRETEXTS.index(cell.pretext.name)
+        return factories.accuracy(cell.n * (1.5 + (place if cell.protocol.name == "finetune" else order[place])))
+
+    assert judged("3", folder(tmp_path, truth, arms=arms)).judgement == judgement
+
+
+def test_what_only_regularises_and_what_optimises(tmp_path):
+    assert judged("4", folder(tmp_path / "a", shifted(150))).judgement == "reproduced"
+    assert judged("4", folder(tmp_path / "b", shifted(150), fitted=0.8)).judgement == "not reproduced"
+
+
+ENCODERS = [{"name": "resnet9", "width": 0.25}, "resnet50"]
+
+
+def test_larger_networks(tmp_path):
+    def truth(_, cell):
+        large, pretrained = cell.encoder.name == "resnet50", cell.pretext.name != "scratch"
+        worth = (4 if pretrained else 0.7) if large else (1.5 if pretrained else 1)
+        return factories.accuracy(cell.n * worth)
+
+    path = folder(tmp_path, truth, encoders=ENCODERS)
+    assert judged("5a", path).judgement == "reproduced"
+    assert judged("6", path).judgement == "reproduced"
+    assert "resnet50 minus resnet9(dim=256, width=0.25) at 50 labels: from scratch -" in judged("6", path).evidence
+
+
+def test_a_larger_network_that_is_better_anyway(tmp_path):
+    def truth(_, cell):
+        worth = (2 if cell.encoder.name == "resnet50" else 1) * (1.5 if cell.pretext.name != "scratch" else 1)
+        return factories.accuracy(cell.n * worth)
+
+    path = folder(tmp_path, truth, encoders=ENCODERS)
+    assert judged("5a", path).judgement == "can't tell"
+    assert judged("6", path).judgement == "not reproduced"
+
+
+@pytest.mark.parametrize(("sign", "judgement"), [(-1, "reproduced"), (1, "not reproduced")])
+def test_freezing(tmp_path, sign, judgement):
+    stages = ["stem", "layer1", "layer2"]
+    arms = [
+        *FINETUNED,
+        *({"pretext": "rotation", "protocol": {"name": "partial", "frozen": stage}} for stage in stages),
+        "rotation/linear",
+    ]
+
+    def truth(_, cell):
+        frozen = {"finetune": 0, "linear": 4}.get(cell.protocol.name)
+        if frozen is None:
+            frozen = 1 + stages.index(cell.protocol.options["frozen"])
+        return factories.accuracy(cell.n) + sign * 0.02 * frozen
+
+    assert judged("7", folder(tmp_path, truth, arms=arms)).judgement == judgement
+
+
+def test_the_table_has_every_finding_and_says_what_was_read(tmp_path):
+    path = folder(tmp_path, shifted(150))
+    text = document([path])
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][1:] == [
+        ":--",
+        *["1", "2", "3", "4", "5a", "5b", "6", "7"],
+    ]
+    assert text.count("**not tested**") == 6
+    assert f"`{path}`" in text
+
+
+def test_a_folder_without_records_is_refused(tmp_path):
+    with pytest.raises(RecordError, match="records"):
+        document([tmp_path])
+
+
+def test_counts_and_intervals_are_judged():
+    assert [counted(2, 1, 0), counted(1, 1, 1), counted(0, 3, 1), counted(0, 0, 0)] == [
+        "reproduced",
+        "can't tell",
+        "not reproduced",
+        "not tested",
+    ]
+    assert [agreed([]), agreed(["reproduced"] * 2), agreed(["reproduced", "not reproduced"])] == [
+        "not tested",
+        "reproduced",
+        "can't tell",
+    ]
+    assert [order((0, 1), (2, 3)), order((2, 3), (0, 1)), order((0, 2), (1, 3)), order((0, None), (2, 3))] == [
+        1,
+        -1,
+        0,
+        0,
+    ]

@@ -1,0 +1,208 @@
+"""Utility by hand, at both ends of the ladder, its invariants and its coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeleff.curves.break_even import crossing
+from labeleff.curves.utility import utility
+from labeleff.errors import CurveError
+
+NS = [50, 100, 200, 400, 800]
+CURVE = [0.30, 0.40, 0.50, 0.60, 0.70]
+"""0.1 more for every doubling: an arm that is 0.1 better has U = 1."""
+
+
+def runs_of(values: list[float], draws: int = 3, spread: float = 0.01) -> dict[int, dict[tuple[int, int], float]]:
+    """Runs around `values`, with draws of equal distance."""
+    offsets = spread * (np.arange(draws) - (draws - 1) / 2)
+    return {
+        n: {(d, 0): float(v + o) for d, o in enumerate(offsets)} for n, v in zip(NS[: len(values)], values, strict=True)
+    }
+
+
+tables = st.lists(
+    st.lists(st.integers(0, 1000).map(lambda v: v / 1000), min_size=5, max_size=5), min_size=1, max_size=4
+)
+
+
+methods = st.sampled_from(["bayes", "linear", "log", "pchip"])
+
+
+def as_runs(table: list[list[float]]) -> dict[int, dict[tuple[int, int], float]]:
+    return {n: {(d, 0): row[i] for d, row in enumerate(table)} for i, n in enumerate(NS)}
+
+
+@pytest.mark.parametrize("method", ["log", "pchip"])
+def test_utility_by_hand(method: str) -> None:
+    points = utility(runs_of(CURVE), runs_of([v + 0.1 for v in CURVE]), method=method)
+    assert [p.n for p in points] == NS
+    for point in points[:-1]:
+        assert point.kind == "inside"
+        assert point.utility == pytest.approx(1.0, abs=1e-6)
+        assert point.n1 == pytest.approx(2 * point.n)
+        assert point.low is not None
+        assert point.low < 1 < (point.high if point.high is not None else np.inf)
+        assert point.sign == 1
+    assert points[0].baseline_accuracy == pytest.approx(0.30)
+
+
+def test_bounds_at_both_ends_are_never_numbers() -> None:
+    over, under = (utility(runs_of(CURVE), arm, method="pchip") for arm in (runs_of([0.9]), {400: runs_of([0.1])[50]}))
+    (over_point,), (under_point,) = over, under
+    assert (over_point.kind, over_point.utility, over_point.n1) == ("above", None, None)
+    assert (over_point.bound, over_point.n1_bound) == (800 / 50 - 1, 800)
+    assert (over_point.low, over_point.high, over_point.low_bound) == (15, None, True)
+    assert (over_point.p_above, over_point.p_below) == (1, 0)
+    assert (under_point.kind, under_point.utility, under_point.n1) == ("below", None, None)
+    assert (under_point.bound, under_point.n1_bound) == (50 / 400 - 1, 50)
+    assert (under_point.low, under_point.high, under_point.high_bound) == (None, 50 / 400 - 1, True)
+    assert under_point.sign == -1
+    assert "bound" in over_point.flags
+
+
+def test_an_interval_that_leaves_the_ladder_is_open_on_that_side() -> None:
+    near_top, near_bottom = utility(
+        runs_of(CURVE), {50: runs_of([0.699])[50], 100: runs_of([0.301])[50]}, method="pchip"
+    )
+    assert near_top.kind == near_bottom.kind == "inside"
+    assert near_top.low is not None
+    assert near_top.high is None
+    assert near_bottom.low is None
+    assert near_bottom.high is not None
+    assert "wide" in near_top.flags
+
+
+def test_one_run_a_rung_has_a_value_but_no_interval() -> None:
+    point = utility(runs_of(CURVE), runs_of([0.45], draws=1), method="pchip")[0]
+    assert point.utility == pytest.approx(2 * 2**0.5 - 1)
+    assert (point.low, point.high, point.p_above, point.sign) == (None, None, None, 0)
+    assert {"no interval", "few runs"} <= set(point.flags)
+
+
+@given(tables, methods)
+@settings(max_examples=30, deadline=None)
+def test_an_arm_against_itself_is_worth_exactly_nothing(table: list[list[float]], method: str) -> None:
+    """Compared in pairs without any doubt; taken as runs that happen to be equal, with an interval around 0."""
+    for point in utility(as_runs(table), as_runs(table), method=method):
+        assert point.utility == 0
+        assert (point.low, point.high) == ((0, 0) if len(table) > 1 else (None, None))
+    alone = {n: list(rung.values()) for n, rung in as_runs(table).items()}
+    for point in utility(alone, alone, method=method):
+        assert point.utility == 0
+        assert point.low is None or point.low <= 0
+        assert point.high is None or point.high >= 0
+
+
+@given(tables, tables, st.integers(0, 3), st.integers(0, 4), methods)
+@settings(max_examples=60, deadline=None)
+def test_a_lucky_run_never_lowers_utility(
+    base: list[list[float]], arm: list[list[float]], draw: int, rung: int, method: str
+) -> None:
+    before = utility(as_runs(base), as_runs(arm), method=method)[rung]
+    arm[draw % len(arm)][rung] = 1.0
+    after = utility(as_runs(base), as_runs(arm), method=method)[rung]
+    order = {"below": 0, "inside": 1, "extrapolated": 2, "above": 3}
+    assert order[before.kind] <= order[after.kind]
+    if before.utility is not None and after.utility is not None:
+        assert before.utility <= after.utility
+
+
+@given(tables, tables, methods)
+@settings(max_examples=30, deadline=None)
+def test_the_order_of_runs_and_rungs_changes_nothing(
+    base: list[list[float]], arm: list[list[float]], method: str
+) -> None:
+    def turned(runs: dict[int, dict[tuple[int, int], float]]) -> dict[int, dict[tuple[int, int], float]]:
+        return {n: dict(reversed(rung.items())) for n, rung in reversed(runs.items())}
+
+    first, second = as_runs(base), as_runs(arm)
+    assert utility(first, second, method=method) == utility(turned(first), turned(second), method=method)
+    assert crossing(first, second, method=method) == crossing(turned(first), turned(second), method=method)
+
+
+@given(tables, tables, methods)
+@settings(max_examples=60, deadline=None)
+def test_the_sign_is_that_of_the_difference(base: list[list[float]], arm: list[list[float]], method: str) -> None:
+    base = [sorted(row) for row in base]
+    for point in utility(as_runs(base), as_runs(arm), method=method):
+        assert point.baseline_accuracy is not None
+        value = point.utility if point.utility is not None else point.bound
+        assert value is not None
+        if point.accuracy > point.baseline_accuracy + 1e-9:
+            assert value >= 0
+        if point.accuracy < point.baseline_accuracy - 1e-9:
+            assert value <= 0
+
+
+@pytest.mark.parametrize("method", ["bayes", "pchip"])
+@pytest.mark.parametrize("shared", [0.0, 0.8])
+def test_coverage_of_the_utility_interval(shared: float, method: str) -> None:
+    rng = np.random.default_rng(3)
+    ns = np.array(NS)
+
+    def true(n: np.ndarray) -> np.ndarray:
+        return 0.9 - 1.4 * n**-0.35
+
+    hits = []
+    for _ in range(120):
+        common = rng.standard_normal((3, 5))
+        base, arm = (
+            true(ns + saved) + 0.02 * (np.sqrt(shared) * common + np.sqrt(1 - shared) * rng.standard_normal((3, 5)))
+            for saved in (0, 100)
+        )
+        for point in utility(as_runs(base.tolist()), as_runs(arm.tolist()), method=method)[:-1]:
+            low = -1 if point.low is None else point.low
+            high = np.inf if point.high is None else point.high
+            hits.append(low <= 100 / point.n <= high)
+    assert 0.84 < np.mean(hits) <= (0.95 if shared == 0 else 1.0)
+
+
+def test_crossing_by_hand() -> None:
+    arm = runs_of([0.40, 0.48, 0.54, 0.56, 0.62])
+    found = crossing(runs_of(CURVE), arm)
+    assert found is not None
+    assert found.n == pytest.approx(400 / 2**0.5, rel=1e-6)
+    assert found.low is not None
+    assert found.high is not None
+    assert 200 < found.low < found.n < found.high < 400
+    assert found.changes == 1
+
+
+@pytest.mark.parametrize(("shift", "kind", "bound"), [(0.05, "above", 800), (-0.05, "below", 50)])
+def test_no_crossing_inside_the_ladder_is_a_bound(shift: float, kind: str, bound: int) -> None:
+    found = crossing(runs_of(CURVE), runs_of([v + shift for v in CURVE]))
+    assert found is not None
+    assert (found.kind, found.n, found.bound) == (kind, None, bound)
+    assert (found.low, found.high) == ((800, None) if kind == "above" else (None, 50))
+
+
+def test_several_crossings_are_counted_and_the_last_is_given() -> None:
+    found = crossing(runs_of(CURVE), runs_of([0.35, 0.38, 0.55, 0.58, 0.65]))
+    assert found is not None
+    assert found.changes == 3
+    assert found.n is not None
+    assert 200 < found.n < 400
+
+
+def test_missing_runs_and_rungs_are_handled() -> None:
+    base, arm = runs_of(CURVE), runs_of([v + 0.05 for v in CURVE])
+    del base[100], arm[200], arm[50][0, 0]
+    assert [(p.n, p.runs, p.baseline_accuracy is None) for p in utility(base, arm)] == [
+        (50, 2, False),
+        (100, 3, True),
+        (400, 3, False),
+        (800, 3, False),
+    ]
+    assert crossing(base, {50: arm[50]}) is None
+
+
+def test_what_has_no_curve_is_named() -> None:
+    with pytest.raises(CurveError, match="baseline's curve needs at least two rungs with runs, found 1"):
+        utility(runs_of([0.3]), runs_of(CURVE))
+    with pytest.raises(CurveError, match="the arm's rung of 50 labels has no runs"):
+        utility(runs_of(CURVE), {50: {}})
+    assert utility(runs_of(CURVE), {}) == []

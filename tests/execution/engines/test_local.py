@@ -1,0 +1,115 @@
+"""What every engine owes to those who give it jobs, on the two that need nothing but this machine."""
+
+import collections
+
+import pytest
+from support import toy_study
+from support.made_bench import Board, Choosy, MadeBench, made
+
+from labeleff.execution.draws import LabelRule
+from labeleff.execution.engines import choice
+from labeleff.execution.engines.local import WORTH_WORKERS, Here, Workers
+from labeleff.execution.workplace import Settings
+from labeleff.scheduling.jobs import Pretrain, jobs_for
+from labeleff.scheduling.run_options import RunOptions
+from labeleff.study.loading import load_study
+
+
+def runner(folder, **options):
+    given = {"device": "cpu", "data": folder / "data", "cache": folder / "cache"} | options
+    return MadeBench(Settings(RunOptions(folder, ["labeleff"], **given), "r1", LabelRule("stratified")))
+
+
+class Given:
+    """The toy study's jobs, and what an engine makes of them."""
+
+    def __init__(self, folder):
+        self.runner, self.records, self.board = runner(folder), [], Board()
+        (folder / "data").mkdir()
+        self.cells = list(load_study(str(toy_study.write(folder)), []).cells())
+        self.jobs = jobs_for(self.cells, lambda _: False)
+
+    def dies(self, key):
+        (self.runner.settings.options.data / key).write_text("1")
+
+    def run(self, engine, limit=None):
+        engine.run(self.jobs, self.records.extend, self.board, limit)
+        assert not self.board.doing
+        counts = collections.Counter(one.key for one in self.records)
+        assert set(counts.values()) <= {1}, "every record once"
+        return {one.key: one for one in self.records if one.type == "cell"}
+
+
+@pytest.fixture
+def given(tmp_path):
+    return Given(tmp_path)
+
+
+ENGINES = pytest.mark.parametrize("engine", [Here, lambda runner: Workers(runner, 2)], ids=["here", "workers"])
+
+
+@ENGINES
+def test_every_cell_is_recorded_once_and_after_its_pretraining(given, engine):
+    found = given.run(engine(given.runner))
+    assert {key: one.metrics["accuracy"] for key, one in found.items()} == {c.key: made(c.key) for c in given.cells}
+    assert given.board.cells == len(given.cells)
+    [pretraining] = [job.pretraining.key for job in given.jobs if isinstance(job, Pretrain)]
+    order = [one.key for one in given.records]
+    needing = [cell.key for job in given.jobs for cell in job.cells if job.needs]
+    assert order.index(pretraining) < min(map(order.index, needing))
+
+
+@ENGINES
+def test_a_limit_says_what_is_begun_and_learns_how_long_it_took(given, engine):
+    limit = Choosy()
+    found = given.run(engine(given.runner), limit)
+    wanted = [job for job in given.jobs if len(job.cells) == 1 and not job.needs]
+    assert found.keys() == {job.cells[0].key for job in wanted}
+    assert {job.cells[0].key for job in limit.learned} == found.keys()
+    assert len(limit.learned) == len(wanted)
+
+
+def test_what_a_dead_worker_left_fails_and_another_goes_on(given):
+    pack = next(job for job in given.jobs if len(job.cells) == 4)
+    given.dies(pack.cells[2].key)
+    found = given.run(Workers(given.runner, 2))
+    assert found.keys() == {cell.key for cell in given.cells}
+    failed = {key for key, one in found.items() if one.status == "failed"}
+    assert failed == {cell.key for cell in pack.cells[2:]}
+    assert {found[key].reason for key in failed} == {
+        "the worker process died (exit code -9); the usual cause is that memory ran out"
+    }
+
+
+def test_cells_of_a_lost_pretraining_fail(given):
+    pretraining = next(job.pretraining for job in given.jobs if isinstance(job, Pretrain))
+    given.dies(pretraining.key)
+    found = given.run(Workers(given.runner, 2))
+    needing = {cell.key for job in given.jobs for cell in job.cells if job.needs}
+    assert {key for key, one in found.items() if one.status == "failed"} == needing
+    assert all(found[key].pretraining == pretraining.key for key in needing)
+    assert all(found[key].reason.startswith("pretraining failed: the worker process died") for key in needing)
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds", "places"),
+    [
+        ({"cores": 4}, WORTH_WORKERS, 1),
+        ({"cores": 4}, WORTH_WORKERS + 1, 4),
+        ({"cores": 4, "jobs": 2}, 0.0, 2),
+        ({"cores": 4, "jobs": 1}, 1e6, 1),
+        ({"cores": 1}, 1e6, 1),
+    ],
+)
+def test_workers_are_for_much_work_or_where_they_are_asked_for(tmp_path, options, seconds, places):
+    with choice.opened(runner(tmp_path, **options), dict) as engine:
+        chosen = engine(seconds)
+    assert chosen.places == places
+    assert isinstance(chosen, Here if places == 1 else Workers)
+
+
+def test_on_an_accelerator_this_process_does_all(tmp_path):
+    with choice.opened(runner(tmp_path, device="meta", jobs=3), dict) as engine:
+        chosen = engine(1e6)
+    assert isinstance(chosen, Here)
+    assert (chosen.places, chosen.processes) == (1, 3)

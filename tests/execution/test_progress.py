@@ -1,0 +1,55 @@
+from labeleff.execution import progress
+from labeleff.execution.progress import LiveDisplay, PreparationBars
+from labeleff.scheduling.jobs import jobs_for
+from labeleff.study.loading import load_study
+
+
+def test_logs_get_a_line_with_cells_and_time_left(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.0)
+    jobs = jobs_for(load_study("smoke").cells(), lambda _: True)
+    with LiveDisplay(jobs, {id(job): 10.0 for job in jobs}, 1, quiet=False) as display:
+        display.started(0, jobs[0])
+        display.advanced(0, 1, 2, 0.5, 100.0)
+        display.finished(0, jobs[0])
+        display.started(0, jobs[1])
+    lines = capsys.readouterr().err.splitlines()
+    assert f"now: {jobs[0].name} (50%)" in lines[1]
+    assert lines[2].startswith("cells 1 of 18, about ")
+    assert " left; now:" in lines[2]
+
+
+def test_quiet_says_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.0)
+    jobs = jobs_for(load_study("smoke").cells(), lambda _: True)
+    with LiveDisplay(jobs, {id(job): 1.0 for job in jobs}, 1, quiet=True) as display:
+        display.started(0, jobs[0])
+        display.finished(0, jobs[0])
+    with PreparationBars(quiet=True) as bars:
+        bars.advance(1, 2, "x")
+    captured = capsys.readouterr()
+    assert captured.err == captured.out == ""
+
+
+class Counted(float):
+    """A number that counts how often it is added or taken away."""
+
+    times = 0
+
+    def __radd__(self, other):
+        Counted.times += 1
+        return float(self) + other
+
+    def __rsub__(self, other):
+        Counted.times += 1
+        return other - float(self)
+
+
+def test_what_is_left_is_known_without_adding_up_all_that_waits():
+    jobs = jobs_for(load_study("smoke", ["draws=20", "seeds=20"]).cells(), lambda _: True)
+    Counted.times = 0
+    with LiveDisplay(jobs, {id(job): Counted(1) for job in jobs}, 1, quiet=True) as display:
+        for job in jobs:
+            display.started(0, job)
+            display.advanced(0, 1, 2, 0.5, 100.0)
+            display.finished(0, job)
+    assert Counted.times <= 5 * len(jobs)

@@ -1,0 +1,38 @@
+"""Conditions that are alike, and those of one task and encoder."""
+
+from __future__ import annotations
+
+from support import factories
+
+from labeleff.catalogue.declaration import Spec
+from labeleff.records.conditions import conditions_of, machine, machine_text, unlike
+from labeleff.records.entries import Conditions
+
+HERE = Conditions(
+    device="cpu", precision={"a": "fp32", "b": "bf16"}, torch="2.14", data={"t": "00", "u": "11", "v": "2"}
+)
+
+
+def test_conditions_are_like_themselves():
+    assert list(unlike(HERE, HERE)) == []
+
+
+def test_every_difference_is_named_with_both_values():
+    other = Conditions(device="gpu", precision={"a": "bf16"}, torch="2.15", data={"t": "01", "w": "3"})
+    assert list(unlike(HERE, other)) == [
+        ("device", "cpu", "gpu"),
+        ("torch", "2.14", "2.15"),
+        ("precision of a", "fp32", "bf16"),
+        ("data of t", "00", "01"),
+    ]
+
+
+def test_only_what_bears_on_a_task_and_encoder_counts():
+    own = conditions_of(HERE, Spec(name="t"), Spec(name="a", options={"width": 0.5, "vectors": "v"}))
+    assert (own.precision, own.data) == ({"a": "fp32"}, {"t": "00", "v": "2"})
+
+
+def test_a_machine_is_its_device_processor_cores_and_workers():
+    run = factories.run_entry(factories.study())
+    assert machine(run) == {"device": "cpu", "cpu": "a processor", "cores": "2", "jobs": "unknown"}
+    assert machine_text(run) == "a processor, 2 cores"

@@ -1,0 +1,101 @@
+"""Targets and prices: what can be asked for, and what is named as it can't."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support import factories
+
+from labeleff.errors import LabeleffError, OptionError
+from labeleff.reporting import options
+from labeleff.reporting.options import ReportOptions
+from labeleff.study import prices
+
+
+def test_targets_over_one_are_in_percent() -> None:
+    assert options.targets([0.7, 75, 1, 0]) == (0.7, 0.75, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([140], "--target: found 140, expected an accuracy in 0..1, or over 1 in percent up to 100"),
+        ([-0.1], "--target: found -0.1"),
+        ([float("nan")], "--target: found nan"),
+        ([0.5, 50], "--target: found 50 twice"),
+    ],
+)
+def test_targets_that_cant_be_meant(values: list[float], message: str) -> None:
+    with pytest.raises(LabeleffError) as caught:
+        options.targets(values)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_price() -> None:
+    assert options.cost(None, None) is None
+    found = options.cost(0.5, "hours")
+    assert found is not None
+    assert found.text == "0.5 hours a label"
+    assert options.cost(2.0, None) == prices.Cost(per_label=2.0, unit="USD")
+
+
+@pytest.mark.parametrize(
+    ("per_label", "unit", "message"),
+    [
+        (None, "h", "--cost-unit: found no --cost-per-label"),
+        (0.0, None, "--cost-per-label: found 0, expected a price over 0"),
+        (-1.0, None, "--cost-per-label: found -1"),
+        (float("inf"), None, "--cost-per-label: found inf"),
+        (float("nan"), None, "--cost-per-label: found nan"),
+        (1.0, " ", "--cost-unit: found ' '"),
+        (1.0, "a\nb", "--cost-unit: found"),
+        (1.0, "x" * 21, "--cost-unit: found"),
+    ],
+)
+def test_prices_that_cant_be_meant(per_label: float | None, unit: str | None, message: str) -> None:
+    with pytest.raises(LabeleffError) as caught:
+        options.cost(per_label, unit)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"targets": [70]}, "targets: found 70, expected accuracies in 0..1 (percent divided by 100)"),
+        ({"targets": [0.5, 0.5]}, "targets: found 0.5 twice"),
+        ({"targets": ["much"]}, "targets.0: "),
+        ({"cost": {"per_label": 0}}, "cost.per_label: Input should be greater than 0; found 0"),
+        ({"cost": {"unit": "h"}}, "cost.per_label: Field required"),
+        ({"cost": {"per_label": 1, "unit": ""}}, "found '', expected a name"),
+        ({"cost": {"per_label": 1, "units": "h"}}, "unknown key 'cost.units'"),
+    ],
+)
+def test_a_study_with_what_cant_be_meant(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(LabeleffError) as caught:
+        factories.study(**changes)
+    assert message in str(caught.value)
+
+
+def test_report_options_are_keys_of_the_study_and_options() -> None:
+    given = ReportOptions("a b", "log2", 0.8, (0.7, 0.75), prices.Cost(per_label=0.05, unit="h"))
+    of = factories.study(targets=[0.1], cost={"per_label": 9})
+    changed = type(of).model_validate({**of.model_dump(), **given.changes, "baseline": "rotation/linear"})
+    assert (changed.curve, changed.level, changed.targets) == ("log2", 0.8, [0.7, 0.75])
+    assert changed.cost == given.cost
+    options = (
+        "--baseline 'a b' --method log2 --level 0.8 --target 0.7 --target 0.75 --cost-per-label 0.05 --cost-unit h"
+    )
+    assert given.text == options
+    assert (ReportOptions().changes, ReportOptions().text) == ({}, "")
+
+
+def test_metrics_are_given_by_task() -> None:
+    assert options.metrics(["shapes/segment=mean_iou", "a=b"]) == (("shapes/segment", "mean_iou"), ("a", "b"))
+    for wrong, message in (
+        (["mean_iou"], "--metric: found 'mean_iou', expected TASK=NAME"),
+        (["a="], "--metric: found 'a=', expected TASK=NAME"),
+        (["a=b", "a=c"], "--metric: found a twice"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            options.metrics(wrong)

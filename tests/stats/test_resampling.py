@@ -1,0 +1,153 @@
+"""Noise: moderated variances against known ones, coverage of intervals, and what resampling keeps together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats as reference
+
+from labeleff.errors import OptionError
+from labeleff.stats.intervals import mean_intervals
+from labeleff.stats.moderation import FLOOR, PRIOR_DF, moderated_variance, wilson
+from labeleff.stats.resampling import factors, means, paired_differences, resample
+
+NS = [50, 100, 200, 400, 800]
+
+
+def runs_of(table: np.ndarray) -> dict[int, dict[tuple[int, int], float]]:
+    """Runs from accuracies of shape (draws, rungs), one seed."""
+    return {
+        n: {(draw, 0): float(table[draw, i]) for draw in range(len(table))} for i, n in enumerate(NS[: table.shape[1]])
+    }
+
+
+def test_moderated_variance_follows_the_trend_and_its_formula() -> None:
+    rng = np.random.default_rng(0)
+    true = 0.04**2 * (np.array(NS) / 50.0) ** -0.8
+    groups = [0.5 + np.sqrt(v) * rng.standard_normal(200) for v in true]
+    found = moderated_variance(NS, groups)
+    assert found is not None
+    np.testing.assert_allclose(found.variance, true, rtol=0.25)
+    np.testing.assert_allclose(found.own, [np.var(g, ddof=1) for g in groups])
+    np.testing.assert_array_equal(found.df, 199 + PRIOR_DF)
+
+
+def test_moderated_variance_pulls_a_lucky_rung_up_and_an_unlucky_one_down() -> None:
+    groups = [[0.5, 0.52, 0.54]] * 5
+    groups[1], groups[3] = [0.6, 0.6, 0.6], [0.4, 0.6, 0.8]
+    found = moderated_variance(NS, groups)
+    assert found is not None
+    assert found.own[1] == 0
+    assert found.variance[1] > FLOOR
+    assert found.variance[3] < 0.75 * found.own[3]
+
+
+def test_degrees_of_freedom_never_exceed_what_was_measured() -> None:
+    found = moderated_variance([10, 20], [[0.1, 0.2], [0.3, 0.5]])
+    assert found is not None
+    np.testing.assert_array_equal(found.df, [2, 2])
+
+
+def test_equal_runs_meet_the_floor() -> None:
+    found = moderated_variance(NS, [[0.5, 0.5, 0.5]] * 5)
+    assert found is not None
+    np.testing.assert_allclose(found.variance, FLOOR)
+
+
+def test_one_run_a_rung_has_no_interval() -> None:
+    runs = {n: {(0, 0): 0.5} for n in NS}
+    assert moderated_variance(NS, [[0.5]] * 5) is None
+    assert resample(runs, "arm") is None
+    assert all(item.low is None and item.high is None for item in mean_intervals(runs))
+
+
+def test_a_rung_with_one_run_borrows_its_variance() -> None:
+    runs = runs_of(np.array([[0.50, 0.60], [0.54, 0.63], [0.52, 0.61]]))
+    runs[100] = {(1, 0): 0.63}
+    low, high = ((item.low, item.high) for item in mean_intervals(runs))
+    assert low[0] is not None
+    assert high[0] is not None
+    assert high[1] is not None
+    assert high[1] - high[0] > low[1] - low[0]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("alike", [0.0, 1.0])
+def test_coverage_of_the_mean_interval(alike: float) -> None:
+    """Also where nested draws move all rungs together: five rungs then tell a variance but once."""
+    rng = np.random.default_rng(1)
+    true = np.linspace(0.4, 0.8, 5)
+    hits = []
+    for _ in range(400):
+        common, own = rng.standard_normal((3, 1)), rng.standard_normal((3, 5))
+        table = true + 0.03 * (np.sqrt(alike) * common + np.sqrt(1 - alike) * own)
+        hits += [i.low <= t <= i.high for i, t in zip(mean_intervals(runs_of(table)), true, strict=True)]
+    assert 0.86 < np.mean(hits) < 0.94
+
+
+def test_crossed_designs_have_two_factors_and_zipped_ones_one() -> None:
+    rng = np.random.default_rng(2)
+    crossed = {n: {(d, s): rng.random() for d in range(3) for s in range(2)} for n in NS}
+    zipped = {n: {(d, d): rng.random() for d in range(3)} for n in NS}
+    seeds = {n: {(0, s): rng.random() for s in range(3)} for n in NS}
+    assert [part.name for part in factors(crossed)] == ["draw", "seed"]
+    assert [part.name for part in factors(zipped)] == ["draw"]
+    assert [part.name for part in factors(seeds)] == ["seed"]
+
+
+def test_replicates_have_the_means_and_spread_of_the_interval() -> None:
+    rng = np.random.default_rng(3)
+    runs = runs_of(0.5 + 0.03 * rng.standard_normal((5, 5)))
+    drawn = resample(runs, "arm", count=20_000)
+    assert drawn is not None
+    np.testing.assert_allclose(drawn.mean(axis=0), means(runs), atol=0.002)
+    for column, item in zip(drawn.T, mean_intervals(runs, level=0.90), strict=True):
+        np.testing.assert_allclose(np.quantile(column, [0.05, 0.95]), [item.low, item.high], atol=0.003)
+
+
+def test_resampling_is_deterministic_and_ignores_the_order_of_runs() -> None:
+    rng = np.random.default_rng(4)
+    runs = runs_of(rng.random((4, 3)))
+    turned = {n: dict(reversed(rung.items())) for n, rung in reversed(runs.items())}
+    first, second = resample(runs, "arm"), resample(turned, "arm")
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first, second)
+
+
+def test_resampling_keeps_arms_paired_and_rungs_correlated() -> None:
+    rng = np.random.default_rng(5)
+    luck = 0.03 * rng.standard_normal((12, 1))
+    base, arm = runs_of(0.5 + luck * np.ones((1, 3))), runs_of(0.6 + luck * np.ones((1, 3)))
+    other = runs_of(0.6 + 0.03 * rng.standard_normal((12, 3)))
+    drawn = [resample(runs, name) for runs, name in ((base, "baseline"), (arm, "arm"), (other, "arm"))]
+    first, second, third = (item for item in drawn if item is not None)
+    assert np.corrcoef(first[:, 0], first[:, 2])[0, 1] > 0.45
+    assert np.corrcoef(first[:, 0], second[:, 0])[0, 1] > 0.45
+    assert abs(np.corrcoef(first[:, 0], third[:, 0])[0, 1]) < 0.4
+
+
+def test_missing_runs_are_handled_with_the_runs_there_are() -> None:
+    rng = np.random.default_rng(6)
+    runs = runs_of(rng.random((3, 4)))
+    del runs[100][0, 0]
+    drawn = resample(runs, "arm")
+    assert drawn is not None
+    assert np.isfinite(drawn).all()
+    assert means(runs)[1] == pytest.approx((runs[100][1, 0] + runs[100][2, 0]) / 2)
+
+
+def test_paired_differences_take_shared_runs_only() -> None:
+    base = {10: {(0, 0): 0.2, (1, 0): 0.4}, 20: {(0, 0): 0.5}}
+    arm = {10: {(1, 0): 0.5, (2, 0): 0.9}, 20: {(1, 0): 0.5}, 40: {(0, 0): 1.0}}
+    assert paired_differences(base, arm) == {10: {(1, 0): pytest.approx(0.1)}}
+
+
+@pytest.mark.parametrize(("correct", "count"), [(0, 20), (7, 20), (500, 1000), (20, 20)])
+def test_wilson_against_scipy(correct: int, count: int) -> None:
+    expected = reference.binomtest(correct, count).proportion_ci(0.90, method="wilson")
+    np.testing.assert_allclose(wilson(correct / count, count), [expected.low, expected.high], atol=1e-12)
+
+
+def test_level_must_be_a_probability() -> None:
+    with pytest.raises(OptionError, match=r"found 90, expected a probability"):
+        wilson(0.5, 10, level=90)

@@ -1,0 +1,1 @@
+"""What tests share: made studies, records, tasks and plug-ins."""
