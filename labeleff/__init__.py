@@ -1,32 +1,50 @@
 """labeleff: how many labels is pretraining worth?
 
-`labeleff.invert` and `labeleff.utility` answer the core questions for anybody's measurements: at how many labels does
-a curve of accuracies reach a target, and how many more labels does a baseline need for what another arm reaches? They
-are imported when they are first asked for, so that the command line starts fast.
+`labeleff.run`, `labeleff.report` and `labeleff.compare` do what the commands of these names do, and return what they
+find. `labeleff.invert` and `labeleff.utility` answer the core questions for anybody's measurements: at how many labels
+does a curve of accuracies reach a target, and how many more labels does a baseline need for what another arm reaches?
+All are imported when they are first asked for, so that the command line starts fast.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labeleff.curves.inversion import Inversion
-    from labeleff.curves.methods import invert
-    from labeleff.curves.utility import UtilityPoint, utility
+    from labeleff.commands.functions import compare as compare
+    from labeleff.commands.functions import report as report
+    from labeleff.commands.functions import run as run
+    from labeleff.curves.inversion import Inversion as Inversion
+    from labeleff.curves.methods import invert as invert
+    from labeleff.curves.utility import UtilityPoint as UtilityPoint
+    from labeleff.curves.utility import utility as utility
+    from labeleff.files import VERSION as __version__  # noqa: F401
+    from labeleff.records.jsonl import read_records as read_records
+    from labeleff.reporting.results import Results as Results
+    from labeleff.study.loading import load_study as load_study
 
-__version__ = "0.1.0"
-__all__ = ["Inversion", "UtilityPoint", "__version__", "invert", "utility"]
 _HOMES = {
-    "Inversion": "labeleff.curves.inversion",
-    "UtilityPoint": "labeleff.curves.utility",
-    "invert": "labeleff.curves.methods",
-    "utility": "labeleff.curves.utility",
+    "Inversion": "labeleff.curves.inversion:Inversion",
+    "Results": "labeleff.reporting.results:Results",
+    "UtilityPoint": "labeleff.curves.utility:UtilityPoint",
+    "__version__": "labeleff.files:VERSION",
+    "compare": "labeleff.commands.functions:compare",
+    "invert": "labeleff.curves.methods:invert",
+    "load_study": "labeleff.study.loading:load_study",
+    "read_records": "labeleff.records.jsonl:read_records",
+    "report": "labeleff.commands.functions:report",
+    "run": "labeleff.commands.functions:run",
+    "utility": "labeleff.curves.utility:utility",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        import importlib
-
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
     raise AttributeError(f"module 'labeleff' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

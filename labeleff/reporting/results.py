@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labeleff.catalogue import entry_points, lookup
 from labeleff.errors import RecordError
@@ -19,6 +19,9 @@ from labeleff.stats.resampling import Run
 from labeleff.study.cell import Cell, Pretraining, told_apart
 from labeleff.study.loading import parse_study
 from labeleff.study.schema import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ArmRuns = dict[int, dict[Run, float]]
 
@@ -53,6 +56,23 @@ class Results:
     def pretrainings_at(self, place: Place) -> list[PretrainingRecord]:
         """Pretrainings that cells of a place start from."""
         return [item for item in self.pretrainings if place in self.starts[item.key]]
+
+    def summary(self) -> pd.DataFrame:
+        """Accuracies: a row per task, encoder, arm and rung with mean, s.d., interval; columns as in `summary.csv`."""
+        from labeleff.reporting import tables
+
+        return tables.summary(self.measured)
+
+    def utility(self) -> pd.DataFrame:
+        """Utilities: a row per task, encoder, arm and rung with U(n), n1, intervals; columns as in `utility.csv`."""
+        from labeleff.reporting import findings, tables
+
+        return tables.utilities(findings.find(self.measured).comparisons, self.study.cost)
+
+    @property
+    def failed(self) -> list[Record]:
+        """Records of the cells that failed, each with its reason."""
+        return [record for record in self.cells if record.status == "failed"]
 
     @property
     def places(self) -> list[Place]:
