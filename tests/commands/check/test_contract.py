@@ -118,7 +118,7 @@ def test_a_plugins_own_error_comes_with_its_line(tmp_path):
 
     found = failed("pretext", broken, tmp_path)["image sizes"]
     assert found.startswith("KeyError: 'missing' (")
-    assert "test_checks.py, line " in found
+    assert "test_contract.py, line " in found
 
 
 class Forgetful(ResNet9):
@@ -187,7 +187,7 @@ def test_names_modules_and_paths_are_told_apart():
     assert meant("labeleff.plugins.pretexts.byol", "pretext") == ("pretext", "labeleff.plugins.pretexts.byol:pretrain")
     with pytest.raises(UnknownNameError, match="did you mean 'rotation'"):
         meant("rotatoin", None)
-    with pytest.raises(OptionError, match=r"found 0 plug-ins, expected one labeleff\.catalogue\.Plugin"):
+    with pytest.raises(OptionError, match=r"found 0 plug-ins, expected one labeleff\.api\.Plugin"):
         meant("labeleff.errors", None)
     with pytest.raises(OptionError, match="say what it is with --kind"):
         meant("labeleff.plugins.encoders.resnet:build18", None)
