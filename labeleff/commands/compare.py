@@ -1,7 +1,5 @@
 """Commands that hold runs against each other. They read records alone and never import torch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

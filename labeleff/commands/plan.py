@@ -1,7 +1,5 @@
 """`labeleff plan`: what a study would measure."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

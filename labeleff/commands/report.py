@@ -1,7 +1,5 @@
 """`labeleff report`: the report of a folder built anew; what other commands print of one."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`labeleff run`: measure a study, then report on it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,7 +93,7 @@ def run(
     _measure(checked, options, trackers)
 
 
-def _measure(study: Study, options: RunOptions, trackers: Sequence[str]) -> None:
+def _measure(study: "Study", options: "RunOptions", trackers: Sequence[str]) -> None:
     """Measure a study and say what came out; exit status 1 where cells failed."""
     from labeleff.execution.launch import measure
 
@@ -110,7 +108,7 @@ def _measure(study: Study, options: RunOptions, trackers: Sequence[str]) -> None
         raise typer.Exit(1)
 
 
-def _part(text: str, study: Study, trackers: Sequence[str]) -> Shard:
+def _part(text: str, study: "Study", trackers: Sequence[str]) -> "Shard":
     """The part of a study that --shard names; OptionError for what can't be done in parts."""
     from labeleff.scheduling.shards import Shard
 

@@ -1,7 +1,5 @@
 """`labeleff data show`: pictures of a data set."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`labeleff utility`: the report of runs measured elsewhere."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,7 +1,5 @@
 """`labeleff bench`: imports torch only once its options are checked."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

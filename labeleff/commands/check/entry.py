@@ -1,7 +1,5 @@
 """`labeleff check`: does a plug-in keep its contract?"""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`labeleff reproduce`: published experiments again. What only rebuilds a report never imports torch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,15 +1,10 @@
 """Trackers by name: whether they are installed, and a folder of records written to them. Imported without them."""
 
-from __future__ import annotations
-
 import importlib
-import importlib.util
-import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -19,8 +14,7 @@ if TYPE_CHECKING:
     from labeleff.commands.track.series import Tracks
 
 
-@dataclass(frozen=True)
-class Tracker:
+class Tracker(NamedTuple):
     """Where tracks can be written."""
 
     target: str
@@ -28,7 +22,7 @@ class Tracker:
     packages: tuple[str, ...]
     """What has to be installed."""
 
-    def write(self, found: Tracks, folder: Path) -> str:
+    def write(self, found: "Tracks", folder: Path) -> str:
         """Write tracks; returns where they are."""
         module, _, function = self.target.partition(":")
         return str(getattr(importlib.import_module(module), function)(found, folder))
@@ -45,10 +39,12 @@ TRACKERS_HELP = f"{' or '.join(TRACKERS)}; may be repeated (pip install 'labelef
 
 def check_trackers(names: Sequence[str], option: str) -> tuple[str, ...]:
     """The names, each once. Raises UnknownNameError, and OptionError naming the extra where a package is missing."""
+    from importlib.util import find_spec
+
     for name in names:
         if name not in TRACKERS:
             raise UnknownNameError(f"tracker (in {option})", name, TRACKERS)
-        missing = [package for package in TRACKERS[name].packages if importlib.util.find_spec(package) is None]
+        missing = [package for package in TRACKERS[name].packages if find_spec(package) is None]
         if missing:
             what = "isn't" if len(missing) == 1 else "aren't"
             raise OptionError(
@@ -74,10 +70,12 @@ def follow(folder: Path, names: Sequence[str]) -> list[str]:
     return [name for name in names if not _wrote(name, found, folder)]
 
 
-def _wrote(name: str, found: Tracks, folder: Path) -> bool:
+def _wrote(name: str, found: "Tracks", folder: Path) -> bool:
     try:
         print(f"{name}: {TRACKERS[name].write(found, folder)}")
     except Exception as error:  # noqa: BLE001  other people's code, on other people's servers
+        import shlex
+
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         print(
             f"labeleff: warning: {name} failed: {reason}; the records are safe, try again with "
