@@ -22,7 +22,7 @@ from labeleff.commands.bench.request import ON_GPU, QUICK, USUAL_LENGTH, Length,
 from labeleff.commands.bench.workloads import compute_for, timed
 from labeleff.errors import InterruptedRunError, LabeleffError, Terminated, TerminatedRunError
 from labeleff.execution.environment import environment
-from labeleff.execution.interrupts import Ending
+from labeleff.execution.interrupts import Interrupts
 from labeleff.execution.progress import PreparationBars
 from labeleff.execution.workplace import explain
 from labeleff.plugins.encoders.interface import build_encoder
@@ -45,14 +45,14 @@ def measure(request: Request, out: Path, command: Sequence[str], *, quiet: bool)
         one_core(request.threads)
     _check(request)
     length = QUICK if request.quick else ON_GPU if device.type == "cuda" else USUAL_LENGTH
-    ending, works = Ending(), list(request.works())
+    interrupts, works = Interrupts(), list(request.works())
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     found = Found(list(command), started, torch.get_num_threads(), environment(device, 1))
-    with ending.watched(), PreparationBars(quiet=quiet) as bars:
+    with interrupts.watch(), PreparationBars(quiet=quiet) as bars:
         try:
             for known in _pieces(found, works, request, device, length):
                 found = known
-                with ending.put_off():
+                with interrupts.put_off():
                     write(out, files(found))
                 bars.advance(len(found.outcomes) + len(found.cold), len(works) + len(request.encoders), "timing")
         except KeyboardInterrupt as error:

@@ -36,7 +36,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 
 @contextlib.contextmanager
-def opened(runner: JobRunner, _: Callable[[], Conditions]) -> Iterator[EngineFor]:
+def open_engine(runner: JobRunner, _: Callable[[], Conditions]) -> Iterator[EngineFor]:
     """The engine of this machine: this process, or worker processes where there is enough work."""
     yield functools.partial(_engine, runner)
 
@@ -45,10 +45,10 @@ def _engine(runner: JobRunner, seconds: float) -> Engine:
     """Choose worker processes as requested, else one per core where it pays; on accelerators this process alone."""
     options = runner.settings.options
     count = options.jobs or (options.cores if seconds > WORTH_WORKERS else 1)
-    return Workers(runner, count) if runner.device.type == "cpu" and count > 1 else Here(runner)
+    return Workers(runner, count) if runner.device.type == "cpu" and count > 1 else InProcess(runner)
 
 
-class Here:
+class InProcess:
     """One job after another in this process."""
 
     places = 1

@@ -9,7 +9,7 @@ from support.made_bench import Board, Choosy, MadeBench, made
 
 from labeleff.execution.draws import LabelRule
 from labeleff.execution.engines import choice, local
-from labeleff.execution.engines.local import WORTH_WORKERS, Here, Workers
+from labeleff.execution.engines.local import WORTH_WORKERS, InProcess, Workers
 from labeleff.execution.workplace import Settings
 from labeleff.scheduling.jobs import Pretrain, jobs_for
 from labeleff.scheduling.run_options import RunOptions
@@ -46,7 +46,7 @@ def given(tmp_path):
     return Given(tmp_path)
 
 
-ENGINES = pytest.mark.parametrize("engine", [Here, lambda runner: Workers(runner, 2)], ids=["here", "workers"])
+ENGINES = pytest.mark.parametrize("engine", [InProcess, lambda runner: Workers(runner, 2)], ids=["here", "workers"])
 
 
 @ENGINES
@@ -147,14 +147,14 @@ def test_jobs_fail_where_no_worker_lives_to_take_them(given, monkeypatch):
     ],
 )
 def test_workers_are_for_much_work_or_where_they_are_asked_for(tmp_path, options, seconds, places):
-    with choice.opened(runner(tmp_path, **options), dict) as engine:
+    with choice.open_engine(runner(tmp_path, **options), dict) as engine:
         chosen = engine(seconds)
     assert chosen.places == places
-    assert isinstance(chosen, Here if places == 1 else Workers)
+    assert isinstance(chosen, InProcess if places == 1 else Workers)
 
 
 def test_on_an_accelerator_this_process_does_all(tmp_path):
-    with choice.opened(runner(tmp_path, device="meta", jobs=3), dict) as engine:
+    with choice.open_engine(runner(tmp_path, device="meta", jobs=3), dict) as engine:
         chosen = engine(1e6)
-    assert isinstance(chosen, Here)
+    assert isinstance(chosen, InProcess)
     assert (chosen.places, chosen.processes) == (1, 3)

@@ -14,8 +14,8 @@ from support.made_bench import Board, Choosy, MadeBench, made
 
 from labeleff.errors import LabeleffError
 from labeleff.execution.draws import LabelRule
-from labeleff.execution.engines.choice import Asked
-from labeleff.execution.engines.ray_cluster import own
+from labeleff.execution.engines.choice import JobResources
+from labeleff.execution.engines.ray_cluster import start_cluster
 from labeleff.execution.workplace import Settings
 from labeleff.records.entries import Conditions
 from labeleff.scheduling.jobs import Pretrain, jobs_for
@@ -47,7 +47,7 @@ def cluster(token, elsewhere):
     ray.cloudpickle.register_pickle_by_value(made_bench)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABELEFF_CACHE", str(elsewhere))
-        with own(2, 0, Asked()) as one:
+        with start_cluster(2, 0, JobResources()) as one:
             yield one
 
 
