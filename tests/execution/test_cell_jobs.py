@@ -5,7 +5,7 @@ import torch
 from support import toy_study
 
 from labeleff.errors import ConditionError, LabeleffError
-from labeleff.execution import scoring, workplace
+from labeleff.execution import cell_jobs, scoring, workplace
 from labeleff.execution.launch import measure
 from labeleff.records.jsonl import read_records
 from labeleff.scheduling.jobs import Pretrain, Solve, Train, jobs_for
@@ -135,7 +135,7 @@ def test_a_cache_that_cannot_be_written_ends_the_run_with_its_name(study, go, tm
 def test_retry_failed_measures_again(study, go, monkeypatch):
     with monkeypatch.context() as small:
         for name in ("score", "score_frozen"):
-            small.setattr(workplace, name, lambda *_: (_ for _ in ()).throw(MemoryError()))
+            small.setattr(cell_jobs, name, lambda *_: (_ for _ in ()).throw(MemoryError()))
         failed, _ = go(study())
     assert len(failed) == 16
     assert {r.reason for r in failed} == {"out of memory"}

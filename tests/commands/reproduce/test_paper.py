@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support import factories
 
-from labeleff.commands.reproduce.evidence import agreed, counted, order
+from labeleff.commands.reproduce.evidence import consensus, majority, order
 from labeleff.commands.reproduce.paper import document, outcomes
 from labeleff.errors import RecordError
 from labeleff.records.entries import Record
@@ -170,13 +170,13 @@ def test_a_folder_without_records_is_refused(tmp_path):
 
 
 def test_counts_and_intervals_are_judged():
-    assert [counted(2, 1, 0), counted(1, 1, 1), counted(0, 3, 1), counted(0, 0, 0)] == [
+    assert [majority(2, 1, 0), majority(1, 1, 1), majority(0, 3, 1), majority(0, 0, 0)] == [
         "reproduced",
         "can't tell",
         "not reproduced",
         "not tested",
     ]
-    assert [agreed([]), agreed(["reproduced"] * 2), agreed(["reproduced", "not reproduced"])] == [
+    assert [consensus([]), consensus(["reproduced"] * 2), consensus(["reproduced", "not reproduced"])] == [
         "not tested",
         "reproduced",
         "can't tell",

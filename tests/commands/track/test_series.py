@@ -6,7 +6,7 @@ import re
 import pytest
 from support import factories
 
-from labeleff.commands.track.series import UTILITY, allowed, tracks
+from labeleff.commands.track.series import UTILITY, safe_name, tracks
 from labeleff.curves.bounds import worth
 from labeleff.records.jsonl import read_records
 from labeleff.reporting.findings import compare_arms
@@ -98,4 +98,4 @@ def test_the_same_records_give_the_same_series(tmp_path):
 
 @pytest.mark.parametrize("name", ["file(path=a:b).pt", "größe", "a|b=c", "../x", ".."])
 def test_names_have_only_what_every_tracker_takes(name):
-    assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_. -]*", allowed(name))
+    assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_. -]*", safe_name(name))
