@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from platformdirs import user_cache_path
+VERSION = "0.1.0"
+"""The version of this package, as records have it."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -29,10 +30,6 @@ def write_whole(path: Path, content: bytes) -> None:
         _remove([temporary])
         error.filename = str(path)
         raise
-
-
-VERSION = "0.1.0"
-"""The version of this package, as records have it."""
 
 
 def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -91,6 +88,8 @@ def cache_folder() -> Path:
     """
     if chosen := os.environ.get("LABELEFF_CACHE"):
         return Path(chosen).expanduser()
+    from platformdirs import user_cache_path  # most commands need none
+
     before = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / NAME
     return before if before.is_dir() else user_cache_path(NAME, appauthor=False)
 

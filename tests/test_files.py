@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from labeleff import files
 from labeleff.files import cache_folder, data_folder, write_together, write_whole
 
 
@@ -63,7 +62,7 @@ def test_elsewhere_it_is_the_system_s_folder_unless_there_is_an_old_one(monkeypa
     monkeypatch.delenv("LABELEFF_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(files, "user_cache_path", lambda name, **_: tmp_path / "Library" / "Caches" / name)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name, **_: tmp_path / "Library" / "Caches" / name)
     if old_folder:
         (tmp_path / ".cache" / "labeleff").mkdir(parents=True)
     assert cache_folder() == tmp_path / expected

@@ -1,7 +1,5 @@
 """`labeleff ask`: questions to a trained reader."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

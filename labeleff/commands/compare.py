@@ -1,7 +1,5 @@
 """`labeleff compare`, `history` and `noise`: runs against each other, from records, without torch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

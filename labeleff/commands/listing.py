@@ -1,7 +1,5 @@
 """`labeleff list`: built-in studies, presets and all installed plug-ins."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
     from labeleff.catalogue.declaration import Kind
     from labeleff.catalogue.entry_points import Offered
 
-KINDS: dict[str, Kind | None] = {
+KINDS: dict[str, "Kind | None"] = {
     "studies": None,
     "tasks": "task",
     "encoders": "encoder",
@@ -71,7 +69,7 @@ def _list_options(options: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in shown)
 
 
-def _other(other: Offered) -> tuple[str, str]:
+def _other(other: "Offered") -> tuple[str, str]:
     """Describe a plug-in of another package, or say why it is broken, and list its options."""
     if other.plugin is None:
         return f"broken, from {other.package}: {other.problem}", ""

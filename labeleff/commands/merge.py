@@ -1,8 +1,5 @@
 """`labeleff merge`: several folders of one study made one."""
 
-from __future__ import annotations
-
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +9,6 @@ import typer
 
 from labeleff.commands.report import build_and_print
 from labeleff.errors import RecordError
-from labeleff.files import write_whole
 
 if TYPE_CHECKING:
     from labeleff.records.merge import Merged
@@ -43,6 +39,7 @@ def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
     Raises RecordError and ConditionError as `records.merge.merge` does, and RecordError where `out` can't be
     written or a run uses it.
     """
+    from labeleff.files import write_whole
     from labeleff.records.entries import RunEntry
     from labeleff.records.jsonl import FILE_NAME, line, open_records
     from labeleff.records.merge import merge, read_source, whole_command
@@ -65,7 +62,8 @@ def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
     return [_counts(merged, len(sources)), *torn, *_lacks(load(out), whole_command(runs, out))]
 
 
-def _copy_models(merged: Merged, out: Path) -> None:
+def _copy_models(merged: "Merged", out: Path) -> None:
+    from labeleff.files import write_whole
     from labeleff.records.jsonl import reader_path
 
     for key, home in merged.homes.items():
@@ -74,13 +72,15 @@ def _copy_models(merged: Merged, out: Path) -> None:
             write_whole(reader_path(out, key), model.read_bytes())
 
 
-def _counts(merged: Merged, folders: int) -> str:
+def _counts(merged: "Merged", folders: int) -> str:
     repeated = f"; {merged.repeated} were there more than once, with the same numbers" if merged.repeated else ""
     return f"{len(merged.homes)} cells from {folders} folders{repeated}"
 
 
-def _lacks(results: Results, command: Sequence[str]) -> list[str]:
+def _lacks(results: "Results", command: Sequence[str]) -> list[str]:
     """Count missing and failed cells of the study, each with the command that measures them."""
+    import shlex
+
     missing = results.expected - len(results.cells)
     failed = sum(record.status == "failed" for record in results.cells)
     texts = []

@@ -1,7 +1,5 @@
 """`labeleff plan`: the cells and estimates of a study, before it runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`labeleff report`: a folder's report rebuilt, and its verdict printed."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`labeleff run`: a study measured, then reported on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,7 +93,7 @@ def run(
     _measure(checked, options, trackers)
 
 
-def _measure(study: Study, options: RunOptions, trackers: Sequence[str]) -> None:
+def _measure(study: "Study", options: "RunOptions", trackers: Sequence[str]) -> None:
     """Measure a study, report on it and list failed cells; exit status 1 where there are any."""
     from labeleff.execution.launch import measure
 
@@ -110,7 +108,7 @@ def _measure(study: Study, options: RunOptions, trackers: Sequence[str]) -> None
         raise typer.Exit(1)
 
 
-def _part(text: str, study: Study, trackers: Sequence[str]) -> Shard:
+def _part(text: str, study: "Study", trackers: Sequence[str]) -> "Shard":
     """Parse --shard; raises OptionError for a study that can't be measured in parts."""
     from labeleff.scheduling.shards import Shard
 

@@ -1,7 +1,5 @@
 """`labeleff data show`: a contact sheet of a task's images."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`labeleff utility`: a report on runs measured by other programs."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

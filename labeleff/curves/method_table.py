@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from labeleff.errors import CurveError, UnknownNameError
 
@@ -12,8 +11,7 @@ Linear = Literal["free", "one", "tied"]
 """What is known of (c, b): nothing, c = 1, or b = c."""
 
 
-@dataclass(frozen=True)
-class Formula:
+class Formula(NamedTuple):
     """A closed form c - b phi(n) of a learning curve."""
 
     names: tuple[str, ...]

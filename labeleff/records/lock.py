@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from filelock import lock_descriptor
 from pydantic import ValidationError
 
 from labeleff.catalogue.declaration import Frozen
@@ -62,6 +61,8 @@ def owner(folder: Path) -> Owner | None:
 @contextlib.contextmanager
 def held(stream: IO[bytes], path: Path) -> Iterator[None]:
     """Hold the folder of `path`, a file open as `stream`; RecordError naming the owner where another process does."""
+    from filelock import lock_descriptor  # plans and reports hold nothing
+
     folder = path.parent
     try:
         free = lock_descriptor(stream.fileno(), blocking=False)

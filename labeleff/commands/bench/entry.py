@@ -1,7 +1,5 @@
 """`labeleff bench`: options, checked before torch is imported."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`labeleff check`: options and exit status."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`labeleff reproduce`: its two experiments as commands; rebuilding a report never imports torch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +23,7 @@ def _root() -> None:
     """Keeps the name of the experiment a word of its own."""
 
 
+@app.command()
 def report(
     size: Annotated[
         str, typer.Option(help="full (a GPU), small (two CPU cores, about 40 minutes), or smoke (a rehearsal).")
@@ -72,6 +71,7 @@ def report(
         raise typer.Exit(1)
 
 
+@app.command()
 def paper(
     folders: Annotated[
         list[Path],

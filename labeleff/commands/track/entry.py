@@ -1,15 +1,10 @@
 """Trackers by name, imported only when a folder is written to them."""
 
-from __future__ import annotations
-
 import importlib
-import importlib.util
-import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -19,8 +14,7 @@ if TYPE_CHECKING:
     from labeleff.commands.track.series import Tracks
 
 
-@dataclass(frozen=True)
-class Tracker:
+class Tracker(NamedTuple):
     """A program that shows tracks of experiments."""
 
     target: str
@@ -28,7 +22,7 @@ class Tracker:
     packages: tuple[str, ...]
     """Packages that have to be installed."""
 
-    def write(self, tracks: Tracks, folder: Path) -> str:
+    def write(self, tracks: "Tracks", folder: Path) -> str:
         """Write tracks; returns where they are."""
         module, _, function = self.target.partition(":")
         return str(getattr(importlib.import_module(module), function)(tracks, folder))
@@ -48,10 +42,12 @@ def check_trackers(names: Sequence[str], option: str) -> tuple[str, ...]:
 
     Raises UnknownNameError, or OptionError naming the extra where a package is missing.
     """
+    from importlib.util import find_spec
+
     for name in names:
         if name not in TRACKERS:
             raise UnknownNameError(f"tracker (in {option})", name, TRACKERS)
-        missing = [package for package in TRACKERS[name].packages if importlib.util.find_spec(package) is None]
+        missing = [package for package in TRACKERS[name].packages if find_spec(package) is None]
         if missing:
             what = "isn't" if len(missing) == 1 else "aren't"
             raise OptionError(
@@ -77,11 +73,13 @@ def follow(folder: Path, names: Sequence[str]) -> list[str]:
     return [name for name in names if not _write(name, content, folder)]
 
 
-def _write(name: str, content: Tracks, folder: Path) -> bool:
+def _write(name: str, content: "Tracks", folder: Path) -> bool:
     """Write tracks to one tracker; whether that worked. An error is printed as a warning."""
     try:
         print(f"{name}: {TRACKERS[name].write(content, folder)}")
     except Exception as error:  # noqa: BLE001  other people's code, on other people's servers
+        import shlex
+
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         print(
             f"labeleff: warning: {name} failed: {reason}; the records are safe, try again with "

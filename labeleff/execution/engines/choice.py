@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from labeleff.errors import OptionError, UnknownNameError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from labeleff.execution.engines.assignments import Display, Sink
     from labeleff.execution.job_runner import JobRunner
     from labeleff.records.entries import Conditions
@@ -42,8 +40,7 @@ EngineFor = Callable[[float], Engine]
 """The engine for the given seconds of work."""
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """An engine as it is described before it is imported."""
 
     target: str
@@ -81,8 +78,10 @@ def check_engine(name: str, address: str | None = None, gpu_share: float | None 
             raise OptionError(f"{option} {value}: found --engine {name}, expected --engine {owner}")
     if gpu_share is not None and not 0 < gpu_share <= 1:
         raise OptionError(f"--gpu-share {gpu_share}: expected a part of a GPU, over 0 and up to 1")
+    from importlib.util import find_spec
+
     extra = ENGINES[name].extra
-    if extra is not None and importlib.util.find_spec(extra) is None:
+    if extra is not None and find_spec(extra) is None:
         raise OptionError(f"--engine {name} needs {extra}, which isn't installed; pip install 'labeleff[{extra}]'")
 
 
@@ -91,6 +90,8 @@ def open_engine(runner: JobRunner, conditions: Callable[[], Conditions]) -> Abst
 
     `conditions` gives the conditions that the run measures under, once its data are loaded.
     """
+    import pkgutil
+
     target = ENGINES[runner.settings.options.engine].target
     manager: AbstractContextManager[EngineFor] = pkgutil.resolve_name(target)(runner, conditions)
     return manager
@@ -100,8 +101,7 @@ WHOLE = 10_000
 """Parts of a resource that Ray counts in."""
 
 
-@dataclass(frozen=True)
-class JobResources:
+class JobResources(NamedTuple):
     """Resources of one job: always one processor, and none, a part or the whole of one GPU."""
 
     gpus: float = 0.0

@@ -118,7 +118,7 @@ def test_a_plugins_own_error_comes_with_its_line(tmp_path):
 
     found = failed("pretext", broken, tmp_path)["image sizes"]
     assert found.startswith("KeyError: 'missing' (")
-    assert "test_checks.py, line " in found
+    assert "test_contract.py, line " in found
 
 
 class Forgetful(ResNet9):
@@ -190,7 +190,7 @@ def test_names_modules_and_paths_are_told_apart():
     )
     with pytest.raises(UnknownNameError, match="did you mean 'rotation'"):
         identify("rotatoin", None)
-    with pytest.raises(OptionError, match=r"found 0 plug-ins, expected one labeleff\.catalogue\.Plugin"):
+    with pytest.raises(OptionError, match=r"found 0 plug-ins, expected one labeleff\.api\.Plugin"):
         identify("labeleff.errors", None)
     with pytest.raises(OptionError, match="say what it is with --kind"):
         identify("labeleff.plugins.encoders.resnet:build18", None)
