@@ -8,7 +8,7 @@ from labeleff.execution.interrupts import Interrupts
 
 
 def written(ending, number, done):
-    """A stretch that must be whole, with a signal in it, and what follows."""
+    """Do a block that must finish, with a signal in it, and what follows."""
     with ending.watch():
         with ending.put_off():
             os.kill(os.getpid(), number)

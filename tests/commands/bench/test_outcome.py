@@ -1,4 +1,4 @@
-"""What follows from measured windows, against sums done by hand; what the report of 2021 has beside it."""
+"""Values derived from measured windows, against sums by hand, and the report of 2021 beside them."""
 
 import dataclasses
 import json

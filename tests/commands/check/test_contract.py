@@ -1,4 +1,4 @@
-"""`labeleff check`: every built-in plug-in that needs no data passes, and what breaks a contract is found."""
+"""`labeleff check`: every built-in plug-in that needs no data passes, and breaches of a contract are found."""
 
 import pytest
 import torch
@@ -57,7 +57,7 @@ def test_every_built_in_plugin_passes(kind, name, tmp_path):
 
 
 def failed(kind, function, tmp_path, **facts):
-    """What the checks find wrong with a function, by check."""
+    """Run the checks on a function, and return the failures by check."""
     options = facts.pop("options", {})
     one = Subject(kind, Plugin("mine", "mine", "m:f", options, **facts), function, options, Source(tmp_path))
     return {found.check: found.text for found in findings(checks_of(one), one) if found.status == "FAILED"}
@@ -122,7 +122,7 @@ def test_a_plugins_own_error_comes_with_its_line(tmp_path):
 
 
 class Forgetful(ResNet9):
-    """Counts its calls in a buffer, has a parameter without use, and other maps than it says."""
+    """An encoder that counts its calls in a buffer, has an unused parameter, and other maps than it says."""
 
     def __init__(self):
         super().__init__(0.0625, 16)

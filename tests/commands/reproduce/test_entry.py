@@ -1,4 +1,4 @@
-"""`labeleff reproduce report` as a process: interrupted, gone on with, rebuilt without torch."""
+"""`labeleff reproduce report` as a process: interrupted, continued, rebuilt without torch."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ finally:
 
 
 def interrupt(out):
-    """Start the command, and end it with SIGTERM once a cell is recorded; its exit status."""
+    """Start the command, and end it with SIGTERM once a cell is recorded; returns its exit status."""
     process = subprocess.Popen(
         [sys.executable, "-m", "labeleff", *SMOKE, "--out", str(out)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},

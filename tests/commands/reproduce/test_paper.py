@@ -16,7 +16,7 @@ FINETUNED = ["scratch/finetune", "rotation/finetune"]
 
 
 def folder(path, truth, fitted=1.0, **changes):
-    """Records in which `truth(task, cell)` is the accuracy of a cell, `task` its number, but for little noise."""
+    """Make records in which `truth(task, cell)` is the accuracy of a cell, `task` its number, with little noise."""
     row = {"lr": 0.05, "batch": 32, "steps": {"min": 8, "max": 8}}
     arms = changes.setdefault("arms", FINETUNED)
     names = [arm if isinstance(arm, str) else f"{arm['pretext']}/{arm['protocol']['name']}" for arm in arms]
@@ -50,7 +50,7 @@ def judged(number, *paths):
 
 
 def shifted(saved):
-    """The baseline's curve, moved to the left by so many labels for arms that are pretrained."""
+    """Make the baseline's curve, moved to the left by the given number of labels for pretrained arms."""
     return lambda _, cell: factories.accuracy(cell.n + (saved if cell.pretext.name != "scratch" else 0))
 
 

@@ -54,7 +54,7 @@ def test_series_over_n_have_means_intervals_speed_and_memory(tmp_path):
 
 
 def test_utility_is_a_point_only_where_it_was_reached(tmp_path):
-    """What the report gives as a limit or a bound is in a series of that name."""
+    """Limits and bounds of the report are in series of their own names."""
     folder = factories.folder(tmp_path)
     whole, by_name = found(folder), {}
     for item in compare_arms(load(folder).measured):

@@ -22,7 +22,7 @@ def runner(folder, **options):
 
 
 class Given:
-    """The toy study's jobs, and what an engine makes of them."""
+    """The toy study's jobs, with the records that an engine makes of them."""
 
     def __init__(self, folder):
         self.runner, self.records, self.board = runner(folder), [], Board()

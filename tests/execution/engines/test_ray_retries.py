@@ -33,7 +33,7 @@ def test_a_lost_job_goes_on_without_what_is_recorded(tmp_path):
 
 
 def test_a_poisonous_cell_is_given_up_alone(tmp_path):
-    """Play a pack to its end in which the worker dies whenever it comes to one cell, its second."""
+    """Replay a pack whose worker dies whenever it comes to its second cell, up to the end."""
     pack = next(job for job in jobs(tmp_path) if len(job.cells) == 4)
     poison, tries, waiting = pack.cells[1], Tries("r"), [pack]
     died, done, failed = 0, [], []
@@ -54,7 +54,7 @@ def test_a_poisonous_cell_is_given_up_alone(tmp_path):
 
 
 def test_a_worker_that_dies_before_its_pack_has_recorded_anything(tmp_path):
-    """The second death parts a pack, whose cells have one try left each."""
+    """The second death splits a pack, whose cells have one try left each."""
     pack = next(job for job in jobs(tmp_path) if len(job.cells) == 4)
     tries = Tries("r")
     [again], _ = tries.after_death(pack, [], "")
