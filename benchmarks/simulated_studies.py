@@ -29,7 +29,7 @@ LABELS = 0.3
 ENCODER = 0.3
 """Share of a run's variance that comes from its pretrained encoder, in arms that have one."""
 START, CELL, WINDOW = 0.01, 0.02, 0.02
-"""Standard deviations of the ln of speeds: of a start of the command, unless told otherwise, of a cell, of a window."""
+"""Standard deviations of the ln of speeds: of a start of the command (default), of a cell, of a window."""
 BURST = 0.03
 """Probability that a neighbour takes a quarter of a cell's speed."""
 

@@ -224,13 +224,15 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
     """Make the jobs that are left, as `labeleff run` does on a CPU, each cell by itself."""
     trained = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
 
-    def done(asked: Pretraining) -> bool:
-        record = trained.get(asked.key)
+    def done(pretraining: Pretraining) -> bool:
+        record = trained.get(pretraining.key)
         probes = study.probe_plan
-        return record is not None and not (probes and lacking(record.probes, probes.probe, probes.tasks_of(asked)))
+        return record is not None and not (
+            probes and lacking(record.probes, probes.probe, probes.tasks_of(pretraining))
+        )
 
     jobs = jobs_for(pending, done, queues=processes)
-    return unprobed(study.pretrainings, jobs, lambda asked: asked.key in trained and not done(asked)) + jobs
+    return unprobed(study.pretrainings, jobs, lambda item: item.key in trained and not done(item)) + jobs
 
 
 def _axes(study: Study) -> str:

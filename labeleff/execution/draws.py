@@ -1,4 +1,4 @@
-"""Draws of labels: which examples a rung of the ladder shows, nested by construction.
+"""Draws of labels, nested by construction: the examples of every rung.
 
 In any subset a draw is one order of the whole pool, and rung n is its first n examples, so a small rung lies inside
 every larger one. The order depends on the task's name, its labels and the draw alone: every arm and seed meets the

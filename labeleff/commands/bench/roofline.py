@@ -59,10 +59,10 @@ def best_rate(call: Callable[[], object], count: int, device: torch.device, repe
     call()
     done = 0
     while done < repeats:
-        began = now(device)
+        start = now(device)
         for _ in range(times):
             call()
-        seconds = now(device) - began
+        seconds = now(device) - start
         if seconds < LEAST:
             times *= 2
             continue

@@ -93,13 +93,13 @@ def _pieces(
 def cold_start(encoder: Spec, device: str, request: Request) -> tuple[float, float, float]:
     """Measure seconds from the start of a new process until torch is imported, the model made, the first step done."""
     words = ["-m", "labeleff.commands.bench.cold_start", encoder.model_dump_json(), device, request.precision]
-    began = time.time()
+    start = time.time()
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=COLD_LIMIT, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise LabeleffError(f"a new process couldn't do one step of {encoder.label}: {last}")
     at = json.loads(done.stdout.splitlines()[-1])
-    return at["imported"] - began, at["built"] - began, at["stepped"] - began
+    return at["imported"] - start, at["built"] - start, at["stepped"] - start
 
 
 def outcome_of(work: Work, compute: Compute, length: Length) -> Outcome:

@@ -118,9 +118,9 @@ def _median(work: Callable[[], object], runner: CalibrationRunner) -> float:
     """Time a call several times, and give the median in seconds."""
     seconds = []
     for _ in range(REPEATS):
-        began = runner.clock()
+        start = runner.clock()
         work()
-        seconds.append(runner.clock() - began)
+        seconds.append(runner.clock() - start)
     return max(statistics.median(seconds), INSTANT)
 
 
@@ -215,10 +215,10 @@ def _training_rates(work: Cell | Pretraining, run: Callable[[int, int], Run]) ->
     numbers = itertools.count()
     warm = run(SHORT, next(numbers))
     steps = SHORT + min(max(int(SECONDS * warm.steps / max(warm.training, INSTANT)), LONGER), LONGEST)
-    began = time.perf_counter()
+    start = time.perf_counter()
     short: list[Run] = []
     longer: list[Run] = []
-    while len(longer) < LEAST or (len(longer) < MOST and time.perf_counter() - began < PATIENCE):
+    while len(longer) < LEAST or (len(longer) < MOST and time.perf_counter() - start < PATIENCE):
         short.append(run(SHORT, next(numbers)))
         longer.append(run(steps, next(numbers)))
     less, more = (statistics.median(one.training for one in runs) for runs in (short, longer))

@@ -48,10 +48,10 @@ def _signature(subject: Subject) -> str:
 
 
 def _loads(subject: Subject) -> str:
-    began = time.perf_counter()
+    start = time.perf_counter()
     task = _task(subject)
     counts = f"{len(task.train):,} + {len(task.test):,} {subject.plugin.examples}"
-    return f"{counts} in {time.perf_counter() - began:.1f} s; {task.provenance}"
+    return f"{counts} in {time.perf_counter() - start:.1f} s; {task.provenance}"
 
 
 def _inputs(subject: Subject) -> str:

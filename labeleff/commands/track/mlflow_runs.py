@@ -96,18 +96,18 @@ def _run(
     """Write a whole run; returns its id."""
     from mlflow.entities import Param
 
-    began, ended = (
+    start_ms, end_ms = (
         round(1000 * datetime.datetime.fromisoformat(t).timestamp()) for t in (content.started, content.ended)
     )
-    run = client.create_run(experiment, began, {KEY: content.key, **tags}, name).info.run_id
+    run = client.create_run(experiment, start_ms, {KEY: content.key, **tags}, name).info.run_id
     params = [Param(key, value[:LONGEST]) for key, value in facts.items()]
     for start in range(0, len(params), MOST_FACTS):
         client.log_batch(run, params=params[start : start + MOST_FACTS])
-    metrics = list(_metrics(series, began))
+    metrics = list(_metrics(series, start_ms))
     for start in range(0, len(metrics), MOST):
         client.log_batch(run, metrics=metrics[start : start + MOST])
     if content.complete:
-        client.set_terminated(run, "FINISHED", ended)
+        client.set_terminated(run, "FINISHED", end_ms)
     return str(run)
 
 

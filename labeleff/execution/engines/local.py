@@ -29,7 +29,7 @@ WORTH_WORKERS = 20.0
 GRACE = 0.5
 """Seconds that a signal to a group of processes takes to reach all of them."""
 PATIENCE = 5.0
-"""Seconds that workers have to end after they were told to."""
+"""Seconds that workers have to end after SIGTERM."""
 ATTEMPTS = 3
 """Workers in a row that may be dead before they have taken a job; then the job has failed."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

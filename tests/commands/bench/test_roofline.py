@@ -24,7 +24,7 @@ def test_a_rate_is_operations_over_the_fastest_reading(monkeypatch):
 
 
 def test_mobilenet_v2_costs_what_its_layers_say():
-    """6,124,928 multiplications with additions forward with the head; backward twice that except for the first layer."""
+    """6,124,928 multiply-adds forward with the head; backward twice that except for the first layer."""
     training, forward = roofline.example_operations(complete("encoder", "mobilenet_v2", {}), 2)
     assert forward == 2 * 6_124_928
     stem = 16 * 16 * 32 * 27

@@ -45,7 +45,7 @@ def test_every_kind_gives_the_speeds_that_estimates_want(study, runner):
 
 
 def test_the_difference_of_lengths_is_the_rate_and_the_rest_is_making_ready(study):
-    """0.5 s of preparation, 0.1 s for a first step, 0.01 s per step of 10 examples, 1,000 examples scored per second."""
+    """0.5 s of preparation, 0.1 s for a first step, 0.01 s per step of 10 examples, 1,000 scored per second."""
     [kind] = [kind for kind in kinds(study) if len(kind.cells) == 1]
     [cell] = kind.cells
 
