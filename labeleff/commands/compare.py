@@ -1,4 +1,7 @@
-"""`labeleff compare`, `history` and `noise`: runs against each other, from records, without torch."""
+"""`labeleff compare`, `history` and `noise`: runs against each other.
+
+They read records alone and never import torch.
+"""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,6 +1,6 @@
-"""Checks before the first training step: plug-ins installed, encoders that fit their tasks, enough data.
+"""Checks before the first training step.
 
-Each check raises a LabeleffError that names what doesn't fit; none of them trains anything.
+Plug-ins are installed, encoders fit their tasks, and there are enough data. Each check raises a LabeleffError that names what doesn't fit; none of them trains anything.
 """
 
 from __future__ import annotations

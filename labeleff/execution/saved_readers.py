@@ -1,4 +1,4 @@
-"""Trained readers on disk: one safetensors file per cell, with its vocabulary and answers."""
+"""Trained readers on disk: one safetensors file per cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Material of several kinds of checks: small tasks and encoders, random state, saved weights."""
+"""Material of several kinds of checks: tasks, encoders, random state, weights."""
 
 from __future__ import annotations
 

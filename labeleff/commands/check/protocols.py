@@ -1,4 +1,7 @@
-"""Checks of a protocol, trained or frozen, on the toy task, and on labels per pixel where it allows them."""
+"""Checks of a protocol, trained or frozen, on the toy task.
+
+A protocol that takes labels per pixel is checked on those too.
+"""
 
 from __future__ import annotations
 

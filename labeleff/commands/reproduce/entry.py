@@ -1,4 +1,7 @@
-"""`labeleff reproduce`: its two experiments as commands; rebuilding a report never imports torch."""
+"""`labeleff reproduce`: its two experiments as commands.
+
+Rebuilding a report never imports torch.
+"""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Both studies of the report of 2021 measured, and its example question put to their readers."""
+"""Both studies of the report of 2021, measured, with its example question answered."""
 
 from __future__ import annotations
 
