@@ -1,7 +1,7 @@
 """Checks before the first training step.
 
-Plug-ins must be installed, encoders fit their tasks, and data suffice. Each check raises a LabeleffError that names what
-doesn't fit; none of them trains anything.
+Plug-ins must be installed, encoders fit their tasks, and data suffice. Each check raises a LabeleffError that names
+what doesn't fit; none of them trains anything.
 """
 
 from __future__ import annotations
