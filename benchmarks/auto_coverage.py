@@ -1,9 +1,10 @@
-"""Do intervals of a chosen ladder hold the truth? `python benchmarks/auto_coverage.py [--studies 100] [--out DIR]`.
+"""Coverage of a chosen ladder's intervals: `python benchmarks/auto_coverage.py [--studies 100] [--out DIR]`.
 
-To end as soon as intervals are narrow is a choice by the data. Studies are simulated as in benchmarks/coverage.py:
-curves of five families and of none of them, 5 to 9 rungs, 3 to 10 runs a rung, an arm that shares the baseline's draws.
-U(n) is asked for at two rungs of the lower half, and the chooser may measure what the simulated ladder has. Where the
-true n1 lies inside the largest ladder, the interval is checked, beside that of the whole ladder in the same world.
+To end as soon as intervals are narrow is a choice by the data, which can cost coverage. Studies are simulated as in
+benchmarks/coverage.py: curves of five families and of none of them, 5 to 9 rungs, 3 to 10 runs per rung, an arm that
+shares the baseline's draws. U(n) is requested at two rungs of the lower half, and the chooser may measure what the
+simulated ladder has. Where the true n1 lies inside the largest ladder, the interval is checked, beside that of the
+whole ladder in the same world.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import simulated
-from coverage import named, ratio_of
+from coverage import ratio_of, with_seeds
 from csv_rows import to_csv
 from simulated import FAMILIES
 
@@ -29,13 +30,13 @@ GROUPS = ("whole ladder", "chosen ladder", "chosen, ended narrow", "chosen, ende
 
 
 def hits(family: str, number: int, seed: int, width: float) -> tuple[list[tuple[str, bool]], float]:
-    """(which intervals, whether the truth is held) of one world; the share of training steps that was chosen."""
+    """Check one world: (kind of interval, whether it has the true value), and the share of training steps chosen."""
     rng = np.random.default_rng([seed, list(FAMILIES).index(family), number])
     world = simulated.world(family, rng)
     ratio, luck = ratio_of(rng, world), rng.standard_normal((world.runs, 2))
     tables = {
-        BASE: named(world.measure(rng, luck), world.ns),
-        ARM: named(world.measure(rng, luck, simulated.moved(world, ratio)), world.ns),
+        BASE: with_seeds(world.measure(rng, luck), world.ns),
+        ARM: with_seeds(world.measure(rng, luck, simulated.moved(world, ratio)), world.ns),
     }
     values = {
         Ask(arm, n, run): v for arm, rungs in tables.items() for n, runs in rungs.items() for run, v in runs.items()
@@ -64,15 +65,15 @@ def hits(family: str, number: int, seed: int, width: float) -> tuple[list[tuple[
         for n in at:
             truth, point = n * float(ratio(np.array(float(n)))), state.points[ARM, n]
             if rungs[0] <= truth <= rungs[-1]:
-                held = (point.n1_low or 0.0) <= truth <= (point.n1_high or math.inf)
-                found.append((what, held))
+                covered = (point.n1_low or 0.0) <= truth <= (point.n1_high or math.inf)
+                found.append((what, covered))
                 if what == "chosen ladder":
-                    found.append((f"chosen, ended {'narrow' if state.narrow(ARM, n) else 'wide'}", held))
+                    found.append((f"chosen, ended {'narrow' if state.narrow(ARM, n) else 'wide'}", covered))
     return found, sum(map(question.cost, chosen)) / sum(map(question.cost, values))
 
 
 def rows(studies: int, seed: int) -> list[dict[str, object]]:
-    """One row a width, family (and all of them) and group of intervals."""
+    """Compute one row per width, family (and all of them) and group of intervals."""
     found: dict[tuple[float, str, str], list[bool]] = defaultdict(list)
     shares: dict[tuple[float, str], list[float]] = defaultdict(list)
     for width in WIDTHS:
@@ -81,24 +82,24 @@ def rows(studies: int, seed: int) -> list[dict[str, object]]:
                 checked, share = hits(family, number, seed, width)
                 for name in (family, "all"):
                     shares[width, name].append(share)
-                    for what, held in checked:
-                        found[width, name, what].append(held)
+                    for what, covered in checked:
+                        found[width, name, what].append(covered)
     return [
         {
             "width": width,
             "curves": family,
             "intervals": what,
-            "count": len(held),
-            "coverage": float(np.mean(held)),
-            "standard_error": float(np.sqrt(np.mean(held) * (1 - np.mean(held)) / len(held))),
+            "count": len(covered),
+            "coverage": float(np.mean(covered)),
+            "standard_error": float(np.sqrt(np.mean(covered) * (1 - np.mean(covered)) / len(covered))),
             "median_share_of_steps": float(np.median(shares[width, family])),
         }
-        for (width, family, what), held in found.items()
+        for (width, family, what), covered in found.items()
     ]
 
 
 def markdown(found: Sequence[dict[str, object]]) -> str:
-    """A row a width asked for and group, over all families; the worst family beside."""
+    """Write a table with a row per requested width and group, over all families, with the worst family beside."""
     lines = []
     for width in WIDTHS:
         for what in GROUPS:

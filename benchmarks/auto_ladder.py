@@ -1,8 +1,8 @@
-"""What a chosen ladder saves: `python benchmarks/auto_ladder.py [--out reports/auto-ladder]` (a minute on one core).
+"""The savings of a chosen ladder: `python benchmarks/auto_ladder.py [--out reports/auto-ladder]` (a minute).
 
-The records of reports/cifar10-small hold every cell of its fixed ladder, so that the chooser can be played with them:
-it asks for cells, gets their recorded accuracies, and ends where its intervals are as narrow as those of the whole
-ladder, times a factor, or where the recorded cells have no more for them. Its code, and what it sees, are a run's.
+The records of reports/cifar10-small have every cell of its fixed ladder, so that the chooser can be replayed on them:
+it requests cells, gets their recorded accuracies, and ends where its intervals are as narrow as those of the whole
+ladder, times a factor, or where no recorded cells are left. Its code, and what it sees, are those of a run.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ from labeleff.study.loading import parse_study
 from labeleff.study.schema import Study
 
 FOLDER = Path(__file__).parent.parent / "reports" / "cifar10-small"
-ASKED = ((100, 500, 2000), (200, 1000, 4000), (50, 200, 1000, 4000), (100, 500, 2000, 8000), ())
-"""Label counts asked for; none stands for all rungs of the fixed ladder."""
+REQUESTS = ((100, 500, 2000), (200, 1000, 4000), (50, 200, 1000, 4000), (100, 500, 2000, 8000), ())
+"""Requested label counts; an empty tuple stands for all rungs of the fixed ladder."""
 FACTORS = (1.0, 1.1)
-"""How wide an interval may be, over that of the fixed ladder."""
+"""Widths that an interval may have, as multiples of the fixed ladder's."""
 
 
 @dataclass(frozen=True)
-class Played:
+class Replay:
     """A chosen ladder beside the fixed one."""
 
     at: tuple[int, ...]
     factor: float
     chooser: Chooser
     share: float
-    """Of the fixed ladder's training steps, pretraining included."""
+    """Share of the fixed ladder's training steps, pretraining included."""
     without: float
-    """The same without pretraining."""
+    """Share of the training steps without pretraining."""
     fixed: dict[tuple[str, int], float]
     """Widths of the fixed ladder's intervals by arm and label count; inf where an end is open."""
 
     @property
     def ratios(self) -> dict[tuple[str, int], float]:
-        """Width over that of the fixed ladder, where that one has both ends."""
+        """Widths divided by those of the fixed ladder, where these have both ends."""
         return {key: self.chooser.widths[key] / width for key, width in self.fixed.items() if width < math.inf}
 
     @property
     def cells(self) -> int:
-        """Cells that were chosen."""
+        """Number of cells that were chosen."""
         return sum(len(step.asks) for step in self.chooser.steps)
 
 
 def fixed_widths(study: Study, records: Records) -> dict[tuple[str, int], float]:
-    """ln(high / low) of n1 with every cell of the fixed ladder, by arm and label count."""
+    """Compute ln(high / low) of n1 with every cell of the fixed ladder, by arm and label count."""
     runs: dict[str, dict[int, dict[tuple[int, int], float]]] = {arm: {} for arm in study.arm_names}
     for cell in study.cells():
         value = records.cells[cell.key].metrics["accuracy"]
@@ -73,7 +73,7 @@ def fixed_widths(study: Study, records: Records) -> dict[tuple[str, int], float]
     }
 
 
-def play(records: Records, at: Sequence[int], factor: float) -> Played:
+def play(records: Records, at: Sequence[int], factor: float) -> Replay:
     """Choose a ladder from the recorded cells."""
     rungs = records.runs[-1].study["rungs"]
     study = parse_study({**records.runs[-1].study, "auto": {"at": list(at) or rungs}}, "cifar10-small")
@@ -81,33 +81,33 @@ def play(records: Records, at: Sequence[int], factor: float) -> Played:
     fixed = {key: width for key, width in fixed_widths(study, records).items() if key[1] in study.auto.at}
     cells = list(study.cells())
     ladders = Ladders.of(study, cells, lambda _: "accuracy")
-    [(where, made)] = ladders.choosers.items()
-    chooser = Chooser(replace(made.question, width={key: factor * width for key, width in fixed.items()}))
+    [(where, original)] = ladders.choosers.items()
+    chooser = Chooser(replace(original.question, width={key: factor * width for key, width in fixed.items()}))
     ladders = replace(ladders, choosers={where: chooser})
     pending = ladders.advance(records.cells)
     assert not pending
     chosen = ladders.chosen
     alone = sum(map(chooser.question.cost, (ask for step in chooser.steps for ask in step.asks)))
     whole = sum(map(chooser.question.cost, ladders.asks[where]))
-    return Played(tuple(study.auto.at), factor, chooser, trained(chosen) / trained(cells), alone / whole, fixed)
+    return Replay(tuple(study.auto.at), factor, chooser, trained(chosen) / trained(cells), alone / whole, fixed)
 
 
-def games() -> list[Played]:
-    """All label counts asked for with all factors."""
+def games() -> list[Replay]:
+    """Replay all requested label counts with all factors."""
     records = read_records(FOLDER)
-    return [play(records, at, factor) for at in ASKED for factor in FACTORS]
+    return [play(records, at, factor) for at in REQUESTS for factor in FACTORS]
 
 
 def _named(at: Sequence[int]) -> str:
     return "all nine rungs" if len(at) == 9 else ", ".join(f"{n:,}" for n in at)
 
 
-def summary(played: Sequence[Played]) -> str:
-    """One row a game."""
+def summary(replays: Sequence[Replay]) -> str:
+    """Write a table with one row per replay."""
     header = ["asked for U(n) at", "as wide as the fixed ladder's, times", "training steps", "without pretraining"]
     header += ["cells", "steps of the choice", "reached", "width over the fixed ladder's: median", "largest"]
     rows = []
-    for game in played:
+    for game in replays:
         ratios = list(game.ratios.values())
         reached = sum(ratio <= game.factor for ratio in ratios)
         rows.append([_named(game.at), f"{game.factor:g}", f"{game.share:.1%}", f"{game.without:.1%}", str(game.cells)])
@@ -120,16 +120,16 @@ def _width(width: float) -> str:
     return "open" if width == math.inf else f"{width:.3f}"
 
 
-def widths(game: Played) -> str:
-    """One row an arm and label count."""
+def widths(game: Replay) -> str:
+    """Write a table of widths, one row per arm and label count."""
     rows = [
         [arm, f"{n:,}", _width(fixed), _width(game.chooser.widths[arm, n])] for (arm, n), fixed in game.fixed.items()
     ]
     return table(["arm", "n", "fixed ladder", "chosen ladder"], rows)
 
 
-def measured(game: Played) -> str:
-    """Runs a rung of every arm in a chosen ladder."""
+def runs_per_rung(game: Replay) -> str:
+    """Write a table of the number of runs per rung of every arm in a chosen ladder."""
     counts: dict[str, dict[int, int]] = {}
     for step in game.chooser.steps:
         for ask in step.asks:
@@ -140,9 +140,9 @@ def measured(game: Played) -> str:
     return table(["runs", *(f"n = {n:,}" for n in rungs)], rows)
 
 
-def rows(played: Sequence[Played]) -> Iterator[dict[str, object]]:
-    """One row a game, arm and label count."""
-    for game in played:
+def rows(replays: Sequence[Replay]) -> Iterator[dict[str, object]]:
+    """Yield one row per replay, arm and label count."""
+    for game in replays:
         for (arm, n), fixed in game.fixed.items():
             yield {
                 "asked": " ".join(map(str, game.at)),
@@ -156,13 +156,13 @@ def rows(played: Sequence[Played]) -> Iterator[dict[str, object]]:
             }
 
 
-def figure(played: Sequence[Played]) -> bytes:
-    """Widths over those of the fixed ladder against the share of its training steps."""
+def figure(replays: Sequence[Replay]) -> bytes:
+    """Draw widths divided by those of the fixed ladder against the share of its training steps."""
     drawn = blank(7, 4)
     axes = drawn.subplots()
-    for game in played:
+    for game in replays:
         ratios = sorted(game.ratios.values())
-        colour = f"C{ASKED.index(game.at) if game.at in ASKED else len(ASKED) - 1}"
+        colour = f"C{REQUESTS.index(game.at) if game.at in REQUESTS else len(REQUESTS) - 1}"
         marker, label = ("o", f"asked at {_named(game.at)}") if game.factor == 1 else ("s", None)
         middle = statistics.median(ratios)
         axes.plot([game.share * 100] * 2, [ratios[0], ratios[-1]], color=colour, linewidth=1)
@@ -176,15 +176,15 @@ def figure(played: Sequence[Played]) -> bytes:
     return render(drawn, "png")
 
 
-def document(played: Sequence[Played]) -> str:
-    """README.md without the parts that were written by hand."""
-    shown = next(game for game in played if game.at == (200, 1000, 4000) and game.factor == 1)
+def document(replays: Sequence[Replay]) -> str:
+    """Write the tables of README.md, without the parts that were written by hand."""
+    shown = next(game for game in replays if game.at == (200, 1000, 4000) and game.factor == 1)
     return "\n\n".join(
         [
             "# Replayed on `cifar10-small`",
-            summary(played),
+            summary(replays),
             "One of them in full: asked for U(n) at 200, 1,000 and 4,000 labels, as wide as the fixed ladder's.",
-            measured(shown),
+            runs_per_rung(shown),
             widths(shown),
         ]
     )
@@ -195,12 +195,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A chosen ladder against the fixed one, on recorded cells.")
     parser.add_argument("--out", type=Path, help="folder for replay.md, replay.csv and replay.png")
     arguments = parser.parse_args()
-    played = games()
-    print(document(played))
+    replays = games()
+    print(document(replays))
     if arguments.out:
-        (arguments.out / "replay.md").write_text(document(played) + "\n", encoding="utf-8")
-        (arguments.out / "replay.csv").write_text(to_csv(list(rows(played))), encoding="utf-8")
-        (arguments.out / "replay.png").write_bytes(figure(played))
+        (arguments.out / "replay.md").write_text(document(replays) + "\n", encoding="utf-8")
+        (arguments.out / "replay.csv").write_text(to_csv(list(rows(replays))), encoding="utf-8")
+        (arguments.out / "replay.png").write_bytes(figure(replays))
 
 
 if __name__ == "__main__":

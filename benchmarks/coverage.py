@@ -1,9 +1,10 @@
-"""How often intervals hold the truth: `python benchmarks/coverage.py [--studies 600] [--out reports/curves]`.
+"""Coverage of intervals on simulated studies: `python benchmarks/coverage.py [--studies 600] [--out reports/curves]`.
 
 Studies are simulated (benchmarks/simulated.py) from curves of five families and of none of them, with 5 to 9 rungs and
-3 to 10 runs a rung. Every study asks where its curve reaches two targets inside the ladder and two beyond it (1.1 to 8
-times the last rung), and for the utility of an arm that shares its draws, at every rung whose true n1 lies inside the
-ladder, and beyond it up to 8 times the last rung; for break-even; and for the mean label ratio. Truths are known.
+3 to 10 runs per rung. Every study asks where its curve reaches two targets inside the ladder and two beyond it (1.1 to
+8 times the last rung), and for the utility of an arm that shares its draws, at every rung whose true n1 lies inside the
+ladder, and beyond it up to 8 times the last rung; for break-even; and for the mean label ratio. The true values are
+known.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ LEVEL = 0.90
 FARTHEST = 8.0
 METHODS = ("bayes", "pchip")
 Hit = tuple[str, bool, float]
-"""What was asked, whether the interval held the truth, and the interval's width in decades (inf where open)."""
+"""The quantity, whether the interval has its true value, and the interval's width in decades (inf where open)."""
 
 
 def inversions(study: World, rng: np.random.Generator, method: str) -> Iterator[Hit]:
-    """Two known targets inside the ladder and two beyond it."""
+    """Check the intervals of two known targets inside the ladder and of two beyond it."""
     first, last = np.log(study.ns[0]), np.log(study.ns[-1])
     truths = np.exp([*rng.uniform(first, last, 2), *(last + rng.uniform(np.log(1.1), np.log(FARTHEST), 2))])
     accuracies = study.measure(rng, rng.standard_normal((study.runs, 2))).T.tolist()
@@ -46,27 +47,27 @@ def inversions(study: World, rng: np.random.Generator, method: str) -> Iterator[
 
 
 def width(low: float, high: float) -> float:
-    """In decades."""
+    """Width of an interval in decades."""
     return math.log10(high / low) if low > 0 and high < math.inf else math.inf
 
 
 def ratio_of(rng: np.random.Generator, study: World):
-    """How many times its labels an arm is worth: often over 1 with few labels and falling, as pretraining is."""
+    """Draw a label ratio as a function of n: often over 1 with few labels and falling, as that of pretraining."""
     start, end = rng.uniform(np.log(1.0), np.log(5.0)), rng.uniform(np.log(0.5), np.log(1.5))
     span = np.log(study.ns[-1] / study.ns[0])
     return lambda n: np.exp(start + (end - start) * np.clip(np.log(n / study.ns[0]) / span, 0, 1))
 
 
-def named(table: np.ndarray, ns: np.ndarray) -> dict[int, dict[tuple[int, int], float]]:
-    """Accuracies (runs, R) as runs with one draw and seed each."""
+def with_seeds(table: np.ndarray, ns: np.ndarray) -> dict[int, dict[tuple[int, int], float]]:
+    """Give each row of accuracies (runs, R) a draw and a seed of its own."""
     return {int(n): {(i, i): float(row[k]) for i, row in enumerate(table)} for k, n in enumerate(ns)}
 
 
 def worths(study: World, rng: np.random.Generator, method: str) -> Iterator[Hit]:
-    """Utility, break-even and mean label ratio of an arm that shares its draws with the baseline."""
+    """Check utility, break-even and mean label ratio of an arm that shares its draws with the baseline."""
     ratio, luck = ratio_of(rng, study), rng.standard_normal((study.runs, 2))
-    base = named(study.measure(rng, luck), study.ns)
-    arm = named(study.measure(rng, luck, simulated.moved(study, ratio)), study.ns)
+    base = with_seeds(study.measure(rng, luck), study.ns)
+    arm = with_seeds(study.measure(rng, luck, simulated.moved(study, ratio)), study.ns)
     found = utilities(base, {"arm": arm}, level=LEVEL, method=method)["arm"]
     truths = study.ns * ratio(study.ns)
     for point, truth in zip(found.points, truths, strict=True):
@@ -88,28 +89,28 @@ def worths(study: World, rng: np.random.Generator, method: str) -> Iterator[Hit]
 
 
 def simulate(studies: int, seed: int) -> dict[tuple[str, str, str], list[tuple[bool, float]]]:
-    """Hits by (asked, method, family)."""
+    """Simulate studies and collect hits by (quantity, method, family)."""
     hits = defaultdict(list)
     for family in FAMILIES:
         for number in range(studies):
             for method in METHODS:
                 rng = np.random.default_rng([seed, list(FAMILIES).index(family), number])
                 study = simulated.world(family, rng)
-                for asked, hit, decades in (*inversions(study, rng, method), *worths(study, rng, method)):
-                    hits[asked, method, family].append((hit, decades))
+                for quantity, hit, decades in (*inversions(study, rng, method), *worths(study, rng, method)):
+                    hits[quantity, method, family].append((hit, decades))
     return hits
 
 
 def rows(hits: dict[tuple[str, str, str], list[tuple[bool, float]]]) -> Iterator[dict[str, object]]:
-    """One row a question, method and family, and one over all families."""
-    questions = list(dict.fromkeys(asked for asked, _, _ in hits))
-    for asked in questions:
+    """Yield one row per quantity, method and family, and one over all families."""
+    questions = list(dict.fromkeys(quantity for quantity, _, _ in hits))
+    for quantity in questions:
         for method in METHODS:
             for family in (*FAMILIES, "all"):
                 found = [
                     h
                     for (a, m, f), group in hits.items()
-                    if (a, m) == (asked, method)
+                    if (a, m) == (quantity, method)
                     for h in group
                     if family in (f, "all")
                 ]
@@ -117,7 +118,7 @@ def rows(hits: dict[tuple[str, str, str], list[tuple[bool, float]]]) -> Iterator
                     continue
                 share = float(np.mean([hit for hit, _ in found]))
                 yield {
-                    "asked": asked,
+                    "asked": quantity,
                     "method": method,
                     "curves": family,
                     "intervals": len(found),
@@ -129,16 +130,16 @@ def rows(hits: dict[tuple[str, str, str], list[tuple[bool, float]]]) -> Iterator
 
 
 def markdown(table: list[dict[str, object]]) -> str:
-    """Coverage by question and method, one column a family."""
+    """Write a table of coverage by quantity and method, with one column per family."""
     columns = [*FAMILIES, "all"]
     lines = ["| asked | method | " + " | ".join(columns) + " | median width (decades) |"]
     lines.append("|---|---|" + "---:|" * (len(columns) + 1))
-    for asked, method in dict.fromkeys((row["asked"], row["method"]) for row in table):
-        here = {row["curves"]: row for row in table if (row["asked"], row["method"]) == (asked, method)}
+    for quantity, method in dict.fromkeys((row["asked"], row["method"]) for row in table):
+        here = {row["curves"]: row for row in table if (row["asked"], row["method"]) == (quantity, method)}
         cells = [f"{here[c]['coverage']:.3f} ({here[c]['intervals']:,})" if c in here else "" for c in columns]
         wide = here["all"]["median_width_decades"]
         cells.append("open" if wide == math.inf else f"{wide:.2f}")
-        lines.append(f"| {asked} | {method} | " + " | ".join(cells) + " |")
+        lines.append(f"| {quantity} | {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

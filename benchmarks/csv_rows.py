@@ -5,7 +5,7 @@ import io
 
 
 def to_csv(rows, *, header=True):
-    """The rows as text, with a line of names first."""
+    """Write rows as CSV text, with a line of names first."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
     if header:
@@ -15,7 +15,7 @@ def to_csv(rows, *, header=True):
 
 
 def append(path, rows):
-    """Add rows to a file, which is begun where there is none; nothing where there are no rows."""
+    """Add rows to a file, which is made where there is none; without rows do nothing."""
     if not rows:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

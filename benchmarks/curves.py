@@ -1,13 +1,13 @@
-"""How well every method inverts real learning curves: `python benchmarks/curves.py DATA_DIR [--out reports/curves]`.
+"""Every method on real learning curves: `python benchmarks/curves.py DATA_DIR [--out reports/curves]`.
 
-DATA_DIR holds `development_cases.json`: sparse ladders of real learning curves with a target and the label count
+DATA_DIR has `development_cases.json`: sparse ladders of real learning curves with a target and the label count
 `truth_n1` at which the dense curve reaches it. Data sets are split in two by a hash of their name: anything may be
 tuned on the half `choice`, and results are quoted on the half `report` (the default).
 
 Errors are |log10(n / truth_n1)| over answers that aren't infinite. The interval score (Gneiting and Raftery 2007,
 JASA 102, section 6.2) is in decades, width plus 2 / 0.1 times the miss, with ends brought to between an eighth of
 the first rung and 1000 times the last one, so that an open end costs its distance to that cap. Where the truth isn't
-a number, coverage asks what is known: the interval must reach over the last point of the dense curve
+a number, coverage means what can be checked: the interval must reach over the last point of the dense curve
 (above_asymptote), or down to the first rung (below_first).
 """
 
@@ -50,19 +50,19 @@ Case = dict[str, Any]
 
 
 def half(dataset: str) -> str:
-    """The half that a data set belongs to."""
+    """Tell which half a data set belongs to."""
     return HALVES[stream_seed("half", dataset) % 2]
 
 
 def answer(case: Case, method: str) -> Inversion:
-    """What a method says of one case."""
+    """Invert one case by a method."""
     ns, accuracies = [rung["n"] for rung in case["rungs"]], [rung["accs"] for rung in case["rungs"]]
     return invert(ns, accuracies, case["target"], level=LEVEL, method=method)
 
 
-def covered(case: Case, found: Inversion) -> bool:
-    """Whether the interval holds the truth, or agrees with what is known of it."""
-    low, high = ends(found)
+def covered(case: Case, inversion: Inversion) -> bool:
+    """Check whether the interval has the true value, or agrees with what is known of it."""
+    low, high = ends(inversion)
     if case["kind"] == "above_asymptote":
         return high > case["n_last_dense"]
     if case["kind"] == "below_first":
@@ -70,31 +70,31 @@ def covered(case: Case, found: Inversion) -> bool:
     return bool(low <= case["truth_n1"] <= high)
 
 
-def ends(found: Inversion) -> tuple[float, float]:
-    """Both ends; all cases have several runs a rung, hence intervals."""
-    assert found.low is not None
-    assert found.high is not None
-    return found.low, found.high
+def ends(inversion: Inversion) -> tuple[float, float]:
+    """Give both ends of the interval; all cases have several runs per rung, so there is one."""
+    assert inversion.low is not None
+    assert inversion.high is not None
+    return inversion.low, inversion.high
 
 
-def interval_score(case: Case, found: Inversion) -> float:
-    """In decades; lower is better."""
+def interval_score(case: Case, inversion: Inversion) -> float:
+    """Compute the interval score in decades; lower is better."""
     caps = case["rungs"][0]["n"] / 8, case["rungs"][-1]["n"] * 1000
-    low, high, truth = (math.log10(min(max(n, caps[0]), caps[1])) for n in (*ends(found), case["truth_n1"]))
+    low, high, truth = (math.log10(min(max(n, caps[0]), caps[1])) for n in (*ends(inversion), case["truth_n1"]))
     return high - low + 2 / (1 - LEVEL) * (max(low - truth, 0.0) + max(truth - high, 0.0))
 
 
-def error(case: Case, found: Inversion) -> float:
-    """In decades; nan where the answer is never, or the truth isn't a number."""
-    return abs(math.log10(found.n / case["truth_n1"])) if case["truth_n1"] and found.n != math.inf else math.nan
+def error(case: Case, inversion: Inversion) -> float:
+    """Compute the error in decades; nan where the answer is never, or the true value isn't a number."""
+    return abs(math.log10(inversion.n / case["truth_n1"])) if case["truth_n1"] and inversion.n != math.inf else math.nan
 
 
 Answers = dict[str, list[Inversion]]
-"""By method, in the order of the cases."""
+"""Inversions by method, in the order of the cases."""
 
 
 def row(cases: list[Case], found: list[Inversion]) -> dict[str, float]:
-    """What one method does on the cases of one kind."""
+    """Summarise one method on the cases of one kind."""
     errors = np.array([error(*pair) for pair in zip(cases, found, strict=True)])
     known = [pair for pair in zip(cases, found, strict=True) if pair[0]["truth_n1"] is not None]
     return {
@@ -111,7 +111,7 @@ def row(cases: list[Case], found: list[Inversion]) -> dict[str, float]:
 
 
 def ratio(cases: list[Case], over: np.ndarray, under: np.ndarray) -> tuple[float, float, float]:
-    """Ratio of the means of two methods' numbers over cases where both have one, with its 90 % interval.
+    """Compute the ratio of the means of two methods' numbers over cases where both have one, with its 90 % interval.
 
     Whole data sets are resampled, as the cases of one are alike.
     """
@@ -126,7 +126,7 @@ def ratio(cases: list[Case], over: np.ndarray, under: np.ndarray) -> tuple[float
 
 
 def ratios(kind: str, cases: list[Case], answers: Answers) -> Iterator[dict[str, object]]:
-    """Of the default's errors and interval scores to every other method's."""
+    """Yield ratios of the default's errors and interval scores to those of every other method."""
     measures = {"error": error, "interval score": interval_score}
     numbers = {
         (name, method): np.array([measure(*pair) for pair in zip(cases, found, strict=True)])
@@ -140,7 +140,7 @@ def ratios(kind: str, cases: list[Case], answers: Answers) -> Iterator[dict[str,
 
 
 def milliseconds(cases: list[Case], method: str) -> float:
-    """Median processor time of one inversion with its interval."""
+    """Measure the median processor time of one inversion with its interval, in ms."""
     samples = []
     for case in cases[:50]:
         start = time.process_time()
@@ -150,12 +150,12 @@ def milliseconds(cases: list[Case], method: str) -> float:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """As in the table; empty where there is none."""
+    """Format a number for the table; empty where there is none."""
     return "" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def document(half_name: str, cases: list[Case]) -> Iterator[str]:
-    """Both tables, in Markdown."""
+    """Write both tables in Markdown."""
     names = {case["dataset"] for case in cases}
     yield f"Half `{half_name}`: {len(cases)} cases of {len(names)} data sets, three runs a rung, nominal {LEVEL:.0%}.\n"
     yield "| " + " | ".join(HEADER) + " |\n|---|---|" + "---:|" * (len(HEADER) - 2)

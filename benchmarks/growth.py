@@ -1,11 +1,11 @@
-"""How cost grows with the work, over three decades: is anything dearer than in proportion?
+"""Growth of cost with the work, over three decades: does anything cost more than in proportion?
 
     python benchmarks/growth.py OUT [--rounds 3]
 
 Measured in processor seconds, the sizes in turns: one step of a cell against its labels n; a cell's whole training
 against its steps; a run's jobs against its cells; a report against its records. A line is fitted to logarithms: its
-slope is 1 where cost is in proportion and 0 where it doesn't depend. Small sizes cost what is fixed, so the last four
-sizes are fitted by themselves too. Writes `growth.csv`, `growth.json` and `growth.png`.
+slope is 1 where cost is in proportion and 0 where it doesn't depend. At small sizes the fixed cost dominates, so the
+last four sizes are fitted by themselves too. Writes `growth.csv`, `growth.json` and `growth.png`.
 """
 
 import argparse
@@ -24,7 +24,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from scipy import stats
-from support import factories
 from torch import nn
 
 from labeleff.catalogue.lookup import complete
@@ -48,10 +47,8 @@ from labeleff.training.loop import train_alone
 from labeleff.training.slots import Slot
 
 mpl.use("Agg")
-
-
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-
+from support import factories
 
 CPU = Compute(torch.device("cpu"), "fp32")
 LEVEL = 0.90
@@ -75,7 +72,7 @@ def silent(*_):
 
 
 def training(n, steps):
-    """A training of n labels for so many steps of 16 images; the seconds are those of all of it."""
+    """Make a function that trains on n labels for the given number of steps of 16 images, preparation included."""
     random = torch.Generator().manual_seed(n)
     images = torch.randint(0, 256, (n, 16, 16, 3), dtype=torch.uint8, generator=random)
     table = Budget(lr=0.01, batch=16, epochs=1, augment=Augment(crop=2, flip=True))
@@ -92,26 +89,26 @@ def training(n, steps):
 
 
 def cells(count, folder):
-    """So many tiny cells in one process."""
+    """Make a function that measures the given number of tiny cells in one process."""
     path = folder / "tiny.toml"
     path.write_text(TINY)
     study = load_study(str(path), [f"draws={count}", f"seeds={count}", "pairing=zipped"])
     options = RunOptions(folder, device="cpu", data=folder, cache=folder / "cache", offline=True)
-    bench = JobRunner(Settings(options, "run", LabelRule(study.subset)))
-    wanted = list(study.cells())
-    assert len(wanted) == count
-    bench.load(wanted[0].task)
+    runner = JobRunner(Settings(options, "run", LabelRule(study.subset)))
+    all_cells = list(study.cells())
+    assert len(all_cells) == count
+    runner.load(all_cells[0].task)
 
     def run():
-        for job in jobs_for(wanted, lambda _: False):
-            for record in bench.perform(job, silent):
+        for job in jobs_for(all_cells, lambda _: False):
+            for record in runner.perform(job, silent):
                 assert record.status == "ok", record.reason
 
     return run
 
 
 def report(records, folder):
-    """A report of so many records: ten runs of every arm and rung."""
+    """Write about the given number of records; returns their exact count and a function that reports on them."""
     arms = [f"{pretext}/{protocol}" for pretext in ("scratch", "rotation") for protocol in ("finetune", "linear")]
     rungs = [20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000][: max(2, math.ceil(records / 40))]
     runs = max(2, round(records / len(arms) / len(rungs)))
@@ -121,8 +118,8 @@ def report(records, folder):
     return len(read_records(where).cells), lambda: build(where)
 
 
-def measured(sizes, rounds):
-    """Processor seconds of every size, `rounds` times, in turns after one that doesn't count."""
+def timings(sizes, rounds):
+    """Measure processor seconds of every size, `rounds` times, the sizes in turns, after a round that doesn't count."""
     times = {size: [] for size in sizes}
     for number in range(rounds + 1):
         for size, run in sizes.items():
@@ -134,14 +131,14 @@ def measured(sizes, rounds):
 
 
 def slope(sizes, seconds):
-    """Slope of ln seconds against ln size, and its interval by Student's t."""
+    """Fit ln seconds against ln size: the slope, and its interval by Student's t."""
     fit = stats.linregress(np.log(sizes), np.log(seconds))
     half = stats.t.ppf((1 + LEVEL) / 2, len(sizes) - 2) * fit.stderr
     return float(fit.slope), [float(fit.slope - half), float(fit.slope + half)]
 
 
 def questions(folder):
-    """What grows with what: name, the axis, and what to run by size."""
+    """Yield what is measured: its name, the axis, and the functions by size."""
     yield "time of 64 steps", "labels n", {n: training(n, 64) for n in (50, 150, 500, 1500, 5000, 15000, 50000)}
     yield "time of a cell", "steps", {steps: training(500, steps) for steps in (2, 6, 20, 60, 200, 600, 2000)}
     yield "time of a run", "cells", {count: cells(count, folder) for count in (1, 3, 10, 30, 100, 300, 1000)}
@@ -149,36 +146,38 @@ def questions(folder):
 
 
 def main():
-    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("out", type=Path)
-    asked.add_argument("--rounds", type=int, default=3)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    found = []
+    results = []
     with tempfile.TemporaryDirectory() as folder:
         for what, against, sizes in questions(Path(folder)):
-            times = measured(sizes, given.rounds)
+            times = timings(sizes, options.rounds)
             middles = [statistics.median(times[size]) for size in sizes]
             over, interval = slope(list(sizes), middles)
             upper, upper_interval = slope(list(sizes)[-4:], middles[-4:])
             row = {"what": what, "against": against, "slope": over, "interval": interval}
             row |= {"upper_slope": upper, "upper_interval": upper_interval, "load_average": os.getloadavg()[0]}
-            found.append(row | {"seconds": {str(size): times[size] for size in sizes}})
-            print({key: value for key, value in found[-1].items() if key != "seconds"}, flush=True)
-            write(given.out, found)
+            results.append(row | {"seconds": {str(size): times[size] for size in sizes}})
+            print({key: value for key, value in results[-1].items() if key != "seconds"}, flush=True)
+            write(options.out, results)
 
 
-def write(out, found):
-    """The table, everything raw, and the figure."""
-    (out / "growth.json").write_text(json.dumps(found, indent=1) + "\n")
+def write(out, results):
+    """Write the table, the raw values and the figure."""
+    (out / "growth.json").write_text(json.dumps(results, indent=1) + "\n")
     with (out / "growth.csv").open("w", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(["what", "against", "size", "processor_seconds"])
-        for row in found:
+        for row in results:
             for size, times in row["seconds"].items():
                 lines.writerow([row["what"], row["against"], size, statistics.median(times)])
-    figure, panels = plt.subplots(1, len(found), figsize=(3.6 * len(found), 3.4), squeeze=False, layout="constrained")
-    for panel, row in zip(panels[0], found, strict=True):
+    figure, panels = plt.subplots(
+        1, len(results), figsize=(3.6 * len(results), 3.4), squeeze=False, layout="constrained"
+    )
+    for panel, row in zip(panels[0], results, strict=True):
         sizes = [int(size) for size in row["seconds"]]
         for number in range(len(next(iter(row["seconds"].values())))):
             panel.plot(sizes, [times[number] for times in row["seconds"].values()], ".", color="0.6")

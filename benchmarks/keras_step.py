@@ -1,4 +1,4 @@
-"""MobileNetV2 training by Keras and by labeleff on one thread of this CPU, in turns: images a second of processor time.
+"""MobileNetV2 training by Keras and by labeleff on one thread, in turns: images per second of processor time.
 
     python benchmarks/keras_step.py [--python PATH] [--rounds 9]
 
@@ -16,11 +16,11 @@ import time
 
 BATCH, STEPS = 64, 6
 WEIGHTS = 2_236_682
-"""Trained ones, with a head for ten classes: the same network on both sides."""
+"""Number of trained weights, with a head for ten classes: the same network on both sides."""
 
 
 def keras():
-    """For every line that comes in, the processor seconds of some steps; the first answer is the number of weights."""
+    """Print the number of weights, then for every line that comes in the processor seconds of some steps."""
     import numpy as np
 
     try:
@@ -47,7 +47,7 @@ def keras():
 
 
 def trainer():
-    """A function that does as many steps by the trainer."""
+    """Make a function that does as many steps by the trainer."""
     from test_training_speed import trainer
 
     from labeleff.training.device import one_core
@@ -57,17 +57,17 @@ def trainer():
 
 
 def main():
-    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("--python", default=sys.executable)
-    asked.add_argument("--rounds", type=int, default=9)
-    asked.add_argument("--keras", action="store_true", help=argparse.SUPPRESS)
-    given = asked.parse_args()
-    if given.keras:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--keras", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.keras:
         keras()
         return
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
     theirs = subprocess.Popen(
-        [given.python, __file__, "--keras"],
+        [options.python, __file__, "--keras"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -75,12 +75,12 @@ def main():
     )
     assert theirs.stdin
     assert theirs.stdout
-    told = json.loads(theirs.stdout.readline() or '{"missing": "an answer"}')
-    if "missing" in told:
-        sys.exit(f"{given.python}: {told['missing']} is missing; name an interpreter that has it with --python")
-    assert told["weights"] == WEIGHTS, told
+    answer = json.loads(theirs.stdout.readline() or '{"missing": "an answer"}')
+    if "missing" in answer:
+        sys.exit(f"{options.python}: {answer['missing']} is missing; name an interpreter that has it with --python")
+    assert answer["weights"] == WEIGHTS, answer
     ours, seconds = trainer(), []
-    for _ in range(given.rounds + 1):
+    for _ in range(options.rounds + 1):
         print("go", file=theirs.stdin, flush=True)
         other = float(theirs.stdout.readline())
         began = time.process_time()
@@ -91,8 +91,8 @@ def main():
     del seconds[0]
     rates = [BATCH * STEPS / statistics.median(column) for column in zip(*seconds, strict=True)]
     ratio = statistics.median(a / b for a, b in seconds)
-    found = {"ratio": ratio, "keras_images_s": rates[0], "labeleff_images_s": rates[1], "versions": told["versions"]}
-    print(json.dumps(found | {"rounds": given.rounds, "load_average": os.getloadavg()[0]}))
+    found = {"ratio": ratio, "keras_images_s": rates[0], "labeleff_images_s": rates[1], "versions": answer["versions"]}
+    print(json.dumps(found | {"rounds": options.rounds, "load_average": os.getloadavg()[0]}))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Does a run that is killed at any moment lose, double or change a record?
+"""Records lost, doubled or changed by runs that are killed at any moment.
 
     python benchmarks/kills.py --kills 180 --out reports/faults
     python benchmarks/kills.py --kills 20 --workers 2 --out reports/faults
 
 Runs of a tiny study are killed with SIGKILL, the whole process group at once, at moments spread uniformly over the time
-that an undisturbed run takes; some have two worker processes. A killed run is started again, up to three times, and
-killed again; then it is left to finish. Its records must be those of the undisturbed run: no cell lost, none twice,
-every number the same to the last digit, every line readable, and what one start recorded never touched by the next.
-Runs are forked from a process that has imported torch, and are a study's only shard, so that they end without a report:
-all moments are of the run itself.
-Adds to `kills.csv`: one row a kill; `moment` is its share of the run's time.
+that an undisturbed run takes; some runs have two worker processes. A killed run is started again, up to three times,
+and killed again; then it is left to finish. Its records must be those of the undisturbed run: no cell lost, none twice,
+every number the same to the last digit, every line readable, and records of one start never changed by the next. Runs
+are forked from a process that has imported torch, and are a study's only shard, so that they end without a report: all
+moments lie in the run itself. Adds to `kills.csv`: one row per kill; `moment` is its share of the run's time.
 """
 
 from __future__ import annotations
@@ -65,10 +64,10 @@ Row = dict[str, object]
 
 
 class Run:
-    """A run as a process group of its own, forked from this process, which has imported all that it needs."""
+    """A run in a new process group, forked from this process, which has imported all that it needs."""
 
     def __init__(self, study: Path, place: Path, workers: int, options: Sequence[object] = ()) -> None:
-        self._began, self._said, self.status = time.perf_counter(), place / "said.txt", None
+        self._began, self._output, self.status = time.perf_counter(), place / "said.txt", None
         place.mkdir(exist_ok=True)
         words = ["run", study, "--out", place / "out", "--jobs", workers, "--shard", "1/1", "--offline", "--quiet"]
         self.pid = os.fork()
@@ -77,9 +76,9 @@ class Run:
 
     def _become(self, words: list[object], place: Path) -> NoReturn:
         os.setsid()
-        said = os.open(self._said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(said, 1)
-        os.dup2(said, 2)
+        output = os.open(self._output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         os.environ["LABELEFF_CACHE"] = str(place / "cache")
         sys.argv = ["labeleff", *map(str, words)]
         status = 1
@@ -94,7 +93,7 @@ class Run:
             os._exit(status)
 
     def wait(self, seconds: float = 600.0) -> bool:
-        """Whether it ended by itself within so many seconds of its start."""
+        """Wait until the given number of seconds after its start; returns whether it ended by itself."""
         while self.status is None and time.perf_counter() - self._began < seconds:
             done, status = os.waitpid(self.pid, os.WNOHANG)
             if done:
@@ -104,7 +103,7 @@ class Run:
         return self.status is not None
 
     def kill(self) -> None:
-        """SIGKILL to all its processes."""
+        """Send SIGKILL to all its processes."""
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:  # it has no group of its own yet
@@ -112,34 +111,34 @@ class Run:
         os.waitpid(self.pid, 0)
 
     def finish(self) -> tuple[str, float]:
-        """Wait for its end: what it complained of, empty where it ended well, and the seconds that it took."""
+        """Wait for its end; returns its error message, empty where it ended well, and the seconds that it took."""
         ended = self.wait()
         seconds = time.perf_counter() - self._began
-        words = self._said.read_text(encoding="utf-8").splitlines()[-1:] or ["no message"]
+        words = self._output.read_text(encoding="utf-8").splitlines()[-1:] or ["no message"]
         return "" if self.status == 0 else words[0] if ended else "no end", seconds
 
 
 def lines(out: Path) -> tuple[list[bytes], bool]:
-    """Whole lines of the records, and whether a torn one follows."""
+    """Read the whole lines of the records, and whether a torn one follows."""
     path = out / "records.jsonl"
     content = path.read_bytes() if path.exists() else b""
     end = content.rfind(b"\n") + 1
     return content[:end].splitlines(), end < len(content)
 
 
-def numbers(found: list[bytes]) -> list[tuple[str, str]]:
-    """(key, everything that is a number of the experiment) of every cell and pretraining, as often as it is there."""
-    entries = [json.loads(line) for line in found]
-    kept = ("status", "metrics", "indices_sha256", "encoder_sha256", "test_count")
+def numbers(rows: list[bytes]) -> list[tuple[str, str]]:
+    """List (key, all numbers of the experiment) of every cell and pretraining, as often as it is recorded."""
+    entries = [json.loads(line) for line in rows]
+    names = ("status", "metrics", "indices_sha256", "encoder_sha256", "test_count")
     return [
-        (entry["key"], json.dumps({name: entry.get(name) for name in kept}))
+        (entry["key"], json.dumps({name: entry.get(name) for name in names}))
         for entry in entries
         if entry["type"] in {"cell", "pretraining"}
     ]
 
 
 def verdict(before: list[bytes], out: Path, expected: dict[str, str], complaint: str) -> str:
-    """`exact`, or what is wrong with a folder after its run was left to finish."""
+    """Judge a folder after its run was left to finish: `exact`, or what is wrong."""
     after, torn = lines(out)
     found = numbers(after)
     cells = [json.loads(line)["key"] for line in after if json.loads(line)["type"] == "cell"]
@@ -155,7 +154,7 @@ def verdict(before: list[bytes], out: Path, expected: dict[str, str], complaint:
 
 
 def chain(place: Path, study: Path, workers: int, seconds: float, chance: random.Random) -> Iterator[Row]:
-    """Kill a folder's run up to three times, and give a row for each; the verdict comes later."""
+    """Kill a folder's run up to three times, and yield a row per kill; the verdict comes later."""
     for attempt in range(1, STARTS + 1):
         moment = chance.uniform(0, seconds)
         run = Run(study, place, workers)
@@ -175,7 +174,7 @@ def chain(place: Path, study: Path, workers: int, seconds: float, chance: random
 
 
 def folders(study: Path, scratch: Path, kills: int, workers: int, chance: random.Random) -> Iterator[list[Row]]:
-    """Folders that were killed so often together, each with a row a kill and its verdict."""
+    """Kill runs the given number of times, and yield the rows of each folder, one per kill, with its verdict."""
     (scratch / "plain").mkdir(parents=True)
     complaint, seconds = Run(study, scratch / "plain", workers).finish()
     assert not complaint, complaint
@@ -187,11 +186,11 @@ def folders(study: Path, scratch: Path, kills: int, workers: int, chance: random
         rows = list(itertools.islice(chain(place, study, workers, statistics.median(durations[-5:]), chance), kills))
         before = lines(place / "out")[0]
         complaint, seconds = Run(study, place, workers).finish()
-        said = verdict(before, place / "out", expected, complaint)
+        outcome = verdict(before, place / "out", expected, complaint)
         if not rows:
             durations.append(seconds)
         kills -= len(rows)
-        yield [row | {"verdict": said} for row in rows]
+        yield [row | {"verdict": outcome} for row in rows]
         shutil.rmtree(place)
 
 
@@ -201,14 +200,14 @@ def measure() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    chance, rows = random.Random(asked.seed), list[Row]()
+    options = parser.parse_args()
+    chance, rows = random.Random(options.seed), list[Row]()
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "killed.toml"
         study.write_text(STUDY, encoding="utf-8")
-        for found in folders(study, Path(folder), asked.kills, asked.workers, chance):
+        for found in folders(study, Path(folder), options.kills, options.workers, chance):
             rows += found
-            append(asked.out / "kills.csv", found)
+            append(options.out / "kills.csv", found)
             print(f"{len(rows)} kills, the last folder's:", *map(dict.values, found), flush=True)
     exact = sum(row["verdict"] == "exact" for row in rows)
     print(f"{len(rows)} kills, {exact} of them with exact records after the resume")

@@ -1,10 +1,10 @@
-"""Is every damaged input a clear error or a right result?
+"""Damaged inputs, each of which must give a clear error or a correct result.
 
     python benchmarks/mutations.py --count 1000 --out reports/faults
 
 Studies, tables of runs, records and bAbI files are damaged by a seeded mutator and given to the command line, in this
-process and without figures. Right is: exit status 0, or 1 or 2 with one or two lines and no traceback, within a limit
-of CPU time and memory. Writes `mutations.csv`: one row a kind of input and of damage. Exits 1 where one failed, and
+process and without figures. Correct is: exit status 0, or 1 or 2 with one or two lines and no traceback, within a limit
+of CPU time and memory. Writes `mutations.csv`: one row per kind of input and of damage. Exits 1 where one failed, and
 names the seeds.
 """
 
@@ -31,9 +31,9 @@ from labeleff.commands import cli
 from labeleff.reporting import output_files, place_figures
 
 SECONDS = 30
-"""CPU time that one input may take."""
+"""CPU time in seconds that one input may take."""
 MEMORY = 12 << 30
-"""Bytes of addresses that the process may have; a study of 10**12 cells must not ask for more."""
+"""Bytes of address space that the process may have; a study of 10**12 cells must not need more."""
 
 STUDY = """\
 name = "mutated"
@@ -74,7 +74,7 @@ STORIES = "".join(
     for place in ("bathroom", "hallway", "kitchen", "garden")
     for other in ("office", "bedroom", "garden")
 )
-TOLD = """\
+STORY_STUDY = """\
 name = "told"
 tasks = [{ name = "babi/qa1", size = "1k" }]
 encoders = ["memnet"]
@@ -106,7 +106,7 @@ def truncate(data: bytes, chance: random.Random) -> bytes:
 
 
 def lines(data: bytes, chance: random.Random) -> bytes:
-    """A line twice, gone, or in another's place."""
+    """Repeat a line, delete it, or swap it with another."""
     rows = data.splitlines(keepends=True)
     one, other = chance.randrange(len(rows)), chance.randrange(len(rows))
     kind = chance.randrange(3)
@@ -166,7 +166,7 @@ DAMAGES: list[Callable[[bytes, random.Random], bytes]] = [
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of input: a good one, where it is put, and the command that reads it."""
+    """A kind of input: a good file, its place, and the command that reads it."""
 
     name: str
     good: bytes
@@ -175,28 +175,28 @@ class Kind:
 
 
 def kinds(records: bytes) -> list[Kind]:
-    told = ("plan", "told.toml", "--export-draws", "draws", "--data-dir", ".", "--offline")
+    export = ("plan", "told.toml", "--export-draws", "draws", "--data-dir", ".", "--offline")
     return [
         Kind("study", _bytes(STUDY), "study.toml", ("plan", "study.toml")),
         Kind("runs", _bytes(RUNS), "runs.csv", ("utility", "runs.csv", "--method", "pchip", "--out", "out")),
         Kind("records", records, "run/records.jsonl", ("report", "run", "--method", "pchip")),
         Kind("merged", records, "run/records.jsonl", ("merge", "run", "good", "--out", "all")),
-        Kind("stories", _bytes(STORIES), "tasks_1-20_v1-2/en/qa1_single-supporting-fact_train.txt", told),
+        Kind("stories", _bytes(STORIES), "tasks_1-20_v1-2/en/qa1_single-supporting-fact_train.txt", export),
     ]
 
 
 def lay_out(folder: Path, records: bytes) -> None:
-    """Good files of every kind beside which one is damaged."""
+    """Write good files of every kind, one of which is then damaged."""
     stories = folder / "tasks_1-20_v1-2" / "en"
     for place in (stories, folder / "run", folder / "good"):
         place.mkdir(parents=True, exist_ok=True)
-    (folder / "told.toml").write_text(TOLD, encoding="utf-8")
+    (folder / "told.toml").write_text(STORY_STUDY, encoding="utf-8")
     (stories / "qa1_single-supporting-fact_test.txt").write_text(STORIES, encoding="utf-8")
     (folder / "good" / "records.jsonl").write_bytes(records)
 
 
 def invoke(command: tuple[str, ...]) -> tuple[int | None, str]:
-    """Exit status of a command line, None where it broke off, and what it complained of."""
+    """Run a command line; returns its exit status, None where it broke off, and its error text."""
     said, complaint = io.StringIO(), io.StringIO()
     before = sys.argv
     sys.argv = ["labeleff", *command]
@@ -206,7 +206,7 @@ def invoke(command: tuple[str, ...]) -> tuple[int | None, str]:
             cli.main()
     except SystemExit as end:
         return (end.code if isinstance(end.code, int) else int(end.code is not None)), complaint.getvalue()
-    except BaseException:  # noqa: BLE001  whatever it is, it is what is looked for
+    except BaseException:  # noqa: BLE001  any exception is a finding
         return None, traceback.format_exc()
     finally:
         sys.argv = before
@@ -214,7 +214,7 @@ def invoke(command: tuple[str, ...]) -> tuple[int | None, str]:
 
 
 def problem(status: int | None, complaint: str) -> str | None:
-    """What is wrong with how a command ended; None where it is right."""
+    """Say what is wrong with how a command ended; None where it is correct."""
     rows = complaint.strip().splitlines()
     if status is None or "Traceback" in complaint:
         return rows[-1] if rows else "no message"
@@ -232,15 +232,14 @@ def mutate(folder: Path, kind: Kind, seed: int) -> tuple[str, int | None, str]:
     chance = random.Random(f"{kind.name} {seed}")
     damage = DAMAGES[seed % len(DAMAGES)]
     (folder / kind.place).write_bytes(damage(kind.good, chance))
-    for left in (folder / "all" / "records.jsonl",):
-        left.unlink(missing_ok=True)
+    (folder / "all" / "records.jsonl").unlink(missing_ok=True)
     with limited():
         return (damage.__name__, *invoke(kind.command))
 
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """CPU time by a signal, which breaks off what hangs."""
+    """Limit CPU time in the block by a signal, which breaks off a command that hangs."""
 
     def stop(*_: object) -> None:
         raise TimeoutError(f"over {SECONDS} s of CPU time")
@@ -255,7 +254,7 @@ def limited() -> Iterator[None]:
 
 
 def without_figures() -> None:
-    """They are most of a report's time and the same for all."""
+    """Leave figures out, which take most of a report's time and are the same for all inputs."""
     output_files.pictures = lambda _: {}
     place_figures.draw = lambda material: {place: [] for place in material.findings.measured.places}
 
@@ -266,8 +265,8 @@ def main() -> int:
     parser.add_argument("--records", type=Path, default=Path("reports/pose-long/records.jsonl"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="*", help="Kinds of input.")
-    asked = parser.parse_args()
-    records, out = asked.records.read_bytes(), asked.out.resolve()
+    options = parser.parse_args()
+    records, out = options.records.read_bytes(), options.out.resolve()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     without_figures()
     table: dict[tuple[str, str], Counter[str]] = {}
@@ -275,8 +274,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
         folder = Path(scratch)
         lay_out(folder, records)
-        chosen = [kind for kind in kinds(records) if not asked.only or kind.name in asked.only]
-        for seed in range(asked.count):
+        chosen = [kind for kind in kinds(records) if not options.only or kind.name in options.only]
+        for seed in range(options.count):
             kind = chosen[seed % len(chosen)]
             damage, status, complaint = mutate(folder, kind, seed // len(chosen))
             wrong = problem(status, complaint)
@@ -292,7 +291,7 @@ def main() -> int:
         columns = ("clear error", "right result", "failed")
         writer.writerow(["input", "damage", *columns])
         writer.writerows([*key, *(row[name] for name in columns)] for key, row in sorted(table.items()))
-    print(f"{asked.count} damaged inputs, {failures} failed")
+    print(f"{options.count} damaged inputs, {failures} failed")
     return int(failures > 0)
 
 

@@ -1,4 +1,4 @@
-"""Two ways to do one thing, timed in turns in one process, with a bound that knows how noisy the machine is."""
+"""Two ways to compute one thing, timed in turns in one process, with a bound that allows for the machine's noise."""
 
 import gc
 import os
@@ -15,21 +15,21 @@ ROUNDS = 9
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of the rounds' B/A, and the quartiles' distance of A against itself in the same rounds."""
+    """The median of the rounds' B/A, with the distance of quartiles of A against itself in the same rounds."""
 
     value: float
     noise: float
     a: float
-    """Median seconds."""
+    """Median seconds of A."""
     b: float
 
     def bound(self, gate: float) -> float:
-        """The most that B/A may be where `gate` is what was measured on a quiet machine."""
+        """Largest B/A that passes, where `gate` was measured on a quiet machine."""
         return gate * max(1.10, 1 + 3 * self.noise)
 
 
 def ratio(a, b, rounds=ROUNDS):
-    """A, B, A again, and so on, after one turn of each that doesn't count; garbage is collected between rounds."""
+    """Time A, B, A per round, after one turn of each that doesn't count; garbage is collected between rounds."""
     one_core()
     a(), b()
     times = []
@@ -55,19 +55,19 @@ def seconds(turn):
 
 
 def gated(benchmark, name, a, b, gate, rounds=ROUNDS):
-    """Measure, note what was measured, and hold B/A against its bound; measured again once where it is over."""
-    found = ratio(a, b, rounds)
-    if found.value > found.bound(gate):
-        found = ratio(a, b, rounds)
+    """Check B/A against its bound and note the numbers; a ratio over the bound is measured once more."""
+    result = ratio(a, b, rounds)
+    if result.value > result.bound(gate):
+        result = ratio(a, b, rounds)
     benchmark.extra_info |= {
-        "B/A": found.value,
-        "A/A, quartiles apart": found.noise,
-        "bound": found.bound(gate),
-        "A, seconds": found.a,
-        "B, seconds": found.b,
+        "B/A": result.value,
+        "A/A, quartiles apart": result.noise,
+        "bound": result.bound(gate),
+        "A, seconds": result.a,
+        "B, seconds": result.b,
         "load average": os.getloadavg()[0],
     }
     benchmark.pedantic(b, rounds=1)
     print(name, {key: round(value, 4) for key, value in benchmark.extra_info.items()})
-    assert found.value <= found.bound(gate)
-    return found
+    assert result.value <= result.bound(gate)
+    return result

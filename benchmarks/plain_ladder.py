@@ -2,11 +2,11 @@
 
     python benchmarks/plain_ladder.py OUT [--rungs 50,200,1000,2000] [--epochs 1] [--steps 100] [--jobs 2] [--draws 1]
 
-Both sides measure every arm of the study at some of its rungs, with pretraining cut to
-`--epochs` and finetuning, if asked, to `--steps`. The plain loop is
-what most people write: the same network in float32 and NCHW, PIL transforms through a DataLoader, torch's SGD, one
-process and one thread; its probes encode the labelled and the test images anew in every cell. CIFAR-10 is taken from
-LABELEFF_DATA. Writes `plain_ladder.csv` and `plain_ladder.json`, and prints what follows from them.
+Both sides measure every arm of the study at some of its rungs, with pretraining cut to `--epochs` and finetuning, where
+options, to `--steps`. The plain loop is written as usual: the same network in float32 and NCHW, PIL transforms through
+a DataLoader, torch's SGD, one process and one thread; its probes encode the labelled and the test images again in every
+cell. CIFAR-10 is taken from LABELEFF_DATA. Writes `plain_ladder.csv` and `plain_ladder.json`, and prints what follows
+from them.
 """
 
 import argparse
@@ -45,11 +45,11 @@ from labeleff.training.slots import learning_rates
 STUDY = "cifar10-small"
 TEST_BLOCK = 500
 PRETRAINED_ON = 49_000
-"""Images of an epoch: `rotation` holds 2 % of them out."""
+"""Images per epoch: `rotation` holds 2 % of them out."""
 
 
 class Pictures(Dataset):
-    """Images through torchvision's transforms; with `turned` the label is a drawn quarter turn."""
+    """A data set of images through torchvision's transforms; with `turned` the label is a random quarter turn."""
 
     def __init__(self, images, labels, statistics, augmented=False, turned=False):
         self.images, self.labels, self.turned = images.numpy(), labels, turned
@@ -82,7 +82,7 @@ class Endless(Sampler):
 
 
 def train(model, pictures, budget, steps):
-    """Plain SGD for so many steps, with decay for matrices alone; returns images a processor second."""
+    """Train by plain SGD for `steps` steps, with decay for matrices alone; returns images per processor second."""
     matrices, vectors = ([p for p in model.parameters() if (p.ndim > 1) == of] for of in (True, False))
     groups = [{"params": matrices, "weight_decay": budget.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=budget.lr, momentum=budget.momentum, nesterov=True)
@@ -99,7 +99,7 @@ def train(model, pictures, budget, steps):
 
 
 def outputs(model, pictures):
-    """What a model gives for all of some pictures."""
+    """Compute a model's outputs for all pictures."""
     model.eval()
     with torch.no_grad():
         return torch.cat([model(images) for images, _ in DataLoader(pictures, batch_size=TEST_BLOCK)])
@@ -115,14 +115,14 @@ class PlainLoop:
         self.encoders = {}
 
     def network(self, pretext, seed):
-        """A copy of the encoder that a cell starts from."""
+        """Make a copy of the encoder that a cell starts from."""
         encoder = build_encoder(self.spec, seed)
         if pretext == "rotation":
             encoder.load_state_dict(self.encoders[seed])
         return encoder
 
     def pretrain(self, seed):
-        """Rotation of all training images; returns images/s."""
+        """Pretrain by rotation on all training images; returns images/s."""
         torch.manual_seed(seed)
         encoder, budget = build_encoder(self.spec, seed), self.study.budget["rotation"]
         pictures = Pictures(self.task.train.images, self.task.train.labels, self.statistics, True, turned=True)
@@ -133,7 +133,7 @@ class PlainLoop:
         return speed
 
     def cell(self, pretext, protocol, n, draw, seed):
-        """Accuracy on the test split, and images/s of the training."""
+        """Measure one cell; returns accuracy on the test split, and images/s of the training."""
         torch.manual_seed(seed)
         rule = LabelRule(self.study.subset)
         chosen = choose_labels(self.task, complete("task", "cifar10/classify", {}), rule, draw, n)
@@ -155,7 +155,7 @@ class PlainLoop:
 
 
 def plain(study, task):
-    """Accuracies by (pretext, protocol, n, draw, seed) and the processor seconds of every part."""
+    """Measure all cells by the plain loop; returns accuracies by (pretext, protocol, n, draw, seed), and parts."""
     loop, found, parts = PlainLoop(study, task), {}, []
     for run in range(study.draws):
         began = time.process_time()
@@ -174,13 +174,13 @@ def plain(study, task):
 
 
 def ours(words, jobs):
-    """The same cells by `labeleff run`, with nothing cached but the data; in seconds of clock and processors."""
+    """Measure the same cells by `labeleff run` with only the data cached; also seconds of wall time and processors."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "labeleff", "run", STUDY, "--out", folder, "--jobs", str(jobs), "--quiet"]
         fresh = {"LABELEFF_CACHE": f"{folder}/cache", "LABELEFF_DATA": str(data_folder(None))}
-        began, worked = time.perf_counter(), of_children()
+        began, worked = time.perf_counter(), child_seconds()
         subprocess.run([*command, *words], check=True, env=os.environ | fresh, stdout=subprocess.DEVNULL)
-        seconds = time.perf_counter() - began, of_children() - worked
+        seconds = time.perf_counter() - began, child_seconds() - worked
         records = read_records(Path(folder))
     found, parts = {}, []
     for one in [*records.pretrainings.values(), *records.cells.values()]:
@@ -196,14 +196,14 @@ def ours(words, jobs):
     return found, parts, seconds
 
 
-def of_children():
-    """Processor seconds of all processes that were started and have ended."""
+def child_seconds():
+    """Sum the processor seconds of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def whole(parts, study, jobs):
-    """Seconds of the whole study on a quiet machine, from images a processor second and what a cell costs beside."""
+    """Estimate the seconds of the whole study on a quiet machine, from images/s and the other cost per cell."""
     full = load_study(STUDY)
     rotation, finetune = full.budget["rotation"], full.budget["finetune"]
     speed = {what: [p["images_s"] for p in parts if p["what"] == what] for what in {p["what"] for p in parts}}
@@ -222,47 +222,47 @@ def whole(parts, study, jobs):
 
 
 def main():
-    asked = argparse.ArgumentParser()
-    asked.add_argument("out", type=Path)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
     for name, usual in {"rungs": "50,200,1000,2000", "epochs": "1", "jobs": "2", "draws": "1"}.items():
-        asked.add_argument(f"--{name}", default=usual)
-    asked.add_argument("--steps", help="of finetuning; as the study has them unless given")
-    given = asked.parse_args()
+        parser.add_argument(f"--{name}", default=usual)
+    parser.add_argument("--steps", help="of finetuning; as the study has them unless given")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    words = [f"rungs=[{given.rungs}]", f"draws={given.draws}", f"seeds={given.draws}"]
-    words.append(f"budget.rotation.epochs={given.epochs}")
-    if given.steps:
-        words.append(f"budget.finetune.steps={{ min = {given.steps}, max = {given.steps} }}")
+    words = [f"rungs=[{options.rungs}]", f"draws={options.draws}", f"seeds={options.draws}"]
+    words.append(f"budget.rotation.epochs={options.epochs}")
+    if options.steps:
+        words.append(f"budget.finetune.steps={{ min = {options.steps}, max = {options.steps} }}")
     study = load_study(STUDY, words)
     task = load_task(complete("task", "cifar10/classify", {}), Source(data_folder(None)))
     loads = [os.getloadavg()[0]]
-    mine, my_parts, my_seconds = ours([w for word in words for w in ("--set", word)], given.jobs)
+    mine, my_parts, my_seconds = ours([w for word in words for w in ("--set", word)], options.jobs)
     loads.append(os.getloadavg()[0])
     began, worked = time.perf_counter(), time.process_time()
     theirs, their_parts = plain(study, task)
     their_seconds = time.perf_counter() - began, time.process_time() - worked
     loads.append(os.getloadavg()[0])
     write(
-        given, study, {"plain": (theirs, their_parts, their_seconds), "labeleff": (mine, my_parts, my_seconds)}, loads
+        options, study, {"plain": (theirs, their_parts, their_seconds), "labeleff": (mine, my_parts, my_seconds)}, loads
     )
 
 
-def write(given, study, both, loads):
-    """The table and what follows from it."""
+def write(options, study, both, loads):
+    """Write the table and the summary."""
     (theirs, their_parts, their_seconds), (mine, my_parts, my_seconds) = both["plain"], both["labeleff"]
-    with (given.out / "plain_ladder.csv").open("w", newline="") as file:
+    with (options.out / "plain_ladder.csv").open("w", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(["pretext", "protocol", "n", "draw", "seed", "labeleff_accuracy", "plain_accuracy"])
         lines.writerows([*key, mine[key], theirs[key]] for key in sorted(theirs))
     gaps = np.array([mine[key] - theirs[key] for key in sorted(theirs)])
     half = stats.t.ppf(0.95, len(gaps) - 1) * gaps.std(ddof=1) / math.sqrt(len(gaps))
-    jobs = int(given.jobs)
+    jobs = int(options.jobs)
     full = whole(their_parts, study, 1), whole(my_parts, study, jobs)
     summary = {
         "rungs": study.rungs,
         "draws": study.draws,
-        "rotation_epochs": float(given.epochs),
-        "finetune_steps": given.steps,
+        "rotation_epochs": float(options.epochs),
+        "finetune_steps": options.steps,
         "cells": len(gaps),
         "jobs": jobs,
         "load_average_before_between_after": loads,
@@ -277,7 +277,7 @@ def write(given, study, both, loads):
         "whole_study_extrapolated": {"plain_seconds": full[0], "labeleff_seconds": full[1], "ratio": full[0] / full[1]},
         "parts": {"plain": their_parts, "labeleff": my_parts},
     }
-    (given.out / "plain_ladder.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (options.out / "plain_ladder.json").write_text(json.dumps(summary, indent=1) + "\n")
     print(json.dumps({key: value for key, value in summary.items() if key != "parts"}, indent=1))
 
 

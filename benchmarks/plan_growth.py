@@ -1,12 +1,12 @@
-"""How the cost of a plan, and of a run before it trains, grows with the number of cells.
+"""Growth of the cost of a plan, and of a run before it trains, with the number of cells.
 
     python benchmarks/plan_growth.py OUT [--cells 360,720,1440,2880,5760,11520] [--rounds 3]
 
 Studies of two tasks on the same images, four arms and three label counts differ in the number of runs, and so in cells
 and pretrainings alike; each is planned with a probe and without. In processor seconds, medians of the rounds, the sizes
-in turns: `plan_seconds` are those of `labeleff plan` as a process of its own; the others are those of what a run does
-before it trains, in this process: `jobs_seconds` of the jobs and their order under a time limit, `estimate_seconds` of
-the estimate of all jobs, `shards_seconds` of the cut into eight parts. Adds rows to `plan_growth.csv`, and draws
+in turns: `plan_seconds` are those of `labeleff plan` as a process; the others are those of a run before it trains, in
+this process: `jobs_seconds` of the jobs and their order under a time limit, `estimate_seconds` of the estimate of all
+jobs, `shards_seconds` of the division into eight parts. Adds rows to `plan_growth.csv`, and draws
 `figures/plan_growth.png`.
 """
 
@@ -58,17 +58,17 @@ finetune = {{ lr = 0.05, batch = 32, steps = {{ min = 100, per_label = 1, max = 
 KINDS = ("plan_seconds", "jobs_seconds", "estimate_seconds", "shards_seconds")
 
 
-def written(folder, cells, probe):
-    """The file of a study of the given number of cells."""
-    runs, rest = divmod(cells, BLOCK)
-    assert not rest, f"{cells} isn't a multiple of {BLOCK}"
+def write_study(folder, cells, probe):
+    """Write a study of the given number of cells, and return its path."""
+    runs, remainder = divmod(cells, BLOCK)
+    assert not remainder, f"{cells} isn't a multiple of {BLOCK}"
     path = folder / f"{cells}-{'probe' if probe else 'plain'}.toml"
     path.write_text(STUDY.format(runs=runs, probe="[probe]" if probe else ""))
     return path
 
 
-def planned(path, folder):
-    """Processor seconds of a whole `labeleff plan`."""
+def plan_seconds(path, folder):
+    """Measure the processor seconds of a whole `labeleff plan`."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "labeleff", "plan", str(path), "--out", str(folder / "none")]
     env = os.environ | {"LABELEFF_CACHE": str(folder)}
@@ -77,8 +77,8 @@ def planned(path, folder):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def begun(path):
-    """Processor seconds of what a run does before it trains, by kind."""
+def start_seconds(path):
+    """Measure the processor seconds of a run before it trains, by kind."""
     clocks = [time.process_time()]
     study = load_study(str(path))
     cells = list(study.cells())
@@ -93,27 +93,27 @@ def begun(path):
     return dict(zip(KINDS[1:], np.diff(clocks), strict=True))
 
 
-def measured(path, folder):
-    """All of one study, once."""
-    return {"plan_seconds": planned(path, folder)} | begun(path)
+def all_seconds(path, folder):
+    """Measure all kinds of one study, once."""
+    return {"plan_seconds": plan_seconds(path, folder)} | start_seconds(path)
 
 
 def rows(sizes, rounds, folder):
-    """A row per size and per use of a probe, the sizes in turns after a round that doesn't count."""
-    paths = {(cells, probe): written(folder, cells, probe) for cells in sizes for probe in (False, True)}
-    found = {what: [] for what in paths}
+    """Yield a row per size and per use of a probe, the sizes in turns after a round that doesn't count."""
+    paths = {(cells, probe): write_study(folder, cells, probe) for cells in sizes for probe in (False, True)}
+    results = {what: [] for what in paths}
     for number in range(rounds + 1):
         for what, path in paths.items():
-            once = measured(path, folder)
-            found[what] += [once] if number else []
-    for (cells, probe), rounds_of in found.items():
+            seconds = all_seconds(path, folder)
+            results[what] += [seconds] if number else []
+    for (cells, probe), rounds_of in results.items():
         medians = {kind: f"{statistics.median(one[kind] for one in rounds_of):.4f}" for kind in KINDS}
         pretrainings = len(load_study(str(paths[cells, probe])).pretrainings)
         yield {"cells": cells, "pretrainings": pretrainings, "probe": str(probe).lower()} | medians
 
 
 def draw(out):
-    """The figure of what the table has: seconds against cells, with a line in proportion."""
+    """Draw the table: seconds against cells, with a line in proportion."""
     with (out / "plan_growth.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     figure, panels = plt.subplots(1, len(KINDS), figsize=(3.2 * len(KINDS), 3.2), layout="constrained")
@@ -137,11 +137,11 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--cells", default="360,720,1440,2880,5760,11520")
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
-    sizes = [int(size) for size in asked.cells.split(",")]
+    options = parser.parse_args()
+    sizes = [int(size) for size in options.cells.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        append(asked.out / "plan_growth.csv", list(rows(sizes, asked.rounds, Path(folder))))
-    draw(asked.out)
+        append(options.out / "plan_growth.csv", list(rows(sizes, options.rounds, Path(folder))))
+    draw(options.out)
 
 
 if __name__ == "__main__":

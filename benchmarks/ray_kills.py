@@ -1,17 +1,17 @@
-"""Does a study on Ray lose, double or change a record where a worker or the driver is killed?
+"""Records lost, doubled or changed by studies on Ray whose workers or driver are killed.
 
     python benchmarks/ray_kills.py --workers 25 --drivers 25 --out reports/faults
     python benchmarks/ray_kills.py --workers 40 --drivers 25 --busy --out reports/faults
 
 A tiny study runs with `--engine ray` and two places. Either a random worker process is killed with SIGKILL, two in each
 run, at moments spread uniformly over the time in which workers have work: the run must finish by itself. With `--busy`
-it is one that has a job, for Ray keeps idle workers, and one that passes on news of progress. Or the driver
-is, at moments spread uniformly over the whole run, and started again, up to three times in one folder; then it is left
-to finish. Half of all runs have a cluster of their own, which must end with its driver; half join one, which stays. The
-records must be those of the local engine: no cell or pretraining lost, none twice, every number the same to the last
-digit, and no earlier line changed.
-Adds to `ray_kills.csv`, a row a kill, and goes on from what is there: `moment` is in seconds, `doing` what the killed
-worker did, and `left` counts processes of a killed driver's own cluster that were there after the resumed run.
+only workers with a job are killed, neither idle ones, which Ray keeps, nor the one that passes on progress. Or the
+driver is, at moments spread uniformly over the whole run, and started again, up to three times in one folder; then it
+is left to finish. Half of all runs have a cluster of their own, which must end with its driver; half join one, which
+stays. The records must be those of the local engine: no cell or pretraining lost, none twice, every number the same to
+the last digit, and no earlier line changed. Adds to `ray_kills.csv`, one row per kill, and goes on from its rows:
+`moment` is in seconds, `doing` what the killed worker did, and `left` counts processes of a killed driver's own cluster
+that were alive after the resumed run.
 """
 
 from __future__ import annotations
@@ -36,26 +36,27 @@ from kills import STARTS, STUDY, Row, Run, lines, numbers, verdict
 from ray_nodes import below, lives, nodes, settle, workers
 
 LARGER = ["--set", "draws=4", "--set", "seeds=4", "--set", "budget.finetune.steps={min=100, max=100}"]
-"""So that work takes about as long as Ray's start."""
+"""Options that make work take about as long as Ray's start."""
 IDLE = {"starting", "IDLE"}
+"""Titles of workers without a job."""
 NEWS = {"Board", "Board.take"}
-"""What workers do that have nothing to do."""
+"""Titles of the worker that passes on progress."""
 IN_A_RUN = 2
 """Workers killed in one run: a cell may lose two, and is given up at the third."""
 
 
 @dataclass(frozen=True)
 class Usual:
-    """What an undisturbed run gives."""
+    """Records and times of an undisturbed run."""
 
     expected: dict[str, str]
     began: float
-    """Seconds after which a worker does something."""
+    """Seconds until a worker has a job."""
     seconds: float
 
 
 class Place:
-    """A folder of runs, and the cluster that they have."""
+    """A folder of runs, and the cluster that they use."""
 
     def __init__(self, study: Path, folder: Path, address: str | None, head: int) -> None:
         self.folder, self.out = folder, folder / "out"
@@ -82,15 +83,15 @@ class Place:
         }
 
     def verdict(self, before: list[bytes], expected: dict[str, str], complaint: str) -> str:
-        said = verdict(before, self.out, expected, complaint)
+        outcome = verdict(before, self.out, expected, complaint)
         twice = [
             key for key, times in collections.Counter(k for k, _ in numbers(lines(self.out)[0])).items() if times > 1
         ]
-        return said if said != "exact" or not twice else f"{len(twice)} records twice"
+        return outcome if outcome != "exact" or not twice else f"{len(twice)} records twice"
 
 
 def local(study: Path, folder: Path) -> dict[str, str]:
-    """What the local engine gives."""
+    """Run the study by the local engine, and return its numbers by key."""
     run = Run(study, folder, 1, LARGER)
     complaint, _ = run.finish()
     assert not complaint, complaint
@@ -112,20 +113,20 @@ def worker_kills(place: Place, usual: Usual, kills: int, chance: random.Random, 
     moments = sorted(chance.uniform(usual.began, usual.seconds) for _ in range(kills))
     run, rows, before = place.start(), list[Row](), list[bytes]()
     for moment in moments:
-        there: list[tuple[int, str]] = []
-        while not run.wait(moment) and not there:
-            there = sorted(one for one in place.workers(run).items() if one[1] not in spared)
+        candidates: list[tuple[int, str]] = []
+        while not run.wait(moment) and not candidates:
+            candidates = sorted(one for one in place.workers(run).items() if one[1] not in spared)
             moment += 0.05
-        if not there:
+        if not candidates:
             break
-        pid, doing = chance.choice(there)
+        pid, doing = chance.choice(candidates)
         before = lines(place.out)[0]
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             rows.append(place.row("worker", 1, moment, doing))
     complaint, _ = run.finish()
-    said = place.verdict(before, usual.expected, complaint)
-    return [row | {"left": 0, "verdict": said} for row in rows]
+    outcome = place.verdict(before, usual.expected, complaint)
+    return [row | {"left": 0, "verdict": outcome} for row in rows]
 
 
 def driver_kills(place: Place, usual: Usual, kills: int, chance: random.Random) -> list[Row]:
@@ -141,12 +142,12 @@ def driver_kills(place: Place, usual: Usual, kills: int, chance: random.Random) 
         rows.append(place.row("driver", start, moment, ""))
     before = lines(place.out)[0]
     complaint, _ = place.start().finish()
-    said, left = place.verdict(before, usual.expected, complaint), sum(map(lives, orphans))
-    return [row | {"left": left, "verdict": said} for row in rows]
+    outcome, left = place.verdict(before, usual.expected, complaint), sum(map(lives, orphans))
+    return [row | {"left": left, "verdict": outcome} for row in rows]
 
 
-def known(path: Path) -> collections.Counter[str]:
-    """Kills that the table has, of workers and of drivers."""
+def recorded_kills(path: Path) -> collections.Counter[str]:
+    """Count the kills of workers and of drivers in the table."""
     if not path.exists():
         return collections.Counter()
     with path.open(encoding="utf-8", newline="") as file:
@@ -160,11 +161,11 @@ def measure() -> int:
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    spared = IDLE | NEWS if asked.busy else set[str]()
-    table = asked.out / "ray_kills.csv"
-    done, wrong = known(table), 0
-    chance = random.Random(f"{asked.seed}, {done.total()}")
+    options = parser.parse_args()
+    spared = IDLE | NEWS if options.busy else set[str]()
+    table = options.out / "ray_kills.csv"
+    done, wrong = recorded_kills(table), 0
+    chance = random.Random(f"{options.seed}, {done.total()}")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         settle(folder)
@@ -178,7 +179,7 @@ def measure() -> int:
         }
         print({one: (round(u.began, 1), round(u.seconds, 1)) for one, u in usual.items()}, flush=True)
         for number in range(10_000):
-            left = {"worker": asked.workers - done["worker"], "driver": asked.drivers - done["driver"]}
+            left = {"worker": options.workers - done["worker"], "driver": options.drivers - done["driver"]}
             if max(left.values()) <= 0:
                 break
             joined = address if number % 4 >= 2 else None

@@ -14,7 +14,7 @@ from pathlib import Path
 PATIENCE = 60.0
 """Seconds that a node may take to start, or to end."""
 SERVANTS = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}
-"""Ray's own processes that are named as workers are."""
+"""Titles of Ray's own processes that are named like workers."""
 
 
 def settle(folder: Path) -> None:
@@ -32,9 +32,9 @@ def settle(folder: Path) -> None:
 
 @contextlib.contextmanager
 def nodes(count: int, processors: int, caches: Path | None = None) -> Iterator[str]:
-    """A cluster of so many nodes with so many processors each: its address. It ends with the block.
+    """Start a cluster of `count` nodes with the given processors each, and yield its address; it ends with the block.
 
-    With `caches` each has a cache folder of its own, in there.
+    With `caches` each node has a cache folder of its own inside it.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -65,7 +65,7 @@ def _start(options: list[str], variables: dict[str, str]) -> subprocess.Popen[by
 
 
 def _raylets(started: list[subprocess.Popen[bytes]]) -> int:
-    """Nodes that are there: each has started its agent."""
+    """Count the nodes that have started their agent."""
     return sum(any(title in SERVANTS for title in below(process.pid).values()) for process in started)
 
 
@@ -78,7 +78,7 @@ def _wait(condition, otherwise: str) -> None:  # type: ignore[no-untyped-def]
 
 
 def below(root: int) -> dict[int, str]:
-    """All processes that a process has started, and those that they have: what each is called."""
+    """List all processes below a process, with their titles."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and (parent := _parent(entry)):
@@ -92,12 +92,12 @@ def below(root: int) -> dict[int, str]:
 
 
 def lives(pid: int) -> bool:
-    """Whether a process is there, and no mere zombie."""
+    """Check whether a process exists and isn't a zombie."""
     return _parent(Path(f"/proc/{pid}")) > 0
 
 
 def _parent(entry: Path) -> int:
-    """Of a process that lives; 0 where it doesn't."""
+    """Read the parent of a process; 0 where that isn't alive."""
     try:
         state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
     except OSError:
@@ -113,7 +113,7 @@ def _title(pid: int) -> str:
 
 
 def workers(root: int) -> dict[int, str]:
-    """The worker processes among them, and what each does: a job's name, `IDLE`, `Board`, or `starting`."""
+    """List the worker processes below a process, and what each does: a job's name, `IDLE`, `Board`, or `starting`."""
     found = {}
     for pid, title in below(root).items():
         if title.startswith("ray::") and title not in SERVANTS:

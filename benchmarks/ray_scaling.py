@@ -1,4 +1,4 @@
-"""How far does a study on Ray go: two nodes against one, and up to ten thousand cells?
+"""Scaling of studies on Ray: two nodes against one, and up to ten thousand cells.
 
     python benchmarks/ray_scaling.py speedup --repeats 3 --out reports/scaling
     python benchmarks/ray_scaling.py waiting --repeats 3 --out reports/scaling
@@ -8,11 +8,11 @@ Nodes of one processor each are started on this machine with `ray start`, each w
 encoders go from node to node. Cells are real ones of the toy task, trained for one step (`growth`) or for some.
 
 `speedup` runs one study by the local engine in one process, on a cluster of one node and on one of two, in turns;
-`speedup.csv` has a row a run. `waiting` does so with cells that wait, as if other machines computed them, and with four
-nodes too; `cell_seconds` are what all cells after the first took by their records. `growth` runs studies of more and
-more cells on two nodes and reports on them; `growth.csv` has a row a size, and `growth.png` shows it. Seconds are from
-the first cell's record to the last one's; `start` is what comes before. Memory is the peak of the resident set. All
-add to what is there.
+`speedup.csv` has a row per run. `waiting` does so with cells that wait, as if other machines computed them, and with
+four nodes too; `cell_seconds` are what all cells after the first took by their records. `growth` runs studies of more
+and more cells on two nodes and reports on them; `growth.csv` has a row per size, and `growth.png` shows it. Seconds are
+from the first cell's record to the last one's; `start` is the time before. Memory is the peak of the resident set. All
+add to existing files.
 """
 
 from __future__ import annotations
@@ -64,27 +64,27 @@ SPEEDUP_SEEDS = 8
 LENGTHS = {"1 step": 1, "100 steps": 100}
 """Steps of the cells of `speedup`."""
 WAIT = "0.5 s of waiting"
-"""As waiting.py has it, which isn't imported: a program that has torch starts others with a high peak of memory."""
+"""Name of the cells of waiting.py, which isn't imported: a program with torch starts others with a high memory peak."""
 Row = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run took: seconds before its first cell and from there to its last."""
+    """Time and memory of a run, with the seconds before its first cell and from there to its last."""
 
     cells: int
     start: float
     seconds: float
     cell_seconds: float
-    """Of the clock, in its cells after the first: sums of what their records say."""
+    """Wall time of its cells after the first, summed over their records."""
     processor_seconds: float
     megabytes: float
     driver_seconds: float
-    """Of processors, for the driver, its start and end included."""
+    """Processor time of the driver, its start and end included."""
 
 
 def run(words: list[object], folder: Path) -> Outcome:
-    """A command of the package that measures into `folder`, watched by its records."""
+    """Run a command of the package that measures into `folder`, and watch its records."""
     began, seen = time.perf_counter(), list[float]()
     process = subprocess.Popen([sys.executable, "-m", "labeleff", *map(str, words)], stdout=subprocess.DEVNULL)
     cells = _cells(folder / "records.jsonl")
@@ -114,7 +114,7 @@ def run(words: list[object], folder: Path) -> Outcome:
 
 
 def _cells(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Cells of a file that grows; None where there are no more at the moment."""
+    """Yield the cells of a file that grows; None where there are no more at the moment."""
     while not path.exists():
         yield None
     with path.open("rb") as file:
@@ -129,63 +129,65 @@ def command(study: Path, folder: Path, sizes: list[str]) -> list[object]:
     return ["run", study, "--out", folder, "--shard", "1/1", "--quiet", *sizes]
 
 
-def sized(seeds: int, steps: int = 1) -> list[str]:
-    """Options for a study of so many seeds, whose cells are fine-tuned for so many steps."""
+def size_options(seeds: int, steps: int = 1) -> list[str]:
+    """Options for a study of `seeds` seeds, whose cells are finetuned for `steps` steps."""
     sizes = [f"seeds={seeds}", f"draws={seeds}"]
     if steps > 1:
         sizes.append(f"budget.finetune.steps={{min={steps}, max={steps}}}")
     return [word for size in sizes for word in ("--set", size)]
 
 
-def speedup(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
-    for repeat, (name, steps), count in itertools.product(range(1, asked.repeats + 1), LENGTHS.items(), (0, 1, 2)):
-        compared(asked.out, scratch, study, name, repeat, count, sized(SPEEDUP_SEEDS, steps))
+def speedup(options: argparse.Namespace, scratch: Path, study: Path) -> None:
+    for repeat, (name, steps), count in itertools.product(range(1, options.repeats + 1), LENGTHS.items(), (0, 1, 2)):
+        add_run(options.out, scratch, study, name, repeat, count, size_options(SPEEDUP_SEEDS, steps))
 
 
-def waiting(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
+def waiting(options: argparse.Namespace, scratch: Path, study: Path) -> None:
     study.write_text(WAITING, encoding="utf-8")
-    for repeat, count in itertools.product(range(1, asked.repeats + 1), (0, 1, 2, 4)):
-        compared(asked.out, scratch, study, WAIT, repeat, count, sized(2 * SPEEDUP_SEEDS))
+    for repeat, count in itertools.product(range(1, options.repeats + 1), (0, 1, 2, 4)):
+        add_run(options.out, scratch, study, WAIT, repeat, count, size_options(2 * SPEEDUP_SEEDS))
 
 
-def compared(out: Path, scratch: Path, study: Path, name: str, repeat: int, count: int, sizes: list[str]) -> None:
-    """A run by the local engine (0 nodes) or on so many nodes, as a row of `speedup.csv`."""
+def add_run(out: Path, scratch: Path, study: Path, name: str, repeat: int, count: int, sizes: list[str]) -> None:
+    """Run a study by the local engine (0 nodes) or on `count` nodes, and add a row to `speedup.csv`."""
     place = scratch / f"{repeat}-{count}-{name}"
     os.environ["LABELEFF_CACHE"] = str(place / "cache")
     if count:
         with nodes(count, 1, place) as address:
-            found = run([*command(study, place, sizes), *on(address)], place)
+            outcome = run([*command(study, place, sizes), *ray_options(address)], place)
     else:
-        found = run([*command(study, place, sizes), "--jobs", 1], place)
+        outcome = run([*command(study, place, sizes), "--jobs", 1], place)
     cells = SPEEDUP_SEEDS * CELLS_A_SEED
     row = {"cell": name, "engine": "ray" if count else "local", "nodes": count or "", "repeat": repeat}
-    add(out / "speedup.csv", row | {"cells": cells} | measured(found, cells))
+    add(out / "speedup.csv", row | {"cells": cells} | columns(outcome, cells))
 
 
-def on(address: str) -> list[object]:
+def ray_options(address: str) -> list[object]:
     return ["--engine", "ray", "--ray-address", address]
 
 
-def measured(found: Outcome, cells: int) -> Row:
-    assert found.cells == cells, f"{found.cells} of {cells} cells are recorded"
+def columns(outcome: Outcome, cells: int) -> Row:
+    assert outcome.cells == cells, f"{outcome.cells} of {cells} cells are recorded"
     return {
-        "start": f"{found.start:.2f}",
-        "seconds": f"{found.seconds:.2f}",
-        "cells_per_second": f"{(cells - 1) / found.seconds:.2f}",
-        "cell_seconds": f"{found.cell_seconds:.2f}",
-        "processor_seconds": f"{found.processor_seconds:.2f}",
-        "driver_processor_seconds": f"{found.driver_seconds:.2f}",
-        "driver_megabytes": f"{found.megabytes:.0f}",
+        "start": f"{outcome.start:.2f}",
+        "seconds": f"{outcome.seconds:.2f}",
+        "cells_per_second": f"{(cells - 1) / outcome.seconds:.2f}",
+        "cell_seconds": f"{outcome.cell_seconds:.2f}",
+        "processor_seconds": f"{outcome.processor_seconds:.2f}",
+        "driver_processor_seconds": f"{outcome.driver_seconds:.2f}",
+        "driver_megabytes": f"{outcome.megabytes:.0f}",
         "load": f"{os.getloadavg()[0]:.1f}",
     }
 
 
-def growth(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
-    for cells in asked.cells:
+def growth(options: argparse.Namespace, scratch: Path, study: Path) -> None:
+    for cells in options.cells:
         place = scratch / str(cells)
         os.environ["LABELEFF_CACHE"] = str(place / "cache")
         with nodes(2, 1, place) as address:
-            found = run([*command(study, place, sized(cells // CELLS_A_SEED, 1)), *on(address)], place)
+            outcome = run(
+                [*command(study, place, size_options(cells // CELLS_A_SEED, 1)), *ray_options(address)], place
+            )
         began = time.perf_counter()
         process = subprocess.Popen([sys.executable, "-m", "labeleff", "report", str(place)], stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
@@ -196,8 +198,8 @@ def growth(asked: argparse.Namespace, scratch: Path, study: Path) -> None:
             "report_megabytes": f"{usage.ru_maxrss / 1024:.0f}",
             "records_megabytes": f"{(place / 'records.jsonl').stat().st_size / 1e6:.2f}",
         }
-        add(asked.out / "growth.csv", {"cells": cells} | measured(found, cells) | report)
-    draw(asked.out)
+        add(options.out / "growth.csv", {"cells": cells} | columns(outcome, cells) | report)
+    draw(options.out)
 
 
 def add(path: Path, row: Row) -> None:
@@ -206,7 +208,7 @@ def add(path: Path, row: Row) -> None:
 
 
 def draw(folder: Path) -> None:
-    """The figure, from the table."""
+    """Draw the figure from the table."""
     import matplotlib.pyplot as plt
 
     with (folder / "growth.csv").open(encoding="utf-8", newline="") as file:
@@ -242,15 +244,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cells", type=lambda text: [int(one) for one in text.split(",")], default=[100])
     parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
-    if asked.what == "draw":
-        return draw(asked.out)
+    options = parser.parse_args()
+    if options.what == "draw":
+        return draw(options.out)
     with tempfile.TemporaryDirectory() as folder:
         settle(Path(folder))
         study = Path(folder) / "scaling.toml"
         study.write_text(TRAINED, encoding="utf-8")
         os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-        {"speedup": speedup, "waiting": waiting, "growth": growth}[asked.what](asked, Path(folder), study)
+        {"speedup": speedup, "waiting": waiting, "growth": growth}[options.what](options, Path(folder), study)
     return None
 
 

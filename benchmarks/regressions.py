@@ -1,4 +1,4 @@
-"""Alarms of `labeleff compare` on made-up pairs of runs: `python benchmarks/regressions.py --out reports/regressions`.
+"""Alarms of `labeleff compare` on simulated pairs: `python benchmarks/regressions.py --out reports/regressions`.
 
 Every pair is written as two folders of records that look like reports/cifar10-small (benchmarks/simulated_studies.py)
 and compared by the default gate. A/A pairs have no change; the others have one injected. `--real DIR` trains a small
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def trained(size: float) -> Effect:
-    """Trained arms lose so much accuracy at every rung, as with a learning rate that is off."""
+    """Make an effect: trained arms lose the same accuracy at every rung, as with a wrong learning rate."""
 
     def loss(arm: str, n: int, template: Template) -> float:
         return size * arm.endswith("/finetune")
@@ -39,7 +39,7 @@ def trained(size: float) -> Effect:
 
 
 def augmentation() -> Effect:
-    """Trained arms lose nothing with few labels and four points with the most, as without augmentation."""
+    """Make an effect: trained arms lose nothing with few labels and four points with most, as without augmentation."""
 
     def loss(arm: str, n: int, template: Template) -> float:
         first, last = template.results.study.rungs[0], template.results.study.rungs[-1]
@@ -49,7 +49,7 @@ def augmentation() -> Effect:
 
 
 def noise_pretext() -> Effect:
-    """Rotation teaches nothing: its arms are as accurate as from scratch."""
+    """Make an effect: rotation is useless, its arms are as accurate as from scratch."""
     return Effect(
         "pretext replaced by noise: rotation as from scratch",
         lambda arm, n, template: template.means[arm.replace("rotation", "scratch"), n] - template.means[arm, n],
@@ -57,7 +57,7 @@ def noise_pretext() -> Effect:
 
 
 def slower(share: float) -> Effect:
-    """Every step takes longer."""
+    """Make an effect: every step takes longer."""
     return Effect(f"images/s {-100 * share:+.0f} %", speed=1 - share)
 
 
@@ -65,11 +65,11 @@ MAIN = [NOTHING, trained(-0.03), augmentation(), noise_pretext(), slower(0.10)]
 SMALL = [trained(-0.005), trained(-0.01), trained(-0.02)]
 SLOWER = [slower(0.03), slower(0.05), slower(0.07), slower(0.15)]
 ROUGH = 0.03
-"""Standard deviation of speeds from start to start, twice what is believed unless a gate says otherwise."""
+"""Standard deviation of speeds from start to start, twice what is assumed unless a gate says otherwise."""
 
 
 def pair(template: Template, runs: int, world: int, effect: Effect, noise: str | None = None) -> Outcome:
-    """One comparison by the default gate; `noise` is that of throughput from start to start, as an option has it."""
+    """Compare one pair by the default gate; `noise` is that of throughput from start to start, as an option has it."""
     calm = dataclasses.replace(NOTHING, start=effect.start)
     with tempfile.TemporaryDirectory() as folder:
         sides = [
@@ -82,21 +82,21 @@ def pair(template: Template, runs: int, world: int, effect: Effect, noise: str |
 def row(
     template: Template, runs: int, pairs: int, effect: Effect, first: int = 500, noise: str | None = None
 ) -> dict[str, object]:
-    """Alarms over so many pairs, and how many of these had each quantity told worse."""
+    """Count alarms over the given number of pairs, and pairs in which each quantity was judged worse."""
     alarms, kinds = 0, Counter()
     for world in range(first, first + pairs):
-        found = pair(template, runs, world, effect, noise)
-        alarms += found.status == 3
-        kinds.update({item.change.subject.metric for item in found.rows if item.verdict == "worse"})
-    told = ", ".join(f"{name} {count}" for name, count in kinds.most_common())
+        outcome = pair(template, runs, world, effect, noise)
+        alarms += outcome.status == 3
+        kinds.update({item.change.subject.metric for item in outcome.rows if item.verdict == "worse"})
+    worse = ", ".join(f"{name} {count}" for name, count in kinds.most_common())
     name = effect.name if noise is None else f"{effect.name}, --noise throughput={noise}"
-    return {"injected": name, "draws": runs, "pairs": pairs, "alarms": alarms, "told_worse": told}
+    return {"injected": name, "draws": runs, "pairs": pairs, "alarms": alarms, "told_worse": worse}
 
 
 def simulate(pairs: int, calm: int) -> Iterator[dict[str, object]]:
-    """The main changes at three draws, many A/A pairs, smaller changes, and a machine noisier than believed.
+    """Simulate the main changes at three draws, many A/A pairs, smaller changes, and a noisier machine than assumed.
 
-    Pairs have numbers that nothing was tuned on.
+    Nothing was tuned on pairs of these numbers.
     """
     template = Template.of(ROOT / "reports" / "cifar10-small")
     for effect in MAIN:
@@ -152,10 +152,10 @@ def real(folder: Path) -> Iterator[dict[str, object]]:
     (folder / "study.toml").write_text(STUDY, encoding="utf-8")
     base = _run(folder, "base", [])
     for number, (name, sets) in enumerate(REAL.items()):
-        found = compare(load(base), load(_run(folder, f"new{number}", sets)), criteria(None), 0.90)
-        kinds = Counter(item.change.subject.metric for item in found.rows if item.verdict == "worse")
-        told = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
-        yield {"injected": name, "draws": 3, "pairs": 1, "alarms": int(found.status == 3), "told_worse": told}
+        outcome = compare(load(base), load(_run(folder, f"new{number}", sets)), criteria(None), 0.90)
+        kinds = Counter(item.change.subject.metric for item in outcome.rows if item.verdict == "worse")
+        worse = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+        yield {"injected": name, "draws": 3, "pairs": 1, "alarms": int(outcome.status == 3), "told_worse": worse}
 
 
 def _run(folder: Path, name: str, sets: Sequence[str]) -> Path:
@@ -167,7 +167,7 @@ def _run(folder: Path, name: str, sets: Sequence[str]) -> Path:
 
 
 def markdown(rows: Sequence[dict[str, object]]) -> str:
-    """A table of alarms."""
+    """Write a table of alarms."""
     lines = ["| injected | draws | alarms | comparisons in which a number was told worse |", "|---|---:|---:|---|"]
     lines += [f"| {r['injected']} | {r['draws']} | {r['alarms']} of {r['pairs']} | {r['told_worse']} |" for r in rows]
     return "\n".join(lines)

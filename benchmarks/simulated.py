@@ -1,4 +1,4 @@
-"""Made-up measurements with known answers: learning curves of five families and of none, and noisy runs of them."""
+"""Simulated measurements with known answers: learning curves of five families and of none, and noisy runs of them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from scipy import optimize
 
 Array = npt.NDArray[np.float64]
 UNEVEN = 0.4
-"""Standard deviation of ln variance around its trend over the rungs, as on real curves with 25 runs a rung."""
+"""Standard deviation of ln variance around its trend over the rungs, as on real curves with 25 runs per rung."""
 REACH = 10.0
-"""Curves are asked for label counts up to this many times the last rung."""
+"""Multiple of the last rung up to which curves are used."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class World:
     ns: Array
     runs: int
     sd: Array
-    """(R,): of one run at every rung."""
+    """Standard deviation of one run at every rung, (R,)."""
     shared: float
     """Correlation of a draw's errors at different rungs and, in utility, between arms."""
 
     def measure(self, rng: np.random.Generator, luck: Array, curve: Callable[[Array], Array] | None = None) -> Array:
-        """Accuracies (runs, R) of a curve; `luck` (runs, 2) are standard normals of the draws: common, own."""
+        """Simulate accuracies (runs, R) of a curve; `luck` (runs, 2) are standard normals of the draws: common, own."""
         true = (curve or self.curve)(self.ns)
         noise = rng.standard_normal((self.runs, len(self.ns)))
         noise = np.sqrt(self.shared) * luck[:, :1] + np.sqrt(1 - self.shared) * noise
@@ -37,7 +37,7 @@ class World:
 
 
 def _between(first: float, last: float, low: float, high: float, phi: Callable[[Array], Array]) -> Callable:
-    """The curve c - b phi through (first, low) and (last, high)."""
+    """Make the curve c - b phi through (first, low) and (last, high)."""
     start, end = (float(phi(np.array([n]))[0]) for n in (first, last))
     b = (high - low) / (start - end)
     return lambda n: low + b * (start - phi(np.asarray(n, dtype=float)))
@@ -71,7 +71,7 @@ def _weibull(rng: np.random.Generator, n: Array) -> Callable:
 
 
 def _none(rng: np.random.Generator, n: Array) -> Callable:
-    """Two smooth steps in ln n of different places, heights and widths: no family has this shape."""
+    """Make two smooth steps in ln n of different places, heights and widths, a shape of no family."""
     span = np.log(n[-1] / n[0])
     places = np.log(n[0]) + span * np.array([rng.uniform(0.0, 0.5), rng.uniform(0.6, 1.3)])
     widths = span * rng.uniform(0.12, 0.3, 2)
@@ -91,8 +91,11 @@ FAMILIES: dict[str, Callable[[np.random.Generator, Array], Callable]] = {
 
 
 def world(family: str, rng: np.random.Generator) -> World:
-    """A study whose baseline has a curve of the family: every curve rises by 0.15 or more over its ladder, stays
-    under 1 up to REACH times the last rung, and still rises beyond it by 0.01 for every doubling or more."""
+    """Draw a study whose baseline has a curve of the family.
+
+    Every curve rises by 0.15 or more over its ladder, stays under 1 up to REACH times the last rung, and rises by 0.01
+    or more at the first doubling beyond it.
+    """
     while True:
         count = int(rng.integers(5, 10))
         ns = np.round(rng.choice([20, 50, 100]) * rng.choice([2.0, 2.5, 3.0]) ** np.arange(count))
@@ -108,12 +111,12 @@ def world(family: str, rng: np.random.Generator) -> World:
 
 
 def moved(base: World, ratio: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """The curve of an arm with which n labels do the work of n times `ratio` of the baseline."""
+    """Make the curve of an arm with which n labels do the work of n times `ratio` labels of the baseline."""
     return lambda n: base.curve(np.asarray(n) * ratio(np.asarray(n, dtype=float)))
 
 
 def crossing_of(ratio: Callable[[Array], Array], first: float, last: float) -> float | None:
-    """Where the ratio falls to 1 between two label counts; None where it doesn't."""
+    """Find where the ratio falls to 1 between two label counts; None where it doesn't."""
     if not float(ratio(np.array(first))) > 1 > float(ratio(np.array(last))):
         return None
     found = optimize.brentq(lambda x: float(ratio(np.array(np.exp(x)))) - 1, np.log(first), np.log(last))

@@ -1,8 +1,8 @@
-"""Made-up records of a study that looks like reports/cifar10-small: its means, its spread, its speeds.
+"""Simulated records of a study that looks like reports/cifar10-small: its means, its spread, its speeds.
 
-A run's error has a part of its labels, which BASE and NEW share and nested rungs have in common, a part of its
-pretrained encoder, which the arms and rungs of one seed have in common, and a part of its own. Speeds have noise of the
-start, of the cell with now and then a neighbour's burst, and of the window.
+A run's error has a part from its labels, which BASE and NEW share and nested rungs have in common, a part from its
+pretrained encoder, which the arms and rungs of one seed have in common, and a remainder. Speeds have noise of the
+start, of the cell, with a neighbour's burst now and then, and of the window.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from labeleff.study.loading import parse_study
 from labeleff.study.schema import Study
 
 LABELS = 0.3
-"""Share of a run's variance that comes from which labels it had."""
+"""Share of a run's variance that comes from its labels."""
 ENCODER = 0.3
-"""Share that comes from its pretrained encoder, in arms that have one."""
+"""Share of a run's variance that comes from its pretrained encoder, in arms that have one."""
 START, CELL, WINDOW = 0.01, 0.02, 0.02
-"""Standard deviations of the ln of speeds: of a start of the command, unless told otherwise, of a cell, of a window."""
+"""Standard deviations of the ln of speeds: of a start of the command (default), of a cell, of a window."""
 BURST = 0.03
 """Probability that a neighbour takes a quarter of a cell's speed."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What an injected change of code does: added to true accuracies, or multiplying speeds."""
+    """An injected change of code: added to true accuracies, or multiplying speeds."""
 
     name: str
     accuracy: Callable[[str, int, Template], float] = field(default=lambda arm, n, template: 0.0)  # noqa: ARG005
@@ -56,7 +56,7 @@ class Template:
 
     @classmethod
     def of(cls, folder: Path) -> Template:
-        """Standard deviations are steadied over the rungs, as three runs tell little."""
+        """Read a template from a folder; standard deviations are moderated over the rungs, as runs are few."""
         results = load(folder)
         [place] = results.places
         means, sds, trainings = {}, {}, {}
@@ -69,13 +69,13 @@ class Template:
         return cls(results, means, sds, trainings)
 
     def study(self, runs: int) -> Study:
-        """The same study with so many draws and seeds."""
+        """Copy the study with the given number of draws and seeds."""
         table = self.results.study.model_dump(mode="json")
         return parse_study({**table, "draws": runs, "seeds": runs}, "simulated")
 
 
 def folder(path: Path, template: Template, runs: int, world: int, side: str, effect: Effect) -> Path:
-    """Write a folder of records; `world` names the labels' luck, which both sides share, and with `side` all else."""
+    """Write a folder of records; `world` seeds the labels' part, which both sides share, and with `side` all else."""
     study = template.study(runs)
     start = float(generator("start", world, side).normal(0.0, effect.start)) + np.log(effect.speed)
     entry = template.results.run.model_copy(update={"study": study.model_dump(mode="json"), "run": side})
@@ -120,7 +120,7 @@ def _normal(*parts: str | int) -> float:
 
 
 def _timed(training: Training, start: float, name: str) -> Training:
-    """The training with other times: a speed of its own, and windows around it."""
+    """Copy a training with other times: a random speed, and windows around it."""
     rng = generator("speed", name)
     cell = start + rng.normal(0.0, CELL) + (np.log(0.75) if rng.random() < BURST else 0.0)
     windows = [

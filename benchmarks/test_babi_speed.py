@@ -22,11 +22,11 @@ from labeleff.training.stories import resident
 BATCH, STEPS, ROUNDS = 32, 150, 7
 STORIES = BATCH * STEPS
 LEAST = 8_000
-"""Stories a second that the trainer has to reach."""
+"""Stories per second that the trainer has to reach."""
 
 
 class Plain(nn.Module):
-    """The same network as most people write it."""
+    """The memory network as it is usually written."""
 
     def __init__(self, rows, story, question):
         super().__init__()
@@ -37,10 +37,10 @@ class Plain(nn.Module):
         self.dense = nn.Linear(32, rows)
 
     def forward(self, story, question):
-        asked = self.dropout(self.question(question))
-        match = torch.softmax(self.dropout(self.match(story)) @ asked.mT, dim=-1)
+        query = self.dropout(self.question(question))
+        match = torch.softmax(self.dropout(self.match(story)) @ query.mT, dim=-1)
         response = (match + self.dropout(self.answer(story))).mT
-        _, (state, _) = self.lstm(torch.cat((response, asked), dim=-1))
+        _, (state, _) = self.lstm(torch.cat((response, query), dim=-1))
         return self.dense(self.dropout(state[-1]))
 
 
@@ -51,7 +51,7 @@ def task():
 
 
 def plain_loop(task):
-    """One epoch of the plain loop; returns a function that runs it and gives seconds."""
+    """Make a function that runs one epoch of the plain loop and returns its seconds."""
     reader = build_encoder(lookup.complete("encoder", "memnet", {}), 0, task.text)
     story, question = reader._flat(task.train.inputs[:STORIES].to(torch.int64))
     model = Plain(task.text.vocabulary.rows, story.shape[1], question.shape[1]).train()
@@ -70,7 +70,7 @@ def plain_loop(task):
 
 
 def trainer(task, encoder, options=None):
-    """The same stories by labeleff's trainer; the seconds are those of the whole call."""
+    """Make a function that trains on the same stories by labeleff's trainer and returns its seconds."""
     compute = choose(encoder, "auto", torch.device("cpu"))
     budget = Budget(optimizer="rmsprop", lr=1e-3, batch=BATCH, epochs=1, warmup=0.0, schedule="constant")
     reader = build_encoder(lookup.complete("encoder", encoder, options or {}), 0, task.text)

@@ -1,11 +1,8 @@
-"""Exact counts of what a training step asks of torch: equal on every machine, so they fail where something grew.
+"""Exact counts of torch's operations in a training step: equal on every machine, so that any growth fails.
 
-Counted are dispatched operations that aren't views. On a GPU each is about a kernel, and at these sizes their number is
-the time of a step; K trainings packed must hardly ask for more than one.
+Dispatched operations that aren't views are counted. On a GPU each is about a kernel, and at these sizes their number
+decides the time of a step; K packed trainings may need hardly more than one.
 """
-
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,23 +21,20 @@ from labeleff.training.labelled_examples import LabelledExamples
 from labeleff.training.packing.lockstep import Lockstep, PackMember
 from labeleff.training.slots import Slot, TrainingState
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
-
 CPU = Compute(torch.device("cpu"), "fp32")
 IMAGES = torch.randint(0, 256, (16, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 GATES = {"mobilenet_v2": 403, "resnet9": 126}
-"""Most operations of forward pass, loss, backward pass, update and bookkeeping; 352 of MobileNetV2's are its own."""
+"""Most operations of forward pass, loss, backward pass, update and bookkeeping; MobileNetV2 itself has 352."""
 DRAWING = 110
 """Most operations of drawing a batch."""
 PACKED = 1.05
-"""How much more four trainings of MobileNetV2 may ask for than one."""
+"""Most operations of four trainings of MobileNetV2, as a multiple of one training's."""
 COPIES = 14
-"""How many more at most, for any network: gradients of grouped convolutions come in another order of memory."""
+"""Most operations of four trainings beyond one's: gradients of grouped convolutions come in another order of memory."""
 
 
 def lockstep(encoder, slots, **changes):
-    """So many trainings of an encoder, SGD with momentum and decay, two images each."""
+    """Make a pack of the given number of trainings of an encoder: SGD with momentum and decay, two images each."""
     usual = {"lr": 0.1, "batch": 2, "epochs": 1, "weight_decay": 5e-4, "augment": Augment(crop=4, flip=True)}
     table, members = Budget(**(usual | changes)), []
     options = {"width": 0.125} if encoder == "resnet9" else {}
@@ -56,7 +50,7 @@ def lockstep(encoder, slots, **changes):
 
 
 def counts(pack):
-    """Operations of drawing a batch, and of a whole step."""
+    """Count the operations of drawing a batch, and of a whole step."""
     pack.step()
     zeros = torch.zeros(pack.pack.slots, 2, dtype=torch.int64)
     with Dispatched() as drawing:
@@ -84,12 +78,12 @@ def test_an_update_is_a_few_operations_however_many_layers(optimizer, most):
     seen = []
     usual = pack._updates.step
 
-    def spied(*given):
+    def counting(*arguments):
         with Dispatched() as update:
-            usual(*given)
+            usual(*arguments)
         seen.append(len(update.names))
 
-    pack._updates.step = spied
+    pack._updates.step = counting
     pack.step()
     print(f"{optimizer}: {seen[0]} operations an update")
     assert seen[0] <= most

@@ -13,18 +13,18 @@ NS = [50, 100, 200, 500, 1000, 2000, 5000, 10_000]
 
 
 def accuracies(runs=3, saved=0.0, seed=0):
-    """One list of accuracies a rung, on a known curve."""
+    """Simulate one list of accuracies per rung, on a known curve."""
     noise = np.random.default_rng(seed).standard_normal((len(NS), runs))
     return np.clip(0.92 - 1.6 * (np.array(NS, dtype=float)[:, None] + saved) ** -0.3 + 0.01 * noise, 0, 1).tolist()
 
 
-def named(table):
-    """As runs with a draw and a seed each."""
+def with_seeds(table):
+    """Give every accuracy a draw and a seed of its own."""
     return {n: {(d, d): value for d, value in enumerate(rung)} for n, rung in zip(NS, table, strict=True)}
 
 
 def milliseconds(function, rounds=15):
-    """Median processor time, after a first call that fills caches."""
+    """Measure the median processor time of a call in ms, after a first call that fills caches."""
     function()
     samples = []
     for _ in range(rounds):
@@ -35,7 +35,7 @@ def milliseconds(function, rounds=15):
 
 
 def curve(targets):
-    """Invert one curve at so many targets, each with its interval."""
+    """Invert one curve at the given number of targets, each with its interval."""
     return invert_many(NS, accuracies(), np.linspace(0.2, 0.95, targets))
 
 
@@ -57,8 +57,10 @@ def test_a_thousand_targets_cost_little_more_than_one(benchmark):
 
 
 def compare(arms):
-    """Utility of so many arms at all rungs."""
-    return utilities(named(accuracies()), {f"arm{k}": named(accuracies(saved=20 * k, seed=k)) for k in range(arms)})
+    """Compute the utility of the given number of arms at all rungs."""
+    return utilities(
+        with_seeds(accuracies()), {f"arm{k}": with_seeds(accuracies(saved=20 * k, seed=k)) for k in range(arms)}
+    )
 
 
 def test_fifty_arms_share_one_fit(benchmark):

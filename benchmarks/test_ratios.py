@@ -1,7 +1,7 @@
-"""Ratios within one run, on one CPU thread: what each part of the design is worth, and that it is still there.
+"""Ratios of processor time within one run, on one CPU thread: what each part of the design saves, as a gate.
 
-A gate is about B/A as measured on a core of an AMD EPYC; it is widened by what A against itself gives in the same run.
-Every comparison first checks that both ways give the same.
+A gate is near B/A as measured on a core of an AMD EPYC, and is widened by the noise of A against itself in the same
+run. Every comparison first checks that both ways compute the same.
 """
 
 import copy
@@ -47,13 +47,13 @@ def silent(*_):
 
 
 def network(name="mobilenet_v2", seed=0, **options):
-    """An encoder with a head for ten classes."""
+    """Build an encoder with a head for ten classes."""
     encoder = build_encoder(lookup.complete("encoder", name, options), seed)
     return nn.Sequential(encoder, linear_head(encoder.dim, 10, seed))
 
 
 class Pictures(Dataset):
-    """1,024 images as torchvision's transforms give them."""
+    """A data set of 1,024 images through torchvision's transforms."""
 
     def __init__(self, *look):
         scale = transforms.Normalize((STATISTICS.mean / 255).tolist(), (STATISTICS.std / 255).tolist())
@@ -95,12 +95,12 @@ def test_batches_by_one_gather(benchmark, augment, look, rotate, gate):
 
 
 def stepping(model, compute, steps=3):
-    """A function that does so many steps of plain SGD on fixed images, and one that gives loss and gradients."""
+    """Make a function that does `steps` steps of plain SGD on fixed images, and one for loss and gradients."""
     model = compute.place(copy.deepcopy(model)).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, fused=True)
     images = compute.arrange((IMAGES[:BATCH].permute(0, 3, 1, 2).float() - 128) / 64)
 
-    def judged():
+    def evaluate():
         optimizer.zero_grad()
         loss = F.cross_entropy(model(images), LABELS[:BATCH])
         loss.backward()
@@ -108,14 +108,14 @@ def stepping(model, compute, steps=3):
 
     def step():
         for _ in range(steps):
-            judged()
+            evaluate()
             optimizer.step()
 
-    return step, judged
+    return step, evaluate
 
 
-def alike(one, other):
-    """Losses and whole gradients that agree to rounding, which batch-norm over few values makes large."""
+def check_equal(one, other):
+    """Check that losses and whole gradients agree to rounding, which batch-norm over few values makes large."""
     (loss, gradient), (same, like) = one(), other()
     torch.testing.assert_close(loss, same, rtol=1e-4, atol=1e-4)
     assert float((gradient - like).norm() / gradient.norm()) < 0.05
@@ -123,17 +123,17 @@ def alike(one, other):
 
 def test_channels_last(benchmark):
     model = network()
-    rows, judged = stepping(model, Compute(CPU, "fp32", "contiguous"))
+    rows, evaluate = stepping(model, Compute(CPU, "fp32", "contiguous"))
     last, same = stepping(model, PLAIN)
-    alike(judged, same)
+    check_equal(evaluate, same)
     paired.gated(benchmark, "channels last", rows, last, 0.75)
 
 
 def test_rewritten_layers(benchmark):
     model = network()
-    plain, judged = stepping(model, PLAIN)
+    plain, evaluate = stepping(model, PLAIN)
     rewritten, same = stepping(rewrite(copy.deepcopy(model)), PLAIN)
-    alike(judged, same)
+    check_equal(evaluate, same)
     paired.gated(benchmark, "rewritten", plain, rewritten, 0.87)
 
 
@@ -149,7 +149,7 @@ def slot(n=1024, seed=0, name="mobilenet_v2", **options):
 
 
 def by_hand(one, table, steps):
-    """The trainer's steps written out, with nothing around them."""
+    """Do the trainer's steps written out, with nothing around them."""
     model = PLAIN.place(rewrite(one.model)).train()
     optimizer, state = _optimizer(table, model), TrainingState(one, table, steps)
     samples, epochs = state.order(0, steps, CPU)
@@ -194,7 +194,7 @@ def test_a_step_costs_the_same_on_50_labels_and_on_2000(benchmark):
 
 @pytest.mark.parametrize(("dim", "most"), [(64, 0.75), (256, 1.0), (1280, 1.0)])
 def test_probes_solved_together(benchmark, dim, most):
-    """What is too large for the caches together is solved in smaller groups."""
+    """Problems too large for the caches together are solved in smaller groups."""
     features = torch.randn(400, dim, generator=GENERATOR)
     sets = [torch.randperm(400, generator=GENERATOR)[:80] for _ in range(30 if dim < 1000 else 8)]
     problems = [LabelledFeatures(features[chosen], LABELS[chosen], 10) for chosen in sets]
@@ -211,8 +211,8 @@ def test_probes_solved_together(benchmark, dim, most):
     paired.gated(benchmark, "probes", apart, together, most, rounds=5)
 
 
-def scored(monkeypatch, block, compute, model, examples):
-    """A function that scores the examples in blocks of such a size."""
+def scorer(monkeypatch, block, compute, model, examples):
+    """Make a function that scores the examples in blocks of the given size."""
 
     def scores():
         monkeypatch.setattr(scoring, "BLOCK", block)
@@ -224,7 +224,7 @@ def scored(monkeypatch, block, compute, model, examples):
 def test_evaluation_in_blocks_that_caches_hold(benchmark, monkeypatch):
     monkeypatch.setattr(scoring, "BLOCK_ON_CPU", 500)
     examples, model = slot(1000).images, PLAIN.place(rewrite(network())).eval()
-    large, usual = (scored(monkeypatch, block, PLAIN, model, examples) for block in (500, 128))
+    large, usual = (scorer(monkeypatch, block, PLAIN, model, examples) for block in (500, 128))
     assert large().metrics() == usual().metrics()
     paired.gated(benchmark, "blocks", large, usual, 0.9, rounds=5)
 
@@ -235,6 +235,6 @@ def test_evaluation_in_bf16(benchmark, monkeypatch):
         benchmark.pedantic(lambda: None, rounds=1)  # a benchmark that isn't used is an error
         pytest.skip("this processor has no instructions for bf16")
     examples, model = slot(1000).images, PLAIN.place(network("resnet9", width=0.25)).eval()
-    full, half = (scored(monkeypatch, 500, compute, model, examples) for compute in (PLAIN, chosen))
+    full, half = (scorer(monkeypatch, 500, compute, model, examples) for compute in (PLAIN, chosen))
     assert abs(full().metrics()["accuracy"] - half().metrics()["accuracy"]) < 0.03
     paired.gated(benchmark, "bf16", full, half, 0.75, rounds=5)

@@ -1,4 +1,4 @@
-"""Rendering against training: what share of a study's time on one core its images cost, and images/s of the device."""
+"""Rendering against training: the share of a study's time on one core, and images/s on a GPU."""
 
 import statistics
 import time
@@ -24,13 +24,13 @@ from labeleff.training.slots import Slot
 
 ROUNDS, STEPS, BATCH, IMAGES = 5, 4, 32, 60
 LIMIT = 0.2
-"""Of a study's time, at most."""
+"""Largest share of a study's time."""
 ON_GPU = 20_000
-"""64-px images/s that a data-centre GPU is to render."""
+"""Images/s of 64 pixels that a data-centre GPU has to render."""
 
 
 def rendering(task):
-    """Seconds of one image of a task."""
+    """Make a function that renders images of a task and returns seconds per image."""
     options = task.options
     objects = int(options.get("objects", 1))
     numbers = torch.arange(IMAGES)
@@ -51,7 +51,7 @@ def rendering(task):
 
 
 def training(study, task, tmp_path):
-    """Seconds of one training image of the study's encoder at the task's size."""
+    """Make a function that trains the study's encoder at the task's size and returns seconds per image."""
     small = task.model_copy(update={"options": task.options | {"train": 100, "test": 10}})
     images = load_task(small, Source(tmp_path, offline=True)).train.images
     compute = choose(study.encoders[0].name, "auto", torch.device("cpu"))
@@ -72,8 +72,8 @@ def training(study, task, tmp_path):
     return once
 
 
-def trained(study, task):
-    """Images that the study trains and scores on this task, in training images' worth."""
+def images_of_work(study, task):
+    """Count the images that the study trains and scores on this task, in units of a training image."""
     speeds = Speeds({general_name(study.encoders[0], task): Speed(rate=1.0)})
     cells = [cell for cell in study.cells() if cell.task == task]
     return sum(job_seconds(job, speeds) for job in jobs_for(cells, lambda _: False))
@@ -85,7 +85,7 @@ def test_rendering_is_a_small_share_of_a_study(name, benchmark, tmp_path):
     rendered = {(t.options["factors"], t.options.get("objects", 1)): t for t in study.tasks}.values()
     draw = {task.label: rendering(task) for task in rendered}
     learn = {task.label: training(study, task, tmp_path) for task in rendered}
-    work = {task.label: sum(trained(study, t) for t in study.tasks if same(t, task)) for task in rendered}
+    work = {task.label: sum(images_of_work(study, t) for t in study.tasks if same(t, task)) for task in rendered}
 
     def round_():
         cost = sum(draw[t.label]() * (t.options["train"] + t.options["test"]) for t in rendered)
@@ -100,7 +100,7 @@ def test_rendering_is_a_small_share_of_a_study(name, benchmark, tmp_path):
 
 
 def same(one, other):
-    """Whether two tasks show the same images."""
+    """Decide whether two tasks have the same images."""
     keys = ("factors", "size", "train")
     alike = all(one.options[key] == other.options[key] for key in keys)
     return alike and one.options.get("objects", 1) == other.options.get("objects", 1)

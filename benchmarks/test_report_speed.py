@@ -1,15 +1,11 @@
-"""Processor time of `labeleff report` and `compare` over 10,000 records a folder, as a process on one core."""
+"""Processor time of `labeleff report` and `compare` over folders of 10,000 records, as a process on one core."""
 
 import os
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
 from support import factories, run_pairs
-
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
-
 
 ARMS = ["scratch/finetune", "rotation/finetune", "rotation/linear", "rotation/knn", "scratch/linear"]
 RUNGS = [20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000]
@@ -40,7 +36,7 @@ def test_ten_thousand_records(benchmark, tmp_path):
 
 
 def test_two_folders_of_ten_thousand_records_compared(benchmark, tmp_path):
-    """The second folder's scores are shifted by nothing but noise."""
+    """Compare two folders whose scores differ only by noise."""
     study = factories.study(arms=ARMS, rungs=RUNGS, encoders=ENCODERS, draws=10, seeds=10)
     for seed in (1, 2):
         run_pairs.folder(tmp_path / f"{seed}", run_pairs.again(seed), of=study)

@@ -1,4 +1,4 @@
-"""MobileNetV2 training on one CPU thread: labeleff's trainer against the loop that most people write."""
+"""MobileNetV2 training on one CPU thread: labeleff's trainer against a loop as it is usually written."""
 
 import statistics
 import time
@@ -28,7 +28,7 @@ LABELS = torch.randint(0, 10, (BATCH * STEPS,), generator=GENERATOR)
 
 
 class Pictures(Dataset):
-    """CIFAR-10 as torchvision serves it: PIL images through random crop, flip, tensor and normalisation."""
+    """A data set as torchvision serves CIFAR-10: PIL images through random crop, flip, tensor and normalisation."""
 
     def __init__(self):
         self.look = transforms.Compose(
@@ -48,7 +48,7 @@ class Pictures(Dataset):
 
 
 def plain_loop():
-    """One epoch, written as in the tutorials; returns a function that runs it and gives seconds."""
+    """Make a function that runs one epoch, written as in the tutorials, and returns its seconds."""
     model = mobilenet_v2(num_classes=10).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
     loader = DataLoader(Pictures(), batch_size=BATCH, shuffle=True)
@@ -65,7 +65,7 @@ def plain_loop():
 
 
 def trainer():
-    """The same epoch by labeleff's trainer; the seconds are those of the whole call."""
+    """Make a function that runs the same epoch by labeleff's trainer and returns the seconds of the whole call."""
     compute = choose("mobilenet_v2", "auto", torch.device("cpu"))
     budget = Budget(lr=0.01, weight_decay=5e-4, batch=BATCH, epochs=1, augment=Augment(crop=4, flip=True))
     encoder = build_encoder(Spec(name="mobilenet_v2", options={"stem": "imagenet"}), 0)

@@ -1,4 +1,4 @@
-"""A protocol whose cells wait, as if another machine computed them, and train a step: what an engine itself costs."""
+"""A protocol whose cells wait, as if another machine computed them: the cost of an engine itself."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def fit(
     compute: Compute,
     progress: Progress,
 ) -> Fitted:
-    """Wait, then fine-tune."""
+    """Wait, then finetune."""
     time.sleep(SECONDS)
     return finetune.fit(data, encoder, seed, budget, options, compute, progress)

@@ -1,1 +1,1 @@
-"""One command per file or folder: options checked, the work called, the outcome printed."""
+"""The command line: one command per file or folder."""

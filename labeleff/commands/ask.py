@@ -1,14 +1,11 @@
 """`labeleff ask`: questions to a trained reader."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from labeleff.commands.options import DataOption, OfflineOption
-
-if TYPE_CHECKING:
-    pass
 
 
 def ask(

@@ -1,7 +1,7 @@
-"""The command line. Commands import torch only when they train.
+"""The program `labeleff`: its commands and exit statuses.
 
-Their files do without `from __future__ import annotations`: typer would evaluate every annotation from its text, which
-was a fifth of the time that `--help` takes.
+Commands import torch only when they train. Their files have no `from __future__ import annotations`: typer would
+evaluate every annotation from its text, which was a fifth of the time that `--help` takes.
 
 Exit status: 0 all is well; 1 some cells or checks failed, or runs can't be compared; 2 a mistake in the call, or in a
 file; 3 a regression; 130 interrupted by Ctrl-C, 143 by SIGTERM.
@@ -82,7 +82,7 @@ app.add_typer(reproduce.app, name="reproduce")
 
 
 def main() -> None:
-    """Entry point: a user's mistake prints one or two lines and exits 2; a bug keeps its traceback."""
+    """Run the command line: a user's mistake prints one or two lines and exits 2; a bug keeps its traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show must not end the command
             stream.reconfigure(errors="backslashreplace")

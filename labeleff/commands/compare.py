@@ -1,4 +1,7 @@
-"""Commands that hold runs against each other. They read records alone and never import torch."""
+"""`labeleff compare`, `history` and `noise`: runs against each other.
+
+They read records alone and never import torch.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +45,7 @@ def compare(
 ) -> None:
     """Say of every number that two runs of a study have whether NEW is better, the same, worse, or can't be told."""
     from labeleff.comparison import regression_report
-    from labeleff.comparison.regression import compare as compared
+    from labeleff.comparison.regression import compare as compare_results
     from labeleff.comparison.regression_report import as_csv, as_json
     from labeleff.records.conditions import origin
     from labeleff.reporting.output_files import check_folder
@@ -53,8 +56,8 @@ def compare(
     if out is not None:
         check_folder(out)
     old, fresh = load(base), load(new)
-    chosen = criteria(fresh.study.gate, fail_on or [], margin or [], noise or [])
-    outcome = compared(old, fresh, chosen, _level(level, fresh.study.level))
+    rules = criteria(fresh.study.gate, fail_on or [], margin or [], noise or [])
+    outcome = compare_results(old, fresh, rules, _level(level, fresh.study.level))
     sides = origin(old.run, str(base)), origin(fresh.run, str(new))
     print(regression_report.summary(outcome, *sides))
     if out is not None:
@@ -77,30 +80,29 @@ def history(
 ) -> None:
     """Follow the headline numbers of one study over time: levels, changes, and series of like conditions."""
     from labeleff.comparison import benchmark_json, headlines, history_report
-    from labeleff.comparison.history import history as arranged
+    from labeleff.comparison.history import history as arrange
     from labeleff.reporting.output_files import check_folder
 
     if out is not None:
         check_folder(out)
     entries = [benchmark_json.entry(path) if path.suffix == ".json" else headlines.entry(path) for path in sources]
-    found = arranged(entries)
-    print(f"{len(found.entries)} runs, {len(found.series)} series")
+    timeline = arrange(entries)
+    print(f"{len(timeline.entries)} runs, {len(timeline.series)} series")
     for heading, texts in (
-        ("", history_report.level_changes(found)),
-        ("new series: ", history_report.new_series(found)),
+        ("", history_report.level_changes(timeline)),
+        ("new series: ", history_report.new_series(timeline)),
     ):
         for text in texts:
             print(f"{heading}{text.replace('**', '').replace('`', '')}")
     if out is not None:
-        from labeleff.comparison import history_report
         from labeleff.reporting import output_files
 
-        drawn = history_report.figures(found)
+        drawings = history_report.figures(timeline)
         files = {
-            "history.md": history_report.document(found, list(drawn)).encode(),
-            "history.csv": history_report.as_csv(found),
+            "history.md": history_report.document(timeline, list(drawings)).encode(),
+            "history.csv": history_report.as_csv(timeline),
         }
-        output_files.write(out, files | history_report.dashboards(found) | output_files.pictures(drawn))
+        output_files.write(out, files | history_report.dashboards(timeline) | output_files.pictures(drawings))
         print(f"report: {out / 'history.md'}")
 
 
@@ -117,18 +119,18 @@ def noise(
 
     if out is not None:
         check_folder(out)
-    found = noise_floor(folders)
-    print(f"{noise_floors.summary(found)}\n\n{noise_floors.rows(found)}\n\n{gate_table(found)}", end="")
+    floor = noise_floor(folders)
+    print(f"{noise_floors.summary(floor)}\n\n{noise_floors.rows(floor)}\n\n{gate_table(floor)}", end="")
     if out is not None:
         from labeleff.reporting.output_files import write
 
-        text = noise_floors.document(found, [str(folder) for folder in folders])
-        files = {"noise.md": text.encode(), "noise.csv": noise_floors.as_csv(found)}
-        write(out, files | {"gate.toml": gate_table(found).encode()})
+        text = noise_floors.document(floor, [str(folder) for folder in folders])
+        files = {"noise.md": text.encode(), "noise.csv": noise_floors.as_csv(floor)}
+        write(out, files | {"gate.toml": gate_table(floor).encode()})
         print(f"report: {out / 'noise.md'}")
 
 
-def _level(asked: float | None, usual: float) -> float:
+def _level(option: float | None, usual: float) -> float:
     from labeleff.study.option_values import level_in_range
 
-    return usual if asked is None else level_in_range(asked)
+    return usual if option is None else level_in_range(option)

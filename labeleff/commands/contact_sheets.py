@@ -25,12 +25,12 @@ from labeleff.training.goals.depth import Depth
 from labeleff.training.goals.segmentation import PixelClasses
 
 Picture = NDArray[np.uint8]
-"""(S, S, 3)."""
+"""An image, uint8 (S, S, 3)."""
 
 GAP = 2
 LINE = 20
 LARGE = 64
-"""Smaller pictures are enlarged to about this many pixels a side."""
+"""Pixels per side, about, to which smaller pictures are enlarged."""
 
 PALETTE: tuple[tuple[int, int, int], ...] = (
     (40, 40, 40), (31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189),
@@ -41,14 +41,14 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
 
 @dataclass(frozen=True)
 class PictureRow:
-    """Pictures of one size side by side, and what is written before them."""
+    """Pictures of one size side by side, with the name written before them."""
 
     name: str
     pictures: Sequence[Picture]
 
 
 def compose(rows: Sequence[PictureRow], legend: Sequence[str] = ()) -> Image.Image:
-    """All rows under each other, and what the colours of masks stand for: `legend` in the order of `PALETTE`."""
+    """Draw all rows under each other, with a legend of the masks' colours in the order of `PALETTE`."""
     side = max((len(picture) for row in rows for picture in row.pictures), default=1)
     scale = max(1, LARGE // side)
     cell = side * scale + GAP
@@ -71,7 +71,7 @@ def compose(rows: Sequence[PictureRow], legend: Sequence[str] = ()) -> Image.Ima
 
 
 def _flow(names: Sequence[str], font: Any, width: int) -> tuple[list[tuple[int, int]], int]:
-    """Where each name of a legend goes in lines of `width`, and how high they are together."""
+    """Place each name of a legend in lines of `width`; returns the places and the height of all lines, in pixels."""
     places, x, y = [], 6, 0
     for name in names:
         need = int(font.getlength(name)) + 32
@@ -82,26 +82,26 @@ def _flow(names: Sequence[str], font: Any, width: int) -> tuple[list[tuple[int, 
     return places, y + LINE if names else 0
 
 
-def coloured(mask: NDArray[np.uint8]) -> Picture:
-    """A mask (S, S) of classes as a picture, in the colours of `PALETTE` (repeated where there are more classes)."""
+def colour_mask(mask: NDArray[np.uint8]) -> Picture:
+    """Colour a mask (S, S) of classes by `PALETTE`, whose colours repeat where there are more classes."""
     colours = np.array(PALETTE, dtype=np.uint8)
     return colours[np.where(mask < len(PALETTE), mask, 1 + (mask - 1) % (len(PALETTE) - 1))]
 
 
-def shaded(depth: NDArray[np.int16]) -> Picture:
-    """Depths (S, S) as a picture, near ones light; what has no depth (0 or less) is black."""
-    known = depth > 0
-    low, high = (int(depth[known].min()), int(depth[known].max())) if known.any() else (0, 1)
+def shade_depth(depth: NDArray[np.int16]) -> Picture:
+    """Shade depths (S, S), near ones light; pixels without a depth (0 or less) are black."""
+    valid = depth > 0
+    low, high = (int(depth[valid].min()), int(depth[valid].max())) if valid.any() else (0, 1)
     grey = 235 - 200 * (depth.astype(np.float64) - low) / max(1, high - low)
-    return np.repeat(np.where(known, grey, 0).astype(np.uint8)[..., None], 3, axis=2)
+    return np.repeat(np.where(valid, grey, 0).astype(np.uint8)[..., None], 3, axis=2)
 
 
 SHAPES = "shapes"
-"""Stands for the tasks on rendered images."""
+"""Name that stands for all tasks on rendered images."""
 SHAPES_OPTIONS: Mapping[str, Any] = {"factors": "TCVL", "size": 64, "objects": 1}
 SPLITS = ("train", "validation", "test")
 APART = 100
-"""Single objects whose numbers are this far apart never have one shape."""
+"""Least distance between numbers of single objects that never have the same shape."""
 LEGEND = ("background", *CLASSES)
 
 
@@ -109,7 +109,7 @@ def show(name: str, options: Mapping[str, Any], split: str, columns: int, source
     """Write a contact sheet of a task's images to `out` (PNG), and say in words what it shows.
 
     `name` is a task of images, or `shapes` for rendered ones, which has the split `validation` as well. Raises
-    StudyError or UnknownNameError for what isn't known, DataError where the images can't be had or `out` not written.
+    StudyError or UnknownNameError for a wrong name, DataError where images are missing or `out` can't be written.
     """
     sheet, what = _shapes(options, split, columns) if name == SHAPES else _task(name, options, split, columns, source)
     buffer = io.BytesIO()
@@ -121,14 +121,14 @@ def show(name: str, options: Mapping[str, Any], split: str, columns: int, source
     return what
 
 
-def _shapes(given: Mapping[str, Any], split: str, columns: int) -> tuple[Image.Image, str]:
-    """Single objects class by class, or scenes with their masks and depths."""
-    for key in given:
+def _shapes(values: Mapping[str, Any], split: str, columns: int) -> tuple[Image.Image, str]:
+    """Draw rendered single objects class by class, or scenes with their masks and depths."""
+    for key in values:
         if key not in SHAPES_OPTIONS:
             raise UnknownNameError("option of shapes", key, SHAPES_OPTIONS)
     if split not in SPLITS:
         raise UnknownNameError("split of shapes", split, SPLITS)
-    options = lookup.complete("task", "shapes/segment", {**SHAPES_OPTIONS, **given}).options
+    options = lookup.complete("task", "shapes/segment", {**SHAPES_OPTIONS, **values}).options
     factors, side, objects = Factors.parse(str(options["factors"])), int(options["size"]), int(options["objects"])
     what = f"{split} images of {side} pixels, factors {factors}"
     if objects == 1:
@@ -137,43 +137,43 @@ def _shapes(given: Mapping[str, Any], split: str, columns: int) -> tuple[Image.I
 
 
 def single_objects(factors: Factors, side: int, split: str, columns: int) -> Image.Image:
-    """One row per class with `columns` objects, each of another shape."""
+    """Draw one row per class with `columns` objects, each of another shape."""
     numbers = (torch.arange(columns)[:, None] * APART + torch.arange(50)).flatten()
-    found = render(split, numbers, side, 1, factors)
+    scenes = render(split, numbers, side, 1, factors)
     rows = []
     for label, name in enumerate(CLASSES):
-        of = (found.classes[:, 0] == label).nonzero()[:, 0].view(columns, 5)
-        chosen = of[torch.arange(columns), torch.arange(columns) % 5]
-        rows.append(PictureRow(name, [image.numpy() for image in found.images[chosen]]))
+        positions = (scenes.classes[:, 0] == label).nonzero()[:, 0].view(columns, 5)
+        chosen = positions[torch.arange(columns), torch.arange(columns) % 5]
+        rows.append(PictureRow(name, [image.numpy() for image in scenes.images[chosen]]))
     return compose(rows)
 
 
 def scenes_with_maps(factors: Factors, side: int, split: str, columns: int, objects: int) -> Image.Image:
-    """Three times a row of images, one of their masks and one of their depths."""
+    """Draw three groups of rows: images, their masks, their depths."""
     rows = []
     for start in range(0, 3 * columns, columns):
-        found = render(split, torch.arange(start, start + columns), side, objects, factors, maps=True)
-        rows += _with_maps(found.images, found.masks, found.depths)
+        scenes = render(split, torch.arange(start, start + columns), side, objects, factors, maps=True)
+        rows += _with_maps(scenes.images, scenes.masks, scenes.depths)
     return compose(rows, LEGEND)
 
 
 def _with_maps(images: Tensor, masks: Tensor | None, depths: Tensor | None) -> list[PictureRow]:
     rows = [PictureRow("image", [image.numpy() for image in images])]
     if masks is not None:
-        rows.append(PictureRow("class", [coloured(mask.numpy()) for mask in masks]))
+        rows.append(PictureRow("class", [colour_mask(mask.numpy()) for mask in masks]))
     if depths is not None:
-        rows.append(PictureRow("depth", [shaded(depth.numpy()) for depth in depths]))
+        rows.append(PictureRow("depth", [shade_depth(depth.numpy()) for depth in depths]))
     return rows
 
 
-def _task(name: str, given: Mapping[str, Any], split: str, columns: int, source: Source) -> tuple[Image.Image, str]:
-    """Images of any task: class by class, or with the maps that are its labels."""
+def _task(name: str, values: Mapping[str, Any], split: str, columns: int, source: Source) -> tuple[Image.Image, str]:
+    """Draw images of any task: class by class, or with the maps that are its labels."""
     examples = lookup.find("task", name).examples
     if examples != "images":
         raise StudyError(f"task {name!r} has {examples}, expected a task of images")
     if split not in {"train", "test"}:
         raise UnknownNameError(f"split of {name!r}", split, ("train", "test"))
-    task = load_task(lookup.complete("task", name, given), source)
+    task = load_task(lookup.complete("task", name, values), source)
     count, side = (task.train if split == "train" else task.test).images.shape[:2]
     return _sheet(task, split, columns), f"{name}: {count:,} {split} images of {side} pixels"
 
@@ -187,6 +187,6 @@ def _sheet(task: Task, split: str, columns: int) -> Image.Image:
         return compose(_with_maps(images[:columns], None, labels[:columns]))
     rows = []
     for label, name in enumerate(task.classes):
-        of = (labels == label).nonzero()[:columns, 0]
-        rows.append(PictureRow(name, [images[place].numpy() for place in of]))
+        positions = (labels == label).nonzero()[:columns, 0]
+        rows.append(PictureRow(name, [images[position].numpy() for position in positions]))
     return compose(rows)

@@ -24,7 +24,7 @@ from labeleff.study.loading import load_study
 from labeleff.training.vocabulary import PAD, without_stop_words
 
 LIKELIEST = 3
-"""Answers shown."""
+"""Number of answers, and of sentences, that are shown."""
 _NUMBERED = re.compile(r"\s*([0-9]+)\s+(.*)")
 
 Sentence = list[str]
@@ -32,7 +32,7 @@ Sentence = list[str]
 
 @dataclass(frozen=True)
 class Reply:
-    """What a reader says to one question."""
+    """A reader's reply to one question."""
 
     question: str
     answer: str
@@ -45,7 +45,7 @@ class Reply:
 
 @dataclass
 class Conversation:
-    """A story that grows, and the questions about it.
+    """A story that grows, with questions about it to a reader.
 
     With `vectors` a word that the reader doesn't know is read as the known word nearest to it.
     """
@@ -55,7 +55,7 @@ class Conversation:
     story: list[Sentence] = field(default_factory=list)
 
     def hear(self, text: str) -> Iterator[Reply]:
-        """Take in a line of text; replies to the questions in it, each about the story so far.
+        """Take in a line of text, and yield replies to the questions in it, each about the story so far.
 
         An empty line begins a new story. Lines may be numbered as in the bAbI files: line 1 begins a new story, and
         what follows a tab is left out.
@@ -71,11 +71,11 @@ class Conversation:
                 self.story.append(sentence)
 
     def answer(self, question: Sentence) -> Reply:
-        """The reply to one question about the story so far. DataError where there is no story."""
+        """Answer a question about the story so far; raises DataError where there is no story."""
         if not self.story:
             raise DataError(f"{' '.join(question)!r}: asked before any story; expected a statement first")
-        told: list[str] = []
-        rows = [self._numbers(sentence, told) for sentence in (*self.story, question)]
+        warnings: list[str] = []
+        rows = [self._numbers(sentence, warnings) for sentence in (*self.story, question)]
         with torch.inference_mode():
             tokens = _table(rows, self.reader.text.sentences, self.reader.text.length)
             scores = self.reader.head(self.reader.reader(tokens))[0, : len(self.reader.answers)]
@@ -84,11 +84,12 @@ class Conversation:
         likeliest = [(self.reader.answers[int(i)], float(p)) for p, i in zip(*best, strict=True)][:LIKELIEST]
         shares = [0.0] * (len(self.story) - len(weights)) + weights.tolist()
         attended = tuple((" ".join(s), share) for s, share in zip(self.story, shares, strict=True))
-        warnings = tuple(dict.fromkeys([*told, *self._unlike(rows)]))
-        return Reply(" ".join(question), likeliest[0][0], tuple(likeliest), attended, warnings)
+        warnings += self._too_long(rows)
+        distinct = tuple(dict.fromkeys(warnings))
+        return Reply(" ".join(question), likeliest[0][0], tuple(likeliest), attended, distinct)
 
-    def _numbers(self, sentence: Sentence, told: list[str]) -> list[int]:
-        """Word numbers of a sentence; what had to be replaced is added to `told`."""
+    def _numbers(self, sentence: Sentence, warnings: list[str]) -> list[int]:
+        """Encode a sentence as word numbers; words that had to be replaced are added to `warnings`."""
         vocabulary = self.reader.text.vocabulary
         read = []
         for word in without_stop_words(sentence) if self.reader.stop_words_removed else sentence:
@@ -97,14 +98,15 @@ class Conversation:
                 continue
             near = nearest(self.vectors, word, vocabulary.words)
             if near is None:
-                told.append(f"unknown word {word!r}: read as <unk>")
+                warnings.append(f"unknown word {word!r}: read as <unk>")
             else:
-                told.append(f"unknown word {word!r}: read as {near[0]!r}, the nearest known word ({near[1]:.2f})")
+                what = f"{near[0]!r}, the nearest known word ({near[1]:.2f})"
+                warnings.append(f"unknown word {word!r}: read as {what}")
             read.append(word if near is None else near[0])
         return vocabulary.encode(read)
 
-    def _unlike(self, rows: Sequence[Sequence[int]]) -> Iterator[str]:
-        """What is longer than anything the reader was trained on."""
+    def _too_long(self, rows: Sequence[Sequence[int]]) -> Iterator[str]:
+        """Warn of sentences and stories longer than any that the reader was trained on."""
         text = self.reader.text
         longest = max(len(row) for row in rows)
         if longest > text.length:
@@ -114,7 +116,7 @@ class Conversation:
 
 
 def _table(rows: Sequence[Sequence[int]], sentences: int, length: int) -> Tensor:
-    """Word numbers (1, at least sentences + 1, length) of a story's rows and, last, its question."""
+    """Arrange a story's rows and, last, its question as word numbers (1, at least sentences + 1, length)."""
     table = torch.full((1, max(sentences + 1, len(rows)), length), PAD, dtype=torch.int64)
     for place, row in enumerate(rows, start=table.shape[1] - len(rows)):
         cut = [*row[: length - 1], row[-1]] if len(row) > length else list(row)
@@ -123,18 +125,18 @@ def _table(rows: Sequence[Sequence[int]], sentences: int, length: int) -> Tensor
 
 
 def trained_reader(run: Path, task: str | None = None) -> tuple[TrainedReader, str]:
-    """The reader that the run in a folder shows for a task (its first one by default), and what it is, in words.
+    """Load the reader that a run's report shows for a task (its first one by default), and describe it in words.
 
     Raises RecordError where nothing in the folder reads stories, or not that task.
     """
-    found = [item for item in story_results.of_stories(load(run)) if item.accuracy is not None]
-    names = list(dict.fromkeys(item.name for item in found))
-    if not found:
+    results = [item for item in story_results.of_stories(load(run)) if item.accuracy is not None]
+    names = list(dict.fromkeys(item.name for item in results))
+    if not results:
         raise RecordError(f"{run}: no trained reader of stories, expected the folder of a run of a study like 'babi'")
-    wanted = names[0] if task is None else task if "/" in task else f"babi/{task}"
-    if wanted not in names:
-        raise RecordError(f"{run}: found readers of {', '.join(names)}, expected one of {wanted}")
-    best = max((item for item in found if item.name == wanted), key=lambda item: item.n)
+    name = names[0] if task is None else task if "/" in task else f"babi/{task}"
+    if name not in names:
+        raise RecordError(f"{run}: found readers of {', '.join(names)}, expected one of {name}")
+    best = max((item for item in results if item.name == name), key=lambda item: item.n)
     reader = load_reader(reader_path(run, best.chosen.key))
     assert best.accuracy is not None
     what = (
@@ -144,7 +146,7 @@ def trained_reader(run: Path, task: str | None = None) -> tuple[TrainedReader, s
 
 
 def lines(reply: Reply, attention: bool = True) -> Iterator[str]:
-    """A reply as people read it: the answer, its rivals, and the sentences that count."""
+    """Write a reply for people: the answer, its rivals, and the sentences with the most attention."""
     rivals = ", ".join(f"{answer} {100 * share:.1f} %" for answer, share in reply.likeliest)
     yield f"{reply.answer}  ({rivals})"
     if attention:
@@ -155,15 +157,15 @@ def lines(reply: Reply, attention: bool = True) -> Iterator[str]:
 
 STUDY = "babi"
 TASK = "babi/qa1"
-"""What is learned where no run is named."""
+"""Task whose reader is trained where no run is named."""
 LONGEST = 10_000
-"""Characters that a line may have."""
+"""Most characters of a line."""
 
 
 def prepare(
     model: Path | None, task: str | None, vectors: Path | None, data: Path, cache: Path, *, offline: bool
 ) -> Conversation:
-    """A conversation with the reader of the run `model`; without one, with a reader of task 1, learned once."""
+    """Prepare a conversation with the reader of the run `model`, else with a reader of task 1 that is trained once."""
     ready = {} if vectors is None else read_vectors(vectors)
     if model is None:
         model = cache / "ask"
@@ -174,7 +176,7 @@ def prepare(
 
 
 def _learn(folder: Path, data: Path, cache: Path, offline: bool) -> None:
-    """Train the study's reader on task 1 into `folder`, unless it is there."""
+    """Train the study's reader on task 1 into `folder`, unless that has one."""
     study = load_study(STUDY, [f"tasks=['{TASK}']", "stories={}", "rungs=[10000]", "draws=1", "seeds=1"])
     if not (folder / READERS).exists():
         _say(f"no --model given: learning {TASK}, which takes about a minute; it is kept in {folder}")
@@ -191,16 +193,16 @@ def converse(conversation: Conversation, file: Path | None) -> None:
     if typed:
         _say("type statements and questions; an empty line begins a new story, Ctrl-D ends")
     with contextlib.ExitStack() as stack:
-        source: Iterable[str] = _prompted() if typed else stack.enter_context(_opened(file))
-        asked = 0
-        for number, line in enumerate(_decoded(source, file), start=1):
+        source: Iterable[str] = _prompt() if typed else stack.enter_context(_open(file))
+        questions = 0
+        for number, line in enumerate(_decode(source, file), start=1):
             if len(line) > LONGEST:
                 raise DataError(
                     f"{_name(file)}, line {number}: found {len(line):,} characters, expected {LONGEST:,} at most"
                 )
             try:
                 for reply in conversation.hear(line):
-                    asked += 1
+                    questions += 1
                     for warning in reply.warnings:
                         _say(warning)
                     print("\n".join(lines(reply)), flush=True)
@@ -208,7 +210,7 @@ def converse(conversation: Conversation, file: Path | None) -> None:
                 if not typed:
                     raise DataError(f"{_name(file)}, line {number}: {error}") from error
                 _say(str(error))
-    if not asked and not typed:
+    if not questions and not typed:
         raise DataError(f"{_name(file)}: found no question, expected one that ends in '?' or begins like those learned")
 
 
@@ -217,7 +219,7 @@ def _name(file: Path | None) -> str:
 
 
 @contextlib.contextmanager
-def _opened(file: Path | None) -> Iterator[Iterable[str]]:
+def _open(file: Path | None) -> Iterator[Iterable[str]]:
     if file is None:
         yield sys.stdin
         return
@@ -229,8 +231,8 @@ def _opened(file: Path | None) -> Iterator[Iterable[str]]:
         yield stream
 
 
-def _decoded(source: Iterable[str], file: Path | None) -> Iterator[str]:
-    """Lines without their ends; DataError for bytes that aren't UTF-8."""
+def _decode(source: Iterable[str], file: Path | None) -> Iterator[str]:
+    """Yield lines without their ends; raises DataError for bytes that aren't UTF-8."""
     try:
         for line in source:
             yield line.rstrip("\r\n")
@@ -238,7 +240,7 @@ def _decoded(source: Iterable[str], file: Path | None) -> Iterator[str]:
         raise DataError(f"{_name(file)}: not UTF-8 text: {error.reason}") from error
 
 
-def _prompted() -> Iterator[str]:
+def _prompt() -> Iterator[str]:
     with contextlib.suppress(EOFError):
         while True:
             yield input("> ")

@@ -1,4 +1,4 @@
-"""Commands as functions: `labeleff.run`, `labeleff.report` and `labeleff.compare`, which return what they find."""
+"""Commands as functions: `labeleff.run`, `labeleff.report` and `labeleff.compare`."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def run(
     quiet: bool = True,
     **options: Any,
 ) -> Results:
-    """Measure what a study still lacks in a folder, and give the folder's results.
+    """Measure the cells of a study that a folder lacks, and return the folder's results.
 
     Args:
         study: a built-in study's name, the path of a TOML file, its tables, or a checked study.
-        out: folder of the records; `runs/NAME` unless given. What is recorded there is not measured again.
+        out: folder of the records; `runs/NAME` by default. Cells that are recorded there aren't measured again.
         overrides: `key=value` texts set over the study, as `--set` does.
-        jobs: worker processes on a CPU, 1 or more. 1 trains in this process; with more a script needs
-            `if __name__ == "__main__":`, as everywhere where Python starts processes.
-        data: folder of data sets; where `LABELEFF_DATA` says, else the user's data folder.
-        quiet: whether no progress is shown.
+        jobs: worker processes on a CPU, 1 or more. 1 trains in this process; with more, a script needs
+            `if __name__ == "__main__":`, as always when Python starts processes.
+        data: folder of data sets; by default `LABELEFF_DATA`, else the user's data folder.
+        quiet: whether to hide progress.
         **options: `device`, `pack`, `engine`, `ray_address`, `gpu_share`, `offline`, `retry_failed`, and `time_limit`
             in seconds, as `labeleff run` has them.
 
-    Cells that fail are in the results' `failed`, each with its reason. Raises OptionError for an option that isn't
-    there, LabeleffError for everything that is wrong before or around the cells, InterruptedRunError for Ctrl-C.
+    Cells that fail are in the results' `failed`, each with its reason. Raises UnknownNameError for an unknown option,
+    LabeleffError for everything that is wrong before or around the cells, InterruptedRunError for Ctrl-C.
     """
     from labeleff.execution.engines.choice import check_engine
     from labeleff.execution.launch import measure
@@ -45,22 +45,22 @@ def run(
     from labeleff.scheduling.run_options import RunOptions
 
     _check_names(options)
-    checked = _checked(study, overrides)
+    checked = _check_study(study, overrides)
     folder = Path(out) if out is not None else Path("runs") / checked.name
     check_engine(options.get("engine", "local"), options.get("ray_address"), options.get("gpu_share"))
     place = data_folder(None if data is None else str(data))
-    command = ["labeleff", "run", _named(study, checked), "--out", str(folder)]
+    command = ["labeleff", "run", _study_argument(study, checked), "--out", str(folder)]
     command += [word for text in overrides for word in ("--set", text)]
     measure(checked, RunOptions(folder=folder, command=command, jobs=jobs, data=place, quiet=quiet, **options))
     return load(folder)
 
 
 def report(folder: str | Path, **options: Any) -> Path:
-    """Write a folder's tables, figures and report.md anew from its records; gives the path of report.md.
+    """Write a folder's tables, figures and report.md again from its records; returns the path of report.md.
 
     `options` replace what the study says: `baseline`, `method`, `level` (over 0.5 and under 1), `targets` (accuracies
     in 0..1), `cost` (`labeleff.study.prices.Cost`), `metrics` (pairs of task and metric), and `out`, another folder.
-    Raises RecordError where there is no run to report on, StudyError for what doesn't go with the study.
+    Raises RecordError where there is no run to report on, StudyError for options that don't fit the study.
     """
     from labeleff.reporting.options import ReportOptions
     from labeleff.reporting.study_report import build
@@ -76,11 +76,11 @@ def report(folder: str | Path, **options: Any) -> Path:
 def compare(
     base: str | Path | Results, new: str | Path | Results, *, fail_on: Sequence[str] = (), level: float | None = None
 ) -> Outcome:
-    """Say of every number that two runs of a study have whether `new` is better, the same, worse, or can't be told.
+    """Judge each number that two runs of a study share: `new` is better, the same, worse, or it can't be told.
 
-    `fail_on` has rules as `labeleff compare --fail-on` takes them; else the gate of `new`'s study counts. `level` is
-    the probability that intervals hold. The outcome has `rows`, `rulings` and `overall`. Raises OptionError for a rule
-    that can't be read or names what neither run has.
+    `fail_on` has rules as `labeleff compare --fail-on` takes them; by default the gate of `new`'s study counts. `level`
+    is the probability that intervals contain the true value. The outcome has `rows`, `rulings` and `overall`. Raises
+    OptionError for a rule that can't be read or names what neither run has.
     """
     from labeleff.comparison import regression
     from labeleff.reporting.results import Results, load
@@ -88,20 +88,20 @@ def compare(
     from labeleff.study.option_values import level_in_range
 
     old, fresh = (side if isinstance(side, Results) else load(Path(side)) for side in (base, new))
-    chosen = criteria(fresh.study.gate, fail_on, [], [])
-    return regression.compare(old, fresh, chosen, fresh.study.level if level is None else level_in_range(level))
+    rules = criteria(fresh.study.gate, fail_on, [], [])
+    return regression.compare(old, fresh, rules, fresh.study.level if level is None else level_in_range(level))
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
     from labeleff.errors import UnknownNameError
 
-    known = ("device", "pack", "engine", "ray_address", "gpu_share", "offline", "retry_failed", "time_limit")
+    names = ("device", "pack", "engine", "ray_address", "gpu_share", "offline", "retry_failed", "time_limit")
     for name in options:
-        if name not in known:
-            raise UnknownNameError("option of labeleff.run", name, known)
+        if name not in names:
+            raise UnknownNameError("option of labeleff.run", name, names)
 
 
-def _checked(study: str | Path | Mapping[str, Any] | Study, overrides: Sequence[str]) -> Study:
+def _check_study(study: str | Path | Mapping[str, Any] | Study, overrides: Sequence[str]) -> Study:
     from labeleff.study.loading import load_study, parse_study
     from labeleff.study.overrides import assign
     from labeleff.study.schema import Study
@@ -114,6 +114,6 @@ def _checked(study: str | Path | Mapping[str, Any] | Study, overrides: Sequence[
     return parse_study(table, "the study given to labeleff.run")
 
 
-def _named(study: object, checked: Study) -> str:
-    """How the command line would call the study; one that no file has gets a file's name."""
+def _study_argument(study: object, checked: Study) -> str:
+    """Name the study as the command line would; one that isn't a file gets the name of a file."""
     return str(study) if isinstance(study, str | Path) else f"{checked.name}.toml"

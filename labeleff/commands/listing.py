@@ -1,4 +1,4 @@
-"""`labeleff list`: studies and plug-ins that are there."""
+"""`labeleff list`: built-in studies, presets and all installed plug-ins."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +33,7 @@ def list_plugins(
 
 
 def show_list(kinds: Sequence[str]) -> None:
-    """Print studies and plug-ins, a line each, with their options and defaults."""
+    """Print studies and plug-ins, one line each, with their options and defaults."""
     from rich.table import Table
 
     from labeleff.catalogue import lookup, presets
@@ -51,17 +51,17 @@ def show_list(kinds: Sequence[str]) -> None:
             table.add_column("budget")
             for preset in presets.PRESETS:
                 label = f"{preset.pretext}: {preset.name}"
-                table.add_row(label, preset.clause, _listed(preset.options), _listed(preset.budget))
+                table.add_row(label, preset.clause, _list_options(preset.options), _list_options(preset.budget))
         else:
             for plugin in lookup.plugins(kind):
                 absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
-                table.add_row(plugin.name, f"{plugin.clause}{absent}", _listed(plugin.options))
+                table.add_row(plugin.name, f"{plugin.clause}{absent}", _list_options(plugin.options))
             for other in lookup.offered(kind):
                 table.add_row(other.name, *_other(other))
         console.print(table)
 
 
-def _listed(options: Mapping[str, object]) -> str:
+def _list_options(options: Mapping[str, object]) -> str:
     shown = (
         (key, f"{value:.3g}" if len(repr(value)) > 8 and isinstance(value, float) else repr(value))
         for key, value in options.items()
@@ -70,7 +70,7 @@ def _listed(options: Mapping[str, object]) -> str:
 
 
 def _other(other: "Offered") -> tuple[str, str]:
-    """A plug-in of another package: what it is and where from, or that it is broken and why; its options."""
+    """Describe a plug-in of another package, or say why it is broken, and list its options."""
     if other.plugin is None:
         return f"broken, from {other.package}: {other.problem}", ""
-    return f"{other.plugin.clause}; from {other.package}", _listed(other.plugin.options)
+    return f"{other.plugin.clause}; from {other.package}", _list_options(other.plugin.options)

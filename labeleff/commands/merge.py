@@ -1,4 +1,4 @@
-"""`labeleff merge`: folders of one study put together."""
+"""`labeleff merge`: several folders of one study made one."""
 
 import sys
 from collections.abc import Sequence
@@ -34,9 +34,10 @@ def merge_folders(
 
 
 def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
-    """Merge into `out`, whole or not at all, also what is there already; gives what is to be said of it.
+    """Merge folders, and what `out` has already, into `out`, whole or not at all; returns lines to print.
 
-    Raises RecordError and ConditionError as `merging.merge`, and where `out` can't be written or a run holds it.
+    Raises RecordError and ConditionError as `records.merge.merge` does, and RecordError where `out` can't be
+    written or a run uses it.
     """
     from labeleff.files import write_whole
     from labeleff.records.entries import RunEntry
@@ -46,9 +47,9 @@ def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
 
     places = list({folder.resolve(): folder for folder in folders}.values())
     sources = [read_source(folder) for folder in places]
-    merged = merge(sources)  # what is wrong with them is told before a folder is made
-    with open_records(out) as (there, _):
-        if there.runs and out.resolve() not in {folder.resolve() for folder in places}:
+    merged = merge(sources)  # errors are raised before a folder is made
+    with open_records(out) as (records, _):
+        if records.runs and out.resolve() not in {folder.resolve() for folder in places}:
             sources = [read_source(out), *sources]
             merged = merge(sources)
         try:
@@ -77,15 +78,15 @@ def _counts(merged: "Merged", folders: int) -> str:
 
 
 def _lacks(results: "Results", command: Sequence[str]) -> list[str]:
-    """Cells of the study that nobody measured, or that failed, and the command that measures them."""
+    """Count missing and failed cells of the study, each with the command that measures them."""
     import shlex
 
     missing = results.expected - len(results.cells)
     failed = sum(record.status == "failed" for record in results.cells)
-    said = []
+    texts = []
     if missing:
-        said.append(f"{missing} of {results.expected} cells are missing; measure them: {shlex.join(command)}")
+        texts.append(f"{missing} of {results.expected} cells are missing; measure them: {shlex.join(command)}")
     if failed:
         again = shlex.join([*command, "--retry-failed"])
-        said.append(f"{failed} of {results.expected} cells failed; measure them again: {again}")
-    return said
+        texts.append(f"{failed} of {results.expected} cells failed; measure them again: {again}")
+    return texts

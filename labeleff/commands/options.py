@@ -1,4 +1,4 @@
-"""What commands that measure have in common: their options, and what they say of failed cells."""
+"""Options that several commands share, and the list of failed cells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labeleff.study.schema import Study
 
 SHOWN = 20
-"""Failed cells that are listed."""
+"""Most failed cells that are listed."""
 
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
@@ -51,7 +51,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress di
 
 
 def slots(pack: str) -> int | None:
-    """Cells that go side by side by what --pack says; None for auto. OptionError where it says neither."""
+    """Parse --pack: the number of cells side by side, None for auto. Raises OptionError for anything else."""
     if pack == "auto":
         return None
     if not pack.isdecimal() or int(pack) < 1:
@@ -60,13 +60,13 @@ def slots(pack: str) -> int | None:
 
 
 def failure(study: Study, record: Record) -> str:
-    """A failed cell and its reason on one line."""
+    """Describe a failed cell and its reason on one line."""
     cell = record.cell
     return f"{study.arm_of(cell)}, n={cell.n}, draw {cell.draw}, seed {cell.seed}: {record.reason}"
 
 
 def list_failed(failures: Sequence[str]) -> None:
-    """Say on standard error what failed, SHOWN of them, and what to do."""
+    """List up to SHOWN failed cells on standard error, and say what to do."""
     print(f"{len(failures)} cells failed:", *(f"  {text}" for text in failures[:SHOWN]), sep="\n", file=sys.stderr)
     if len(failures) > SHOWN:
         print(f"  and {len(failures) - SHOWN} more (see the report)", file=sys.stderr)

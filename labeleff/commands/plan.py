@@ -1,4 +1,4 @@
-"""`labeleff plan`: what a study would measure."""
+"""`labeleff plan`: the cells and estimates of a study, before it runs."""
 
 from pathlib import Path
 from typing import Annotated

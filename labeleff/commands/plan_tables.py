@@ -1,4 +1,4 @@
-"""What a study would measure and what is left of it, as tables on the terminal."""
+"""The tables of `labeleff plan`: cells, what is left to measure, estimates."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from labeleff.study.schema import Study
 
 GIBIBYTE = 2**30
 CGROUP = Path("/sys/fs/cgroup/memory.max")
-"""Where Linux says how much memory a container may use."""
+"""File in which Linux gives the memory that a container may use."""
 SLOWED = 1.1
-"""How much longer timings took by the clock than on the processor before that is said."""
+"""Ratio of wall time to processor time of timings above which a note mentions it."""
 _Group = tuple[str, str, str]
 
 
 def groups_table(study: Study, jobs: Sequence[Job], estimate: RunEstimate, price: Price | None) -> Table:
-    """A row for each pretext and arm of a task and encoder, and a row for all."""
+    """Make a table with a row per pretext and arm of a task and encoder, and a row for all."""
     table = Table("what", "task, encoder", "number", "steps", "time, one process", "share")
     if price is not None:
         table.add_column(f"cost at {price} an hour")
@@ -70,20 +70,20 @@ def _arm(names: dict[tuple[str, str, str], str], part: EstimatedPart) -> str:
 
 
 def _steps(study: Study, jobs: Sequence[Job]) -> dict[_Group, int]:
-    found: dict[_Group, int] = {}
+    steps: dict[_Group, int] = {}
     for job in jobs:
         if isinstance(job, Pretrain):
-            asked = job.pretraining
-            group = f"pretraining {asked.pretext.label}", asked.task.label, asked.encoder.label
-            found[group] = found.get(group, 0) + steps_of(asked)
+            work = job.pretraining
+            group = f"pretraining {work.pretext.label}", work.task.label, work.encoder.label
+            steps[group] = steps.get(group, 0) + steps_of(work)
         for cell in job.cells:
             group = study.arm_of(cell), cell.task.label, cell.encoder.label
-            found[group] = found.get(group, 0) + steps_of(cell)
-    return found
+            steps[group] = steps.get(group, 0) + steps_of(cell)
+    return steps
 
 
 def basis(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
-    """What an estimate of time rests on, in a clause."""
+    """Say in a clause what an estimate of time is based on."""
     if estimate.speeds == "catalogue" and estimate.parts:
         return "a rough guess: not every kind of work has been timed here"
     places = dict.fromkeys(speed.place for speed in known(jobs, speeds))
@@ -92,7 +92,7 @@ def basis(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
 
 
 def notes(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate, price: Price | None) -> Iterator[str]:
-    """Sentences on cost, memory, and how far to trust the estimate."""
+    """Write sentences on cost, memory, and how far to trust the estimate."""
     if price is not None:
         yield f"cost: {price.cost(estimate.wall_seconds)} at {price} an hour of the machine"
     if estimate.peak_memory is not None:
@@ -106,11 +106,11 @@ def _memory(estimate: RunEstimate, accelerator: bool) -> Iterator[str]:
     if accelerator:
         yield f"memory: about {worker:.1f} GiB of the accelerator"
         return
-    processes = estimate.processes + (estimate.processes > 1)  # the one that starts them holds the data too
-    there = machine_memory()
-    of = f" of {there / GIBIBYTE:.1f}" if there is not None else ""
+    processes = estimate.processes + (estimate.processes > 1)  # the process that starts them has the data too
+    memory = machine_memory()
+    of = f" of {memory / GIBIBYTE:.1f}" if memory is not None else ""
     yield f"memory: about {worker:.1f} GiB a process, {processes * worker:.1f}{of} GiB in all"
-    if there is not None and processes * estimate.peak_memory > there:
+    if memory is not None and processes * estimate.peak_memory > memory:
         yield "warning: that is more than this machine has; run fewer processes with --jobs"
 
 
@@ -128,20 +128,20 @@ def _trust(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
 
 
 def machine_memory() -> int | None:
-    """Bytes that processes may use here; None where the system doesn't say."""
+    """Bytes of memory that processes may use on this machine; None where the system doesn't say."""
     try:
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return None
     try:
         limit = CGROUP.read_text().strip()
     except OSError:
-        return there
-    return min(there, int(limit)) if limit.isdecimal() else there
+        return memory
+    return min(memory, int(limit)) if limit.isdecimal() else memory
 
 
 def wide_console() -> Console:
-    """A console for tables: full width in files and pipes, so that nothing is cut; square brackets are text."""
+    """Make a console for tables: wide in files and pipes, so that nothing is cut; square brackets are text."""
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
 
@@ -157,7 +157,7 @@ def show_plan(
 ) -> None:
     """Print a study's cells by arm and rung, how many are measured in `folder`, and estimates of what is left.
 
-    `device` is the name of the one that speeds are wanted of; None takes the newest of each.
+    `device` is the name of the device whose speeds count; None takes the newest speed of each kind of work.
     """
     console, speeds = wide_console(), read_speeds(cache_folder(), device)
     records = read_records(folder)
@@ -199,7 +199,7 @@ def show_plan(
 
 
 def _costs(cells: Sequence[Cell], speeds: Speeds) -> dict[str, Estimate]:
-    """Time of every cell, by key, where all of them are measured."""
+    """Estimate the time of every cell by key, as if all were measured."""
     jobs = jobs_for(cells, lambda _: True)
     return {cell.key: one for job in jobs for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)}
 
@@ -221,16 +221,18 @@ def _print_pretrainings(console: Console, study: Study, speeds: Speeds, trained:
 
 
 def _left(study: Study, pending: Sequence[Cell], records: Records, processes: int) -> list[Job]:
-    """What is left to do: as `labeleff run` does it on a CPU, each cell by itself."""
+    """Make the jobs that are left, as `labeleff run` does on a CPU, each cell by itself."""
     trained = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
 
-    def done(asked: Pretraining) -> bool:
-        record = trained.get(asked.key)
+    def done(pretraining: Pretraining) -> bool:
+        record = trained.get(pretraining.key)
         probes = study.probe_plan
-        return record is not None and not (probes and lacking(record.probes, probes.probe, probes.tasks_of(asked)))
+        return record is not None and not (
+            probes and lacking(record.probes, probes.probe, probes.tasks_of(pretraining))
+        )
 
     jobs = jobs_for(pending, done, queues=processes)
-    return unprobed(study.pretrainings, jobs, lambda asked: asked.key in trained and not done(asked)) + jobs
+    return unprobed(study.pretrainings, jobs, lambda item: item.key in trained and not done(item)) + jobs
 
 
 def _axes(study: Study) -> str:
@@ -243,7 +245,7 @@ def _axes(study: Study) -> str:
 
 
 def _summary_table(study: Study, cells: Sequence[Cell], costs: dict[str, Estimate], measured: set[str]) -> Table:
-    """Cells of one task and encoder, a row an arm and rung."""
+    """Make a table of one task and encoder, with a row per arm and rung."""
     table = Table("arm", "n", "cells", "measured", "steps a cell", "time, one process")
     for column in table.columns[1:]:
         column.justify = "right"

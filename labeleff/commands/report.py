@@ -1,4 +1,4 @@
-"""`labeleff report`: the report of a folder built anew; what other commands print of one."""
+"""`labeleff report`: a folder's report rebuilt, and its verdict printed."""
 
 import re
 from pathlib import Path
@@ -37,15 +37,15 @@ def report(
 
 
 def build_and_print(folder: Path) -> None:
-    """Report on what a folder has now."""
+    """Build the report of a folder and print its verdict."""
     from labeleff.reporting.study_report import build
 
     print_verdict(build(folder))
 
 
 def print_verdict(report: Path) -> None:
-    """A report's verdict, with what stands before it, and where it lies."""
-    head, _, rest = report.read_text(encoding="utf-8").partition("\n\n## Verdict\n\n")
-    verdict = re.split("\n\nWeak points of this evidence:\n|\n\n## ", rest, maxsplit=1)[0]
+    """Print a report's verdict with the text before it, and the report's path."""
+    head, _, tail = report.read_text(encoding="utf-8").partition("\n\n## Verdict\n\n")
+    verdict = re.split("\n\nWeak points of this evidence:\n|\n\n## ", tail, maxsplit=1)[0]
     print(re.sub("\n\n+", "\n", "\n\n".join([*head.split("\n\n")[1:], verdict])))
     print(f"report: {report}")

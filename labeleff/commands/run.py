@@ -1,4 +1,4 @@
-"""`labeleff run`: measure a study, then report on it."""
+"""`labeleff run`: a study measured, then reported on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,7 +94,7 @@ def run(
 
 
 def _measure(study: "Study", options: "RunOptions", trackers: Sequence[str]) -> None:
-    """Measure a study and say what came out; exit status 1 where cells failed."""
+    """Measure a study, report on it and list failed cells; exit status 1 where there are any."""
     from labeleff.execution.launch import measure
 
     failed, part = measure(study, options), options.shard
@@ -109,7 +109,7 @@ def _measure(study: "Study", options: "RunOptions", trackers: Sequence[str]) -> 
 
 
 def _part(text: str, study: "Study", trackers: Sequence[str]) -> "Shard":
-    """The part of a study that --shard names; OptionError for what can't be done in parts."""
+    """Parse --shard; raises OptionError for a study that can't be measured in parts."""
     from labeleff.scheduling.shards import Shard
 
     part = Shard.of(text)

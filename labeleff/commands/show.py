@@ -1,4 +1,4 @@
-"""`labeleff data show`: pictures of a data set."""
+"""`labeleff data show`: a contact sheet of a task's images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -33,12 +33,12 @@ def data_show(
     from labeleff.study.overrides import assigned
     from labeleff.training.examples import Source
 
-    given = assigned(options or []) | {
+    values = assigned(options or []) | {
         key: value for key, value in (("factors", factors), ("size", size), ("objects", objects)) if value is not None
     }
     name = "-".join(
-        [task.replace("/", "-"), *(str(given[key]) for key in ("factors", "size", "objects") if key in given)]
+        [task.replace("/", "-"), *(str(values[key]) for key in ("factors", "size", "objects") if key in values)]
     )
     path = out or Path(f"{name}.png")
-    print(show(task, given, split, columns, Source(data_folder(data_dir), offline), path))
+    print(show(task, values, split, columns, Source(data_folder(data_dir), offline), path))
     print(f"sheet: {path}")

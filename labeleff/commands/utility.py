@@ -1,8 +1,8 @@
-"""`labeleff utility`: the report of runs measured elsewhere."""
+"""`labeleff utility`: a report on runs measured by other programs."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from labeleff.commands.options import CostOption, TargetOption, UnitOption
 from labeleff.commands.report import METHODS, print_verdict
 from labeleff.curves.method_table import BAYES
 from labeleff.stats.level import LEVEL
-
-if TYPE_CHECKING:
-    pass
 
 
 def utility(

@@ -1,1 +1,1 @@
-"""Jobs to records: workplaces, jobs done, the run as a whole. What is done next is decided in `scheduling`."""
+"""Jobs carried out and recorded, up to a whole run; `scheduling` decides which come next."""

@@ -1,4 +1,7 @@
-"""Cells done: trained alone or together, solved on frozen features, scored; what fails is a record with its reason."""
+"""Cells measured: trained alone or together, or solved on frozen features, then scored.
+
+What fails becomes a failed record with its reason.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ from labeleff.training.slots import Progress
 
 @dataclass(frozen=True)
 class _Cost:
-    """What a cell took; as in its record."""
+    """Time and memory that a cell took, as its record has them."""
 
     spent: Spent
     peak_memory: int
@@ -41,9 +44,9 @@ class _Cost:
 
 
 class _Clock:
-    """Measures what cells take, from its making on.
+    """Measures what cells take, from the moment that it is made.
 
-    Of a cell that is trained with others `before` is what has gone into it, and the peak of memory isn't its own.
+    For a cell that is trained with others `before` is the time already spent on it, and the peak of memory is theirs.
     """
 
     def __init__(self, device: torch.device, before: Spent | None = None) -> None:
@@ -52,19 +55,19 @@ class _Clock:
         self._watch = Stopwatch(device)
 
     def cost(self, cells: int = 1) -> _Cost:
-        """What each of so many cells took that were measured together."""
+        """Give what each of `cells` cells took that were measured together."""
         spent = (self._before + self._watch.stop()) / cells
         return _Cost(spent, peak_memory(self._device), self._own_peak)
 
 
 @dataclass(frozen=True)
-class _Begun:
+class _CellInTraining:
     """A cell that is being trained with others."""
 
     prepared: Prepared
     labels: ChosenLabels
     spent: Spent
-    """That it took to make it ready."""
+    """Time that its preparation took."""
 
 
 def train_cell(place: Workplace, cell: Cell, progress: Progress) -> Record:
@@ -86,30 +89,30 @@ def train_cell(place: Workplace, cell: Cell, progress: Progress) -> Record:
 
 
 def train_together(place: Workplace, cells: Sequence[Cell], slots: int | None, progress: Progress) -> Iterator[Record]:
-    """Train cells that are alike as one, each scored as soon as it ends."""
+    """Train cells of one arm as one model, each scored as soon as its training ends."""
     reset_peak_memory(place.device)
-    begun: dict[int, _Begun] = {}
+    in_training: dict[int, _CellInTraining] = {}
     waiting = []
     for number, cell in enumerate(cells):
         assert cell.budget is not None
         pool = len(place.load(cell.task).task.train) if takes_unlabelled(cell.protocol) else None
-        load = functools.partial(_begin, place, cell, number, begun)
+        load = functools.partial(_begin, place, cell, number, in_training)
         waiting.append(Waiting(cell.budget.steps_for(cell.n, pool), load))
-    left = dict(enumerate(cells))
+    unfinished = dict(enumerate(cells))
     try:
-        for number, ended in train_queue(waiting, place.compute(cells[0]), slots, progress):
-            measure = functools.partial(finish, place, begun=begun.pop(number, None), ended=ended)
-            yield guarded(left.pop(number), place.settings.run, measure)
+        for number, outcome in train_queue(waiting, place.compute(cells[0]), slots, progress):
+            measure = functools.partial(finish, place, state=in_training.pop(number, None), outcome=outcome)
+            yield guarded(unfinished.pop(number), place.settings.run, measure)
     except UnwritableError:
         raise
-    except Exception as error:  # noqa: BLE001  as in _guarded: those still in the pack fail together
+    except Exception as error:  # noqa: BLE001  as in `guarded`: those still in the pack fail together
         reason, detail = explain(error)
-        for cell in left.values():
+        for cell in unfinished.values():
             yield Record.failed(place.settings.run, cell, reason, detail)
 
 
-def _begin(place: Workplace, cell: Cell, number: int, begun: dict[int, _Begun]) -> Ready:
-    """Make a cell ready to be trained, and note it under its number."""
+def _begin(place: Workplace, cell: Cell, number: int, in_training: dict[int, _CellInTraining]) -> Ready:
+    """Prepare a cell's training, and note it in `in_training` under its number."""
     watch = Stopwatch(place.device)
     assert cell.budget is not None
     labels = place.labels(cell)
@@ -122,18 +125,21 @@ def _begin(place: Workplace, cell: Cell, number: int, begun: dict[int, _Begun]) 
         lookup.options("protocol", cell.protocol),
         place.compute(cell),
     )
-    begun[number] = _Begun(prepared, labels, watch.stop())
+    in_training[number] = _CellInTraining(prepared, labels, watch.stop())
     return Ready(prepared.slot, cell.budget, prepared.steps)
 
 
-def finish(place: Workplace, cell: Cell, begun: _Begun | None, ended: Training | Exception) -> Record:
-    """The record of a cell that was trained with others; its time is its share of theirs."""
-    if isinstance(ended, Exception):
-        raise ended
-    assert begun is not None
-    worked = sum(window.processor_seconds or 0.0 for window in ended.windows)
-    clock = _Clock(place.device, begun.spent + Spent(ended.seconds, worked))
-    return _score_cell(place, cell, begun.prepared.finish(ended), begun.labels, clock)
+def finish(place: Workplace, cell: Cell, state: _CellInTraining | None, outcome: Training | Exception) -> Record:
+    """Score and record a cell that was trained with others; its time is its share of theirs.
+
+    `outcome` is its training, or the error that ended it, which is raised.
+    """
+    if isinstance(outcome, Exception):
+        raise outcome
+    assert state is not None
+    processor_seconds = sum(window.processor_seconds or 0.0 for window in outcome.windows)
+    clock = _Clock(place.device, state.spent + Spent(outcome.seconds, processor_seconds))
+    return _score_cell(place, cell, state.prepared.finish(outcome), state.labels, clock)
 
 
 def solve_cells(place: Workplace, cells: Sequence[Cell]) -> list[PretrainingRecord | Record]:
@@ -146,12 +152,12 @@ def solve_cells(place: Workplace, cells: Sequence[Cell]) -> list[PretrainingReco
         cost = clock.cost(len(cells))
     except UnwritableError:
         raise
-    except Exception as error:  # noqa: BLE001  as in _guarded: the cells fail together
+    except Exception as error:  # noqa: BLE001  as in `guarded`: the cells fail together
         reason, detail = explain(error)
         return [Record.failed(run, cell, reason, detail) for cell in cells]
     records: list[PretrainingRecord | Record] = []
-    for cell, one, scored, labels in zip(cells, fitted, scores, sets, strict=True):
-        measure = functools.partial(_record, place, fitted=one, scored=scored, labels=labels, cost=cost)
+    for cell, one, test_score, labels in zip(cells, fitted, scores, sets, strict=True):
+        measure = functools.partial(_record, place, fitted=one, test_score=test_score, labels=labels, cost=cost)
         records.append(guarded(cell, run, measure))
     return records
 
@@ -176,20 +182,20 @@ def _solve(place: Workplace, cells: Sequence[Cell], sets: Sequence[np.ndarray]) 
 
 
 def _score_cell(place: Workplace, cell: Cell, fitted: Fitted, labels: ChosenLabels, clock: _Clock) -> Record:
-    """The record of a fitted cell, which `clock` has measured so far."""
+    """Score and record a fitted cell, which `clock` has measured so far."""
     loaded = place.load(cell.task)
-    scored = score(fitted.predictor, loaded.test_examples, place.compute(cell))
+    test_score = score(fitted.predictor, loaded.test_examples, place.compute(cell))
     reader = fitted.predictor if loaded.task.text is not None else None
     if place.settings.readers is not None and isinstance(reader, nn.Sequential):
         save_reader(reader_path(place.settings.readers, cell.key), reader, cell, loaded.task)
-    return _record(place, cell, fitted, scored, labels, clock.cost())
+    return _record(place, cell, fitted, test_score, labels, clock.cost())
 
 
 def _record(
     place: Workplace,
     cell: Cell,
     fitted: Fitted,
-    scored: Score,
+    test_score: Score,
     labels: ChosenLabels,
     cost: _Cost,
 ) -> Record:
@@ -198,10 +204,10 @@ def _record(
         key=cell.key,
         cell=cell,
         status="ok",
-        metrics=dict(scored.metrics()),
+        metrics=dict(test_score.metrics()),
         test_count=len(place.load(cell.task).task.test),
-        test_loss=scored.loss if scored.loss is not None and math.isfinite(scored.loss) else None,
-        test_seconds=scored.seconds,
+        test_loss=test_score.loss if test_score.loss is not None and math.isfinite(test_score.loss) else None,
+        test_seconds=test_score.seconds,
         indices_sha256=labels.sha256,
         missing_classes=labels.missing,
         pretraining=needed(cell),
@@ -216,7 +222,7 @@ def _record(
 
 
 def guarded(cell: Cell, run: str, measure: Callable[[Cell], Record]) -> Record:
-    """The record of a measurement, or a failed record with its reason."""
+    """Measure a cell; an error becomes a failed record with its reason, except UnwritableError, which is raised."""
     try:
         return measure(cell)
     except UnwritableError:

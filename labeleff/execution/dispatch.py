@@ -1,4 +1,4 @@
-"""The jobs that are left of a study, how many processes do them, and doing them."""
+"""The jobs that are left of a study, estimated and handed to the engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from labeleff.study.schema import Study
 
 
 def cost(job: Job, study: Study, speeds: Speeds) -> float:
-    """Estimated seconds of a job by itself, its probes included."""
+    """Estimate the seconds that a job takes by itself, its probes included."""
     alone = job_seconds(job, speeds)
     if not isinstance(job, Pretrain):
         return alone
@@ -34,27 +34,28 @@ def cost(job: Job, study: Study, speeds: Speeds) -> float:
 
 @dataclass(frozen=True)
 class Execution:
-    """What the jobs of one run are made from, and done by."""
+    """The study, runner and engine of one run, and the jobs that they make."""
 
     study: Study
     runner: JobRunner
     engine: EngineFor
     speeds: Speeds
-    """Those that are known as the run begins."""
+    """Measured speeds as they are remembered when the run begins."""
     limit: TimeLimit | None
 
     def jobs(self, cells: Sequence[Cell], pending: Sequence[Cell], records: Records) -> list[Job]:
-        """What is left of `cells`: those pending with what they start from, and encoders that lack a probe's curve.
+        """Make the jobs for `pending` cells, the encoders that they start from, and encoders that lack a probe's curve.
 
-        Cells go in packs as the options and the device say, and where time is limited in the order of `priority`.
+        Cells are packed as the options and the device say, and ordered by `priority` where time is limited.
         """
-        known = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
+        finished = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
         runner, study = self.runner, self.study
 
-        def pretrained(asked: Pretraining) -> bool:
-            record = known.get(asked.key)
-            there = record is not None and runner.cache.record(runner.cache_key(asked)) is not None
-            return there and record is not None and not runner.lacking(asked, record.probes)
+        def pretrained(pretraining: Pretraining) -> bool:
+            record = finished.get(pretraining.key)
+            if record is None or runner.cache.record(runner.cache_key(pretraining)) is None:
+                return False
+            return not runner.tasks_to_probe(pretraining, record.probes)
 
         slots = 1 if self.options.pack is None and self._on_cpu else self.options.pack
         jobs_of = functools.partial(jobs_for, pretrained=pretrained, slots=slots, queues=self._queues)
@@ -65,18 +66,19 @@ class Execution:
             standing = standings(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
             jobs = ordered(jobs_by_turn(pending, standing, jobs_of), standing, self.limit.estimate)
 
-        def lacks(asked: Pretraining) -> bool:
-            return asked.key in known and bool(runner.lacking(asked, known[asked.key].probes))
+        def lacks_curve(pretraining: Pretraining) -> bool:
+            record = finished.get(pretraining.key)
+            return record is not None and bool(runner.tasks_to_probe(pretraining, record.probes))
 
-        again = unprobed(study.pretrainings, jobs, lacks)
-        return again + jobs if self.limit is None else jobs + again
+        probe_jobs = unprobed(study.pretrainings, jobs, lacks_curve)
+        return probe_jobs + jobs if self.limit is None else jobs + probe_jobs
 
     def estimate(self, jobs: Sequence[Job]) -> RunEstimate:
-        """What these jobs should take."""
+        """Estimate what these jobs will take."""
 
-        def cached(asked: Pretraining) -> bool:
-            record = self.runner.cache.record(self.runner.cache_key(asked))
-            return record is not None and not self.runner.lacking(asked, record.probes)
+        def cached(pretraining: Pretraining) -> bool:
+            record = self.runner.cache.record(self.runner.cache_key(pretraining))
+            return record is not None and not self.runner.tasks_to_probe(pretraining, record.probes)
 
         workers = self.engine(sum(map(self._cost, jobs))).places
         return expected(jobs, self.speeds, workers, self.study.probe_plan, cached)
@@ -90,7 +92,7 @@ class Execution:
 
     @property
     def options(self) -> RunOptions:
-        """How the run goes."""
+        """Options of the run."""
         return self.runner.settings.options
 
     @property
@@ -99,7 +101,7 @@ class Execution:
 
     @property
     def _queues(self) -> int:
-        """Jobs that can be under way at once."""
+        """Number of jobs that can be under way at once."""
         return self.engine(math.inf).places
 
     def _cost(self, job: Job) -> float:

@@ -1,7 +1,7 @@
-"""Draws of labels: which examples a rung of the ladder shows. Nested by construction, in any subset.
+"""Draws of labels, nested by construction: the examples of every rung.
 
-A draw is one order of the whole pool, and rung n is its first n examples, so a small rung lies inside every
-larger one. The order depends on the task's name, its labels and the draw alone: every arm and seed meets the
+In any subset a draw is one order of the whole pool, and rung n is its first n examples, so a small rung lies inside
+every larger one. The order depends on the task's name, its labels and the draw alone: every arm and seed meets the
 same labels.
 """
 
@@ -32,7 +32,7 @@ MANIFEST = "manifest.json"
 
 
 def draw_order(labels: Indices, draw: int, *, subset: Subset, task: str) -> Indices:
-    """The order in which a draw takes the pool's examples: a permutation of 0..N-1, for `labels` (N,).
+    """Order the pool's examples as a draw takes them: a permutation of 0..N-1, int64 (N,), for `labels` (N,).
 
     `stratified` gives each class its share (see `_stratified`), `random` ignores labels, and `prefix` is the
     order of the files, the same in every draw. `task` is the task's name, without options.
@@ -59,7 +59,7 @@ def _stratified(labels: Indices, shuffled: Indices, rng: np.random.Generator) ->
 
 
 def rung_indices(order: Indices, n: int) -> Indices:
-    """The first `n` examples of a draw's order, sorted: int64 (n,). LadderError where the pool has fewer."""
+    """Take the first `n` examples of a draw's order, sorted: int64 (n,). Raises LadderError in too small a pool."""
     if not 1 <= n <= len(order):
         raise LadderError(
             f"{n} labels asked for, but the training pool has {len(order)} examples; "
@@ -69,17 +69,17 @@ def rung_indices(order: Indices, n: int) -> Indices:
 
 
 def indices_sha256(indices: Indices) -> str:
-    """SHA-256 of sorted indices as little-endian int64: the name of a set of labels."""
+    """Compute the SHA-256 of sorted indices as little-endian int64, which names a set of labels."""
     return hashlib.sha256(np.sort(indices).astype("<i8").tobytes()).hexdigest()
 
 
 def check_rung(
     labels: Indices, indices: Indices, classes: Sequence[str], *, allow_missing_classes: bool = False
 ) -> list[str]:
-    """Names of the classes that the rung `indices` has no example of, for the pool's `labels` (N,).
+    """Name the classes that the rung `indices` has no example of, for the pool's `labels` (N,).
 
-    Raises LadderError where there are such classes and the study doesn't allow them, and where the rung asks
-    for more labels than the pool has.
+    Raises LadderError where there are such classes and the study doesn't allow them, and where the rung has more
+    labels than the pool.
     """
     if len(indices) > len(labels):
         raise LadderError(f"{len(indices)} labels asked for, but the training pool has {len(labels)} examples")
@@ -94,17 +94,17 @@ def check_rung(
 
 
 def draw_path(folder: Path, task_label: str, draw: int, n: int) -> Path:
-    """Where a list of labels lies: `folder/cifar10-classify/draw0-n50.txt` for `cifar10/classify`."""
+    """Path of a list of labels: `folder/cifar10-classify/draw0-n50.txt` for `cifar10/classify`."""
     return folder / re.sub(r"[^A-Za-z0-9._=]+", "-", task_label).strip("-.") / f"draw{draw}-n{n}.txt"
 
 
 def export_draws(
     folder: Path, task_label: str, labels: Indices, rungs: Sequence[int], draws: Iterable[int], subset: Subset
 ) -> list[Path]:
-    """Write one text file a draw and rung, sorted indices one a line, and a manifest; return the lists' paths.
+    """Write one text file per draw and rung, one sorted index per line, and a manifest; return the lists' paths.
 
-    `task_label` is the task's name with its options, as `Spec.label`; only the name before the bracket enters
-    the draw. Raises LadderError where a rung is over the pool or the folder can't be written.
+    `task_label` is the task's name with its options, as `Spec.label` has it; only the name before the bracket
+    enters the draw. Raises LadderError where a rung is over the pool or the folder can't be written.
     """
     files: dict[str, dict[str, Any]] = {}
     paths = []
@@ -127,7 +127,7 @@ def export_draws(
 
 
 def read_draws(folder: Path, task_label: str, draw: int, n: int, *, pool: int | None = None) -> Indices:
-    """The published labels of a draw and rung: sorted int64 (n,), from a list in any order.
+    """Read the published labels of a draw and rung: sorted int64 (n,), from a list in any order.
 
     A manifest beside the list is checked where there is one; a bare list will do. `pool` is the number of
     training examples where it is known. Raises LadderError naming file, line, what was found and expected.
@@ -148,7 +148,7 @@ def read_draws(folder: Path, task_label: str, draw: int, n: int, *, pool: int | 
 
 
 def _text(path: Path) -> str:
-    """Text of a file; LadderError where it can't be read."""
+    """Read the text of a file; raises LadderError where it can't be read."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -163,7 +163,7 @@ def _text(path: Path) -> str:
 
 
 def _parse(path: Path, text: str) -> list[int]:
-    """The integers of a list, one a line; LadderError for anything else and for one that comes twice."""
+    """Parse a list of integers, one per line; raises LadderError for anything else and for one that comes twice."""
     seen: dict[int, int] = {}
     for line, entry in enumerate(text.splitlines(), start=1):
         if not re.fullmatch(r"\s*[0-9]{1,18}\s*", entry):
@@ -178,7 +178,7 @@ def _parse(path: Path, text: str) -> list[int]:
 
 
 def _manifest(path: Path, task_label: str) -> dict[str, Any]:
-    """The manifest beside a list, empty where there is none."""
+    """Read the manifest beside a list; empty where there is none."""
     if not path.exists():
         return {}
     try:
@@ -195,17 +195,17 @@ def _manifest(path: Path, task_label: str) -> dict[str, Any]:
 def _check_hash(path: Path, indices: Indices, manifest: dict[str, Any]) -> None:
     entry = manifest["files"].get(path.name, {})
     expected = entry.get("sha256") if isinstance(entry, dict) else None
-    found = indices_sha256(indices)
-    if found != expected:
+    actual = indices_sha256(indices)
+    if actual != expected:
         raise LadderError(
-            f"{path}: found indices of SHA-256 {found}, expected {expected or 'an entry'} in {MANIFEST}; "
+            f"{path}: found indices of SHA-256 {actual}, expected {expected or 'an entry'} in {MANIFEST}; "
             "take the files as published, or export the draws again"
         )
 
 
 @dataclass(frozen=True)
 class LabelRule:
-    """How a study takes its labels; `published` is the folder of lists to read instead of drawing."""
+    """The way a study chooses labels; `published` is the folder of lists to read instead of drawing."""
 
     subset: Subset
     published: Path | None = None
@@ -214,7 +214,7 @@ class LabelRule:
 
 @dataclass(frozen=True)
 class ChosenLabels:
-    """Sorted positions in the training split (n,), their hash, and the classes that none of them has."""
+    """Labels of one draw and rung: sorted positions in the training split (n,), their hash, and absent classes."""
 
     indices: Indices
     sha256: str
@@ -222,7 +222,7 @@ class ChosenLabels:
 
 
 def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) -> ChosenLabels:
-    """The labels of a task's draw at rung n; raises LadderError where they can't be had, naming the numbers."""
+    """Choose the labels of a task's draw at rung n; raises LadderError where there are too few, naming the numbers."""
     strata = task.strata.numpy()
     if rule.published is None:
         order = draw_order(strata, draw, subset=rule.subset, task=spec.name)

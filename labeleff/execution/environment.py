@@ -1,4 +1,4 @@
-"""Versions, git state, conditions."""
+"""Versions, machine and conditions of a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _cpu_model() -> str:
 
 
 def _git_state() -> dict[str, Any]:
-    """Commit and dirty flag of the source tree that the package is imported from, if it is one."""
+    """Commit and dirty flag of the git tree that the package is imported from; None where it is in none."""
     folder = Path(__file__).resolve().parents[1]
     if not (folder.parent / ".git").exists():
         return {"commit": None, "dirty": None}
@@ -58,16 +58,16 @@ def _git_state() -> dict[str, Any]:
 
 
 def _extras() -> dict[str, str]:
-    """Versions of the optional packages that are there."""
-    found = {}
+    """Versions of the optional packages that are installed."""
+    versions = {}
     for name in OPTIONAL:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def environment(device: torch.device, jobs: int) -> dict[str, Any]:
-    """Versions, device, processor, load and git state, for the run entry."""
+    """Describe versions, device, processor, load and git state for the run entry; `jobs` is the number of processes."""
     import numpy
     import scipy
 
@@ -75,7 +75,7 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "labeleff": VERSION,
         "torch": torch.__version__,
-        "torchvision": metadata.version("torchvision"),  # which takes a second to import
+        "torchvision": metadata.version("torchvision"),  # the module itself takes a second to import
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,
     } | _extras()
@@ -93,7 +93,7 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
 
 
 def conditions(study: Study, runner: JobRunner) -> Conditions:
-    """The conditions that this study's numbers would be measured under on this runner."""
+    """The conditions that this runner would measure the study under."""
     return Conditions(
         device=device_name(runner.device),
         precision={
@@ -103,14 +103,14 @@ def conditions(study: Study, runner: JobRunner) -> Conditions:
         },
         torch=torch_release(),
         data={t.label: runner.load(t).fingerprint for block in study.blocks for t in block.tasks}
-        | {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in _vectors(study)}
-        | {spec.label: runner.weights(spec).sha256 for spec in _outside(study)},
+        | {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in _vector_files(study)}
+        | {spec.label: runner.weights(spec).sha256 for spec in _loaded_pretexts(study)},
         plugins=plugin_origins(study),
     )
 
 
 def plugins_used(study: Study) -> dict[str, tuple[declaration.Kind, str]]:
-    """The study's plug-ins of other packages: kind and name by both in words, `pretext quadrant`."""
+    """The study's plug-ins from other packages: (kind, name) by both as words, such as `pretext quadrant`."""
     used: dict[tuple[declaration.Kind, str], None] = {}
     for block in study.blocks:
         used |= {("task", spec.name): None for spec in block.tasks}
@@ -121,23 +121,23 @@ def plugins_used(study: Study) -> dict[str, tuple[declaration.Kind, str]]:
 
 
 def plugin_origins(study: Study) -> dict[str, str]:
-    """Where they come from."""
+    """Packages and versions that the study's plug-ins from other packages come from, by the same words."""
     origins = {what: lookup.origin(*which) for what, which in plugins_used(study).items()}
     return {what: origin for what, origin in origins.items() if origin is not None}
 
 
-def _vectors(study: Study) -> set[str]:
+def _vector_files(study: Study) -> set[str]:
     """Files of word vectors that encoders of the study start from."""
     return {str(e.options["vectors"]) for block in study.blocks for e in block.encoders if e.options.get("vectors")}
 
 
-def _outside(study: Study) -> list[Spec]:
+def _loaded_pretexts(study: Study) -> list[Spec]:
     """Pretexts of the study whose weights come from outside."""
     return [arm.pretext for block in study.blocks for arm in block.arms if arm.pretext_plugin.loaded]
 
 
 def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:
-    """Refuse to go on in a folder whose numbers were measured under other conditions, naming the first."""
+    """Raise ConditionError, naming the first difference, where a folder was measured under other conditions."""
     for run in runs:
         for what, before, after in unlike(run.conditions, new):
             _refuse(folder, what, before, after)

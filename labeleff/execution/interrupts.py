@@ -9,21 +9,24 @@ from collections.abc import Iterator
 from labeleff.errors import Terminated, TimeUp
 
 LEAST = 0.001
-"""Seconds of a timer; 0 would be none."""
+"""Seconds of the shortest timer; 0 would set none."""
 
 
-class Ending:
-    """Raises KeyboardInterrupt for SIGINT, Terminated for SIGTERM and TimeUp for a timer, at once or when it may."""
+class Interrupts:
+    """Handlers that raise KeyboardInterrupt for SIGINT, Terminated for SIGTERM and TimeUp for a timer.
+
+    They raise at once, or at the end of a block of `put_off`.
+    """
 
     def __init__(self) -> None:
         self._putting_off = False
         self._due: type[KeyboardInterrupt] | None = None
         self.terminated = False
-        """Whether SIGTERM came: libraries that wait in C pass on any KeyboardInterrupt as a plain one."""
+        """Whether SIGTERM came: libraries that wait in C raise a plain KeyboardInterrupt for it."""
         self.out_of_time = False
-        """Whether the timer was what ended the run."""
+        """Whether the timer ended the run."""
 
-    def _arrived(self, number: int, _: object) -> None:
+    def _handle(self, number: int, _: object) -> None:
         kind = {signal.SIGTERM: Terminated, signal.SIGALRM: TimeUp}.get(signal.Signals(number), KeyboardInterrupt)
         self.terminated |= number == signal.SIGTERM
         self.out_of_time = number == signal.SIGALRM
@@ -32,10 +35,10 @@ class Ending:
         self._due = kind
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Take both signals; SIGINT stays ignored where it is, as in a shell's background jobs."""
-        taken = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, self._arrived) for number in taken}
+    def watch(self) -> Iterator[None]:
+        """Handle both signals in the block; an ignored one stays ignored, as in a shell's background jobs."""
+        numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._handle) for number in numbers}
         try:
             yield
         finally:
@@ -44,11 +47,11 @@ class Ending:
 
     @contextlib.contextmanager
     def within(self, seconds: float | None) -> Iterator[None]:
-        """A stretch that TimeUp ends after so many seconds; None is no limit."""
+        """Raise TimeUp in the block after the given number of seconds; None is no limit."""
         if seconds is None:
             yield
             return
-        before = signal.signal(signal.SIGALRM, self._arrived)
+        before = signal.signal(signal.SIGALRM, self._handle)
         signal.setitimer(signal.ITIMER_REAL, max(seconds, LEAST))
         try:
             yield
@@ -58,7 +61,7 @@ class Ending:
 
     @contextlib.contextmanager
     def put_off(self) -> Iterator[None]:
-        """A stretch that is done to its end; a signal that came meanwhile is raised after it."""
+        """Let the block finish; a signal that came meanwhile is raised after it."""
         self._putting_off = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""Any job done in this process, by its kind."""
+"""Jobs of every kind done in this process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from labeleff.training.slots import Progress
 
 
 class JobRunner(Workplace):
-    """One process's workplace with all that is done there."""
+    """A workplace that does jobs: what a worker process, or a run in one process, works with."""
 
     def perform(self, job: Job, progress: Progress) -> Iterator[PretrainingRecord | Record]:
-        """Do one job and give its records as they come; what fails becomes a failed one with its reason.
+        """Do one job and yield its records as they come; what fails becomes a failed record with its reason.
 
-        UnwritableError alone is raised.
+        Raises UnwritableError alone.
         """
         match job:
             case Pretrain():

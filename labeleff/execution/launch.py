@@ -1,4 +1,4 @@
-"""One start of the command: prepare, find what is pending, run it, record it."""
+"""One run of a study: prepared, measured into its folder, closed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from labeleff.errors import InterruptedRunError, TerminatedRunError
 from labeleff.execution import draws
 from labeleff.execution.dispatch import Execution, cost
 from labeleff.execution.draws import LabelRule, choose_labels
-from labeleff.execution.engines.choice import opened
+from labeleff.execution.engines.choice import open_engine
 from labeleff.execution.environment import check_conditions, conditions, environment, plugins_used
-from labeleff.execution.interrupts import Ending
+from labeleff.execution.interrupts import Interrupts
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.preflight import check_installed, check_ready
 from labeleff.execution.progress import PreparationBars
@@ -40,12 +40,12 @@ from labeleff.training.examples import Source, load_task
 
 
 def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
-    """The labels of every task, draw and rung, made and checked before the first training step."""
-    found = []
+    """Choose and check the labels of every task, draw and rung, before the first training step."""
+    entries = []
     for block in study.blocks:
         for spec, draw, n in itertools.product(block.tasks, range(block.draws), block.rungs):
             chosen = choose_labels(runner.load(spec).task, spec, runner.settings.labels, draw, n)
-            found.append(
+            entries.append(
                 LabelsEntry(
                     task=spec.label,
                     draw=draw,
@@ -55,10 +55,11 @@ def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
                     indices=chosen.indices.tolist(),
                 )
             )
-    return found
+    return entries
 
 
-def _entry(execution: Execution) -> RunEntry:
+def _run_entry(execution: Execution) -> RunEntry:
+    """Describe the run for its folder: study, conditions, tasks, environment and plug-ins."""
     study, runner = execution.study, execution.runner
     tasks: dict[str, dict[str, Any]] = {}
     for spec in (spec for block in study.blocks for spec in block.tasks):
@@ -84,39 +85,39 @@ def _entry(execution: Execution) -> RunEntry:
 
 
 def _share(cells: list[Cell], shard: Shard | None) -> list[Cell]:
-    """The cells of one part of the study; says what share of the work it is."""
+    """Select the cells of one shard of the study, and print its share of the work."""
     if shard is None:
         return cells
     parts = loads(cells, shard.count)
-    seconds, own = parts[shard.index - 1]
+    seconds, shard_cells = parts[shard.index - 1]
     whole = sum(part[0] for part in parts)
     share = f", about {seconds / whole:.0%} of the work" if whole else ""
-    print(f"shard {shard}: {len(own)} of {len(cells)} cells{share}", flush=True)
-    return own
+    print(f"shard {shard}: {len(shard_cells)} of {len(cells)} cells{share}", flush=True)
+    return shard_cells
 
 
 @dataclass
 class Run:
-    """One start of the command, with its folder and its engine open: prepare, do what is chosen, close."""
+    """One run with its folder and its engine open: prepare, do what is chosen, close."""
 
     execution: Execution
-    ending: Ending
+    interrupts: Interrupts
     records: Records
     writer: RecordWriter
     bars: PreparationBars
     cells: list[Cell] = field(init=False)
-    """What may be measured: of a ladder that is chosen as it goes, every rung."""
+    """Cells that may be measured; for a ladder that is chosen as it goes, every rung."""
     ladders: Ladders | None = field(init=False)
     measured: list[PretrainingRecord | Record] = field(default_factory=list)
-    asked: int = 0
-    """Cells that were to be measured, as far as is known."""
+    requested: int = 0
+    """Number of cells to be measured, as far as they are chosen."""
 
     def __post_init__(self) -> None:
         self.study, self.runner, self.limit = self.execution.study, self.execution.runner, self.execution.limit
         self.run, self.options = self.runner.settings.run, self.runner.settings.options
 
     def prepare(self) -> None:
-        """Make all labels, and check everything before the first training step."""
+        """Choose all labels, and check everything before the first training step."""
         study, runner = self.study, self.runner
         with self.bars:
             labels = _all_labels(study, runner)
@@ -130,105 +131,105 @@ class Run:
         self.writer.write(*(entry for entry in labels if entry.indices_sha256 not in self.records.labels))
 
     def choose(self) -> list[Cell]:
-        """The cells that are to be measured next: all that are pending, or what ladders choose by the records."""
+        """Choose the cells to be measured next: all that are pending, or those that ladders choose by the records."""
         if self.ladders is None:
             return self._pending(self.cells)
-        known = self.records.cells
-        return self.ladders.whole(self.ladders.advance(known, self._again), known)
+        records = self.records.cells
+        return self.ladders.whole(self.ladders.advance(records, self._again), records)
 
     def do(self) -> None:
-        """Measure what is chosen until nothing is, or time is up.
+        """Measure what is chosen until nothing is left, or time is up.
 
-        Raises InterruptedRunError where Ctrl-C or SIGTERM comes, after what is finished has been recorded.
+        Raises InterruptedRunError at Ctrl-C or SIGTERM, after what is finished has been recorded.
         """
         pending = self.choose()
-        self.asked = len(pending)
+        self.requested = len(pending)
         jobs = self.execution.jobs(self.cells, pending, self.records)
         self._announce(jobs)
         if not jobs:
             return
         try:
-            with self.ending.within(self.limit.left if self.limit else None):
+            with self.interrupts.within(self.limit.left if self.limit else None):
                 while jobs:
                     jobs = self._measure(jobs)
         except KeyboardInterrupt as error:
-            if not self.ending.out_of_time:
+            if not self.interrupts.out_of_time:
                 raise self._interruption() from error
         finally:
             remember_speeds(self.options.cache, self.measured, device_name(self.runner.device))
 
     def close(self) -> list[Record]:
-        """Record what a time limit has left; gives the failed records of the study."""
+        """Record how much a time limit has left, and return the failed records of the study."""
         self.choose()  # what was measured last may have chosen more
         chosen = self.ladders.chosen if self.ladders else self.cells
         left = len(self._pending(chosen))
         if self.limit is not None and left:
             self.writer.write(stop(self.run, timestamp(), self.limit.seconds, left, len(chosen)))
         self.writer.check_place()
-        found = [self.records.cells[cell.key] for cell in chosen if cell.key in self.records.cells]
-        return [record for record in found if record.status == "failed"]
+        records = [self.records.cells[cell.key] for cell in chosen if cell.key in self.records.cells]
+        return [record for record in records if record.status == "failed"]
 
     def _again(self, record: Record) -> bool:
-        """Whether a record leaves its cell to be measured again."""
+        """Decide whether a record leaves its cell to be measured again."""
         return self.options.retry_failed and record.status == "failed" and record.run != self.run
 
     def _pending(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Cells without a record, and those whose record doesn't settle them."""
-        known = self.records.cells
-        return [cell for cell in cells if cell.key not in known or self._again(known[cell.key])]
+        """Select cells without a record, and those that are to be measured again."""
+        records = self.records.cells
+        return [cell for cell in cells if cell.key not in records or self._again(records[cell.key])]
 
     def _announce(self, jobs: Sequence[Job]) -> None:
-        """Record that the study is run, unless nothing is left of it and the folder knows it already."""
+        """Record the run and its estimate, unless no job is left and the folder has this study already."""
         runs = self.records.runs
         if jobs or not runs or runs[-1].study != self.study.model_dump(mode="json"):
-            known = jobs and not self.ladders  # what a ladder will choose isn't known yet
-            estimate = self.execution.estimate(jobs) if known else None
-            self.writer.write(_entry(self.execution).model_copy(update={"estimate": estimate}))
+            can_estimate = jobs and not self.ladders  # what a ladder will choose isn't known yet
+            estimate = self.execution.estimate(jobs) if can_estimate else None
+            self.writer.write(_run_entry(self.execution).model_copy(update={"estimate": estimate}))
 
     def _measure(self, jobs: Sequence[Job]) -> list[Job]:
-        """Do these jobs; gives those that follow from what they gave."""
+        """Do these jobs, and return those that follow from their records."""
         before = len(self.measured)
         self.execution.execute(jobs, self._keep)
         pending = self.choose() if len(self.measured) > before else []
         if self.ladders:
-            self.asked = max(self.asked, before + len(pending))
+            self.requested = max(self.requested, before + len(pending))
         return self.execution.jobs(self.cells, pending, self.records) if pending else []
 
     def _keep(self, new: Sequence[PretrainingRecord | Record]) -> None:
-        """Write records, whole whatever signal comes."""
-        with self.ending.put_off():
-            for record in (_settled(record, self.records) for record in new):
+        """Write records; a signal waits until they are written whole."""
+        with self.interrupts.put_off():
+            for record in (_merged_record(record, self.records) for record in new):
                 self.writer.write(record)
                 self.records.add(record)
                 self.measured.append(record)
 
     def _interruption(self) -> InterruptedRunError:
         done = sum(isinstance(record, Record) for record in self.measured)
-        kind = TerminatedRunError if self.ending.terminated else InterruptedRunError
+        kind = TerminatedRunError if self.interrupts.terminated else InterruptedRunError
         return kind(
-            f"interrupted; {done} of {self.asked} cells are recorded in {self.options.folder}, "
+            f"interrupted; {done} of {self.requested} cells are recorded in {self.options.folder}, "
             "run the same command to go on"
         )
 
 
 @contextlib.contextmanager
-def _opened(study: Study, options: RunOptions) -> Iterator[Run]:
-    """A run that holds its folder, heeds signals and has its engine ready."""
-    ending, seconds = Ending(), options.time_limit
+def _open_run(study: Study, options: RunOptions) -> Iterator[Run]:
+    """Open a run: its folder is locked, signals are handled and its engine is ready until the block ends."""
+    interrupts, seconds = Interrupts(), options.time_limit
     speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
     limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
     bars = PreparationBars(quiet=options.quiet)
     runner = JobRunner(_settings(study, options), Source(options.data, options.offline, bars.advance))
     with (
-        ending.watched(),
+        interrupts.watch(),
         open_records(options.folder) as (records, writer),
-        opened(runner, functools.partial(conditions, study, runner)) as engine,
+        open_engine(runner, functools.partial(conditions, study, runner)) as engine,
     ):
-        yield Run(Execution(study, runner, engine, speeds, limit), ending, records, writer, bars)
+        yield Run(Execution(study, runner, engine, speeds, limit), interrupts, records, writer, bars)
 
 
 def _settings(study: Study, options: RunOptions) -> Settings:
-    """What the workers of a new run of a study are told."""
+    """Settings for the workers of a new run of a study."""
     published = Path(study.draws_from).resolve() if study.draws_from else None
     return Settings(
         options=options,
@@ -246,26 +247,26 @@ def measure(study: Study, options: RunOptions) -> list[Record]:
     a failed record.
     """
     check_installed(study)
-    with _opened(study, options) as run:
+    with _open_run(study, options) as run:
         run.prepare()
         run.do()
         return run.close()
 
 
 def _metric(study: Study, runner: JobRunner, label: str) -> str:
-    """Name of the metric that a study's report on a task is about."""
+    """Name of the metric that a study's report gives for a task."""
     spec = next(task for task in study.tasks if task.label == label)
     return study.metrics.get(spec.name, runner.load(spec).task.goal.headline)
 
 
-def _settled(record: PretrainingRecord | Record, records: Records) -> PretrainingRecord | Record:
-    """What is written of a record: an encoder that the folder knows keeps its timing, and gets its curves."""
-    known = records.pretrainings.get(record.key) if isinstance(record, PretrainingRecord) else None
-    if known is None or not isinstance(record, PretrainingRecord):
+def _merged_record(record: PretrainingRecord | Record, records: Records) -> PretrainingRecord | Record:
+    """Merge a cached encoder's record into the folder's own: that keeps its timing and gains the curves of probes."""
+    earlier = records.pretrainings.get(record.key) if isinstance(record, PretrainingRecord) else None
+    if earlier is None or not isinstance(record, PretrainingRecord):
         return record
-    if not record.cached or record.encoder_sha256 != known.encoder_sha256:
+    if not record.cached or record.encoder_sha256 != earlier.encoder_sha256:
         return record
-    return known.model_copy(update={"probes": merged(known.probes, record.probes)})
+    return earlier.model_copy(update={"probes": merged(earlier.probes, record.probes)})
 
 
 def export(study: Study, folder: Path, data: Path, offline: bool) -> None:

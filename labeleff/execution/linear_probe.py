@@ -1,7 +1,7 @@
-"""An encoder probed from outside while a pretext trains it: the curve of a linear probe over pretraining.
+"""The curve of a linear probe over pretraining, measured from outside the pretext.
 
-Nothing of it is in a pretext's hands. The runner calls it where the trainer says how far it got, at the end of a timed
-window and outside the time that counts, and what is probed is a copy in eval mode.
+A pretext has no part in it. The runner probes a copy of the encoder in eval mode when the trainer reports its progress,
+at the end of a timed window and outside the time that counts.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from labeleff.training.slots import DivergedError, Progress
 
 
 def split(task: Task, spec: Spec, probe: Probe) -> tuple[Indices, Indices]:
-    """Sorted positions in the training split to fit on and to score on, stratified and without an overlap.
+    """Choose sorted positions in the training split to fit on and to score on, stratified and without an overlap.
 
-    They depend on the task's name and labels alone, and are none of the study's draws. Raises StudyError where the
+    They depend on the task's name and labels alone, and on none of the study's draws. Raises StudyError where the
     split has too few examples.
     """
     check_pool(probe, spec, len(task.train))
@@ -43,8 +43,8 @@ def split(task: Task, spec: Spec, probe: Probe) -> tuple[Indices, Indices]:
 
 
 @dataclass
-class _Probed:
-    """One task's examples and its curve so far, by step."""
+class _ProbedTask:
+    """One task's examples, and its probe's values so far by step."""
 
     spec: Spec
     loaded: LoadedTask
@@ -55,43 +55,43 @@ class _Probed:
 
 
 class Probing:
-    """Linear probes of `encoder`, which a pretext trains in place, on one task or several."""
+    """Linear probes on one task or several of an encoder that a pretext trains in place."""
 
     def __init__(
         self, probe: Probe, tasks: Sequence[tuple[Spec, LoadedTask]], encoder: Encoder, compute: Compute
     ) -> None:
         self._probe, self._encoder, self._compute = probe, encoder, compute
-        self._tasks = [self._probed(spec, loaded) for spec, loaded in tasks]
+        self._tasks = [self._probed_task(spec, loaded) for spec, loaded in tasks]
         self._windows = 0
         self.peak = 0
-        """Peak memory in bytes before the last probe, so that the probes' own isn't taken for the training's."""
+        """Peak memory of training in bytes, up to the last probe and without the probes' own."""
 
-    def _probed(self, spec: Spec, loaded: LoadedTask) -> _Probed:
+    def _probed_task(self, spec: Spec, loaded: LoadedTask) -> _ProbedTask:
         fitted_on, held_out = split(loaded.task, spec, self._probe)
         scored_on = loaded.labelled(held_out)
         examples = scored_on.on(self._compute.device)
-        return _Probed(spec, loaded, fitted_on, examples, loaded.task.goal.chance(scored_on.examples.labels))
+        return _ProbedTask(spec, loaded, fitted_on, examples, loaded.task.goal.chance(scored_on.examples.labels))
 
     def beside(self, progress: Progress) -> Progress:
-        """`progress`, with a probe at the end of every so many windows."""
+        """Wrap `progress` so that the encoder is probed at the end of every `every`-th window."""
 
-        def told(done: int, total: int, loss: float, rate: float) -> None:
+        def probe_and_report(done: int, total: int, loss: float, rate: float) -> None:
             self._windows += 1
             if self._windows % self._probe.every == 0:
                 self.measure(done)
             progress(done, total, loss, rate)
 
-        return told
+        return probe_and_report
 
     def measure(self, step: int) -> None:
-        """Probe the encoder as it is after `step` steps."""
+        """Probe the encoder in its present state, after `step` steps."""
         self.peak = max(self.peak, peak_memory(self._compute.device))
         for task in self._tasks:
             task.values[step] = self._value(task, untrained=step == 0)
         reset_peak_memory(self._compute.device)
 
-    def _value(self, task: _Probed, *, untrained: bool) -> float | None:
-        """The task's first metric on its held-out examples; None where something wasn't a finite number."""
+    def _value(self, task: _ProbedTask, *, untrained: bool) -> float | None:
+        """Measure the task's headline metric on its held-out examples; None where something wasn't a finite number."""
         encoder, goal = copy.deepcopy(self._encoder), task.loaded.task.goal
         if untrained and isinstance(encoder, LabSplit):  # cmc measures colours before its first step
             assert task.loaded.normalisation is not None
@@ -101,23 +101,23 @@ class Probing:
         if not torch.isfinite(problem.features).all():
             return None
         [fitted] = linear.fit([problem], lookup.complete("protocol", "linear", {}).options)
-        [scored] = score_frozen(model, [fitted.predictor], task.scored_on, self._compute)
+        [result] = score_frozen(model, [fitted.predictor], task.scored_on, self._compute)
         try:
-            return scored.metrics()[goal.headline]
+            return result.metrics()[goal.headline]
         except DivergedError:
             return None
 
     def curves(self, training: Training | None, budget: Budget) -> list[ProbeCurve]:
-        """The curves of a finished training, its end included, one a task.
+        """Give the curves of a finished training, its end included, one per task.
 
-        Epochs are those of the learning curve; of a pretext that tells none, of all training images.
+        Epochs are those of the learning curve; where a pretext reports none, epochs of all training images.
         """
         images = len(self._tasks[0].loaded.task.train)
         end = training.steps if training else budget.steps_for(images)
         if any(end not in task.values for task in self._tasks):
             self.measure(end)
-        told = [entry for entry in training.history if entry.get("step")] if training else []
-        epoch = told[-1]["epoch"] / told[-1]["step"] if told else budget.batch / images
+        entries = [entry for entry in training.history if entry.get("step")] if training else []
+        epoch = entries[-1]["epoch"] / entries[-1]["step"] if entries else budget.batch / images
         return [
             ProbeCurve(
                 task=task.spec.label,

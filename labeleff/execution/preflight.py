@@ -1,6 +1,7 @@
-"""What must be right before the first training step: plug-ins installed, encoders that fit their tasks, enough data.
+"""Checks before the first training step.
 
-Each check raises a LabeleffError that names what doesn't fit; none of them trains anything.
+Plug-ins must be installed, encoders fit their tasks, and data suffice. Each check raises a LabeleffError that names
+what doesn't fit; none of them trains anything.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from labeleff.training.streaming import limit
 
 
 def check_installed(study: Study) -> None:
-    """Everything that the arms need can be imported; raises OptionError naming the extra that is missing."""
+    """Check that all that the arms need can be imported; raises OptionError naming the extra that is missing."""
     for arm in (arm for block in study.blocks for arm in block.arms):
         lookup.resolve("pretext", arm.pretext.name)
         lookup.resolve("protocol", arm.protocol.name)
 
 
 def _check_encoders(study: Study, runner: JobRunner) -> None:
-    """Every encoder takes the examples of every task, plain and split; raises StudyError naming the pair."""
+    """Check that every encoder takes every task's examples, plain and split; raises StudyError naming the pair."""
     for block in study.blocks:
         kinds = {arm.pretext_plugin.split for arm in block.arms}
         for spec, encoder, split in itertools.product(block.tasks, block.encoders, sorted(kinds)):
@@ -44,7 +45,7 @@ def _check_encoders(study: Study, runner: JobRunner) -> None:
 
 
 def _check_stages(study: Study) -> None:
-    """Every encoder has the stages up to which arms freeze it; raises UnknownNameError with those that it has."""
+    """Check that every encoder has the stages up to which arms freeze it; raises UnknownNameError with those it has."""
     for block in study.blocks:
         for encoder, arm in itertools.product(block.encoders, block.arms):
             if "frozen" in arm.protocol.options:
@@ -52,15 +53,15 @@ def _check_stages(study: Study) -> None:
 
 
 def _check_weights(study: Study, runner: JobRunner) -> None:
-    """Weights from outside are there and fit every encoder; raises WeightsError naming what doesn't."""
+    """Check that weights from outside exist and fit every encoder; raises WeightsError naming what doesn't."""
     for block in study.blocks:
         for encoder, arm in itertools.product(block.encoders, block.arms):
             if arm.pretext_plugin.loaded:
-                runner.filled(encoder, arm.pretext, 0)
+                runner.filled_encoder(encoder, arm.pretext, 0)
 
 
 def _check_shared_images(study: Study, runner: JobRunner) -> None:
-    """Tasks that share pretrained encoders have the same training images; raises PluginError where they don't."""
+    """Check that tasks which share pretrained encoders have the same training images; raises PluginError otherwise."""
     shared = {(c.task.label, c.pretrain_task.label): c for c in study.pretrained_cells if c.pretrain_task is not None}
     for (task, other), cell in shared.items():
         assert cell.pretrain_task is not None
@@ -70,14 +71,14 @@ def _check_shared_images(study: Study, runner: JobRunner) -> None:
 
 
 def _check_probe(study: Study, runner: JobRunner) -> None:
-    """The training splits have what a probe takes of them; raises StudyError naming the numbers."""
+    """Check that training splits have enough examples for a probe; raises StudyError naming the numbers."""
     if study.probe is not None:
         for spec in study.tasks:
             check_pool(study.probe, spec, len(runner.load(spec).task.train))
 
 
 def check_ready(study: Study, runner: JobRunner) -> None:
-    """All checks that need the tasks' data; raises the LabeleffError of the first that fails."""
+    """Run all checks that need the tasks' data; raises the LabeleffError of the first that fails."""
     limit(runner.device)
     _check_encoders(study, runner)
     _check_stages(study)

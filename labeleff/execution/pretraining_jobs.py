@@ -1,4 +1,4 @@
-"""A pretraining done: an encoder trained, filled with weights from outside, or taken from the cache."""
+"""A pretrained encoder: trained, filled with weights from outside, or taken from the cache."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from labeleff.training.slots import Progress
 
 
 def pretrain(place: Workplace, pretraining: Pretraining, progress: Progress) -> PretrainingRecord:
-    """Train or fill an encoder that isn't in the cache, or lacks the curve of a probe, and give its record."""
+    """Train or fill an encoder that isn't in the cache, or lacks the curve of a probe, and return its record."""
     key = place.cache_key(pretraining)
     cached = place.cache.record(key)
-    unprobed = place.lacking(pretraining, cached.probes if cached else ())
+    unprobed = place.tasks_to_probe(pretraining, cached.probes if cached else ())
     if cached is not None and not unprobed:
         return _from_cache(place, cached)
     try:
-        encoder, made = _make(place, pretraining, progress, unprobed)
+        encoder, record = _make(place, pretraining, progress, unprobed)
     except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
         return PretrainingRecord.failed(place.settings.run, pretraining, *explain(error))
     if cached is not None:  # trained again for its curves alone: cells go on with the encoder that they had
-        record = cached.model_copy(update={"probes": merged(cached.probes, made.probes)})
+        record = cached.model_copy(update={"probes": merged(cached.probes, record.probes)})
         place.cache.note(key, record)
         return _from_cache(place, record)
-    place.cache.save(key, encoder, made)
-    return made
+    place.cache.save(key, encoder, record)
+    return record
 
 
 def _from_cache(place: Workplace, record: PretrainingRecord) -> PretrainingRecord:
-    """The record of a cached encoder in this run, with those of its curves that this study asks for."""
+    """Copy a cached encoder's record for this run, with the curves that this study requests."""
     plan = place.settings.probes
     curves = wanted(record.probes, plan.probe, plan.tasks_of(record.pretraining)) if plan else []
     return record.model_copy(update={"run": place.settings.run, "cached": True, "probes": curves})
@@ -48,7 +48,7 @@ def _from_cache(place: Workplace, record: PretrainingRecord) -> PretrainingRecor
 def _make(
     place: Workplace, pretraining: Pretraining, progress: Progress, unprobed: Sequence[Spec]
 ) -> tuple[Encoder, PretrainingRecord]:
-    """A new encoder and its record; while it is trained it is probed on the tasks `unprobed`."""
+    """Make a new encoder and its record; while it is trained it is probed on the tasks `unprobed`."""
     own_peak, probing = reset_peak_memory(place.device), None
     if pretraining.budget is None:
         encoder, result = _fill(place, pretraining)
@@ -78,7 +78,7 @@ def _make(
 
 
 def learn(place: Workplace, pretraining: Pretraining, encoder: Encoder, progress: Progress) -> Pretrained:
-    """Train an encoder in place on the images of its task."""
+    """Train an encoder in place on its task's images; raises PluginError for a task of stories."""
     assert pretraining.budget is not None
     loaded = place.load(pretraining.task)
     if loaded.normalisation is None:
@@ -96,6 +96,6 @@ def learn(place: Workplace, pretraining: Pretraining, encoder: Encoder, progress
 
 
 def _fill(place: Workplace, pretraining: Pretraining) -> tuple[Encoder, Pretrained]:
-    """An encoder with weights from outside."""
-    encoder, provenance = place.filled(pretraining.encoder, pretraining.pretext, pretraining.seed)
+    """Build an encoder with weights from outside."""
+    encoder, provenance = place.filled_encoder(pretraining.encoder, pretraining.pretext, pretraining.seed)
     return encoder, Pretrained(provenance=provenance, weights_sha256=place.weights(pretraining.pretext).sha256)

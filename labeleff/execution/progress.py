@@ -1,4 +1,4 @@
-"""Live progress: preparation; then cells done, what each worker does, loss, images/s, time left."""
+"""Live progress: bars of preparation, cells done, each worker's job, time left."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from labeleff.records.run_estimate import duration
 from labeleff.scheduling.jobs import Job
 
 PLAIN_INTERVAL = 20.0
-"""Seconds between two lines where the output is no terminal."""
+"""Seconds between two lines where the output isn't a terminal."""
 
 
 class LiveDisplay:
-    """Bars on a terminal, or a line now and then in a log. Time left comes from the estimates, rescaled by what
-    the finished jobs really took."""
+    """Bars on a terminal, or a line now and then in a log.
+
+    The time left comes from the estimates, rescaled by what the finished jobs really took.
+    """
 
     def __init__(self, jobs: Sequence[Job], costs: Mapping[int, float], workers: int, *, quiet: bool) -> None:
         self._jobs, self._costs, self._workers, self._quiet = jobs, dict(costs), workers, quiet
         self._waiting = {id(job): costs[id(job)] for job in jobs}
-        self._rest = sum(self._waiting.values())
-        """Of what waits, or is under way: kept as it changes, for it is asked for at every step of every job."""
+        self._remaining = sum(self._waiting.values())
+        """Estimated seconds of jobs that wait or are under way: a running sum, as every step of every job reads it."""
         self._cells = sum(len(job.cells) for job in jobs)
         self._done_cells = 0
         self._spent = self._expected = 0.0
@@ -52,7 +54,7 @@ class LiveDisplay:
             self._bars.stop()
 
     def started(self, worker: int, job: Job) -> None:
-        """A worker took a job."""
+        """Show that a worker took a job."""
         self._adopt(job)
         self._running[worker] = (job, time.monotonic(), 0.0)
         if self._bars is not None:
@@ -62,17 +64,17 @@ class LiveDisplay:
         self._refresh()
 
     def _adopt(self, job: Job) -> None:
-        """Know what is left of a job, some of whose cells have failed, by its share of the whole."""
+        """Give a cost to a part of a known job, by its share of the job's cells."""
         if id(job) not in self._costs:
-            kept = {cell.key for cell in job.cells}
-            whole = next(one for one in self._jobs if kept <= {cell.key for cell in one.cells})
-            self._rest -= self._waiting.pop(id(whole), 0.0)
+            keys = {cell.key for cell in job.cells}
+            whole = next(one for one in self._jobs if keys <= {cell.key for cell in one.cells})
+            self._remaining -= self._waiting.pop(id(whole), 0.0)
             self._costs[id(job)] = self._costs[id(whole)] * len(job.cells) / len(whole.cells)
             self._waiting[id(job)] = self._costs[id(job)]
-            self._rest += self._costs[id(job)]
+            self._remaining += self._costs[id(job)]
 
     def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
-        """A worker's training got to step `done` of `total`."""
+        """Show that a worker's training got to step `done` of `total`."""
         job, since, _ = self._running[worker]
         self._running[worker] = (job, since, done / total)
         if self._bars is not None:
@@ -81,25 +83,25 @@ class LiveDisplay:
         self._refresh()
 
     def finished(self, worker: int, job: Job) -> None:
-        """A worker's job is done and recorded."""
+        """Show that a worker's job is done and recorded."""
         _, since, _ = self._running.pop(worker)
         self._spent += time.monotonic() - since
         cost = self._waiting.pop(id(job), 0.0)
         self._expected += cost
-        self._rest -= cost
+        self._remaining -= cost
         self._done_cells += len(job.cells)
         self._refresh()
 
     def _left(self) -> float | None:
-        """Seconds until all is done; None before anything is known."""
+        """Estimate the seconds until all is done; None before any job has got somewhere."""
         spent, expected = self._spent, self._expected
         for job, since, share in self._running.values():
             spent += time.monotonic() - since
             expected += share * self._costs[id(job)]
         if expected <= 0:
             return None
-        rest = self._rest - sum(share * self._costs[id(job)] for job, _, share in self._running.values())
-        return max(rest, 0.0) * spent / expected / self._workers
+        remaining = self._remaining - sum(share * self._costs[id(job)] for job, _, share in self._running.values())
+        return max(remaining, 0.0) * spent / expected / self._workers
 
     def _refresh(self) -> None:
         left = self._left()
@@ -113,7 +115,7 @@ class LiveDisplay:
 
 
 class PreparationBars:
-    """Bars on a terminal for downloads and other preparation, one a kind of work; nothing elsewhere."""
+    """Bars on a terminal for downloads and other preparation, one per kind of work; nothing elsewhere."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         console = Console(stderr=True)
@@ -132,7 +134,7 @@ class PreparationBars:
             self._bars.stop()
 
     def advance(self, done: int, total: int, what: str) -> None:
-        """`done` of `total` units of `what` are done; `total` 0 where it isn't known."""
+        """Show that `done` of `total` units of `what` are done; `total` is 0 where it isn't known."""
         if what not in self._rows:
             self._rows[what] = self._bars.add_task(what)
         self._bars.update(self._rows[what], completed=done, total=total or None)

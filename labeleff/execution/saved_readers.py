@@ -1,4 +1,4 @@
-"""Trained readers on disk: one safetensors file a cell, with the words and answers that its numbers stand for."""
+"""Trained readers on disk: one safetensors file per cell."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeleff.training.vocabulary import TextShape, Vocabulary
 
 @dataclass(frozen=True)
 class TrainedReader:
-    """A reader with its head, in eval mode, and what it takes to ask it."""
+    """A reader with its head, in eval mode, and what is needed to put questions to it."""
 
     task: str
     reader: Reader
@@ -33,7 +33,7 @@ class TrainedReader:
 
 
 def save_reader(path: Path, model: nn.Sequential, cell: Cell, task: Task) -> None:
-    """Store a reader and its head, in a row in `model`; UnwritableError where the folder can't be written."""
+    """Store a reader and its head, the two parts of `model`; raises UnwritableError where that fails."""
     assert task.text is not None
     facts = {
         "task": cell.task.model_dump(mode="json"),
@@ -54,7 +54,7 @@ _SIZES = ("sentences", "length", "story_words", "question_words")
 
 
 def load_reader(path: Path) -> TrainedReader:
-    """The reader that `save_reader` stored; DataError where the file isn't there or isn't one."""
+    """Load a reader that `save_reader` stored; raises DataError where the file is missing or isn't one."""
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["facts"])

@@ -1,4 +1,4 @@
-"""Predictions on examples as they are, in blocks: as one tensor, or scored at once and thrown away."""
+"""Predictions on un-augmented examples in blocks, kept as one tensor or scored at once."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from labeleff.training.stories import Resident
 BLOCK = 500
 """Examples encoded or scored at once."""
 BLOCK_ON_CPU = 128
-"""The same on a CPU, whose caches hold that many maps: MobileNetV2 is 1.5 times as fast as in blocks of 500."""
+"""Most examples at once on a CPU, whose caches hold their maps: MobileNetV2 is 1.5 times as fast as with 500."""
 
 
 def _blocks(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Iterator[tuple[Batch, Tensor]]:
-    """Every batch with what `model` gives for it in eval mode, float32."""
+    """Yield every batch with the output of `model` for it in eval mode, float32."""
     if isinstance(model, nn.Module):
         model.eval()
     size = min(BLOCK, BLOCK_ON_CPU) if compute.device.type == "cpu" else BLOCK
@@ -37,54 +37,54 @@ def _blocks(model: Callable[[Tensor], Tensor], examples: Resident, compute: Comp
 
 
 def predict(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Tensor:
-    """What `model` gives for all examples, un-augmented, in blocks: float32 (N, ...)."""
+    """Compute the output of `model` for all examples, un-augmented, in blocks: float32 (N, ...)."""
     return torch.cat([output for _, output in _blocks(model, examples, compute)])
 
 
 class Score:
-    """How one predictor does on a split, block by block."""
+    """The score of one predictor on a split, summed block by block."""
 
     def __init__(self, goal: Goal) -> None:
         self._goal = goal
         self._tally: Tensor | None = None
         self._finite = True
         self.loss: float | None = None
-        """Mean of the goal's loss; None where scores are no logits."""
+        """Mean of the goal's loss; None where the predictor's scores aren't logits."""
         self.seconds: float | None = None
-        """Time that the predictions and their counting took; None where they weren't made for one model alone."""
+        """Seconds that prediction and scoring took; None where they were measured for several predictors together."""
 
     def add(self, scores: Tensor, target: Tensor) -> None:
-        """Count the scores of some images."""
+        """Add the scores of a block of examples, with their targets."""
         self._finite = self._finite and bool(torch.isfinite(scores).all())
         tally = self._goal.tally(scores, target)
         self._tally = tally if self._tally is None else self._tally + tally
 
     def metrics(self) -> dict[str, float]:
-        """Every metric of the goal; raises DivergedError where a prediction wasn't a finite number."""
+        """Give every metric of the goal; raises DivergedError where a prediction wasn't a finite number."""
         if self._tally is None or not self._finite:
             raise DivergedError("the predictions on the test split are not all finite numbers")
         return self._goal.metrics(self._tally)
 
 
 def score(model: Predictor, examples: LabelledExamples, compute: Compute) -> Score:
-    """How a trained model does on all examples."""
-    goal, began = examples.goal, time.perf_counter()
+    """Score a trained model on all examples."""
+    goal, start = examples.goal, time.perf_counter()
     total, sums = Score(goal), torch.zeros(2, dtype=torch.float64, device=compute.device)
     for batch, scores in _blocks(model, examples.resident, compute):
         target = examples.target(batch)
         total.add(scores, target)
         sums += torch.stack((goal.loss(scores, target, "sum").double(), goal.counted(target).sum().double()))
     loss, counted = sums.tolist()  # read once: waiting for the device in every block would slow what is timed
-    total.loss, total.seconds = loss / max(counted, 1), time.perf_counter() - began
+    total.loss, total.seconds = loss / max(counted, 1), time.perf_counter() - start
     return total
 
 
 def score_frozen(
     model: nn.Module, predictors: Sequence[Predictor], examples: LabelledExamples, compute: Compute
 ) -> list[Score]:
-    """How predictors on the features of one frozen model do on all examples, which are encoded once.
+    """Score predictors on the features of one frozen model on all examples, which are encoded once.
 
-    `model` gives features (B, dim), or where every pixel has a label a map (B, dim, h, w).
+    `model` gives features (B, dim), or a map (B, dim, h, w) where every pixel has a label.
     """
     goal = examples.goal
     totals = [Score(goal) for _ in predictors]
@@ -96,25 +96,25 @@ def score_frozen(
 
 
 def _dense(predictor: Predictor, maps: Tensor, goal: Dense) -> Tensor:
-    """Scores (B, outputs, grid, grid) of a predictor of single grid cells."""
+    """Apply a predictor of single grid cells to maps (B, dim, h, w): scores (B, outputs, grid, grid)."""
     cells = grid_features(maps, goal)
     return predictor(cells.flatten(0, 2)).view(*cells.shape[:3], -1).permute(0, 3, 1, 2)
 
 
 def grid_features(maps: Tensor, goal: Dense) -> Tensor:
-    """Features of every grid cell, (B, grid, grid, dim), of maps (B, dim, h, w)."""
+    """Resize maps (B, dim, h, w) to the features of every grid cell: (B, grid, grid, dim)."""
     return on_grid(maps, goal.grid).permute(0, 2, 3, 1)
 
 
 LARGEST = 2**28
-"""Most numbers in the features of sets that are solved in one go; a set alone may have more."""
+"""Most numbers in the features of sets that are solved together; a single set may have more."""
 
 
 class EncodedLabels:
-    """All labelled examples of some sets, encoded by one frozen model, from which each set's problem is picked.
+    """Labelled examples of several sets, encoded once by a frozen model; each set's problem is a part of them.
 
-    `model` gives features (B, dim), or where the goal is dense a map (B, dim, h, w). `union` are sorted positions in
-    the training split that hold every set, `labelled` gives the examples at such positions.
+    `model` gives features (B, dim), or a map (B, dim, h, w) where the goal is dense. `union` are sorted positions in
+    the training split that include every set; `labelled` gives the examples at such positions.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class EncodedLabels:
         self._outputs = predict(model, self._data.on(compute.device).resident, compute)
 
     def problem(self, indices: Indices, seed: int = 0) -> LabelledFeatures:
-        """The features and labels of one set: a row an image or, where the goal is dense, a counted grid cell."""
+        """Select the features and labels of one set: one row per image or, for a dense goal, per counted grid cell."""
         positions = torch.from_numpy(np.searchsorted(self._union, indices))
         goal, features = self._data.goal, self._outputs[positions.to(self._device)]
         target = goal.target(self._data.examples.labels[positions]).to(self._device)
@@ -134,7 +134,7 @@ class EncodedLabels:
         return LabelledFeatures(features, goal.answers(target), self._data.outputs, goal, seed)
 
     def packs(self, sets: Sequence[Indices]) -> Iterator[list[Indices]]:
-        """The sets in order, as many together as memory should hold at once."""
+        """Group the sets in order, each group as large as memory should hold at once."""
         goal, size = self._data.goal, 0
         pack: list[Indices] = []
         cells = goal.grid**2 if isinstance(goal, Dense) else 1

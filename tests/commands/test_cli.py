@@ -1,4 +1,4 @@
-"""The command line as people meet it: a process, its text and its exit status."""
+"""The command line as a process: its text and its exit status."""
 
 import os
 import re
@@ -129,7 +129,7 @@ def test_a_read_only_output_folder_is_named(command, tmp_path):
 
 
 def processes_of(group):
-    """Processes of a group that still run; zombies don't."""
+    """List the processes of a group that still run; zombies don't."""
     listed = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in listed.splitlines()]
     return [int(pid) for pid, of, state in rows if int(of) == group and not state.startswith("Z")]
@@ -140,7 +140,7 @@ def processes_of(group):
     [(signal.SIGINT, False, 130), (signal.SIGTERM, False, 143), (signal.SIGTERM, True, 143)],
 )
 def test_interruption_keeps_what_is_finished(command, tmp_path, number, whole_group, status):
-    """Schedulers send SIGTERM to the first process alone or to all; no worker stays, no cell is told failed."""
+    """Schedulers send SIGTERM to the first process alone or to all; no worker stays, no cell is recorded as failed."""
     study = toy_study.write(tmp_path)
     out = tmp_path / "out"
     long = ["--set", "budget.finetune.steps={min=4000, max=4000}"]

@@ -1,4 +1,4 @@
-"""`labeleff compare` as people and machines meet it: its output, its files, its exit status."""
+"""`labeleff compare` as people and programs meet it: output, files, exit status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labeleff.records.entries import Conditions
 
 @pytest.fixture
 def called(called_here):
-    """Call the command in this process; gives its exit status, output and error."""
+    """Call the command in this process; returns its exit status, output and error."""
     return functools.partial(called_here, "compare")
 
 

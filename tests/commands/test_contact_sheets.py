@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from labeleff.commands.contact_sheets import PALETTE, PictureRow, coloured, compose, shaded, show
+from labeleff.commands.contact_sheets import PALETTE, PictureRow, colour_mask, compose, shade_depth, show
 from labeleff.errors import DataError, StudyError, UnknownNameError
 from labeleff.training.examples import Source
 
@@ -29,13 +29,13 @@ def test_a_legend_has_the_masks_colours():
 
 def test_masks_and_depths_as_pictures():
     mask = np.array([[0, 1], [10, 25]], dtype=np.uint8)
-    assert coloured(mask)[0, 0].tolist() == list(PALETTE[0])
-    assert coloured(mask)[1, 0].tolist() == list(PALETTE[10])
-    assert coloured(mask)[1, 1].tolist() != list(PALETTE[0])
-    depth = shaded(np.array([[0, 100], [200, 300]], dtype=np.int16))[..., 0]
+    assert colour_mask(mask)[0, 0].tolist() == list(PALETTE[0])
+    assert colour_mask(mask)[1, 0].tolist() == list(PALETTE[10])
+    assert colour_mask(mask)[1, 1].tolist() != list(PALETTE[0])
+    depth = shade_depth(np.array([[0, 100], [200, 300]], dtype=np.int16))[..., 0]
     assert depth[0, 0] == 0
     assert depth[0, 1] > depth[1, 0] > depth[1, 1] > 0
-    assert shaded(np.zeros((2, 2), dtype=np.int16)).max() == 0
+    assert shade_depth(np.zeros((2, 2), dtype=np.int16)).max() == 0
 
 
 def opened(path):

@@ -1,4 +1,4 @@
-"""Asking a trained reader: from text to answer, rivals, attention and warnings."""
+"""Questions to a trained reader: from text to answer, rivals, attention and warnings."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""`labeleff.run`, `report` and `compare` from Python: what they give, and what they refuse."""
+"""`labeleff.run`, `report` and `compare` from Python: their results, and what they refuse."""
 
 import re
 import tomllib
@@ -69,7 +69,7 @@ def test_mistakes_are_named_before_anything_is_trained(tmp_path):
 
 
 def test_the_page_on_python_is_ten_lines_that_run(tmp_path):
-    """The first example of docs/python.md, as written but for its study, which is a smaller one."""
+    """The first example of docs/python.md, as written except for its study, which is a smaller one."""
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
     assert len([line for line in code.splitlines() if line.strip()]) <= 10

@@ -1,4 +1,4 @@
-"""What a plan says of cost, memory and trust."""
+"""Sentences of a plan on cost, memory and trust."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`labeleff utility` as people meet it: its output, its errors, its exit status, and what it leaves behind."""
+"""`labeleff utility` as users meet it: output, errors, exit status and files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from support.malformed_tables import MALFORMED, table
 
 @pytest.fixture
 def called(called_here):
-    """Call the command in this process; gives its exit status, output and error."""
+    """Call the command in this process; returns its exit status, output and error."""
     return functools.partial(called_here, "utility")
 
 
 def everything():
-    """Every file and folder below the current one."""
+    """List every file and folder below the current one."""
     return sorted(map(str, Path().rglob("*")))
 
 

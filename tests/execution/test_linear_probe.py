@@ -1,4 +1,4 @@
-"""Probes of an encoder in training: they change nothing, and say what a probe of their own would say."""
+"""Probes of an encoder in training: they change nothing, and give what a separate probe gives."""
 
 import copy
 
@@ -35,7 +35,7 @@ def toy():
 
 
 def pretrained(name, loaded, probe=None, budget=None, seed=0, spec=ENCODER):
-    """The encoder that a pretext trains, what the pretext says, and the probe's curve if there is a probe."""
+    """Pretrain an encoder; returns it with the pretext's result, and the probe's curve if there is a probe."""
     plugin = lookup.find("pretext", name)
     if plugin.own_views:
         pytest.importorskip("lightly", reason="lightly (an extra) isn't there")

@@ -31,7 +31,7 @@ def test_quiet_says_nothing(monkeypatch, capsys):
 
 
 class Counted(float):
-    """A number that counts how often it is added or taken away."""
+    """A number that counts its additions and subtractions."""
 
     times = 0
 

@@ -1,4 +1,4 @@
-"""Encoding once and scoring block by block against doing it image by image."""
+"""Encoding once and scoring by blocks, against the same image by image."""
 
 import pytest
 import torch

@@ -15,7 +15,7 @@ def tree():
 
 
 def test_the_tree_is_what_the_code_says_of_itself():
-    """Where this fails: `python docs/tree.py`."""
+    """Mend a failure by `python docs/tree.py`."""
     module = tree()
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
 

@@ -1,4 +1,4 @@
-"""What SECURITY.md says of the code, checked on the code: calls that could run or unpack what was only to be read."""
+"""Claims of SECURITY.md checked on the code: no calls that could run or unpack what is only to be read."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ SUSPECT = {
     *("urlopen", "urlretrieve", "download_url_to_file", "hf_hub_download", "load_state_dict_from_url"),
     *("load_module", "resolve_name", "read_pickle", "to_pickle", "unsafe_load", "full_load"),
 }
-"""Last names of calls, whatever they are called on. `model.eval()` without arguments is another thing."""
+"""Last names of calls, whatever they are called on, except `model.eval()` without arguments."""
 SUSPECT_OF = {
     "subprocess": {"run", "call"},
     "os": {"system"},
@@ -61,7 +61,7 @@ ALLOWED = {
 
 
 def called(node):
-    """Dotted name of what is called, e.g. `torch.load`."""
+    """Dotted name of a called function, e.g. `torch.load`."""
     parts = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)

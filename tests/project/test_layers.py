@@ -26,20 +26,20 @@ LAYERS = [
     ["commands"],
     ["api", "__init__", "__main__"],
 ]
-"""From the bottom to the top: a module imports from its own folder or from a row above its own in this list."""
+"""Rows from the bottom to the top: a module imports from its own folder or from a row above its own in this list."""
 TORCH = {"torch", "torchvision", "safetensors"}
 FIRST_WITH_TORCH = LAYERS.index(["training"])
 INFLECTIONS = r"(s|es|d|ed|er|ers|ing|ings|ion|ions)"
-"""Endings by which no two names in one reader's sight may differ."""
+"""Endings by which no two names in one folder may differ."""
 
 
 def rank(name):
-    """Row of a dotted name within the package, e.g. `stats.power`; None for what is no module of a row."""
+    """Find the row of a dotted name within the package, e.g. `stats.power`; None for what is no module of a row."""
     return next((row for row, folders in enumerate(LAYERS) for f in folders if f"{name}.".startswith(f"{f}.")), None)
 
 
 def files():
-    """(dotted name within the package, path) of every module with code; `__init__` of folders hold a docstring."""
+    """List (dotted name within the package, path) of every module with code; `__init__` of folders hold a docstring."""
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         if parts[-1] != "__init__" or len(parts) == 1:
@@ -50,7 +50,7 @@ FILES = dict(files())
 
 
 def imports(path):
-    """(dotted name that is imported, whether at import time) of a file; names of `from` imports one by one."""
+    """List (imported dotted name, whether at import time) of a file; names of `from` imports one by one."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inner = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
     typing = {id(n) for block in tree.body if isinstance(block, ast.If) for n in ast.walk(block)}
@@ -66,7 +66,7 @@ def imports(path):
 
 
 def module_of(name):
-    """The module of this package that an imported name is or stands in; None for other packages."""
+    """Find the module of this package that an imported name is or is in; None for other packages."""
     parts = name.split(".")
     if parts[0] != "labeleff":
         return None
@@ -149,7 +149,7 @@ def test_no_folder_has_too_many_files(most):
 
 
 def lengths(path):
-    """(name, lines) of the file and of every function in it."""
+    """List (name, lines) of a file and of every function in it."""
     text = path.read_text(encoding="utf-8")
     yield "", len(text.splitlines())
     for node in ast.walk(ast.parse(text)):

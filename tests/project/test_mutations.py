@@ -1,4 +1,4 @@
-"""A few of the damaged inputs of benchmarks/mutations.py: each is a clear error or a right result."""
+"""A few of the damaged inputs of benchmarks/mutations.py: each is a clear error or a correct result."""
 
 import importlib.util
 import sys
@@ -38,7 +38,7 @@ def test_a_damaged_input_is_a_clear_error_or_a_right_result(place, monkeypatch, 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_what_is_not_damaged_is_read(place, monkeypatch, name):
-    """Else every command could complain of something else, and no damage would be met at all."""
+    """Undamaged inputs are read: else a command could fail for another reason, and no damage would be tested."""
     monkeypatch.chdir(place)
     monkeypatch.setattr(output_files, "pictures", lambda _: {})
     monkeypatch.setattr(place_figures, "draw", lambda of: {where: [] for where in of.findings.measured.places})

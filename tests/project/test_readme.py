@@ -1,4 +1,4 @@
-"""What the README and the pages that it names promise to a newcomer."""
+"""Promises of the README, and of the pages that it names, to a newcomer."""
 
 import re
 import shutil
@@ -104,7 +104,7 @@ def test_the_example_pretext_runs_as_quoted(command, tmp_path, monkeypatch):
 
 
 def _read_without_the_package(command, folder, monkeypatch):
-    """Where the pretext isn't installed, what was measured with it is read all the same, and nothing more is run."""
+    """Where the pretext isn't installed, its measurements are read all the same, and nothing more is run."""
     (folder / "packages").rename(folder / "elsewhere")
     monkeypatch.setenv("LABELEFF_CACHE", str(folder / "another cache"))
     kept = {p: p.read_bytes() for p in (folder / "out").rglob("*") if p.is_file()}

@@ -1,4 +1,4 @@
-"""Committed reports are what their records give; figures are left out, as their bytes follow matplotlib's version."""
+"""Committed reports against their records; figures are left out, as their bytes follow matplotlib's version."""
 
 import importlib.util
 import io
@@ -23,11 +23,11 @@ def test_there_are_reports():
 
 
 SEARCHED = ("parameters", "standard_errors", "formula", "rss", "p_value", "leave_one_out", "residual_max")
-"""Columns of curves.csv that come out of a search, whose last digits differ between machines."""
+"""Columns of curves.csv that a search computes, whose last digits differ between machines."""
 
 
 def without_searches(table, expected):
-    """The table without what was searched for, which is compared to three digits first."""
+    """Drop the columns that a search computes, after comparing them to three digits."""
     for name in ("parameters", "standard_errors"):
         for ours, theirs in zip(table[name].fillna("{}"), expected[name].fillna("{}"), strict=True):
             assert json.loads(ours) == pytest.approx(json.loads(theirs), rel=1e-3)
@@ -64,7 +64,7 @@ def test_the_report_of_2021_measured_again_is_what_its_records_give(tmp_path):
 
 
 def program(name):
-    """A module of benchmarks/, which is no package."""
+    """Import a module of benchmarks/, which isn't a package."""
     path = REPORTS.parent / "benchmarks" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)

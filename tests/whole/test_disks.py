@@ -16,7 +16,7 @@ from labeleff.records.jsonl import FILE_NAME, open_records, read_records
 
 
 def limited(limit):
-    """No file of the process may be longer: a write over it is cut short, and the next one fails."""
+    """Limit the size of the process's files: a write over it is cut short, and the next one fails."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 

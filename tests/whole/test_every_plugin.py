@@ -57,7 +57,7 @@ def works_on(kind, examples):
 
 
 def small(name, folder_of_images, tmp_path):
-    """Options of a task of images, with what it reads where it reads something."""
+    """Options of a task of images, with the files that it reads."""
     source, _, kind = name.partition("/")
     few = {"train": 50, "test": 50, "size": 32}
     if source == "selfstudy":

@@ -111,10 +111,10 @@ def test_interrupted_in_a_pack_what_was_finished_stays(study, go, monkeypatch):
     _, straight = go(study(TWO), "straight", pack=2)
     usual, count = cell_jobs.finish, iter(range(100))
 
-    def finish(place, cell, begun, ended):
+    def finish(place, cell, state, outcome):
         if next(count) == 1:
             raise KeyboardInterrupt
-        return usual(place, cell, begun, ended)
+        return usual(place, cell, state, outcome)
 
     with monkeypatch.context() as patch:
         patch.setattr(cell_jobs, "finish", finish)

@@ -32,13 +32,13 @@ TABLE = {
 
 
 def study(runs: int) -> Study:
-    """Sixteen cells and two pretrainings per run."""
+    """Make a study of sixteen cells and two pretrainings per run."""
     return parse_study({**TABLE, "draws": runs, "seeds": runs}, "the test's study")
 
 
 @pytest.fixture
 def hashed(monkeypatch):
-    """How often keys were computed, by kind."""
+    """Count how often keys are computed, by kind."""
     counts: Counter[str] = Counter()
     original = cell.content_key
 
@@ -52,7 +52,7 @@ def hashed(monkeypatch):
 
 @pytest.fixture
 def looked_up(monkeypatch):
-    """How often the catalogue was asked."""
+    """Count the look-ups in the catalogue."""
     counts: Counter[str] = Counter()
     original = lookup.find
 
@@ -69,7 +69,7 @@ def planned(runs, folder):
 
 
 def begun(runs):
-    """What a run under a time limit does before it trains: its share, its jobs and their order."""
+    """Do what a run under a time limit does before it trains: its share, its jobs and their order."""
     of = study(runs)
     cells = [one for _, members in loads(list(of.cells()), 3) for one in members]
     standing = standings(cells, lambda _: False, of.arm_of, of.baseline)

@@ -38,13 +38,13 @@ def go(tmp_path):
 
 
 def values(records):
-    """By key: what cells gave, and the bits of the encoders."""
+    """Collect by key the cells' results and the encoders' digests."""
     cells = {key: record.metrics for key, record in records.cells.items()}
     return cells, {key: record.encoder_sha256 for key, record in records.pretrainings.items()}
 
 
 def steps(records):
-    """Steps of the curves of the only pretraining, by task."""
+    """List the steps of the curves of the only pretraining, by task."""
     [record] = records.pretrainings.values()
     return {curve.task.partition("(")[0]: [point.step for point in curve.points] for curve in record.probes}
 
@@ -85,7 +85,7 @@ def test_a_cached_encoder_without_the_curve_is_measured_again_and_stays(study, g
 
 
 def marked(file):
-    """The record of an encoder's file, so that it can be told from that of a second training."""
+    """Mark the record of an encoder's file, so that it differs from that of a second training."""
     record = EncoderCache(file.parent.parent).record(file.stem)
     return record.model_copy(update={"peak_memory": 12345})
 

@@ -17,7 +17,7 @@ KILLS = int(os.environ.get("LABELEFF_KILLS", "3"))
 
 
 def cells(out):
-    """(key, accuracy) of every cell line, in the order written, torn tail left out."""
+    """List (key, accuracy) of every cell line, in the order written, without a torn tail."""
     content = (out / "records.jsonl").read_bytes()
     lines = [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
     return [(line["key"], line["metrics"]["accuracy"]) for line in lines if line["type"] == "cell"]
@@ -57,7 +57,7 @@ def test_kills_at_random_moments(command, tmp_path):
 
 
 def kill_at_random(process, out, chance):
-    """Kill once a random number of cells is recorded and a random moment has passed; True if it still ran."""
+    """Kill once a random number of cells is recorded and a random moment has passed; returns whether it still ran."""
     wanted = chance.randrange(0, 16)
     while process.poll() is None:
         written = (

@@ -1,4 +1,4 @@
-"""A whole study of a pretext that hands on a pair of encoders: trained, kept, fine-tuned, probed, reported."""
+"""A whole study of a pretext that makes a pair of encoders: trained, stored, finetuned, probed, reported."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""How fast the library is on this machine: `labeleff bench`."""
+"""`labeleff bench`: the speed of the library on this machine."""

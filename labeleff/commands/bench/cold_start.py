@@ -1,9 +1,9 @@
-"""One training step in a process of its own, which says when.
+"""One timed training step in a new process.
 
 Run as `python -m labeleff.commands.bench.cold_start ENCODER DEVICE PRECISION`.
 
-What it prints are seconds on the clock that all processes of a machine share (`time.time`): when torch was there, when
-data and model were, and when the first step was done.
+It prints seconds on the clock that all processes of a machine share (`time.time`): when torch was imported, when data
+and model were built, and when the first step was done.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import time
 
 
 def first_step(encoder: str, device: str, precision: str) -> dict[str, float]:
-    """Do one step of a training from scratch, through the library's own queue."""
-    import torch  # noqa: F401  what it takes is one of the three
+    """Do one step of a training from scratch, through the library's own queue; returns the three times."""
+    import torch  # noqa: F401  its import is one of the three times
 
     imported = time.time()
     from labeleff.catalogue import lookup
     from labeleff.catalogue.declaration import Spec
-    from labeleff.commands.bench.workloads import budget, made_images, made_stories, prepared
+    from labeleff.commands.bench.workloads import budget, made_images, made_stories, prepare_protocol
     from labeleff.plugins.encoders.interface import build_encoder
     from labeleff.study.cell import Augment
     from labeleff.training.device import choose, one_core, pick_device
@@ -34,7 +34,7 @@ def first_step(encoder: str, device: str, precision: str) -> dict[str, float]:
     table = budget(batch, 1, batch, augment=Augment(crop=0 if stories else 4))
     protocol = lookup.complete("protocol", "finetune", {})
     net = build_encoder(spec, 0, loaded.task.text)
-    ready = prepared(loaded, protocol, table, batch, compute, net, 0)
+    ready = prepare_protocol(loaded, protocol, table, batch, compute, net, 0)
     built = time.time()
     ready.fit(table, compute, lambda *_: None)
     return {"imported": imported, "built": built, "stepped": time.time()}

@@ -1,4 +1,4 @@
-"""A measurement of speed as Markdown, CSV, and JSON that `labeleff history` reads like pytest-benchmark's."""
+"""Measured speeds as Markdown, CSV, and JSON in the form of pytest-benchmark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from labeleff.commands.bench.outcome import EPOCH, Cold, Found, Outcome, printed
+from labeleff.commands.bench.outcome import EPOCH, Cold, Outcome, Timings, printed_number
 from labeleff.reporting.markdown import percent, table
 from labeleff.reporting.tables import Row, columns, frame, to_csv
 
@@ -53,17 +53,18 @@ def _numbers(one: Outcome) -> list[str]:
     return [*speeds, f"{1000 * one.step:,.1f}", f"{one.epoch:,.2f}", memory, *shares]
 
 
-def rows(found: Found) -> list[list[str]]:
-    """What `HEADER` names, a row a piece of work."""
-    works = [(one, one.work) for one in found.outcomes]
+def rows(timings: Timings) -> list[list[str]]:
+    """Fill the columns of `HEADER`, one row per piece of work."""
+    works = [(one, one.work) for one in timings.outcomes]
     return [[w.part, w.encoder.label, str(w.batch), str(w.pack), *_numbers(one)] for one, w in works]
 
 
-def _report(found: Found) -> list[list[str]]:
+def _beside_2021(timings: Timings) -> list[list[str]]:
+    """Set times beside those that the report of 2021 printed, one row per number."""
     lines = []
-    for one in (one for one in found.outcomes if one.rates):
+    for one in (one for one in timings.outcomes if one.rates):
         for unit, ours, show in (("ms", 1000 * one.step, "ms a step"), ("s", one.epoch, "s an epoch")):
-            theirs = printed(one.work, unit)
+            theirs = printed_number(one.work, unit)
             if theirs is not None:
                 low, high = theirs.ends
                 text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
@@ -73,45 +74,45 @@ def _report(found: Found) -> list[list[str]]:
 
 
 def cold_rows(cold: Sequence[Cold]) -> list[list[str]]:
-    """Encoder, number of starts, and median seconds to each point."""
+    """List encoder, number of starts, and median seconds to each point."""
     return [
         [
             one.encoder,
             str(len(one.stepped)),
-            *(f"{statistics.median(of):.2f}" for of in (one.imported, one.built, one.stepped)),
+            *(f"{statistics.median(seconds):.2f}" for seconds in (one.imported, one.built, one.stepped)),
         ]
         for one in cold
     ]
 
 
-def markdown(found: Found) -> str:
-    """The report for people."""
-    at, versions = found.environment, found.environment["versions"]
+def markdown(timings: Timings) -> str:
+    """Write the report for people."""
+    at, versions = timings.environment, timings.environment["versions"]
     where = (
-        f"{at['device']} ({at['cpu']}, {at['cores']} cores, load {at['load_average']:.2f}), {found.threads} thread(s)"
+        f"{at['device']} ({at['cpu']}, {at['cores']} cores, load {at['load_average']:.2f}), {timings.threads} thread(s)"
     )
     epochs = ", ".join(f"{count:,} ({part})" for part, count in EPOCH.items())
     text = [
         "# Speed",
-        f"Measured {found.started} on {where}, torch {versions['torch']}, labeleff {versions['labeleff']}, by "
-        f"`{' '.join(found.command)}`.",
-        table(HEADER, rows(found), 2),
+        f"Measured {timings.started} on {where}, torch {versions['torch']}, labeleff {versions['labeleff']}, by "
+        f"`{' '.join(timings.command)}`.",
+        table(HEADER, rows(timings), 2),
         EXPLANATION.format(epochs=epochs).rstrip(),
     ]
-    if lines := _report(found):
+    if lines := _beside_2021(timings):
         text += [
             "## Beside the report of 2021",
             "That was Keras on a free Colab GPU that it doesn't name: other hardware and other software, so this "
             "compares what somebody waited for, not code.",
             table(("what", "encoder", "unit", "2021", "here", "times as fast"), lines, 3),
         ]
-    if found.cold:
+    if timings.cold:
         header = ("encoder", "starts", "torch imported, s", "data and model made, s", "first step done, s")
-        text += ["## From the start of a process", table(header, cold_rows(found.cold))]
-    if found.machine:
-        peaks = [[one.what, one.precision, f"{one.rate / 1e9:,.1f}"] for one in found.machine]
+        text += ["## From the start of a process", table(header, cold_rows(timings.cold))]
+    if timings.machine:
+        peaks = [[one.what, one.precision, f"{one.rate / 1e9:,.1f}"] for one in timings.machine]
         text += ["## What the machine does at best", table(("what", "precision", "10^9 operations/s"), peaks, 2)]
-    if several := [one for one in found.outcomes if one.fallback]:
+    if several := [one for one in timings.outcomes if one.fallback]:
         text += ["\n".join(f"- {one.work.name}: {one.fallback}" for one in several)]
     return "\n\n".join(text) + "\n"
 
@@ -123,7 +124,7 @@ def _row(one: Outcome) -> Row:
     if not one.rates:
         return row
     low, middle, high = one.quartiles
-    step, epoch = printed(work, "ms"), printed(work, "s")
+    step, epoch = printed_number(work, "ms"), printed_number(work, "s")
     low_step, high_step = (None, None) if step is None else step.ends
     return row | {
         "examples_per_second": middle,
@@ -151,20 +152,25 @@ def _row(one: Outcome) -> Row:
     }
 
 
-def csv(found: Found) -> bytes:
-    """One row a piece of work; missing values are empty."""
-    return to_csv(frame([_row(one) for one in found.outcomes], COLUMNS))
+def csv(timings: Timings) -> bytes:
+    """Write one row per piece of work; missing values are empty."""
+    return to_csv(frame([_row(one) for one in timings.outcomes], COLUMNS))
 
 
-def as_json(found: Found) -> bytes:
-    """Everything raw, in the form of `pytest --benchmark-json`; a call is one example."""
-    at = found.environment
-    timings = []
-    for one in found.outcomes:
+def as_json(timings: Timings) -> bytes:
+    """Write all raw values in the form of `pytest --benchmark-json`, where a call is one example.
+
+    `labeleff history` reads it.
+    """
+    at = timings.environment
+    benchmarks = []
+    for one in timings.outcomes:
         if one.rates:
             low, middle, high = (1 / rate for rate in reversed(one.quartiles))
             stats = {"median": middle, "q1": low, "q3": high, "data": [1 / rate for rate in one.rates]}
-            timings.append({"fullname": one.work.name, "name": one.work.name, "stats": stats, "extra_info": _row(one)})
+            benchmarks.append(
+                {"fullname": one.work.name, "name": one.work.name, "stats": stats, "extra_info": _row(one)}
+            )
     table: dict[str, Any] = {
         "machine_info": {
             "system": platform.system(),
@@ -173,10 +179,10 @@ def as_json(found: Found) -> bytes:
             "cpu": {"brand_raw": at["cpu"] if at["device"] == "cpu" else at["device"], "count": at["cores"]},
         },
         "commit_info": {"id": at["git"]["commit"], "dirty": at["git"]["dirty"]},
-        "benchmarks": timings,
-        "datetime": found.started,
-        "labeleff": dataclasses.asdict(dataclasses.replace(found, outcomes=()))
-        | {"outcomes": [dataclasses.asdict(one) | {"work": _work(one)} for one in found.outcomes]},
+        "benchmarks": benchmarks,
+        "datetime": timings.started,
+        "labeleff": dataclasses.asdict(dataclasses.replace(timings, outcomes=()))
+        | {"outcomes": [dataclasses.asdict(one) | {"work": _work(one)} for one in timings.outcomes]},
     }
     return (json.dumps(table, indent=1, allow_nan=False) + "\n").encode()
 
@@ -186,19 +192,19 @@ def _work(one: Outcome) -> dict[str, Any]:
 
 
 PLAIN_WIDTH = 160
-"""Columns where the output is no terminal."""
+"""Columns where the output isn't a terminal."""
 
 
-def show(found: Found) -> None:
+def show(timings: Timings) -> None:
     """Print what was timed, and the cold starts."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PLAIN_WIDTH)
-    speeds = Table(*HEADER, title=f"on {found.environment['device']}, {found.threads} thread(s)")
+    speeds = Table(*HEADER, title=f"on {timings.environment['device']}, {timings.threads} thread(s)")
     for column in speeds.columns[2:]:
         column.justify = "right"
-    for row in rows(found):
+    for row in rows(timings):
         speeds.add_row(*row)
     console.print(speeds)
-    for encoder, starts, *_, stepped in cold_rows(found.cold):
+    for encoder, starts, *_, stepped in cold_rows(timings.cold):
         console.print(f"{encoder}: first step {stepped} s after the start of a process ({starts} starts)", markup=False)

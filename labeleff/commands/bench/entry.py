@@ -1,4 +1,4 @@
-"""`labeleff bench`: imports torch only once its options are checked."""
+"""`labeleff bench`: options, checked before torch is imported."""
 
 import sys
 from pathlib import Path
@@ -40,12 +40,12 @@ def bench(
     from labeleff.reporting.output_files import check_folder
 
     check_folder(out)
-    asked = request(encoder or [], batch or [], pack or [], device, precision, threads, quick=quick)
+    checked = request(encoder or [], batch or [], pack or [], device, precision, threads, quick=quick)
     from labeleff.commands.bench.document import show
     from labeleff.commands.bench.runner import measure
 
-    found = measure(asked, out, ["labeleff", *sys.argv[1:]], quiet=quiet)
-    show(found)
+    speeds = measure(checked, out, ["labeleff", *sys.argv[1:]], quiet=quiet)
+    show(speeds)
     print(f"report: {out / 'bench.md'}")
-    if any(outcome.reason is not None for outcome in found.outcomes):
+    if any(outcome.reason is not None for outcome in speeds.outcomes):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""What `labeleff bench` measured, raw, what is derived from it, and what the report of 2021 printed of the same."""
+"""Measured speeds: raw values, derived ones, and the numbers of the report of 2021."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from labeleff.commands.bench.request import BATCHES, Part, Work
-from labeleff.commands.reproduce.printed2021 import IMAGES, LABELS, PRETRAINED_ON, STORIES, TESTED, THROUGHPUT, Printed
+from labeleff.commands.reproduce.printed2021 import (
+    IMAGES,
+    LABELS,
+    PRETRAINED_ON,
+    STORIES,
+    TESTED,
+    THROUGHPUT,
+    Printed,
+)
 
 EPOCH: dict[Part, int] = {
     "rotation": PRETRAINED_ON,
@@ -22,12 +30,12 @@ EPOCH: dict[Part, int] = {
 """Examples of an epoch in the report of 2021."""
 _PRINTED: dict[Part, str] = {"rotation": "B1", "finetune": "A", "joint": "C2", "evaluation": "A", "reading": "bAbI"}
 _NETWORKS = {"mobilenet_v2", "memnet"}
-"""The encoders that are the report's."""
+"""Encoders of the report of 2021."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A peak of this machine: operations/s, in words and as a number."""
+    """A peak of this machine in operations/s, with words for what was computed."""
 
     what: str
     precision: str
@@ -36,7 +44,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class Cold:
-    """Seconds from the start of a process to: torch imported, data and model made, first step done; several starts."""
+    """Seconds from the start of a process until torch is imported, data and model are made, and the first step is done.
+
+    Each list has one value per start.
+    """
 
     encoder: str
     imported: list[float]
@@ -46,7 +57,7 @@ class Cold:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One piece of work, timed; where it failed `reason` says why, and `rates` is empty."""
+    """The timing of one piece of work; where it failed `reason` says why, and `rates` is empty."""
 
     work: Work
     precision: str
@@ -60,7 +71,7 @@ class Outcome:
     backend: str = "eager"
     fallback: str | None = None
     example_operations: float | None = None
-    """Floating-point operations an example; None where torch doesn't count those of the network."""
+    """Floating-point operations per example; None where torch can't count those of the network."""
     product: float | None = None
     """Operations/s of the matrix product in this precision."""
     convolution: Machine | None = None
@@ -84,32 +95,32 @@ class Outcome:
 
     @property
     def step(self) -> float:
-        """Seconds of a step, of all models together."""
+        """Seconds per step of all models together."""
         return self.work.batch / self.cell_rate
 
     @property
     def epoch(self) -> float:
-        """Seconds of an epoch of each model, of as many examples as in the report of 2021."""
+        """Seconds per epoch of each model, with as many examples as an epoch of the report of 2021."""
         return EPOCH[self.work.part] / self.cell_rate
 
     @property
     def product_share(self) -> float | None:
-        """Operations/s of the work over those of the matrix product."""
+        """Operations/s of the work, divided by those of the matrix product."""
         if self.example_operations is None or self.product is None:
             return None
         return self.rate * self.example_operations / self.product
 
     @property
     def convolution_share(self) -> float | None:
-        """The same, over those of the encoder's largest convolution."""
+        """Operations/s of the work, divided by those of the encoder's largest convolution."""
         if self.example_operations is None or self.convolution is None:
             return None
         return self.rate * self.example_operations / self.convolution.rate
 
 
 @dataclass(frozen=True)
-class Found:
-    """All of it."""
+class Timings:
+    """All timings of one call of `labeleff bench`, with the machine's peaks and its environment."""
 
     command: list[str]
     started: str
@@ -120,13 +131,13 @@ class Found:
     cold: Sequence[Cold] = ()
 
 
-def printed(work: Work, unit: str) -> Printed | None:
-    """What the report of 2021 has for the same work, in `ms` a step or `s` an epoch; None if nothing."""
+def printed_number(work: Work, unit: str) -> Printed | None:
+    """Find what the report of 2021 has for the same work, in `ms` per step or `s` per epoch; None if nothing."""
     same = work.encoder.name in _NETWORKS and work.pack == 1
     if not same or (work.part != "evaluation" and work.batch != BATCHES[work.part]):
         return None
     if work.part == "evaluation" and unit == "ms":
         return None
-    wanted = _PRINTED[work.part]
-    rows = (row for row in THROUGHPUT if row.part == wanted and row.unit == unit)
+    part = _PRINTED[work.part]
+    rows = (row for row in THROUGHPUT if row.part == part and row.unit == unit)
     return next((row for row in rows if work.part == "evaluation" or "scoring" not in row.what), None)

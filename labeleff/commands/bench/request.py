@@ -1,4 +1,4 @@
-"""What `labeleff bench` is asked to time: encoders, batches, packs, and for how long."""
+"""The request of `labeleff bench`: encoders, batches, packs, lengths."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Part = Literal["rotation", "finetune", "joint", "evaluation", "reading"]
 USUAL = ("mobilenet_v2", "resnet9:width=0.1875", "memnet")
 """The encoders of the report of 2021, and the one that small studies use."""
 BATCHES: dict[Part, int] = {"rotation": 64, "finetune": 64, "joint": 128, "evaluation": 500, "reading": 32}
-"""Those of the report of 2021; evaluation goes in the library's own blocks, whatever is asked."""
+"""Batch sizes of the report of 2021; evaluation goes in the library's own blocks, whatever is requested."""
 OF_IMAGES: tuple[Part, ...] = ("rotation", "finetune", "joint", "evaluation")
 PACKED: tuple[Part, ...] = ("finetune", "joint")
-"""What the library trains side by side."""
+"""Parts that the library trains side by side."""
 
 
 @dataclass(frozen=True)
 class Length:
-    """How long everything is timed."""
+    """The length of every timing."""
 
     steps: int
-    """Steps in a window of training on images."""
+    """Steps per window of training on images."""
     windows: int
     """Windows that count; one more is warm-up."""
     images: int
@@ -45,7 +45,7 @@ QUICK = Length(steps=20, windows=2, images=500, stories="1k", cold_starts=1)
 
 @dataclass(frozen=True)
 class Work:
-    """One thing to time."""
+    """One piece of work to time: a part, an encoder, a batch size and a pack size."""
 
     part: Part
     encoder: Spec
@@ -61,7 +61,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Request:
-    """All that is asked for, checked."""
+    """A checked request: encoders, sizes, device and precision."""
 
     encoders: tuple[Spec, ...]
     batches: tuple[int, ...]
@@ -73,7 +73,7 @@ class Request:
     quick: bool
 
     def works(self) -> Iterator[Work]:
-        """What is timed, in order."""
+        """List the pieces of work to time, in order."""
         for encoder in self.encoders:
             reads = lookup.find("encoder", encoder.name).examples == "stories"
             parts: tuple[Part, ...] = ("reading",) if reads else OF_IMAGES
@@ -85,11 +85,11 @@ class Request:
 
 
 def encoder_spec(text: str) -> Spec:
-    """The encoder that `NAME` or `NAME:option=value,option=value` stands for; LabeleffError where there is none."""
-    name, _, rest = text.partition(":")
+    """Parse `NAME` or `NAME:option=value,option=value`; raises LabeleffError where there is no such encoder."""
+    name, _, assignments = text.partition(":")
     expected = "option=value, e.g. resnet9:width=0.1875"
-    given = [pair(part, f"--encoder {text!r}", expected) for part in rest.split(",") if part]
-    return lookup.complete("encoder", name, {key: bare_value(value) for key, value in given})
+    pairs = [pair(part, f"--encoder {text!r}", expected) for part in assignments.split(",") if part]
+    return lookup.complete("encoder", name, {key: bare_value(value) for key, value in pairs})
 
 
 def request(
@@ -102,7 +102,7 @@ def request(
     *,
     quick: bool,
 ) -> Request:
-    """What options of the command line ask for; raises LabeleffError where they can't be."""
+    """Check the options of the command line; raises LabeleffError where one is out of range or unknown."""
     for name, values, least in (("--batch", batches, 2), ("--pack", packs, 1), ("--threads", [threads], 1)):
         for value in values:
             if value < least:
@@ -110,5 +110,5 @@ def request(
     if precision not in get_args(Precision):
         raise UnknownNameError("precision", precision, get_args(Precision))
     specs = {spec.label: spec for spec in map(encoder_spec, encoders or USUAL)}
-    once = tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(packs)) or (1,)
-    return Request(tuple(specs.values()), *once, device, cast(Precision, precision), threads, quick)
+    sizes = tuple(dict.fromkeys(batches)), tuple(dict.fromkeys(packs)) or (1,)
+    return Request(tuple(specs.values()), *sizes, device, cast(Precision, precision), threads, quick)

@@ -1,4 +1,4 @@
-"""All that `labeleff bench` was asked for, piece by piece; what is measured is written at once."""
+"""The pieces of work of `labeleff bench`, timed one by one and written at once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import torch
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.commands.bench import document, roofline
-from labeleff.commands.bench.outcome import Cold, Found, Machine, Outcome
+from labeleff.commands.bench.outcome import Cold, Machine, Outcome, Timings
 from labeleff.commands.bench.request import ON_GPU, QUICK, USUAL_LENGTH, Length, Request, Work
-from labeleff.commands.bench.workloads import compute_for, timed
+from labeleff.commands.bench.workloads import compute_for, time_work
 from labeleff.errors import InterruptedRunError, LabeleffError, Terminated, TerminatedRunError
 from labeleff.execution.environment import environment
-from labeleff.execution.interrupts import Ending
+from labeleff.execution.interrupts import Interrupts
 from labeleff.execution.progress import PreparationBars
 from labeleff.execution.workplace import explain
 from labeleff.plugins.encoders.interface import build_encoder
@@ -30,13 +30,13 @@ from labeleff.reporting.output_files import write
 from labeleff.training.device import Compute, one_core, pick_device
 
 COLD_LIMIT = 600.0
-"""Seconds after which a process that should do one step is given up."""
+"""Seconds that a new process has to do one step."""
 JOINT_PASSES = 1.5
-"""Images that joint training encodes for each of a batch: its labelled half goes through twice."""
+"""Images that joint training encodes per image of a batch: its labelled half goes through twice."""
 
 
-def measure(request: Request, out: Path, command: Sequence[str], *, quiet: bool) -> Found:
-    """Time everything; after each piece the files in `out` hold what is known so far.
+def measure(request: Request, out: Path, command: Sequence[str], *, quiet: bool) -> Timings:
+    """Time everything that is requested; after each piece the files in `out` have all timings so far.
 
     Raises LabeleffError for what is wrong beforehand; a piece that fails is an outcome with its reason.
     """
@@ -45,81 +45,80 @@ def measure(request: Request, out: Path, command: Sequence[str], *, quiet: bool)
         one_core(request.threads)
     _check(request)
     length = QUICK if request.quick else ON_GPU if device.type == "cuda" else USUAL_LENGTH
-    ending, works = Ending(), list(request.works())
+    interrupts, works = Interrupts(), list(request.works())
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    found = Found(list(command), started, torch.get_num_threads(), environment(device, 1))
-    with ending.watched(), PreparationBars(quiet=quiet) as bars:
+    start = timings = Timings(list(command), started, torch.get_num_threads(), environment(device, 1))
+    with interrupts.watch(), PreparationBars(quiet=quiet) as bars:
         try:
-            for known in _pieces(found, works, request, device, length):
-                found = known
-                with ending.put_off():
-                    write(out, files(found))
-                bars.advance(len(found.outcomes) + len(found.cold), len(works) + len(request.encoders), "timing")
+            for timings in _pieces(start, works, request, device, length):
+                with interrupts.put_off():
+                    write(out, files(timings))
+                bars.advance(len(timings.outcomes) + len(timings.cold), len(works) + len(request.encoders), "timing")
         except KeyboardInterrupt as error:
             kind = TerminatedRunError if isinstance(error, Terminated) else InterruptedRunError
-            raise kind(f"interrupted; {len(found.outcomes)} of {len(works)} timings are in {out}") from error
-    return found
+            raise kind(f"interrupted; {len(timings.outcomes)} of {len(works)} timings are in {out}") from error
+    return timings
 
 
-def files(found: Found) -> dict[str, bytes]:
-    """What is written, by name."""
-    texts = {"bench.md": document.markdown(found).encode(), "bench.csv": document.csv(found)}
-    return texts | {"bench.json": document.as_json(found)}
+def files(timings: Timings) -> dict[str, bytes]:
+    """Contents of the files to write, by name."""
+    texts = {"bench.md": document.markdown(timings).encode(), "bench.csv": document.csv(timings)}
+    return texts | {"bench.json": document.as_json(timings)}
 
 
 def _check(request: Request) -> None:
-    """Build every encoder of images once: an option that can't be is a mistake of the call."""
+    """Build every encoder of images once, so that a mistake in its options is a mistake in the call."""
     for spec in request.encoders:
         if lookup.find("encoder", spec.name).examples == "images":
             build_encoder(spec, 0)
 
 
 def _pieces(
-    found: Found, works: Sequence[Work], request: Request, device: torch.device, length: Length
-) -> Iterator[Found]:
-    """What is known after each piece: cold starts, then the works."""
+    timings: Timings, works: Sequence[Work], request: Request, device: torch.device, length: Length
+) -> Iterator[Timings]:
+    """Yield all timings so far after each piece: cold starts, then the works."""
     for spec in request.encoders:
         cold = [cold_start(spec, str(device), request) for _ in range(length.cold_starts)]
         starts = (list(times) for times in zip(*cold, strict=True))
-        found = dataclasses.replace(found, cold=[*found.cold, Cold(spec.label, *starts)])
-        yield found
+        timings = dataclasses.replace(timings, cold=[*timings.cold, Cold(spec.label, *starts)])
+        yield timings
     for work in works:
         outcome = outcome_of(work, compute_for(work.encoder, request, device), length)
         peaks = [_product(outcome), outcome.convolution]
-        new = [peak for peak in peaks if peak is not None and peak not in found.machine]
-        found = dataclasses.replace(found, outcomes=[*found.outcomes, outcome], machine=[*found.machine, *new])
-        yield found
+        new = [peak for peak in peaks if peak is not None and peak not in timings.machine]
+        timings = dataclasses.replace(timings, outcomes=[*timings.outcomes, outcome], machine=[*timings.machine, *new])
+        yield timings
 
 
 def cold_start(encoder: Spec, device: str, request: Request) -> tuple[float, float, float]:
-    """Seconds from the start of a new process to: torch imported, model made, first step done."""
+    """Measure seconds from the start of a new process until torch is imported, the model made, the first step done."""
     words = ["-m", "labeleff.commands.bench.cold_start", encoder.model_dump_json(), device, request.precision]
-    began = time.time()
+    start = time.time()
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=COLD_LIMIT, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise LabeleffError(f"a new process couldn't do one step of {encoder.label}: {last}")
     at = json.loads(done.stdout.splitlines()[-1])
-    return at["imported"] - began, at["built"] - began, at["stepped"] - began
+    return at["imported"] - start, at["built"] - start, at["stepped"] - start
 
 
 def outcome_of(work: Work, compute: Compute, length: Length) -> Outcome:
     """Time one piece, and the machine's peaks beside it."""
-    known = Outcome(work, compute.precision, compute.layout)
+    outcome = Outcome(work, compute.precision, compute.layout)
     try:
         peaks = {} if work.part == "reading" else _peaks(work, compute)
-        return dataclasses.replace(known, **vars(timed(work, compute, length)), **peaks)  # type: ignore[arg-type]
+        return dataclasses.replace(outcome, **vars(time_work(work, compute, length)), **peaks)  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001  one piece that doesn't fit into memory must not hide the others
-        return dataclasses.replace(known, reason=explain(error)[0])
+        return dataclasses.replace(outcome, reason=explain(error)[0])
 
 
 @functools.cache
 def _convolution(encoder: str, batch: int, compute: Compute) -> Machine | None:
     spec = Spec.model_validate_json(encoder)
-    found = roofline.largest_convolution(spec, batch, compute)
-    if found is None:
+    largest = roofline.largest_convolution(spec, batch, compute)
+    if largest is None:
         return None
-    return Machine(f"{spec.label}: convolution {found.shape}", compute.precision, found.rate)
+    return Machine(f"{spec.label}: convolution {largest.shape}", compute.precision, largest.rate)
 
 
 def _peaks(work: Work, compute: Compute) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""The library's own pretext, protocols and scoring, run on made data and timed window by window.
+"""The library's own pretext, protocols and scoring, timed on made data.
 
-Nothing of a training loop is written again here: what counts is the time that trainings note of themselves, in windows
-of so many steps. The first window is warm-up and doesn't count; what a training does between windows counts nowhere.
+No training loop is written again here: the times are those that trainings record, in windows of a fixed number of
+steps. The first window is warm-up and doesn't count, and neither does what a training does between windows.
 """
 
 from __future__ import annotations
@@ -36,50 +36,50 @@ _AUGMENT = Augment(crop=4, flip=True)
 
 
 @dataclass(frozen=True)
-class Timed:
+class Throughput:
     """Examples/s of every window that counts, and how they were computed."""
 
     rates: list[float]
-    """All models that are trained as one taken together."""
+    """Examples/s of all models together that are trained as one."""
     warm_up: float
     """Examples/s of the first window."""
     peak_memory: int
     own_peak: bool
-    """False where the peak is that of the whole process so far."""
+    """Whether the peak is of this work alone; else it is of the whole process so far."""
     packing: str = "loop"
     backend: str = "eager"
     fallback: str | None = None
 
 
 def compute_for(encoder: Spec, request: Request, device: object) -> Compute:
-    """Arithmetic and layout, as studies choose them."""
+    """Choose arithmetic and layout as studies do."""
     return choose(encoder.name, request.precision, device)  # type: ignore[arg-type]
 
 
 def made_images(train: int, test: int, compute: Compute) -> LoadedTask:
-    """The given number of images of noise, on the device."""
+    """Make the given number of images of noise, on the device."""
     return LoadedTask(made_data.images(train, test), compute.device)
 
 
 def made_stories(size: str, compute: Compute) -> LoadedTask:
-    """The 10,000 or 1,000 training stories of task 1, simulated, on the device."""
+    """Simulate the 10,000 or 1,000 training stories of task 1, on the device."""
     return LoadedTask(made_data.stories("babi/qa1", {"size": size}), compute.device)
 
 
-def timed(work: Work, compute: Compute, length: Length) -> Timed:
+def time_work(work: Work, compute: Compute, length: Length) -> Throughput:
     """Time one piece of work."""
-    own = reset_peak_memory(compute.device)
-    kinds: dict[str, Callable[[Work, Compute, Length], Timed]] = {
+    own_peak = reset_peak_memory(compute.device)
+    kinds: dict[str, Callable[[Work, Compute, Length], Throughput]] = {
         "rotation": _rotation,
         "evaluation": _evaluation,
         "reading": _reading,
     }
-    found = kinds.get(work.part, _protocol)(work, compute, length)
-    return Timed(**(vars(found) | {"peak_memory": peak_memory(compute.device), "own_peak": own}))
+    throughput = kinds.get(work.part, _protocol)(work, compute, length)
+    return Throughput(**(vars(throughput) | {"peak_memory": peak_memory(compute.device), "own_peak": own_peak}))
 
 
 def budget(batch: int, steps: int, examples: int, **other: object) -> Budget:
-    """SGD with momentum and decay, crops and flips, for `steps` steps where an epoch is `examples` examples.
+    """Make a budget of SGD with momentum, decay, crops and flips: `steps` steps, `examples` examples per epoch.
 
     Labels are noise: the rate is small, so that no loss runs away.
     """
@@ -91,8 +91,8 @@ def _steps(length: Length) -> int:
     return length.steps * (length.windows + 1)
 
 
-def _rotation(work: Work, compute: Compute, length: Length) -> Timed:
-    """The pretext, one encoder; an epoch is a window."""
+def _rotation(work: Work, compute: Compute, length: Length) -> Throughput:
+    """Time the pretext with one encoder; an epoch is a window."""
     spec = lookup.complete("pretext", "rotation", {})
     trained = length.steps * work.batch
     count = math.ceil(trained / (1 - float(spec.options["holdout"])))
@@ -102,11 +102,11 @@ def _rotation(work: Work, compute: Compute, length: Length) -> Timed:
     table, options = budget(work.batch, _steps(length), trained), lookup.options("pretext", spec)
     pretrain = lookup.resolve("pretext", "rotation")
     encoder = build_encoder(work.encoder, 0)
-    return _of(pretrain(unlabelled, encoder, 0, table, options, compute, lambda *_: None).training)
+    return _training_throughput(pretrain(unlabelled, encoder, 0, table, options, compute, lambda *_: None).training)
 
 
-def _protocol(work: Work, compute: Compute, length: Length) -> Timed:
-    """Cells of `finetune` or `joint`, as many as are packed, trained by the library's queue."""
+def _protocol(work: Work, compute: Compute, length: Length) -> Throughput:
+    """Time cells of `finetune` or `joint`, as many as are packed, trained by the library's queue."""
     trained = length.steps * work.batch
     loaded = made_images(trained, 1, compute)
     n = trained if work.part == "finetune" else min(LABELLED, trained // 2)
@@ -116,59 +116,62 @@ def _protocol(work: Work, compute: Compute, length: Length) -> Timed:
     load = functools.partial(_ready, loaded, protocol, table, n, compute)
     waiting = [Waiting(_steps(length), functools.partial(load, encoder, seed)) for seed, encoder in enumerate(encoders)]
     trainings = []
-    for _, ended in train_queue(waiting, compute, work.pack):
-        if isinstance(ended, Exception):
-            raise ended
-        trainings.append(ended)
-    return _of(trainings[0])  # all of a pack have the same windows, each its share of the time
+    for _, outcome in train_queue(waiting, compute, work.pack):
+        if isinstance(outcome, Exception):
+            raise outcome
+        trainings.append(outcome)
+    return _training_throughput(trainings[0])  # all of a pack have the same windows, each its share of the time
 
 
-def _reading(work: Work, compute: Compute, length: Length) -> Timed:
-    """A reader of stories, as the study of the report of 2021 trains it; an epoch is a window."""
+def _reading(work: Work, compute: Compute, length: Length) -> Throughput:
+    """Time a reader of stories trained as in the report of 2021; an epoch is a window."""
     loaded = made_stories(length.stories, compute)
     count = len(loaded.task.train)
     protocol = lookup.complete("protocol", "validated", {"keep": "last"})
     plain = {"weight_decay": 0.0, "augment": Augment(), "optimizer": "rmsprop", "warmup": 0.0, "schedule": "constant"}
     table = budget(work.batch, 1, count, **plain, epochs=length.windows + 1)
     encoder = build_encoder(work.encoder, 0, loaded.task.text)
-    ready = prepared(loaded, protocol, table, count, compute, encoder, 0)
-    return _of(ready.fit(table, compute, lambda *_: None).training)
+    ready = prepare_protocol(loaded, protocol, table, count, compute, encoder, 0)
+    return _training_throughput(ready.fit(table, compute, lambda *_: None).training)
 
 
-def prepared(
+def prepare_protocol(
     loaded: LoadedTask, protocol: Spec, table: Budget, n: int, compute: Compute, encoder: Encoder, seed: int
 ) -> Prepared:
-    """A protocol made ready on the first n examples, as the runner does it."""
+    """Prepare a protocol on the first n examples, as the runner does it."""
     others = takes_unlabelled(protocol)
     data, options = loaded.labelled(np.arange(n), others), lookup.options("protocol", protocol)
-    found: Prepared = lookup.preparation(protocol.name)(data, encoder, seed, table, options, compute)
-    return found
+    ready: Prepared = lookup.preparation(protocol.name)(data, encoder, seed, table, options, compute)
+    return ready
 
 
 def _ready(
     loaded: LoadedTask, protocol: Spec, table: Budget, n: int, compute: Compute, encoder: Encoder, seed: int
 ) -> Ready:
-    found = prepared(loaded, protocol, table, n, compute, encoder, seed)
-    return Ready(found.slot, table, found.steps)
+    ready = prepare_protocol(loaded, protocol, table, n, compute, encoder, seed)
+    return Ready(ready.slot, table, ready.steps)
 
 
-def _evaluation(work: Work, compute: Compute, length: Length) -> Timed:
-    """A trained protocol's predictor scored on a test split, again and again."""
+def _evaluation(work: Work, compute: Compute, length: Length) -> Throughput:
+    """Time a trained protocol's predictor scored on a test split, again and again."""
     loaded = made_images(work.batch, length.images, compute)
     table = budget(work.batch, 1, work.batch)
     encoder = build_encoder(work.encoder, 0)
-    ready = prepared(loaded, lookup.complete("protocol", "finetune", {}), table, work.batch, compute, encoder, 0)
+    ready = prepare_protocol(
+        loaded, lookup.complete("protocol", "finetune", {}), table, work.batch, compute, encoder, 0
+    )
     model = compute.place(ready.slot.model).eval()
     seconds = [score(model, loaded.test_examples, compute).seconds for _ in range(length.windows + 1)]
-    return _timed([length.images / took for took in seconds if took])
+    return _throughput([length.images / value for value in seconds if value])
 
 
-def _of(training: Training | None) -> Timed:
+def _training_throughput(training: Training | None) -> Throughput:
+    """Throughput of a training's windows; raises LabeleffError where there is none after the warm-up."""
     if training is None or len(training.windows) < 2:
         raise LabeleffError("a training has no window beyond its warm-up")
     how = {"packing": training.packing, "backend": training.backend, "fallback": training.fallback}
-    return _timed([w.images / w.seconds for w in training.windows], **how)
+    return _throughput([w.images / w.seconds for w in training.windows], **how)
 
 
-def _timed(rates: list[float], **how: str | None) -> Timed:
-    return Timed(rates=rates[1:], warm_up=rates[0], peak_memory=0, own_peak=False, **how)  # type: ignore[arg-type]
+def _throughput(rates: list[float], **how: str | None) -> Throughput:
+    return Throughput(rates=rates[1:], warm_up=rates[0], peak_memory=0, own_peak=False, **how)  # type: ignore[arg-type]

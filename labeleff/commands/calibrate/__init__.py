@@ -1,1 +1,1 @@
-"""The kinds of work of a study timed on this machine: `labeleff plan --calibrate`."""
+"""`labeleff plan --calibrate`: a study's kinds of work timed on this machine."""

@@ -1,11 +1,11 @@
-"""`labeleff plan --calibrate`: time a study's kinds of work here, and remember how fast they went."""
+"""`labeleff plan --calibrate`: measured speeds stored for estimates, and printed."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
 
-from labeleff.commands.calibrate.kinds import Kind, Measured, kinds
+from labeleff.commands.calibrate.kinds import Kind, Measurement, kinds
 from labeleff.commands.calibrate.workers import measure
 from labeleff.errors import LabeleffError
 from labeleff.execution.preflight import check_installed
@@ -20,19 +20,19 @@ def calibrate(study: Study, device: str, processes: int) -> str:
     """Time every kind of work of a study on a device, `processes` at once on a CPU; returns the device's name.
 
     What was measured goes into the cache, where estimates find it, and is printed. Raises LabeleffError where nothing
-    could be timed, OptionError for a device that isn't there.
+    could be timed, OptionError for a device that isn't present.
     """
     check_installed(study)
     picked, works = pick_device(device), kinds(study)
     count = processes if picked.type == "cpu" else 1
     print(f"calibration: {len(works)} kinds of work, {count} at once", flush=True)
     with PreparationBars() as bars:
-        found = measure(works, str(picked), count, lambda done, total: bars.advance(done, total, "calibrating"))
+        measured = measure(works, str(picked), count, lambda done, total: bars.advance(done, total, "calibrating"))
     name = device_name(picked)
     speeds: dict[str, Speed] = {}
     failures = []
-    for kind, results in zip(works, zip(*found, strict=True), strict=True):
-        new = together(results, name, count)
+    for kind, results in zip(works, zip(*measured, strict=True), strict=True):
+        new = combined_speeds(results, name, count)
         speeds |= _with_peak(kind, new, results)
         failures += [one.reason for one in results if one.reason]
         print(_line(kind, new, results), flush=True)
@@ -42,20 +42,20 @@ def calibrate(study: Study, device: str, processes: int) -> str:
     return name
 
 
-def _line(kind: Kind, speeds: Mapping[str, Speed], results: Sequence[Measured]) -> str:
-    """What was found of a kind, for people."""
+def _line(kind: Kind, speeds: Mapping[str, Speed], results: Sequence[Measurement]) -> str:
+    """Describe the result of a kind in one line."""
     reasons = [one.reason for one in results if one.reason]
     if reasons:
         return f"  {kind.name}: not timed: {reasons[0]}"
-    rate = speeds[peak_name(kind.asked)].rate
+    rate = speeds[peak_name(kind.representative)].rate
     unit = "problems/s" if kind.cells and kind.cells[0].budget is None else "examples/s"
     peaks = [one.peak_memory for one in results if one.peak_memory is not None]
     memory = f", {max(peaks) / 2**20:,.0f} MiB" if peaks else ""
     return f"  {kind.name}: {rate:,.0f} {unit} a process{memory}"
 
 
-def together(results: Sequence[Measured], device: str, processes: int) -> dict[str, Speed]:
-    """The medians of what processes that worked side by side measured of one kind, by name."""
+def combined_speeds(results: Sequence[Measurement], device: str, processes: int) -> dict[str, Speed]:
+    """Combine what processes side by side measured of one kind: the median speed by name."""
     rates: dict[str, list[float]] = {}
     for name, rate in ((name, rate) for one in results for name, rate in one.rates.items()):
         rates.setdefault(name, []).append(rate)
@@ -66,10 +66,10 @@ def together(results: Sequence[Measured], device: str, processes: int) -> dict[s
     return {name: Speed.model_validate({"rate": statistics.median(values), **common}) for name, values in rates.items()}
 
 
-def _with_peak(kind: Kind, speeds: Mapping[str, Speed], results: Sequence[Measured]) -> dict[str, Speed]:
-    """The same, with the most memory that a process needed at the name under which it is looked up."""
+def _with_peak(kind: Kind, speeds: Mapping[str, Speed], results: Sequence[Measurement]) -> dict[str, Speed]:
+    """Add the most memory that a process needed, at the name under which estimates look for it."""
     peaks = [one.peak_memory for one in results if one.peak_memory is not None]
-    name = peak_name(kind.asked)
+    name = peak_name(kind.representative)
     if name not in speeds or not peaks:
         return dict(speeds)
     return {**speeds, name: speeds[name].model_copy(update={"peak_memory": max(peaks)})}

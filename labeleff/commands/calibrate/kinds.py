@@ -1,4 +1,4 @@
-"""The kinds of work that a study has, each of which is timed once. No torch."""
+"""The kinds of work of a study, each to be timed once."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from labeleff.study.schema import Study
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind: a pretraining, a cell that is trained, or two cells of a frozen protocol, of few and many labels."""
+    """One kind of work: a pretraining, a trained cell, or two cells of a frozen protocol with few and many labels."""
 
     pretraining: Pretraining
     cells: tuple[Cell, ...] = ()
 
     @property
-    def asked(self) -> Cell | Pretraining:
-        """What identifies it: its first cell, or its pretraining."""
+    def representative(self) -> Cell | Pretraining:
+        """The cell or pretraining that stands for the kind: its first cell, else its pretraining."""
         return self.cells[0] if self.cells else self.pretraining
 
     @property
     def name(self) -> str:
         """Name for people."""
-        return work_name(self.asked)
+        return work_name(self.representative)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one process measured of a kind: rates per second by name, or why it couldn't."""
+class Measurement:
+    """The result of one process for a kind: rates per second by name, or the reason why there are none."""
 
     rates: dict[str, float] = field(default_factory=dict)
     spread: float | None = None
-    """Largest less smallest time of repeated measurements, over the median; None where nothing was repeated."""
+    """Range of repeated times divided by their median; None where nothing was repeated."""
     slowed: float | None = None
-    """Seconds on the wall over those on the processor; None on an accelerator."""
+    """Seconds of wall time divided by seconds of processor time; None on an accelerator."""
     peak_memory: int | None = None
     reason: str | None = None
 
 
 def kinds(study: Study) -> list[Kind]:
-    """Every kind of work once: by encoder, size, batch, and pretext or protocol."""
-    found: dict[str, Kind] = {}
+    """List every kind of work once: by encoder, size, batch, and pretext or protocol."""
+    by_name: dict[str, Kind] = {}
     for pretraining in study.pretrainings:
         if pretraining.budget is not None:
-            found.setdefault(work_name(pretraining), Kind(pretraining))
+            by_name.setdefault(work_name(pretraining), Kind(pretraining))
     trained: dict[str, list[Cell]] = {}
     solved: dict[str, list[Cell]] = {}
     training = {arm.protocol.name for block in study.blocks for arm in block.arms if arm.protocol_plugin.trained}
@@ -57,8 +57,8 @@ def kinds(study: Study) -> list[Kind]:
     for name, cells in trained.items():
         ordered = sorted(cells, key=lambda cell: cell.n)
         middle = ordered[len(ordered) // 2]
-        found[name] = Kind(middle.pretraining, (middle,))
+        by_name[name] = Kind(middle.pretraining, (middle,))
     for name, cells in solved.items():
         few, many = min(cells, key=lambda cell: cell.n), max(cells, key=lambda cell: cell.n)
-        found[name] = Kind(many.pretraining, (few, many))
-    return list(found.values())
+        by_name[name] = Kind(many.pretraining, (few, many))
+    return list(by_name.values())

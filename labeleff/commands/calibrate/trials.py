@@ -1,8 +1,8 @@
-"""One kind of work timed by the runner's own code on made data: rates per second, and peak memory.
+"""One kind of work timed by the runner's own code on made data: rates and peak memory.
 
-A training is run short and longer, again and again, after one run for warm-up: the difference of the medians is steps
-alone, and what is left of the whole is the time that it takes to make one ready. On a CPU all times are those of the
-process, so that other programs don't count.
+After one run for warm-up a training is repeated with few and with more steps: the difference of the median times is
+that of steps alone, and the remainder is the time of preparing a training. On a CPU all times are processor time, so
+that other programs don't count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import nn
 
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
-from labeleff.commands.calibrate.kinds import Kind, Measured
+from labeleff.commands.calibrate.kinds import Kind, Measurement
 from labeleff.commands.calibrate.made_data import missing_bytes, stand_in
 from labeleff.errors import LabeleffError
 from labeleff.execution.job_runner import JobRunner
@@ -35,49 +35,49 @@ from labeleff.study.cell import Budget, Cell, Pretraining, Steps
 from labeleff.training.device import now, peak_memory, reset_peak_memory
 
 
-class CalibrationBench(JobRunner):
-    """A `Bench` that needs no data and no pretrained encoder."""
+class CalibrationRunner(JobRunner):
+    """A job runner that needs no data and no pretrained encoder."""
 
     def load(self, spec: Spec) -> LoadedTask:
-        """The stand-in of a task, made once a process."""
+        """Make the stand-in of a task, once per process."""
         if spec.label not in self._tasks:
             self._tasks[spec.label] = LoadedTask(stand_in(spec), self.device)
         return self._tasks[spec.label]
 
     def encoder(self, cell: Cell) -> Encoder:
-        """An untrained one."""
+        """Build an untrained encoder in place of the pretrained one."""
         return self.new_encoder(cell.pretraining)
 
     def clock(self) -> float:
-        """Seconds by the clock that counts: on a CPU the process's own, which other programs don't slow."""
+        """Read the clock in seconds: on a CPU processor time, which other programs don't change, else wall time."""
         return time.process_time() if self.device.type == CPU else now(self.device)
 
     def spent(self, training: Training) -> float:
-        """Seconds by that clock that a training's steps took."""
+        """Sum the seconds by that clock that a training's steps took."""
         return sum(clocked(window.seconds, window.processor_seconds, self.device.type) for window in training.windows)
 
     def features(self, cell: Cell) -> nn.Module:
-        """What a frozen protocol sees of an encoder: features (B, dim), or maps (B, dim, h, w) of them."""
+        """Build the model that a frozen protocol works on: it gives features (B, dim), or maps (B, dim, h, w)."""
         encoder, dense = self.encoder(cell), self.load(cell.task).task.goal.dense
         return self.compute(cell).place(LastMap(encoder) if dense else encoder).eval()
 
 
 REPEATS = 3
 MOST_ROWS = 50_000
-"""Rows of the larger problem at most; time grows with rows."""
+"""Most rows of the larger problem; time grows with rows."""
 SCORERS = 3
-"""Predictors that are scored together, to tell their time from that of the encoder."""
+"""Predictors that are scored together, to separate their time from the encoder's."""
 _NO_ROW = 1e-12
-"""Seconds of a row where more of them take no more time."""
+"""Seconds per row where more rows take no more time."""
 
 
-def frozen(cells: Sequence[Cell], bench: CalibrationBench) -> Measured:
-    """Rates of a frozen protocol, from a cell of few labels and one of many."""
-    first, loaded = cells[0], bench.load(cells[0].task)
-    compute, tested = bench.compute(first), len(loaded.task.test)
+def time_frozen(cells: Sequence[Cell], runner: CalibrationRunner) -> Measurement:
+    """Measure the rates of a frozen protocol, from a cell with few labels and one with many."""
+    first, loaded = cells[0], runner.load(cells[0].task)
+    compute, tested = runner.compute(first), len(loaded.task.test)
     fit: FrozenProtocol = lookup.resolve("protocol", first.protocol.name)
     options = lookup.options("protocol", first.protocol)
-    model = bench.features(first)
+    model = runner.features(first)
     most = MOST_ROWS // int(loaded.task.goal.target(loaded.task.test.labels[:1]).numel())
     sizes = sorted({min(cell.n, most) for cell in cells})
     encoded = EncodedLabels(model, loaded.labelled, np.arange(sizes[-1]), compute)
@@ -86,26 +86,26 @@ def frozen(cells: Sequence[Cell], bench: CalibrationBench) -> Measured:
 
     def score(count: int) -> float:
         predictors = [fitted.predictor] * count
-        return _median(lambda: score_frozen(model, predictors, loaded.test_examples, compute), bench)
+        return _median(lambda: score_frozen(model, predictors, loaded.test_examples, compute), runner)
 
-    solved = [_median(lambda one=one: fit([one], options), bench) for one in problems]  # type: ignore[misc]
+    solving = [_median(lambda one=one: fit([one], options), runner) for one in problems]  # type: ignore[misc]
     alone, together = score(1), score(SCORERS)
-    scored = max((together - alone) / (SCORERS - 1), INSTANT)
-    fixed, row = _line([len(problem.labels) for problem in problems], solved)
+    scoring = max((together - alone) / (SCORERS - 1), INSTANT)
+    fixed, row = _line([len(problem.labels) for problem in problems], solving)
     names = solving_names(first)
-    return Measured(
+    return Measurement(
         {
             names[0]: 1 / fixed,
             names[1]: 1 / row,
-            names[2]: tested / scored,
-            scoring_name(first): tested / max(alone - scored, INSTANT),
-            ready_name(first): 1 / _median(lambda: bench.features(first), bench),
+            names[2]: tested / scoring,
+            scoring_name(first): tested / max(alone - scoring, INSTANT),
+            ready_name(first): 1 / _median(lambda: runner.features(first), runner),
         }
     )
 
 
 def _line(rows: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
-    """Seconds of a problem without rows, and of each row, by its first and its last one; neither is negative."""
+    """Fit a line through the first and the last point: fixed seconds and seconds per row, neither negative."""
     more = rows[-1] - rows[0]
     row = max(seconds[-1] - seconds[0], 0.0) / more if more else 0.0
     fixed = seconds[0] - row * rows[0]
@@ -114,119 +114,122 @@ def _line(rows: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
     return max(fixed, INSTANT), max(row, _NO_ROW)
 
 
-def _median(work: Callable[[], object], bench: CalibrationBench) -> float:
-    """Seconds that something takes, the median of several times."""
-    taken = []
+def _median(work: Callable[[], object], runner: CalibrationRunner) -> float:
+    """Time a call several times, and give the median in seconds."""
+    seconds = []
     for _ in range(REPEATS):
-        began = bench.clock()
+        start = runner.clock()
         work()
-        taken.append(bench.clock() - began)
-    return max(statistics.median(taken), INSTANT)
+        seconds.append(runner.clock() - start)
+    return max(statistics.median(seconds), INSTANT)
 
 
 SHORT, LONGEST = 4, 200
-"""Steps of a short training, and the most of a longer one."""
+"""Steps of a short training, and the most steps that a longer one has beyond it."""
 LONGER = 8
-"""Steps at least that a longer one has more."""
+"""Least steps that a longer training has beyond a short one."""
 SECONDS = 1.0
-"""That a longer one should take."""
+"""Seconds that a longer training should take."""
 LEAST, MOST = 2, 4
-"""Repetitions of each kind."""
+"""Fewest and most repetitions of each length."""
 PATIENCE = 6.0
-"""Seconds on the wall after which no more of them are begun than `LEAST`."""
+"""Seconds of wall time after which no repetition beyond `LEAST` begins."""
 PACK = 16
-"""Cells at most that are trained together on an accelerator."""
+"""Most cells that are trained together on an accelerator."""
 RATE = 1e-5
 """Learning rate, so that no loss runs away."""
 
 
 class Run(NamedTuple):
-    """What a training of some steps took."""
+    """The time that a training of some steps took."""
 
     steps: int
     images: int
     training: float
     """Seconds of its steps."""
     whole: float
-    """Seconds with everything around them but scoring."""
+    """Seconds of the whole training, without scoring."""
     scored: float | None = None
-    """Examples scored a second."""
+    """Examples scored per second."""
 
 
-def timed(kind: Kind, bench: CalibrationBench) -> Measured:
+def time_kind(kind: Kind, runner: CalibrationRunner) -> Measurement:
     """Time one kind of work; raises LabeleffError where the runner's code gives a failed record."""
-    task = kind.asked.task
-    bench.load(task)
-    own, wall, worked = reset_peak_memory(bench.device), time.perf_counter(), time.process_time()
+    task = kind.representative.task
+    runner.load(task)
+    own_peak, wall, processor = reset_peak_memory(runner.device), time.perf_counter(), time.process_time()
     if not kind.cells:
-        found = _trained(kind.pretraining, lambda steps, number: _pretraining(kind.pretraining, bench, steps, number))
+        result = _training_rates(
+            kind.pretraining, lambda steps, number: _pretraining(kind.pretraining, runner, steps, number)
+        )
     elif kind.cells[0].budget is not None:
-        found = _trained(kind.cells[0], lambda steps, number: _cells(kind.cells[0], bench, steps, number))
+        result = _training_rates(kind.cells[0], lambda steps, number: _cells(kind.cells[0], runner, steps, number))
     else:
-        found = frozen(kind.cells, bench)
-    peak = peak_memory(bench.device) + missing_bytes(task) if own else None
-    slowed = (time.perf_counter() - wall) / max(time.process_time() - worked, INSTANT)
-    return Measured(found.rates, found.spread, slowed if bench.device.type == "cpu" else None, peak)
+        result = time_frozen(kind.cells, runner)
+    peak = peak_memory(runner.device) + missing_bytes(task) if own_peak else None
+    slowed = (time.perf_counter() - wall) / max(time.process_time() - processor, INSTANT)
+    return Measurement(result.rates, result.spread, slowed if runner.device.type == "cpu" else None, peak)
 
 
 def _short(budget: Budget | None, steps: int) -> Budget:
-    """The budget with another number of steps, and with a small rate."""
+    """Copy a budget with another number of steps and a small learning rate."""
     assert budget is not None
     change = {"steps": Steps(min=steps, max=steps), "epochs": None, "lr": RATE}
     return budget.model_copy(update=change)
 
 
-def _pretraining(asked: Pretraining, bench: CalibrationBench, steps: int, number: int) -> Run:
-    """Another one each time: what was trained once is in the cache."""
-    again = Pretraining.model_validate({**asked.model_dump(), "budget": _short(asked.budget, steps), "seed": number})
-    [record] = bench.perform(Pretrain(again), lambda *_: None)
+def _pretraining(pretraining: Pretraining, runner: CalibrationRunner, steps: int, number: int) -> Run:
+    """Run a pretraining with another seed each time, as what was trained once is in the cache."""
+    change = {"budget": _short(pretraining.budget, steps), "seed": number}
+    variant = Pretraining.model_validate({**pretraining.model_dump(), **change})
+    [record] = runner.perform(Pretrain(variant), lambda *_: None)
     if not isinstance(record, PretrainingRecord) or record.training is None:
-        raise LabeleffError(f"{work_name(asked)}: {record.reason}")
-    seconds = bench.spent(record.training)
+        raise LabeleffError(f"{work_name(pretraining)}: {record.reason}")
+    seconds = runner.spent(record.training)
     return Run(steps, record.training.images, seconds, seconds)
 
 
-def _cells(cell: Cell, bench: CalibrationBench, steps: int, number: int) -> Run:
-    """On an accelerator several at once, as runs train them; each has its share of the time."""
-    alone = bench.device.type == "cpu" or isinstance(jobs_for([cell], lambda _: True, slots=None)[0], Train)
+def _cells(cell: Cell, runner: CalibrationRunner, steps: int, number: int) -> Run:
+    """Train a cell; on an accelerator several at once, as runs train them, each with its share of the time."""
+    alone = runner.device.type == "cpu" or isinstance(jobs_for([cell], lambda _: True, slots=None)[0], Train)
     change = {**cell.model_dump(), "budget": _short(cell.budget, steps)}
     seeds = range(PACK * number, PACK * number + (1 if alone else PACK))
     cells = tuple(Cell.model_validate({**change, "seed": seed}) for seed in seeds)
-    records = list(bench.perform(Train(cells) if alone else TrainTogether(cells), lambda *_: None))
-    runs = [_run(record, bench, work_name(cell)) for record in records]
+    records = list(runner.perform(Train(cells) if alone else TrainTogether(cells), lambda *_: None))
+    runs = [_run(record, runner, work_name(cell)) for record in records]
     return Run(steps, runs[0].images, *(statistics.fmean(values) for values in list(zip(*runs, strict=True))[2:]))
 
 
-def _run(record: PretrainingRecord | Record, bench: CalibrationBench, name: str) -> Run:
+def _run(record: PretrainingRecord | Record, runner: CalibrationRunner, name: str) -> Run:
     training = record.training
     if not isinstance(record, Record) or training is None:
         raise LabeleffError(f"{name}: {record.reason}")
-    scored, whole = parts(record, bench.device.type)
+    scoring, whole = parts(record, runner.device.type)
     return Run(
-        training.steps, training.images, bench.spent(training), whole - scored, (record.test_count or 0) / scored
+        training.steps, training.images, runner.spent(training), whole - scoring, (record.test_count or 0) / scoring
     )
 
 
-def _trained(asked: Cell | Pretraining, run: Callable[[int, int], Run]) -> Measured:
-    """Rates of a kind of training from short and longer runs of it."""
+def _training_rates(work: Cell | Pretraining, run: Callable[[int, int], Run]) -> Measurement:
+    """Measure the rates of a kind of training from short and longer runs of it."""
     numbers = itertools.count()
     warm = run(SHORT, next(numbers))
     steps = SHORT + min(max(int(SECONDS * warm.steps / max(warm.training, INSTANT)), LONGER), LONGEST)
-    began = time.perf_counter()
+    start = time.perf_counter()
     short: list[Run] = []
     longer: list[Run] = []
-    while len(longer) < LEAST or (len(longer) < MOST and time.perf_counter() - began < PATIENCE):
+    while len(longer) < LEAST or (len(longer) < MOST and time.perf_counter() - start < PATIENCE):
         short.append(run(SHORT, next(numbers)))
         longer.append(run(steps, next(numbers)))
     less, more = (statistics.median(one.training for one in runs) for runs in (short, longer))
     images = longer[0].images - short[0].images
     rate = images / (more - less) if more > less else longer[0].images / more
-    rest = statistics.median(one.whole - one.images / rate for one in (*short, *longer))
-    rates = {work_name(asked): rate, ready_name(asked): 1 / max(rest, INSTANT)}
-    scored = [one.scored for one in (*short, *longer) if one.scored is not None]
-    if isinstance(asked, Cell) and scored:
-        rates[scoring_name(asked)] = statistics.median(scored)
-    return Measured(rates, _spread([one.training for one in longer]))
+    preparation = statistics.median(one.whole - one.images / rate for one in (*short, *longer))
+    rates = {work_name(work): rate, ready_name(work): 1 / max(preparation, INSTANT)}
+    scoring_rates = [one.scored for one in (*short, *longer) if one.scored is not None]
+    if isinstance(work, Cell) and scoring_rates:
+        rates[scoring_name(work)] = statistics.median(scoring_rates)
+    return Measurement(rates, _spread([one.training for one in longer]))
 
 
 def _spread(seconds: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""Fresh processes that each time every kind of work, side by side as the workers of a run."""
+"""New processes that time every kind of work, side by side as the workers of a run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from labeleff.commands.calibrate.kinds import Kind, Measured
-from labeleff.commands.calibrate.trials import CalibrationBench, timed
+from labeleff.commands.calibrate.kinds import Kind, Measurement
+from labeleff.commands.calibrate.trials import CalibrationRunner, time_kind
 from labeleff.errors import LabeleffError
 from labeleff.execution.draws import LabelRule
 from labeleff.execution.engines.local import one_thread
@@ -28,25 +28,25 @@ RULE = LabelRule("stratified", None, allow_missing_classes=True)
 class _Worker:
     process: SpawnProcess
     link: Connection
-    found: list[Measured]
+    results: list[Measurement]
 
 
 def _work(link: Connection, kinds: Sequence[Kind], device: str) -> None:
-    """A process's life: one result per kind, in their order; encoders go to a folder that is gone with it."""
+    """Time all kinds in a new process, and send one result per kind; encoders go to a folder that is deleted after."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_core()
     parent = os.getppid()
     with tempfile.TemporaryDirectory(prefix="labeleff-") as folder:
         place = Path(folder)
         options = RunOptions(place, device=device, data=place, cache=place, offline=True)
-        bench = CalibrationBench(Settings(options, "calibration", RULE))
+        runner = CalibrationRunner(Settings(options, "calibration", RULE))
         for kind in kinds:
             if os.getppid() != parent:
                 return
             try:
-                link.send(timed(kind, bench))
-            except Exception as error:  # noqa: BLE001  what can't be timed must not hide the rest; its reason is told
-                link.send(Measured(reason=str(error) if isinstance(error, LabeleffError) else explain(error)[0]))
+                link.send(time_kind(kind, runner))
+            except Exception as error:  # noqa: BLE001  what can't be timed must not hide the others; its reason is sent
+                link.send(Measurement(reason=str(error) if isinstance(error, LabeleffError) else explain(error)[0]))
 
 
 def _start(kinds: Sequence[Kind], device: str) -> _Worker:
@@ -60,8 +60,8 @@ def _start(kinds: Sequence[Kind], device: str) -> _Worker:
 
 def measure(
     kinds: Sequence[Kind], device: str, processes: int, progress: Callable[[int, int], None]
-) -> list[list[Measured]]:
-    """What every process measured: one list per process, with one result per kind.
+) -> list[list[Measurement]]:
+    """Start processes and collect what they measure: one list per process, with one result per kind.
 
     `progress(done, total)` is called as results come. Raises LabeleffError where a process dies.
     """
@@ -69,24 +69,24 @@ def measure(
     try:
         with one_thread():
             workers += [_start(kinds, device) for _ in range(processes)]
-        while busy := {worker.link: worker for worker in workers if len(worker.found) < len(kinds)}:
+        while busy := {worker.link: worker for worker in workers if len(worker.results) < len(kinds)}:
             for link in wait(list(busy)):
-                busy[link].found.append(_received(busy[link]))  # type: ignore[index]
-                progress(sum(len(worker.found) for worker in workers), len(workers) * len(kinds))
+                busy[link].results.append(_receive(busy[link]))  # type: ignore[index]
+                progress(sum(len(worker.results) for worker in workers), len(workers) * len(kinds))
     finally:
         for worker in workers:
             worker.process.terminate()
             worker.process.join(5)
-    return [worker.found for worker in workers]
+    return [worker.results for worker in workers]
 
 
-def _received(worker: _Worker) -> Measured:
+def _receive(worker: _Worker) -> Measurement:
     try:
-        found: Measured = worker.link.recv()
+        result: Measurement = worker.link.recv()
     except (EOFError, ConnectionResetError) as error:
         worker.process.join()
         raise LabeleffError(
             f"calibration: a process died (exit code {worker.process.exitcode}); the usual cause is that memory ran "
             "out: try fewer processes with --jobs"
         ) from error
-    return found
+    return result

@@ -1,1 +1,1 @@
-"""Does a plug-in keep its contract: `labeleff check`. One kind of plug-in per file."""
+"""`labeleff check`: tests of a plug-in's contract, one kind of plug-in per file."""

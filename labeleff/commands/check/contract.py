@@ -1,7 +1,7 @@
-"""`labeleff check`: does a plug-in keep its contract? One file a kind; a check is a function that says what it found.
+"""The checks of a contract: what one is, what it finds, how they run.
 
-A check gets its subject and returns a clause for people, or raises `Broken` with the reason. Whatever else it raises is
-the plug-in's and counts as broken too. All of it runs on the CPU, in float32, on a few small images.
+A check is a function of its subject that returns a clause for people, or raises `Breach` with the reason. Any other
+exception comes from the plug-in and counts as one too. Checks run on the CPU, in float32, on a few small images.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from labeleff.catalogue.declaration import Kind, OptionValue, Plugin
 from labeleff.training.examples import Source
 
 
-class Broken(Exception):
-    """The contract is broken; the text says what was found and what was expected."""
+class Breach(Exception):
+    """A breach of the contract; the text says what was found and what was expected."""
 
 
 class Doubtful(Exception):
-    """Allowed, but hardly meant."""
+    """A result that the contract allows but that is hardly meant."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked: the plug-in, its function, the options it is called with, and where data may be kept."""
+    """The plug-in to check, with its function, the options it is called with, and the source of data."""
 
     kind: Kind
     plugin: Plugin
@@ -35,7 +35,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     check: str
     status: Literal["ok", "warning", "FAILED"]
@@ -43,26 +43,26 @@ class Finding:
 
 
 Check = tuple[str, Callable[[Subject], str]]
-"""Name of a check, and the check."""
+"""The name of a check with its function."""
 
 
 def findings(checks: Sequence[Check], subject: Subject) -> Iterator[Finding]:
-    """Every check's finding, as soon as it is known; the first check is a condition of all others."""
+    """Run the checks and yield each finding as it comes; where the first check fails the others are left out."""
     for number, (name, check) in enumerate(checks):
         try:
             yield Finding(name, "ok", check(subject))
         except Doubtful as doubt:
             yield Finding(name, "warning", str(doubt))
-        except Exception as error:  # noqa: BLE001  what other people's code raises is what is looked for
+        except Exception as error:  # noqa: BLE001  the errors of other people's code are the findings
             yield Finding(name, "FAILED", _reason(error))
             if number == 0:
                 return
 
 
 def _reason(error: Exception) -> str:
-    """In one line: the reason of a check, or the error of a plug-in with the line of code that raised it."""
+    """Describe in one line the reason of a check, or a plug-in's error with the line of code that raised it."""
     text = " ".join(str(error).split())
-    if isinstance(error, Broken):
+    if isinstance(error, Breach):
         return text
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -1,4 +1,4 @@
-"""`labeleff check`: does a plug-in keep its contract?"""
+"""`labeleff check`: options and exit status."""
 
 from typing import Annotated
 
@@ -21,9 +21,9 @@ def check(
     from labeleff.files import data_folder
     from labeleff.study.overrides import assigned
 
-    named, given = kind_called(kind), assigned(options or [])
-    from labeleff.commands.check.runner import run_checks as run_checks
+    checked_kind, values = kind_called(kind), assigned(options or [])
+    from labeleff.commands.check.runner import run_checks
     from labeleff.training.examples import Source
 
-    if not run_checks(plugin, named, given, Source(data_folder(data_dir), offline)):
+    if not run_checks(plugin, checked_kind, values, Source(data_folder(data_dir), offline)):
         raise typer.Exit(1)

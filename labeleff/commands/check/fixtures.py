@@ -1,4 +1,4 @@
-"""What checks of several kinds share: small images and encoders, global random state, parameters, saved weights."""
+"""Material of several kinds of checks: tasks, encoders, random state, weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
-from labeleff.commands.check.contract import Broken, Subject
+from labeleff.commands.check.contract import Breach, Subject
 from labeleff.plugins.encoders.interface import Encoder, build_encoder
 from labeleff.records.entries import PretrainingRecord
 from labeleff.study.cell import Budget, Pretraining, Steps
@@ -27,7 +27,7 @@ from labeleff.training.encoder_cache import EncoderCache, state_sha256
 from labeleff.training.examples import Source, Task, load_task
 from labeleff.training.kernels.rewrite import rewrite
 
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 
 CPU = Compute(torch.device("cpu"), "fp32")
 STEPS = 2
@@ -38,23 +38,23 @@ ENCODER = Spec(name="resnet9", options={"width": 0.0625, "dim": 16})
 
 @functools.cache
 def toy(side: int) -> Task:
-    """Images of the toy task, 40 + 20, of `side` pixels; made once, so who lends them to a plug-in lends a copy."""
+    """Load 40 + 20 toy images of `side` pixels. They are shared by all checks, so plug-ins are given copies."""
     options = {"train": 40, "test": 20, "size": side}
     return load_task(lookup.complete("task", "toy/classify", options), Source(Path(), offline=True))
 
 
 def small_encoder(seed: int = 0, *, split: bool = False) -> Encoder:
-    """A ResNet9 of 16 features, or a pair of narrow ones."""
+    """Build a ResNet9 of 16 features, or a pair of narrow ones."""
     return build_encoder(ENCODER, seed, split=split)
 
 
 def takes(subject: Subject, *expected: str) -> str:
-    """The function can be called with these positional arguments; raises Broken where it can't."""
+    """Check that the function takes these positional arguments; raises Breach otherwise."""
     try:
         inspect.signature(subject.function).bind(*expected)
     except (TypeError, ValueError) as error:
-        found = getattr(subject.function, "__name__", subject.plugin.target)
-        raise Broken(f"{found}{_signature(subject.function)} can't be called with ({', '.join(expected)})") from error
+        name = getattr(subject.function, "__name__", subject.plugin.target)
+        raise Breach(f"{name}{_signature(subject.function)} can't be called with ({', '.join(expected)})") from error
     return f"({', '.join(expected)})"
 
 
@@ -66,15 +66,15 @@ def _signature(function: Callable[..., Any]) -> str:
 
 
 def finite(values: Mapping[str, float | None], what: str) -> None:
-    """Raises Broken for a value that is there and not a finite number."""
+    """Check that values are finite numbers or None; raises Breach otherwise."""
     for name, value in values.items():
         if value is not None and not math.isfinite(value):
-            raise Broken(f"{what} {name!r} is {value}")
+            raise Breach(f"{what} {name!r} is {value}")
 
 
 def global_state() -> list[bytes]:
-    """The state of all random generators that a process shares: torch's, numpy's, Python's."""
-    legacy: Any = np.random.get_state(legacy=True)  # noqa: NPY002  the shared generator is what is looked at
+    """Read the state of the random generators that a process shares: torch's, numpy's, Python's."""
+    legacy: Any = np.random.get_state(legacy=True)  # noqa: NPY002  the shared generator is what is checked
     return [torch.get_rng_state().numpy().tobytes(), legacy[1].tobytes() + bytes([legacy[2] % 256]), _python_state()]
 
 
@@ -84,8 +84,8 @@ def _python_state() -> bytes:
 
 @contextmanager
 def shared_seeds(seed: int) -> Iterator[None]:
-    """All shared generators begin at `seed` inside, and are put back at the end."""
-    kept: tuple[Any, Any] = (random.getstate(), np.random.get_state())  # noqa: NPY002
+    """Seed all shared generators with `seed` in the block, and restore them after it."""
+    before: tuple[Any, Any] = (random.getstate(), np.random.get_state())  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
         try:
             torch.manual_seed(seed)
@@ -93,14 +93,14 @@ def shared_seeds(seed: int) -> Iterator[None]:
             random.seed(seed)
             yield
         finally:
-            random.setstate(kept[0])
-            np.random.set_state(kept[1])  # noqa: NPY002
+            random.setstate(before[0])
+            np.random.set_state(before[1])  # noqa: NPY002
 
 
-def no_shared_randomness(make: Callable[[], Made], digest: Callable[[Made], object]) -> str:
-    """`make` neither uses nor changes shared generators: same result from other states, states as before.
+def no_shared_randomness(make: Callable[[], Value], digest: Callable[[Value], object]) -> str:
+    """Check that `make` neither uses nor changes shared generators: same result from other states, states as before.
 
-    Raises Broken naming the generator that changed.
+    Raises Breach naming the generator that changed.
     """
     results = []
     for seed in (1, 2):
@@ -109,35 +109,35 @@ def no_shared_randomness(make: Callable[[], Made], digest: Callable[[Made], obje
             results.append(digest(make()))
             for name, old, new in zip(("torch", "numpy", "random"), before, global_state(), strict=True):
                 if old != new:
-                    raise Broken(f"the shared generator of {name} was used or seeded; expected a generator of its own")
+                    raise Breach(f"the shared generator of {name} was used or seeded; expected a generator of its own")
     if results[0] != results[1]:
-        raise Broken("the result depends on the state of a shared generator; it is to depend on the seed alone")
+        raise Breach("the result depends on the state of a shared generator; it is to depend on the seed alone")
     return "torch, numpy and random are as they were, and count for nothing"
 
 
-def repeatable(make: Callable[[int], Made], digest: Callable[[Made], object], *, seeded: bool = True) -> str:
-    """The same seed gives the same bits and, where `seeded`, another seed gives others; raises Broken where not.
+def repeatable(make: Callable[[int], Value], digest: Callable[[Value], object], *, seeded: bool = True) -> str:
+    """Check that one seed gives the same bits twice and, where `seeded`, another seed gives others.
 
-    Shared generators begin alike every time: what they do is another check's.
+    Shared generators start from the same state every time, as they are another check's matter. Raises Breach.
     """
-    found = []
+    digests = []
     for seed in (0, 0, 1):
         with shared_seeds(0):
-            found.append(digest(make(seed)))
-    if found[0] != found[1]:
-        raise Broken("two runs with seed 0 gave different bits")
-    if seeded and found[0] == found[2]:
-        raise Broken("seeds 0 and 1 gave the same bits; the seed isn't used")
+            digests.append(digest(make(seed)))
+    if digests[0] != digests[1]:
+        raise Breach("two runs with seed 0 gave different bits")
+    if seeded and digests[0] == digests[2]:
+        raise Breach("seeds 0 and 1 gave the same bits; the seed isn't used")
     return "seed 0 twice: same bits; seed 1: others" if seeded else "twice the same bits"
 
 
 def facts(module: nn.Module) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
-    """Types and shapes of all weights and buffers by name."""
+    """List types and shapes of all weights and buffers by name."""
     return {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in module.state_dict().items()}
 
 
 def survives_the_cache(encoder: Encoder, fresh: Encoder, inputs: Tensor) -> str:
-    """Saved as safetensors and loaded into `fresh`: same weights and features, bit for bit; raises Broken where not."""
+    """Check that an encoder saved as safetensors and loaded into `fresh` keeps weights and features bit for bit."""
     pretraining = Pretraining(
         task=Spec(name="toy/classify"),
         encoder=ENCODER,
@@ -152,9 +152,9 @@ def survives_the_cache(encoder: Encoder, fresh: Encoder, inputs: Tensor) -> str:
         cache.save("check", encoder, record)
         cache.load("check", fresh)
     if state_sha256(encoder) != state_sha256(fresh):
-        raise Broken("weights differ after saving and loading")
-    kept, loaded = (CPU.place(rewrite(one)).eval() for one in (encoder, fresh))  # training rewrites layers too
+        raise Breach("weights differ after saving and loading")
+    original, loaded = (CPU.place(rewrite(one)).eval() for one in (encoder, fresh))  # training rewrites layers too
     with torch.inference_mode():
-        if not torch.equal(kept(inputs), loaded(inputs)):
-            raise Broken("features differ after saving and loading: something that counts isn't in the state dict")
+        if not torch.equal(original(inputs), loaded(inputs)):
+            raise Breach("features differ after saving and loading: something that counts isn't in the state dict")
     return "saved as safetensors and loaded: same weights and features, bit for bit"

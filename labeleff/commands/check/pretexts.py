@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labeleff.commands.check.contract import Broken, Check, Doubtful, Subject
+from labeleff.commands.check.contract import Breach, Check, Doubtful, Subject
 from labeleff.commands.check.fixtures import (
     BUDGET,
     CPU,
@@ -36,27 +36,27 @@ def _images(side: int, count: int = 40) -> Unlabelled:
 
 
 def _fresh(subject: Subject, seed: int = 0) -> Encoder:
-    """An untrained encoder such as the pretext asks for."""
+    """Build an untrained encoder of the kind that the pretext takes."""
     return small_encoder(seed, split=subject.plugin.split)
 
 
 def _run(subject: Subject, seed: int = 0, data: Unlabelled | None = None) -> tuple[Encoder, Pretrained]:
-    """A fresh small encoder after the pretext, and what the pretext gave."""
+    """Run the pretext on a new small encoder, and return that and the pretext's result."""
     encoder = _fresh(subject)
-    given = data or _images(SIDES[0])
+    images = data or _images(SIDES[0])
     budget = BUDGET.model_copy(update={"augment": Augment(crop=2)}) if subject.plugin.augmented else BUDGET
-    result = subject.function(given, encoder, seed, budget, subject.options, CPU, lambda *_: None)
+    result = subject.function(images, encoder, seed, budget, subject.options, CPU, lambda *_: None)
     if not isinstance(result, Pretrained):
-        raise Broken(f"gave {type(result).__name__}, expected labeleff.api.Pretrained")
+        raise Breach(f"gave {type(result).__name__}, expected labeleff.api.Pretrained")
     return encoder, result
 
 
-def _digest(made: tuple[Encoder, Pretrained]) -> str:
-    return state_sha256(made[0])
+def _digest(result: tuple[Encoder, Pretrained]) -> str:
+    return state_sha256(result[0])
 
 
 def _training(subject: Subject) -> Training | None:
-    """How training went; None where the pretext doesn't train. Raises Doubtful where it should tell and doesn't."""
+    """Run the pretext and return its training; None where it doesn't train. Raises Doubtful where it reports none."""
     training = _run(subject)[1].training
     if training is None and subject.plugin.trained:
         raise Doubtful("Pretrained.training is None, so reports have neither throughput nor learning curve")
@@ -71,7 +71,7 @@ def _sizes(subject: Subject) -> str:
     for side in SIDES:
         encoder, _ = _run(subject, data=_images(side))
         if encoder.eval()(torch.randn(2, 3, side, side)).shape != (2, encoder.dim):
-            raise Broken(f"after it, the encoder no longer gives features (N, {encoder.dim}) at {side} pixels")
+            raise Breach(f"after it, the encoder no longer gives features (N, {encoder.dim}) at {side} pixels")
     return f"{' and '.join(map(str, SIDES))} pixels, {STEPS} steps"
 
 
@@ -79,15 +79,15 @@ def _encoder(subject: Subject) -> str:
     before, (after, _) = _fresh(subject), _run(subject)
     if facts(before) != facts(after):
         differing = sorted(name for name, _ in facts(before).items() ^ facts(after).items())
-        raise Broken(f"names, types or shapes of weights changed: {', '.join(differing[:3])}")
+        raise Breach(f"names, types or shapes of weights changed: {', '.join(differing[:3])}")
     if not all(bool(torch.isfinite(tensor).all()) for tensor in after.state_dict().values()):
-        raise Broken("weights are not all finite numbers")
+        raise Breach("weights are not all finite numbers")
     changed = state_sha256(before) != state_sha256(after)
     if changed != subject.plugin.trained:
-        said = f"the plug-in says trained = {subject.plugin.trained}"
-        raise Broken(f"the encoder it was given {'changed' if changed else 'did not change'}, but {said}")
+        declared = f"the plug-in says trained = {subject.plugin.trained}"
+        raise Breach(f"the encoder it was given {'changed' if changed else 'did not change'}, but {declared}")
     if any(not parameter.requires_grad for parameter in after.parameters()):
-        raise Broken("it left parameters with requires_grad = False; fine-tuning would skip them")
+        raise Breach("it left parameters with requires_grad = False; fine-tuning would skip them")
     return "trained in place; names, types and shapes kept" if changed else "left as it is"
 
 
@@ -104,7 +104,7 @@ def _blind(subject: Subject) -> str:
     before = data.images.clone()
     _run(subject, data=data)
     if not torch.equal(before, data.images):
-        raise Broken("it changed the images it was given; the next pretext would train on others")
+        raise Breach("it changed the images it was given; the next pretext would train on others")
     return "no labels, no test images: by construction, it is given training images alone; it left them as they were"
 
 
@@ -121,8 +121,8 @@ def _budget(subject: Subject) -> str:
     if training is None:
         return "not trained"
     if (training.steps, training.batch) != (STEPS, BUDGET.batch):
-        found = f"{training.steps} steps of {training.batch} images"
-        raise Broken(f"found {found}, the budget has {STEPS} of {BUDGET.batch}")
+        length = f"{training.steps} steps of {training.batch} images"
+        raise Breach(f"found {length}, the budget has {STEPS} of {BUDGET.batch}")
     return f"{STEPS} steps of {BUDGET.batch} images, as the budget says"
 
 
@@ -142,16 +142,16 @@ def _few(subject: Subject) -> str:
 
 def _cache(subject: Subject) -> str:
     encoder, _ = _run(subject)
-    return survives_the_cache(encoder, _fresh(subject, 1), _shown())
+    return survives_the_cache(encoder, _fresh(subject, 1), _noise())
 
 
-def _shown() -> Tensor:
+def _noise() -> Tensor:
     return torch.randn(4, 3, SIDES[0], SIDES[0], generator=torch.Generator().manual_seed(0))
 
 
 def _loads(subject: Subject) -> str:
     if "stem" not in subject.plugin.options:
-        raise Broken("it takes weights from outside (loaded = True), which needs an option 'stem', refuse by default")
+        raise Breach("it takes weights from outside (loaded = True), which needs an option 'stem', refuse by default")
     return takes(subject, "options", "source")
 
 
@@ -160,7 +160,7 @@ def _weights(subject: Subject) -> str:
         raise Doubtful(f"not loaded: give --set {subject.plugin.required[0]}=VALUE to check what it loads")
     first, second = (subject.function(subject.options, subject.source) for _ in range(2))
     if not isinstance(first, Weights) or first.sha256 != second.sha256:
-        raise Broken("gave other weights, or no labeleff.plugins.pretexts.outside_weights.Weights, when called twice")
+        raise Breach("gave other weights, or no labeleff.plugins.pretexts.outside_weights.Weights, when called twice")
     return f"{len(first.state)} tensors, the same twice; {first.provenance}"
 
 
@@ -181,5 +181,5 @@ LOADED: tuple[Check, ...] = (("signature", _loads), ("weights", _weights))
 
 
 def checks(subject: Subject) -> tuple[Check, ...]:
-    """The checks of a pretext, or those of one that takes weights from outside."""
+    """Choose the checks of a pretext that trains, or of one that takes weights from outside."""
     return LOADED if subject.plugin.loaded else CHECKS

@@ -1,4 +1,7 @@
-"""Checks of a protocol, trained or frozen, on the toy task and, where it says it can, on a label a pixel."""
+"""Checks of a protocol, trained or frozen, on the toy task.
+
+A protocol that takes labels per pixel is checked on those too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from labeleff.commands.check.contract import Broken, Check, Subject
+from labeleff.commands.check.contract import Breach, Check, Subject
 from labeleff.commands.check.fixtures import (
     BUDGET,
     CPU,
@@ -37,21 +40,21 @@ GRID = 4
 
 
 def _labelled(count: int = LABELS, side: int = SIDES[0]) -> Labelled:
-    """The first toy images; every ten hold each class once."""
+    """Take the first toy images; every ten in a row have each class once."""
     train = toy(side).train
     examples = Examples(train.images[:count].clone(), train.labels[:count].clone())
     return Labelled(examples, CLASSES_OF_TOY, Normalisation.of(train.images))
 
 
-def _segmented() -> Labelled:
-    """The same images with a class a pixel: dark, medium, light."""
+def _segmentation() -> Labelled:
+    """Take the first toy images with a class per pixel: dark, medium, light."""
     data, goal = _labelled(), PixelClasses(GRID)
     shades = (data.examples.images.to(torch.int64).sum(3) // 256).to(torch.uint8)
     return Labelled(Examples(data.examples.images, shades), 3, data.normalisation, goal)
 
 
 def _problem(data: Labelled) -> LabelledFeatures:
-    """What a frozen protocol gets to see of labelled examples."""
+    """Encode labelled examples for a frozen protocol."""
     goal, encoder = data.goal, small_encoder()
     model = (LastMap(encoder) if goal.dense else encoder).eval()
     features = predict(model, data.on(CPU.device).resident, CPU)
@@ -69,7 +72,7 @@ def _fit(subject: Subject, data: Labelled, seed: int = 0) -> Fitted:
     else:
         [fitted] = subject.function([_problem(data)], subject.options)
     if not isinstance(fitted, Fitted):
-        raise Broken(f"gave {type(fitted).__name__}, expected labeleff.plugins.protocols.interface.Fitted")
+        raise Breach(f"gave {type(fitted).__name__}, expected labeleff.plugins.protocols.interface.Fitted")
     return fitted
 
 
@@ -79,7 +82,7 @@ def _test(side: int = SIDES[0]) -> LabelledExamples:
 
 
 def _scores(subject: Subject, fitted: Fitted, side: int = SIDES[0]) -> Tensor:
-    """Scores of the 20 test images."""
+    """Compute the scores of the 20 test images."""
     resident = _test(side).resident
     if subject.plugin.trained:
         return predict(fitted.predictor, resident, CPU)
@@ -97,36 +100,36 @@ def _shape(subject: Subject) -> str:
     for side in SIDES:
         scores = _scores(subject, _fit(subject, _labelled(side=side)), side)
         if scores.shape != (len(_test()), CLASSES_OF_TOY):
-            raise Broken(f"scores are {tuple(scores.shape)}, expected ({len(_test())}, {CLASSES_OF_TOY})")
+            raise Breach(f"scores are {tuple(scores.shape)}, expected ({len(_test())}, {CLASSES_OF_TOY})")
         if not bool(torch.isfinite(scores).all()):
-            raise Broken("scores are not all finite numbers")
+            raise Breach("scores are not all finite numbers")
     return f"a score a class, {' and '.join(map(str, SIDES))} pixels"
 
 
 def _dense(subject: Subject) -> str:
     if not subject.plugin.dense:
         return "not for tasks with a label a pixel"
-    data = _segmented()
+    data = _segmentation()
     fitted, examples = _fit(subject, data), data.on(CPU.device)
     if subject.plugin.trained:
-        scored = score(fitted.predictor, examples, CPU)
+        result = score(fitted.predictor, examples, CPU)
     else:
-        [scored] = score_frozen(LastMap(small_encoder()), [fitted.predictor], examples, CPU)
-    return ", ".join(f"{name} {value:.2f}" for name, value in scored.metrics().items())
+        [result] = score_frozen(LastMap(small_encoder()), [fitted.predictor], examples, CPU)
+    return ", ".join(f"{name} {value:.2f}" for name, value in result.metrics().items())
 
 
 def _deterministic(subject: Subject) -> str:
     def scores(seed: int) -> Tensor:
         return _scores(subject, _fit(subject, _labelled(), seed))
 
-    return repeatable(scores, lambda found: found.numpy().tobytes(), seeded=subject.plugin.trained)
+    return repeatable(scores, lambda values: values.numpy().tobytes(), seeded=subject.plugin.trained)
 
 
 def _randomness(subject: Subject) -> str:
     def scores() -> Tensor:
         return _scores(subject, _fit(subject, _labelled()))
 
-    return no_shared_randomness(scores, lambda found: found.numpy().tobytes())
+    return no_shared_randomness(scores, lambda values: values.numpy().tobytes())
 
 
 def _exactly(subject: Subject) -> str:
@@ -134,7 +137,7 @@ def _exactly(subject: Subject) -> str:
     inputs, labels = data.examples.inputs.clone(), data.examples.labels.clone()
     _fit(subject, data)
     if not torch.equal(inputs, data.examples.inputs) or not torch.equal(labels, data.examples.labels):
-        raise Broken("it changed the labelled examples it was given; the next cell would learn from others")
+        raise Breach("it changed the labelled examples it was given; the next cell would learn from others")
     return f"{LABELS} labels, no test images: by construction, it is given no others; it left them as they were"
 
 
@@ -146,7 +149,7 @@ def _frozen(subject: Subject) -> str:
     [fitted] = subject.function([problem], subject.options)
     score_frozen(encoder, [fitted.predictor], _test(), CPU)
     if state_sha256(encoder) != before or not torch.equal(features, problem.features):
-        raise Broken("the encoder or its features changed although they are frozen")
+        raise Breach("the encoder or its features changed although they are frozen")
     return "encoder and features unchanged"
 
 
@@ -156,11 +159,11 @@ def _together(subject: Subject) -> str:
     data = [_labelled(count) for count in (LABELS, 2 * LABELS)]
     fitted = subject.function([_problem(one) for one in data], subject.options)
     if len(fitted) != len(data):
-        raise Broken(f"gave {len(fitted)} predictors for {len(data)} problems")
+        raise Breach(f"gave {len(fitted)} predictors for {len(data)} problems")
     for one, joint in zip(data, fitted, strict=True):
-        alone, found = _scores(subject, _fit(subject, one)), _scores(subject, joint)
-        if not torch.allclose(alone, found, rtol=1e-2, atol=1e-2):
-            raise Broken("scores of a problem depend on the other problems it is solved with")
+        alone, together = _scores(subject, _fit(subject, one)), _scores(subject, joint)
+        if not torch.allclose(alone, together, rtol=1e-2, atol=1e-2):
+            raise Breach("scores of a problem depend on the other problems it is solved with")
     return "two problems solved together: as each alone"
 
 
@@ -181,7 +184,7 @@ def _few(subject: Subject) -> str:
     except LabeleffError as error:
         return f"refuses {few} labels with a reason: {error}"
     if not bool(torch.isfinite(scores).all()):
-        raise Broken(f"scores from {few} labels are not all finite numbers")
+        raise Breach(f"scores from {few} labels are not all finite numbers")
     return f"{few} labels, batch {BUDGET.batch}, classes without a label"
 
 

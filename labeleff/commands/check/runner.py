@@ -1,4 +1,4 @@
-"""`labeleff check`: which plug-in is meant, and its checks as lines of text."""
+"""The plug-in that a name means, checked, with its findings printed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from labeleff.training.examples import Source
 
 KINDS: tuple[Kind, ...] = ("task", "encoder", "pretext", "protocol")
 USUAL: dict[str, Kind] = {"load": "task", "build": "encoder", "pretrain": "pretext", "fit": "protocol"}
-"""What a function of this name is taken for."""
+"""Kind of plug-in by the usual name of its function."""
 
 
-def meant(name: str, kind: Kind | None) -> tuple[Kind, str]:
-    """Kind and catalogue name of what is to be checked: a name, a `module:object`, or a module with one plug-in.
+def identify(name: str, kind: Kind | None) -> tuple[Kind, str]:
+    """Find kind and catalogue name of a plug-in by its name, a `module:object`, or a module with one plug-in.
 
     Raises OptionError where it isn't clear, UnknownNameError where there is nothing of that name.
     """
     if ":" in name:
         return kind or _kind_of(name), name
-    kinds = [one for one in KINDS if name in _known(one) and kind in {None, one}]
+    kinds = [one for one in KINDS if name in _names(one) and kind in {None, one}]
     if len(kinds) == 1:
         lookup.origin(kinds[0], name)
         return kinds[0], name
@@ -34,18 +34,18 @@ def meant(name: str, kind: Kind | None) -> tuple[Kind, str]:
         raise OptionError(f"{name!r} is {' and '.join(kinds)}; say which with --kind")
     module = _module(name)
     if module is None:
-        known = [one for each in KINDS if kind in {None, each} for one in _known(each)]
-        raise UnknownNameError(kind or "plug-in", name, known)
+        names = [one for each in KINDS if kind in {None, each} for one in _names(each)]
+        raise UnknownNameError(kind or "plug-in", name, names)
     path = f"{name}:{_plugin_in(module)}"
     return kind or _kind_of(path), path
 
 
-def _known(kind: Kind) -> list[str]:
+def _names(kind: Kind) -> list[str]:
     return [*(plugin.name for plugin in lookup.plugins(kind)), *entry_points.names(kind)]
 
 
 def _module(name: str) -> ModuleType | None:
-    """The module of that name; None where there is none. Raises PluginError where it can't be imported."""
+    """Import the module of that name; None where there is none. Raises PluginError where its import fails."""
     try:
         return importlib.import_module(name) if importlib.util.find_spec(name) is not None else None
     except Exception as error:
@@ -55,20 +55,20 @@ def _module(name: str) -> ModuleType | None:
 
 
 def _plugin_in(module: ModuleType) -> str:
-    """Name of a module's one plug-in: a `Plugin`, else a function of a usual name."""
-    found = [key for key, value in vars(module).items() if isinstance(value, Plugin)]
-    found = found or [key for key in USUAL if callable(getattr(module, key, None))]
-    if len(found) != 1:
-        listed = f": {', '.join(found)}" if found else ""
+    """Name a module's only plug-in: a `Plugin`, else a function with a usual name."""
+    keys = [key for key, value in vars(module).items() if isinstance(value, Plugin)]
+    keys = keys or [key for key in USUAL if callable(getattr(module, key, None))]
+    if len(keys) != 1:
+        listed = f": {', '.join(keys)}" if keys else ""
         raise OptionError(
-            f"{module.__name__}: found {len(found)} plug-ins{listed}, expected one labeleff.api.Plugin or one of "
+            f"{module.__name__}: found {len(keys)} plug-ins{listed}, expected one labeleff.api.Plugin or one of "
             f"{', '.join(USUAL)}; name it as {module.__name__}:NAME"
         )
-    return found[0]
+    return keys[0]
 
 
 def _kind_of(path: str) -> Kind:
-    """The kind of what is at `module:object`, by the usual name of its function."""
+    """Tell the kind of a `module:object` by the usual name of its function."""
     plugin = entry_points.find("pretext", path)
     function = plugin.target.rpartition(":")[2] if plugin is not None else ""
     if function not in USUAL:
@@ -76,27 +76,27 @@ def _kind_of(path: str) -> Kind:
     return USUAL[function]
 
 
-def subject(name: str, kind: Kind | None, given: Mapping[str, OptionValue], source: Source) -> Subject:
-    """What is to be checked, with its options; a task that makes its examples makes few. LabeleffError as above."""
-    kind, name = meant(name, kind)
+def subject(name: str, kind: Kind | None, values: Mapping[str, OptionValue], source: Source) -> Subject:
+    """Find the plug-in with its options; a task that makes its examples makes few. Raises as `identify` does."""
+    kind, name = identify(name, kind)
     plugin = lookup.find(kind, name)
     few = {key: value for key, value in tasks.FEW.items() if kind == "task" and key in plugin.options}
     weights = {} if kind != "pretext" or not plugin.loaded else dict.fromkeys(plugin.required, "none")
-    options = lookup.options(kind, lookup.complete(kind, name, {**few, **weights, **given}))
-    options |= {key: "" for key in weights if key not in given}
+    options = lookup.options(kind, lookup.complete(kind, name, {**few, **weights, **values}))
+    options |= {key: "" for key in weights if key not in values}
     return Subject(kind, plugin, lookup.resolve(kind, name), options, source)
 
 
 def checks_of(subject: Subject) -> Sequence[Check]:
-    """The checks of its kind."""
+    """Choose the checks of the subject's kind."""
     if subject.kind == "pretext":
         return pretexts.checks(subject)
     return {"task": tasks.CHECKS, "encoder": encoders.CHECKS, "protocol": protocols.CHECKS}[subject.kind]
 
 
-def run_checks(name: str, kind: Kind | None, given: Mapping[str, OptionValue], source: Source) -> bool:
-    """Print every finding as it comes, and whether all is well; gives that too."""
-    one = subject(name, kind, given, source)
+def run_checks(name: str, kind: Kind | None, values: Mapping[str, OptionValue], source: Source) -> bool:
+    """Print every finding as it comes, then the counts; returns whether no check failed."""
+    one = subject(name, kind, values, source)
     where = lookup.origin(one.kind, one.plugin.name) or "built in"
     print(f"{one.kind} {one.plugin.name}: {one.plugin.clause} ({where})")
     failed = warned = count = 0

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
-from labeleff.commands.check.contract import Broken, Check, Doubtful, Subject
+from labeleff.commands.check.contract import Breach, Check, Doubtful, Subject
 from labeleff.commands.check.fixtures import no_shared_randomness, takes
 from labeleff.training.examples import Examples, Task, load_task
 
 FEW = {"train": 200, "test": 100}
-"""Examples of a task that makes as many as it is asked for."""
+"""Number of examples of a task that makes as many as its options say."""
 
 
 class _Loads:
-    """A task loaded for the checks, once for all but one of them."""
+    """A loader that keeps the last task, as all checks except one use the same."""
 
     def __init__(self) -> None:
         self._loaded: tuple[Subject, Task] | None = None
@@ -33,10 +33,10 @@ _task = _Loads()
 
 
 def _load(subject: Subject) -> Task:
-    made = subject.function(subject.options, subject.source)
-    if not isinstance(made, Task):
-        raise Broken(f"gave {type(made).__name__}, expected a labeleff.training.examples.Task")
-    return made
+    task = subject.function(subject.options, subject.source)
+    if not isinstance(task, Task):
+        raise Breach(f"gave {type(task).__name__}, expected a labeleff.training.examples.Task")
+    return task
 
 
 def _splits(task: Task) -> dict[str, Examples]:
@@ -48,16 +48,16 @@ def _signature(subject: Subject) -> str:
 
 
 def _loads(subject: Subject) -> str:
-    began = time.perf_counter()
+    start = time.perf_counter()
     task = _task(subject)
     counts = f"{len(task.train):,} + {len(task.test):,} {subject.plugin.examples}"
-    return f"{counts} in {time.perf_counter() - began:.1f} s; {task.provenance}"
+    return f"{counts} in {time.perf_counter() - start:.1f} s; {task.provenance}"
 
 
 def _inputs(subject: Subject) -> str:
     task = _task(subject)
     for name, part in _splits(task).items():
-        found = f"{str(part.inputs.dtype).removeprefix('torch.')} {tuple(part.inputs.shape)}"
+        shape = f"{str(part.inputs.dtype).removeprefix('torch.')} {tuple(part.inputs.shape)}"
         if subject.plugin.examples == "stories":
             good = part.inputs.dtype == torch.int16 and part.inputs.ndim == 3 and task.text is not None
             expected = "int16 (N, sentences + 1, length) and a text"
@@ -66,18 +66,18 @@ def _inputs(subject: Subject) -> str:
             good = good and part.inputs.shape[1] == part.inputs.shape[2]
             expected = "uint8 (N, S, S, 3)"
         if not good or len(part.inputs) != len(part.labels) or len(part) == 0:
-            raise Broken(f"{name}: found {found} with {len(part.labels)} labels, expected {expected}, a label each")
+            raise Breach(f"{name}: found {shape} with {len(part.labels)} labels, expected {expected}, a label each")
     if task.train.inputs.shape[1:] != task.test.inputs.shape[1:]:
-        raise Broken("training and test examples differ in shape")
+        raise Breach("training and test examples differ in shape")
     return f"{str(task.train.inputs.dtype).removeprefix('torch.')} {tuple(task.train.inputs.shape[1:])}"
 
 
 def _labels(subject: Subject) -> str:
     task = _task(subject)
     if task.goal.name != subject.plugin.goal:
-        raise Broken(f"its goal is {task.goal.name!r}, the plug-in says {subject.plugin.goal!r}")
+        raise Breach(f"its goal is {task.goal.name!r}, the plug-in says {subject.plugin.goal!r}")
     if len(set(task.classes)) != len(task.classes):
-        raise Broken("two classes have one name")
+        raise Breach("two classes have one name")
     if task.goal.dense:
         for part in _splits(task).values():
             task.goal.target(part.labels)
@@ -85,10 +85,10 @@ def _labels(subject: Subject) -> str:
     for name, part in _splits(task).items():
         most = len(task.classes) - 1
         if part.labels.dtype != torch.int64 or part.labels.ndim != 1:
-            raise Broken(f"{name}: labels are {part.labels.dtype} {tuple(part.labels.shape)}, expected int64 (N,)")
+            raise Breach(f"{name}: labels are {part.labels.dtype} {tuple(part.labels.shape)}, expected int64 (N,)")
         beyond = subject.plugin.examples == "images" and int(part.labels.max()) > most
         if int(part.labels.min()) < 0 or beyond:
-            raise Broken(f"{name}: labels {int(part.labels.min())}..{int(part.labels.max())}, expected 0..{most}")
+            raise Breach(f"{name}: labels {int(part.labels.min())}..{int(part.labels.max())}, expected 0..{most}")
     return f"0..{len(task.classes) - 1} and a name each"
 
 
@@ -99,28 +99,28 @@ def _covered(subject: Subject) -> str:
     for name, part in _splits(task).items():
         absent = [label for number, label in enumerate(task.classes) if not bool((part.labels == number).any())]
         if absent and name == "train":
-            raise Broken(f"train: no example of {', '.join(absent[:5])}")
+            raise Breach(f"train: no example of {', '.join(absent[:5])}")
         if absent and subject.plugin.examples == "images":
             raise Doubtful(f"test: no example of {', '.join(absent[:5])}")
     if subject.plugin.classes not in {None, len(task.classes)}:
-        raise Broken(f"{len(task.classes)} classes, the plug-in says {subject.plugin.classes}")
+        raise Breach(f"{len(task.classes)} classes, the plug-in says {subject.plugin.classes}")
     return f"every one of {len(task.classes)} has training examples"
 
 
 def _pool(subject: Subject) -> str:
-    said = subject.plugin.pool_of(subject.options)
-    if said is None:
+    pool = subject.plugin.pool_of(subject.options)
+    if pool is None:
         return "known when it is loaded"
-    if said != len(_task(subject).train):
-        raise Broken(f"{len(_task(subject).train)} training examples, the plug-in says {said}")
-    return f"{said:,}, as the plug-in says"
+    if pool != len(_task(subject).train):
+        raise Breach(f"{len(_task(subject).train)} training examples, the plug-in says {pool}")
+    return f"{pool:,}, as the plug-in says"
 
 
 def _disjoint(subject: Subject) -> str:
     task = _task(subject)
     train, test = (_rows(part.inputs) for part in (task.train, task.test))
-    known = set(train)
-    both, twice = sum(row in known for row in test), len(train) - len(known)
+    distinct = set(train)
+    both, twice = sum(row in distinct for row in test), len(train) - len(distinct)
     if both:
         raise Doubtful(f"{both} of {len(test)} test examples are also in training, byte for byte")
     return f"no test example is in training{f'; {twice} training examples occur more than once' if twice else ''}"
@@ -132,7 +132,7 @@ def _rows(inputs: Tensor) -> list[bytes]:
 
 def _again(subject: Subject) -> str:
     if _load(subject).fingerprint != _task(subject).fingerprint:
-        raise Broken("loaded twice, it gave other bytes; records could not be compared")
+        raise Breach("loaded twice, it gave other bytes; records could not be compared")
     return "the same bytes when loaded twice"
 
 
@@ -143,7 +143,7 @@ def _randomness(subject: Subject) -> str:
 def _chance(subject: Subject) -> str:
     chance = _task(subject).chance
     if not 0 < chance <= 1:
-        raise Broken(f"chance level {chance}, expected a share over 0")
+        raise Breach(f"chance level {chance}, expected a share over 0")
     return f"{_task(subject).goal.headline} {chance:.3f} for the best constant answer"
 
 
@@ -152,7 +152,7 @@ def _shared(subject: Subject) -> str:
         return "none"
     other = lookup.images_of(Spec(name=subject.plugin.name, options=dict(subject.options)))
     if not torch.equal(load_task(other, subject.source).train.inputs, _task(subject).train.inputs):
-        raise Broken(f"training images differ from those of {other.label}, whose pretrained encoders it would take")
+        raise Breach(f"training images differ from those of {other.label}, whose pretrained encoders it would take")
     return f"those of {other.name}, byte for byte"
 
 

@@ -1,1 +1,1 @@
-"""Published experiments measured again, row by row: `labeleff reproduce`."""
+"""`labeleff reproduce`: published experiments measured again, row by row."""

@@ -1,4 +1,7 @@
-"""`labeleff reproduce`: published experiments again. What only rebuilds a report never imports torch."""
+"""`labeleff reproduce`: its two experiments as commands.
+
+Rebuilding a report never imports torch.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +52,7 @@ def report(
         return
     from labeleff.commands.reproduce import studies2021
 
-    wanted = studies2021.size(size)
+    chosen = studies2021.size(size)
     folder = out or Path("runs") / f"report-2021-{size}"
     from labeleff.commands.reproduce.measure2021 import measure_both
     from labeleff.files import data_folder
@@ -64,7 +67,7 @@ def report(
         retry_failed=retry_failed,
         quiet=quiet,
     )
-    failed = measure_both(wanted, options)
+    failed = measure_both(chosen, options)
     print(f"report: {report2021.build(folder)}")
     if failed:
         list_failed(failed)

@@ -1,4 +1,4 @@
-"""What folders of runs say for or against a published finding: their records as a report sees them, and a judgement."""
+"""Evidence of folders of runs for or against a published finding, and a judgement."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from labeleff.reporting.results import Results, load
 from labeleff.study.schema import Arm
 
 Judgement = Literal["reproduced", "not reproduced", "can't tell", "not tested"]
-JUDGED: dict[int, Judgement] = {1: "reproduced", -1: "not reproduced", 0: "can't tell"}
+JUDGEMENTS: dict[int, Judgement] = {1: "reproduced", -1: "not reproduced", 0: "can't tell"}
 """Judgement by the `order` of two intervals, where a finding says that the second one is higher."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """One folder of records: its study's results, and what follows from them."""
+    """One folder of records, with its study's results and findings."""
 
     path: Path
     results: Results
@@ -35,14 +35,14 @@ class Folder:
         return self._arm(arm).protocol.name
 
     def pretrained(self, arm: str) -> bool:
-        """Whether it starts from a pretext."""
+        """Whether an arm starts from a pretrained encoder."""
         return self._arm(arm).pretext_plugin.makes_encoder
 
     def _arm(self, arm: str) -> Arm:
         return self.results.study.arms[self.results.arms.index(arm)]
 
     def finetuned(self) -> Iterator[Comparison]:
-        """Utilities of pretrained arms that train the whole network, against one from scratch that does."""
+        """Yield utilities of pretrained arms that train the whole network, where the baseline starts from scratch."""
         if self.pretrained(self.findings.measured.baseline):
             return
         for item in self.findings.comparisons:
@@ -58,7 +58,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the folders say of one finding."""
+    """The judgement of one finding, with its evidence."""
 
     judgement: Judgement
     evidence: str
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def read(paths: Sequence[Path]) -> list[Folder]:
-    """Raises RecordError or StudyError for a folder that can't be read."""
+    """Read folders of records; raises RecordError or StudyError for one that can't be read."""
     folders = []
     for path in paths:
         results = load(path)
@@ -74,8 +74,8 @@ def read(paths: Sequence[Path]) -> list[Folder]:
     return folders
 
 
-def counted(positive: int, negative: int, unclear: int) -> Judgement:
-    """Judgement by counts of cases for a finding, against it, and neither: a majority of them decides."""
+def majority(positive: int, negative: int, unclear: int) -> Judgement:
+    """Judge by counts of cases for a finding, against it, and neither: a majority of all decides."""
     if not positive + negative + unclear:
         return "not tested"
     if positive > negative + unclear:
@@ -83,14 +83,14 @@ def counted(positive: int, negative: int, unclear: int) -> Judgement:
     return "not reproduced" if negative > positive + unclear else "can't tell"
 
 
-def agreed(judgements: Sequence[Judgement]) -> Judgement:
-    """The judgement that all of several give, else that it can't be told."""
+def consensus(judgements: Sequence[Judgement]) -> Judgement:
+    """Combine judgements: the one that all give, else that it can't be told."""
     distinct = set(judgements)
     return distinct.pop() if len(distinct) == 1 else "can't tell" if distinct else "not tested"
 
 
 def order(one: tuple[float | None, float | None], other: tuple[float | None, float | None]) -> int:
-    """1 where all of the interval `other` lies over all of `one`, -1 where under, else 0; None is an open end."""
+    """Order two intervals: 1 where `other` lies wholly above `one`, -1 where below, else 0; None is an open end."""
     if one[1] is not None and other[0] is not None and other[0] > one[1]:
         return 1
     return -1 if one[0] is not None and other[1] is not None and other[1] < one[0] else 0

@@ -1,4 +1,4 @@
-"""Both studies of the report of 2021, measured one after the other, and its example question put to their readers."""
+"""Both studies of the report of 2021, measured, with its example question answered."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from labeleff.scheduling.run_options import RunOptions
 FILE_NAME = "question.json"
 
 
-class Answered(Frozen):
+class ReaderAnswer(Frozen):
     """A question about a story, and the reader's answer with its rivals."""
 
     story: list[str]
     question: str
     reader: str
-    """What answered, in words."""
+    """The reader, in words."""
     answer: str
     likeliest: list[tuple[str, float]]
     """The most probable answers, best first, each with its probability in 0..1."""
 
 
-def keep(folder: Path, answered: Answered) -> None:
-    """Write it into a run's folder; RecordError where that can't be done."""
+def write_answer(folder: Path, answer: ReaderAnswer) -> None:
+    """Write an answer into a run's folder; raises RecordError where that fails."""
     path = folder / FILE_NAME
     try:
-        write_whole(path, answered.model_dump_json(indent=2).encode() + b"\n")
+        write_whole(path, answer.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
         raise RecordError(f"{path}: can't be written: {error.strerror}") from error
 
 
-def kept(folder: Path) -> Answered | None:
-    """What `keep` wrote; None where nothing was asked. RecordError where the file can't be read."""
+def read_answer(folder: Path) -> ReaderAnswer | None:
+    """Read the answer in a run's folder; None where there is none. Raises RecordError for an unreadable file."""
     path = folder / FILE_NAME
     try:
-        return Answered.model_validate_json(path.read_bytes())
+        return ReaderAnswer.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RecordError(f"{path}: can't be read: {error.strerror}") from error
     except ValidationError as error:
-        raise RecordError(f"{path}: {complaint(error, Answered)}; delete it and run the command again") from error
+        raise RecordError(f"{path}: {complaint(error, ReaderAnswer)}; delete it and run the command again") from error
 
 
 def measure_both(size: Size, options: RunOptions) -> list[str]:
-    """Measure what is pending of both studies into folders inside `options.folder`; the failed cells, in words.
+    """Measure the pending cells of both studies into folders inside `options.folder`; returns failed cells in words.
 
     Raises LabeleffError as `measure` does, InterruptedRunError among them.
     """
@@ -63,14 +63,14 @@ def measure_both(size: Size, options: RunOptions) -> list[str]:
 
     failed = []
     for name, study in ((AS_PUBLISHED, as_published(size)), (SOUNDLY, soundly(size))):
-        own = dataclasses.replace(options, folder=options.folder / name)
-        failed += [f"{name}: {failure(study, record)}" for record in measure(study, own)]
-        _ask(own.folder)
+        study_options = dataclasses.replace(options, folder=options.folder / name)
+        failed += [f"{name}: {failure(study, record)}" for record in measure(study, study_options)]
+        _ask(study_options.folder)
     return failed
 
 
 def _ask(folder: Path) -> None:
-    """Put the example question to the reader of a study, unless it failed, and keep the answer."""
+    """Put the example question to the reader of a study, unless that failed, and write the answer."""
     from labeleff.commands.conversation import Conversation, trained_reader
 
     if all(item.accuracy is None for item in of_stories(load(folder))):
@@ -82,4 +82,6 @@ def _ask(folder: Path) -> None:
     [reply] = conversation.hear(QUESTION)
     likeliest = list(reply.likeliest)
     story = list(STORY)
-    keep(folder, Answered(story=story, question=QUESTION, reader=what, answer=reply.answer, likeliest=likeliest))
+    write_answer(
+        folder, ReaderAnswer(story=story, question=QUESTION, reader=what, answer=reply.answer, likeliest=likeliest)
+    )

@@ -1,4 +1,4 @@
-"""The findings of Newell and Deng (CVPR 2020), each checked on folders of runs: a table in Markdown."""
+"""The findings of Newell and Deng (CVPR 2020), each checked on folders of runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Finding:
     """One finding of the paper."""
 
     number: str
-    """That of the documentation; 5 has two halves."""
+    """Number in the documentation; finding 5 has two halves."""
     sentence: str
     source: str
-    """Where it stands."""
+    """Place in the paper, or who quotes it."""
     check: Callable[[Sequence[Folder]], Outcome]
 
 
@@ -76,19 +76,19 @@ FINDINGS = (
 
 
 def outcomes(paths: Sequence[Path]) -> list[tuple[str, Outcome]]:
-    """Every finding with what these folders say of it; raises RecordError or StudyError for one that can't be read."""
+    """Check every finding on folders of runs; raises RecordError or StudyError for a folder that can't be read."""
     folders = read(paths)
     return [(finding.number, finding.check(folders)) for finding in FINDINGS]
 
 
 def document(paths: Sequence[Path]) -> str:
-    """The table of judgements, and the evidence behind each."""
-    found = [outcome for _, outcome in outcomes(paths)]
+    """Write the table of judgements as Markdown, with the evidence behind each."""
+    judged = [outcome for _, outcome in outcomes(paths)]
     rows = [
         [finding.number, finding.sentence, finding.source, f"**{outcome.judgement}**"]
-        for finding, outcome in zip(FINDINGS, found, strict=True)
+        for finding, outcome in zip(FINDINGS, judged, strict=True)
     ]
-    evidence = "\n".join(f"- {row[0]}: {outcome.evidence}" for row, outcome in zip(rows, found, strict=True))
+    evidence = "\n".join(f"- {row[0]}: {outcome.evidence}" for row, outcome in zip(rows, judged, strict=True))
     read_from = ", ".join(f"`{path}`" for path in paths)
     return (
         "# Findings of Newell and Deng (2020)\n\n"

@@ -1,8 +1,8 @@
-"""What the course report of December 2021 printed (Keras, a free Colab GPU), and why a number here may differ.
+"""The numbers of the course report of December 2021, and why ours may differ.
 
-Parts: A from scratch on 200 labels of CIFAR-10, B1 rotation pretraining on 49,800 images, B2 finetuning of B1 on the
-200 labels, C1 to C3 both heads together with three weightings, bAbI the memory network on task 1. The backbone of A to
-C is Keras's MobileNetV2 at 32 pixels.
+The report used Keras on a free Colab GPU. Parts: A from scratch on 200 labels of CIFAR-10, B1 rotation pretraining on
+49,800 images, B2 finetuning of B1 on the 200 labels, C1 to C3 both heads together with three weightings, bAbI the
+memory network on task 1. The backbone of A to C is Keras's MobileNetV2 at 32 pixels.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Unit = Literal["", "epoch", "ms", "s", "min"]
 
 LABELS = 200
 CREDITED = 0.1925
-"""The test accuracy of B2, which the report takes for what pretraining is worth over A."""
+"""Test accuracy of B2, which the report takes for the worth of pretraining."""
 PRETRAINED_ON = 49_800
-"""Images that B1 learned from: all but the labelled ones."""
+"""Images that B1 learned from: all except the labelled ones."""
 IMAGES = 50_000
 TESTED = 10_000
 STORIES = 10_000
@@ -31,25 +31,25 @@ RECIPES = {
     "C2": "the same, classes 4, turns 1",
     "C3": "the same, both 1",
 }
-"""What the parts on images did, all with Adam."""
+"""Recipes of the parts on images, all with Adam."""
 WANTED_EPOCHS = {"A": 100, "B1": 50, "B2": 100, "C1": 20, "C2": 20, "C3": 20, "bAbI": len(EPOCHS)}
-"""How long the report trained."""
+"""Epochs that the report trained."""
 WEIGHTS = {"C1": (1.0, 5.0), "C2": (4.0, 1.0), "C3": (1.0, 1.0)}
 """Weights of the class loss and the rotation loss. (C3 is headed "3 and 5"; its sums and its text say equal.)"""
 
 
 @dataclass(frozen=True)
 class Printed:
-    """One printed number, or a range of them; `ours` names what stands beside it (see `rows.VALUES`)."""
+    """One printed number, or a range of them; `ours` names the number to set beside it (see `rows2021.VALUES`)."""
 
     part: str
     what: str
     value: float | tuple[float, float]
     ours: str
     unit: Unit = ""
-    """Empty for shares and losses."""
+    """Unit of the number; empty for shares and losses."""
     why: str = ""
-    """What is known to differ, whatever the numbers are."""
+    """Differences of the recipes that are certain, whatever the numbers are."""
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -85,10 +85,10 @@ def _joint(
     losses: tuple[float, float],
     why: str,
 ) -> tuple[Printed, ...]:
-    """Rows of part C: rotation accuracies (training, validation, best, its epoch) and validation losses."""
-    trained, last, best, epoch = rotation
+    """Make the rows of part C: rotation accuracies (training, validation, best, its epoch) and validation losses."""
+    training, last, best, epoch = rotation
     return (
-        Printed(part, "rotation train accuracy", trained, "rotation_accuracy", why=why),
+        Printed(part, "rotation train accuracy", training, "rotation_accuracy", why=why),
         Printed(part, "rotation validation accuracy, last epoch", last, "heldout_rotation_accuracy", why=HELD_OUT),
         Printed(part, "rotation validation accuracy, best epoch", best, "best_rotation_accuracy", why=HELD_OUT),
         Printed(part, "epoch of the best rotation validation accuracy", epoch, "best_rotation_epoch", "epoch"),
@@ -141,10 +141,10 @@ THROUGHPUT: Sequence[Printed] = (
     Printed("all", "all of it together", 54, "minutes", "min"),
 )
 EPOCH_OF = {"B1": PRETRAINED_ON, "C2": IMAGES, "bAbI": STORIES}
-"""Examples of an epoch in the report."""
+"""Examples per epoch in the report."""
 
 STORY = ("Mary went to the bathroom .", "Sandra moved to the garden .")
 QUESTION = "Where is Mary ?"
 ANSWER = "garden"
-"""What the report's reader said, which the report calls correct."""
+"""Answer of the report's reader, which the report calls correct."""
 CORRECT = "bathroom"

@@ -1,4 +1,4 @@
-"""`report.md` and `rows.csv` of the report of 2021, from the records of both studies."""
+"""`report.md` and `rows.csv` on the report of 2021, from the records of both studies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeleff.commands.reproduce import rows2021
-from labeleff.commands.reproduce.measure2021 import Answered, kept
+from labeleff.commands.reproduce.measure2021 import ReaderAnswer, read_answer
 from labeleff.commands.reproduce.printed2021 import (
     ANSWER,
     BABI,
@@ -39,21 +39,21 @@ ROWS = "rows.csv"
 
 @dataclass(frozen=True)
 class Material:
-    """What the records of both studies say."""
+    """The rows, findings and answers that the document is written from."""
 
     published: Results
     rows: list[ReportRow]
     stories: list[ReportRow]
     speeds: list[ReportRow]
     sound: Findings | None
-    """None where the sound experiment hasn't begun."""
-    answers: dict[str, Answered]
-    """What each study's reader said to the example question."""
+    """Findings of the sound experiment; None where it hasn't begun."""
+    answers: dict[str, ReaderAnswer]
+    """Each study's reader's answer to the example question, by folder."""
 
 
 @without_collection()
 def build(folder: Path) -> Path:
-    """Write the reports of both studies inside `folder`, and their `report.md` and `rows.csv`; gives its path.
+    """Write the reports of both studies inside `folder`, and the common `report.md` and `rows.csv`; returns the path.
 
     Works on partial records. Raises RecordError where `folder` has no records or can't be written.
     """
@@ -62,8 +62,8 @@ def build(folder: Path) -> Path:
             f"{folder}: no folder {AS_PUBLISHED!r} in it, expected the output of `labeleff reproduce report`"
         )
     material = _read(folder)
-    begun = [AS_PUBLISHED, *([SOUNDLY] if material.sound is not None else [])]
-    for name in begun:
+    names = [AS_PUBLISHED, *([SOUNDLY] if material.sound is not None else [])]
+    for name in names:
         study_report.build(folder / name)
     everything = [*material.rows, *material.stories, *material.speeds]
     document = "\n\n".join(_document(material)).encode() + b"\n"
@@ -73,14 +73,14 @@ def build(folder: Path) -> Path:
 
 def _read(folder: Path) -> Material:
     published = load(folder / AS_PUBLISHED)
-    begun = bool(read_records(folder / SOUNDLY).runs)
-    answers = {name: kept(folder / name) for name in (AS_PUBLISHED, SOUNDLY)}
+    has_begun = bool(read_records(folder / SOUNDLY).runs)
+    answers = {name: read_answer(folder / name) for name in (AS_PUBLISHED, SOUNDLY)}
     return Material(
         published=published,
         rows=rows(PARTS, published),
         stories=rows(BABI, published),
         speeds=rows(THROUGHPUT, published),
-        sound=find(load(folder / SOUNDLY).measured) if begun else None,
+        sound=find(load(folder / SOUNDLY).measured) if has_begun else None,
         answers={name: answer for name, answer in answers.items() if answer is not None},
     )
 
@@ -123,10 +123,10 @@ def _verdict(material: Material) -> Iterator[str]:
         )
     if material.sound is not None:
         yield from _sound_verdict(material, material.sound)
-    told = material.answers.get(AS_PUBLISHED)
-    if told is not None:
-        verdict = "right" if told.answer == CORRECT else "wrong"
-        yield f"The memory network answers the example question `{told.answer}`: {verdict} (2021: `{ANSWER}`, wrong)."
+    reply = material.answers.get(AS_PUBLISHED)
+    if reply is not None:
+        verdict = "right" if reply.answer == CORRECT else "wrong"
+        yield f"The memory network answers the example question `{reply.answer}`: {verdict} (2021: `{ANSWER}`, wrong)."
 
 
 def _place(sound: Findings) -> Place:
@@ -134,11 +134,11 @@ def _place(sound: Findings) -> Place:
 
 
 def _sound_verdict(material: Material, sound: Findings) -> Iterator[str]:
-    """The baseline at the report's label count, and what pretraining is worth there."""
+    """Give the baseline's accuracy at the report's label count, and what pretraining is worth there."""
     measured, labels = sound.measured, material.published.study.rungs[0]
-    found = {item.n: item for item in measured.intervals.get((_place(sound), measured.baseline), [])}
-    if labels in found:
-        item = found[labels]
+    intervals = {item.n: item for item in measured.intervals.get((_place(sound), measured.baseline), [])}
+    if labels in intervals:
+        item = intervals[labels]
         within = "" if item.low is None else f" [{percent(item.low)}, {percent(item.high)}]"
         yield (
             f"With batch-norm statistics that converge, from scratch reaches {percent(item.mean)}{within} % on "
@@ -152,16 +152,16 @@ def _sound_verdict(material: Material, sound: Findings) -> Iterator[str]:
 
 
 def _beside(item: MeanInterval) -> str:
-    """Where the number that the report credits to pretraining lies, seen from the baseline."""
+    """Compare the number that the report credits to pretraining with the baseline's interval."""
     low, high = (item.mean if end is None else end for end in (item.low, item.high))
     return "less than that" if low > CREDITED else "more than that" if high < CREDITED else "no more and no less"
 
 
 def _stories(material: Material) -> Iterator[str]:
     yield rows2021.epochs(material.stories)
-    unknown = {row.why for row in material.stories if row.ours is None}
-    if unknown:
-        yield f"No number: {'; '.join(sorted(unknown))}."
+    reasons = {row.why for row in material.stories if row.ours is None}
+    if reasons:
+        yield f"No number: {'; '.join(sorted(reasons))}."
     last = KERAS[1]
     beside = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in zip(NAMES, last, strict=True))
     yield (
@@ -173,10 +173,10 @@ def _stories(material: Material) -> Iterator[str]:
     example = " ".join([*STORY, QUESTION])
     yield f"Its example: `{example}` The right answer is `{CORRECT}`; the report takes `{ANSWER}` for it."
     lines = [["memory network, 2021", ANSWER, "", "no"]]
-    for name, answered in material.answers.items():
-        rivals = ", ".join(f"{word} {percent(share)} %" for word, share in answered.likeliest)
-        correct = "yes" if answered.answer == CORRECT else "no"
-        lines.append([f"{name}: {answered.reader}", answered.answer, rivals, correct])
+    for name, reply in material.answers.items():
+        rivals = ", ".join(f"{word} {percent(share)} %" for word, share in reply.likeliest)
+        correct = "yes" if reply.answer == CORRECT else "no"
+        lines.append([f"{name}: {reply.reader}", reply.answer, rivals, correct])
     yield table(["reader", "answer", "likeliest", "right"], lines, left=4)
 
 

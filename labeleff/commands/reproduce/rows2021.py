@@ -1,4 +1,4 @@
-"""Records to rows: what the report of 2021 printed, what was measured here, the difference, and why."""
+"""Rows of the report of 2021: its number, ours, the difference, and why."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from labeleff.reporting.sections.throughput import rates
 from labeleff.reporting.tables import columns, frame, to_csv
 from labeleff.scheduling.speeds import reads_stories
 
-Measured = Record | PretrainingRecord
+PartRecord = Record | PretrainingRecord
 SHORT = 0.95
-"""Share of the report's epochs under which a row says how many there were."""
+"""Share of the report's epochs below which a row says how many were trained."""
 
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One number of the report beside ours; None where there is none here."""
+    """One number of the report beside ours, which is None where there is none."""
 
     printed: Printed
     ours: float | None
@@ -31,21 +31,21 @@ class ReportRow:
 
     @property
     def difference(self) -> float | None:
-        """Ours minus theirs; from the nearer end of a range, 0 inside it."""
+        """Our number minus theirs; from the nearer end of a range, 0 inside it."""
         if self.ours is None:
             return None
         low, high = self.printed.ends
         return self.ours - low if self.ours < low else max(self.ours - high, 0.0)
 
 
-def by_part(results: Results) -> dict[str, Measured]:
-    """The record of every part that has one, finished or failed."""
-    found: dict[str, Measured] = {}
+def by_part(results: Results) -> dict[str, PartRecord]:
+    """Assign records, finished or failed, to the parts of the report."""
+    records: dict[str, PartRecord] = {}
     for record in results.cells:
-        found[_part(record)] = record
+        records[_part(record)] = record
     for item in results.pretrainings:
-        found["B1"] = item
-    return found
+        records["B1"] = item
+    return records
 
 
 def _part(record: Record) -> str:
@@ -55,21 +55,21 @@ def _part(record: Record) -> str:
     if cell.protocol.name != "joint":
         return "A" if cell.pretext.name == "scratch" else "B2"
     weights = (cell.protocol.options["class_weight"], cell.protocol.options["rotation_weight"])
-    return next((part for part, known in WEIGHTS.items() if known == weights), "")
+    return next((part for part, values in WEIGHTS.items() if values == weights), "")
 
 
 def rows(printed: Sequence[Printed], results: Results) -> list[ReportRow]:
-    """A row for every printed number, in order."""
-    found = by_part(results)
-    return [_row(one, found, results) for one in printed]
+    """Make a row for every printed number, in order."""
+    records = by_part(results)
+    return [_row(one, records, results) for one in printed]
 
 
-def _row(printed: Printed, found: dict[str, Measured], results: Results) -> ReportRow:
+def _row(printed: Printed, records: dict[str, PartRecord], results: Results) -> ReportRow:
     if printed.part == "all":
-        minutes = _minutes(list(found.values())) if len(found) == len(WANTED_EPOCHS) else None
+        minutes = _minutes(list(records.values())) if len(records) == len(WANTED_EPOCHS) else None
         alone = "training alone, for as many epochs as the rows above say"
         return ReportRow(printed, minutes, alone if minutes is not None else "not every part was trained in these runs")
-    run = found.get(printed.part)
+    run = records.get(printed.part)
     if run is None:
         return ReportRow(printed, None, "not measured yet")
     if run.status != "ok" or run.training is None:
@@ -81,32 +81,32 @@ def _row(printed: Printed, found: dict[str, Measured], results: Results) -> Repo
     ours = value(printed, run, run.training)
     if ours is None:
         return ReportRow(printed, None, "its record has no such number")
-    timed = f"on {_device(run, results)}" if printed.unit in ("ms", "s") else _short(printed.part, run.training)
-    return ReportRow(printed, ours, "; ".join(text for text in (timed, printed.why) if text))
+    note = f"on {_device(run, results)}" if printed.unit in ("ms", "s") else _short(printed.part, run.training)
+    return ReportRow(printed, ours, "; ".join(text for text in (note, printed.why) if text))
 
 
 def _short(part: str, training: Training) -> str:
-    """How long it was trained, where that is less than in the report."""
-    epochs, wanted = training.history[-1]["epoch"], WANTED_EPOCHS[part]
-    return "" if epochs >= SHORT * wanted else f"{epochs:.2g} of the report's {wanted} epochs"
+    """Say how long a part was trained, where that is less than in the report."""
+    epochs, published = training.history[-1]["epoch"], WANTED_EPOCHS[part]
+    return "" if epochs >= SHORT * published else f"{epochs:.2g} of the report's {published} epochs"
 
 
-def _device(run: Measured, results: Results) -> str:
+def _device(run: PartRecord, results: Results) -> str:
     entry = next(entry for entry in results.runs if entry.run == run.run)
     threads = run.training.threads if run.training is not None else 1
     device = entry.conditions.device
     return f"{device}, {threads} thread{'s' if threads != 1 else ''}" if device == "cpu" else device
 
 
-def _minutes(found: Sequence[Measured]) -> float | None:
-    """Training time of all parts; None where one of them has none of this run."""
-    if any(run.training is None or (isinstance(run, PretrainingRecord) and run.cached) for run in found):
+def _minutes(records: Sequence[PartRecord]) -> float | None:
+    """Sum the training time of all parts in minutes; None where one wasn't trained in this run."""
+    if any(run.training is None or (isinstance(run, PretrainingRecord) and run.cached) for run in records):
         return None
-    return sum(run.training.seconds for run in found if run.training is not None) / 60
+    return sum(run.training.seconds for run in records if run.training is not None) / 60
 
 
-def value(printed: Printed, run: Measured, training: Training) -> float | None:
-    """What stands beside a printed number; None where the records don't have it."""
+def value(printed: Printed, run: PartRecord, training: Training) -> float | None:
+    """Find our value for a printed number; None where the records don't have it."""
     name, _, epoch = printed.ours.partition("@")
     if epoch:
         return training.history[int(epoch) - 1].get(name) if len(training.history) >= int(epoch) else None
@@ -115,11 +115,11 @@ def value(printed: Printed, run: Measured, training: Training) -> float | None:
     return training.history[-1].get(name)
 
 
-def _metric(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+def _metric(part: str, run: PartRecord, training: Training) -> float | None:  # noqa: ARG001
     return run.metrics.get("accuracy") if isinstance(run, Record) else None
 
 
-def _test_loss(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+def _test_loss(part: str, run: PartRecord, training: Training) -> float | None:  # noqa: ARG001
     return run.test_loss if isinstance(run, Record) else None
 
 
@@ -129,40 +129,40 @@ def _best(training: Training) -> dict[str, float] | None:
     return max(entries, key=lambda entry: entry[name], default=None)
 
 
-def _best_accuracy(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+def _best_accuracy(part: str, run: PartRecord, training: Training) -> float | None:  # noqa: ARG001
     best = _best(training)
     return None if best is None else best["heldout_rotation_accuracy"]
 
 
-def _best_epoch(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+def _best_epoch(part: str, run: PartRecord, training: Training) -> float | None:  # noqa: ARG001
     best = _best(training)
     return None if best is None else float(round(best["epoch"]))
 
 
 def _rate(training: Training) -> float | None:
-    """Median images or stories a second, without the first window."""
-    found, _ = rates(training)
-    return statistics.median(found) if found else None
+    """Median images or stories per second, without the first window."""
+    speeds, _ = rates(training)
+    return statistics.median(speeds) if speeds else None
 
 
-def _step_time(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+def _step_time(part: str, run: PartRecord, training: Training) -> float | None:  # noqa: ARG001
     rate = _rate(training)
     return rate and 1000 * training.batch / rate
 
 
-def _epoch_time(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
+def _epoch_time(part: str, run: PartRecord, training: Training) -> float | None:  # noqa: ARG001
     rate = _rate(training)
     return rate and EPOCH_OF[part] / rate
 
 
-def _test_time(part: str, run: Measured, training: Training) -> float | None:  # noqa: ARG001
-    """Seconds for as many images as the report had."""
+def _test_time(part: str, run: PartRecord, training: Training) -> float | None:  # noqa: ARG001
+    """Scale the seconds of scoring to as many images as the report had."""
     if not isinstance(run, Record) or run.test_seconds is None or not run.test_count:
         return None
     return run.test_seconds * TESTED / run.test_count
 
 
-VALUES: dict[str, Callable[[str, Measured, Training], float | None]] = {
+VALUES: dict[str, Callable[[str, PartRecord, Training], float | None]] = {
     "test_accuracy": _metric,
     "test_loss": _test_loss,
     "best_rotation_accuracy": _best_accuracy,
@@ -171,16 +171,16 @@ VALUES: dict[str, Callable[[str, Measured, Training], float | None]] = {
     "epoch_s": _epoch_time,
     "test_s": _test_time,
 }
-"""What isn't simply the last entry of the learning curve, by name."""
+"""Functions of the values that aren't the last entry of the learning curve, by name."""
 
 
 COLUMNS = columns("part what unit theirs theirs_to ours difference why")
-"""`theirs_to`: the upper end where the report has a range; shares are in 0..1; missing values are empty cells."""
+"""Columns of `rows.csv`. `theirs_to` is the upper end of a range; shares are in 0..1; missing values are empty."""
 _WORDS = {"": "", "epoch": "", "ms": " ms", "s": " s", "min": " min"}
 
 
 def number(value: float, unit: Unit) -> str:
-    """A number as the report prints it: shares and losses with four decimals."""
+    """Write a number as the report prints it: shares and losses with four decimals."""
     if unit == "epoch":
         return f"{value:.0f}"
     return f"{value:.4f}" if not unit else f"{value:,.3g}{_WORDS[unit]}"
@@ -192,7 +192,7 @@ def _theirs(row: ReportRow) -> str:
 
 
 def _difference(row: ReportRow) -> str:
-    """Signed; of times how many times as fast, as they differ by orders of magnitude."""
+    """Write the signed difference; for times, which differ by orders of magnitude, how many times as fast."""
     if row.ours is None or row.difference is None:
         return "–"
     unit = row.printed.unit
@@ -206,14 +206,14 @@ def _ours(row: ReportRow) -> str:
 
 
 def markdown(rows: Sequence[ReportRow]) -> str:
-    """One line a row."""
+    """Write a Markdown table, one line per row."""
     header = ["part", "what", "2021", "here", "difference", "why it may differ"]
     cells = [[r.printed.part, r.printed.what, _theirs(r), _ours(r), _difference(r), r.why] for r in rows]
     return table(header, cells, left=2, last=True)
 
 
 def epochs(rows: Sequence[ReportRow]) -> str:
-    """The rows of bAbI, one line an epoch: every number of 2021, ours, and the difference."""
+    """Write the rows of bAbI, one line per epoch: every number of 2021, ours, and the difference."""
     words = [name.replace("_", " ") for name in NAMES]
     header = ["epoch", *(f"{word}{what}" for word in words for what in (" 2021", " here", ": difference"))]
     lines = []
@@ -225,7 +225,7 @@ def epochs(rows: Sequence[ReportRow]) -> str:
 
 
 def to_bytes(rows: Sequence[ReportRow]) -> bytes:
-    """All rows as CSV."""
+    """Write all rows as CSV."""
     lines = []
     for row in rows:
         low, high = row.printed.ends

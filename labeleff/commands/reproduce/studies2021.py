@@ -1,8 +1,8 @@
-"""The studies behind the report of 2021: its parts as published, and the same experiment done soundly; in three sizes.
+"""The studies behind the report of 2021: as published, and done soundly; in three sizes.
 
-As published everything is repeated, defects included: Keras's batch-norm statistics, one fixed turn an image, the class
-loss over images without a label, one draw and one seed. Soundly means statistics that converge, turns drawn anew
-whenever an image comes, the class loss on labelled images alone, a ladder of label counts, and several draws of
+As published everything is repeated, defects included: Keras's batch-norm statistics, one fixed turn per image, the
+class loss over images without a label, one draw and one seed. Soundly means statistics that converge, a new random
+turn whenever an image comes, the class loss on labelled images alone, a ladder of label counts, and several draws of
 labels, each with a seed and a pretraining of its own. Batches, optimiser and learning rates are the report's in both.
 """
 
@@ -23,12 +23,12 @@ KERAS = {"name": "mobilenet_v2", "bn_momentum": 0.001, "bn_eps": 0.001}
 TURNED_ONCE = {"name": "rotation", "once": True, "holdout": 0.004}
 """200 images are held out, so that 49,800 are trained on, as in the report."""
 HELD_OUT = 0.04
-"""Share of the images without a label on which part C is validated."""
+"""Share of the images without a label that part C is validated on."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is trained. As published: epochs of B1 and C; soundly: the ladder and its budgets."""
+    """The amount of training. As published: epochs of B1 and C; soundly: the ladder and its budgets."""
 
     rotation_epochs: float
     joint_epochs: float
@@ -60,14 +60,14 @@ SIZES = {
 
 
 def size(name: str) -> Size:
-    """A size by name; raises UnknownNameError."""
+    """Find a size by name; raises UnknownNameError for another name."""
     if name not in SIZES:
         raise UnknownNameError("size", name, SIZES)
     return SIZES[name]
 
 
 def as_published(what: Size) -> Study:
-    """Parts A, B1, B2, C1 to C3 and the memory network."""
+    """Make the study of parts A, B1, B2, C1 to C3 and the memory network."""
     finetune = _adam(0.01, 64, steps={"min": what.steps, "max": what.steps})
     joints = {part: {"pretext": "scratch", "protocol": _unmasked(*weights)} for part, weights in WEIGHTS.items()}
     joints["C1"]["pretext"] = TURNED_ONCE  # it went on from weights already trained
@@ -90,7 +90,7 @@ def as_published(what: Size) -> Study:
 
 
 def soundly(what: Size) -> Study:
-    """From scratch, rotation then finetuning, and masked joint training on a ladder; a reader that solves task 1."""
+    """Make the study of scratch, rotation then finetuning, and masked joint training on a ladder, and of a reader."""
     table = _table("report-2021-soundly", "The experiment of the course report of 2021, done soundly", what) | {
         "encoders": ["mobilenet_v2"],
         "arms": ["scratch/finetune", "rotation/finetune", "scratch/joint"],
@@ -115,7 +115,7 @@ def _table(name: str, title: str, what: Size) -> dict[str, Any]:
 
 
 def _adam(lr: float, batch: int, **length: Any) -> dict[str, Any]:
-    """Keras's Adam: a constant rate."""
+    """Make a budget of Keras's Adam with a constant rate."""
     return {"optimizer": "adam", "lr": lr, "batch": batch, "warmup": 0.0, "schedule": "constant", **length}
 
 
@@ -142,7 +142,7 @@ def _memory_network(what: Size) -> dict[str, Any]:
 
 
 def _query_reduction(what: Size) -> dict[str, Any]:
-    """The reader of the study `babi`, stopped once its validation stories are answered."""
+    """Make the block of the study `babi`'s reader, stopped once its validation stories are answered."""
     reader = {"name": "qrn", "layers": 4, "shared": True}
     budget = {"optimizer": "adam", "lr": 2e-3, "batch": 32, "epochs": 1 if what.smoke else 50, "warmup": 0.02}
     budget |= {"clip": 5.0, "augment": {"words": 0.05}}

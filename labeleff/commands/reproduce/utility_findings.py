@@ -1,4 +1,4 @@
-"""Finding: utility falls towards zero as labels grow, and curves merge before accuracy saturates."""
+"""Findings on utility: its fall with labels, its dependence on data and encoder size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from labeleff.commands.reproduce.evidence import JUDGED, Folder, Judgement, Outcome, agreed, counted, order
+from labeleff.commands.reproduce.evidence import JUDGEMENTS, Folder, Judgement, Outcome, consensus, majority, order
 from labeleff.curves.bounds import worth
 from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.utility import UtilityPoint
@@ -21,27 +21,27 @@ from labeleff.stats.differences import Difference, compare
 from labeleff.stats.rank_correlation import FEWEST, rank_correlation
 
 SHARE = 0.1
-"""Pairs whose intervals lie apart, over which utility depends on the task: chance alone parts some two in a hundred."""
+"""Share of pairs with separate intervals above which utility depends on the task; chance alone gives about 0.02."""
 
 Ratios = dict[str, list[tuple[Place, MeanRatio]]]
 
 
 def ratios(folder: Folder) -> Ratios:
-    """Mean label ratios of finetuned arms by name, with the places where they were measured."""
-    found: Ratios = {}
+    """Collect mean label ratios of finetuned arms by name, with the places where they were measured."""
+    by_arm: Ratios = {}
     for item in folder.finetuned():
         if item.mean is not None and item.mean.low is not None and item.mean.high is not None:
-            found.setdefault(item.arm, []).append((item.place, item.mean))
-    return found
+            by_arm.setdefault(item.arm, []).append((item.place, item.mean))
+    return by_arm
 
 
 def depends_on_task_and_data(folders: Sequence[Folder]) -> Outcome:
-    """Compares each arm's mean label ratio between places of one study that share the encoder and the rungs."""
+    """Compare each arm's mean label ratio between places of one study that share the encoder and the rungs."""
     apart, pairs, arms = 0, 0, []
     for folder in folders:
         for arm, places in ratios(folder).items():
-            for (here, one), (there, other) in itertools.combinations(places, 2):
-                if here.encoder != there.encoder or one.ns != other.ns:
+            for (place, one), (other_place, other) in itertools.combinations(places, 2):
+                if place.encoder != other_place.encoder or one.ns != other.ns:
                     continue
                 pairs += 1
                 if order((one.low, one.high), (other.low, other.high)):
@@ -58,9 +58,9 @@ def depends_on_task_and_data(folders: Sequence[Folder]) -> Outcome:
 
 
 def helps_harder_more(folders: Sequence[Folder]) -> Outcome:
-    """Ranks versions of one task by the baseline's mean error and by the arms' mean label ratio."""
+    """Rank versions of one task by the baseline's mean error and by the arms' mean label ratio."""
     judgements: list[Judgement] = []
-    told = []
+    sentences = []
     for folder in folders:
         for arm, places in ratios(folder).items():
             groups: dict[tuple[str, str | None], list[tuple[Place, MeanRatio]]] = {}
@@ -71,14 +71,14 @@ def helps_harder_more(folders: Sequence[Folder]) -> Outcome:
                     continue
                 errors = np.array([[folder.difficulty(place) for place, _ in versions]])
                 worths = np.array([[mean.log2 for _, mean in versions]])
-                found = rank_correlation(errors, worths, level=folder.findings.measured.level)
-                judgements.append(JUDGED[order((0.0, 0.0), (found.low, found.high))])
-                told.append(
+                correlation = rank_correlation(errors, worths, level=folder.findings.measured.level)
+                judgements.append(JUDGEMENTS[order((0.0, 0.0), (correlation.low, correlation.high))])
+                sentences.append(
                     f"{arm} on {len(versions)} versions of {task}: rank correlation of the baseline's error with the "
-                    f"mean label ratio {interval(found)}"
+                    f"mean label ratio {interval(correlation)}"
                 )
-    evidence = "; ".join(told) + "." if told else f"No study has {FEWEST} versions of one task's images."
-    return Outcome(agreed(judgements), evidence)
+    evidence = "; ".join(sentences) + "." if sentences else f"No study has {FEWEST} versions of one task's images."
+    return Outcome(consensus(judgements), evidence)
 
 
 Trend = Literal["falls", "rises", "unclear"]
@@ -87,32 +87,32 @@ TRENDS: dict[int, Trend] = {-1: "falls", 1: "rises", 0: "unclear"}
 
 
 def trend(points: Sequence[UtilityPoint]) -> Trend | None:
-    """Trend from the first rung where utility excludes 0 to the last; None without such a rung before the last.
+    """Judge the trend from the first rung where utility excludes 0 to the last; None without one before the last.
 
-    It falls where all of the first interval lies over all of the last.
+    It falls where all of the first interval lies above all of the last.
     """
-    known = [point for point in points if point.low is not None or point.high is not None]
-    paying = [point for point in known if point.sign > 0]
-    if not paying or paying[0].n == known[-1].n:
+    bounded = [point for point in points if point.low is not None or point.high is not None]
+    paying = [point for point in bounded if point.sign > 0]
+    if not paying or paying[0].n == bounded[-1].n:
         return None
-    first, last = worth(paying[0]), worth(known[-1])
+    first, last = worth(paying[0]), worth(bounded[-1])
     return TRENDS[order((first.low, first.high), (last.low, last.high))]
 
 
 def falls_with_labels(folders: Sequence[Folder]) -> Outcome:
-    """Counts arms that are finetuned, at every place."""
+    """Count the trends of finetuned arms at every place."""
     trends: Counter[Trend] = Counter()
     merged = saturated = 0
     for folder in folders:
         for item in folder.finetuned():
-            found = trend(item.points)
-            if found is None:
+            direction = trend(item.points)
+            if direction is None:
                 continue
-            trends[found] += 1
+            trends[direction] += 1
             apart, still_rising = _at_the_end(folder, item)
             merged += not apart and still_rising
             saturated += not still_rising
-    judgement = counted(trends["falls"], trends["rises"], trends["unclear"])
+    judgement = majority(trends["falls"], trends["rises"], trends["unclear"])
     total = sum(trends.values())
     evidence = "No finetuned arm has a utility that excludes 0 before the last rung."
     if total:
@@ -126,7 +126,7 @@ def falls_with_labels(folders: Sequence[Folder]) -> Outcome:
 
 
 def _at_the_end(folder: Folder, item: Comparison) -> tuple[bool, bool]:
-    """At the last rung: whether arm and baseline differ, and whether the baseline rose to it, beyond doubt."""
+    """Test at the last rung whether arm and baseline differ, and whether the baseline rose to it, beyond doubt."""
     measured = folder.findings.measured
     base, arm = measured.at(item.place, item.baseline), measured.at(item.place, item.arm)
     last = compare(base, arm, level=measured.level).rungs[-1]
@@ -137,7 +137,7 @@ def _at_the_end(folder: Folder, item: Comparison) -> tuple[bool, bool]:
 
 
 RISING = ("resnet9", "resnet18", "resnet50")
-"""Encoders whose sizes are compared, the smallest first."""
+"""Encoders whose sizes are compared, smallest first."""
 
 
 def _rank(place: Place) -> int | None:
@@ -146,7 +146,7 @@ def _rank(place: Place) -> int | None:
 
 
 def pairs(places: Sequence[Place]) -> Iterator[tuple[Place, Place]]:
-    """(smaller, larger): one task by two encoders."""
+    """Yield pairs (smaller, larger) of places with one task and two encoders."""
     for one, other in itertools.combinations(places, 2):
         ranks = (_rank(one), _rank(other))
         if one.task == other.task and ranks[0] is not None and ranks[1] is not None and ranks[0] != ranks[1]:
@@ -154,19 +154,21 @@ def pairs(places: Sequence[Place]) -> Iterator[tuple[Place, Place]]:
 
 
 def helps_larger_more(folders: Sequence[Folder]) -> Outcome:
-    """Compares an arm's mean label ratio between two encoders."""
+    """Compare an arm's mean label ratio between two encoders."""
     votes: Counter[str] = Counter()
-    told = []
+    sentences = []
     for folder in folders:
-        for arm, found in ratios(folder).items():
-            means = dict(found)
+        for arm, places in ratios(folder).items():
+            means = dict(places)
             for small, large in pairs(list(means)):
                 votes[_vote(means[small], means[large])] += 1
-                told.append(
+                sentences.append(
                     f"{arm} {means[small].ratio:.2f} by {small.encoder}, {means[large].ratio:.2f} by {large.encoder}"
                 )
-    judgement: Judgement = counted(votes["more"], votes["less"], votes["unclear"])
-    evidence = f"Mean label ratios: {'; '.join(told)}." if told else "No study has a finetuned arm by two encoders."
+    judgement: Judgement = majority(votes["more"], votes["less"], votes["unclear"])
+    evidence = (
+        f"Mean label ratios: {'; '.join(sentences)}." if sentences else "No study has a finetuned arm by two encoders."
+    )
     return Outcome(judgement, evidence)
 
 
@@ -175,9 +177,9 @@ def _vote(small: MeanRatio, large: MeanRatio) -> str:
 
 
 def turns_around(folders: Sequence[Folder]) -> Outcome:
-    """At the fewest labels: the larger encoder minus the smaller, from scratch and pretrained."""
+    """Compare the larger encoder with the smaller at the fewest labels, from scratch and pretrained."""
     judgements: list[Judgement] = []
-    told = []
+    sentences = []
     for folder in folders:
         measured = folder.findings.measured
         pretrained = dict.fromkeys(item.arm for item in folder.finetuned())
@@ -187,13 +189,13 @@ def turns_around(folders: Sequence[Folder]) -> Outcome:
                 other = _difference(folder, arm, small, large)
                 if scratch is None or other is None:
                     continue
-                judgements.append(_judged(scratch, other))
-                told.append(
+                judgements.append(_judge(scratch, other))
+                sentences.append(
                     f"{large.encoder} minus {small.encoder} at {scratch.ns[0]:,} labels: from scratch "
                     f"{_points(scratch)}, {arm} {_points(other)}"
                 )
-    evidence = f"{'; '.join(told)}." if told else "No study has one task by two encoders."
-    return Outcome(agreed(judgements), evidence)
+    evidence = f"{'; '.join(sentences)}." if sentences else "No study has one task by two encoders."
+    return Outcome(consensus(judgements), evidence)
 
 
 def _difference(folder: Folder, arm: str, small: Place, large: Place) -> Difference | None:
@@ -206,7 +208,7 @@ def _difference(folder: Folder, arm: str, small: Place, large: Place) -> Differe
     return compare({first: one[first]}, {first: other[first]}, level=measured.level).rungs[0]
 
 
-def _judged(scratch: Difference, pretrained: Difference) -> Judgement:
+def _judge(scratch: Difference, pretrained: Difference) -> Judgement:
     if scratch.high is None or pretrained.low is None or scratch.low is None or pretrained.high is None:
         return "can't tell"
     if scratch.high < 0 < pretrained.low:
@@ -214,6 +216,6 @@ def _judged(scratch: Difference, pretrained: Difference) -> Judgement:
     return "not reproduced" if scratch.low > 0 or pretrained.high < 0 else "can't tell"
 
 
-def _points(found: Difference) -> str:
-    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    return f"{100 * found.mean:+.1f}{ends} points"
+def _points(gain: Difference) -> str:
+    ends = "" if gain.low is None or gain.high is None else f" [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    return f"{100 * gain.mean:+.1f}{ends} points"

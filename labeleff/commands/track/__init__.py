@@ -1,1 +1,1 @@
-"""Records for TensorBoard and MLflow: `labeleff track` and `run --track`."""
+"""`labeleff track` and `run --track`: records for TensorBoard and MLflow."""

@@ -1,4 +1,4 @@
-"""Trackers by name: whether they are installed, and a folder of records written to them. Imported without them."""
+"""Trackers by name, imported only when a folder is written to them."""
 
 import importlib
 import sys
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class Tracker(NamedTuple):
-    """Where tracks can be written."""
+    """A program that shows tracks of experiments."""
 
     target: str
     """`module:function` that writes tracks for a folder, and says where they are."""
     packages: tuple[str, ...]
-    """What has to be installed."""
+    """Packages that have to be installed."""
 
-    def write(self, found: "Tracks", folder: Path) -> str:
+    def write(self, tracks: "Tracks", folder: Path) -> str:
         """Write tracks; returns where they are."""
         module, _, function = self.target.partition(":")
-        return str(getattr(importlib.import_module(module), function)(found, folder))
+        return str(getattr(importlib.import_module(module), function)(tracks, folder))
 
 
 TRACKERS = {
@@ -34,11 +34,14 @@ TRACKERS = {
 }
 """Trackers by the name that options give; MLflow keeps its runs in a database."""
 TRACKERS_HELP = f"{' or '.join(TRACKERS)}; may be repeated (pip install 'labeleff[track]')"
-"""What options that name them take."""
+"""Help text of options that name trackers."""
 
 
 def check_trackers(names: Sequence[str], option: str) -> tuple[str, ...]:
-    """The names, each once. Raises UnknownNameError, and OptionError naming the extra where a package is missing."""
+    """Check names of trackers and drop repeated ones.
+
+    Raises UnknownNameError, or OptionError naming the extra where a package is missing.
+    """
     from importlib.util import find_spec
 
     for name in names:
@@ -66,13 +69,14 @@ def follow(folder: Path, names: Sequence[str]) -> list[str]:
     from labeleff.reporting.results import load
 
     results = load(folder)
-    found = tracks(results, read_records(folder).runs[0].run)
-    return [name for name in names if not _wrote(name, found, folder)]
+    content = tracks(results, read_records(folder).runs[0].run)
+    return [name for name in names if not _write(name, content, folder)]
 
 
-def _wrote(name: str, found: "Tracks", folder: Path) -> bool:
+def _write(name: str, content: "Tracks", folder: Path) -> bool:
+    """Write tracks to one tracker; whether that worked. An error is printed as a warning."""
     try:
-        print(f"{name}: {TRACKERS[name].write(found, folder)}")
+        print(f"{name}: {TRACKERS[name].write(content, folder)}")
     except Exception as error:  # noqa: BLE001  other people's code, on other people's servers
         import shlex
 

@@ -1,7 +1,7 @@
-"""Records as series of numbers for trackers of experiments: derived, so the same records give the same series.
+"""Records as series of numbers for trackers of experiments.
 
-An arm is a track of its own, with series over the label count n and the learning curves of its trainings over the step;
-so is every pretraining. Places and arms are named as in reports.
+The same records give the same series. An arm is a track of its own, with series over the label count n and the learning
+curves of its trainings over the step; so is every pretraining. Places and arms are named as in reports.
 """
 
 from __future__ import annotations
@@ -33,46 +33,46 @@ UTILITY: dict[Shown, str] = {
     "at least": "utility_at_least",
     "at most": "utility_at_most",
 }
-"""Series of U(n) by how it is to be read: a limit is no measured point, and has a name of its own."""
+"""Name of a series of U(n) by how it is to be read: a limit isn't a measured point, and has another name."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """What trackers call a run."""
+    """A run in the sense of trackers: name, parameters and series."""
 
     name: str
     """Place and arm, or place, pretext and seed, in few words."""
     facts: Mapping[str, str]
-    """What it was measured with, by dotted name."""
+    """Parameters that it was measured with, by dotted name."""
     series: Mapping[str, Points]
-    """Points by name; names hold only what every tracker takes (allowed)."""
+    """Points by name; names have only characters that every tracker takes (see `safe_name`)."""
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """A folder of records for a tracker."""
+    """The tracks of a folder of records."""
 
     study: str
     key: str
-    """The folder's first run: the same however often it was gone on with."""
+    """The folder's first run, which stays the same however often it is continued."""
     started: str
-    """When the newest run began, ISO 8601."""
+    """Start of the newest run, ISO 8601."""
     ended: str
-    """When its last cell was finished."""
+    """End of its last cell, ISO 8601."""
     complete: bool
-    """Every cell of the study is there, failed or not."""
+    """Whether every cell of the study is recorded, failed or not."""
     facts: Mapping[str, str]
     """Study, conditions, environment."""
     tracks: list[Track]
 
 
 def tracks(results: Results, key: str) -> Tracks:
-    """All series of a folder whose first run is `key`."""
+    """Make all series of a folder whose first run is `key`."""
     titles = _titles(results)
     comparisons = {(item.place, item.arm): item for item in compare_arms(results.measured)}
-    found = [_arm(results, place, arm, titles, comparisons.get((place, arm))) for place, arm in results.groups]
+    content = [_arm(results, place, arm, titles, comparisons.get((place, arm))) for place, arm in results.groups]
     pretexts = told_apart(item.pretraining.pretext for item in results.pretrainings)
-    found += [_pretraining(item, titles, pretexts) for item in results.pretrainings if item.training is not None]
+    content += [_pretraining(item, titles, pretexts) for item in results.pretrainings if item.training is not None]
     return Tracks(
         study=results.study.name,
         key=key,
@@ -80,20 +80,20 @@ def tracks(results: Results, key: str) -> Tracks:
         ended=max([results.run.started, *(item.finished for item in results.cells if item.finished)]),
         complete=len(results.cells) == results.expected,
         facts=_facts(results),
-        tracks=found,
+        tracks=content,
     )
 
 
 def _titles(results: Results) -> dict[Place, str]:
-    """Places by short names, those of blocks of stories too."""
+    """Short names of places, those of blocks of stories too."""
     blocks = results.study.blocks
     tasks = told_apart(spec for block in blocks for spec in block.tasks)
     encoders = told_apart(spec for block in blocks for spec in block.encoders)
     return {Place(t, e): f"{tasks[t].replace('/', '-')}, {encoders[e]}" for t in tasks for e in encoders}
 
 
-def allowed(name: str) -> str:
-    """The name of a number with a dash for whatever some tracker refuses; it is the same seen as a path."""
+def safe_name(name: str) -> str:
+    """Replace in a name what some tracker refuses by dashes; as a path it stays the same."""
     return re.sub(r"[^A-Za-z0-9_. -]+", "-", name).strip(". ") or "-"
 
 
@@ -132,29 +132,30 @@ def _setting(place: Place, budget: Budget | None) -> dict[str, str]:
 
 
 def _track(name: str, facts: Mapping[str, str], series: Mapping[str, Points]) -> Track:
-    named = {"/".join(map(allowed, key.split("/"))): points for key, points in series.items() if points}
+    named = {"/".join(map(safe_name, key.split("/"))): points for key, points in series.items() if points}
     return Track(name, facts, named)
 
 
 def _scores(results: Results, place: Place, arm: str) -> dict[str, Points]:
-    """Means of the task's metric with their interval."""
+    """Means of the task's metric, with the ends of their intervals."""
     runs, name = results.arm_runs(place, arm), results.metric(place.task)
-    found = mean_intervals(runs, level=results.study.level) if runs else []
+    intervals = mean_intervals(runs, level=results.study.level) if runs else []
     return {
-        name: tuple((item.n, item.mean) for item in found),
-        f"{name}_low": tuple((item.n, item.low) for item in found if item.low is not None),
-        f"{name}_high": tuple((item.n, item.high) for item in found if item.high is not None),
+        name: tuple((item.n, item.mean) for item in intervals),
+        f"{name}_low": tuple((item.n, item.low) for item in intervals if item.low is not None),
+        f"{name}_high": tuple((item.n, item.high) for item in intervals if item.high is not None),
     }
 
 
 def _utility(item: Comparison) -> dict[str, Points]:
-    """U(n) with its interval, limits and bounds apart."""
+    """Series of U(n) with its interval; limits and bounds have series of their own."""
     series: dict[str, list[tuple[int, float]]] = {}
     for point in item.points:
-        found = worth(point)
-        name, pointed = UTILITY[found.shown], found.shown in ("point", "extrapolated")
-        value = found.value if pointed else found.low if found.shown == "lower limit" else found.bound
-        ends = {"low": found.low, "high": found.high} if pointed else {}
+        shown = worth(point)
+        name, pointed = UTILITY[shown.shown], shown.shown in ("point", "extrapolated")
+        limit = shown.low if shown.shown == "lower limit" else shown.bound
+        value = shown.value if pointed else limit
+        ends = {"low": shown.low, "high": shown.high} if pointed else {}
         named = {name: value} | {f"{name}_{end}": number for end, number in ends.items()}
         for key, number in named.items():
             if number is not None:
@@ -163,13 +164,13 @@ def _utility(item: Comparison) -> dict[str, Points]:
 
 
 def _by_rung(records: Sequence[Record], of: Callable[[Record], float | None]) -> Points:
-    """The median over an arm's cells at every label count."""
-    found: dict[int, list[float]] = {}
+    """Compute the median over an arm's cells at every label count."""
+    values: dict[int, list[float]] = {}
     for item in records:
         value = of(item)
         if value is not None:
-            found.setdefault(item.cell.n, []).append(value)
-    return tuple((n, float(np.median(found[n]))) for n in sorted(found))
+            values.setdefault(item.cell.n, []).append(value)
+    return tuple((n, float(np.median(values[n]))) for n in sorted(values))
 
 
 def _median(values: Sequence[float]) -> float | None:
@@ -177,7 +178,7 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _curves(training: Training) -> dict[str, Points]:
-    """A learning curve by step, and the speed of its windows."""
+    """Series of a learning curve by step, and of the speed of its windows."""
     names = dict.fromkeys(name for entry in training.history for name in entry if name not in ("step", "epoch"))
     steps = [int(entry["step"]) for entry in training.history if "step" in entry]
     series = {
@@ -203,5 +204,5 @@ def _facts(results: Results) -> dict[str, str]:
 
 
 def _flat(table: Mapping[str, object]) -> dict[str, str]:
-    """Values by dotted name, without what is empty."""
-    return {allowed(key): str(value) for key, value in leaves(table) if value not in (None, "", [], {})}
+    """Flatten a table to values by dotted name, without empty ones."""
+    return {safe_name(key): str(value) for key, value in leaves(table) if value not in (None, "", [], {})}

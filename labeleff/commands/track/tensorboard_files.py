@@ -1,4 +1,4 @@
-"""Tracks as TensorBoard's event files: one per track, whole, the same bytes from the same records."""
+"""Tracks as TensorBoard's event files: one per track, the same bytes from the same records."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from labeleff.commands.track.series import Points, Track, Tracks
 from labeleff.files import write_together
 
 FILE = "events.out.tfevents.labeleff"
-"""TensorBoard knows event files by the middle of the name; this one is always the same, so that a file is replaced."""
+"""Name of an event file: TensorBoard looks for its middle, and as it is always the same a file is replaced."""
 FOLDER = "tensorboard"
 LONGEST = 200
-"""Characters of a track's name that its folder keeps."""
+"""Most characters of a track's name in the name of its folder."""
 
 
-def write(found: Tracks, out: Path) -> str:
+def write(content: Tracks, out: Path) -> str:
     """Write the tracks into `out`/tensorboard, over what an earlier call wrote there; returns where they are."""
-    when = datetime.datetime.fromisoformat(found.started).timestamp()
+    when = datetime.datetime.fromisoformat(content.started).timestamp()
     files = {
-        f"{folder}/{FILE}": _file(track.series, {**found.facts, **track.facts}, when)
-        for folder, track in _folders(found.tracks).items()
+        f"{folder}/{FILE}": _file(track.series, {**content.facts, **track.facts}, when)
+        for folder, track in _folders(content.tracks).items()
     }
     write_together(out / FOLDER, files)
     return f"tensorboard --logdir {shlex.quote(str(out / FOLDER))}"
 
 
-def _folders(found: Sequence[Track]) -> dict[str, Track]:
-    """Tracks by the name of a folder, one each; TensorBoard shows it."""
+def _folders(content: Sequence[Track]) -> dict[str, Track]:
+    """Name a folder for each track; TensorBoard shows these names."""
     named: dict[str, Track] = {}
-    for track in found:
+    for track in content:
         plain = re.sub(r"[^\w.,()= -]+", " ", track.name).strip(". ")[:LONGEST]
         names = itertools.chain([plain], (f"{plain} {number}" for number in itertools.count(2)))
         named[next(name for name in names if name not in named)] = track
@@ -53,7 +53,7 @@ def _file(series: Mapping[str, Points], facts: Mapping[str, str], when: float) -
 
 
 def _events(series: Mapping[str, Points], facts: Mapping[str, str], when: float) -> Iterator[Any]:
-    """The version that readers expect first, the facts as a table, every point."""
+    """Yield the version that readers expect first, the facts as a table, then every point."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 

@@ -1,1 +1,1 @@
-"""Where jobs run: this process, worker processes, a Ray cluster."""
+"""Engines that run jobs: this process, worker processes, a Ray cluster."""

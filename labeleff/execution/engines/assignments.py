@@ -1,4 +1,4 @@
-"""What every engine does with a job: hand it out, begin it, record it, end it, and tell who wants to know."""
+"""The life of a job in every engine: handed out, begun, recorded, ended."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
 
 
 class Display(Protocol):
-    """Who is told what goes on: the progress bar, or nobody."""
+    """A listener to what workers do, such as the progress bar."""
 
     def started(self, worker: int, job: Job) -> None:
-        """A worker took a job."""
+        """Note that a worker took a job."""
 
     def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
-        """A worker's training got to step `done` of `total`, at `rate` images/s."""
+        """Note that a worker's training got to step `done` of `total`, at `rate` images/s."""
 
     def finished(self, worker: int, job: Job) -> None:
-        """A worker's job is done and recorded."""
+        """Note that a worker's job is done and recorded."""
 
 
 @dataclass
 class Assignment:
-    """A job that was handed out, and what has come of it so far."""
+    """A job that was handed out, with its records so far."""
 
     job: Job
     worker: int | None = None
-    """Who does it, from the moment that it is begun."""
+    """Number of the worker that does it, once it is begun."""
     since: float = 0.0
     records: list[PretrainingRecord | Record] = field(default_factory=list)
 
     @property
     def recorded(self) -> Job:
-        """The job, less what it left without a record."""
-        job, known = self.job, {record.key for record in self.records}
-        done = [cell for cell in job.cells if cell.key in known]
-        whole = job.pretraining.key in known if isinstance(job, Pretrain) else len(done) == len(job.cells)
+        """The job without the cells that have no record."""
+        job, keys = self.job, {record.key for record in self.records}
+        done = [cell for cell in job.cells if cell.key in keys]
+        whole = job.pretraining.key in keys if isinstance(job, Pretrain) else len(done) == len(job.cells)
         return job if whole else part_of(job, done)
 
 
@@ -55,40 +55,40 @@ class Work:
         self._sink, self._display, self._limit = sink, display, limit
 
     def hand_out(self) -> Assignment | None:
-        """The next job that may start; None where there is none."""
+        """Take the next job that may start; None where there is none."""
         job = self._ready.take()
         return None if job is None else Assignment(job)
 
-    def begin(self, given: Assignment, worker: int) -> None:
-        """A worker begins a job."""
-        given.worker, given.since = worker, time.monotonic()
-        self._display.started(worker, given.job)
+    def begin(self, assignment: Assignment, worker: int) -> None:
+        """Note that a worker begins a job."""
+        assignment.worker, assignment.since = worker, time.monotonic()
+        self._display.started(worker, assignment.job)
 
-    def advance(self, given: Assignment, done: int, total: int, loss: float, rate: float) -> None:
-        """A job's training got to step `done` of `total`, at `rate` images/s."""
-        if given.worker is not None:
-            self._display.advanced(given.worker, done, total, loss, rate)
+    def advance(self, assignment: Assignment, done: int, total: int, loss: float, rate: float) -> None:
+        """Note that a job's training got to step `done` of `total`, at `rate` images/s."""
+        if assignment.worker is not None:
+            self._display.advanced(assignment.worker, done, total, loss, rate)
 
-    def keep(self, given: Assignment, records: Sequence[PretrainingRecord | Record]) -> None:
-        """Record what a job has given."""
+    def keep(self, assignment: Assignment, records: Sequence[PretrainingRecord | Record]) -> None:
+        """Record what a job has produced."""
         self._sink(records)
-        given.records += records
+        assignment.records += records
 
-    def end(self, given: Assignment) -> None:
-        """A job is over: what needed it in vain fails too."""
-        self._sink(self._ready.settle(given.job, given.records, self.run))
-        self._leave(given)
+    def end(self, assignment: Assignment) -> None:
+        """End a job; where its pretraining failed, the cells that needed it are recorded as failed too."""
+        self._sink(self._ready.settle(assignment.job, assignment.records, self.run))
+        self._leave(assignment)
 
-    def put_back(self, given: Assignment, jobs: Sequence[Job]) -> None:
-        """A job's worker is rid of it, or gone: these jobs, which are what is left of it, wait before all others."""
-        self._leave(given)
+    def put_back(self, assignment: Assignment, jobs: Sequence[Job]) -> None:
+        """Take a job from its worker, which may be dead: `jobs`, what is left of it, wait before all others."""
+        self._leave(assignment)
         self._ready.put_back(jobs)
 
-    def _leave(self, given: Assignment) -> None:
-        """What of a job is recorded counts as done; nobody has waited for one that wasn't begun."""
-        if given.worker is None:
+    def _leave(self, assignment: Assignment) -> None:
+        """Count as done what a job has recorded; a job that wasn't begun took no time and isn't displayed."""
+        if assignment.worker is None:
             return
-        job = given.recorded
+        job = assignment.recorded
         if self._limit is not None:
-            self._limit.learn(job, time.monotonic() - given.since)
-        self._display.finished(given.worker, job)
+            self._limit.learn(job, time.monotonic() - assignment.since)
+        self._display.finished(assignment.worker, job)

@@ -1,4 +1,4 @@
-"""The engines by name: which options are whose, what must be installed, and the code that runs jobs."""
+"""The engines by name, with their options and what must be installed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """Does jobs, here or elsewhere; this process alone writes their records."""
+    """A way to do jobs, in this process or elsewhere; this process alone writes their records."""
 
     @property
     def places(self) -> int:
-        """Jobs that are done side by side."""
+        """Number of jobs that are done side by side."""
 
     @property
     def processes(self) -> int:
-        """Processes that may be put to work, as a run's environment has them."""
+        """Number of processes that may be put to work, for the environment of a run's entry."""
 
     def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None) -> None:
         """Do the jobs that `limit` has time for; `sink` gets their records as they come.
@@ -41,24 +41,24 @@ EngineFor = Callable[[float], Engine]
 
 
 class Choice(NamedTuple):
-    """What is known of an engine before it is imported."""
+    """An engine as it is described before it is imported."""
 
     target: str
-    """MODULE:FUNCTION, a context manager that `opened` calls."""
+    """MODULE:FUNCTION, a context manager that `open_engine` enters."""
     extra: str | None = None
     """The package that it needs, which is also the extra's name."""
     options: tuple[str, ...] = ()
-    """Options of the command line that are its own."""
+    """Options of the command line that belong to this engine alone."""
 
     def described(self, name: str) -> str:
-        """Its name with what must be installed, for help."""
+        """Give its name with what must be installed, for help."""
         return f"{name} (pip install 'labeleff[{self.extra}]')" if self.extra else name
 
 
 ENGINES = {
-    "local": Choice("labeleff.execution.engines.local:opened"),
+    "local": Choice("labeleff.execution.engines.local:open_engine"),
     "ray": Choice(
-        "labeleff.execution.engines.ray_cluster:opened", extra="ray", options=("--ray-address", "--gpu-share")
+        "labeleff.execution.engines.ray_cluster:open_engine", extra="ray", options=("--ray-address", "--gpu-share")
     ),
 }
 HELP = ", or ".join(choice.described(name) for name, choice in ENGINES.items()) + "."
@@ -72,10 +72,10 @@ def check_engine(name: str, address: str | None = None, gpu_share: float | None 
     """
     if name not in ENGINES:
         raise UnknownNameError("engine (in --engine)", name, ENGINES)
-    for option, given in (("--ray-address", address), ("--gpu-share", gpu_share)):
-        if given is not None and option not in ENGINES[name].options:
+    for option, value in (("--ray-address", address), ("--gpu-share", gpu_share)):
+        if value is not None and option not in ENGINES[name].options:
             owner = next(other for other, choice in ENGINES.items() if option in choice.options)
-            raise OptionError(f"{option} {given}: found --engine {name}, expected --engine {owner}")
+            raise OptionError(f"{option} {value}: found --engine {name}, expected --engine {owner}")
     if gpu_share is not None and not 0 < gpu_share <= 1:
         raise OptionError(f"--gpu-share {gpu_share}: expected a part of a GPU, over 0 and up to 1")
     from importlib.util import find_spec
@@ -85,10 +85,10 @@ def check_engine(name: str, address: str | None = None, gpu_share: float | None 
         raise OptionError(f"--engine {name} needs {extra}, which isn't installed; pip install 'labeleff[{extra}]'")
 
 
-def opened(runner: JobRunner, conditions: Callable[[], Conditions]) -> AbstractContextManager[EngineFor]:
-    """The engine that a run's options name, ready until the block ends.
+def open_engine(runner: JobRunner, conditions: Callable[[], Conditions]) -> AbstractContextManager[EngineFor]:
+    """Open the engine that a run's options name; it is ready until the block ends.
 
-    `conditions` gives those that the run measures under, once its data are loaded.
+    `conditions` gives the conditions that the run measures under, once its data are loaded.
     """
     import pkgutil
 
@@ -98,18 +98,18 @@ def opened(runner: JobRunner, conditions: Callable[[], Conditions]) -> AbstractC
 
 
 WHOLE = 10_000
-"""Ray counts resources in ten-thousandths."""
+"""Parts of a resource that Ray counts in."""
 
 
-class Asked(NamedTuple):
-    """What one job takes: always one processor, and of GPUs none or at most one."""
+class JobResources(NamedTuple):
+    """Resources of one job: always one processor, and none, a part or the whole of one GPU."""
 
     gpus: float = 0.0
 
     def places(self, total: Mapping[str, float]) -> int:
-        """Jobs that a cluster with these resources (`CPU`, `GPU`, as Ray names them) does side by side.
+        """Count the jobs that a cluster with these resources (`CPU`, `GPU`, as Ray names them) does side by side.
 
-        A job's part of a GPU lies on one GPU: with 0.4 two jobs go on each, and the rest of it stays unused.
+        A job's part of a GPU lies on one GPU: with 0.4 two jobs go on each, and 0.2 of it stays unused.
         """
         processors = math.floor(total.get("CPU", 0.0))
         if not self.gpus:
@@ -118,6 +118,6 @@ class Asked(NamedTuple):
         return min(processors, math.floor(total.get("GPU", 0.0)) * on_each)
 
 
-def asked(device: str, gpu_share: float | None) -> Asked:
-    """What a job on a kind of device (`cpu`, `cuda`) takes: on a GPU all of it, unless a share is given."""
-    return Asked(gpus=(gpu_share or 1.0)) if device == "cuda" else Asked()
+def job_resources(device: str, gpu_share: float | None) -> JobResources:
+    """Resources of a job on a kind of device (`cpu`, `cuda`): on a GPU all of it, unless a share is given."""
+    return JobResources(gpus=(gpu_share or 1.0)) if device == "cuda" else JobResources()

@@ -25,28 +25,30 @@ from labeleff.scheduling.queue import Limit
 from labeleff.training.device import one_core
 
 WORTH_WORKERS = 20.0
-"""Estimated seconds of training under which starting worker processes would take longer than it saves."""
+"""Estimated seconds of training below which starting worker processes would take longer than it saves."""
 GRACE = 0.5
-"""Seconds in which a signal to a group of processes has reached all of them."""
+"""Seconds that a signal to a group of processes takes to reach all of them."""
 PATIENCE = 5.0
-"""Seconds in which workers that were told to end must have done so."""
+"""Seconds that workers have to end after SIGTERM."""
+ATTEMPTS = 3
+"""Workers in a row that may be dead before they have taken a job; then the job has failed."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @contextlib.contextmanager
-def opened(runner: JobRunner, _: Callable[[], Conditions]) -> Iterator[EngineFor]:
-    """This process or workers, by how much work there is."""
+def open_engine(runner: JobRunner, _: Callable[[], Conditions]) -> Iterator[EngineFor]:
+    """The engine of this machine: this process, or worker processes where there is enough work."""
     yield functools.partial(_engine, runner)
 
 
 def _engine(runner: JobRunner, seconds: float) -> Engine:
-    """Worker processes as asked for, else one a core where it pays; on accelerators this process alone."""
+    """Choose worker processes as requested, else one per core where it pays; on accelerators this process alone."""
     options = runner.settings.options
     count = options.jobs or (options.cores if seconds > WORTH_WORKERS else 1)
-    return Workers(runner, count) if runner.device.type == "cpu" and count > 1 else Here(runner)
+    return Workers(runner, count) if runner.device.type == "cpu" and count > 1 else InProcess(runner)
 
 
-class Here:
+class InProcess:
     """One job after another in this process."""
 
     places = 1
@@ -56,19 +58,19 @@ class Here:
 
     @property
     def processes(self) -> int:
-        """As asked for, though there is one."""
+        """Processes as requested or as the machine has cores, though one does all the work."""
         return self._runner.settings.options.jobs or self._runner.settings.options.cores
 
     def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None = None) -> None:
-        """Do the jobs in their order."""
+        """Do the jobs in order."""
         if self._runner.device.type == "cpu":
             one_core()
         work = Work(jobs, self._runner.settings.run, sink, display, limit)
-        while (given := work.hand_out()) is not None:
-            work.begin(given, 0)
-            for record in self._runner.perform(given.job, functools.partial(work.advance, given)):
-                work.keep(given, [record])
-            work.end(given)
+        while (assignment := work.hand_out()) is not None:
+            work.begin(assignment, 0)
+            for record in self._runner.perform(assignment.job, functools.partial(work.advance, assignment)):
+                work.keep(assignment, [record])
+            work.end(assignment)
 
 
 class Workers:
@@ -90,7 +92,7 @@ class Workers:
 
 
 def _work(link: Connection, makes_runner: Callable[[Settings], JobRunner], settings: Settings) -> None:
-    """A worker's life: take a job, send news and records, until the other end is closed."""
+    """Do jobs in a worker process: receive one, send news and records, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_core()
     parent = os.getppid()
@@ -115,27 +117,42 @@ def _work(link: Connection, makes_runner: Callable[[Settings], JobRunner], setti
 
 
 class _Worker:
-    """A worker process and what it does."""
+    """A worker process with its connection and the job that it does."""
 
     def __init__(self, number: int, runner: JobRunner) -> None:
         self.number, self._runner = number, runner
-        self.given: Assignment | None = None
+        self.assignment: Assignment | None = None
         self.start()
 
     def start(self) -> None:
         """Start the process, or one in place of another that died."""
         context = multiprocessing.get_context("spawn")
         self.link, theirs = context.Pipe()
-        told = (theirs, type(self._runner), self._runner.settings)
-        self.process = context.Process(target=_work, args=told, daemon=True, name=f"labeleff-{self.number}")
+        arguments = (theirs, type(self._runner), self._runner.settings)
+        self.process = context.Process(target=_work, args=arguments, daemon=True, name=f"labeleff-{self.number}")
         with one_thread():
             self.process.start()
         theirs.close()
 
+    def send(self, job: Job) -> bool:
+        """Send a job to the process; False where it has died, so that nobody will do it."""
+        try:
+            self.link.send(job)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def exit_code(self) -> int | None:
+        """Exit code of the process, which has died. A SIGTERM to the whole group ends this process meanwhile."""
+        self.process.join()
+        if self.process.exitcode == -signal.SIGTERM:
+            time.sleep(GRACE)
+        return self.process.exitcode
+
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Let processes that start meanwhile compute by one thread each; variables are put back afterwards."""
+    """Limit processes that start in the block to one thread each; variables are put back afterwards."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     try:
@@ -149,53 +166,61 @@ def one_thread() -> Iterator[None]:
 
 
 def _hand_out(work: Work, workers: Sequence[_Worker]) -> dict[Connection, _Worker]:
-    """Give a job to every worker that has none; those that have one now, by their connections."""
+    """Give a job to every worker that has none; returns the workers that have one, by their connections."""
     for worker in workers:
-        if worker.given is None and (given := work.hand_out()) is not None:
-            worker.given = given
-            worker.link.send(given.job)
-            work.begin(given, worker.number)
-    return {worker.link: worker for worker in workers if worker.given is not None}
+        while worker.assignment is None and (assignment := work.hand_out()) is not None:
+            _give(work, worker, assignment)
+    return {worker.link: worker for worker in workers if worker.assignment is not None}
+
+
+def _give(work: Work, worker: _Worker, assignment: Assignment) -> None:
+    """Give a job to an idle worker, or to another in its place where it died while it had nothing to do."""
+    for attempt in range(1, ATTEMPTS + 1):
+        if worker.send(assignment.job):
+            worker.assignment = assignment
+            work.begin(assignment, worker.number)
+            return
+        code = worker.exit_code()
+        if attempt == ATTEMPTS:
+            _fail(work, assignment, code)
+        worker.start()
 
 
 def _hear(work: Work, worker: _Worker) -> None:
     """Take what a busy worker has sent, or see that it died."""
-    given = worker.given
-    assert given is not None
+    assignment = worker.assignment
+    assert assignment is not None
     try:
         kind, content = worker.link.recv()
     except (EOFError, ConnectionResetError):
-        _replace(work, worker, given)
+        worker.assignment = None
+        _fail(work, assignment, worker.exit_code())
+        worker.start()
         return
     if kind == "news":
-        work.advance(given, *content)
+        work.advance(assignment, *content)
     elif kind == "stopped":
         raise LabeleffError(content)
     elif kind == "record":
-        work.keep(given, [content])
+        work.keep(assignment, [content])
     else:
-        worker.given = None
-        work.end(given)
+        worker.assignment = None
+        work.end(assignment)
 
 
-def _replace(work: Work, worker: _Worker, given: Assignment) -> None:
-    """Record as failed what a dead worker's job had left, and start another worker in its place."""
-    worker.process.join()
-    if worker.process.exitcode == -signal.SIGTERM:
-        time.sleep(GRACE)  # sent to the whole group, it ends this process here
-    work.keep(given, _lost(given, work.run, worker.process.exitcode))
-    worker.given = None
-    work.end(given)
-    worker.start()
+def _fail(work: Work, assignment: Assignment, code: int | None) -> None:
+    """End a job whose worker died: what it hadn't finished is recorded as failed."""
+    work.keep(assignment, _failed_records(assignment, work.run, code))
+    work.end(assignment)
 
 
-def _lost(given: Assignment, run: str, code: int | None) -> list[PretrainingRecord | Record]:
+def _failed_records(assignment: Assignment, run: str, code: int | None) -> list[PretrainingRecord | Record]:
     """Failed records for what a worker that died hadn't finished."""
     reason = f"the worker process died (exit code {code}); the usual cause is that memory ran out"
-    if isinstance(given.job, Pretrain):
-        return [PretrainingRecord.failed(run, given.job.pretraining, reason)]
-    known = {record.key for record in given.records}
-    return [Record.failed(run, cell, reason) for cell in given.job.cells if cell.key not in known]
+    if isinstance(assignment.job, Pretrain):
+        return [PretrainingRecord.failed(run, assignment.job.pretraining, reason)]
+    recorded = {record.key for record in assignment.records}
+    return [Record.failed(run, cell, reason) for cell in assignment.job.cells if cell.key not in recorded]
 
 
 def _end(workers: Sequence[_Worker]) -> None:

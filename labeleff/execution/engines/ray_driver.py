@@ -1,7 +1,7 @@
 """Jobs as Ray tasks: this process hands them out and alone writes their records, as they come.
 
-Ray's own retries are off: it would begin a job anew whose records are partly written. A job whose worker, or whole
-machine, is lost goes on elsewhere with what isn't recorded yet.
+Ray's own retries are off: it would repeat a whole job whose records are partly written. A job whose worker, or whole
+machine, is lost goes on elsewhere with the cells that aren't recorded yet.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from labeleff.scheduling.jobs import Job, Pretrain, part_of
 from labeleff.scheduling.queue import Limit
 
 News = tuple[int, int, float, float]
-"""Step, steps, loss, images/s: what a display is told."""
+"""Progress of a training: step, number of steps, loss, images/s."""
 
 
 class Board:
-    """Where tasks put their news, by the job's number, and the process with the display takes them."""
+    """A mailbox for progress: tasks put theirs in under the job's number, the process with the display takes it out."""
 
     def __init__(self) -> None:
         self._last: dict[int, News] = {}
 
     def tell(self, number: int, news: News) -> None:
-        """A job's training has got so far."""
+        """Put in how far a job's training has got."""
         self._last[number] = news
 
     def take(self) -> dict[int, News]:
-        """What has come since this was last asked."""
+        """Take out what has come since the last call."""
         last, self._last = self._last, {}
         return last
 
@@ -60,22 +60,24 @@ class Tries:
     run: str
     deaths: Counter[str] = field(default_factory=Counter)
 
-    def lost(self, job: Job, recorded: Recorded, cause: str) -> tuple[list[Job], list[PretrainingRecord | Record]]:
-        """What a job leaves whose worker died: jobs that are to be done, and failed records of what is given up.
+    def after_death(
+        self, job: Job, recorded: Recorded, cause: str
+    ) -> tuple[list[Job], list[PretrainingRecord | Record]]:
+        """Split what a dead worker's job left into jobs to be done again and failed records of cells that are given up.
 
-        Nobody knows at which of its cells a job's worker died, so those that have one try left take it alone: cells
-        beside a poisonous one are measured, and it alone is given up.
+        Nobody knows at which of its cells a worker died, so cells with one try left get jobs of their own: those
+        beside a cell that kills its workers are measured, and only that cell is given up.
         """
-        known = {record.key for record in recorded}
+        keys = {record.key for record in recorded}
         if isinstance(job, Pretrain):
             key = job.pretraining.key
-            self.deaths[key] += key not in known
-            if key in known:
+            self.deaths[key] += key not in keys
+            if key in keys:
                 return [], []
             if self.deaths[key] < LIMIT:
                 return [job], []
             return [], [PretrainingRecord.failed(self.run, job.pretraining, _reason(cause))]
-        left = [cell for cell in job.cells if cell.key not in known]
+        left = [cell for cell in job.cells if cell.key not in keys]
         self.deaths.update(cell.key for cell in left)
         given_up = [cell for cell in left if self.deaths[cell.key] >= LIMIT]
         alone = [cell for cell in left if self.deaths[cell.key] == LIMIT - 1]
@@ -89,62 +91,62 @@ def _reason(cause: str) -> str:
 
 
 AHEAD = 2
-"""Jobs handed out for each place, so that none has to wait for the next one; where time is limited each is handed out
-as it begins."""
-COUNTING = 5.0
-"""Seconds between two looks at how large the cluster is."""
-LISTENING = 1.0
-"""Seconds of silence after which the driver looks around."""
+"""Jobs handed out per place, so that no place waits for its next one; where time is limited it is one job per place."""
+COUNT_INTERVAL = 5.0
+"""Seconds between two counts of the cluster's places."""
+LISTEN_TIMEOUT = 1.0
+"""Seconds without a message after which the driver stops listening, counts places and hands out jobs."""
 
 
 class RayTasks:
-    """Jobs on a cluster that this process is connected to; workers of other conditions than its own are refused."""
+    """The engine on a connected cluster; it refuses workers whose conditions differ from this process's."""
 
     def __init__(self, runner: JobRunner, conditions: Callable[[], Conditions], cluster: Cluster) -> None:
         self._runner, self._conditions, self._cluster = runner, conditions, cluster
 
     @property
     def places(self) -> int:
-        """As many as there is room for now."""
+        """Number of jobs that the cluster has room for now."""
         return self._cluster.places()
 
     @property
     def processes(self) -> int:
-        """One in each place."""
+        """Number of processes: one per place."""
         return self.places
 
     def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None = None) -> None:
-        """Hand the jobs out until all is done; LabeleffError where a worker can't work at all."""
+        """Hand the jobs out until all are done; raises LabeleffError where a worker can't work at all."""
         work = Work(jobs, self._runner.settings.run, sink, display, limit)
         _Driver(work, self._runner, self._conditions(), self._cluster, 1 if limit else AHEAD).run()
 
 
 @dataclass
 class _Flight:
-    """A job that was handed out."""
+    """A job that was handed out, with the messages of its task."""
 
     number: int
-    given: Assignment
+    assignment: Assignment
     messages: Any
-    """The generator of references to what its task tells."""
+    """The generator of references to its task's messages."""
     lacking: list[str] = field(default_factory=list)
+    """Cache keys of encoders that the task's machine lacked."""
 
 
 class _News:
-    """How trainings go on, asked for now and then; nobody waits for the answer."""
+    """Progress of trainings, requested now and then without waiting for the answer."""
 
     def __init__(self) -> None:
-        self.board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_here()).remote()
+        self.board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_this_node()).remote()
         self._answer, self._asked = None, time.monotonic()
 
     def ask(self) -> list[Any]:
-        """The reference to an answer that is on its way, if any is."""
-        if self._answer is None and time.monotonic() - self._asked >= LISTENING:
+        """Request progress where that is due, and give the reference to the answer on its way, if any."""
+        if self._answer is None and time.monotonic() - self._asked >= LISTEN_TIMEOUT:
             self._answer, self._asked = self.board.take.remote(), time.monotonic()
         return [] if self._answer is None else [self._answer]
 
     def take(self) -> dict[int, News]:
-        """The answer that has come; nothing where the board is gone: progress goes by finished jobs then."""
+        """Take the answer that has come; empty where the board is gone: only finished jobs show progress then."""
         answer, self._answer = self._answer, None
         try:
             news: dict[int, News] = ray.get(answer)
@@ -154,26 +156,26 @@ class _News:
 
 
 class _Encoders:
-    """Encoders that some machine lacked, as references to their bytes, by key of the cache."""
+    """Encoders that some machine lacked, as references to their bytes, by cache key."""
 
     def __init__(self, runner: JobRunner) -> None:
         self._runner = runner
         self._references: dict[str, list[Any]] = {}
 
     def of(self, job: Job) -> dict[str, list[Any]]:
-        """Those that a job starts from."""
+        """Select the encoders that a job starts from."""
         keys = encoder_keys(self._runner, job) & self._references.keys() if self._references else ()
         return {key: self._references[key] for key in keys}
 
     def send(self, keys: Collection[str]) -> None:
-        """Make these known; the list of one that isn't here stays empty."""
+        """Make the encoders of these keys available; the list stays empty for one that this cache lacks."""
         for key in keys:
             content = self._runner.cache.content(key)
             self._references[key] = [] if content is None else [ray.put(content)]
 
 
 class _Driver:
-    """Hands jobs out to a cluster and takes in what their tasks tell."""
+    """The loop that hands jobs out to a cluster and takes their tasks' messages."""
 
     def __init__(self, work: Work, runner: JobRunner, conditions: Conditions, cluster: Cluster, ahead: int) -> None:
         self._work, self._runner, self._cluster, self._ahead = work, runner, cluster, ahead
@@ -181,13 +183,13 @@ class _Driver:
         options = replace(runner.settings.options, device=runner.device.type)  # Ray shows each task its GPU
         settings = replace(runner.settings, options=options)
         self._orders = ray.put(Orders(settings, conditions, makes_runner=type(runner), news=self._news.board))
-        self._task = ray.remote(num_cpus=1, num_gpus=cluster.asked.gpus, num_returns="streaming", max_retries=0)(do)
+        self._task = ray.remote(num_cpus=1, num_gpus=cluster.job.gpus, num_returns="streaming", max_retries=0)(do)
         self._flights: dict[Any, _Flight] = {}
         self._handed_out = 0
         self._places, self._counted = cluster.places(), time.monotonic()
 
     def run(self) -> None:
-        """Until all is done."""
+        """Hand out jobs and listen until all are done."""
         try:
             while self._hand_out():
                 self._listen()
@@ -196,33 +198,35 @@ class _Driver:
                 ray.cancel(flight.messages, force=True)
 
     def _hand_out(self) -> bool:
-        """Keep the cluster busy; False where nothing is under way or can be."""
-        if time.monotonic() - self._counted >= COUNTING:
+        """Keep the cluster busy; False where no job is under way or can start."""
+        if time.monotonic() - self._counted >= COUNT_INTERVAL:
             self._places, self._counted = self._cluster.places(), time.monotonic()
         room = self._ahead * max(self._places, 1)
-        while len(self._flights) < room and (given := self._work.hand_out()) is not None:
+        while len(self._flights) < room and (assignment := self._work.hand_out()) is not None:
             self._handed_out += 1
-            task, lacked = self._task.options(name=given.job.name), self._encoders.of(given.job)
-            messages = task.remote(self._orders, self._handed_out, given.job, lacked)
-            self._flights[messages] = _Flight(self._handed_out, given, messages)
+            task, encoders = self._task.options(name=assignment.job.name), self._encoders.of(assignment.job)
+            messages = task.remote(self._orders, self._handed_out, assignment.job, encoders)
+            self._flights[messages] = _Flight(self._handed_out, assignment, messages)
         return bool(self._flights)
 
     def _listen(self) -> None:
-        """Wait for a task to tell something, and hear what it has told."""
-        waited = [*self._flights, *self._news.ask()]
-        told, _ = ray.wait(waited, num_returns=1, timeout=LISTENING, fetch_local=False)
-        for one in told:
-            if one in self._flights:
-                self._hear(self._flights[one])
+        """Wait for a message of a task or for progress, and take it."""
+        pending = [*self._flights, *self._news.ask()]
+        ready, _ = ray.wait(pending, num_returns=1, timeout=LISTEN_TIMEOUT, fetch_local=False)
+        for reference in ready:
+            if reference in self._flights:
+                self._hear(self._flights[reference])
             else:
-                self._spread(self._news.take())
+                self._show(self._news.take())
 
-    def _spread(self, news: dict[int, News]) -> None:
+    def _show(self, news: dict[int, News]) -> None:
+        """Pass progress on to the display."""
         for flight in self._flights.values():
             if flight.number in news:
-                self._work.advance(flight.given, *news[flight.number])
+                self._work.advance(flight.assignment, *news[flight.number])
 
     def _hear(self, flight: _Flight) -> None:
+        """Take a task's next message, or see that it has ended or died."""
         try:
             kind, content = ray.get(next(flight.messages))
             self._take(flight, kind, content)
@@ -231,7 +235,7 @@ class _Driver:
         except RayTaskError as error:
             if isinstance(error.cause, ImportError):
                 raise LabeleffError(
-                    f"a Ray worker can't do {flight.given.job.name!r}: {error.cause}; "
+                    f"a Ray worker can't do {flight.assignment.job.name!r}: {error.cause}; "
                     "is the same labeleff installed there?"
                 ) from error
             raise
@@ -241,11 +245,11 @@ class _Driver:
             self._lose(flight, type(error).__name__)
 
     def _take(self, flight: _Flight, kind: str, content: Any) -> None:
-        """What a task has told, as `ray_worker.Message` lists it."""
+        """Act on a task's message; `ray_worker.Message` lists the kinds."""
         if kind == "begun":
-            self._work.begin(flight.given, self._free_row())
+            self._work.begin(flight.assignment, self._free_row())
         elif kind == "record":
-            self._work.keep(flight.given, [content])
+            self._work.keep(flight.assignment, [content])
         elif kind == "encoder":
             key, encoder = content
             if self._runner.cache.record(key) is None:
@@ -258,37 +262,37 @@ class _Driver:
             raise LabeleffError(content)
 
     def _free_row(self) -> int:
-        """The first row of the display that no job has."""
-        taken = {flight.given.worker for flight in self._flights.values()}
-        return next(row for row in range(len(self._flights)) if row not in taken)
+        """Find the first row of the display that no job has."""
+        rows = {flight.assignment.worker for flight in self._flights.values()}
+        return next(row for row in range(len(self._flights)) if row not in rows)
 
     def _end(self, flight: _Flight) -> None:
-        """A task has told all."""
+        """End a task that has sent its last message; its job waits again where encoders were lacking."""
         del self._flights[flight.messages]
         if flight.lacking:
             self._encoders.send(flight.lacking)
-            self._work.put_back(flight.given, [flight.given.job])
+            self._work.put_back(flight.assignment, [flight.assignment.job])
         else:
-            self._work.end(flight.given)
+            self._work.end(flight.assignment)
 
     def _lose(self, flight: _Flight, cause: str) -> None:
-        """A task's worker is gone: its job goes on elsewhere, or what it leaves is given up."""
+        """Handle the death of a task's worker: its job goes on elsewhere, or what it leaves is given up."""
         del self._flights[flight.messages]
-        jobs, given_up = self._tries.lost(flight.given.job, flight.given.records, cause)
-        self._work.keep(flight.given, given_up)
+        jobs, given_up = self._tries.after_death(flight.assignment.job, flight.assignment.records, cause)
+        self._work.keep(flight.assignment, given_up)
         if jobs:
-            self._work.put_back(flight.given, jobs)
+            self._work.put_back(flight.assignment, jobs)
         else:
-            self._work.end(flight.given)
+            self._work.end(flight.assignment)
 
 
 def _keep_reader(runner: JobRunner, key: str, content: bytes) -> None:
-    """Put a trained reader among those of the run, unless it is there."""
+    """Store a trained reader in the run's folder, unless it is present."""
     folder = runner.settings.readers
     assert folder is not None
     if not reader_path(folder, key).exists():
         write_whole(reader_path(folder, key), content)
 
 
-def _here() -> NodeAffinitySchedulingStrategy:
+def _this_node() -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)

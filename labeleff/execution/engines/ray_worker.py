@@ -1,7 +1,8 @@
-"""What a Ray task does: one job, told message by message. It writes no records; the process that asked does.
+"""A Ray task: one job done, its records and files sent as messages.
 
-Encoders and readers go between machines as the bytes of their safetensors files: from a task within its messages, for a
-reference of its own in there may be gone before anybody takes it; to a task only where its machine lacks them.
+A task writes no records; the process that started it does. Encoders and readers go between machines as the bytes of
+their safetensors files: from a task inside its messages, because a reference that it made may be gone before anybody
+takes it; to a task only where its machine lacks them.
 """
 
 from __future__ import annotations
@@ -28,48 +29,48 @@ from labeleff.scheduling.jobs import Job, Pretrain, needed
 from labeleff.training.device import device_name, one_core, torch_release
 
 Message = tuple[str, Any]
-"""What a task tells, in this order:
+"""A message of a task: its kind and content, in this order:
 
 - `begun`, None: a worker has taken the job;
 - `lacking`, keys: these encoders aren't on its machine, and nothing else comes;
-- `encoder` or `reader`, (key, the file's bytes): before the record that they belong to;
+- `encoder` or `reader`, (key, the file's bytes): before the record that it belongs to;
 - `record`, the record;
 - `stopped`, a text: a LabeleffError that ends the run.
 """
 NEWS_INTERVAL = 1.0
-"""Seconds between two pieces of news of one job."""
+"""Least seconds between two reports of one job's progress."""
 
 _RUNNERS: dict[str, JobRunner] = {}
-"""This process's runner, by its run: tasks that follow each other in a process find their data loaded."""
+"""The runner of this process, by its run: a task finds the data loaded that an earlier one in the process read."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Orders:
-    """What all tasks of a run are told."""
+    """Settings that all tasks of a run share."""
 
     settings: Settings
     conditions: Conditions
-    """Under which the run measures; a worker of other conditions is refused."""
+    """Conditions that the run measures under; a worker of other conditions is refused."""
     version: str = VERSION
     makes_runner: Callable[[Settings], JobRunner] = JobRunner
     news: Any = None
-    """The actor that is told how trainings go on; None where nobody wants to know."""
+    """The actor that takes the progress of trainings; None where nobody shows it."""
 
 
 def do(orders: Orders, number: int, job: Job, encoders: Mapping[str, Any]) -> Iterator[Message]:
-    """Do a job.
+    """Do a job and yield its messages.
 
-    `encoders` has, by key of the cache, what was lacking before: a list with the reference to its bytes, or an empty
-    one where nobody has it.
+    `encoders` has, by cache key, the encoders that a machine lacked before: a list with the reference to the bytes, or
+    an empty one where nobody has them.
     """
     yield "begun", None
     try:
         runner = _runner(orders)
         _check(orders, runner, job)
-        if lacking := _lacking(runner, job, encoders):
-            yield "lacking", lacking
+        if keys := _lacking_encoders(runner, job, encoders):
+            yield "lacking", keys
             return
-        for record in runner.perform(job, _teller(orders, number)):
+        for record in runner.perform(job, _progress_sender(orders, number)):
             if isinstance(job, Pretrain) and record.status == "ok":
                 key = runner.cache_key(job.pretraining)
                 yield "encoder", (key, runner.cache.content(key))
@@ -81,35 +82,35 @@ def do(orders: Orders, number: int, job: Job, encoders: Mapping[str, Any]) -> It
 
 
 def _runner(orders: Orders) -> JobRunner:
-    """The process's runner for a run; a node's own LABELEFF_CACHE goes before the folder of who asked."""
+    """Make or find this process's runner; the node's LABELEFF_CACHE goes before the run's cache folder."""
     settings = orders.settings
     if settings.run not in _RUNNERS:
         options = settings.options
         if options.device == "cpu":
             one_core()
         cache = Path(os.environ.get("LABELEFF_CACHE") or options.cache).expanduser()
-        own = dataclasses.replace(settings, options=dataclasses.replace(options, cache=cache))
+        local_settings = dataclasses.replace(settings, options=dataclasses.replace(options, cache=cache))
         _RUNNERS.clear()
-        _RUNNERS[settings.run] = orders.makes_runner(own)
+        _RUNNERS[settings.run] = orders.makes_runner(local_settings)
     return _RUNNERS[settings.run]
 
 
 def _check(orders: Orders, runner: JobRunner, job: Job) -> None:
-    """Raise ConditionError where this machine's numbers wouldn't be of the run's conditions."""
+    """Raise ConditionError where this machine doesn't measure under the run's conditions."""
     place = f"Ray node {ray.util.get_node_ip_address()}"
     if orders.version != VERSION:
         raise ConditionError(f"{place}: found labeleff {VERSION}, expected {orders.version}; install the same there")
     plugins = {name: _origin(name) for name in orders.conditions.plugins}
-    here = Conditions(
+    local_conditions = Conditions(
         device=device_name(runner.device),
         precision={},
         torch=torch_release(),
         data={spec.label: runner.load(spec).fingerprint for spec in _tasks(job)},
         plugins={name: origin for name, origin in plugins.items() if origin is not None},
     )
-    for what, expected, found in unlike(orders.conditions, here):
+    for what, expected, actual in unlike(orders.conditions, local_conditions):
         raise ConditionError(
-            f"{place}: found {what} = {found}, expected {expected} as where the run was started; numbers of different "
+            f"{place}: found {what} = {actual}, expected {expected} as where the run was started; numbers of different "
             "conditions are not mixed"
         )
 
@@ -120,19 +121,19 @@ def _origin(plugin: str) -> str | None:
 
 
 def _tasks(job: Job) -> list[Spec]:
-    """Tasks whose data the job reads, each once."""
+    """List the tasks whose data a job reads, each once."""
     specs = [job.pretraining.task, *(cell.task for cell in job.cells)]
     return list({spec.label: spec for spec in specs}.values())
 
 
 def encoder_keys(runner: JobRunner, job: Job) -> set[str]:
-    """Keys, in the cache, of the encoders that a job starts from."""
+    """Cache keys of the encoders that a job starts from."""
     first = {key: cell for cell in job.cells if (key := needed(cell)) is not None}
     return {runner.cache_key(cell.pretraining) for cell in first.values()}
 
 
-def _lacking(runner: JobRunner, job: Job, encoders: Mapping[str, Any]) -> list[str]:
-    """Keys of the encoders that the job starts from and that aren't here; those that were sent are put here first."""
+def _lacking_encoders(runner: JobRunner, job: Job, encoders: Mapping[str, Any]) -> list[str]:
+    """Cache keys of the encoders that a job starts from and this machine lacks, after storing those sent with it."""
     lacking = [key for key in sorted(encoder_keys(runner, job)) if runner.cache.record(key) is None]
     for key in lacking:
         for reference in encoders.get(key, ()):
@@ -141,21 +142,21 @@ def _lacking(runner: JobRunner, job: Job, encoders: Mapping[str, Any]) -> list[s
 
 
 def _reader(runner: JobRunner, key: str) -> Path | None:
-    """The file of the reader that a cell of stories has just left."""
+    """Path of the reader that a cell of stories has just stored; None where there is none."""
     if runner.settings.readers is None:
         return None
     path = reader_path(runner.settings.readers, key)
     return path if path.exists() else None
 
 
-def _teller(orders: Orders, number: int) -> Callable[[int, int, float, float], None]:
-    """Tells of a training's progress now and then, without waiting for an answer."""
-    told = time.monotonic()
+def _progress_sender(orders: Orders, number: int) -> Callable[[int, int, float, float], None]:
+    """Make the function that sends a training's progress now and then, without waiting for an answer."""
+    last = time.monotonic()
 
-    def tell(done: int, total: int, loss: float, rate: float) -> None:
-        nonlocal told
-        if orders.news is not None and time.monotonic() - told >= NEWS_INTERVAL:
-            told = time.monotonic()
+    def send(done: int, total: int, loss: float, rate: float) -> None:
+        nonlocal last
+        if orders.news is not None and time.monotonic() - last >= NEWS_INTERVAL:
+            last = time.monotonic()
             orders.news.tell.remote(number, (done, total, loss, rate))
 
-    return tell
+    return send

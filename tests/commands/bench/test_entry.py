@@ -1,4 +1,4 @@
-"""`labeleff bench` as people meet it: a process, its files and its exit status."""
+"""`labeleff bench` as a process: its files and its exit status."""
 
 import json
 import os

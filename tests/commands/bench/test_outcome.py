@@ -1,4 +1,4 @@
-"""What follows from measured windows, against sums done by hand; what the report of 2021 has beside it."""
+"""Values derived from measured windows, against sums by hand, and the report of 2021 beside them."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ import pytest
 
 from labeleff.catalogue.declaration import Spec
 from labeleff.commands.bench.document import as_json, csv, markdown
-from labeleff.commands.bench.outcome import Cold, Found, Machine, Outcome, printed
+from labeleff.commands.bench.outcome import Cold, Machine, Outcome, Timings, printed_number
 from labeleff.commands.bench.request import Work
 from labeleff.comparison.benchmark_json import entry
 
@@ -36,7 +36,7 @@ ENVIRONMENT = {
     "git": {"commit": "abc", "dirty": False},
 }
 COLD = Cold("mobilenet_v2", [1.0, 1.2, 1.1], [2.0, 2.2, 2.1], [3.0, 3.3, 3.1])
-FOUND = Found(
+TIMINGS = Timings(
     ["labeleff", "bench"],
     "2026-01-02T03:04:05+00:00",
     1,
@@ -73,7 +73,7 @@ def test_shares_are_of_the_measured_peaks():
     ],
 )
 def test_the_report_of_2021_beside_the_same_work(part, encoder, batch, unit, value):
-    assert printed(Work(part, Spec(name=encoder), batch, 1), unit).value == value
+    assert printed_number(Work(part, Spec(name=encoder), batch, 1), unit).value == value
 
 
 @pytest.mark.parametrize(
@@ -87,22 +87,22 @@ def test_the_report_of_2021_beside_the_same_work(part, encoder, batch, unit, val
     ],
 )
 def test_nothing_of_2021_stands_beside_other_work(part, encoder, batch, pack, unit):
-    assert printed(Work(part, Spec(name=encoder), batch, pack), unit) is None
+    assert printed_number(Work(part, Spec(name=encoder), batch, pack), unit) is None
 
 
 def test_the_documents_have_it_all():
-    text = markdown(FOUND)
+    text = markdown(TIMINGS)
     assert "out of memory" in text
     assert "other hardware" in text
     assert "| rotation | mobilenet_v2 | s an epoch | 31" in text.replace("  ", "")
-    lines = csv(FOUND).decode().splitlines()
+    lines = csv(TIMINGS).decode().splitlines()
     assert len(lines) == 4
     assert lines[1].startswith("finetune,mobilenet_v2,64,4,1000,950,1050,3,10,250,")
 
 
 def test_history_reads_the_json(tmp_path):
     path = tmp_path / "bench.json"
-    path.write_bytes(as_json(FOUND))
+    path.write_bytes(as_json(TIMINGS))
     found = entry(path)
     rates = {subject.arm or str(subject): value.value for subject, value in found.values.items()}
     assert [round(rate) for rate in rates.values()] == [1000, 1000]

@@ -1,4 +1,4 @@
-"""What `labeleff bench` is asked for: encoders by name and options, and which pieces of work follow."""
+"""Requests of `labeleff bench`: encoders by name and options, and the pieces of work that follow."""
 
 import pytest
 

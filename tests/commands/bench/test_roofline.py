@@ -1,4 +1,4 @@
-"""Operations are counted as by hand, and rates are operations over time."""
+"""Operations counted as by hand, and rates as operations over time."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def test_operations_of_a_product():
 
 
 def test_a_rate_is_operations_over_the_fastest_reading(monkeypatch):
-    """Readings of 2, 1 and 4 seconds: the second counts."""
+    """Timings of 2, 1 and 4 seconds: the second counts."""
     clock = iter([0.0, 2.0, 2.0, 3.0, 3.0, 7.0])
     monkeypatch.setattr(roofline, "now", lambda _: next(clock))
     one = torch.randn(10, 10)
@@ -24,7 +24,7 @@ def test_a_rate_is_operations_over_the_fastest_reading(monkeypatch):
 
 
 def test_mobilenet_v2_costs_what_its_layers_say():
-    """6,124,928 multiplications with additions forward, head included; backward twice that but for the first layer."""
+    """6,124,928 multiply-adds forward with the head; backward twice that except for the first layer."""
     training, forward = roofline.example_operations(complete("encoder", "mobilenet_v2", {}), 2)
     assert forward == 2 * 6_124_928
     stem = 16 * 16 * 32 * 27

@@ -1,4 +1,4 @@
-"""Every kind of work of a study once."""
+"""Kinds of work of a study, each listed once."""
 
 from labeleff.commands.calibrate.kinds import kinds
 from labeleff.scheduling.job_seconds import job_estimates

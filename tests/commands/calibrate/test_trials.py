@@ -6,10 +6,10 @@ from support import toy_study
 
 from labeleff.catalogue.lookup import complete
 from labeleff.commands.calibrate import trials
-from labeleff.commands.calibrate.entry import together
-from labeleff.commands.calibrate.kinds import Measured, kinds
+from labeleff.commands.calibrate.entry import combined_speeds
+from labeleff.commands.calibrate.kinds import Measurement, kinds
 from labeleff.commands.calibrate.made_data import TESTED, images, missing_bytes, stand_in, stories
-from labeleff.commands.calibrate.trials import CalibrationBench
+from labeleff.commands.calibrate.trials import CalibrationRunner
 from labeleff.commands.calibrate.workers import RULE
 from labeleff.errors import DataError
 from labeleff.execution.workplace import Settings
@@ -19,9 +19,9 @@ from labeleff.study.loading import load_study
 
 
 @pytest.fixture
-def bench(tmp_path):
+def runner(tmp_path):
     options = RunOptions(tmp_path, device="cpu", data=tmp_path, cache=tmp_path, offline=True)
-    return CalibrationBench(Settings(options, "r", RULE))
+    return CalibrationRunner(Settings(options, "r", RULE))
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def study(tmp_path, monkeypatch):
     return load_study(str(toy_study.write(tmp_path)))
 
 
-def test_every_kind_gives_the_speeds_that_estimates_want(study, bench):
+def test_every_kind_gives_the_speeds_that_estimates_want(study, runner):
     for kind in kinds(study):
-        found = trials.timed(kind, bench)
+        found = trials.time_kind(kind, runner)
         asked = kind.cells[0] if kind.cells else kind.pretraining
         wanted = {ready_name(asked)}
         wanted |= {scoring_name(asked)} if kind.cells else set()
@@ -45,7 +45,7 @@ def test_every_kind_gives_the_speeds_that_estimates_want(study, bench):
 
 
 def test_the_difference_of_lengths_is_the_rate_and_the_rest_is_making_ready(study):
-    """0.5 s to make ready, 0.1 s more of a first step, 0.01 s a step of 10 examples, 1,000 examples scored a second."""
+    """0.5 s of preparation, 0.1 s for a first step, 0.01 s per step of 10 examples, 1,000 scored per second."""
     [kind] = [kind for kind in kinds(study) if len(kind.cells) == 1]
     [cell] = kind.cells
 
@@ -54,7 +54,7 @@ def test_the_difference_of_lengths_is_the_rate_and_the_rest_is_making_ready(stud
         training = 0.1 + 0.01 * steps
         return trials.Run(steps, 10 * steps, training, training + 0.5, 1000.0)
 
-    rates = trials._trained(cell, run).rates
+    rates = trials._training_rates(cell, run).rates
     assert rates[work_name(cell)] == pytest.approx(1000.0)
     assert 1 / rates[ready_name(cell)] == pytest.approx(0.6)
     assert rates[scoring_name(cell)] == 1000.0
@@ -105,7 +105,9 @@ def test_stories_that_cannot_be_made_are_named():
 
 
 def test_processes_side_by_side_give_their_median():
-    found = together([Measured({"a": 1.0}, 0.1, 1.5), Measured({"a": 3.0}, 0.3, 2.5), Measured(reason="no")], "cpu", 3)
+    found = combined_speeds(
+        [Measurement({"a": 1.0}, 0.1, 1.5), Measurement({"a": 3.0}, 0.3, 2.5), Measurement(reason="no")], "cpu", 3
+    )
     assert (found["a"].rate, found["a"].spread, found["a"].slowed) == (2.0, 0.3, 2.0)
     assert (found["a"].source, found["a"].processes) == ("calibrated", 3)
 

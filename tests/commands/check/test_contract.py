@@ -1,4 +1,4 @@
-"""`labeleff check`: every built-in plug-in that needs no data passes, and what breaks a contract is found."""
+"""`labeleff check`: every built-in plug-in that needs no data passes, and breaches of a contract are found."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from support import small_pretexts, third_party
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Plugin
 from labeleff.commands.check.contract import Subject, findings
-from labeleff.commands.check.runner import checks_of, meant, subject
+from labeleff.commands.check.runner import checks_of, identify, subject
 from labeleff.errors import OptionError, PluginError, UnknownNameError
 from labeleff.plugins.encoders.interface import Encoder
 from labeleff.plugins.encoders.resnet9 import ResNet9
@@ -57,7 +57,7 @@ def test_every_built_in_plugin_passes(kind, name, tmp_path):
 
 
 def failed(kind, function, tmp_path, **facts):
-    """What the checks find wrong with a function, by check."""
+    """Run the checks on a function, and return the failures by check."""
     options = facts.pop("options", {})
     one = Subject(kind, Plugin("mine", "mine", "m:f", options, **facts), function, options, Source(tmp_path))
     return {found.check: found.text for found in findings(checks_of(one), one) if found.status == "FAILED"}
@@ -122,7 +122,7 @@ def test_a_plugins_own_error_comes_with_its_line(tmp_path):
 
 
 class Forgetful(ResNet9):
-    """Counts its calls in a buffer, has a parameter without use, and other maps than it says."""
+    """An encoder that counts its calls in a buffer, has an unused parameter, and other maps than it says."""
 
     def __init__(self):
         super().__init__(0.0625, 16)
@@ -182,23 +182,26 @@ def test_what_a_task_does_wrong_is_said(tmp_path):
 
 
 def test_names_modules_and_paths_are_told_apart():
-    assert meant("rotation", None) == ("pretext", "rotation")
-    assert meant("labeleff.plugins.protocols.knn", None) == ("protocol", "labeleff.plugins.protocols.knn:fit")
-    assert meant("labeleff.plugins.pretexts.byol", "pretext") == ("pretext", "labeleff.plugins.pretexts.byol:pretrain")
+    assert identify("rotation", None) == ("pretext", "rotation")
+    assert identify("labeleff.plugins.protocols.knn", None) == ("protocol", "labeleff.plugins.protocols.knn:fit")
+    assert identify("labeleff.plugins.pretexts.byol", "pretext") == (
+        "pretext",
+        "labeleff.plugins.pretexts.byol:pretrain",
+    )
     with pytest.raises(UnknownNameError, match="did you mean 'rotation'"):
-        meant("rotatoin", None)
+        identify("rotatoin", None)
     with pytest.raises(OptionError, match=r"found 0 plug-ins, expected one labeleff\.api\.Plugin"):
-        meant("labeleff.errors", None)
+        identify("labeleff.errors", None)
     with pytest.raises(OptionError, match="say what it is with --kind"):
-        meant("labeleff.plugins.encoders.resnet:build18", None)
-    assert meant("labeleff.plugins.encoders.resnet:build18", "encoder")[0] == "encoder"
+        identify("labeleff.plugins.encoders.resnet:build18", None)
+    assert identify("labeleff.plugins.encoders.resnet:build18", "encoder")[0] == "encoder"
 
 
 def test_a_module_that_fails_is_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "failing_module.py").write_text("import no_such_module\n")
     with pytest.raises(PluginError, match=r"module 'failing_module' can't be imported: ModuleNotFoundError"):
-        meant("failing_module", None)
+        identify("failing_module", None)
 
 
 def test_exit_statuses(command, tmp_path, monkeypatch):

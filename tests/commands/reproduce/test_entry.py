@@ -1,4 +1,4 @@
-"""`labeleff reproduce report` as a process: interrupted, gone on with, rebuilt without torch."""
+"""`labeleff reproduce report` as a process: interrupted, continued, rebuilt without torch."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from labeleff.commands.cli import app
 from labeleff.commands.reproduce import measure2021
-from labeleff.commands.reproduce.measure2021 import Answered, keep, kept
+from labeleff.commands.reproduce.measure2021 import ReaderAnswer, read_answer, write_answer
 from labeleff.records.jsonl import read_records
 
 SMOKE = ("reproduce", "report", "--size", "smoke", "--offline", "--quiet", "--device", "cpu", "--jobs", "1")
@@ -25,7 +25,7 @@ finally:
 
 
 def interrupt(out):
-    """Start the command, and end it with SIGTERM once a cell is recorded; its exit status."""
+    """Start the command, and end it with SIGTERM once a cell is recorded; returns its exit status."""
     process = subprocess.Popen(
         [sys.executable, "-m", "labeleff", *SMOKE, "--out", str(out)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -95,7 +95,7 @@ def test_failed_cells_exit_1(tmp_path, monkeypatch):
 
 
 def test_answers_are_kept_as_they_were(tmp_path):
-    said = Answered(story=["a ."], question="b ?", reader="r", answer="x", likeliest=[("x", 1 / 3)])
-    assert kept(tmp_path) is None
-    keep(tmp_path, said)
-    assert kept(tmp_path) == said
+    said = ReaderAnswer(story=["a ."], question="b ?", reader="r", answer="x", likeliest=[("x", 1 / 3)])
+    assert read_answer(tmp_path) is None
+    write_answer(tmp_path, said)
+    assert read_answer(tmp_path) == said

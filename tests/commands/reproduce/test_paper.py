@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support import factories
 
-from labeleff.commands.reproduce.evidence import agreed, counted, order
+from labeleff.commands.reproduce.evidence import consensus, majority, order
 from labeleff.commands.reproduce.paper import document, outcomes
 from labeleff.errors import RecordError
 from labeleff.records.entries import Record
@@ -16,7 +16,7 @@ FINETUNED = ["scratch/finetune", "rotation/finetune"]
 
 
 def folder(path, truth, fitted=1.0, **changes):
-    """Records in which `truth(task, cell)` is the accuracy of a cell, `task` its number, but for little noise."""
+    """Make records in which `truth(task, cell)` is the accuracy of a cell, `task` its number, with little noise."""
     row = {"lr": 0.05, "batch": 32, "steps": {"min": 8, "max": 8}}
     arms = changes.setdefault("arms", FINETUNED)
     names = [arm if isinstance(arm, str) else f"{arm['pretext']}/{arm['protocol']['name']}" for arm in arms]
@@ -50,7 +50,7 @@ def judged(number, *paths):
 
 
 def shifted(saved):
-    """The baseline's curve, moved to the left by so many labels for arms that are pretrained."""
+    """Make the baseline's curve, moved to the left by the given number of labels for pretrained arms."""
     return lambda _, cell: factories.accuracy(cell.n + (saved if cell.pretext.name != "scratch" else 0))
 
 
@@ -170,13 +170,13 @@ def test_a_folder_without_records_is_refused(tmp_path):
 
 
 def test_counts_and_intervals_are_judged():
-    assert [counted(2, 1, 0), counted(1, 1, 1), counted(0, 3, 1), counted(0, 0, 0)] == [
+    assert [majority(2, 1, 0), majority(1, 1, 1), majority(0, 3, 1), majority(0, 0, 0)] == [
         "reproduced",
         "can't tell",
         "not reproduced",
         "not tested",
     ]
-    assert [agreed([]), agreed(["reproduced"] * 2), agreed(["reproduced", "not reproduced"])] == [
+    assert [consensus([]), consensus(["reproduced"] * 2), consensus(["reproduced", "not reproduced"])] == [
         "not tested",
         "reproduced",
         "can't tell",

@@ -1,4 +1,4 @@
-"""Rows of the report of 2021 from made-up records: what stands beside what, and what is said of it."""
+"""Rows of the report of 2021 from made-up records: numbers beside each other, with reasons."""
 
 import io
 
@@ -17,7 +17,7 @@ STUDY = as_published(SIZES["small"])
 
 
 def learned(epochs, offset=0.0, rate=1000.0, batch=64):
-    """A training of whole epochs whose numbers are told apart by `offset`; epoch 2 has the best held-out accuracy."""
+    """Make a training of whole epochs whose numbers differ by `offset`; epoch 2 has the best held-out accuracy."""
     names = ("loss", "accuracy", "rotation_accuracy", "heldout_rotation_loss", "validation_loss", "validation_accuracy")
     history = [
         {name: round(offset + 0.1 * place + 0.01 * epoch, 6) for place, name in enumerate(names)}
@@ -29,7 +29,7 @@ def learned(epochs, offset=0.0, rate=1000.0, batch=64):
 
 
 def entries(study=STUDY, **changes):
-    """Records of every cell and pretraining; `changes` replace fields of the cells' records."""
+    """Make records of every cell and pretraining; `changes` replace fields of the cells' records."""
     found = [
         record.model_copy(
             update={"training": learned(10, 0.001 * place), "test_loss": 2.5, "test_seconds": 0.5, **changes}

@@ -6,7 +6,7 @@ import re
 import pytest
 from support import factories
 
-from labeleff.commands.track.series import UTILITY, allowed, tracks
+from labeleff.commands.track.series import UTILITY, safe_name, tracks
 from labeleff.curves.bounds import worth
 from labeleff.records.jsonl import read_records
 from labeleff.reporting.findings import compare_arms
@@ -54,7 +54,7 @@ def test_series_over_n_have_means_intervals_speed_and_memory(tmp_path):
 
 
 def test_utility_is_a_point_only_where_it_was_reached(tmp_path):
-    """What the report gives as a limit or a bound is in a series of that name."""
+    """Limits and bounds of the report are in series of their own names."""
     folder = factories.folder(tmp_path)
     whole, by_name = found(folder), {}
     for item in compare_arms(load(folder).measured):
@@ -98,4 +98,4 @@ def test_the_same_records_give_the_same_series(tmp_path):
 
 @pytest.mark.parametrize("name", ["file(path=a:b).pt", "größe", "a|b=c", "../x", ".."])
 def test_names_have_only_what_every_tracker_takes(name):
-    assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_. -]*", allowed(name))
+    assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_. -]*", safe_name(name))

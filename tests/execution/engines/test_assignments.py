@@ -1,4 +1,4 @@
-"""What becomes of a job in an engine's hands, without an engine."""
+"""The life of a job in an engine, tested without an engine."""
 
 from dataclasses import replace
 

@@ -5,7 +5,7 @@ import pytest
 
 from labeleff.errors import OptionError, UnknownNameError
 from labeleff.execution.engines import choice
-from labeleff.execution.engines.choice import Asked, asked
+from labeleff.execution.engines.choice import JobResources, job_resources
 from labeleff.scheduling.run_options import RunOptions
 
 
@@ -61,10 +61,10 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     ],
 )
 def test_places(gpus, total, places):
-    assert Asked(gpus).places(total) == places
+    assert JobResources(gpus).places(total) == places
 
 
 def test_what_a_job_takes():
-    assert asked("cpu", None) == Asked(0.0)
-    assert asked("cuda", None) == Asked(1.0)
-    assert asked("cuda", 0.25) == Asked(0.25)
+    assert job_resources("cpu", None) == JobResources(0.0)
+    assert job_resources("cuda", None) == JobResources(1.0)
+    assert job_resources("cuda", 0.25) == JobResources(0.25)

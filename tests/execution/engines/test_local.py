@@ -1,14 +1,15 @@
-"""What every engine owes to those who give it jobs, on the two that need nothing but this machine."""
+"""Engines that need nothing but this machine: every cell recorded once, also where workers die."""
 
 import collections
+import multiprocessing
 
 import pytest
 from support import toy_study
 from support.made_bench import Board, Choosy, MadeBench, made
 
 from labeleff.execution.draws import LabelRule
-from labeleff.execution.engines import choice
-from labeleff.execution.engines.local import WORTH_WORKERS, Here, Workers
+from labeleff.execution.engines import choice, local
+from labeleff.execution.engines.local import WORTH_WORKERS, InProcess, Workers
 from labeleff.execution.workplace import Settings
 from labeleff.scheduling.jobs import Pretrain, jobs_for
 from labeleff.scheduling.run_options import RunOptions
@@ -21,7 +22,7 @@ def runner(folder, **options):
 
 
 class Given:
-    """The toy study's jobs, and what an engine makes of them."""
+    """The toy study's jobs, with the records that an engine makes of them."""
 
     def __init__(self, folder):
         self.runner, self.records, self.board = runner(folder), [], Board()
@@ -45,7 +46,7 @@ def given(tmp_path):
     return Given(tmp_path)
 
 
-ENGINES = pytest.mark.parametrize("engine", [Here, lambda runner: Workers(runner, 2)], ids=["here", "workers"])
+ENGINES = pytest.mark.parametrize("engine", [InProcess, lambda runner: Workers(runner, 2)], ids=["here", "workers"])
 
 
 @ENGINES
@@ -91,6 +92,50 @@ def test_cells_of_a_lost_pretraining_fail(given):
     assert all(found[key].reason.startswith("pretraining failed: the worker process died") for key in needing)
 
 
+def kill(number):
+    [process] = [one for one in multiprocessing.active_children() if one.name == f"labeleff-{number}"]
+    process.kill()
+    process.join()
+
+
+class Killer(Board):
+    """A display that kills every worker as soon as its job is done."""
+
+    def __init__(self):
+        super().__init__()
+        self.kills = 0
+
+    def finished(self, worker, job):
+        super().finished(worker, job)
+        kill(worker)
+        self.kills += 1
+
+
+def test_workers_that_die_while_idle_are_replaced_and_nothing_fails(given):
+    given.board = Killer()
+    found = given.run(Workers(given.runner, 2))
+    assert given.board.kills == len(given.jobs) > 2
+    assert {key: one.metrics["accuracy"] for key, one in found.items()} == {c.key: made(c.key) for c in given.cells}
+
+
+def test_jobs_fail_where_no_worker_lives_to_take_them(given, monkeypatch):
+    starts = []
+
+    class StillBorn(local._Worker):
+        def start(self):
+            super().start()
+            kill(self.number)
+            starts.append(self.number)
+
+    monkeypatch.setattr(local, "_Worker", StillBorn)
+    found = given.run(Workers(given.runner, 2))
+    assert found.keys() == {cell.key for cell in given.cells}
+    reason = "the worker process died (exit code -9); the usual cause is that memory ran out"
+    assert {one.reason for one in found.values()} == {reason, f"pretraining failed: {reason}"}
+    tried = sum(not job.needs for job in given.jobs)
+    assert len(starts) == 2 + tried * local.ATTEMPTS
+
+
 @pytest.mark.parametrize(
     ("options", "seconds", "places"),
     [
@@ -102,14 +147,14 @@ def test_cells_of_a_lost_pretraining_fail(given):
     ],
 )
 def test_workers_are_for_much_work_or_where_they_are_asked_for(tmp_path, options, seconds, places):
-    with choice.opened(runner(tmp_path, **options), dict) as engine:
+    with choice.open_engine(runner(tmp_path, **options), dict) as engine:
         chosen = engine(seconds)
     assert chosen.places == places
-    assert isinstance(chosen, Here if places == 1 else Workers)
+    assert isinstance(chosen, InProcess if places == 1 else Workers)
 
 
 def test_on_an_accelerator_this_process_does_all(tmp_path):
-    with choice.opened(runner(tmp_path, device="meta", jobs=3), dict) as engine:
+    with choice.open_engine(runner(tmp_path, device="meta", jobs=3), dict) as engine:
         chosen = engine(1e6)
-    assert isinstance(chosen, Here)
+    assert isinstance(chosen, InProcess)
     assert (chosen.places, chosen.processes) == (1, 3)

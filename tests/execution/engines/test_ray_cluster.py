@@ -6,14 +6,14 @@ import pytest
 
 from labeleff.errors import OptionError
 from labeleff.execution.engines import ray_cluster
-from labeleff.execution.engines.choice import Asked
+from labeleff.execution.engines.choice import JobResources
 from labeleff.scheduling.run_options import RunOptions
 
 pytest.importorskip("ray")
 
 
 def join(address):
-    with ray_cluster.joined(address, Asked(), None):
+    with ray_cluster.join_cluster(address, JobResources(), None):
         pytest.fail("there is nothing to join")
 
 
@@ -47,5 +47,5 @@ def test_devices_that_ray_cant_share_out(tmp_path, device, share, complaint):
 
 
 def test_a_limit_in_a_joined_cluster():
-    assert ray_cluster.Cluster(Asked(), most=3).room({"CPU": 8.0}) == 3
-    assert ray_cluster.Cluster(Asked(), most=3).room({"CPU": 2.0}) == 2
+    assert ray_cluster.Cluster(JobResources(), limit=3).room({"CPU": 8.0}) == 3
+    assert ray_cluster.Cluster(JobResources(), limit=3).room({"CPU": 2.0}) == 2

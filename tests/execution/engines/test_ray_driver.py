@@ -14,8 +14,8 @@ from support.made_bench import Board, Choosy, MadeBench, made
 
 from labeleff.errors import LabeleffError
 from labeleff.execution.draws import LabelRule
-from labeleff.execution.engines.choice import Asked
-from labeleff.execution.engines.ray_cluster import own
+from labeleff.execution.engines.choice import JobResources
+from labeleff.execution.engines.ray_cluster import start_cluster
 from labeleff.execution.workplace import Settings
 from labeleff.records.entries import Conditions
 from labeleff.scheduling.jobs import Pretrain, jobs_for
@@ -28,7 +28,7 @@ CONDITIONS = Conditions(device="cpu", precision={}, torch="", data={})
 
 @pytest.fixture(scope="module")
 def token(tmp_path_factory):
-    """Where Ray keeps the secret of its clusters; none of it in the user's home."""
+    """The folder of Ray's files and its clusters' secret, outside the user's home."""
     path = tmp_path_factory.mktemp("ray") / "token"
     path.write_text("0" * 64)
     with pytest.MonkeyPatch.context() as patch:
@@ -47,12 +47,12 @@ def cluster(token, elsewhere):
     ray.cloudpickle.register_pickle_by_value(made_bench)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABELEFF_CACHE", str(elsewhere))
-        with own(2, 0, Asked()) as one:
+        with start_cluster(2, 0, JobResources()) as one:
             yield one
 
 
 class Started:
-    """Jobs of the toy study on the cluster, with what came of them."""
+    """Jobs of the toy study on the cluster, with their records."""
 
     def __init__(self, folder, cluster, run):
         from labeleff.execution.engines.ray_driver import RayTasks
@@ -124,7 +124,7 @@ def test_encoders_go_where_they_are_lacking(started, elsewhere):
 
 
 def test_workers_that_die(started):
-    """One dies once in the pack of a frozen protocol, one at every try."""
+    """One cell kills its worker once in the pack of a frozen protocol, another at every try."""
     pack = next(job for job in started.jobs if len(job.cells) == 4)
     single = next(job for job in started.jobs if len(job.cells) == 1)
     started.dies(pack.cells[2].key, 1)
@@ -164,7 +164,7 @@ def test_data_of_other_bytes_is_refused(started):
 
 
 def numbers(out):
-    """What an experiment is about, by key, of every cell and pretraining; each is there once."""
+    """List the numbers of every cell and pretraining by key; each is recorded once."""
     lines = [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
     kept = ("status", "metrics", "indices_sha256", "encoder_sha256", "test_loss", "test_count")
     found = [(one["key"], {name: one.get(name) for name in kept}) for one in lines if "key" in one]
@@ -184,7 +184,7 @@ def test_the_same_records_as_on_this_machine_alone(command, token, tmp_path):
 
 
 def test_a_run_that_is_terminated(token, tmp_path):
-    """SIGTERM: what is recorded stays, the exit status says so, and the cluster of one's own ends too."""
+    """SIGTERM keeps what is recorded, gives its exit status, and ends the cluster that the run started."""
     words = ["run", toy_study.write(tmp_path), "--out", tmp_path / "out", "--engine", "ray", "--jobs", "1", "--quiet"]
     process = subprocess.Popen(
         [sys.executable, "-m", "labeleff", *map(str, words), "--set", "seeds=20"],
@@ -205,7 +205,7 @@ def test_a_run_that_is_terminated(token, tmp_path):
 
 
 def test_a_task_tells_bytes_and_no_references(started):
-    """What a message only refers to can be gone before the driver takes it."""
+    """A message has bytes, as an object that it only refers to can be gone before the driver takes it."""
     from labeleff.execution.engines.ray_worker import Orders, do
 
     pretraining = next(job for job in started.jobs if isinstance(job, Pretrain))

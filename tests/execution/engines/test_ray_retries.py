@@ -26,14 +26,14 @@ def keys(jobs):
 
 def test_a_lost_job_goes_on_without_what_is_recorded(tmp_path):
     pack = next(job for job in jobs(tmp_path) if len(job.cells) > 2)
-    left, failed = Tries("r").lost(pack, [record(pack.cells[0])], "a crash")
+    left, failed = Tries("r").after_death(pack, [record(pack.cells[0])], "a crash")
     assert keys(left) == [[cell.key for cell in pack.cells[1:]]]
     assert type(left[0]) is type(pack)
     assert not failed
 
 
 def test_a_poisonous_cell_is_given_up_alone(tmp_path):
-    """Play a pack to its end in which the worker dies whenever it comes to one cell, its second."""
+    """Replay a pack whose worker dies whenever it comes to its second cell, up to the end."""
     pack = next(job for job in jobs(tmp_path) if len(job.cells) == 4)
     poison, tries, waiting = pack.cells[1], Tries("r"), [pack]
     died, done, failed = 0, [], []
@@ -43,7 +43,7 @@ def test_a_poisonous_cell_is_given_up_alone(tmp_path):
         done += before
         if poison in job.cells:
             died += 1
-            more, given_up = tries.lost(job, [record(cell) for cell in before], "a crash")
+            more, given_up = tries.after_death(job, [record(cell) for cell in before], "a crash")
             waiting += more
             failed += given_up
     assert died == LIMIT
@@ -54,12 +54,12 @@ def test_a_poisonous_cell_is_given_up_alone(tmp_path):
 
 
 def test_a_worker_that_dies_before_its_pack_has_recorded_anything(tmp_path):
-    """The second death parts a pack, whose cells have one try left each."""
+    """The second death splits a pack, whose cells have one try left each."""
     pack = next(job for job in jobs(tmp_path) if len(job.cells) == 4)
     tries = Tries("r")
-    [again], _ = tries.lost(pack, [], "")
+    [again], _ = tries.after_death(pack, [], "")
     assert again.cells == pack.cells
-    alone, failed = tries.lost(again, [], "")
+    alone, failed = tries.after_death(again, [], "")
     assert keys(alone) == [[cell.key] for cell in pack.cells]
     assert alone[2].pretraining == pack.cells[2].pretraining
     assert not failed
@@ -71,11 +71,11 @@ def test_a_pretraining_is_given_up_and_fails_its_cells(tmp_path):
     first = ready.take()
     assert isinstance(first, Pretrain)
     for _ in range(LIMIT - 1):
-        left, failed = tries.lost(first, [], "a crash")
+        left, failed = tries.after_death(first, [], "a crash")
         assert (left, failed) == ([first], [])
         ready.put_back(left)
         assert ready.take() is first
-    left, [failed] = tries.lost(first, [], "a crash")
+    left, [failed] = tries.after_death(first, [], "a crash")
     assert left == []
     assert isinstance(failed, PretrainingRecord)
     lost = ready.settle(first, [failed], "r")
@@ -88,8 +88,8 @@ def test_a_worker_that_died_after_its_last_record_leaves_nothing(tmp_path):
     asked = jobs(tmp_path)
     pretraining, pack = asked[0], next(job for job in asked if len(job.cells) > 2)
     made = PretrainingRecord(run="r", key=pretraining.pretraining.key, pretraining=pretraining.pretraining, status="ok")
-    assert Tries("r").lost(pretraining, [made], "") == ([], [])
-    assert Tries("r").lost(pack, [record(cell) for cell in pack.cells], "") == ([], [])
+    assert Tries("r").after_death(pretraining, [made], "") == ([], [])
+    assert Tries("r").after_death(pack, [record(cell) for cell in pack.cells], "") == ([], [])
 
 
 def test_a_part_of_a_job_is_of_its_kind(tmp_path):
