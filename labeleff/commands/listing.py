@@ -11,7 +11,7 @@ from labeleff.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from labeleff.catalogue.declaration import Kind
-    from labeleff.catalogue.entry_points import Offered
+    from labeleff.catalogue.entry_points import InstalledPlugin
 
 KINDS: dict[str, Kind | None] = {
     "studies": None,
@@ -58,7 +58,7 @@ def show_list(kinds: Sequence[str]) -> None:
             for plugin in lookup.plugins(kind):
                 absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
                 table.add_row(plugin.name, f"{plugin.clause}{absent}", _listed(plugin.options))
-            for other in lookup.offered(kind):
+            for other in lookup.installed_plugins(kind):
                 table.add_row(other.name, *_other(other))
         console.print(table)
 
@@ -71,7 +71,7 @@ def _listed(options: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in shown)
 
 
-def _other(other: Offered) -> tuple[str, str]:
+def _other(other: InstalledPlugin) -> tuple[str, str]:
     """A plug-in of another package: what it is and where from, or that it is broken and why; its options."""
     if other.plugin is None:
         return f"broken, from {other.package}: {other.problem}", ""

@@ -15,7 +15,7 @@ from labeleff.errors import RecordError
 from labeleff.files import write_whole
 
 if TYPE_CHECKING:
-    from labeleff.records.merge import Merged
+    from labeleff.records.merge import MergedRecords
     from labeleff.reporting.results import Results
 
 
@@ -64,7 +64,7 @@ def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
     return [_counts(merged, len(sources)), *torn, *_lacks(load(out), whole_command(runs, out))]
 
 
-def _copy_models(merged: Merged, out: Path) -> None:
+def _copy_models(merged: MergedRecords, out: Path) -> None:
     from labeleff.records.jsonl import reader_path
 
     for key, home in merged.homes.items():
@@ -73,7 +73,7 @@ def _copy_models(merged: Merged, out: Path) -> None:
             write_whole(reader_path(out, key), model.read_bytes())
 
 
-def _counts(merged: Merged, folders: int) -> str:
+def _counts(merged: MergedRecords, folders: int) -> str:
     repeated = f"; {merged.repeated} were there more than once, with the same numbers" if merged.repeated else ""
     return f"{len(merged.homes)} cells from {folders} folders{repeated}"
 

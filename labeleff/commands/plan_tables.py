@@ -13,7 +13,7 @@ from rich.table import Table
 from labeleff.files import cache_folder
 from labeleff.records.jsonl import Records, read_records
 from labeleff.records.run_estimate import EstimatedPart, RunEstimate, duration
-from labeleff.records.training_log import lacking
+from labeleff.records.training_log import tasks_without_curve
 from labeleff.scheduling.forecast import expected, known, on_accelerator
 from labeleff.scheduling.job_seconds import Estimate, job_estimates, pretraining_estimate, probe_estimate, steps_of
 from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, unprobed
@@ -227,7 +227,9 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
     def done(asked: Pretraining) -> bool:
         record = trained.get(asked.key)
         probes = study.probe_plan
-        return record is not None and not (probes and lacking(record.probes, probes.probe, probes.tasks_of(asked)))
+        return record is not None and not (
+            probes and tasks_without_curve(record.probes, probes.probe, probes.tasks_of(asked))
+        )
 
     jobs = jobs_for(pending, done, queues=processes)
     return unprobed(study.pretrainings, jobs, lambda asked: asked.key in trained and not done(asked)) + jobs

@@ -26,7 +26,7 @@ from labeleff.execution.progress import PreparationBars
 from labeleff.execution.workplace import Settings, timestamp
 from labeleff.records.entries import LabelsEntry, PretrainingRecord, Record, RunEntry
 from labeleff.records.jsonl import Records, RecordWriter, open_records
-from labeleff.records.training_log import merged
+from labeleff.records.training_log import merge_curves
 from labeleff.scheduling.jobs import Job
 from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.scheduling.queue import TimeLimit, stop
@@ -265,7 +265,7 @@ def _settled(record: PretrainingRecord | Record, records: Records) -> Pretrainin
         return record
     if not record.cached or record.encoder_sha256 != known.encoder_sha256:
         return record
-    return known.model_copy(update={"probes": merged(known.probes, record.probes)})
+    return known.model_copy(update={"probes": merge_curves(known.probes, record.probes)})
 
 
 def export(study: Study, folder: Path, data: Path, offline: bool) -> None:

@@ -75,14 +75,14 @@ def test_a_bare_function_says_by_its_parameters_what_it_is():
         ({"rotation": "spinning:PLUGIN"}, r"'rotation' is built in, but spinning 0\.1 gives one of that name"),
         ({"spum": "spinning:PLUGIN"}, r"'spum' of spinning 0\.1: the plug-in calls itself 'spun'"),
         ({"lost": "spinning:lost"}, r"'lost' of spinning 0\.1 can't be loaded: AttributeError"),
-        ({"word": "spinning:__name__"}, r"found 'spinning', expected a labeleff\.catalogue\.Plugin or a function"),
+        ({"word": "spinning:__name__"}, r"found 'spinning', expected a labeleff\.api\.Plugin or a function"),
         ({"a/b": "spinning:plain"}, r"arms are written PRETEXT/PROTOCOL"),
     ],
 )
 def test_what_is_broken_is_named_and_hurts_nobody_else(packages, point, message):
     good = {"spun": "spinning:PLUGIN"}
     third_party.install(packages, "spinning", third_party.PRETEXT, {"pretexts": point | good})
-    found = {one.name: one for one in lookup.offered("pretext")}
+    found = {one.name: one for one in lookup.installed_plugins("pretext")}
     assert found["spun"].plugin is not None
     [name] = point
     assert found[name].plugin is None
