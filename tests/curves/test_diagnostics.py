@@ -1,4 +1,4 @@
-"""Falls of a curve and disagreement of formulas: what they find, and how often they cry wolf."""
+"""Falls of a curve and disagreement of formulas: detection and false alarms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of methods goes with what computes them, and asking it imports no numbers."""
+"""The table of methods against the code that computes them; it loads no numpy."""
 
 from __future__ import annotations
 

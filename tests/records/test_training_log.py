@@ -1,3 +1,5 @@
+"""Windows of a training: their ends and their number."""
+
 import pytest
 
 from labeleff.records import training_log

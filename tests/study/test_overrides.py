@@ -1,4 +1,4 @@
-"""Values that the command line sets over a study."""
+"""Overrides on the command line as nested tables."""
 
 import pytest
 

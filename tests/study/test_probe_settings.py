@@ -1,3 +1,5 @@
+"""The `probe` table: checks, the plan of probes, curves that are missing or merged."""
+
 import pytest
 from support import toy_study
 
