@@ -3,7 +3,7 @@
 `labeleff.run`, `labeleff.report` and `labeleff.compare` do what the commands of these names do, and return what they
 find. `labeleff.invert` and `labeleff.utility` answer the core questions for anybody's measurements: at how many labels
 does a curve of accuracies reach a target, and how many more labels does a baseline need for what another arm reaches?
-All are imported when they are first asked for, so that the command line starts fast.
+All are imported on first use, so that the command line starts fast.
 """
 
 from __future__ import annotations

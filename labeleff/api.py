@@ -1,7 +1,7 @@
 """All that a plug-in of another package imports: declarations, interfaces, training, seeded randomness.
 
-Names are imported when they are first asked for, so that a declaration (`Plugin`) costs no torch. What isn't listed
-here is internal and may move.
+Names are imported on first use, so that a declaration (`Plugin`) costs no torch. What isn't listed here is internal
+and may move.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 class LabeleffError(Exception):
-    """Something a user can put right; the text says where, what was found and what was expected."""
+    """A mistake a user can put right; the text says where, what was found and what was expected."""
 
     exit_code = 2
 
@@ -21,7 +21,7 @@ class OptionError(LabeleffError):
 
 
 class UnknownNameError(LabeleffError):
-    """A name that is in no list: the text gives the nearest match and the whole list."""
+    """A name that isn't in its list; the text gives the nearest match and the whole list."""
 
     def __init__(self, kind: str, found: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -35,7 +35,7 @@ class StudyError(LabeleffError):
 
 
 class LadderError(LabeleffError):
-    """A draw of labels that was asked for can't be made."""
+    """A requested draw of labels can't be made."""
 
 
 class DataError(LabeleffError):
@@ -47,7 +47,7 @@ class UnwritableError(DataError):
 
 
 class WeightsError(LabeleffError):
-    """Weights from outside can't be had, can't be read, or don't fit the encoder."""
+    """Weights from outside can't be fetched, can't be read, or don't fit the encoder."""
 
 
 class RecordError(LabeleffError):
@@ -59,11 +59,11 @@ class ConditionError(LabeleffError):
 
 
 class CurveError(LabeleffError):
-    """A curve can't be fitted or inverted from what was given."""
+    """A curve can't be fitted or inverted from its measurements."""
 
 
 class RunsError(LabeleffError):
-    """A table of measured runs can't be read, or lacks what is asked of it."""
+    """A table of measured runs can't be read, or lacks a column or value that is needed."""
 
 
 class PluginError(LabeleffError):
@@ -71,20 +71,23 @@ class PluginError(LabeleffError):
 
 
 class InterruptedRunError(LabeleffError):
-    """Ctrl-C: not a mistake, but the run ends here."""
+    """Ctrl-C was pressed: not a mistake, but the run ends here."""
 
     exit_code = 130
 
 
 class TerminatedRunError(InterruptedRunError):
-    """SIGTERM, as schedulers send it: the run ends as with Ctrl-C, and says so by its exit status."""
+    """SIGTERM was received, as schedulers send it: the run ends as with Ctrl-C, with an exit status of its own."""
 
     exit_code = 143
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM on its way up; what waits for Ctrl-C waits for it too. With TimeUp, it alone is outside the family."""
+    """SIGTERM on its way up the stack; code that handles Ctrl-C handles it too.
+
+    It and `TimeUp` are the only exceptions outside the family.
+    """
 
 
 class TimeUp(KeyboardInterrupt):
-    """A run's time limit, on its way up as SIGTERM is; the run ends in good order and reports what it has."""
+    """A run's time limit on its way up the stack; the run ends in good order and reports what it has."""

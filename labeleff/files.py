@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files written whole or not at all, and where data and caches lie."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 VERSION = "0.1.0"
-"""The version of this package, as records have it."""
+"""Version of this package, as records have it."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in its place at once, making its folder where needed; readers see the old one or the new one.
+    """Write a file in one step, making its folder where needed; readers see the old one or the new one.
 
     Raises OSError, naming `path` where the file itself couldn't be written; nothing half-written stays.
     """
@@ -33,7 +33,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Put several files in their places, or none of them; their names may begin with folders, which are made.
+    """Write several files, or none of them; their names may begin with folders, which are made.
 
     All are written out beside their places before the first is moved there. Raises OSError, naming the place where
     a file couldn't be written; then no new file and no new folder stays.
@@ -65,7 +65,7 @@ def _beside(path: Path) -> Path:
 
 
 def _make(folder: Path) -> list[Path]:
-    """Make a folder with its parents; gives those that weren't there, the outermost first."""
+    """Make a folder with its parents; returns those that were missing, the outermost first."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()][::-1]
     folder.mkdir(parents=True, exist_ok=True)
     return missing
@@ -78,13 +78,14 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 NAME = "labeleff"
-"""The folder in the user's cache folder."""
+"""Name of the package's folder in the user's cache folder."""
 
 
 def cache_folder() -> Path:
-    """`LABELEFF_CACHE`, else `labeleff` in the user's cache folder: XDG_CACHE_HOME or ~/.cache on Linux.
+    """The cache folder: `LABELEFF_CACHE`, else `labeleff` in the user's cache folder.
 
-    Elsewhere it is the system's own, unless an earlier version left its folder where Linux has it.
+    That is XDG_CACHE_HOME or ~/.cache on Linux; elsewhere it is the system's own, unless an earlier version left its
+    folder where Linux has it.
     """
     if chosen := os.environ.get("LABELEFF_CACHE"):
         return Path(chosen).expanduser()
@@ -95,7 +96,7 @@ def cache_folder() -> Path:
 
 
 def data_folder(option: str | None = None) -> Path:
-    """The option `--data-dir` if given, else `LABELEFF_DATA`, else the cache folder."""
+    """The data folder: the option `--data-dir` if given, else `LABELEFF_DATA`, else the cache folder."""
     if chosen := option or os.environ.get("LABELEFF_DATA"):
         return Path(chosen).expanduser()
     return cache_folder()

@@ -1,4 +1,4 @@
-"""Streams of seeds: every random choice has a name, and no stream shifts another.
+"""Named streams of seeds: every random choice has its own, and no stream shifts another.
 
 A stream's seed is the first 63 bits of the SHA-256 of its parts, so it is the same on every machine, Python
 and numpy version. Draws of labels, initialisation, order and augmentation take seeds from streams of
@@ -28,5 +28,5 @@ def stream_seed(*parts: Part) -> int:
 
 
 def generator(*parts: Part) -> np.random.Generator:
-    """A numpy generator of its own (PCG64) for the stream named by `parts`."""
+    """A new numpy generator (PCG64) for the stream named by `parts`."""
     return np.random.Generator(np.random.PCG64(stream_seed(*parts)))

@@ -1,1 +1,4 @@
-"""Plug-ins by name, without importing them. A new built-in plug-in gets its row here and its code in `plugins`."""
+"""Plug-ins by name, without importing them.
+
+A new built-in plug-in gets its row in this folder and its code in `plugins`.
+"""

@@ -1,4 +1,4 @@
-"""Built-in encoders, a row each."""
+"""Built-in encoders, one row each."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Plug-ins of other packages, by entry point or by the path `module:object`; loaded when they are asked for.
+"""Plug-ins of other packages, by entry point or by the path `module:object`, loaded on demand.
 
-A package says in its metadata what it gives, for example
+A package declares its plug-ins in its metadata, for example
 
     [project.entry-points."labeleff.pretexts"]
     quadrant = "quadrant:PLUGIN"
 
-The object is a `Plugin`, or a function, of which `plugin_of` makes one. A path has a colon, and no other name has.
+The object is a `Plugin`, or a function, from which `plugin_of` makes one. A path has a colon, and no other name has.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ GROUPS: dict[Kind, str] = {
     "pretext": "labeleff.pretexts",
     "protocol": "labeleff.protocols",
 }
+"""Entry-point group of every kind."""
 
 
 _RECALLED: dict[tuple[str, str], Plugin] = {}
-"""Plug-ins by kind and name as records have them; they stand in where a package isn't there."""
+"""Plug-ins by kind and name as records have them, for packages that aren't installed."""
 
 
 @dataclass(frozen=True)
-class Offered:
-    """What an installed package offers under a name: the plug-in, or why it can't be used."""
+class InstalledPlugin:
+    """A name that an installed package registers: the plug-in, or why it can't be used."""
 
     name: str
     package: str
@@ -48,12 +49,12 @@ class Offered:
 
 @functools.cache
 def _points(kind: Kind) -> tuple[metadata.EntryPoint, ...]:
-    """Entry points of a kind; nothing is loaded."""
+    """Entry points of a kind, not loaded."""
     return tuple(metadata.entry_points(group=GROUPS[kind]))
 
 
 def kind_called(name: str | None) -> Kind | None:
-    """The kind of that name; None stands for itself. Raises UnknownNameError with the list."""
+    """The kind called `name`; None gives None. Raises UnknownNameError with the list."""
     if name is None:
         return None
     for kind in GROUPS:
@@ -63,7 +64,7 @@ def kind_called(name: str | None) -> Kind | None:
 
 
 def names(kind: Kind) -> list[str]:
-    """Names of all entry points of a kind; nothing is loaded."""
+    """Names of all entry points of a kind, which aren't loaded."""
     return sorted({point.name for point in _points(kind)})
 
 
@@ -72,7 +73,7 @@ def _package(point: metadata.EntryPoint) -> str:
 
 
 def check_name(kind: Kind, name: str, built_in: Iterable[str]) -> None:
-    """Raises PluginError where a name stands for two things: built in and installed, or installed twice."""
+    """Raise PluginError where a name has two meanings: built in and installed, or installed twice."""
     packages = sorted(_package(point) for point in _points(kind) if point.name == name)
     if packages and name in built_in:
         raise PluginError(f"{kind} {name!r} is built in, but {packages[0]} gives one of that name; rename that one")
@@ -82,16 +83,16 @@ def check_name(kind: Kind, name: str, built_in: Iterable[str]) -> None:
 
 @functools.cache
 def find(kind: Kind, name: str) -> Plugin | None:
-    """The plug-in that a package gives under this name, or the one at this path; None where there is none.
+    """The plug-in that a package registers under this name, or the one at this path; None where there is none.
 
     Raises PluginError naming the package where it can't be loaded or isn't a plug-in.
     """
     if ":" in name:
-        return _loaded(kind, name, f"{kind} {name!r}", functools.partial(_at, name), name)
+        return _load(kind, name, f"{kind} {name!r}", functools.partial(_at, name), name)
     check_name(kind, name, ())
     for point in _points(kind):
         if point.name == name:
-            plugin = _loaded(kind, name, f"{kind} {name!r} of {_package(point)}", point.load, point.value)
+            plugin = _load(kind, name, f"{kind} {name!r} of {_package(point)}", point.load, point.value)
             if "/" in name and kind in {"pretext", "protocol"}:
                 raise PluginError(f"{kind} {name!r} of {_package(point)}: arms are written PRETEXT/PROTOCOL; take '-'")
             return plugin
@@ -99,9 +100,9 @@ def find(kind: Kind, name: str) -> Plugin | None:
 
 
 def recall(plugins: Mapping[str, Plugin]) -> None:
-    """Let plug-ins as records have them, by `kind name`, stand in for those that can't be loaded.
+    """Remember declarations from records, by `kind name`, in place of plug-ins that can't be loaded.
 
-    That is enough to read results; where code is needed, its absence is an error as before.
+    They are enough to read results; where code is needed, its absence is still an error.
     """
     for what, plugin in plugins.items():
         kind, _, name = what.partition(" ")
@@ -109,14 +110,14 @@ def recall(plugins: Mapping[str, Plugin]) -> None:
 
 
 def find_or_recall(kind: Kind, name: str) -> Plugin | None:
-    """What `find` gives, or else the plug-in as records have it; raises PluginError where they don't know it either."""
-    known = _RECALLED.get((kind, name))
+    """The plug-in that `find` gives, else the one in records; raises PluginError where neither can be used."""
+    recalled = _RECALLED.get((kind, name))
     try:
-        return find(kind, name) or known
+        return find(kind, name) or recalled
     except PluginError:
-        if known is None:
+        if recalled is None:
             raise
-        return known
+        return recalled
 
 
 def _at(path: str) -> object:
@@ -125,25 +126,25 @@ def _at(path: str) -> object:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _loaded(kind: Kind, name: str, what: str, load: Callable[[], object], target: str) -> Plugin:
+def _load(kind: Kind, name: str, what: str, load: Callable[[], object], target: str) -> Plugin:
     try:
-        found = load()
+        loaded = load()
     except Exception as error:  # anything may go wrong in code of other people
         raise PluginError(f"{what} can't be loaded: {type(error).__name__}: {error}") from error
-    if isinstance(found, Plugin):
-        if ":" not in name and found.name != name:
-            raise PluginError(f"{what}: the plug-in calls itself {found.name!r}; both names must be the same")
-        return replace(found, name=name)
-    if callable(found):
-        return plugin_of(kind, name, found, target)
-    raise PluginError(f"{what}: found {found!r}, expected a labeleff.api.Plugin or a function")
+    if isinstance(loaded, Plugin):
+        if ":" not in name and loaded.name != name:
+            raise PluginError(f"{what}: the plug-in calls itself {loaded.name!r}; both names must be the same")
+        return replace(loaded, name=name)
+    if callable(loaded):
+        return plugin_of(kind, name, loaded, target)
+    raise PluginError(f"{what}: found {loaded!r}, expected a labeleff.api.Plugin or a function")
 
 
 def plugin_of(kind: Kind, name: str, function: Callable[..., object], target: str) -> Plugin:
-    """The plug-in that stands for a bare function: no options, its docstring's first line as clause, for images.
+    """Make a plug-in from a function: no options, its docstring's first line as clause, for images.
 
-    A protocol of two parameters is frozen, one of more is trained; an encoder of two (options, text) reads stories.
-    All else is as `Plugin` has it by default.
+    A protocol with two parameters is frozen, one with more is trained; an encoder with two (options, text) reads
+    stories. All other fields have their defaults.
     """
     two = len(inspect.signature(function).parameters) == 2
     return Plugin(
@@ -155,23 +156,23 @@ def plugin_of(kind: Kind, name: str, function: Callable[..., object], target: st
     )
 
 
-def offered(kind: Kind, built_in: Iterable[str]) -> list[Offered]:
-    """Everything that packages give, loaded; what is broken or has a built-in's name comes with its problem."""
-    known, found = set(built_in), []
+def installed_plugins(kind: Kind, built_in: Iterable[str]) -> list[InstalledPlugin]:
+    """Load everything that packages register; what is broken or has a built-in's name comes with its problem."""
+    names, plugins = set(built_in), []
     for point in sorted(_points(kind), key=lambda one: (one.name, _package(one))):
         try:
-            check_name(kind, point.name, known)
-            found.append(Offered(point.name, _package(point), find(kind, point.name)))
+            check_name(kind, point.name, names)
+            plugins.append(InstalledPlugin(point.name, _package(point), find(kind, point.name)))
         except PluginError as error:
-            found.append(Offered(point.name, _package(point), None, str(error)))
-    return found
+            plugins.append(InstalledPlugin(point.name, _package(point), None, str(error)))
+    return plugins
 
 
 @functools.cache
 def origin(kind: Kind, name: str, target: str) -> str:
-    """Distribution, version and the SHA-256 (12 digits) of the file that a plug-in's function is in.
+    """Distribution, version and SHA-256 (12 digits) of the file that a plug-in's function is in.
 
-    The digest is there because a package under development keeps its version while its numbers change.
+    The digest matters because a package under development keeps its version while its numbers change.
     """
     module = target.partition(":")[0]
     spec = importlib.util.find_spec(module)

@@ -1,8 +1,8 @@
-"""The one catalogue of plug-ins: names, options with defaults, and where the code lives.
+"""From a name to its declaration, its completed options and its code.
 
-It holds strings only, so that a study can be checked and planned without importing torch. `resolve` imports
-the code of one entry when it is needed. Names that aren't built in are looked for among the plug-ins of other packages
-(see `installed`).
+The catalogue holds strings only, so that a study can be checked and planned without importing torch. `resolve` imports
+the code of one entry when it is needed. Names that aren't built in are searched among the plug-ins of other packages
+(see `entry_points`).
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ def plugins(kind: Kind) -> tuple[Plugin, ...]:
     return tuple(_ENTRIES[kind].values())
 
 
-def offered(kind: Kind) -> list[entry_points.Offered]:
-    """What other packages give of a kind, loaded; broken ones with their problem."""
-    return entry_points.offered(kind, _ENTRIES[kind])
+def installed_plugins(kind: Kind) -> list[entry_points.InstalledPlugin]:
+    """Plug-ins of one kind from other packages, loaded; broken ones with their problem."""
+    return entry_points.installed_plugins(kind, _ENTRIES[kind])
 
 
 def find(kind: Kind, name: str) -> Plugin:
-    """The entry called `name`: a built-in one, else that of another package, by entry point or `module:object`.
+    """The plug-in called `name`: a built-in one, else that of another package, by entry point or `module:object`.
 
-    Where neither is there, what records said of it stands in (see `recall`). Raises UnknownNameError with the nearest
-    match, PluginError where another package's can't be loaded.
+    Where neither exists, its declaration in records is used (see `entry_points.recall`). Raises UnknownNameError with
+    the nearest match, PluginError where another package's can't be loaded.
     """
-    found = _ENTRIES[kind].get(name) or entry_points.find_or_recall(kind, name)
-    if found is None:
+    plugin = _ENTRIES[kind].get(name) or entry_points.find_or_recall(kind, name)
+    if plugin is None:
         raise UnknownNameError(kind, name, (*_ENTRIES[kind], *entry_points.names(kind)))
-    return found
+    return plugin
 
 
 def origin(kind: Kind, name: str) -> str | None:
-    """Where a plug-in of another package comes from: distribution, version, digest of its file; None if built in.
+    """Distribution, version and file digest of a plug-in of another package; None if built in.
 
     Raises PluginError where another package claims a built-in's name.
     """
@@ -64,11 +64,10 @@ def origin(kind: Kind, name: str) -> str | None:
 
 
 def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
-    """A spec with every option at its value: what was given, else the default; without those of `Plugin.later` that
-    are at their default.
+    """Check options and complete them with defaults; returns the spec.
 
-    Raises StudyError for an option of the wrong type or outside its choices, UnknownNameError for one that the
-    plug-in doesn't have.
+    Options of `Plugin.later` are left out where they have their default. Raises StudyError for an option of the wrong
+    type or outside its choices, UnknownNameError for one that the plug-in doesn't have.
     """
     plugin = find(kind, name)
     options = dict(plugin.options)
@@ -98,36 +97,36 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
 
 
 def options(kind: Kind, spec: Spec) -> dict[str, OptionValue]:
-    """Every option that a plug-in takes: those of the spec, and defaults that a spec leaves out."""
+    """All options of a plug-in: those of the spec, and defaults that a spec leaves out."""
     return {**find(kind, spec.name).options, **spec.options}
 
 
 def encoder_seed(pretext: Spec) -> int | None:
-    """The seed of all encoders of a pretext whose weights come from outside; None where every run's seed counts."""
-    whole = find("pretext", pretext.name).loaded and pretext.options.get("stem") != "random"
-    return 0 if whole else None
+    """The one seed of all encoders of a pretext whose weights come from outside; None where every run's seed counts."""
+    from_outside = find("pretext", pretext.name).loaded and pretext.options.get("stem") != "random"
+    return 0 if from_outside else None
 
 
 def images_of(task: Spec) -> Spec:
-    """The task whose training images a task has: itself, or another with those of its options that it knows."""
+    """The task whose training images a task has: itself, or another one with the options that both take."""
     other = find("task", task.name).images_of
     if not other:
         return task
-    known = find("task", other).options
-    return complete("task", other, {key: value for key, value in task.options.items() if key in known})
+    accepted = find("task", other).options
+    return complete("task", other, {key: value for key, value in task.options.items() if key in accepted})
 
 
 def resolve(kind: Kind, name: str) -> Any:
     """Import and return the function behind an entry; OptionError where an extra is to be installed for it."""
-    return _imported(kind, name, find(kind, name).target.partition(":")[2])
+    return _import(kind, name, find(kind, name).target.partition(":")[2])
 
 
 def preparation(protocol: str) -> Any:
-    """Import and return the function by which cells of a protocol are made ready to be trained together."""
-    return _imported("protocol", protocol, str(find("protocol", protocol).prepare))
+    """Import and return the function that prepares cells of a protocol to be trained together."""
+    return _import("protocol", protocol, str(find("protocol", protocol).prepare))
 
 
-def _imported(kind: Kind, name: str, attribute: str) -> Any:
+def _import(kind: Kind, name: str, attribute: str) -> Any:
     plugin = find(kind, name)
     if plugin.missing is not None:
         assert plugin.needs is not None

@@ -1,4 +1,4 @@
-"""The metrics that records hold, by name: how people read them, and what may be said about them."""
+"""Metrics by name: their words, range and direction."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ class Metric:
     """One metric of a test split."""
 
     name: str
-    """As records have it."""
+    """Name in records."""
     words: str
-    """As people read it."""
+    """Name in texts, singular."""
     plural: str
+    """Name in texts, plural."""
     meaning: str = ""
-    """One clause; empty where the name says it."""
+    """Definition in one clause; empty where the name says it."""
     share: bool = True
-    """In 0..1, and the more the better: labels can be counted against it."""
+    """Whether it lies in 0..1 and higher is better, so that labels can be counted against it."""
     of_examples: bool = False
-    """A share of independent test examples, so that its sampling error follows from their number."""
+    """Whether it is a share of independent test examples, so that its sampling error follows from their number."""
 
     @property
     def one(self) -> str:
-        """With its article: `an accuracy`."""
+        """The name with its article: `an accuracy`."""
         return f"{'an' if self.words[:1] in tuple('aeiou') else 'a'} {self.words}"
 
 
@@ -63,15 +64,15 @@ GOALS: Mapping[str, tuple[str, ...]] = {
     "pixel_classes": ("pixel_accuracy", "mean_iou"),
     "depth": ("within_1.25", "within_1.1", "rmse", "mean_absolute_error"),
 }
-"""Metrics of every kind of task, the headline first; `labeleff.training.goals.classification` computes them."""
+"""Metrics of every target type, the headline first; `labeleff.training.goals` computes them."""
 
 DENSE = frozenset({"pixel_classes", "depth"})
-"""Goals with a label a pixel."""
+"""Target types with a label per pixel."""
 
 SCORE = Metric("score", "score", "scores")
-"""Stands for metrics of several tasks that aren't the same."""
+"""Placeholder for the metrics of several tasks that aren't the same."""
 
 
 def metric(name: str) -> Metric:
-    """The metric called `name`; one that nobody knows is a share of examples under its own name."""
+    """The metric called `name`; an unknown one is taken as a share of examples."""
     return METRICS.get(name, Metric(name, name, f"{name} values", of_examples=True))

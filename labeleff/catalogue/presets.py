@@ -1,7 +1,8 @@
-"""Ready settings of pretexts by name: a short one for small machines, and those of the paper's reference code.
+"""Presets of pretexts by name: short ones for small machines, and the paper's.
 
-A preset is a row of the budget table and options. A study takes the row by `budget.cmc = "cifar-r9"`, or as a table
-with `preset` and what differs; the options by `{ name = "cmc", preset = "cifar-r9" }` where it names the pretext.
+A preset is a row of the budget table and options; the paper's are those of its reference code. A study takes the row
+by `budget.cmc = "cifar-r9"`, or as a table with `preset` and the keys that differ; the options by
+`{ name = "cmc", preset = "cifar-r9" }` where it names the pretext.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _SHORT = "minutes on one core, for a narrow resnet9 at 32 pixels"
 
 
 def _short(
-    pretext: str, optimizer: str, lr: float, batch: int, epochs: int, augment: Mapping[str, Any], **rest: float
+    pretext: str, optimizer: str, lr: float, batch: int, epochs: int, augment: Mapping[str, Any], **others: float
 ) -> Preset:
-    """Minutes on one core, for a narrow resnet9 and some thousand images of 32 pixels; options are the defaults."""
-    row = {"optimizer": optimizer, "lr": lr, "batch": batch, "epochs": epochs, "augment": augment, **rest}
+    """A preset of minutes on one core, for a narrow resnet9 and some thousand images of 32 pixels."""
+    row = {"optimizer": optimizer, "lr": lr, "batch": batch, "epochs": epochs, "augment": augment, **others}
     return Preset(pretext, "short", _SHORT, {}, row)
 
 
@@ -40,16 +41,19 @@ _ADAMW: Mapping[str, Any] = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1
 
 
 def _short_pair(pretext: str, **options: OptionValue) -> Preset:
-    """The same for a pretext that compares two views.
+    """A preset of minutes on one core, for a pretext that compares two views.
 
-    A crop keeps three tenths of the image or more, since a twelfth of it at 32 pixels, and of a rendered object, shows
-    no shape. Slow copies follow within tens of steps, as there are some hundreds of steps in all.
+    A crop keeps three tenths of the image or more, since a twelfth of a 32-pixel image of a rendered object shows no
+    shape. Slow copies follow within tens of steps, as a training has only some hundreds.
     """
     return Preset(pretext, "short", _SHORT, {"area": 0.3, **options}, {**_ADAMW, "batch": 128, "epochs": 16})
 
 
 def _cifar_pair(pretext: str) -> Preset:
-    """SimSiam's settings on CIFAR-10 (Chen and He 2021, appendix D: rate 0.03 times the batch over 256), for all."""
+    """SimSiam's settings on CIFAR-10, for any pretext of two views.
+
+    Source: Chen and He 2021, appendix D; the learning rate is 0.03 times the batch over 256.
+    """
     row = {"optimizer": "sgd", "lr": 0.06, "weight_decay": 5e-4, "batch": 512, "epochs": 200}
     return Preset(pretext, "cifar-r9", "SimSiam's on CIFAR-10, for all that compare two views", {}, row)
 
@@ -60,7 +64,7 @@ _PLACES = {
     "syn-r50": ("resnet50 on single objects of 64 pixels", 64),
     "dense-r50": ("resnet50 on scenes of 128 pixels", 128),
 }
-"""What the reference code's configurations are for, and the images' side."""
+"""Encoder and images of the reference code's configurations, in words, with the images' side in pixels."""
 
 
 def _paper(
@@ -76,9 +80,9 @@ def _paper(
 ) -> Preset:
     """A configuration of the reference code: Adam, five warm-up rounds, then a line from `peak` to `last`.
 
-    An epoch is a pass over the data; the code's rounds, of which `rounds` are its whole training, are passes over what
-    fits into memory. Left out is grayscale, which that code has as a copy of one L*a*b* mean into all three channels.
-    Jitter is of RGB, not L*a*b*, and certain, not 80 % likely; weight decay is on matrices alone.
+    An epoch is a pass over the data; the code's rounds, `rounds` in the whole training, are passes over what fits into
+    memory. Grayscale, in that code a copy of one L*a*b* mean into all three channels, is left out. Jitter is of RGB,
+    not L*a*b*, and always applied, not with 80 % probability; weight decay is on matrices only.
     """
     clause, side = _PLACES[place]
     augment: dict[str, Any] = {"crop": side // 8, "flip": True}
@@ -105,7 +109,7 @@ _VAE: Mapping[str, OptionValue] = {"rule": "reference", "space": "lab", "width":
 
 
 def _cmc(k: int, momentum: float, head: str) -> Mapping[str, OptionValue]:
-    """Memory banks; the linear layer stands for the one that the reference code adds to ResNet-50."""
+    """Options of CMC with memory banks; the linear head is the one that the reference code adds to ResNet-50."""
     return {"negatives": "memory", "k": k, "momentum": momentum, "head": head}
 
 
@@ -148,27 +152,27 @@ PRESETS: tuple[Preset, ...] = (
 
 
 def find(pretext: str, name: object) -> Preset:
-    """A pretext's preset; raises UnknownNameError with the nearest match."""
-    known = {preset.name: preset for preset in PRESETS if preset.pretext == pretext}
-    if name not in known:
-        raise UnknownNameError(f"preset of {pretext!r}", str(name), known)
-    return known[str(name)]
+    """The preset of a pretext by name; raises UnknownNameError with the nearest match."""
+    presets = {preset.name: preset for preset in PRESETS if preset.pretext == pretext}
+    if name not in presets:
+        raise UnknownNameError(f"preset of {pretext!r}", str(name), presets)
+    return presets[str(name)]
 
 
 def row(key: str, value: Any) -> Any:
-    """A row of the budget table: a preset's where `value` names one, with what else it says put over it."""
+    """A row of the budget table: that of the preset that `value` names, overridden by its other keys."""
     if isinstance(value, str):
         return dict(find(key, value).budget)
     if not isinstance(value, Mapping) or "preset" not in value:
         return value
-    own = {name: given for name, given in value.items() if name != "preset"}
-    known = dict(find(key, value["preset"]).budget)
-    if own.keys() & {"steps", "epochs"}:
-        known.pop("epochs")
-    return known | own
+    overrides = {name: setting for name, setting in value.items() if name != "preset"}
+    budget = dict(find(key, value["preset"]).budget)
+    if overrides.keys() & {"steps", "epochs"}:
+        budget.pop("epochs")
+    return budget | overrides
 
 
 def options(pretext: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a pretext: those of its preset where `given` names one, with the others put over them."""
-    own = {name: value for name, value in given.items() if name != "preset"}
-    return {**find(pretext, given["preset"]).options, **own} if "preset" in given else own
+    """Options of a pretext: those of the preset that `given` names, overridden by its other keys."""
+    overrides = {name: value for name, value in given.items() if name != "preset"}
+    return {**find(pretext, given["preset"]).options, **overrides} if "preset" in given else overrides

@@ -1,4 +1,4 @@
-"""Built-in pretexts, a row each."""
+"""Built-in pretexts, one row each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIGHTLY = ("lightly", "ssl")
 
 
 def _pairs(name: str, clause: str, area: float, colour: float, **options: OptionValue) -> Plugin:
-    """A pretext that compares two views: crops keep `area` or more of an image, jitter has the strength `colour`."""
+    """Declare a pretext that compares two views; `area` is the least share of a crop, `colour` the jitter."""
     shared: dict[str, OptionValue] = {"area": area, "colour": colour, "holdout": 0.02}
     return Plugin(
         name,
@@ -29,7 +29,7 @@ def _pairs(name: str, clause: str, area: float, colour: float, **options: Option
 
 
 def _outside(name: str, clause: str, required: str, needs: tuple[str, str] | None = None, **options: str) -> Plugin:
-    """A pretext that takes weights from outside; `required` names them."""
+    """Declare a pretext that takes weights from outside; the option `required` names them."""
     return Plugin(
         name,
         clause,

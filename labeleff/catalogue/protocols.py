@@ -1,4 +1,4 @@
-"""Built-in protocols, a row each."""
+"""Built-in protocols, one row each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Built-in tasks: a row per data set and target."""
+"""Built-in tasks, one row per data set and target type."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from labeleff.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from labeleff.catalogue.declaration import Kind
-    from labeleff.catalogue.entry_points import Offered
+    from labeleff.catalogue.entry_points import InstalledPlugin
 
 KINDS: dict[str, "Kind | None"] = {
     "studies": None,
@@ -56,7 +56,7 @@ def show_list(kinds: Sequence[str]) -> None:
             for plugin in lookup.plugins(kind):
                 absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
                 table.add_row(plugin.name, f"{plugin.clause}{absent}", _list_options(plugin.options))
-            for other in lookup.offered(kind):
+            for other in lookup.installed_plugins(kind):
                 table.add_row(other.name, *_other(other))
         console.print(table)
 
@@ -69,7 +69,7 @@ def _list_options(options: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in shown)
 
 
-def _other(other: "Offered") -> tuple[str, str]:
+def _other(other: "InstalledPlugin") -> tuple[str, str]:
     """Describe a plug-in of another package, or say why it is broken, and list its options."""
     if other.plugin is None:
         return f"broken, from {other.package}: {other.problem}", ""

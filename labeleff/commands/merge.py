@@ -11,7 +11,7 @@ from labeleff.commands.report import build_and_print
 from labeleff.errors import RecordError
 
 if TYPE_CHECKING:
-    from labeleff.records.merge import Merged
+    from labeleff.records.merge import MergedRecords
     from labeleff.reporting.results import Results
 
 
@@ -62,7 +62,7 @@ def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
     return [_counts(merged, len(sources)), *torn, *_lacks(load(out), whole_command(runs, out))]
 
 
-def _copy_models(merged: "Merged", out: Path) -> None:
+def _copy_models(merged: "MergedRecords", out: Path) -> None:
     from labeleff.files import write_whole
     from labeleff.records.jsonl import reader_path
 
@@ -72,7 +72,7 @@ def _copy_models(merged: "Merged", out: Path) -> None:
             write_whole(reader_path(out, key), model.read_bytes())
 
 
-def _counts(merged: "Merged", folders: int) -> str:
+def _counts(merged: "MergedRecords", folders: int) -> str:
     repeated = f"; {merged.repeated} were there more than once, with the same numbers" if merged.repeated else ""
     return f"{len(merged.homes)} cells from {folders} folders{repeated}"
 

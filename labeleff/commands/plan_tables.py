@@ -13,7 +13,7 @@ from rich.table import Table
 from labeleff.files import cache_folder
 from labeleff.records.jsonl import Records, read_records
 from labeleff.records.run_estimate import EstimatedPart, RunEstimate, duration
-from labeleff.records.training_log import lacking
+from labeleff.records.training_log import tasks_without_curve
 from labeleff.scheduling.forecast import expected, known, on_accelerator
 from labeleff.scheduling.job_seconds import Estimate, job_estimates, pretraining_estimate, probe_estimate, steps_of
 from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, unprobed
@@ -228,7 +228,7 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
         record = trained.get(pretraining.key)
         probes = study.probe_plan
         return record is not None and not (
-            probes and lacking(record.probes, probes.probe, probes.tasks_of(pretraining))
+            probes and tasks_without_curve(record.probes, probes.probe, probes.tasks_of(pretraining))
         )
 
     jobs = jobs_for(pending, done, queues=processes)

@@ -30,10 +30,10 @@ def data_show(
     """Write a contact sheet of a task's images, class by class or with their masks and depths, as PNG."""
     from labeleff.commands.contact_sheets import show
     from labeleff.files import data_folder
-    from labeleff.study.overrides import assigned
+    from labeleff.study.overrides import nested_tables
     from labeleff.training.examples import Source
 
-    values = assigned(options or []) | {
+    values = nested_tables(options or []) | {
         key: value for key, value in (("factors", factors), ("size", size), ("objects", objects)) if value is not None
     }
     name = "-".join(

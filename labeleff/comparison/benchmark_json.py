@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labeleff.catalogue.declaration import complaint
+from labeleff.catalogue.declaration import first_error
 from labeleff.comparison.history import Entry, Value
 from labeleff.errors import RecordError
 from labeleff.records.conditions import Origin
@@ -84,6 +84,6 @@ def _read(path: Path) -> _File:
     except OSError as error:
         raise RecordError(f"{path}: can't be read: {error.strerror}") from error
     except ValidationError as error:
-        raise RecordError(f"{path}: {what}: {complaint(error, _File)[:200]}") from error
+        raise RecordError(f"{path}: {what}: {first_error(error, _File)[:200]}") from error
     except ValueError as error:
         raise RecordError(f"{path}: {what}: {error}") from error

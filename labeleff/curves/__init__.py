@@ -1,4 +1,4 @@
 """Accuracy against labels: fitted, inverted, and utility U(n) from it.
 
-Arrays in, numbers out; nothing here knows of studies or files.
+Arrays in, numbers out: nothing in this folder knows of studies or files.
 """

@@ -1,4 +1,4 @@
-"""Bayesian average of saturating learning curves with a misfit process: draws of the curve on a grid.
+"""Posterior draws of a learning curve: the Bayesian average of families with a misfit.
 
 The accuracy behind the rung means is a curve c - b phi of `labeleff.curves.priors` plus a smooth misfit. Given phi,
 the curve is linear in (c, b), so that the normal posterior and the marginal likelihood of every grid point are in
@@ -24,16 +24,17 @@ from labeleff.stats.moderation import Array
 Indices = npt.NDArray[np.intp]
 
 DRAWS = 800
+"""Number of drawn curves."""
 NODES = 16
 """Quantiles of b over which the share of (c, b) within bounds is averaged, and from which a draw is taken."""
 POINTS = 160
-"""Label counts at which a drawn curve is known."""
+"""Number of label counts at which a drawn curve is evaluated."""
 REACH = (1 / 8, 1000.0)
-"""Curves run from the first rung times the one to the last rung times the other."""
+"""Range of the curves: factors of the first and of the last rung."""
 MISFIT_LENGTH = 1.0
-"""Of the Matern-3/2 misfit, in ln n."""
+"""Length scale of the Matern-3/2 misfit, in ln n."""
 MISFIT_FLOOR, MISFIT_SHARE = 0.02, 0.05
-"""Its standard deviation is hypot(floor in accuracy, share of the curve's rise over the ladder)."""
+"""Size of the misfit: its sd is hypot(floor in accuracy, share of the curve's rise over the ladder)."""
 
 
 def matern(distance: Array) -> Array:
@@ -48,7 +49,7 @@ def misfit_sd(means: Array) -> float:
 
 
 def covariance(u: Array, means: Array, noise: Array) -> Array:
-    """Of the rung means around f, (R, R): that of their `noise` and that of the misfit."""
+    """Covariance (R, R) of the rung means around f at `u` (R,): their `noise` (R, R) and the misfit."""
     return np.asarray(noise + misfit_sd(means) ** 2 * matern(u[:, None] - u))
 
 
@@ -71,7 +72,7 @@ def truncated_normal(share: Array, low: Array, high: Array) -> Array:
 
 @dataclass(frozen=True)
 class Posterior:
-    """What the rung means say of one family, for each of its M grid points; arrays are (M,).
+    """Posterior of one family's c and b at each of its M grid points; arrays are (M,).
 
     Before the bounds b ~ N(b_centre, b_sd) and, given b, c ~ N(c_centre + c_slope (b - b_centre), c_sd).
     """
@@ -87,7 +88,7 @@ class Posterior:
     c_sd: float
 
     def _b_limits(self) -> tuple[Array, Array]:
-        """Of standardised b, (M,)."""
+        """Limits of standardised b, each (M,)."""
         highest = 1.0 if self.family.positive else math.inf
         return -self.b_centre / self.b_sd, (highest - self.b_centre) / self.b_sd
 
@@ -113,10 +114,10 @@ class Posterior:
         return np.asarray(weights + special.logsumexp(log_share(low, high), axis=1) - math.log(NODES))
 
     def draw(self, index: Indices, uniforms: Array) -> tuple[Array, Array]:
-        """c and b within the bounds, each (S,), at grid points `index` (S,), from `uniforms` (S, NODES + 2).
+        """Draw c and b within the bounds, each (S,), at grid points `index` (S,), from `uniforms` (S, NODES + 2).
 
-        Given NODES stratified values of b one is taken in proportion to the share of c that the bounds allow
-        there; given b, c is exact.
+        One of NODES stratified values of b is taken in proportion to the share of c that the bounds allow for it;
+        given b, c is exact.
         """
         b = self._b(index, (np.arange(NODES) + uniforms[:, :NODES]) / NODES)
         row = np.arange(len(index))
@@ -138,13 +139,13 @@ def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Post
     whiten = linalg.solve_triangular(root, np.eye(len(u)), lower=True).T
     # In standardised (c, b) the prior is N(0, 1) twice; the precision's Cholesky factor is (l11, 0; l21, l22).
     first, second = family.c.sd * whiten.sum(axis=0), -family.b.sd * (phi @ whiten)
-    rest = (means - family.c.mean + family.b.mean * phi) @ whiten
+    residual = (means - family.c.mean + family.b.mean * phi) @ whiten
     l11 = math.sqrt(1 + first @ first)
     l21 = second @ first / l11
     l22 = np.sqrt(1 + (second**2).sum(axis=1) - l21**2)
-    h1 = rest @ first / l11
-    h2 = ((rest * second).sum(axis=1) - l21 * h1) / l22
-    quadratic = (rest**2).sum(axis=1) - h1**2 - h2**2
+    h1 = residual @ first / l11
+    h2 = ((residual * second).sum(axis=1) - l21 * h1) / l22
+    quadratic = (residual**2).sum(axis=1) - h1**2 - h2**2
     log_volume = len(u) * math.log(2 * math.pi) / 2 + np.log(np.diag(root)).sum() + np.log(l11 * l22)
     return Posterior(
         family,
@@ -160,7 +161,7 @@ def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Post
 
 @dataclass(frozen=True)
 class Average:
-    """The Bayesian average: equally likely learning curves that never fall, and what they were drawn from."""
+    """Equally likely learning curves that never fall, and the families they were drawn from."""
 
     curves: Curves
     """DRAWS rows at POINTS label counts; accuracies are at most 1."""
@@ -170,8 +171,10 @@ class Average:
 
 @functools.cache
 def _stream(name: str, rows: int, columns: int) -> Array:
-    """The same numbers for every curve, (rows, columns), so that near curves get near answers: misfit normal, else
-    uniform in 0..1."""
+    """Random numbers (rows, columns), normal for the misfit, else uniform in 0..1.
+
+    They are the same for every curve, so that similar curves get similar answers.
+    """
     stream = generator("bayes", name)
     values = stream.standard_normal((rows, columns)) if name == "misfit" else stream.random((rows, columns))
     values.flags.writeable = False
@@ -179,7 +182,7 @@ def _stream(name: str, rows: int, columns: int) -> Array:
 
 
 def _places(log_weights: Array) -> Indices:
-    """DRAWS places in `log_weights`, rising: each as often as its weight says, give or take one."""
+    """DRAWS places in `log_weights`, rising, each in proportion to its weight (stratified sampling)."""
     shares = np.cumsum(np.exp(log_weights - log_weights.max()))
     strata = (np.arange(DRAWS) + _stream("strata", 1, DRAWS)[0]) / DRAWS
     return np.asarray(np.minimum(np.searchsorted(shares, strata * shares[-1]), len(shares) - 1))
@@ -187,7 +190,7 @@ def _places(log_weights: Array) -> Indices:
 
 @dataclass(frozen=True)
 class _Members:
-    """The draws that come from one family: their grid points, c and b, each (S,)."""
+    """The draws from one family: their grid points, c and b, each (S,)."""
 
     part: Posterior
     index: Indices
@@ -195,14 +198,14 @@ class _Members:
     b: Array
 
     def at(self, u: Array) -> Array:
-        """c - b phi at `u` (P,), shape (S, P)."""
+        """Accuracies c - b phi at `u` (P,), shape (S, P)."""
         grid = self.part.grid
         phi = self.part.family.phi(u, grid.first[self.index, None], grid.second[self.index, None])
         return np.asarray(self.c[:, None] - self.b[:, None] * phi)
 
 
 def _members(parts: list[Posterior]) -> Iterator[_Members]:
-    """DRAWS draws over all families together, family by family."""
+    """Draw DRAWS curves over all families together, family by family."""
     places = _places(np.concatenate([part.log_weights() for part in parts]))
     uniforms = _stream("coefficients", DRAWS, NODES + 2)
     start = 0
@@ -220,8 +223,8 @@ def _misfit(u: Array, points: Array, residuals: Array, covariance: Array, sd: fl
     """
     across = sd**2 * matern(points[:, None] - u)
     gain = linalg.solve(covariance, across.T, assume_a="pos")
-    rest = sd**2 * (matern(points[:, None] - points) + 1e-6 * np.eye(len(points))) - across @ gain
-    root = linalg.cholesky(rest, lower=True)
+    remainder = sd**2 * (matern(points[:, None] - points) + 1e-6 * np.eye(len(points))) - across @ gain
+    root = linalg.cholesky(remainder, lower=True)
     return np.asarray(residuals @ gain + _stream("misfit", len(residuals), len(points)) @ root.T)
 
 

@@ -1,7 +1,7 @@
-"""How a number got by inversion is to be read: as a point, an extrapolation, a lower limit, or a bound.
+"""How a number got by inversion is presented: a point, an extrapolation, a limit or a bound.
 
-Beyond FAR times the last rung an extrapolated point is too uncertain to be given, and where most of the posterior's
-curves never reach the target there is none: the interval's lower end stands for both.
+Beyond FAR times the last rung an extrapolated point is too uncertain to be shown, and where most of the posterior's
+curves never reach the target there is none: the interval's lower end is shown for both.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from labeleff.curves.inversion import Inversion, Kind
 from labeleff.curves.utility import FAR, UtilityPoint
 
 Shown = Literal["point", "extrapolated", "lower limit", "at least", "at most"]
-"""What is given of it: the value with its interval, measured or by a model; the interval's lower end; what was measured
-where nothing else is known."""
+"""Part of a number that is shown: its value, measured or by a model; the interval's lower end; or a measured bound."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +25,19 @@ class Reading:
     value: float | None
     """None for "above" and "below"."""
     bound: float | None
-    """What was measured of it where it lies outside the ladder: at least this, for "below" at most; None inside."""
+    """Measured bound where the number lies outside the ladder: at least this, for "below" at most; None inside."""
     low: float | None
     high: float | None
-    """None: open on that side, or no interval at all."""
+    """Ends of the interval; None: open on that side, or no interval at all."""
     interval: bool
-    """Runs show noise, so that ends can be given."""
+    """Whether runs show noise, so that there is an interval."""
     factor: float | None
     """How many times the last rung an extrapolated label count is."""
     p_never: float | None
     """Share of a model's curves that never reach the target; None without a model or an interval."""
 
     def mapped(self, change: Callable[[float], float]) -> Reading:
-        """The same of a number that rises with this one."""
+        """The reading of `change` of this number, a function that rises."""
         value, bound, low, high = (
             None if number is None else change(number) for number in (self.value, self.bound, self.low, self.high)
         )
@@ -46,12 +45,12 @@ class Reading:
 
     @property
     def far(self) -> bool:
-        """The extrapolation goes too far for its point to be given."""
+        """Whether the extrapolation goes too far for its point to be shown."""
         return self.factor is not None and self.factor > FAR
 
     @property
     def shown(self) -> Shown:
-        """What is to be given."""
+        """The part of the number to show."""
         if self.kind == "below":
             return "at most"
         if self.kind == "above" or self.far:
@@ -60,7 +59,7 @@ class Reading:
 
 
 def equivalent(point: UtilityPoint) -> Reading:
-    """The baseline's labels n1 that do the work of the arm's n."""
+    """The baseline's label count n1 that equals n labels of the arm."""
     return Reading(
         kind=point.kind,
         value=point.n1,
@@ -78,13 +77,16 @@ def worth(point: UtilityPoint) -> Reading:
     return equivalent(point).mapped(lambda n1: n1 / point.n - 1)
 
 
-def saved(point: UtilityPoint, per_label: float) -> Reading:
-    """What the labels that the arm saves would have cost."""
+def savings(point: UtilityPoint, per_label: float) -> Reading:
+    """The price of the labels that the arm saves, n1 - n, at `per_label` each."""
     return equivalent(point).mapped(lambda n1: (n1 - point.n) * per_label)
 
 
-def inverted(row: Inversion, first: float, last: float, *, models: bool) -> Reading:
-    """Labels at which a curve measured from `first` to `last` reaches a target; `models` beyond it or not."""
+def label_count(row: Inversion, first: float, last: float, *, models: bool) -> Reading:
+    """The label count at which a curve reaches a target.
+
+    The curve is measured from `first` to `last` labels; `models` says whether its method models it beyond.
+    """
     low, high = row.ends
     return Reading(
         kind=row.kind,

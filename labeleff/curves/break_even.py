@@ -1,4 +1,4 @@
-"""Break-even: the label count past which an arm is no longer better than the baseline, where U crosses 0."""
+"""Break-even: the label count past which an arm is no longer better than the baseline."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from labeleff.stats.resampling import Runs, means, resample
 
 @dataclass(frozen=True)
 class Crossing:
-    """The label count past which an arm is no longer over the baseline (break-even, U = 0).
+    """The label count past which an arm is no longer above the baseline (break-even, U = 0).
 
-    kind "inside": `n` labels. "above": it still is over the baseline at the last shared rung, `bound`.
-    "below": it is at no rung; `bound` is the first. `low` None: no lower end was measured; `high` None: no
+    kind "inside": `n` labels. "above": the arm is still above the baseline at the last shared rung, `bound`.
+    "below": it is above it at no rung; `bound` is the first. `low` None: no lower end was measured; `high` None: no
     upper end. `changes` counts the sign changes of the measured difference: over 1 the crossing is one of
     several, and the last one is given.
     """
@@ -35,7 +35,10 @@ class Crossing:
 
 
 def _last_fall(ns: Array, difference: Array) -> Array:
-    """Where rows of `difference` (B, R) last fall to 0; 0: nowhere over it, inf: over it at the end."""
+    """Label counts (B,) at which rows of `difference` (B, R) last fall to 0.
+
+    0: the row is nowhere above it; inf: it is above it at the last rung.
+    """
     over = difference > 0
     count = len(ns)
     last = count - 1 - over[:, ::-1].argmax(axis=1)
@@ -52,18 +55,18 @@ def _last_fall(ns: Array, difference: Array) -> Array:
 def crossing(
     baseline: Runs, arm: Runs, *, level: float = LEVEL, method: str = BAYES, name: str = ARM
 ) -> Crossing | None:
-    """Where the arm stops being better than the baseline; None for fewer than two shared rungs.
+    """Find the label count at which the arm stops being better than the baseline; None below two shared rungs.
 
     The difference between the arm's means and the baseline's curve is joined by straight pieces in ln n over
-    the shared rungs; a method that isn't one of curves.interpolation stands for isotonic PCHIP there. The interval
-    comes from the same joint replicates as utility's.
+    the shared rungs; a method that isn't one of `curves.interpolation` is replaced by isotonic PCHIP. The interval
+    comes from the same joint replicates as that of utility.
     """
     check_runs(baseline, [arm], method)
     return crossings(BaselineCurve.fit(baseline, method), {name: arm}, level=level)[name]
 
 
 def crossings(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, Crossing | None]:
-    """`crossing` of several arms, by name, with a fitted baseline; of arms that `utilities.check_runs` has passed."""
+    """`crossing` of several arms, by name, with a fitted baseline; `utility.check_runs` has passed the arms."""
     check_level(level)
     return {name: None if same(curve.runs, arm) else _crossing(curve, arm, level, name) for name, arm in arms.items()}
 
@@ -75,11 +78,11 @@ def _crossing(curve: BaselineCurve, arm: Runs, level: float, name: str) -> Cross
         return None
     columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(rungs), shared)
     difference = (means(arm)[columns] - ladder.curve.values[0, rows])[None]
-    n, drawn = float(_last_fall(shared, difference)[0]), resample(arm, name)
+    n, replicates = float(_last_fall(shared, difference)[0]), resample(arm, name)
     low = high = None
-    if ladder.replicates is not None and drawn is not None:
-        found = _last_fall(shared, drawn[:, columns] - ladder.replicates.values[:, rows])
-        ends = quantile(found, (1 - level) / 2), quantile(found, (1 + level) / 2)
+    if ladder.replicates is not None and replicates is not None:
+        crossings = _last_fall(shared, replicates[:, columns] - ladder.replicates.values[:, rows])
+        ends = quantile(crossings, (1 - level) / 2), quantile(crossings, (1 + level) / 2)
         low = None if ends[0] == 0 else float(min(ends[0], shared[-1]))
         high = None if ends[1] == math.inf else float(max(ends[1], shared[0]))
     kind: Kind = "above" if n == math.inf else "below" if n == 0 else "inside"

@@ -1,4 +1,4 @@
-"""What can be wrong with a curve: whether it falls, and how far single formulas disagree on it."""
+"""Warnings about a curve: significant falls, and formulas that disagree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES
 
 ADEQUATE = 0.05
-"""p value of the chi-square test of fit under which a formula's answers aren't asked for."""
+"""Smallest p value of the chi-square test of fit at which a formula's answer counts."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Fall:
     """The most significant fall of the mean accuracy with more labels."""
 
     n: float
-    """Label count that it falls from."""
+    """Label count before the fall."""
     after: float
-    """Label count, not always the next rung, that it falls to."""
+    """Label count after the fall, not always the next rung."""
     size: float
-    """In accuracy, over 0."""
+    """Size of the fall in accuracy, over 0."""
     p_value: float | None
     """Probability of a fall as significant anywhere in the ladder if the true curve never falls; None without noise."""
 
@@ -37,8 +37,8 @@ class Fall:
 def fall(measured: NoisyMeans) -> Fall | None:
     """Test the means of a curve for a fall; None where they never fall.
 
-    The statistic is the largest of all pairs' falls in standard errors; its distribution is that of replicates of
-    the noise around a flat curve, of all curves that never fall the one that falls seem likeliest on.
+    The statistic is the largest fall over all pairs, in standard errors; its distribution is that of replicates of
+    the noise around a flat curve, on which apparent falls are likelier than on any other curve that never falls.
     """
     pairs = list(itertools.combinations(range(len(measured.ns)), 2))
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
@@ -60,18 +60,18 @@ def fall(measured: NoisyMeans) -> Fall | None:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """What single formulas that fit the curve say of one target."""
+    """Label counts that single formulas which fit the curve give for one target."""
 
     low: float
-    """The least label count."""
+    """The smallest label count."""
     high: float
-    """The largest, inf where a formula never reaches the target."""
+    """The largest label count, inf where a formula never reaches the target."""
     names: tuple[str, ...]
-    """The formulas asked, in the order of their answers."""
+    """The formulas, in the order of their label counts."""
 
     @property
     def factor(self) -> float:
-        """How many times `low` the largest answer is; inf where but one of them never reaches the target."""
+        """Ratio of the largest to the smallest label count; inf where some formula never reaches the target."""
         if self.low == self.high:
             return 1.0
         return self.high / self.low if self.low > 0 else math.inf
@@ -80,7 +80,7 @@ class Disagreement:
 def disagreement(measured: NoisyMeans, targets: Sequence[float] | Array) -> list[Disagreement] | None:
     """Inversions of every target by all formulas that the rungs don't reject; None where fewer than two are left.
 
-    Formulas need more rungs than parameters to be tested. The noise is that of the means, a common offset left out.
+    Formulas need more rungs than parameters to be tested. The noise is that of the means, without a common offset.
     """
     weights = 1 / measured.variance
     answers: dict[str, Array] = {}

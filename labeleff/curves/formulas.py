@@ -1,4 +1,4 @@
-"""The closed forms of single learning curves f(n) = c - b phi(n): phi, its derivatives and its inverse.
+"""Closed forms of learning curves f(n) = c - b phi(n): phi, its slopes and its inverse.
 
 The forms are those of Viering and Loog, The shape of learning curves (2021), table 1, with the names of the learning
 curve database (Mohr et al. 2022), written for accuracy: b >= 0, so that no curve falls, and no asymptote is over 1.
@@ -22,9 +22,9 @@ class Phi:
 
     value: Callable[..., Array]
     slopes: Callable[..., list[Array]]
-    """Derivatives by every shape parameter."""
+    """Derivatives with respect to every shape parameter."""
     inverse: Callable[..., Array]
-    """The label count at which phi is a given number; 0 or less where phi is below it from the start."""
+    """The label count at which phi has a value; 0 or less where phi is below it from the start."""
     ranges: Callable[[float, float], list[tuple[float, float]]]
     """Bounds of the shape parameters for a ladder between two label counts."""
 
@@ -135,7 +135,7 @@ PHIS: Mapping[str, Phi] = {
     "hill": Phi(_hill, _hill_slopes, _hill_inverse, _scale_ranges),
     "weibull": Phi(_weibull, _weibull_slopes, _weibull_inverse, _scale_ranges),
 }
-"""By the names that `method_table.FORMULAS` gives them."""
+"""Shapes by the names that `method_table.FORMULAS` uses."""
 
 
 @dataclass(frozen=True)
@@ -153,17 +153,17 @@ class Shapes:
         return PHIS[self.formula.phi]
 
     def at(self, ns: Array) -> Array:
-        """Accuracies at label counts `ns`, which broadcast."""
+        """Accuracies at label counts `ns`, which broadcast with the curves."""
         return np.asarray(self.c - self.b * self.phi.value(ns, *self.shape))
 
     def invert(self, targets: Array) -> Array:
-        """Label counts that reach `targets`, which broadcast: inf where none does, 0 where every one does."""
+        """Label counts that reach `targets`, which broadcast; inf where none does, 0 where every one does."""
         gap = self.c - targets
         flat = self.b == 0
         never = gap <= 0 if self.formula.saturates else np.zeros_like(gap, dtype=bool)
-        open_ = ~(flat | never)
+        solvable = ~(flat | never)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            p = np.where(open_, gap, 1.0) / np.where(open_, self.b, 1.0)
-            found = np.maximum(self.phi.inverse(p, *self.shape), 0.0)
-        found = np.where(never, np.inf, found)
-        return np.asarray(np.where(flat, np.where(gap >= 0, 0.0, np.inf), found))
+            p = np.where(solvable, gap, 1.0) / np.where(solvable, self.b, 1.0)
+            counts = np.maximum(self.phi.inverse(p, *self.shape), 0.0)
+        counts = np.where(never, np.inf, counts)
+        return np.asarray(np.where(flat, np.where(gap >= 0, 0.0, np.inf), counts))

@@ -1,6 +1,6 @@
-"""Accuracy-against-labels curves that interpolate rung means, many at once, and their inversion.
+"""Curves that interpolate rung means (PCHIP or straight pieces), and their inversion.
 
-A method turns rung means into `Curves`; `METHODS` lists them by name. None of them goes beyond the ladder.
+A method turns rung means into `Curves`, many at once; `METHODS` lists them by name. None goes beyond the ladder.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from labeleff.stats.moderation import Array
 def isotonic(means: Array, weights: Array) -> Array:
     """Weighted least-squares non-decreasing fit of each row of `means` (B, R) with `weights` (R,).
 
-    By the minimax formula max over i <= k of min over j >= k of the weighted mean of i..j (Robertson, Wright
-    and Dykstra 1988, section 1.4), which gives what pooling adjacent violators gives, for all rows at once.
-    Rows that don't fall come back untouched.
+    The fit at k is the maximum over i <= k of the minimum over j >= k of the weighted mean of i..j (Robertson, Wright
+    and Dykstra 1988, section 1.4), which equals pooling adjacent violators, for all rows at once. Rows that don't fall
+    are returned unchanged.
     """
     count = means.shape[1]
     fit = np.full_like(means, -np.inf)
@@ -35,7 +35,7 @@ def isotonic(means: Array, weights: Array) -> Array:
 
 def pchip_slopes(x: Array, y: Array) -> Array:
     """Slopes (B, R) at the nodes `x` (R,) of the monotone piecewise cubics (PCHIP) through the rows of `y` (B, R)."""
-    with np.errstate(over="ignore"):  # differences that are next to nothing are divided by
+    with np.errstate(over="ignore"):  # divisions by tiny differences overflow
         return np.asarray(PchipInterpolator(x, y, axis=1)(x, 1))
 
 
@@ -79,16 +79,16 @@ class Curves:
     values: Array
     """(B, R): accuracy at the rungs."""
     log: bool
-    """Interpolate in ln n, else in n."""
+    """Whether to interpolate in ln n, else in n."""
     slopes: Array | None = None
-    """(B, R): of accuracy by ln n at the nodes; None for straight pieces."""
+    """(B, R): derivative of accuracy by ln n at the nodes; None for straight pieces."""
 
     @property
     def _x(self) -> Array:
         return np.log(self.ns) if self.log else self.ns
 
     def invert(self, targets: Array) -> Array:
-        """Label counts of the first crossing of `targets` (B, K): 0 below the first rung, inf over all rungs.
+        """Label counts (B, K) of the first crossing of `targets` (B, K): 0 below the first rung, inf over all rungs.
 
         Where a curve is flat at its target, the first label count of the flat stretch is taken.
         """
@@ -127,7 +127,7 @@ class Curves:
 
 
 Method = Callable[[Array, Array, Array], Curves]
-"""From rungs (R,), rung means (B, R) and runs a rung (R,) to curves."""
+"""A function from rungs (R,), rung means (B, R) and runs per rung (R,) to curves."""
 
 
 def _linear(ns: Array, means: Array, runs: Array) -> Curves:
@@ -146,8 +146,11 @@ def _pchip(ns: Array, means: Array, runs: Array) -> Curves:
 
 
 METHODS: Mapping[str, Method] = {"linear": _linear, "log": _log, "pchip": _pchip}
-"""`linear` and `log` join the raw means by straight pieces in n and in ln n; `pchip` draws a monotone cubic
-in ln n through the isotonic means."""
+"""Methods by name.
+
+`linear` and `log` join the raw means by straight pieces in n and in ln n; `pchip` draws a monotone cubic in ln n
+through the isotonic means.
+"""
 DEFAULT_METHOD = "pchip"
 
 
@@ -165,7 +168,7 @@ def check_ladder(ns: Sequence[float] | Array, means: Array) -> None:
 def fit(
     ns: Sequence[float] | Array, means: Array, runs: Sequence[float] | Array, method: str = DEFAULT_METHOD
 ) -> Curves:
-    """Curves through `means` (B, R) at label counts `ns` (R,), which rise; `runs` (R,) says how many a rung.
+    """Fit curves to `means` (B, R) at rising label counts `ns` (R,), with `runs` (R,) runs per rung.
 
     Raises CurveError for fewer than two rungs or counts that don't rise, UnknownNameError for the method.
     """

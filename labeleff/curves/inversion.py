@@ -1,4 +1,4 @@
-"""What an inversion says and what it is asked: the types that all its methods share, and their order statistics."""
+"""Inversions and their targets: the types that all methods share, with order statistics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeleff.errors import CurveError
 from labeleff.stats.moderation import Array
 
 Kind = Literal["inside", "extrapolated", "above", "below"]
-"""Where a target lies: between measured rungs, beyond them by a model, or outside with a bound only."""
+"""Position of a target: between measured rungs, beyond them by a model, or outside with a bound only."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Inversion:
     """The label count at which a curve reaches a target.
 
     kind "inside": `n` lies between rungs. "extrapolated": it lies beyond the last one, by a model. "above": the
-    target is not reached and `n` is inf; no rung reaches it, and for "bayes" most of the posterior's curves
-    don't either; a fitted formula doesn't. "below": the first rung, or the formula there, is already over
-    it and `n`, the first rung, is an upper bound.
+    target isn't reached and `n` is inf: no rung reaches it, nor do, for "bayes", most of the posterior's curves or,
+    for a formula, the fitted one. "below": the first rung, or the formula at that rung, is already over it and `n`,
+    the first rung, is an upper bound.
 
-    `low` is 0, or `high` inf, where nothing is known on that side. With one run a rung there is no interval:
+    `low` is 0, or `high` inf, where nothing is known on that side. With one run per rung there is no interval:
     `low` and `high` are None, and repeat the bound for "above" and "below".
     """
 
@@ -35,8 +35,11 @@ class Inversion:
     high: float | None
     kind: Kind
     p_above: float | None
-    """Share of resampled curves that don't reach the target on the ladder, for "bayes" of the posterior's curves
-    and for a formula of its refits that don't reach it within 1000 times the last rung; None without an interval."""
+    """Share of resampled curves that don't reach the target; None without an interval.
+
+    They are, for "bayes", the posterior's curves and, for a formula, its refits, up to 1000 times the last rung; for
+    other methods, curves on the ladder.
+    """
 
     @property
     def value(self) -> float | None:
@@ -45,22 +48,22 @@ class Inversion:
 
     @property
     def ends(self) -> tuple[float | None, float | None]:
-        """Both ends of the interval, None on a side where nothing is known, or without noise."""
+        """Both ends of the interval; None on a side where nothing is known, or without noise."""
         if self.p_above is None:
             return None, None
         return self.low or None, None if self.high == math.inf else self.high
 
     def bound(self, first: float, last: float) -> float | None:
-        """What was measured of a target outside the ladder from `first` to `last`; None inside."""
+        """The measured bound of a target outside the ladder from `first` to `last`; None inside."""
         return {"above": last, "extrapolated": last, "below": first}.get(self.kind)
 
 
 @dataclass(frozen=True)
-class Goals:
-    """K targets for one curve, with what is known of their noise."""
+class Targets:
+    """K target accuracies for one curve, with their noise."""
 
     values: Array
-    """(K,)."""
+    """(K,): accuracies."""
     replicates: Array | None = None
     """(B, K): drawn jointly with the replicates of the curve's means; None for certain targets."""
     errors: Errors | None = None
@@ -68,23 +71,23 @@ class Goals:
 
     @property
     def certain(self) -> bool:
-        """Nothing but the values is known of them."""
+        """Whether the targets have no noise."""
         return self.replicates is None and self.errors is None
 
-    def drawn(self, count: int) -> Array:
-        """As many rows as `count`, (count, K), repeating what there is."""
+    def sample(self, count: int) -> Array:
+        """Replicates (count, K) of the targets, repeated where there are fewer."""
         rows = self.values[None] if self.replicates is None else self.replicates
         return rows[np.arange(count) % len(rows)]
 
-    def given(self, errors: Array) -> Array:
+    def conditional(self, errors: Array) -> Array:
         """The true targets, (S, K), where the curve's means have `errors` (S, R)."""
         if self.errors is None:
-            return self.drawn(len(errors))
-        return np.asarray(self.values - self.errors.given(errors))
+            return self.sample(len(errors))
+        return np.asarray(self.values - self.errors.conditional(errors))
 
 
-def checked_goals(targets: Sequence[float] | Array, draws: Array | None) -> Goals:
-    """Targets (K,) with equally likely values `draws` (S, K) of them that have nothing to do with the curve's noise.
+def checked_targets(targets: Sequence[float] | Array, draws: Array | None) -> Targets:
+    """Check targets (K,) and equally likely values `draws` (S, K) of them, independent of the curve's noise.
 
     Raises CurveError for numbers that aren't finite and draws of another shape.
     """
@@ -94,47 +97,49 @@ def checked_goals(targets: Sequence[float] | Array, draws: Array | None) -> Goal
             raise CurveError(f"target: found {numbers[~np.isfinite(numbers)][0]}, expected a finite accuracy")
     if draws is not None and (draws.ndim != 2 or draws.shape[1] != len(values) or not len(draws)):
         raise CurveError(f"draws of the targets: found shape {draws.shape}, expected (draws, {len(values)})")
-    return Goals(values, draws)
+    return Targets(values, draws)
 
 
 @dataclass(frozen=True)
 class Solution:
-    """The inversions of K targets, and the samples that their intervals were read from."""
+    """The inversions of K targets, and the samples behind their intervals."""
 
     rows: list[Inversion]
     samples: tuple[Array, ...]
-    """Each (S, K): equally likely label counts, 0 where a target lies below the ladder and inf where it is never
-    reached; the first from curves through resampled means, a second, for "bayes", from the posterior's curves.
-    Empty without noise, and for "bayes" with certain targets."""
+    """Equally likely label counts, each (S, K); 0 where a target lies below the ladder, inf where it is never reached.
+
+    The first come from curves through resampled means, the second, for "bayes", from the posterior's curves. Empty
+    without noise, and for "bayes" with certain targets.
+    """
     last: float
     """The largest label count measured."""
     ceiling: float
-    """The label count over which nothing can be told: `last`, or farther where a model speaks."""
+    """The label count over which nothing is known: `last`, or farther for methods that model the curve."""
 
     @property
     def models(self) -> bool:
-        """A model speaks beyond the last rung."""
+        """Whether the method models the curve beyond the last rung."""
         return self.ceiling > self.last
 
 
-class Fitted(Protocol):
+class FittedCurve(Protocol):
     """A curve fitted by one of the methods."""
 
     @property
     def measured(self) -> NoisyMeans:
-        """What it was fitted to."""
+        """The rung means that it was fitted to."""
 
-    def solve(self, goals: Goals, level: float) -> Solution:
-        """Invert at K goals with intervals of probability `level`."""
+    def solve(self, targets: Targets, level: float) -> Solution:
+        """Invert at K targets with intervals of probability `level`."""
 
 
 def rank(count: int, p: float) -> int:
-    """Place in rising order, from 0, of the smallest of `count` values that the share `p` doesn't exceed."""
+    """Place in rising order, from 0, of the smallest of `count` values that at least the share `p` doesn't exceed."""
     return min(max(math.ceil(p * count - 1e-9) - 1, 0), count - 1)
 
 
 def quantiles(values: Array, p: float) -> Array:
-    """By column of `values` (S, K) the smallest value that at least the share `p` doesn't exceed, shape (K,)."""
+    """Quantiles (K,) of the columns of `values` (S, K): the smallest value that a share `p` or more doesn't exceed."""
     place = rank(len(values), p)
     return np.asarray(np.partition(values, place, axis=0)[place])
 
@@ -145,7 +150,7 @@ def quantile(values: Array, p: float) -> float:
 
 
 def rows(n: Array, low: Array, high: Array, kinds: Sequence[Kind], p_above: Array) -> list[Inversion]:
-    """One inversion a target from arrays (K,)."""
+    """One inversion per target, from arrays (K,)."""
     return [
         Inversion(float(a), float(b), float(c), kind, float(p))
         for a, b, c, kind, p in zip(n, low, high, kinds, p_above, strict=True)
@@ -153,10 +158,10 @@ def rows(n: Array, low: Array, high: Array, kinds: Sequence[Kind], p_above: Arra
 
 
 def without_noise(n: Array, kinds: Sequence[Kind], first: float, last: float) -> list[Inversion]:
-    """Inversions (K,) of a curve that shows no noise: no interval, but the bounds that need none."""
+    """K inversions of a curve without noise: no intervals, only the bounds that need none."""
     bounds: dict[Kind, tuple[float, float]] = {"above": (last, math.inf), "below": (0.0, first)}
-    found = []
+    inversions = []
     for value, kind in zip(n, kinds, strict=True):
         low, high = bounds.get(kind, (None, None))
-        found.append(Inversion(float(value), low, high, kind, None))
-    return found
+        inversions.append(Inversion(float(value), low, high, kind, None))
+    return inversions

@@ -1,6 +1,6 @@
-"""Single formulas of learning curves f(n) = c - b phi(n), fitted to rung means by weighted least squares.
+"""One formula of a learning curve, fitted to rung means by weighted least squares.
 
-Given phi's parameters the coefficients (c, b) have a closed form within the bounds of `curves.shapes` (variable
+Given phi's parameters the coefficients (c, b) have a closed form within the bounds of `curves.formulas` (variable
 projection, Golub and Pereyra 1973): only one or two shape parameters are searched, in logarithms and in ranges that
 follow the ladder, so that the unit in which labels are counted makes no difference.
 """
@@ -21,19 +21,19 @@ from labeleff.curves.rung_means import checked_rungs
 from labeleff.stats.moderation import Array, moderated_variance
 
 GRID = {0: 1, 1: 60, 2: 24}
-"""Values on every axis of the search grid, by the number of shape parameters."""
+"""Number of values on every axis of the search grid, by number of shape parameters."""
 NEAR = np.geomspace(1 / 1.5, 1.5, 11)
 """Factors around the fitted shape by which the grid is refined for refits."""
 STARTS = 3
-"""Searches: from the best grid point in each third of the first shape parameter's range."""
+"""Number of searches: from the best grid point in each third of the first shape parameter's range."""
 TINY = 1e-200
-"""A phi whose squares are smaller than this has vanished from the ladder: its factor b is taken as 0."""
+"""Sum of squares below which phi has vanished from the ladder and its factor b is taken as 0."""
 SINGULAR = 1e-8
 """Ratio of singular values of the scaled Jacobian under which parameters can't be told apart."""
 
 
 def _solve(linear: Linear, saturates: bool, phi: Array, means: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """(c, b) and weighted mean squares, each (S, M), for `phi` (M, R), `means` (S, R), `weights` (R,) of sum 1.
+    """Best (c, b) and weighted mean squares, each (S, M), for `phi` (M, R), `means` (S, R), `weights` (R,) of sum 1.
 
     Minima within b >= 0 and, for formulas that saturate, c <= 1; c >= 0 follows from accuracies that are.
     """
@@ -46,8 +46,8 @@ def _solve(linear: Linear, saturates: bool, phi: Array, means: Array, weights: A
         if linear == "one":
             b, c = edge, np.ones_like(edge)
         elif linear == "tied":
-            rest = 1 - phi
-            share = (means @ (weights * rest).T) / ((rest**2) @ weights)
+            complement = 1 - phi
+            share = (means @ (weights * complement).T) / ((complement**2) @ weights)
             c = np.clip(np.where(np.isfinite(share), share, 1.0), 0.0, 1.0)
             b = c
         else:
@@ -71,7 +71,7 @@ def _axes(formula: Formula, ns: Array) -> list[Array]:
 
 
 def fit_shape(formula: Formula, ns: Array, means: Array, weights: Array) -> Shapes:
-    """The weighted least-squares curve through `means` (R,) at rising `ns` (R,); `weights` (R,) up to a factor."""
+    """Fit a formula to `means` (R,) at rising `ns` (R,) by least squares with `weights` (R,), up to a factor."""
     weights = weights / weights.sum()
     root, phi = np.sqrt(weights), PHIS[formula.phi].value
 
@@ -87,7 +87,7 @@ def fit_shape(formula: Formula, ns: Array, means: Array, weights: Array) -> Shap
     parts = np.array_split(np.arange(len(squares)), STARTS)
     starts = [np.log([column[part[squares[part].argmin()], 0] for column in columns]) for part in parts]
     bounds = np.log([[axis[0] for axis in axes], [axis[-1] for axis in axes]])
-    found = [
+    searches = [
         optimize.least_squares(
             lambda logs: root * (curve(list(np.exp(logs))).at(ns) - means),
             start,
@@ -100,12 +100,12 @@ def fit_shape(formula: Formula, ns: Array, means: Array, weights: Array) -> Shap
         )
         for start in starts
     ]
-    best = min(found, key=lambda search: float(search.cost))
+    best = min(searches, key=lambda search: float(search.cost))
     return curve(list(np.exp(best.x)))
 
 
 def refit(shapes: Shapes, ns: Array, replicates: Array, weights: Array) -> Shapes:
-    """Curves through `replicates` (S, R) of the means to which `shapes` was fitted; their arrays are (S, 1).
+    """Fit curves to `replicates` (S, R) of the means to which `shapes` was fitted; their arrays are (S, 1).
 
     Every replicate takes the best shape of one grid, the search grid refined around the fitted shape: no search
     has to converge, and all are solved at once.
@@ -130,8 +130,11 @@ class FormulaFit:
     parameters: dict[str, float]
     """The P parameters by name, in the order of the covariance."""
     covariance: Array | None
-    """(P, P), linearised at the fit, from the moderated noise of the means or, where no rung has two runs, from
-    the residuals. Bounds are ignored. None where rungs are too few or can't tell the parameters apart."""
+    """Covariance (P, P) of the parameters, linearised at the fit; bounds are ignored.
+
+    It comes from the moderated noise of the means or, where no rung has two runs, from the residuals. None where
+    rungs are too few or can't separate the parameters.
+    """
     residuals: Array
     """(R,): mean accuracy minus fitted."""
     rss: float
@@ -142,7 +145,7 @@ class FormulaFit:
 
     @property
     def standard_errors(self) -> dict[str, float] | None:
-        """Of the parameters by name; None without a covariance."""
+        """Standard errors of the parameters by name; None without a covariance."""
         if self.covariance is None:
             return None
         return dict(zip(self.parameters, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
@@ -154,27 +157,27 @@ class FormulaFit:
         return FORMULAS[self.name].template.format(**numbers).replace("+ -", "- ")
 
     def at(self, ns: Sequence[float] | Array) -> Array:
-        """Fitted accuracies (K,) at label counts `ns` (K,) over 0."""
+        """FittedCurve accuracies (K,) at label counts `ns` (K,) over 0."""
         return self.curve.at(np.asarray(ns, dtype=float))
 
     def invert(self, target: float) -> float:
-        """The label count at which the formula reaches `target`, inf where it never does, 0 where it always has."""
+        """The label count at which the formula reaches `target`; inf where it never does, 0 where it always does."""
         return float(self.curve.invert(np.array(target, dtype=float)))
 
 
 def _short(value: float, digits: int) -> str:
-    """To `digits` figures; whole numbers up to a million without an exponent."""
+    """A number to `digits` figures; whole numbers up to a million without an exponent."""
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
 def fit_formula(
     name: str, ns: Sequence[float], accuracies: Sequence[Sequence[float]], *, exact: bool = True
 ) -> FormulaFit:
-    """Fit the formula `name` of FORMULAS to per-run accuracies in 0..1, one sequence a rung; any order.
+    """Fit the formula `name` of FORMULAS to per-run accuracies in 0..1, one sequence per rung; any order.
 
-    Rungs are weighted by the moderated variances of their means (`stats.moderated_variance`), or equally where no
-    rung has two runs. `exact` False: the fits that leave a rung out are the best of a grid around the fit, which is
-    many times as fast and gives `leave_one_out` to some per cent. Raises CurveError for measurements that aren't a
+    Rungs are weighted by the moderated variances of their means (`stats.moderation`), or equally where no rung has
+    two runs. `exact` False: the fits that leave a rung out are the best of a grid around the fit, which is many times
+    as fast and gives `leave_one_out` to some per cent. Raises CurveError for measurements that aren't a
     curve and for fewer rungs than parameters.
     """
     rungs = checked_rungs(ns, accuracies)
@@ -206,14 +209,14 @@ def _parameters(curve: Shapes) -> dict[str, float]:
 
 
 def jacobian(curve: Shapes, ns: Array) -> Array:
-    """Derivatives (R, P) of the accuracies at `ns` (R,) by the formula's parameters."""
+    """Derivatives (R, P) of the accuracies at `ns` (R,) with respect to the formula's parameters."""
     phi = curve.phi.value(ns, *curve.shape)
     linear = {"free": [np.ones_like(ns), -phi], "one": [-phi], "tied": [1 - phi]}[curve.formula.linear]
     return np.stack([*linear, *(-curve.b * slope for slope in curve.phi.slopes(ns, *curve.shape))], axis=1)
 
 
 def _covariance(curve: Shapes, ns: Array, weights: Array, scale: float) -> Array | None:
-    """scale (J' W J)^-1 by singular values of the scaled Jacobian; None where it is singular."""
+    """Covariance scale (J' W J)^-1 by singular values of the scaled Jacobian; None where it is singular."""
     weighted = np.sqrt(weights)[:, None] * jacobian(curve, ns)
     size = np.sqrt((weighted**2).sum(axis=0))
     if not (size > 0).all() or not np.isfinite(size).all():
@@ -228,10 +231,10 @@ def _covariance(curve: Shapes, ns: Array, weights: Array, scale: float) -> Array
 def _leave_one_out(curve: Shapes, ns: Array, means: Array, weights: Array, *, exact: bool) -> float:
     errors = []
     for row in range(len(ns)):
-        kept = np.arange(len(ns)) != row
+        others = np.arange(len(ns)) != row
         if exact:
-            left = fit_shape(curve.formula, ns[kept], means[kept], weights[kept])
+            refitted = fit_shape(curve.formula, ns[others], means[others], weights[others])
         else:
-            left = refit(curve, ns[kept], means[None, kept], weights[kept])
-        errors.append(abs(left.at(ns[row]).item() - means[row]))
+            refitted = refit(curve, ns[others], means[None, others], weights[others])
+        errors.append(abs(refitted.at(ns[row]).item() - means[row]))
     return math.fsum(errors) / len(errors)

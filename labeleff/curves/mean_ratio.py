@@ -1,9 +1,9 @@
-"""One number an arm over the whole ladder: the mean log label ratio, by which arms can be ranked.
+"""Mean log label ratio: one number per arm over the whole ladder, by which arms are ranked.
 
-The area between the line of no saving and ln(n1/n) over ln n, divided by the ladder's width: on the geometric average
-n labels of the arm do the work of `ratio` times n of the baseline. Label counts that the ladder can't tell are brought
-to its ends, as in a restricted mean of survival analysis (Royston and Parmar 2013, BMC Med. Res. Methodol. 13), and
-the result says so: a mean over what is infinite would be infinite.
+It is the area between the line of no saving and ln(n1/n) over ln n, divided by the ladder's width: on the geometric
+average n labels of the arm equal `ratio` times n of the baseline. Label counts outside the ladder are brought to its
+ends, as in a restricted mean of survival analysis (Royston and Parmar 2013, BMC Med. Res. Methodol. 13), and the
+result says so: a mean over an infinite value would be infinite.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from labeleff.stats.multiple_comparisons import tie_group
 class MeanRatio:
     """Mean log label ratio of an arm over `ns`, as a factor.
 
-    1: nothing is saved on the whole; 2: the baseline needs twice the labels. `low` and `high` are None without noise.
+    1: nothing is saved overall; 2: the baseline needs twice the labels. `low` and `high` are None without noise.
     """
 
     ns: tuple[int, ...]
-    """The label counts averaged over: those that all arms compared have."""
+    """Label counts averaged over: those that all compared arms have."""
     ratio: float
     low: float | None
     high: float | None
     above: int
-    """Rungs whose n1 was brought down to the most that counts, so that `ratio` is rather too low."""
+    """Number of rungs whose n1 was lowered to the cap, so that `ratio` is rather too low."""
     below: int
-    """Rungs whose n1 was brought up to the baseline's first rung, so that `ratio` is rather too high."""
+    """Number of rungs whose n1 was raised to the baseline's first rung, so that `ratio` is rather too high."""
     tied: bool
-    """Whether the arm can't be told from the best of those it was compared with."""
+    """Whether the arm can't be separated from the best of those it was compared with."""
 
     @property
     def log2(self) -> float:
-        """Doublings of the label count that the arm is worth."""
+        """Number of doublings of the label count that the arm is worth."""
         return math.log2(self.ratio)
 
 
 def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = LEVEL) -> dict[str, MeanRatio]:
-    """Every arm's mean ratio over the rungs that all have, and which can't be told from the best.
+    """Mean ratio of every arm over the rungs that all have, with ties for the best; by name.
 
-    `first` is the baseline's first rung. Label counts are brought to between it and the last rung, or FAR times that
+    `first` is the baseline's first rung. Label counts are clipped to between it and the last rung, or FAR times that
     for methods that model the curve. Empty where the arms have no rung in common.
     """
     ns = sorted(set.intersection(*({point.n for point in arm.points} for arm in arms.values()))) if arms else []
@@ -57,10 +57,10 @@ def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = 
         return {}
     means = {name: _Mean(arm, ns, first) for name, arm in arms.items()}
     tied = _tied(means, level)
-    found = {}
+    ratios = {}
     for name, mean in means.items():
         low, high = mean.ends(level) or (None, None)
-        found[name] = MeanRatio(
+        ratios[name] = MeanRatio(
             ns=tuple(ns),
             ratio=math.exp(mean.point),
             low=None if low is None else math.exp(min(low, mean.point)),
@@ -69,11 +69,11 @@ def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = 
             below=sum(point.kind == "below" for point in mean.rows),
             tied=name in tied,
         )
-    return found
+    return ratios
 
 
 def trapezoids(ns: Sequence[int]) -> Array:
-    """Trapezoids over ln n, summing to 1."""
+    """Weights of the trapezoidal rule over ln n, summing to 1."""
     if len(ns) == 1:
         return np.ones(1)
     x = np.log(np.asarray(ns, dtype=float))
@@ -109,7 +109,7 @@ class _Mean:
 
 
 def _completed(samples: Sequence[Array]) -> list[Array]:
-    """Samples of n1 (S, K), in which the first is filled up by the second, a model's, where it is only a bound."""
+    """Samples of n1 (S, K); where the first is only a bound, values of the second, a model's, replace it."""
     if len(samples) < 2:
         return list(samples)
     measured, model = samples
@@ -118,12 +118,12 @@ def _completed(samples: Sequence[Array]) -> list[Array]:
 
 
 def _tied(means: Mapping[str, _Mean], level: float) -> set[str]:
-    """Arms that can't be told from the best; all where any shows no noise."""
+    """Arms that can't be separated from the best; all where any shows no noise."""
     if not all(mean.samples for mean in means.values()):
         return set(means)
     count = min(len(sample) for mean in means.values() for sample in mean.samples)
     replicates = np.stack(
         [np.concatenate([sample[:count] for sample in mean.samples]) for mean in means.values()], axis=1
     )
-    standings = tie_group(replicates, np.array([mean.point for mean in means.values()]), level=level)
-    return {name for name, standing in zip(means, standings, strict=True) if standing.tied}
+    gaps_to_best = tie_group(replicates, np.array([mean.point for mean in means.values()]), level=level)
+    return {name for name, gap in zip(means, gaps_to_best, strict=True) if gap.tied}

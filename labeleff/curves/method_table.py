@@ -1,4 +1,4 @@
-"""Every method of inversion by name, and the formulas among them as declared: no numpy here, so that all may ask."""
+"""Names of the methods of inversion, and the declared formulas among them (no numpy)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Literal, NamedTuple
 from labeleff.errors import CurveError, UnknownNameError
 
 Linear = Literal["free", "one", "tied"]
-"""What is known of (c, b): nothing, c = 1, or b = c."""
+"""Constraint on (c, b): none, c = 1, or b = c."""
 
 
 class Formula(NamedTuple):
     """A closed form c - b phi(n) of a learning curve."""
 
     names: tuple[str, ...]
-    """The P parameters: linear ones, then those of the shape."""
+    """Names of the P parameters: linear ones, then those of the shape."""
     linear: Linear
     saturates: bool
-    """phi falls to 0, so that c is the asymptote."""
+    """Whether phi falls to 0, so that c is the asymptote."""
     phi: str
-    """Name in `curves.shapes.PHIS`."""
+    """Name in `curves.formulas.PHIS`."""
     template: str
+    """Text of the formula, to be filled with its parameters."""
 
 
 BAYES = "bayes"
@@ -38,8 +39,11 @@ FORMULAS: Mapping[str, Formula] = {
     "wbl4": Formula(("c", "b", "k", "g"), "free", True, "weibull", "{c} - {b} exp(-(n / {k})^{g})"),
     "hill3": Formula(("c", "k", "g"), "tied", True, "hill", "{c} n^{g} / ({k}^{g} + n^{g})"),
 }
-"""By name. `log2` has no asymptote. `mmf4` is (a b + c n^d) / (b + n^d) with a = c - b, k^g for b, g for d; `wbl4` is
-c - b exp(-a n^d) with a = k^-g, g for d; `exp3` is written as in the database."""
+"""Formulas by name, after the learning curve database (Mohr et al. 2022).
+
+`log2` has no asymptote. `mmf4` is (a b + c n^d) / (b + n^d) with a = c - b, k^g for b, g for d; `wbl4` is
+c - b exp(-a n^d) with a = k^-g, g for d; `exp3` is written as in the database.
+"""
 
 
 def methods() -> list[str]:
@@ -61,7 +65,10 @@ def check_method(name: str) -> None:
 
 
 def parameters(formula: str) -> int:
-    """Number of a formula's parameters, and of the rungs without which it can't be fitted."""
+    """Number of a formula's parameters, which is also the least number of rungs to fit it.
+
+    Raises UnknownNameError for a name that is no formula.
+    """
     if formula not in FORMULAS:
         raise UnknownNameError("curve family", formula, FORMULAS)
     return len(FORMULAS[formula].names)
@@ -77,8 +84,8 @@ def check_rungs(formula: str, count: int) -> None:
         )
 
 
-def needed(method: str) -> int:
-    """Rungs without which a curve can't be fitted: two, or as many as a formula has parameters."""
+def rungs_needed(method: str) -> int:
+    """Least number of rungs to fit a curve: two, or as many as a formula has parameters."""
     return max(2, parameters(method)) if method in FORMULAS else 2
 
 
@@ -88,5 +95,5 @@ def extrapolates(method: str) -> bool:
 
 
 def needs_fractions(method: str) -> bool:
-    """Whether the method takes accuracies in 0..1 alone."""
+    """Whether the method takes only accuracies in 0..1."""
     return method not in INTERPOLATIONS

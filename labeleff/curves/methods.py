@@ -2,8 +2,8 @@
 
 The methods of `labeleff.curves.interpolation` stay inside the ladder: a target over the last rung is "above", one under
 the first "below". The method "bayes" combines isotonic PCHIP inside the ladder with the Bayesian average of
-`curves.bayes`. A formula of `labeleff.curves.method_table` is fitted by least squares; beyond the ladder it
-speaks too, with less reason than the average.
+`curves.bayes`. A formula of `labeleff.curves.method_table` is fitted by least squares; it extrapolates too, with less
+justification than the average.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from labeleff.curves import bayes
 from labeleff.curves.formulas import Shapes
 from labeleff.curves.interpolation import Curves, check_ladder, fit
 from labeleff.curves.inversion import (
-    Fitted,
-    Goals,
+    FittedCurve,
     Inversion,
     Kind,
     Solution,
-    checked_goals,
+    Targets,
+    checked_targets,
     quantiles,
     rows,
     without_noise,
@@ -31,7 +31,7 @@ from labeleff.curves.inversion import (
 from labeleff.curves.least_squares import fit_shape, refit
 from labeleff.curves.method_table import BAYES, FORMULAS, check_method, check_rungs, needs_fractions
 from labeleff.curves.model_average import BOOTSTRAPS, average
-from labeleff.curves.rung_means import NoisyMeans, checked_rungs, of_groups
+from labeleff.curves.rung_means import NoisyMeans, checked_rungs, means_of_groups
 from labeleff.stats.level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES
@@ -50,16 +50,15 @@ def invert(
 ) -> Inversion:
     """The label count at which the curve behind the runs reaches the accuracy `target`.
 
-    `accuracies` holds one sequence of per-run accuracies a rung; rungs and runs may come in any order. `method`
-    is "bayes" or a name of labeleff.curves.method_table.FORMULAS, both for accuracies in 0..1, or a name of
-    labeleff.curves.interpolation.METHODS. The interval of probability
-    `level` carries the noise of the curve (runs taken as independent), not of the target. Raises CurveError for
-    fewer than two rungs, rungs without runs, numbers that aren't finite and, with "bayes" and formulas,
-    not in 0..1; a formula needs as many rungs as it has parameters.
+    `accuracies` holds one sequence of per-run accuracies per rung; rungs and runs may come in any order. `method` is
+    "bayes" or a name of labeleff.curves.method_table.FORMULAS, both for accuracies in 0..1, or a name of
+    labeleff.curves.interpolation.METHODS. The interval of probability `level` carries the noise of the curve (runs
+    taken as independent), not of the target. Raises CurveError for fewer than two rungs, rungs without runs, numbers
+    that aren't finite and, with "bayes" and formulas, not in 0..1; a formula needs as many rungs as it has parameters.
 
     Beyond the ladder "bayes" is early (by 0.15 decades, or 30 % of the labels, in the median on real curves), and past
-    four times the last rung off by a factor of two to three in the mean: there `low` says more than `n`. With one run a
-    rung its `n` rests on an assumed noise (noise.ASSUMED_SD).
+    four times the last rung off by a factor of two to three in the mean: `low` then says more than `n`. With one run
+    per rung its `n` rests on an assumed noise (`curves.rung_means.ASSUMED_SD`).
     """
     return invert_many(ns, accuracies, [target], level=level, method=method)[0]
 
@@ -73,29 +72,29 @@ def invert_many(
     method: str = BAYES,
     target_draws: Array | None = None,
 ) -> list[Inversion]:
-    """`invert` for K targets on one curve, which is fitted once.
+    """Invert one curve at K targets as `invert` does; it is fitted once.
 
     `target_draws` (S, K) are equally likely values of uncertain targets, e.g. replicates of another arm's means:
     the intervals then carry their noise too.
     """
     check_level(level)
     check_method(method)
-    ladder, goals = checked_rungs(ns, accuracies), checked_goals(targets, target_draws)
+    ladder, target_set = checked_rungs(ns, accuracies), checked_targets(targets, target_draws)
     check_ladder(ladder.ns, ladder.means)
     if needs_fractions(method):
         ladder.check_accuracies()
-    return fitted(of_groups(ladder), method).solve(goals, level).rows
+    return fit_curve(means_of_groups(ladder), method).solve(target_set, level).rows
 
 
-def fitted(measured: NoisyMeans, method: str) -> Fitted:
+def fit_curve(measured: NoisyMeans, method: str) -> FittedCurve:
     """Fit a checked curve by the method of that name."""
     if method == BAYES:
         return average(measured)
-    return _formula(measured, method) if method in FORMULAS else interpolated(measured, method)
+    return _formula(measured, method) if method in FORMULAS else interpolate(measured, method)
 
 
 @dataclass(frozen=True)
-class Interpolated:
+class InterpolatedCurve:
     """A curve through the means, which stays inside the ladder."""
 
     measured: NoisyMeans
@@ -103,24 +102,24 @@ class Interpolated:
     replicates: Curves | None
     """REPLICATES curves through resampled means; None without noise."""
 
-    def solve(self, goals: Goals, level: float) -> Solution:
-        """Invert at K goals with intervals of probability `level`."""
+    def solve(self, targets: Targets, level: float) -> Solution:
+        """Invert at K targets with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
-        points = self.curve.invert(goals.values[None])[0]
+        points = self.curve.invert(targets.values[None])[0]
         kinds: list[Kind] = ["above" if n == math.inf else "below" if n == 0 else "inside" for n in points]
         points = np.where(points == 0, first, points)
         if self.replicates is None:
             return Solution(without_noise(points, kinds, first, last), (), last, last)
-        found = self.replicates.invert(goals.drawn(REPLICATES))
-        low = quantiles(np.where(np.isinf(found), last, found), (1 - level) / 2)
-        high = quantiles(np.where(found == 0, first, found), (1 + level) / 2)
-        return Solution(rows(points, low, high, kinds, np.isinf(found).mean(axis=0)), (found,), last, last)
+        samples = self.replicates.invert(targets.sample(REPLICATES))
+        low = quantiles(np.where(np.isinf(samples), last, samples), (1 - level) / 2)
+        high = quantiles(np.where(samples == 0, first, samples), (1 + level) / 2)
+        return Solution(rows(points, low, high, kinds, np.isinf(samples).mean(axis=0)), (samples,), last, last)
 
 
-def interpolated(measured: NoisyMeans, method: str) -> Interpolated:
-    """Interpolate by a method of labeleff.curves.interpolation."""
+def interpolate(measured: NoisyMeans, method: str) -> InterpolatedCurve:
+    """Interpolate rung means by a method of `labeleff.curves.interpolation`."""
     replicates = measured.draw(REPLICATES)
-    return Interpolated(
+    return InterpolatedCurve(
         measured=measured,
         curve=fit(measured.ns, measured.means[None], measured.counts, method),
         replicates=None if replicates is None else fit(measured.ns, replicates, measured.counts, method),
@@ -129,7 +128,7 @@ def interpolated(measured: NoisyMeans, method: str) -> Interpolated:
 
 @dataclass(frozen=True)
 class _FormulaCurve:
-    """One formula; the interval is from refits to BOOTSTRAPS replicates of the rung means.
+    """One fitted formula, whose intervals come from refits to BOOTSTRAPS replicates of the rung means.
 
     Label counts over 1000 times the last rung count as never, for the point and the refits alike, and `low` is
     at most that. The interval holds the noise of the runs, not the doubt whether the formula is correct.
@@ -139,19 +138,19 @@ class _FormulaCurve:
     curve: Shapes
     refits: Shapes | None
 
-    def solve(self, goals: Goals, level: float) -> Solution:
+    def solve(self, targets: Targets, level: float) -> Solution:
         first, last = self.measured.first, self.measured.last
         reach = last * bayes.REACH[1]
-        points = _within(self.curve.invert(goals.values), first, reach)
+        points = _within(self.curve.invert(targets.values), first, reach)
         kinds = [_formula_kind(n, last) for n in points]
         points = np.maximum(points, first)
         if self.refits is None:
             return Solution(without_noise(points, kinds, first, last), (), last, reach)
-        found = _within(self.refits.invert(goals.drawn(BOOTSTRAPS)), first, reach)
-        low = np.minimum(np.minimum(quantiles(found, (1 - level) / 2), points), reach)
+        samples = _within(self.refits.invert(targets.sample(BOOTSTRAPS)), first, reach)
+        low = np.minimum(np.minimum(quantiles(samples, (1 - level) / 2), points), reach)
         low = np.where(np.array(kinds) == "below", 0.0, low)
-        high = np.maximum(quantiles(np.maximum(found, first), (1 + level) / 2), points)
-        return Solution(rows(points, low, high, kinds, np.isinf(found).mean(axis=0)), (found,), last, reach)
+        high = np.maximum(quantiles(np.maximum(samples, first), (1 + level) / 2), points)
+        return Solution(rows(points, low, high, kinds, np.isinf(samples).mean(axis=0)), (samples,), last, reach)
 
 
 def _formula(measured: NoisyMeans, name: str) -> _FormulaCurve:
@@ -164,7 +163,7 @@ def _formula(measured: NoisyMeans, name: str) -> _FormulaCurve:
 
 
 def _within(ns: Array, first: float, reach: float) -> Array:
-    """Label counts with 0 for those under the first rung and inf for those over `reach`."""
+    """Label counts, with 0 for those under the first rung and inf for those over `reach`."""
     return np.where(ns < first * (1 - ROUNDING), 0.0, np.where(ns > reach, np.inf, np.maximum(ns, first)))
 
 

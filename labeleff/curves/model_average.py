@@ -1,8 +1,8 @@
-"""The default inversion: the Bayesian average of saturating curves, inside the ladder joined with isotonic PCHIP.
+"""The default inversion: the Bayesian average, combined with isotonic PCHIP inside the ladder.
 
-Inside the ladder the point is PCHIP's, which no model was found to better on real curves; beyond it, the median of the
-average. Both ends are weighted geometric means of what the two say; ends beyond the reach of the drawn curves say only
-that: 0 or, for the lower one, the reach itself.
+Inside the ladder the point is PCHIP's, which no model improved on real curves; beyond it, the median of the average.
+Both ends are weighted geometric means of the two methods' ends; an end beyond the reach of the drawn curves is 0 or,
+for the lower one, the reach itself.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import numpy as np
 
 from labeleff.curves import bayes
 from labeleff.curves.interpolation import Curves, fit
-from labeleff.curves.inversion import Goals, Kind, Solution, quantiles, rank, rows, without_noise
+from labeleff.curves.inversion import Kind, Solution, Targets, quantiles, rank, rows, without_noise
 from labeleff.curves.rung_means import NoisyMeans
 from labeleff.stats.moderation import Array
 
 BOOTSTRAPS = 500
-"""Replicates of PCHIP behind its share of the interval."""
+"""Number of PCHIP replicates behind its share of the interval."""
 MODEL_SHARE = 0.25
 """Weight of the average, beside PCHIP, in the logarithms of an interval's ends inside the ladder."""
 PIECES = 16
-"""Straight pieces between two rungs that stand for one of PCHIP's cubics."""
+"""Number of straight pieces between two rungs that replace one of PCHIP's cubics."""
 
 
 @dataclass(frozen=True)
-class Averaged:
-    """A curve fitted by the average: inverted as often as is wanted."""
+class AverageCurve:
+    """A curve fitted by the Bayesian average and by PCHIP."""
 
     measured: NoisyMeans
     fitted: Curves
@@ -38,35 +38,35 @@ class Averaged:
     bootstraps: Curves | None
     """PCHIP through resampled means; None without noise."""
 
-    def solve(self, goals: Goals, level: float) -> Solution:
-        """Invert at K goals with intervals of probability `level`."""
+    def solve(self, targets: Targets, level: float) -> Solution:
+        """Invert at K targets with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
-        found = self.fitted.invert(goals.values[None])[0]
-        [middle] = _certain(self.curves, goals.values, [0.5])
-        points = _point(found, middle, first, last)
-        kinds = [_kind(at, n) for at, n in zip(found, points, strict=True)]
+        measured = self.fitted.invert(targets.values[None])[0]
+        [middle] = _certain(self.curves, targets.values, [0.5])
+        points = _point(measured, middle, first, last)
+        kinds = [_kind(at, n) for at, n in zip(measured, points, strict=True)]
         reach = last * bayes.REACH[1]
         if self.bootstraps is None:
             return Solution(without_noise(points, kinds, first, last), (), last, reach)
-        targets = goals.given(self.measured.means - self.curves.at(self.measured.ns))
+        true_targets = targets.conditional(self.measured.means - self.curves.at(self.measured.ns))
         tails = [(1 - level) / 2, (1 + level) / 2]
         samples: tuple[Array, ...] = ()
-        if goals.certain:
-            ends = [_certain(curves, goals.values, tails) for curves in (self.bootstraps, self.curves)]
+        if targets.certain:
+            ends = [_certain(curves, targets.values, tails) for curves in (self.bootstraps, self.curves)]
         else:
-            samples = self.bootstraps.invert(goals.drawn(BOOTSTRAPS)), self.curves.invert(targets)
+            samples = self.bootstraps.invert(targets.sample(BOOTSTRAPS)), self.curves.invert(true_targets)
             ends = [[quantiles(sample, p) for p in tails] for sample in samples]
         low, high = (combine(one, other, first, last) for one, other in zip(*ends, strict=True))
-        low = np.where(found == 0, 0.0, np.minimum(np.minimum(low, points), reach))
-        never = (self.curves.values[:, -1:] < targets).mean(axis=0)
+        low = np.where(measured == 0, 0.0, np.minimum(np.minimum(low, points), reach))
+        never = (self.curves.values[:, -1:] < true_targets).mean(axis=0)
         return Solution(rows(points, low, np.maximum(high, points), kinds, never), samples, last, reach)
 
 
-def average(measured: NoisyMeans) -> Averaged:
-    """Fit a curve of accuracies in 0..1."""
+def average(measured: NoisyMeans) -> AverageCurve:
+    """Fit the Bayesian average to rung means in 0..1."""
     replicates = measured.draw(BOOTSTRAPS)
     fitted = fit(measured.ns, measured.means[None], measured.counts, "pchip")
-    return Averaged(
+    return AverageCurve(
         measured=measured,
         fitted=fitted,
         curves=bayes.draw(fitted.ns, fitted.values[0], measured.covariance).curves,
@@ -86,7 +86,7 @@ def _bootstraps(measured: NoisyMeans, replicates: Array) -> Curves:
 def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> list[Array]:
     """Quantiles (K,) of the label counts at which `curves`, which never fall, reach `targets` (K,).
 
-    All of them come from one curve a probability: a curve reaches t by n labels where its value at n is at least t,
+    One curve per probability gives all of them: a curve reaches t by n labels where its value at n is at least t,
     so the rank-th smallest label count is where the rank-th largest values reach t.
     """
     count = len(curves.values)

@@ -1,8 +1,8 @@
-"""Families of saturating learning curves f(n) = c - b phi(n) with grids over phi's parameters and priors.
+"""Families of saturating learning curves, with their grids and priors.
 
-Label counts enter as u = ln(n / n0), n0 the geometric middle of the ladder, and the grids follow the ladder: the
-unit in which labels are counted makes no difference. Every family comes twice, with its asymptote c free and with
-c = 1: a free asymptote alone says "never" too readily, a fixed one alone "soon".
+A curve is f(n) = c - b phi(n). Label counts enter as u = ln(n / n0), n0 the geometric middle of the ladder, and the
+grids follow the ladder: the unit in which labels are counted makes no difference. Every family comes twice, with its
+asymptote c free and with c = 1: a free asymptote alone says "never" too readily, a fixed one alone "soon".
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 from labeleff.stats.moderation import Array
 
 HIGHEST_EXPONENT = 30.0
-"""phi stops growing at e^30, which only ladders of a ratio over 10^8 come near: its squares stay finite."""
+"""Largest exponent of phi, near which only ladders of a ratio over 10^8 come: its squares stay finite."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """M values of phi's two parameters with the log of their prior weights, which sum to 1; each (M,)."""
+    """Values of phi's two parameters at M points, with logs of their prior weights, which sum to 1; each (M,)."""
 
     first: Array
     second: Array
@@ -46,14 +46,14 @@ def power(u: Array, a: Array, log_d: Array) -> Array:
 
 
 def _power_grid(low: float, high: float) -> Grid:
-    """Exponents and shifts for a ladder from u = `low` to `high`; no shift is three times as likely as another."""
+    """Exponents and shifts for a ladder from u = `low` to `high`; a shift of 0 is three times as likely as another."""
     a = np.geomspace(0.04, 3.0, 28)
     log_d = np.concatenate([[-math.inf], np.linspace(low - math.log(4), high, 9)])
     return _grid(a, log_d, np.outer(_log_normal(a, 0.4, 0.7), [3.0, *[1.0] * 9]))
 
 
 def hill(u: Array, g: Array, log_k: Array) -> Array:
-    """MMF, or Hill: 1 / (1 + (n / k)^g) at u = ln(n / n0), with log_k = ln(k / n0)."""
+    """Hill (MMF) function 1 / (1 + (n / k)^g) at u = ln(n / n0), with log_k = ln(k / n0)."""
     return np.asarray(np.exp(-np.logaddexp(0.0, g * (u - log_k))))
 
 
@@ -73,15 +73,17 @@ class Normal:
 
 @dataclass(frozen=True)
 class Family:
-    """f = c - b phi with normal priors of c and b, cut to b >= 0, 0 <= c <= 1 and, where `positive`, b <= c.
+    """A family of curves f = c - b phi with normal priors of c and b, cut to b >= 0 and 0 <= c <= 1.
+
+    Where `positive`, they are cut to b <= c too.
 
     With `positive` and phi <= 1 no accuracy is under 0.
     """
 
     phi: Callable[[Array, Array, Array], Array]
-    """Of u and of phi's two parameters, which broadcast."""
+    """Function of u and of phi's two parameters, which broadcast."""
     grid: Callable[[float, float], Grid]
-    """For a ladder between two values of u."""
+    """Function from the ends of a ladder, two values of u, to its grid."""
     c: Normal
     b: Normal
     positive: bool
@@ -96,4 +98,4 @@ FAMILIES: Mapping[str, Family] = {
     "hill": Family(hill, _hill_grid, c=_FREE, b=Normal(0.3, 0.4), positive=True, weight=1 / 6),
     "hill to 1": Family(hill, _hill_grid, c=_ONE, b=Normal(0.5, 0.5), positive=True, weight=1 / 3),
 }
-"""Weights are those before the data and the bounds; they sum to 1."""
+"""Families by name; their weights, before the data and the bounds, sum to 1."""

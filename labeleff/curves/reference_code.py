@@ -1,6 +1,6 @@
-"""Utility as the paper's reference code computes it, defects included, to compare with published figures.
+"""Utility as the paper's reference code computes it, defects included.
 
-What it does differently from labeleff.curves.utility, all of it kept here on purpose:
+It is for comparison with published figures. Differences from labeleff.curves.utility, all of them on purpose:
 - only label counts that both arms have are used, and the baseline's means are joined by straight pieces in raw n;
 - the first crossing is taken also where the baseline's means fall;
 - an accuracy below the baseline's first mean counts as reached with 0 labels, so that U is exactly -1;
@@ -37,13 +37,13 @@ class SelfstudyPoint:
     n: float
     """A label count of the ladder, or the n* > 0 between two of them at which the curve ends."""
     utility: float
-    """Mean over runs of n1/n - 1; n_max/n*, without the -1, at the end of the curve. Never below -2."""
+    """Mean over runs of n1/n - 1; n_max/n*, without the -1, at the end of the curve; never below -2."""
     spread: float
     """Standard deviation over runs (divided by their number, not by one less); 0 at the end of the curve."""
     limit: float
-    """n_max/n, the dashed line over which the reference shades "not measurable"; again without the -1."""
+    """Limit n_max/n, the dashed line over which the reference shades "not measurable"; also without the -1."""
     ends: bool
-    """The arm's mean exceeds the baseline's best from here on: the curve ends."""
+    """Whether the curve ends: the arm's mean exceeds the baseline's best from this point on."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,10 @@ def selfstudy_utility(baseline: Runs, arm: Runs) -> list[SelfstudyPoint]:
         if rung.mean > best.baseline:
             n = _between(n_before, mean_before, rung.n, rung.mean, best.baseline)
             return [*points, SelfstudyPoint(n, best.n / n, 0.0, best.n / n, ends=True)]
-        found = np.array([_first_crossing(rungs, value) for value in rung.runs]) / rung.n - 1
-        points.append(SelfstudyPoint(rung.n, float(found.mean()), float(found.std()), best.n / rung.n, ends=False))
+        utilities = np.array([_first_crossing(rungs, value) for value in rung.runs]) / rung.n - 1
+        points.append(
+            SelfstudyPoint(rung.n, float(utilities.mean()), float(utilities.std()), best.n / rung.n, ends=False)
+        )
         n_before, mean_before = rung.n, rung.mean
     return points
 
@@ -100,8 +102,9 @@ def _values(runs: Runs, n: int, name: str) -> tuple[float, ...]:
 
 
 def _first_crossing(rungs: Sequence[_Rung], target: float) -> float:
-    """Labels at which the baseline's means first pass `target`, between the first rung strictly over it and the last
-    rung before that.
+    """Label count at which the baseline's means first pass `target`, between the first rung over it and the one before.
+
+    "Over" is strict.
     """
     for place, rung in enumerate(rungs):
         if rung.baseline > target:
@@ -111,5 +114,5 @@ def _first_crossing(rungs: Sequence[_Rung], target: float) -> float:
 
 
 def _between(n0: float, value0: float, n1: float, value1: float, target: float) -> float:
-    """Where the straight piece from (n0, value0) to (n1, value1) with value0 <= target < value1 has `target`."""
+    """Label count at which the line from (n0, value0) to (n1, value1) has `target`; value0 <= target < value1."""
     return n0 + (target - value0) / (value1 - value0) * (n1 - n0)

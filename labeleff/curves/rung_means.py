@@ -1,7 +1,7 @@
-"""Means of measured rungs with what is known of their noise, for one curve and for arms beside it.
+"""Means of measured rungs with their noise, for one curve and for arms beside it.
 
-A curve comes from bare groups of accuracies, of which nothing is known to be shared, or from runs with named draws
-and seeds, which arms may share: noise that a shared draw brings to both then cancels in what they are compared by.
+A curve comes from plain groups of accuracies, without known common draws, or from runs with named draws and seeds,
+which arms may share: noise that a shared draw brings to both then cancels in their comparison.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Rungs:
 
     @property
     def counts(self) -> Array:
-        """Runs a rung, shape (R,)."""
+        """Number of runs per rung, shape (R,)."""
         return np.array([len(group) for group in self.groups], dtype=float)
 
     def check_accuracies(self) -> None:
@@ -48,7 +48,7 @@ class Rungs:
 
 
 def checked_rungs(ns: Sequence[float], accuracies: Sequence[Sequence[float]]) -> Rungs:
-    """`accuracies`, one sequence of runs a rung, in order; CurveError where a rung or its runs are missing."""
+    """Sort rungs, with one sequence of runs per rung; CurveError where a rung or its runs are missing."""
     if len(ns) != len(accuracies):
         raise CurveError(f"found {len(ns)} label counts but {len(accuracies)} rungs of accuracies")
     rungs = sorted(zip(ns, map(sorted, accuracies), strict=True))
@@ -59,12 +59,14 @@ def checked_rungs(ns: Sequence[float], accuracies: Sequence[Sequence[float]]) ->
 
 
 OFFSET_SHARE = 0.2
-"""Variance of the error common to all rungs (one test split, nested draws), as a share of the mean variance; for
-groups of runs alone: runs with named draws show what they have in common."""
+"""Variance of the error common to all rungs (one test split, nested draws), as a share of the mean variance.
+
+It is assumed only for plain groups of runs; runs with named draws show what they have in common.
+"""
 ASSUMED_SD = 0.02
-"""Of one run's accuracy, where no rung has two runs to measure it."""
+"""Standard deviation assumed for one run's accuracy, where no rung has two runs to measure it."""
 BASELINE = "baseline"
-"""Name of the baseline's own streams."""
+"""Name of the baseline's streams of noise."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,15 @@ class NoisyMeans:
     """(R,): label counts, over 0."""
     means: Array
     counts: Array
-    """(R,): runs behind the means."""
+    """(R,): number of runs behind the means."""
     covariance: Array
-    """(R, R): of the noise of the means; assumed where no rung has two runs."""
+    """(R, R): covariance of the noise of the means; assumed where no rung has two runs."""
     draw: Callable[[int], Array | None]
-    """From a count B to replicates (B, R) of the means; None where no rung has two runs."""
+    """Function from a count B to replicates (B, R) of the means; it returns None where no rung has two runs."""
 
     @property
     def variance(self) -> Array:
-        """Of the means, (R,)."""
+        """Variance of the means, (R,)."""
         return np.diag(self.covariance)
 
     @property
@@ -97,8 +99,8 @@ class NoisyMeans:
         return float(self.ns[-1])
 
 
-def of_groups(ladder: Rungs) -> NoisyMeans:
-    """Of runs of which nothing is known to be shared, but for OFFSET_SHARE."""
+def means_of_groups(ladder: Rungs) -> NoisyMeans:
+    """Means of plain groups of runs, which are taken as independent except for OFFSET_SHARE."""
     ns, groups, counts = ladder.ns, ladder.groups, ladder.counts
     moderated = moderated_variance(ns, groups)
     variance = (ASSUMED_SD**2 if moderated is None else moderated.variance) / counts
@@ -111,8 +113,8 @@ def of_groups(ladder: Rungs) -> NoisyMeans:
     )
 
 
-def of_runs(runs: Runs, own: str) -> NoisyMeans:
-    """Of runs named by draw and seed; `own` names the arm's streams of noise that it shares with no other arm."""
+def means_of_runs(runs: Runs, own: str) -> NoisyMeans:
+    """Means of runs named by draw and seed; `own` names the streams of noise that the arm shares with no other."""
     counts = np.array([len(runs[n]) for n in sorted(runs)], dtype=float)
     parts = factors(runs)
     return NoisyMeans(
@@ -125,12 +127,12 @@ def of_runs(runs: Runs, own: str) -> NoisyMeans:
 
 
 def _covariance(parts: Sequence[Factor]) -> Array:
-    return np.asarray(sum(part.loadings @ part.loadings.T + np.diag(part.rest) for part in parts))
+    return np.asarray(sum(part.loadings @ part.loadings.T + np.diag(part.independent) for part in parts))
 
 
 def _cross(first: Sequence[Factor], second: Sequence[Factor]) -> Array:
     """Covariance (R, K) that draws and seeds of the same number bring to the means of two arms."""
-    total = np.zeros((len(first[0].rest), len(second[0].rest)))
+    total = np.zeros((len(first[0].independent), len(second[0].independent)))
     for one in first:
         for other in second:
             if one.name == other.name:
@@ -146,37 +148,37 @@ class Errors:
 
     gain: Array
     """(K, R): expected error of every mean for a unit of the baseline's errors."""
-    rest: Array
-    """(S, K): draws of what the baseline's errors don't tell."""
+    residuals: Array
+    """(S, K): draws of the part that the baseline's errors don't explain."""
 
-    def given(self, baseline: Array) -> Array:
-        """Errors (S, K) for draws (S, R) of the baseline's."""
-        return np.asarray(baseline @ self.gain.T + self.rest)
+    def conditional(self, baseline: Array) -> Array:
+        """Errors (S, K) of the arm, given draws (S, R) of the baseline's."""
+        return np.asarray(baseline @ self.gain.T + self.residuals)
 
 
 @dataclass(frozen=True)
 class SharedNoise:
-    """The baseline's noise, worked out once for all arms that are measured against it."""
+    """The baseline's noise, computed once for all arms that are measured against it."""
 
     parts: Sequence[Factor]
     errors: Array
-    """(S, R): draws of its means' errors."""
+    """(S, R): draws of the errors of its means."""
 
-    def given(self, arm: Runs, own: str) -> Errors | None:
-        """Draws of the arm's errors; None where it shows no noise.
+    def conditional(self, arm: Runs, own: str) -> Errors | None:
+        """Draws of the arm's errors given the baseline's; None where the arm shows no noise.
 
-        Errors of both are jointly normal up to the Student factors of `stats.resample`, whose replicates are turned
-        into conditional ones by adding what the baseline's errors explain (Matheron's rule). The streams are those
-        of the arm's name `own` and of the draws, so that an arm's numbers don't depend on which others are looked at.
+        Errors of both are jointly normal up to the Student factors of `stats.resampling.resample`, whose replicates
+        are made conditional by adding the part that the baseline's errors explain (Matheron's rule). The streams are
+        those of the arm's name `own` and of the draws, so that an arm's numbers don't depend on the other arms.
         """
-        drawn = resample(arm, own, count=len(self.errors))
-        if drawn is None:
+        replicates = resample(arm, own, count=len(self.errors))
+        if replicates is None:
             return None
         gain = linalg.solve(_covariance(self.parts), _cross(self.parts, factors(arm)), assume_a="pos").T
-        return Errors(gain, drawn - means(arm) - self.errors @ gain.T)
+        return Errors(gain, replicates - means(arm) - self.errors @ gain.T)
 
 
 def shared_noise(baseline: Runs, count: int) -> SharedNoise | None:
     """`count` draws of the baseline's errors; None where it shows no noise."""
-    drawn = resample(baseline, BASELINE, count=count)
-    return None if drawn is None else SharedNoise(factors(baseline), drawn - means(baseline))
+    replicates = resample(baseline, BASELINE, count=count)
+    return None if replicates is None else SharedNoise(factors(baseline), replicates - means(baseline))

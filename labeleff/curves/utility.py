@@ -1,8 +1,8 @@
 """Utility U(n) = n1/n - 1: how many more labels the baseline needs for what an arm reaches with n.
 
 0: nothing is saved; 1: the baseline needs twice the labels; -0.5: it needs half of them (Newell and Deng,
-CVPR 2020, section 3). -1 is the least that the definition allows. What no rung of the baseline's ladder measures is
-a bound, with, by a method that models the curve, an extrapolation beside it.
+CVPR 2020, section 3). -1 is the least that the definition allows. Outside the baseline's ladder U is a bound, with an
+extrapolation beside it where the method models the curve.
 """
 
 from __future__ import annotations
@@ -16,23 +16,25 @@ import numpy as np
 
 from labeleff.curves import bayes
 from labeleff.curves.interpolation import DEFAULT_METHOD
-from labeleff.curves.inversion import Fitted, Goals, Inversion, Kind, Solution
+from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Solution, Targets
 from labeleff.curves.method_table import BAYES, check_method, needs_fractions
-from labeleff.curves.methods import Interpolated, fitted, interpolated
-from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, of_runs, shared_noise
+from labeleff.curves.methods import InterpolatedCurve, fit_curve, interpolate
+from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise
 from labeleff.errors import CurveError
 from labeleff.stats.level import LEVEL, check_level
 from labeleff.stats.resampling import Run, Runs, means, resample
 
 WIDE = 4.0
-"""Intervals of n1 whose ends differ by more than this factor are flagged as wide."""
+"""Factor between the ends of n1's interval above which it is flagged as wide."""
 FAR = 4.0
-"""Extrapolations over this many times the last rung are too uncertain for a point: their lower end is what counts
-(on real curves the point is then off by a factor of two to three in the mean)."""
+"""Multiple of the last rung beyond which an extrapolated point is too uncertain to be shown.
+
+On real curves the point is then off by a factor of two to three in the mean: the interval's lower end counts.
+"""
 ARM = "arm"
 """Name of the streams of noise that an arm shares with no baseline."""
 Accuracies = Mapping[int, Mapping[Run, float]] | Mapping[int, Sequence[float]]
-"""Accuracies by label count: by (draw, seed), which arms may share, or one after the other, which they don't."""
+"""Accuracies by label count: by (draw, seed), which arms may share, or as a sequence of independent runs."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,17 @@ class UtilityPoint:
     """Utility of an arm at one rung, with its interval.
 
     kind "inside": `n1` and `utility` are measured. "extrapolated": no rung of the baseline reaches the arm's accuracy;
-    `n1 >= n1_bound` and `utility >= bound` is what was measured, `n1` and `utility` are a model's. "above": only those
-    bounds are known; where a model speaks, most of its curves never reach that accuracy. "below": the baseline's
+    `n1 >= n1_bound` and `utility >= bound` are measured, `n1` and `utility` are a model's. "above": only those bounds
+    are known; where the method models the curve, most of its curves never reach that accuracy. "below": the baseline's
     first rung is already better; `n1 <= n1_bound` and `utility <= bound`. `low` None means that no lower end was
     measured (the definition's floor of -1 remains), `high` None that no upper end was. An end that rests on
-    replicates outside what the method can tell stands at the limit there, and `low_bound` or `high_bound` says so.
+    replicates outside the range of the method lies at that range's limit, and `low_bound` or `high_bound` says so.
     """
 
     n: int
     accuracy: float
     baseline_accuracy: float | None
-    """Mean of the baseline's runs at this rung; None where it has none."""
+    """Mean of the baseline's runs at this rung; None without runs."""
     kind: Kind
     n1: float | None
     n1_bound: float | None
@@ -61,9 +63,9 @@ class UtilityPoint:
     low: float | None
     high: float | None
     low_bound: bool
-    """`low` is only known to be at least this."""
+    """Whether the lower end is only known to be at least `low`."""
     high_bound: bool
-    """`high` is only known to be at most this: the replicate behind it lies below the ladder."""
+    """Whether the upper end is only known to be at most `high`: the replicate behind it lies below the ladder."""
     p_above: float | None
     p_below: float | None
     """Shares of replicates outside the baseline's ladder; None where there is no interval."""
@@ -75,14 +77,14 @@ class UtilityPoint:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the interval excludes 0 on that side, else 0."""
+        """Sign of the utility where its interval excludes 0, else 0."""
         if self.low is not None and self.low > 0:
             return 1
         return -1 if self.high is not None and self.high < 0 else 0
 
     @property
     def factor(self) -> float | None:
-        """How many times the baseline's last rung an extrapolated `n1` is; None for everything else."""
+        """Ratio of an extrapolated `n1` to the baseline's last rung; None for other kinds."""
         return self.n1 / self.n1_bound if self.kind == "extrapolated" and self.n1 and self.n1_bound else None
 
 
@@ -95,19 +97,19 @@ class ArmUtility:
 
 
 def same(baseline: Runs, arm: Runs) -> bool:
-    """Whether both are the same measurements: then n labels do the work of exactly n labels."""
+    """Whether both are the same measurements, so that n labels equal exactly n labels."""
     return {n: dict(rung) for n, rung in baseline.items()} == {n: dict(rung) for n, rung in arm.items()}
 
 
 def _alike(baseline: Runs, arm: Runs) -> bool:
-    """Whether both have the same accuracies, if under other names."""
+    """Whether both have the same accuracies, under the same or other names."""
     return {n: sorted(rung.values()) for n, rung in baseline.items()} == {
         n: sorted(rung.values()) for n, rung in arm.items()
     }
 
 
 def check_runs(baseline: Runs, arms: Iterable[Runs], method: str) -> None:
-    """Raise CurveError for what can't be compared by the method, UnknownNameError for a method that is none."""
+    """Raise CurveError for runs that the method can't compare, UnknownNameError for an unknown method."""
     check_method(method)
     for name, runs in (("baseline", baseline), *(("arm", arm) for arm in arms)):
         for n, rung in runs.items():
@@ -130,35 +132,35 @@ class BaselineCurve:
 
     runs: Runs
     method: str
-    fitted: Fitted
+    fitted: FittedCurve
 
     @classmethod
     def fit(cls, runs: Runs, method: str) -> BaselineCurve:
-        """Fit runs that `check_runs` has passed."""
-        return cls(runs, method, fitted(of_runs(runs, BASELINE), method))
+        """Fit the baseline's runs, which `check_runs` has passed."""
+        return cls(runs, method, fit_curve(means_of_runs(runs, BASELINE), method))
 
     @functools.cached_property
     def noise(self) -> SharedNoise | None:
-        """Its errors, for all arms; None where it shows no noise."""
+        """Draws of the baseline's errors, for all arms; None where it shows no noise."""
         return shared_noise(self.runs, bayes.DRAWS)
 
     @functools.cached_property
-    def ladder(self) -> Interpolated:
+    def ladder(self) -> InterpolatedCurve:
         """The curve inside the ladder: isotonic PCHIP where the method isn't one of curves.interpolation."""
-        if isinstance(self.fitted, Interpolated):
+        if isinstance(self.fitted, InterpolatedCurve):
             return self.fitted
-        return interpolated(self.fitted.measured, DEFAULT_METHOD)
+        return interpolate(self.fitted.measured, DEFAULT_METHOD)
 
 
 def as_runs(accuracies: Accuracies, first_draw: int = 0) -> Runs:
-    """Runs by (draw, seed); accuracies without them get draws of their own from `first_draw` on."""
-    found: dict[int, Mapping[Run, float]] = {}
+    """Runs by (draw, seed); accuracies without them get new draws from `first_draw` on."""
+    runs: dict[int, Mapping[Run, float]] = {}
     for n, rung in accuracies.items():
         if isinstance(rung, Mapping):
-            found[n] = rung
+            runs[n] = rung
         else:
-            found[n] = {(first_draw + place, 0): float(value) for place, value in enumerate(rung)}
-    return found
+            runs[n] = {(first_draw + place, 0): float(value) for place, value in enumerate(rung)}
+    return runs
 
 
 def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, method: str = BAYES) -> list[UtilityPoint]:
@@ -166,23 +168,24 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, meth
 
     Both are mappings from label count to accuracies: {n: {(draw, seed): accuracy}}, where arms are compared in pairs
     as far as they share draws and seeds, or {n: [accuracy, ...]}, which are independent runs. The baseline's curve is
-    fitted by `method` (see curves.invert.invert) and inverted at the arm's means. The interval of probability `level`
-    carries the noise of both; with one run a rung in either arm it is left out. Raises CurveError for a baseline of
-    fewer than two rungs, numbers that aren't finite and, with "bayes" and formulas, accuracies that aren't in 0..1.
+    fitted by `method` (see `curves.methods.invert`) and inverted at the arm's means. The interval of probability
+    `level` carries the noise of both; with one run per rung in either arm there is none. Raises CurveError for a
+    baseline of fewer than two rungs, numbers that aren't finite and, with "bayes" and formulas, accuracies that aren't
+    in 0..1.
     """
     base = as_runs(baseline)
     after = 1 + max((draw for rung in base.values() for draw, _ in rung), default=0)
-    found = utilities(base, {ARM: as_runs(arm, after)}, level=level, method=method)
-    return found[ARM].points if found else []
+    by_arm = utilities(base, {ARM: as_runs(arm, after)}, level=level, method=method)
+    return by_arm[ARM].points if by_arm else []
 
 
 def utilities(
     baseline: Runs, arms: Mapping[str, Runs], *, level: float = LEVEL, method: str = BAYES
 ) -> dict[str, ArmUtility]:
-    """`utility` of several arms, by name, against one baseline, which is fitted once; arms without runs are left out.
+    """Utility of several arms, by name, against one baseline, which is fitted once; arms without runs are left out.
 
-    Replicates of all arms are drawn together: row s of every solution's samples has the same baseline and the same
-    luck of the draws that arms share.
+    Replicates of all arms are drawn together: row s of every solution's samples has the same noise of the baseline and
+    of the draws that arms share.
     """
     check_level(level)
     if not any(arms.values()):
@@ -192,15 +195,15 @@ def utilities(
 
 
 def arm_utilities(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, ArmUtility]:
-    """`utilities` against a fitted baseline, of arms that `check_runs` has passed."""
+    """Utility of several arms, by name, against a fitted baseline; `check_runs` has passed the arms."""
     return {name: _against(curve, name, arm, level) for name, arm in arms.items() if arm}
 
 
 def _against(curve: BaselineCurve, name: str, arm: Runs, level: float) -> ArmUtility:
     baseline, ns, centres = curve.runs, sorted(arm), means(arm)
-    errors = None if curve.noise is None else curve.noise.given(arm, name)
-    goals = Goals(centres) if errors is None else Goals(centres, resample(arm, name), errors)
-    solution = curve.fitted.solve(goals, level)
+    errors = None if curve.noise is None else curve.noise.conditional(arm, name)
+    targets = Targets(centres) if errors is None else Targets(centres, resample(arm, name), errors)
+    solution = curve.fitted.solve(targets, level)
     if errors is None:
         solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=())
     if _alike(baseline, arm):
@@ -213,16 +216,16 @@ def _against(curve: BaselineCurve, name: str, arm: Runs, level: float) -> ArmUti
 
 
 def _nothing_saved(solution: Solution, ns: Sequence[int], *, certain: bool) -> Solution:
-    """Every n labels do the work of n; `certain` where that has no noise at all."""
-    found = []
+    """The solution in which n labels equal n of the baseline; `certain` where that has no noise at all."""
+    inversions = []
     for n, row in zip(ns, solution.rows, strict=True):
         low, high = (float(n), float(n)) if certain else (min(row.low or 0.0, n), max(row.high or 0.0, n))
         never = 0.0 if certain and row.p_above is not None else row.p_above
-        found.append(Inversion(float(n), low, high, "inside", never))
+        inversions.append(Inversion(float(n), low, high, "inside", never))
     samples = solution.samples
     if certain:
         samples = tuple(np.tile(np.array(ns, dtype=float), (len(sample), 1)) for sample in samples)
-    return replace(solution, rows=found, samples=samples)
+    return replace(solution, rows=inversions, samples=samples)
 
 
 def _outside(solution: Solution, column: int) -> tuple[float | None, float | None]:

@@ -26,7 +26,7 @@ from labeleff.execution.progress import PreparationBars
 from labeleff.execution.workplace import Settings, timestamp
 from labeleff.records.entries import LabelsEntry, PretrainingRecord, Record, RunEntry
 from labeleff.records.jsonl import Records, RecordWriter, open_records
-from labeleff.records.training_log import merged
+from labeleff.records.training_log import merge_curves
 from labeleff.scheduling.jobs import Job
 from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.scheduling.queue import TimeLimit, stop
@@ -266,7 +266,7 @@ def _merged_record(record: PretrainingRecord | Record, records: Records) -> Pret
         return record
     if not record.cached or record.encoder_sha256 != earlier.encoder_sha256:
         return record
-    return earlier.model_copy(update={"probes": merged(earlier.probes, record.probes)})
+    return earlier.model_copy(update={"probes": merge_curves(earlier.probes, record.probes)})
 
 
 def export(study: Study, folder: Path, data: Path, offline: bool) -> None:

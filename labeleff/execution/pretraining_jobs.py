@@ -12,7 +12,7 @@ from labeleff.execution.workplace import Workplace, explain
 from labeleff.plugins.encoders.interface import Encoder
 from labeleff.plugins.pretexts.interface import PretextFunction, Pretrained, Unlabelled
 from labeleff.records.entries import PretrainingRecord
-from labeleff.records.training_log import merged, wanted
+from labeleff.records.training_log import curves_of_probe, merge_curves
 from labeleff.study.cell import Pretraining
 from labeleff.training.device import peak_memory, reset_peak_memory
 from labeleff.training.encoder_cache import state_sha256
@@ -31,7 +31,7 @@ def pretrain(place: Workplace, pretraining: Pretraining, progress: Progress) -> 
     except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
         return PretrainingRecord.failed(place.settings.run, pretraining, *explain(error))
     if cached is not None:  # trained again for its curves alone: cells go on with the encoder that they had
-        record = cached.model_copy(update={"probes": merged(cached.probes, record.probes)})
+        record = cached.model_copy(update={"probes": merge_curves(cached.probes, record.probes)})
         place.cache.note(key, record)
         return _from_cache(place, record)
     place.cache.save(key, encoder, record)
@@ -41,7 +41,7 @@ def pretrain(place: Workplace, pretraining: Pretraining, progress: Progress) -> 
 def _from_cache(place: Workplace, record: PretrainingRecord) -> PretrainingRecord:
     """Copy a cached encoder's record for this run, with the curves that this study requests."""
     plan = place.settings.probes
-    curves = wanted(record.probes, plan.probe, plan.tasks_of(record.pretraining)) if plan else []
+    curves = curves_of_probe(record.probes, plan.probe, plan.tasks_of(record.pretraining)) if plan else []
     return record.model_copy(update={"run": place.settings.run, "cached": True, "probes": curves})
 
 

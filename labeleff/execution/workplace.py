@@ -20,7 +20,7 @@ from labeleff.execution.draws import ChosenLabels, LabelRule, choose_labels
 from labeleff.plugins.encoders.interface import Encoder, build_encoder
 from labeleff.plugins.pretexts.outside_weights import LoadFunction, Weights, fill
 from labeleff.plugins.protocols.interface import Labelled
-from labeleff.records.training_log import ProbeCurve, lacking
+from labeleff.records.training_log import ProbeCurve, tasks_without_curve
 from labeleff.scheduling.jobs import needed, takes_unlabelled
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.seeding import stream_seed
@@ -141,7 +141,7 @@ class Workplace:
             return []
         tasks = plan.tasks_of(pretraining)
         data = {spec.label: self.load(spec).fingerprint for spec in tasks}
-        return lacking([curve for curve in curves if curve.data == data.get(curve.task)], plan.probe, tasks)
+        return tasks_without_curve([curve for curve in curves if curve.data == data.get(curve.task)], plan.probe, tasks)
 
     def new_encoder(self, pretraining: Pretraining) -> Encoder:
         """Build an untrained encoder; the pretext says whether it is a pair."""

@@ -1,4 +1,4 @@
-"""What came out: `records.jsonl`, read and written.
+"""Records of results: `records.jsonl`, read and written.
 
-Raw values alone; what follows from them belongs in `reporting`.
+Only raw values; what is derived from them belongs in `reporting`.
 """

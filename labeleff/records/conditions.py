@@ -1,4 +1,4 @@
-"""Whether numbers were measured under the same conditions, and speeds on the same machine. No torch."""
+"""Conditions of a measurement compared: like and unlike, and the machine (no torch)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from labeleff.catalogue.declaration import Spec
 from labeleff.records.entries import Conditions, RunEntry
 
 Unlike = tuple[str, str, str]
-"""What differs, and its two values."""
+"""A condition that differs: its name and its two values."""
 MOST = 20
-"""Changes of a study that are listed."""
+"""Most changes of a study that are listed."""
 
 
 def unlike(old: Conditions, new: Conditions) -> Iterator[Unlike]:
@@ -34,7 +34,7 @@ def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Unlik
 
 
 def conditions_of(conditions: Conditions, task: Spec, encoder: Spec) -> Conditions:
-    """Those conditions that bear on the numbers of one task and encoder."""
+    """The conditions that can affect the numbers of one task and encoder."""
     read = (task.label, str(encoder.options.get("vectors", "")))
     return Conditions(
         device=conditions.device,
@@ -46,9 +46,9 @@ def conditions_of(conditions: Conditions, task: Spec, encoder: Spec) -> Conditio
 
 
 def precision_of(conditions: Conditions, encoder: str) -> str:
-    """What `auto` stood for with an encoder, looked up by its label or bare name."""
-    known = conditions.precision
-    return known.get(encoder, known.get(encoder.partition("(")[0], "unknown"))
+    """The precision that `auto` meant for an encoder, looked up by its label or plain name."""
+    precisions = conditions.precision
+    return precisions.get(encoder, precisions.get(encoder.partition("(")[0], "unknown"))
 
 
 def machine(run: RunEntry) -> dict[str, str]:
@@ -58,7 +58,7 @@ def machine(run: RunEntry) -> dict[str, str]:
 
 
 def load(run: RunEntry) -> tuple[float | None, int | None]:
-    """Processes that waited for the machine when the run began, a minute's average, and its cores; None if unknown."""
+    """The machine's load average over one minute when the run began, and its cores; None if unknown."""
     waiting, cores = (run.environment.get(key) for key in ("load_average", "cores"))
     return waiting if isinstance(waiting, float) else None, cores if isinstance(cores, int) else None
 
@@ -71,15 +71,15 @@ def machine_text(run: RunEntry) -> str:
 
 
 def table_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two studies as nested tables, key by key, but for what bears on no number."""
+    """Differences between two studies as nested tables, key by key, without keys that affect no number."""
     before, after = (dict(leaves(table)) for table in (old, new))
     keys = [key for key in dict.fromkeys((*after, *before)) if not key.startswith(("title", "gate"))]
-    found = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
-    return found[:MOST] + ([f"and {len(found) - MOST} more"] if len(found) > MOST else [])
+    changes = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    return changes[:MOST] + ([f"and {len(changes) - MOST} more"] if len(changes) > MOST else [])
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
-    """Values of nested tables by dotted name."""
+    """Values of nested tables with their dotted names."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from leaves(inner, f"{path}.{key}" if path else str(key))
@@ -89,31 +89,31 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
 
 @dataclass(frozen=True)
 class Origin:
-    """The newest run entry of a folder, or what another tool's file says."""
+    """Provenance of a folder, from its newest run entry, or of another tool's file."""
 
     name: str
-    """The folder or file."""
+    """Name of the folder or file."""
     commit: str | None
     """Git commit of the code, in full; None where it is unknown."""
     dirty: bool
-    """The code had changes that weren't committed."""
+    """Whether the code had uncommitted changes."""
     started: str
     """Date and time as recorded, ISO 8601."""
     machine: str
 
     @property
     def short(self) -> str:
-        """The commit's first seven digits, with `+` where there was more; a dash where it is unknown."""
+        """The commit's first seven digits, with `+` for uncommitted changes; a dash where it is unknown."""
         return "–" if self.commit is None else f"{self.commit[:7]}{'+' if self.dirty else ''}"
 
     @property
     def date(self) -> str:
-        """Day and minute: `2026-01-02 03:04`."""
+        """The start to the minute: `2026-01-02 03:04`."""
         return self.started[:16].replace("T", " ")
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For programs."""
+        """The fields as a dict, for JSON."""
         return {
             "name": self.name,
             "commit": self.commit,
@@ -124,6 +124,6 @@ class Origin:
 
 
 def origin(run: RunEntry, name: str) -> Origin:
-    """Of a folder whose newest run entry is `run`."""
+    """The provenance of a folder whose newest run entry is `run`."""
     git: Mapping[str, Any] = run.environment.get("git") or {}
     return Origin(name, git.get("commit"), bool(git.get("dirty")), run.started, machine_text(run))

@@ -1,4 +1,4 @@
-"""Entry types and the schema version."""
+"""Types of entries in a records file, and the schema version."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from labeleff.records.training_log import ProbeCurve, Training
 from labeleff.study.cell import Cell, Pretraining, Subset
 
 SCHEMA = 1
+"""Version of the entries' fields."""
 
 
 class Conditions(Frozen):
-    """What must be equal for two records to be compared as numbers of one experiment."""
+    """Conditions that must be equal for two records to be numbers of one experiment."""
 
     device: str
     """Kind of device: `cpu` or the accelerator's name."""
     precision: dict[str, str]
-    """Arithmetic that `auto` stood for, by encoder name: `fp32` or `bf16`."""
+    """Arithmetic that `auto` meant, by encoder name: `fp32` or `bf16`."""
     torch: str
     """Major and minor version of torch."""
     data: dict[str, str]
@@ -40,17 +41,19 @@ class RunEntry(Frozen):
     study: dict[str, Any]
     conditions: Conditions
     tasks: dict[str, dict[str, Any]]
-    """By task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`."""
+    """Facts by task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`."""
     environment: dict[str, Any]
     plugins: dict[str, Plugin] = Field(default_factory=dict)
-    """What plug-ins of other packages say of themselves, as in `conditions.plugins`, so that the records can be read
-    where these aren't installed; empty in records of earlier versions."""
+    """Declarations of plug-ins of other packages, by the keys of `conditions.plugins`.
+
+    With them the records can be read where those packages aren't installed; empty in records of earlier versions.
+    """
     estimate: RunEstimate | None = None
-    """What it was expected to take, of what it had to do; None in records of earlier versions."""
+    """Expected time of the jobs that the run began with; None in records of earlier versions."""
 
 
 class LabelsEntry(Frozen):
-    """Which images one draw labels at one rung; cells refer to it by its hash, so the file is complete in itself."""
+    """The images that one draw labels at one rung; cells refer to it by its hash, so the file is self-contained."""
 
     type: Literal["labels"] = "labels"
     schema_version: int = SCHEMA
@@ -65,7 +68,7 @@ class LabelsEntry(Frozen):
 
 
 class PretrainingRecord(Frozen):
-    """A pretrained encoder: its key, its own metrics and how its training went."""
+    """A pretrained encoder: its key, its metrics and the course of its training."""
 
     type: Literal["pretraining"] = "pretraining"
     schema_version: int = SCHEMA
@@ -79,21 +82,21 @@ class PretrainingRecord(Frozen):
     encoder_sha256: str | None = None
     training: Training | None = None
     cached: bool = False
-    """True where the encoder came from the cache: its timing then belongs to an earlier run."""
+    """Whether the encoder came from the cache, so that its timing belongs to an earlier run."""
     provenance: str | None = None
-    """Weights from outside: where they came from and what was left out, in words."""
+    """Source of weights from outside and what was left out, in words."""
     weights_sha256: str | None = None
-    """Weights from outside: SHA-256 over names, types, shapes and bytes of the tensors as they came."""
+    """SHA-256 of weights from outside, over names, types, shapes and bytes of the original tensors."""
     peak_memory: int | None = None
     own_peak: bool = False
-    """As in a cell's record."""
+    """Whether the peak belongs to this pretraining alone, as in a cell's record."""
     probes: list[ProbeCurve] = Field(default_factory=list)
-    """Linear probes while it was trained, a curve a task; none where the study asks for none."""
+    """Linear probes during its training, one curve per task; empty where the study has no probe."""
 
     @classmethod
-    def failed(cls, run: str, asked: Pretraining, reason: str, detail: str | None = None) -> Self:
+    def failed(cls, run: str, pretraining: Pretraining, reason: str, detail: str | None = None) -> Self:
         """The record of a pretraining that gave no encoder."""
-        return cls(run=run, key=asked.key, pretraining=asked, status="failed", reason=reason, detail=detail)
+        return cls(run=run, key=pretraining.key, pretraining=pretraining, status="failed", reason=reason, detail=detail)
 
 
 class Record(Frozen):
@@ -107,14 +110,14 @@ class Record(Frozen):
     status: Literal["ok", "failed"]
     reason: str | None = None
     detail: str | None = None
-    """The traceback, where a cell failed for a reason that nobody foresaw."""
+    """Traceback, where a cell failed for an unforeseen reason."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """The task's metrics on the whole test split, unrounded, e.g. `accuracy` in 0..1."""
     test_count: int | None = None
     test_loss: float | None = None
-    """Mean of the goal's loss on the test split, of trained protocols; for looking at alone."""
+    """Mean loss on the test split, of trained protocols; for information only."""
     test_seconds: float | None = None
-    """What scoring the test split took, of trained protocols."""
+    """Seconds of scoring the test split, of trained protocols."""
     indices_sha256: str | None = None
     """SHA-256 of the sorted label indices as little-endian int64."""
     missing_classes: list[str] = Field(default_factory=list)
@@ -122,19 +125,22 @@ class Record(Frozen):
     training: Training | None = None
     train_metrics: dict[str, float | None] = Field(default_factory=dict)
     peak_memory: int | None = None
-    """Bytes: of the device where it counts them, else of the process."""
+    """Peak memory in bytes: of the device where it counts them, else of the process."""
     own_peak: bool = False
-    """Whether the peak is that of this cell, or of its frozen protocol's batch; else of the process or its pack."""
+    """Whether the peak belongs to this cell, or to its frozen protocol's batch; else to the process or its pack."""
     seconds: float | None = None
     processor_seconds: float | None = None
-    """All threads' seconds; `seconds` are of the clock on the wall. Both share out evenly what a batch of cells of a
-    frozen protocol took, and every step of cells that are trained as one."""
+    """Processor seconds of all threads; `seconds` are wall time.
+
+    Both are even shares of the time of a batch of cells of a frozen protocol, and of every step of cells that are
+    trained as one.
+    """
     finished: str | None = None
 
     @classmethod
-    def failed(cls, run: str, cell: Cell, reason: str, detail: str | None = None, **known: Any) -> Self:
-        """The record of a cell that gave no number, with what else is known of it."""
-        return cls(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail, **known)
+    def failed(cls, run: str, cell: Cell, reason: str, detail: str | None = None, **fields: Any) -> Self:
+        """The record of a cell that gave no number, with other `fields` that are known."""
+        return cls(run=run, key=cell.key, cell=cell, status="failed", reason=reason, detail=detail, **fields)
 
 
 class StopEntry(Frozen):
@@ -146,9 +152,9 @@ class StopEntry(Frozen):
     time: str
     reason: Literal["time limit"] = "time limit"
     limit: float
-    """Seconds that the run was given."""
+    """Time limit of the run in seconds."""
     left: int
-    """Cells of the study (or of the run's shard) that weren't measured when it stopped."""
+    """Number of cells of the study (or of the run's shard) that weren't measured when it stopped."""
 
 
 Entry = RunEntry | LabelsEntry | PretrainingRecord | Record | StopEntry

@@ -1,10 +1,9 @@
-"""What came out: `records.jsonl`, append-only, a line per run, stop by a time limit, label set, pretraining or cell.
+"""The records file `records.jsonl`: read, append, sync.
 
-The collector would look through them again and again: most of the time of reading ten thousand records.
-
-Every line is flushed and synced before the next cell starts, so a killed run loses nothing that finished. A torn last
-line is survived; a damaged line anywhere else is an error that names it. Raw values are stored; means and intervals are
-derived on read. A missing value is null.
+It is append-only, with one line per run, stop by a time limit, label set, pretraining or cell. Every line is flushed
+and synced before the next cell starts, so a killed run loses nothing that finished. A torn last line is tolerated; a
+damaged line anywhere else is an error that names it. Raw values are stored; means and intervals are derived on read.
+A missing value is null.
 """
 
 from __future__ import annotations
@@ -22,12 +21,15 @@ from pydantic import ValidationError
 from labeleff.errors import RecordError
 from labeleff.files import write_whole
 from labeleff.records.entries import _ENTRY, SCHEMA, Entry, LabelsEntry, PretrainingRecord, Record, RunEntry, StopEntry
-from labeleff.records.lock import at_place, held
+from labeleff.records.lock import at_place, lock_folder
 
 
 @contextlib.contextmanager
 def without_collection() -> Iterator[None]:
-    """What has no cycles is freed all the same, the rest when collection goes on."""
+    """Pause garbage collection, which takes most of the time of reading ten thousand records.
+
+    Objects without cycles are freed all the same, others when collection resumes.
+    """
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -38,33 +40,34 @@ def without_collection() -> Iterator[None]:
 
 
 READERS = "models"
-"""Inside a run's folder: its trained readers of stories."""
+"""Folder, inside a run's, of its trained readers of stories."""
 
 
 def reader_path(folder: Path, key: str) -> Path:
-    """Where the run in `folder` keeps the reader of the cell `key`."""
+    """Path of the reader of stories that the run in `folder` trained for the cell `key`."""
     return folder / READERS / f"{key}.safetensors"
 
 
 FILE_NAME = "records.jsonl"
+"""Name of the records file in a run's folder."""
 
 
 class Records:
-    """Everything in one records file; for equal keys the last line counts."""
+    """All entries of one records file; for equal keys the last line counts."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.runs: list[RunEntry] = []
         self.labels: dict[str, LabelsEntry] = {}
-        """By hash of the sorted indices."""
+        """Label sets by hash of the sorted indices."""
         self.pretrainings: dict[str, PretrainingRecord] = {}
         self.cells: dict[str, Record] = {}
         self.stops: dict[str, StopEntry] = {}
-        """By run: where a time limit ended it."""
+        """Stops by a time limit, by run."""
         for entry in entries:
             self.add(entry)
 
     def add(self, entry: Entry) -> None:
-        """Take in one more entry, as the next line of the file."""
+        """Add an entry, as the next line of the file."""
         if isinstance(entry, RunEntry):
             self.runs.append(entry)
         elif isinstance(entry, LabelsEntry):
@@ -78,7 +81,7 @@ class Records:
 
 
 def _lines(path: Path) -> tuple[list[bytes], int]:
-    """Whole lines of the file, and the byte length of what is whole (a torn tail lies behind it)."""
+    """Whole lines of the file, and their length in bytes, behind which a torn tail may lie."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -125,7 +128,7 @@ def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
 
 
 def line(entry: Entry) -> bytes:
-    """An entry as it stands in the file, with its line's end."""
+    """An entry as a line of the file, with its line end."""
     return json.dumps(entry.model_dump(mode="json"), separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
@@ -137,12 +140,12 @@ class RecordWriter:
         self._stream = stream
 
     def write(self, *entries: Entry) -> None:
-        """Append entries and sync once. On a full disk all of them are taken back."""
+        """Append entries and sync once; on a full disk all of them are removed again and RecordError is raised."""
         data = b"".join(map(line, entries))
         self.check_place()
         start = self._stream.tell()
         try:
-            while data:  # a disk that is nearly full takes a part without complaint
+            while data:  # a disk that is nearly full writes a part without an error
                 data = data[self._stream.write(data) :]
             os.fsync(self._stream.fileno())
         except OSError as error:
@@ -154,7 +157,7 @@ class RecordWriter:
             ) from error
 
     def check_place(self) -> None:
-        """RecordError where the file was removed or replaced under the run; what it held is saved first."""
+        """Raise RecordError where the file was removed or replaced during the run; its content is saved first."""
         try:
             if at_place(self._stream, self._path):
                 return
@@ -177,10 +180,10 @@ class RecordWriter:
 
 @contextlib.contextmanager
 def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
-    """Take `folder` for this process alone, read what is there and give a writer.
+    """Lock `folder` for this process, read its records and return them with a writer.
 
     A torn last line is cut off first. Raises RecordError where the folder can't be made or written, or another
-    process holds it.
+    process has locked it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +192,7 @@ def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
         raise RecordError(
             f"{folder}: can't be written: {error.strerror}; choose another output folder with --out"
         ) from error
-    with stream, held(stream, folder / FILE_NAME):
+    with stream, lock_folder(stream, folder / FILE_NAME):
         records, end = _parse(folder / FILE_NAME)
         os.ftruncate(stream.fileno(), end)
         stream.seek(0, os.SEEK_END)

@@ -1,9 +1,8 @@
-"""One process alone writes into a folder: the lock, and who holds it.
+"""The lock by which only one process writes into a folder, with a note of its owner.
 
-The lock is the kernel's (flock, through `filelock`) on the records file itself, so a run that is killed leaves nothing
-in the way. On network file systems it reaches other hosts as far as the mount carries flock (NFS does; Lustre with `-o
-flock`); where a file system has no locks at all, the note of the owner stands in for them, and a note of another host
-counts as held.
+The lock is the kernel's (flock, through `filelock`) on the records file itself, so a killed run leaves no lock behind.
+On network file systems it reaches other hosts as far as the mount carries flock (NFS does; Lustre with `-o flock`);
+where a file system has no locks at all, the owner's note replaces them, and a note of another host counts as a lock.
 """
 
 from __future__ import annotations
@@ -23,22 +22,23 @@ from labeleff.errors import RecordError
 from labeleff.files import write_whole
 
 NOTE = ".owner.json"
+"""File name of the owner's note."""
 
 
 class Owner(Frozen):
-    """Who writes into a folder."""
+    """The process that writes into a folder."""
 
     host: str
     pid: int
     since: str
-    """UTC, ISO 8601, to the second."""
+    """Start in UTC, ISO 8601, to the second."""
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}"
 
     @property
     def gone(self) -> bool:
-        """Known to have ended: of another host nothing is known."""
+        """Whether the process is known to have ended; processes of other hosts count as running."""
         if self.host != platform.node():
             return False
         try:
@@ -51,7 +51,7 @@ class Owner(Frozen):
 
 
 def owner(folder: Path) -> Owner | None:
-    """Who left a note in `folder`; None where nobody did, or it can't be read."""
+    """The owner named by the note in `folder`; None where there is no note, or it can't be read."""
     try:
         return Owner.model_validate_json((folder / NOTE).read_bytes())
     except (OSError, ValidationError):
@@ -59,7 +59,7 @@ def owner(folder: Path) -> Owner | None:
 
 
 @contextlib.contextmanager
-def held(stream: IO[bytes], path: Path) -> Iterator[None]:
+def lock_folder(stream: IO[bytes], path: Path) -> Iterator[None]:
     """Hold the folder of `path`, a file open as `stream`; RecordError naming the owner where another process does."""
     from filelock import lock_descriptor  # plans and reports hold nothing
 
@@ -92,7 +92,7 @@ def held(stream: IO[bytes], path: Path) -> Iterator[None]:
 
 
 def _stand_in(folder: Path, error: OSError) -> None:
-    """Without locks: go by the note alone."""
+    """Check the owner's note alone, on a file system without locks."""
     who = owner(folder)
     if who is not None and not who.gone:
         raise RecordError(
@@ -103,9 +103,9 @@ def _stand_in(folder: Path, error: OSError) -> None:
 
 def at_place(stream: IO[bytes], path: Path) -> bool:
     """Whether an open file is still the one at `path`."""
-    ours = os.fstat(stream.fileno())
+    opened = os.fstat(stream.fileno())
     try:
-        there = path.stat()
+        current = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+    return (opened.st_dev, opened.st_ino) == (current.st_dev, current.st_ino)

@@ -1,7 +1,7 @@
-"""Folders of one study into one: shards of a job array, or what several machines measured.
+"""Folders of one study merged into one: shards, or runs of several machines.
 
-Nothing is chosen in silence. Unlike studies or conditions are refused; a key that two folders give different numbers
-is an error that names both; what was measured twice with the same number is kept once.
+Nothing is chosen silently. Unlike studies or conditions are refused; a key with different numbers in two folders is
+an error that names both; a cell measured twice with the same number is kept once.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from labeleff.study.loading import parse_study
 
 Kind = TypeVar("Kind", RunEntry, LabelsEntry, PretrainingRecord, Record, StopEntry)
 SHOWN = 5
-"""Conflicts that an error lists."""
+"""Most conflicts that an error lists."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One of the folders."""
+    """One of the folders to be merged."""
 
     path: Path
-    """Its records file."""
+    """Path of its records file."""
     records: Records
     torn: bool
-    """Its last line is torn: the run was killed, or still writes."""
+    """Whether its last line is torn: the run was killed, or still writes."""
 
 
 @dataclass(frozen=True)
-class Merged:
-    """What the folders hold together, each key once: runs, labels, pretrainings, cells, then stops."""
+class MergedRecords:
+    """All entries of the folders, each key once: runs, labels, pretrainings, cells, then stops."""
 
     entries: list[Entry]
     homes: Mapping[str, Path]
-    """By key of a cell: the folder that its record was taken from."""
+    """Folder that a cell's record was taken from, by the cell's key."""
     repeated: int
-    """Cells that more than one folder has, with the same number."""
+    """Number of cells that more than one folder has, with the same number."""
 
 
 def read_source(folder: Path) -> Source:
-    """A folder's records; RecordError where there is no run in it."""
+    """Read the records of a folder; RecordError where it has no run."""
     path = folder / FILE_NAME
     if not path.exists():
         raise RecordError(f"{path}: not there, expected records of `labeleff run`; check the folder's name")
@@ -60,8 +60,8 @@ def read_source(folder: Path) -> Source:
     return Source(path, records, torn=not path.read_bytes().endswith(b"\n"))
 
 
-def merge(sources: Sequence[Source]) -> Merged:
-    """Everything that these folders hold. The order of folders decides nothing but the order of lines.
+def merge(sources: Sequence[Source]) -> MergedRecords:
+    """Merge folders; their order decides only the order of lines.
 
     Raises RecordError for a folder of another study and for conflicts, ConditionError for unlike conditions.
     """
@@ -70,27 +70,27 @@ def merge(sources: Sequence[Source]) -> Merged:
     for one, other in itertools.combinations(sources, 2):
         _check_conditions(one, other)
     conflicts: list[str] = []
-    runs = _united([(s.path, {run.run: run for run in s.records.runs}) for s in sources], _run_text, conflicts)
-    labels = _united([(s.path, _labels(s.records)) for s in sources], _labels_text, conflicts)
-    pretrainings = _united([(s.path, s.records.pretrainings) for s in sources], _pretraining_text, conflicts)
-    cells = _united([(s.path, s.records.cells) for s in sources], _cell_text, conflicts)
-    stops = _united([(s.path, s.records.stops) for s in sources], _stop_text, conflicts)
+    runs = _unite([(s.path, {run.run: run for run in s.records.runs}) for s in sources], _run_text, conflicts)
+    labels = _unite([(s.path, _labels(s.records)) for s in sources], _labels_text, conflicts)
+    pretrainings = _unite([(s.path, s.records.pretrainings) for s in sources], _pretraining_text, conflicts)
+    cells = _unite([(s.path, s.records.cells) for s in sources], _cell_text, conflicts)
+    stops = _unite([(s.path, s.records.stops) for s in sources], _stop_text, conflicts)
     if conflicts:
         more = f"\nand {len(conflicts) - SHOWN} more" if len(conflicts) > SHOWN else ""
         raise RecordError(
             f"{len(conflicts)} conflict{'s' if len(conflicts) > 1 else ''}, nothing was written; leave out the folder "
             "that is wrong, and measure again what only it has:\n" + "\n".join(conflicts[:SHOWN]) + more
         )
-    counted = [key for source in sources for key in source.records.cells]
-    return Merged(
-        entries=[found for group in (runs, labels, pretrainings, cells, stops) for found, _ in group.values()],
+    keys = [key for source in sources for key in source.records.cells]
+    return MergedRecords(
+        entries=[entry for group in (runs, labels, pretrainings, cells, stops) for entry, _ in group.values()],
         homes={key: path.parent for key, (_, path) in cells.items()},
-        repeated=len(counted) - len(set(counted)),
+        repeated=len(keys) - len(set(keys)),
     )
 
 
 def _labels(records: Records) -> dict[str, LabelsEntry]:
-    """By what they are the labels of, so that other labels of the same draw are met."""
+    """Label sets by task, subset, draw and label count, so that different labels of one draw meet."""
     return {f"{e.task} {e.subset} {e.draw} {e.n}": e for e in records.labels.values()}
 
 
@@ -112,27 +112,27 @@ def _check_conditions(one: Source, other: Source) -> None:
             )
 
 
-def _united(
-    tables: Iterable[tuple[Path, Mapping[str, Kind]]], told: Callable[[Kind], tuple[str, object]], conflicts: list[str]
+def _unite(
+    tables: Iterable[tuple[Path, Mapping[str, Kind]]], text: Callable[[Kind], tuple[str, object]], conflicts: list[str]
 ) -> dict[str, tuple[Kind, Path]]:
-    """Entries by key with the file that each was taken from; `told` gives what an entry is and says, in words."""
-    found: dict[str, tuple[Kind, Path]] = {}
+    """Entries by key with the file that each was taken from; `text` gives an entry's name and content, in words."""
+    entries: dict[str, tuple[Kind, Path]] = {}
     for path, table in tables:
         for key, entry in table.items():
-            if key not in found:
-                found[key] = entry, path
+            if key not in entries:
+                entries[key] = entry, path
                 continue
-            kept, home = found[key]
-            (what, before), (_, after) = told(kept), told(entry)
-            if _rank(kept) == _rank(entry) == 0 and before != after:
+            first, home = entries[key]
+            (what, before), (_, after) = text(first), text(entry)
+            if _rank(first) == _rank(entry) == 0 and before != after:
                 conflicts.append(f"{what}: {before} in {home}, {after} in {path}")
-            elif _rank(entry) < _rank(kept):
-                found[key] = entry, path
-    return found
+            elif _rank(entry) < _rank(first):
+                entries[key] = entry, path
+    return entries
 
 
 def _rank(entry: Entry) -> int:
-    """A finished entry goes before a failed one."""
+    """Rank by which a finished entry (0) goes before a failed one (1)."""
     return int(isinstance(entry, PretrainingRecord | Record) and entry.status == "failed")
 
 
@@ -149,15 +149,15 @@ def _labels_text(entry: LabelsEntry) -> tuple[str, object]:
 
 
 def _pretraining_text(entry: PretrainingRecord) -> tuple[str, object]:
-    said = [f"encoder {str(entry.encoder_sha256)[:16]}", *(f"{k} {v!r}" for k, v in sorted(entry.metrics.items()))]
-    return f"pretraining {entry.key} ({_named(entry.pretraining)}, seed {entry.pretraining.seed})", ", ".join(said)
+    facts = [f"encoder {str(entry.encoder_sha256)[:16]}", *(f"{k} {v!r}" for k, v in sorted(entry.metrics.items()))]
+    return f"pretraining {entry.key} ({_named(entry.pretraining)}, seed {entry.pretraining.seed})", ", ".join(facts)
 
 
 def _cell_text(entry: Record) -> tuple[str, object]:
     cell = entry.cell
     where = f"{_named(cell)}, n={cell.n}, draw {cell.draw}, seed {cell.seed}"
-    said = [f"{key} {value!r}" for key, value in sorted(entry.metrics.items())]
-    return f"cell {entry.key} ({where})", ", ".join([*said, f"labels {str(entry.indices_sha256)[:16]}"])
+    facts = [f"{key} {value!r}" for key, value in sorted(entry.metrics.items())]
+    return f"cell {entry.key} ({where})", ", ".join([*facts, f"labels {str(entry.indices_sha256)[:16]}"])
 
 
 def _named(item: Cell | Pretraining) -> str:
@@ -166,7 +166,7 @@ def _named(item: Cell | Pretraining) -> str:
 
 
 def whole_command(runs: Sequence[RunEntry], out: Path) -> list[str]:
-    """The command that measures into `out` what the shards left: theirs, without --shard and with that folder."""
+    """The shards' command without --shard, which measures the cells they left into the folder `out`."""
     words = iter(runs[-1].command)
     return [*_without(words, ("--shard", "--out", "-o")), "--out", str(out)]
 

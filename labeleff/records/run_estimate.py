@@ -1,4 +1,4 @@
-"""What a run was expected to take when it began, as its entry in the records has it."""
+"""The expected time of a run, as its entry in the records has it, and durations in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labeleff.study.cell import Cell, Pretraining
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `42 s`, `6 min`, `3.1 h`."""
+    """A number of seconds in words: `42 s`, `6 min`, `3.1 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -20,8 +20,9 @@ def duration(seconds: float) -> str:
 
 
 Source = Literal["catalogue", "remembered", "calibrated"]
-"""Where a speed comes from: a rough guess, earlier runs on this machine, a calibration on it. The worst first."""
+"""Source of a speed: a rough guess, earlier runs on this machine, or a calibration on it."""
 SOURCES: tuple[Source, ...] = ("catalogue", "remembered", "calibrated")
+"""All sources, the least reliable first."""
 
 
 def worst(sources: list[Source]) -> Source:
@@ -30,14 +31,14 @@ def worst(sources: list[Source]) -> Source:
 
 
 PartKey = tuple[str, str, str, str, str | None, int | None]
-"""What, and the labels of task, encoder, pretext and protocol, and n, as `EstimatedPart` has them."""
+"""Fields of `EstimatedPart`: `what`, labels of task, encoder, pretext and protocol, and n."""
 
 
-def part_key(asked: Cell | Pretraining) -> PartKey:
-    """The part of an estimate that a cell or a pretraining belongs to."""
-    place = asked.task.label, asked.encoder.label, asked.pretext.label
-    if isinstance(asked, Cell):
-        return "cells", *place, asked.protocol.label, asked.n
+def part_key(item: Cell | Pretraining) -> PartKey:
+    """Key of the part of an estimate that a cell or a pretraining belongs to."""
+    place = item.task.label, item.encoder.label, item.pretext.label
+    if isinstance(item, Cell):
+        return "cells", *place, item.protocol.label, item.n
     return "pretraining", *place, None, None
 
 
@@ -49,29 +50,29 @@ class EstimatedPart(Frozen):
     encoder: str
     pretext: str
     protocol: str | None = None
-    """Labels of the specs; no protocol where it isn't cells."""
+    """Label of the protocol, as the others are labels of specs; None unless `what` is "cells"."""
     n: int | None = None
     count: int = Field(ge=1)
     seconds: float = Field(ge=0)
-    """Of one process or device, of all `count` together."""
+    """Seconds of one process or device, for all `count` together."""
     speeds: Source
 
     @property
     def key(self) -> PartKey:
-        """As `part_key` gives it."""
+        """The key that `part_key` gives for its cells or pretrainings."""
         return self.what, self.task, self.encoder, self.pretext, self.protocol, self.n
 
 
 class RunEstimate(Frozen):
-    """What a run was expected to take: only the jobs that it began with, not what was recorded before."""
+    """Expected time of a run: only of the jobs that it began with, not of earlier records."""
 
     seconds: float = Field(ge=0)
-    """Of one process or device: the sum over all parts."""
+    """Seconds of one process or device: the sum over all parts."""
     wall_seconds: float = Field(ge=0)
-    """On `processes` processes, without preparation of data."""
+    """Wall time in seconds on `processes` processes, without preparation of data."""
     processes: int = Field(ge=1)
     speeds: Source
-    """The least reliable of all that went in."""
+    """Least reliable source of its speeds."""
     peak_memory: int | None = None
-    """Bytes that a process, or the accelerator, was expected to need at most; None where nothing was measured."""
+    """Expected peak memory in bytes of a process, or of the accelerator; None where nothing was measured."""
     parts: list[EstimatedPart]

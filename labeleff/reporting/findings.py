@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from labeleff.curves.bounds import Reading, inverted
+from labeleff.curves.bounds import Reading, label_count
 from labeleff.curves.break_even import Crossing, crossings
-from labeleff.curves.inversion import Goals
+from labeleff.curves.inversion import Targets
 from labeleff.curves.least_squares import FormulaFit, fit_formula
 from labeleff.curves.mean_ratio import MeanRatio, mean_ratios
-from labeleff.curves.method_table import FORMULAS, extrapolates, needed, parameters
-from labeleff.curves.methods import fitted
+from labeleff.curves.method_table import FORMULAS, extrapolates, parameters, rungs_needed
+from labeleff.curves.methods import fit_curve
 from labeleff.curves.utility import BaselineCurve, UtilityPoint, arm_utilities
 from labeleff.reporting.measurements import Measured, Place
 
@@ -135,7 +135,7 @@ def _at(measured: Measured, place: Place) -> Iterator[Needed]:
         reason = (
             None
             if labels
-            else f"{rungs} label count{'s' if rungs != 1 else ''}, and its curve needs {needed(measured.method)}"
+            else f"{rungs} label count{'s' if rungs != 1 else ''}, and its curve needs {rungs_needed(measured.method)}"
         )
         for target in measured.targets:
             share = _share(labels.get(target), base.get(target))
@@ -145,16 +145,16 @@ def _at(measured: Measured, place: Place) -> Iterator[Needed]:
 def _labels(measured: Measured, place: Place, arm: str) -> Mapping[float, Reading]:
     """By target; empty where the arm has too few rungs for a curve."""
     runs = measured.at(place, arm)
-    if len(runs) < needed(measured.method):
+    if len(runs) < rungs_needed(measured.method):
         return {}
     if arm == measured.baseline:
         curve = measured.baseline_curves[place].fitted
     else:
-        curve = fitted(measured.noisy(place, arm), measured.method)
-    solution = curve.solve(Goals(np.array(measured.targets)), measured.level)
+        curve = fit_curve(measured.noisy(place, arm), measured.method)
+    solution = curve.solve(Targets(np.array(measured.targets)), measured.level)
     first, last, models = curve.measured.first, curve.measured.last, extrapolates(measured.method)
     rows = zip(measured.targets, solution.rows, strict=True)
-    return {target: inverted(row, first, last, models=models) for target, row in rows}
+    return {target: label_count(row, first, last, models=models) for target, row in rows}
 
 
 def _range(labels: Reading) -> tuple[float, float]:

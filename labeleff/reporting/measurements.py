@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labeleff.catalogue.metrics import SCORE, Metric, metric
-from labeleff.curves.method_table import needed
-from labeleff.curves.rung_means import BASELINE, NoisyMeans, of_runs
+from labeleff.curves.method_table import rungs_needed
+from labeleff.curves.rung_means import BASELINE, NoisyMeans, means_of_runs
 from labeleff.curves.utility import BaselineCurve, check_runs
 from labeleff.stats.differences import Differences, compare
 from labeleff.stats.intervals import MeanInterval, mean_intervals
@@ -113,7 +113,7 @@ class Measured:
 
     def noisy(self, place: Place, arm: str) -> NoisyMeans:
         """The means of one arm with their noise, by the streams that stand for the arm everywhere."""
-        return of_runs(self.at(place, arm), BASELINE if arm == self.baseline else arm)
+        return means_of_runs(self.at(place, arm), BASELINE if arm == self.baseline else arm)
 
     def asked(self, place: Place, arm: str) -> Sequence[int]:
         """Rungs to report on: all of the place where runs were wanted, else those that the arm has."""
@@ -144,7 +144,7 @@ class Measured:
         for place in self.places:
             base = self.at(place, self.baseline)
             others = [runs for arm in self.arms if arm != self.baseline and (runs := self.at(place, arm))]
-            if len(base) >= needed(self.method) and (others or self.targets):
+            if len(base) >= rungs_needed(self.method) and (others or self.targets):
                 check_runs(base, others, self.method)
                 found[place] = BaselineCurve.fit(base, self.method)
         return found

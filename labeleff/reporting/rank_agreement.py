@@ -11,7 +11,7 @@ from labeleff.reporting.measurements import Measured, Place
 from labeleff.reporting.results import Results
 from labeleff.stats.moderation import Array
 from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, rank_correlation, reliability
-from labeleff.study.cell import told_apart
+from labeleff.study.cell import short_names
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def agreements(results: Results, measured: Measured) -> list[Agreement]:
 def _paired_arms(results: Results) -> dict[tuple[str, str], dict[str, tuple[str, str]]]:
     """Arms by (frozen, trained protocol) and pretext; from scratch isn't a pretext."""
     study = results.study
-    pretexts, protocols = (told_apart(getattr(arm, kind) for arm in study.arms) for kind in ("pretext", "protocol"))
+    pretexts, protocols = (short_names(getattr(arm, kind) for arm in study.arms) for kind in ("pretext", "protocol"))
     arms: dict[str, dict[str, str]] = {}
     trained: dict[str, bool] = {}
     for arm, name in zip(study.arms, results.arms, strict=True):

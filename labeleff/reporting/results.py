@@ -16,7 +16,7 @@ from labeleff.records.jsonl import FILE_NAME, Records, read_records
 from labeleff.reporting.measurements import Measured, Place, Setting
 from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.stats.resampling import Run
-from labeleff.study.cell import Cell, Pretraining, told_apart
+from labeleff.study.cell import Cell, Pretraining, short_names
 from labeleff.study.loading import parse_study
 from labeleff.study.schema import Study
 
@@ -92,7 +92,7 @@ class Results:
 
     def title(self, place: Place) -> str:
         """The place by names, with options only where names alone don't tell the study's places apart."""
-        tasks, encoders = told_apart(self.study.tasks), told_apart(self.study.encoders)
+        tasks, encoders = short_names(self.study.tasks), short_names(self.study.encoders)
         return f"{tasks[str(place.task)]}, {encoders[str(place.encoder)]}"
 
     @property

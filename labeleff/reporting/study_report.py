@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from labeleff.curves.method_table import needed
+from labeleff.curves.method_table import rungs_needed
 from labeleff.records.jsonl import without_collection
 from labeleff.records.run_estimate import duration
 from labeleff.reporting import output_files, place_figures
@@ -106,7 +106,7 @@ def _verdict(results: Results, findings: Findings, agreed: list[Agreement], stor
         finished = sum(results.value(record) is not None for record in results.cells)
         yield (
             f"No utility can be given yet: {finished} of {results.expected} cells have finished, and it takes the "
-            f"baseline {study.baseline} at {needed(study.curve)} rungs and another arm at one."
+            f"baseline {study.baseline} at {rungs_needed(study.curve)} rungs and another arm at one."
         )
     yield from accuracy_and_utility.verdicts(findings)
     sentences = [*agreement.verdict(agreed, findings.measured), *stories.verdict]

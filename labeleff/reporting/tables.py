@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeleff.curves.bounds import Reading, equivalent, saved, worth
+from labeleff.curves.bounds import Reading, equivalent, savings, worth
 from labeleff.curves.least_squares import FormulaFit
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison, FittedFormula, Needed, ranked
@@ -156,7 +156,7 @@ def _utility(item: Comparison, point: UtilityPoint, cost: Cost | None) -> Row:
         "p_below": point.p_below,
         "p_never": point.p_never,
         "factor": point.factor,
-        **(_numbers("saved", saved(point, cost.per_label)) if cost else {}),
+        **(_numbers("saved", savings(point, cost.per_label)) if cost else {}),
         "saved_unit": cost and cost.unit,
         "flags": "; ".join(point.flags),
     }

@@ -1,4 +1,4 @@
 """Variances, intervals and tests on plain arrays.
 
-What knows of label counts belongs in `curves`, what knows of folders in `reporting`.
+Code that knows of label counts belongs in `curves`, code that knows of folders in `reporting`.
 """

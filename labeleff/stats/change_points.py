@@ -1,10 +1,10 @@
-"""Where a series of measurements changed its level: binary segmentation with permutation tests.
+"""Level shifts in a series of measurements: binary segmentation with permutation tests.
 
 A series is cut where the means of both sides differ most for their sizes (the least sum of squares within the sides),
 if a rearranged series can be cut as well with probability ALPHA at most, and the sides are looked at in turn
 (Vostrikova 1981, Dokl. Akad. Nauk 259; tests as in Matteson and James 2014, J. Am. Stat. Assoc. 109). Nothing is
-assumed of the noise but that its order means nothing. Short series are rearranged in all ways, so that their p value is
-exact; fewer than eight points can't show a change.
+assumed about the noise except that its order means nothing. Short series are rearranged in all ways, so that their
+p value is exact; fewer than eight points can't show a change.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from labeleff.stats.moderation import Array
 
 ALPHA = 0.05
 EXACT = 8
-"""Points up to which all arrangements are looked at."""
+"""Points up to which all arrangements are tried."""
 COUNT = 4999
-"""Arrangements of longer series."""
+"""Random arrangements tried of a longer series."""
 LEAST = 2
-"""Points that a side must have: one alone may be an outlier."""
+"""Fewest points of a side: one alone may be an outlier."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class ChangePoint:
 
 
 def change_points(values: Sequence[float], *, alpha: float = ALPHA) -> list[ChangePoint]:
-    """Changes of level in rising order of places; the stretches before and after reach to the neighbouring changes.
+    """Find changes of level, in rising order of places; stretches before and after reach to the neighbouring changes.
 
-    The same values give the same result everywhere. Every cut is tested at `alpha`, the sides of one again: where the
-    whole series has one level, the probability of any change is `alpha` at most.
+    The same values give the same result everywhere. Every cut is tested at `alpha`, then both of its sides: where the
+    whole series has one level, the probability of any change is at most `alpha`.
     """
     series = np.asarray(values, dtype=float)
     cuts = sorted(_cuts(series, 0, alpha))
@@ -70,7 +70,7 @@ def _cuts(series: Array, start: int, alpha: float) -> list[tuple[int, float]]:
 
 
 def _gains(rows: Array) -> Array:
-    """Of every row (B, m) what each cut takes off the sum of squares, (B, m + 1 - 2 LEAST)."""
+    """Reduction of each row's sum of squares by each cut: rows (B, m) to (B, m + 1 - 2 LEAST)."""
     count = rows.shape[1]
     left = np.arange(LEAST, count - LEAST + 1)
     sums = np.cumsum(rows - rows.mean(axis=1, keepdims=True), axis=1)[:, left - 1]
@@ -78,7 +78,7 @@ def _gains(rows: Array) -> Array:
 
 
 def _p_value(series: Array) -> float:
-    """Share of arrangements that can be cut as well; the series' own counts among them."""
+    """Share of arrangements that can be cut at least as well; the series itself counts as one."""
     best = float(_gains(series[None]).max()) * (1 - 1e-9)
     if len(series) <= EXACT:
         return float((_gains(series[_orders(len(series))]).max(axis=1) >= best).mean())
@@ -89,5 +89,5 @@ def _p_value(series: Array) -> float:
 
 @functools.cache
 def _orders(count: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """All arrangements of so many places."""
+    """All arrangements of `count` places."""
     return np.array(list(itertools.permutations(range(count))))

@@ -1,4 +1,4 @@
-"""Two arms against each other: mean differences of accuracy at every rung and over the ladder, in pairs.
+"""Paired differences of two arms' accuracies, at every rung and over the ladder.
 
 Draws depend on the task alone, so arms share their labels: the difference within a pair is free of the luck of
 the draw. Where nothing is shared the arms are compared as independent samples, and the result says so.
@@ -21,7 +21,7 @@ from labeleff.stats.resampling import Run, Runs, level_means, means, paired_diff
 Pairing = Literal["run", "draw", "none"]
 """What makes a pair: the same draw and seed, the same draw (means over its seeds), or nothing."""
 FLAT = 1e-12
-"""Accuracies closer than this are equal: the rest is rounding."""
+"""Accuracies closer than this are equal: the difference is rounding."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Difference:
     df: float | None
     p_value: float | None
     pairs: int
-    """Pairs, over all of `ns` the different ones; 0 where the arms are compared unpaired."""
+    """Number of distinct pairs over all of `ns`; 0 where the arms are compared unpaired."""
     pairing: Pairing
     reason: str | None
     """Why there is no interval, why it is unpaired, or that it rests on the floor of the variance; else None."""
@@ -49,7 +49,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """An arm against a baseline: one difference a shared rung, in rising order, and one over the ladder.
+    """An arm against a baseline: one difference per shared rung, in rising order, and one over the ladder.
 
     `ladder` averages the rungs that have two pairs or more (`Difference.ns` lists them); None without a shared rung.
     """
@@ -69,15 +69,15 @@ def check_runs(name: str, runs: Runs) -> None:
 
 
 def pairs(baseline: Runs, arm: Runs) -> tuple[Pairing, Runs]:
-    """What pairs the arms up, and arm minus baseline by pair: a draw's mean over seeds stands at seed 0.
+    """How the arms are paired, and arm minus baseline by pair; a draw's mean over its seeds has seed 0.
 
-    Runs are paired unless that loses draws both arms have; then draws are.
+    Runs are paired unless that loses draws that both arms have; then draws are.
     """
     by_run, by_draw = paired_differences(baseline, arm), paired_differences(_by_draw(baseline), _by_draw(arm))
-    kept = sum(len({draw for draw, _ in rung}) for rung in by_run.values())
+    shared_draws = sum(len({draw for draw, _ in rung}) for rung in by_run.values())
     if not by_draw:
         return "none", {}
-    return ("run", by_run) if kept == sum(map(len, by_draw.values())) else ("draw", by_draw)
+    return ("run", by_run) if shared_draws == sum(map(len, by_draw.values())) else ("draw", by_draw)
 
 
 def _by_draw(runs: Runs) -> Runs:
@@ -85,17 +85,17 @@ def _by_draw(runs: Runs) -> Runs:
 
 
 def _draw_means(rung: Mapping[Run, float]) -> dict[int, float]:
-    """Mean over the seeds of every draw; where draws have one run each these are the means."""
+    """Mean accuracy of every draw over its seeds; unchanged where every draw has one run."""
     single = {draw: rung[draw, seed] for draw, seed in sorted(rung)}
     return single if len(single) == len(rung) else level_means(rung, 0)
 
 
 def ladder_values(runs: Runs) -> dict[Run, float]:
-    """One value a run whose mean is the mean of the rung means, and whose spread is what runs add to it.
+    """One value per run, with the mean of the rung means as mean and the noise that runs add to it as spread.
 
     With all runs at all rungs that is the run's average over the ladder, so that the noise which nested draws
-    share between rungs is counted whole. A run that is missing at a rung adds nothing there, and the rest of the
-    rung counts L / (L - 1) for it: the cluster-robust residuals of Bell and McCaffrey (2002, Survey Methodology
+    share between rungs is counted whole. A run that is missing at a rung adds nothing there, and the other runs of
+    the rung count L / (L - 1) for it: the cluster-robust residuals of Bell and McCaffrey (2002, Survey Methodology
     28) in closed form. Every rung needs two runs.
     """
     every = sorted({run for rung in runs.values() for run in rung})
@@ -110,21 +110,21 @@ def ladder_values(runs: Runs) -> dict[Run, float]:
 
 
 def ladder_estimate(runs: Runs) -> Estimate | None:
-    """Mean of the rung means; None unless every rung has two runs.
+    """Mean of the rung means with its variance; None unless every rung has two runs.
 
-    Nothing is moderated here: there is one ladder, and no other to borrow from. Degrees of freedom are those of
-    the runs, no more than residuals there are.
+    Nothing is moderated: there is one ladder, and no other to borrow from. Degrees of freedom are those of the runs,
+    at most the number of residuals.
     """
     if not runs or min(map(len, runs.values())) < 2:
         return None
-    found = rung_estimates({1: ladder_values(runs)})[1]
-    return Estimate(found.mean, found.variance, min(found.df, sum(len(rung) - 1.0 for rung in runs.values())))
+    estimate = rung_estimates({1: ladder_values(runs)})[1]
+    return Estimate(estimate.mean, estimate.variance, min(estimate.df, sum(len(rung) - 1.0 for rung in runs.values())))
 
 
 def compare(baseline: Runs, arm: Runs, *, level: float = LEVEL) -> Differences:
     """Compare `arm` with `baseline` at the rungs that both have, with intervals of probability `level`.
 
-    Both are mappings {label count: {(draw, seed): accuracy}}. Rungs' variances are moderated over the ladder; in a
+    Both are mappings {label count: {(draw, seed): accuracy}}. Variances of rungs are moderated over the ladder; in a
     crossed design the interaction counts twice, so intervals are somewhat wide, never narrow. Unpaired
     differences have Welch's variance and degrees of freedom. Raises CurveError for rungs without runs and numbers
     that aren't finite, OptionError for a bad level.
@@ -133,58 +133,58 @@ def compare(baseline: Runs, arm: Runs, *, level: float = LEVEL) -> Differences:
     check_runs("the baseline", baseline)
     check_runs("the arm", arm)
     shared = [n for n in sorted(arm) if n in baseline]
-    together = _Pairs(*pairs(baseline, arm))
-    paired = rung_estimates(together.differences)
-    alone = rung_estimates(baseline), rung_estimates(arm)
+    pairing = _Pairs(*pairs(baseline, arm))
+    paired = rung_estimates(pairing.differences)
+    noise = rung_estimates(baseline), rung_estimates(arm)
     rows = []
     for n in shared:
         if n in paired:
-            rows.append(together.difference((n,), paired[n], level))
+            rows.append(pairing.difference((n,), paired[n], level))
         else:
             gap = float(means({n: arm[n]})[0] - means({n: baseline[n]})[0])
-            found = _welch(alone[0].get(n), alone[1].get(n))
-            rows.append(_unpaired((n,), gap, found, n in together.differences, level))
-    return Differences(tuple(rows), _ladder(baseline, arm, shared, together, level) if shared else None)
+            estimate = _welch(noise[0].get(n), noise[1].get(n))
+            rows.append(_unpaired((n,), gap, estimate, n in pairing.differences, level))
+    return Differences(tuple(rows), _ladder(baseline, arm, shared, pairing, level) if shared else None)
 
 
 def gaps(
-    baseline: Runs, arm: Runs, alone: tuple[Mapping[int, Estimate], Mapping[int, Estimate]]
+    baseline: Runs, arm: Runs, noise: tuple[Mapping[int, Estimate], Mapping[int, Estimate]]
 ) -> dict[int, Estimate]:
     """The differences of `compare` at the shared rungs that have a spread, from the arms' own `rung_estimates`."""
     paired = rung_estimates(pairs(baseline, arm)[1])
-    found = {n: paired.get(n) or _welch(alone[0].get(n), alone[1].get(n)) for n in sorted(arm) if n in baseline}
-    return {n: estimate for n, estimate in found.items() if estimate is not None}
+    estimates = {n: paired.get(n) or _welch(noise[0].get(n), noise[1].get(n)) for n in sorted(arm) if n in baseline}
+    return {n: estimate for n, estimate in estimates.items() if estimate is not None}
 
 
 @dataclass(frozen=True)
 class _Pairs:
-    """What pairs the arms up, and the differences by pair."""
+    """How the arms are paired, with the differences by pair."""
 
     pairing: Pairing
     differences: Runs
 
-    def difference(self, ns: tuple[int, ...], found: Estimate, level: float) -> Difference:
+    def difference(self, ns: tuple[int, ...], estimate: Estimate, level: float) -> Difference:
         rungs = self.differences.values()
         flat = all(max(rung.values()) - min(rung.values()) < FLAT for rung in rungs)
         reason = "all pairs differ alike: the interval rests on the smallest variance believed" if flat else None
         count = len({run for n in ns for run in self.differences[n]})
-        return _difference(ns, found.mean, found, count, self.pairing, reason, level)
+        return _difference(ns, estimate.mean, estimate, count, self.pairing, reason, level)
 
 
-def _ladder(baseline: Runs, arm: Runs, shared: list[int], together: _Pairs, level: float) -> Difference:
-    several = {n: rung for n, rung in together.differences.items() if len(rung) > 1}
-    found = ladder_estimate(several)
-    if found is not None:
-        return together.difference(tuple(several), found, level)
+def _ladder(baseline: Runs, arm: Runs, shared: list[int], pairing: _Pairs, level: float) -> Difference:
+    several = {n: rung for n, rung in pairing.differences.items() if len(rung) > 1}
+    estimate = ladder_estimate(several)
+    if estimate is not None:
+        return pairing.difference(tuple(several), estimate, level)
     ns = [n for n in shared if min(len(baseline[n]), len(arm[n])) > 1] or shared
     base, other = ({n: runs[n] for n in ns} for runs in (baseline, arm))
     gap = float(means(other).mean() - means(base).mean())
-    found = _welch(ladder_estimate(base), ladder_estimate(other))
-    return _unpaired(tuple(ns), gap, found, bool(together.differences), level)
+    estimate = _welch(ladder_estimate(base), ladder_estimate(other))
+    return _unpaired(tuple(ns), gap, estimate, bool(pairing.differences), level)
 
 
 def _welch(baseline: Estimate | None, arm: Estimate | None) -> Estimate | None:
-    """Difference of independent means (Welch 1947, Biometrika 34)."""
+    """Difference of two independent means (Welch 1947, Biometrika 34); None where an arm shows no noise."""
     if baseline is None or arm is None:
         return None
     variance = baseline.variance + arm.variance
@@ -192,24 +192,24 @@ def _welch(baseline: Estimate | None, arm: Estimate | None) -> Estimate | None:
     return Estimate(arm.mean - baseline.mean, variance, df)
 
 
-def _unpaired(ns: tuple[int, ...], gap: float, found: Estimate | None, single: bool, level: float) -> Difference:
+def _unpaired(ns: tuple[int, ...], gap: float, estimate: Estimate | None, single: bool, level: float) -> Difference:
     why = "too few shared draws to pair the arms" if single else "no shared draws"
-    reason = f"unpaired: {why}" if found else f"no interval: {why}, and an arm with one run a rung"
-    return _difference(ns, gap, found, 0, "none", reason, level)
+    reason = f"unpaired: {why}" if estimate else f"no interval: {why}, and an arm with one run a rung"
+    return _difference(ns, gap, estimate, 0, "none", reason, level)
 
 
 def _difference(
     ns: tuple[int, ...],
     gap: float,
-    found: Estimate | None,
+    estimate: Estimate | None,
     count: int,
     pairing: Pairing,
     reason: str | None,
     level: float,
 ) -> Difference:
-    if found is None:
+    if estimate is None:
         return Difference(ns, gap, None, None, None, None, None, count, pairing, reason)
-    error = math.sqrt(found.variance)
-    width = float(special.stdtrit(found.df, 0.5 + level / 2)) * error
-    p_value = 2 * float(special.stdtr(found.df, -abs(gap) / error))
-    return Difference(ns, gap, gap - width, gap + width, error, found.df, p_value, count, pairing, reason)
+    error = math.sqrt(estimate.variance)
+    width = float(special.stdtrit(estimate.df, 0.5 + level / 2)) * error
+    p_value = 2 * float(special.stdtr(estimate.df, -abs(gap) / error))
+    return Difference(ns, gap, gap - width, gap + width, error, estimate.df, p_value, count, pairing, reason)

@@ -24,7 +24,7 @@ class Estimate:
 def rung_estimates(runs: Runs) -> dict[int, Estimate]:
     """Means of the rungs with moderated variances, in rising order; empty without spread.
 
-    Degrees of freedom are fewer where nested draws make the rungs' noise alike: rungs that move together tell a
+    Degrees of freedom are fewer where nested draws make the rungs' noise alike: rungs that move together measure a
     variance once.
     """
     parts = [replace(part, df=np.minimum(part.df, _effective_df(part))) for part in factors(runs)]
@@ -35,7 +35,7 @@ def rung_estimates(runs: Runs) -> dict[int, Estimate]:
 
 
 def _effective_df(part: Factor) -> float:
-    """Degrees of freedom in all rungs together: of k levels' residuals as often as there are independent rungs.
+    """Degrees of freedom in all rungs together: those of k levels times the number of independent rungs.
 
     k tr(C)^2 / tr(C^2) for the correlations C between rungs (Box 1954, Ann. Math. Stat. 25), both traces without the
     bias that few levels give them (Huynh and Feldt 1976, J. Educ. Stat. 1), and within what is possible.
@@ -65,14 +65,14 @@ class MeanInterval:
 def mean_intervals(runs: Runs, *, level: float = LEVEL) -> list[MeanInterval]:
     """Student-t intervals of the rungs' means from moderated variances, in rising order of label counts."""
     check_level(level)
-    found = rung_estimates(runs)
-    if not found:
+    estimates = rung_estimates(runs)
+    if not estimates:
         return [
             MeanInterval(n, float(mean), None, None, None) for n, mean in zip(sorted(runs), means(runs), strict=True)
         ]
     rows = []
-    for n, each in found.items():
-        error = math.sqrt(each.variance)
-        width = float(special.stdtrit(each.df, 0.5 + level / 2)) * error
-        rows.append(MeanInterval(n, each.mean, each.mean - width, each.mean + width, error))
+    for n, estimate in estimates.items():
+        error = math.sqrt(estimate.variance)
+        width = float(special.stdtrit(estimate.df, 0.5 + level / 2)) * error
+        rows.append(MeanInterval(n, estimate.mean, estimate.mean - width, estimate.mean + width, error))
     return rows

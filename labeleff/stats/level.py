@@ -1,11 +1,11 @@
-"""The probability that intervals are made for: its default, and its check."""
+"""The probability of intervals: its default and its check."""
 
 from __future__ import annotations
 
 from labeleff.errors import OptionError
 
 LEVEL = 0.90
-"""Probability that intervals hold, where nobody chose another one."""
+"""Default probability of intervals."""
 
 
 def check_level(level: float) -> None:

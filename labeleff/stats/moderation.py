@@ -16,20 +16,20 @@ Array = npt.NDArray[np.float64]
 
 
 PRIOR_DF = 8.0
-"""Degrees of freedom that the common trend of variances counts for at every rung."""
+"""Weight of the common trend of variances at every rung, in degrees of freedom."""
 COMMON_PRIOR_DF = 2.0
-"""The same for what rungs and arms have in common: at every rung no correlation counts for so many."""
+"""Weight, in degrees of freedom, of the prior that rungs and arms have no noise in common."""
 FLOOR = 0.002**2
-"""No variance of a run is believed to be smaller than this (accuracy squared)."""
+"""Smallest variance of a run that is believed (accuracy squared)."""
 SLOPE_LIMITS = (-1.5, 0.5)
-"""Of ln variance against ln n: accuracies of larger label sets are steadier."""
+"""Limits of the slope of ln variance against ln n: accuracies of larger label sets are steadier."""
 SLOPE_MEAN, SLOPE_SD = -0.6, 0.4
-"""Normal prior of that slope, as it was found on 96 real learning curves with 25 runs a label count."""
+"""Normal prior of that slope, from 96 real learning curves with 25 runs per label count."""
 
 
 @dataclass(frozen=True)
 class Moderated:
-    """Variances of one run at every rung, steadied by the other rungs; arrays have one value a rung."""
+    """Variances of one run at every rung, steadied by the other rungs; arrays have one value per rung."""
 
     own: Array
     """Sample variance of the rung alone, 0 where it has fewer than two runs."""
@@ -45,7 +45,7 @@ def moderated_variance(ns: Sequence[float], groups: Sequence[Sequence[float]]) -
     Slope of ln variance by weighted regression on bias-corrected log variances with a prior, level by pooling, then
     (PRIOR_DF * trend + df * own) / (PRIOR_DF + df), as in the moderated t statistic (Smyth 2004, Stat. Appl.
     Genet. Mol. Biol. 3, article 3), whose cap on the degrees of freedom is kept: no more than all rungs have
-    together. `groups` holds one sequence of accuracies a rung. None where no rung has two runs.
+    together. `groups` holds one sequence of accuracies per rung. None where no rung has two runs.
     """
     own = np.array([np.var(group, ddof=1) if len(group) > 1 else 0.0 for group in groups])
     own_df = np.array([max(len(group) - 1.0, 0.0) for group in groups])
@@ -59,15 +59,15 @@ def moderated_variance(ns: Sequence[float], groups: Sequence[Sequence[float]]) -
 
 def _trend(x: Array, own: Array, df: Array) -> Array:
     """Common log-linear trend of variances at `x` = ln n, from the rungs that have degrees of freedom."""
-    seen = df > 0
-    half = df[seen] / 2
-    logs = np.log(np.maximum(own[seen], FLOOR)) - special.digamma(half) + np.log(half)
+    measured = df > 0
+    half = df[measured] / 2
+    logs = np.log(np.maximum(own[measured], FLOOR)) - special.digamma(half) + np.log(half)
     weights = 1 / special.polygamma(1, half)
-    centred = x[seen] - np.average(x[seen], weights=weights)
+    centred = x[measured] - np.average(x[measured], weights=weights)
     precision = (weights * centred**2).sum() + SLOPE_SD**-2
     slope = ((weights * centred * logs).sum() + SLOPE_MEAN * SLOPE_SD**-2) / precision
-    shape = np.exp(float(np.clip(slope, *SLOPE_LIMITS)) * (x - x[seen].mean()))
-    level = (df[seen] * own[seen] / shape[seen]).sum() / df[seen].sum()
+    shape = np.exp(float(np.clip(slope, *SLOPE_LIMITS)) * (x - x[measured].mean()))
+    level = (df[measured] * own[measured] / shape[measured]).sum() / df[measured].sum()
     return np.asarray(np.maximum(level * shape, FLOOR))
 
 

@@ -1,12 +1,13 @@
-"""Which of several arms can't be told from the best: simultaneous intervals from joint replicates (max-t).
+"""Ties with the best of several arms (max-t), and p values adjusted for their number (Holm).
 
 Holm's step-down procedure (1979, Scand. J. Statist. 6) holds under any dependence, which matters here: rungs share
 draws, and utility is made of the accuracies beside it. It bounds the probability of one false alarm. Benjamini and
 Hochberg's procedure bounds the share of false ones among the alarms instead, so that true improvements elsewhere would
 make a false alarm more probable, and a gate fails on one.
 
-An arm leaves the group only if some other arm is better beyond doubt. All pairs of arms are looked at together, so
-that, however many arms tie for the best, the probability that any of them leaves is at most 1 - level. (Single-step
+Ties come from simultaneous intervals, made from joint replicates. An arm leaves the group only if some other arm is
+better beyond doubt. All pairs of arms are judged together, so that, however many arms tie for the best, the
+probability that any of them leaves is at most 1 - level. (Single-step
 max-t: Westfall and Young 1993, Resampling-Based Multiple Testing, chapter 2; for independent arms of equal spread it is
 Tukey's range test. Hsu's comparisons with the best, 1996, Multiple Comparisons, chapter 4, are narrower, but let one
 of several equal arms leave too often.)
@@ -31,7 +32,7 @@ from labeleff.stats.resampling import Runs, means
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values in the order given: those of at most alpha may be rejected together."""
+    """Adjusted p values in the order of `p_values`: those of at most alpha may be rejected together."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted, largest = [0.0] * len(p_values), 0.0
     for step, place in enumerate(order):
@@ -47,15 +48,15 @@ MOST = 12
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An arm among others: `difference` is its value minus that of the best other arm, over 0 for the leader.
+class GapToBest:
+    """One arm against the best other arm: `difference` is its value minus that arm's, over 0 for the leader.
 
-    `low` and `high` hold for all arms of the group at once; `high` under 0 and not being `tied` are the same. They are
-    None where the arm has no noise to judge by: it is then tied, as nothing shows that it is worse.
+    `low` and `high` hold for all arms of the group at once; an arm is not `tied` exactly where `high` is under 0. They
+    are None where the arm has no noise to judge by: it is then tied, as nothing shows that it is worse.
     """
 
     tied: bool
-    """Whether it can't be separated from the best."""
+    """Whether the arm can't be separated from the best."""
     difference: float | None
     """None for the only arm."""
     low: float | None
@@ -64,8 +65,8 @@ class Standing:
     """Why there is no interval, or what stands in for the arm's own noise; else None."""
 
 
-def tie_group(replicates: Array, points: Array, *, level: float = LEVEL) -> list[Standing]:
-    """Standings of A arms by `points` (A,), larger is better, from joint `replicates` (S, A) of them.
+def tie_group(replicates: Array, points: Array, *, level: float = LEVEL) -> list[GapToBest]:
+    """Compare A arms by `points` (A,), higher is better, with joint `replicates` (S, A) of them.
 
     A row of `replicates` holds one possible value of every arm, drawn together so that what arms share cancels in
     their differences; S is 1000 or more. Any scale will do: accuracies, mean log label ratios. Every pair's deviation
@@ -75,7 +76,7 @@ def tie_group(replicates: Array, points: Array, *, level: float = LEVEL) -> list
     check_level(level)
     _check_replicates(replicates, points)
     if len(points) == 1:
-        return [Standing(True, None, None, None, "the only arm")]
+        return [GapToBest(True, None, None, None, "the only arm")]
     gaps = np.asarray(points, dtype=float)[:, None] - points
     off = ~np.eye(len(points), dtype=bool)
     scales, largest = np.zeros_like(gaps), np.zeros(len(replicates))
@@ -90,7 +91,7 @@ def tie_group(replicates: Array, points: Array, *, level: float = LEVEL) -> list
         np.where(off, values, np.inf).min(axis=1) for values in (gaps - width, gaps, gaps + width)
     )
     return [
-        Standing(high >= 0, difference, low, high)
+        GapToBest(high >= 0, difference, low, high)
         for low, difference, high in np.column_stack([lows, differences, highs]).tolist()
     ]
 
@@ -134,13 +135,13 @@ def joint_replicates(names: list[str], points: Array, spread: Array, df: float) 
     return np.asarray(points + noise * scale[:, None])
 
 
-def tied_arms(arms: Mapping[str, Runs], n: int, *, level: float = LEVEL) -> dict[str, Standing]:
-    """Standings of the arms that have runs at the rung of `n` labels, by name in sorted order.
+def tied_arms(arms: Mapping[str, Runs], n: int, *, level: float = LEVEL) -> dict[str, GapToBest]:
+    """Compare the arms that have runs at the rung of `n` labels; a dict by name in sorted order.
 
-    Every two arms are compared as statistics.differences does, in pairs where they share draws; the variances of those
-    differences and the median of their degrees of freedom make the joint replicates. Of more than MOST arms all are
+    Every two arms are compared as `stats.differences` does, in pairs where they share draws; the variances of those
+    differences and the median of their degrees of freedom make the joint replicates. More than MOST arms are each
     compared with the leader alone, at a level that allows for all pairs (Bonferroni): sooner tied than not. An arm with
-    one run a rung is judged as if its runs spread like those of the most widely spread arm; where no arm has spread,
+    one run per rung is judged as if its runs spread like those of the most widely spread arm; where no arm has spread,
     all are tied. Raises OptionError where no arm has the rung, CurveError for runs that can't be used.
     """
     field = _Field(arms, level)
@@ -149,14 +150,14 @@ def tied_arms(arms: Mapping[str, Runs], n: int, *, level: float = LEVEL) -> dict
     return field.at(n)
 
 
-def tied_by_rung(arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[int, dict[str, Standing]]:
-    """`tied_arms` at every rung that an arm has."""
+def tied_by_rung(arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[int, dict[str, GapToBest]]:
+    """`tied_arms` at every rung that any arm has."""
     field = _Field(arms, level)
     return {n: field.at(n) for n in field.rungs}
 
 
 class _Field:
-    """Arms to be compared with each other, rung after rung: what rungs have in common is computed once."""
+    """Arms to be compared with each other at every rung; shared parts are computed once."""
 
     def __init__(self, arms: Mapping[str, Runs], level: float) -> None:
         check_level(level)
@@ -164,82 +165,84 @@ class _Field:
             check_runs(name, runs)
         self.arms, self.level = arms, level
         self.rungs = sorted({n for runs in arms.values() for n in runs})
-        self.alone = {name: rung_estimates(runs) for name, runs in arms.items()}
-        self.known: dict[tuple[str, str], dict[int, Estimate]] = {}
+        self.estimates = {name: rung_estimates(runs) for name, runs in arms.items()}
+        self.gaps: dict[tuple[str, str], dict[int, Estimate]] = {}
 
     def gap(self, first: str, second: str, n: int) -> Estimate | None:
-        """The first arm's mean minus the second's."""
-        if (second, first) not in self.known:
-            alone = self.alone[second], self.alone[first]
-            self.known[second, first] = gaps(self.arms[second], self.arms[first], alone)
-        return self.known[second, first].get(n)
+        """The first arm's mean minus the second's at `n` labels; None where it shows no noise."""
+        if (second, first) not in self.gaps:
+            noise = self.estimates[second], self.estimates[first]
+            self.gaps[second, first] = gaps(self.arms[second], self.arms[first], noise)
+        return self.gaps[second, first].get(n)
 
-    def at(self, n: int) -> dict[str, Standing]:
+    def at(self, n: int) -> dict[str, GapToBest]:
         names = sorted(name for name in self.arms if n in self.arms[name])
         points = np.array([means({n: self.arms[name][n]})[0] for name in names])
         if len(names) == 1:
-            return {names[0]: Standing(True, None, None, None, "the only arm")}
-        alone = [self.alone[name].get(n) for name in names]
-        known = [(each, len(self.arms[name][n])) for name, each in zip(names, alone, strict=True) if each]
-        if not known:
+            return {names[0]: GapToBest(True, None, None, None, "the only arm")}
+        estimates = [self.estimates[name].get(n) for name in names]
+        noisy = [(each, len(self.arms[name][n])) for name, each in zip(names, estimates, strict=True) if each]
+        if not noisy:
             return _without_spread(names, points)
-        widest = max(each.variance * count for each, count in known)
-        lent = Estimate(0.0, widest, min(each.df for each, _ in known))
-        judged = [own or lent for own in alone]
-        found = self._against_all(names, n, points, judged)
+        widest = max(each.variance * count for each, count in noisy)
+        substitute = Estimate(0.0, widest, min(each.df for each, _ in noisy))
+        gaps_to_best = self._against_all(names, n, points, [each or substitute for each in estimates])
         reason = "one run: judged with the spread of the most widely spread arm"
         return {
-            name: standing if own else replace(standing, reason=reason)
-            for name, own, standing in zip(names, alone, found, strict=True)
+            name: gap if estimate else replace(gap, reason=reason)
+            for name, estimate, gap in zip(names, estimates, gaps_to_best, strict=True)
         }
 
-    def _against_all(self, names: list[str], n: int, points: Array, alone: list[Estimate]) -> list[Standing]:
+    def _against_all(self, names: list[str], n: int, points: Array, estimates: list[Estimate]) -> list[GapToBest]:
         if len(names) > MOST:
-            return self._against_leader(names, n, points, alone)
+            return self._against_leader(names, n, points, estimates)
         spread, dfs = np.zeros((len(names), len(names))), []
         for i in range(len(names)):
             for j in range(i):
-                spread[i, j], own = self._spread(names, n, alone, i, j)
-                dfs.append(own)
+                spread[i, j], pair_df = self._spread(names, n, estimates, i, j)
+                dfs.append(pair_df)
         spread, df = spread + spread.T, float(np.median(dfs))
         off = ~np.eye(len(names), dtype=bool)
         spread = np.where(off, _moderated(spread, spread[off].mean(), df), 0.0)
         return tie_group(joint_replicates(names, points, spread, df), points, level=self.level)
 
-    def _spread(self, names: list[str], n: int, alone: list[Estimate], i: int, j: int) -> tuple[float, float]:
+    def _spread(self, names: list[str], n: int, estimates: list[Estimate], i: int, j: int) -> tuple[float, float]:
         """Variance and degrees of freedom of the difference of two arms."""
         gap = self.gap(names[i], names[j], n)
         if gap is None:
-            return alone[i].variance + alone[j].variance, min(alone[i].df, alone[j].df)
+            first, second = estimates[i], estimates[j]
+            return first.variance + second.variance, min(first.df, second.df)
         return gap.variance, gap.df
 
-    def _against_leader(self, names: list[str], n: int, points: Array, alone: list[Estimate]) -> list[Standing]:
+    def _against_leader(self, names: list[str], n: int, points: Array, estimates: list[Estimate]) -> list[GapToBest]:
         lead = int(points.argmax())
         others = [i for i in range(len(names)) if i != lead]
-        variances, dfs = np.array([self._spread(names, n, alone, i, lead) for i in others]).T
+        variances, dfs = np.array([self._spread(names, n, estimates, i, lead) for i in others]).T
         variances = _moderated(variances, variances.mean(), dfs)
         dfs = np.minimum(dfs + PRIOR_DF / 2, dfs.sum())  # half of the prior's: all of them part equal arms too often
         tail = (1 - self.level) / (len(names) * (len(names) - 1))
         widths = special.stdtrit(dfs, 1 - tail) * np.sqrt(variances)
         behind = points[others] - points[lead]
         rows = np.column_stack([behind - widths, behind, behind + widths]).tolist()
-        found = {i: Standing(high >= 0, gap, low, high) for i, (low, gap, high) in zip(others, rows, strict=True)}
+        gaps_to_best = {
+            i: GapToBest(high >= 0, gap, low, high) for i, (low, gap, high) in zip(others, rows, strict=True)
+        }
         low, gap, high = (min(-row[place] for row in rows) for place in (2, 1, 0))
-        found[lead] = Standing(True, gap, low, high)
-        return [found[i] for i in range(len(names))]
+        gaps_to_best[lead] = GapToBest(True, gap, low, high)
+        return [gaps_to_best[i] for i in range(len(names))]
 
 
 def _moderated(spread: Array, common: float, df: float | Array) -> Array:
-    """Variances of differences, those under `common` pulled towards it.
+    """Variances of differences, with those under `common` pulled towards it.
 
-    Of many pairs some have a small variance by luck, and it is they that would be told apart; larger ones are left.
+    Among many pairs some have a small variance by luck, which would separate them; larger ones are unchanged.
     """
     return np.maximum(spread, (PRIOR_DF * common + df * spread) / (PRIOR_DF + df))
 
 
-def _without_spread(names: list[str], points: Array) -> dict[str, Standing]:
-    standings = {}
+def _without_spread(names: list[str], points: Array) -> dict[str, GapToBest]:
+    gaps_to_best = {}
     for place, name in enumerate(names):
         gap = float(points[place] - np.delete(points, place).max())
-        standings[name] = Standing(True, gap, None, None, "one run a rung in every arm: nothing tells arms apart")
-    return standings
+        gaps_to_best[name] = GapToBest(True, gap, None, None, "one run a rung in every arm: nothing tells arms apart")
+    return gaps_to_best

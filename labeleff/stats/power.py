@@ -1,6 +1,6 @@
-"""How many draws or seeds would resolve a gain: the power of two-sided t tests, by the noncentral t.
+"""Draws or seeds needed to resolve a gain: the power of two-sided t tests.
 
-The tests are those of statistics.differences: differences of pairs with moderated variance, and in crossed designs the
+The tests are those of `stats.differences`: differences of pairs with moderated variance, and in crossed designs the
 sum of what draws and seeds add. (Noncentral t: Johnson, Kotz and Balakrishnan 1995, Continuous Univariate
 Distributions 2, chapter 31.)
 """
@@ -25,25 +25,25 @@ from labeleff.stats.variance_components import Split, split
 
 POWER = 0.80
 MOST = 10**9
-"""More draws or seeds than this count as never."""
+"""Largest number of draws or seeds; more count as never."""
 SCANNED = 64
-"""Counts up to here are tried one by one."""
+"""Largest count up to which all are tried one by one."""
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What it takes to resolve a gain at one rung, seen from the runs there are."""
+    """The number of draws that resolves a gain at one rung, estimated from the present runs."""
 
     n: int
     gain: float
     sd: float | None
     """Standard deviation of one draw's difference; None where draws and seeds are crossed or no spread was measured."""
     pairs: int
-    """Draws there are (0: the arms share none)."""
+    """Number of present draws (0: the arms share none)."""
     draws: int | None
     """Draws needed, shared by both arms and with as many seeds as now; None where no number of them is enough."""
     cautious: int | None
-    """The same if the standard deviation lies at its upper limit; None where there is no such limit."""
+    """Draws needed if the standard deviation lies at its upper limit; None where there is no such limit."""
     detectable: float | None
     """The least gain that the present draws resolve with this power."""
     reason: str | None
@@ -51,7 +51,7 @@ class Resolution:
 
 
 def check_request(gain: float, power: float, level: float) -> None:
-    """Raise OptionError unless `gain` is finite and not 0, and level < ... < 1 holds as needed for `power`."""
+    """Raise OptionError unless `gain` is finite and not 0, and `power` lies between 1 - `level` and 1."""
     check_level(level)
     if not math.isfinite(gain) or gain == 0:
         raise OptionError(f"gain: found {gain}, expected a difference of accuracies that isn't 0, e.g. 0.02")
@@ -60,7 +60,7 @@ def check_request(gain: float, power: float, level: float) -> None:
 
 
 def t_power(shift: float, df: float, level: float, *, stretch: float = 1.0) -> float:
-    """Probability that a two-sided test at `level` sees a difference of `shift` standard errors.
+    """Probability that a two-sided test at `level` detects a difference of `shift` standard errors.
 
     `stretch` multiplies the test's bound: over 1 where its standard error is expected too large by that factor. The
     noncentral t is integrated over the chi of its denominator, to 1e-5: scipy.special.nctdtr is nan at places.
@@ -89,7 +89,7 @@ def _check_spread(name: str, sd: float) -> None:
 
 
 def _fewest(reached: Callable[[int], bool]) -> int | None:
-    """The least count from 2 on for which `reached` holds.
+    """The smallest count from 2 on for which `reached` holds; None where none does up to MOST.
 
     Small counts are tried one by one: in crossed designs power can fall again as the noisier factor alone is left,
     with its few degrees of freedom. Past them it must rise.
@@ -110,10 +110,10 @@ def _fewest(reached: Callable[[int], bool]) -> int | None:
 
 
 def draws_needed(gain: float, sd: float, *, power: float = POWER, level: float = LEVEL, rungs: int = 1) -> int | None:
-    """Draws (pairs) at which a true difference of `gain` is resolved with probability `power`.
+    """Number of draws (pairs) at which a true difference of `gain` is resolved with probability `power`.
 
     `gain` and `sd`, the standard deviation of one pair's difference, are in accuracy (0..1). The test is two-sided at
-    1 - `level`. `rungs` share their variance as in statistics.stats.moderated_variance; 1 is the plain paired t test.
+    1 - `level`. `rungs` share their variance as in `stats.moderation.moderated_variance`; 1 is the plain paired t test.
     None: more than MOST. Raises OptionError for arguments out of range.
     """
     check_request(gain, power, level)
@@ -131,7 +131,7 @@ def detectable_gain(sd: float, draws: int, *, power: float = POWER, level: float
 
 
 def _least_shift(df: float, power: float, level: float, stretch: float = 1.0) -> float:
-    """Standard errors that a difference must have to be seen with probability `power`."""
+    """Least difference, in standard errors, that is detected with probability `power`."""
     high = 1.0
     while t_power(high, df, level, stretch=stretch) < power:
         high *= 2
@@ -140,7 +140,7 @@ def _least_shift(df: float, power: float, level: float, stretch: float = 1.0) ->
 
 @dataclass(frozen=True)
 class _Crossed:
-    """Standard error of a mean over draws times seeds, degrees of freedom, and how much the test overstates it."""
+    """A planned crossed design: the true standard error, and how its test sees it."""
 
     error: float
     df: float
@@ -148,9 +148,9 @@ class _Crossed:
 
 
 def _crossed(parts: Split, draws: int, seeds: int) -> _Crossed:
-    """A planned design; `parts` are variances of differences.
+    """Plan `draws` times `seeds` runs; `parts` are variances of differences.
 
-    The test adds the mean squares of draws and seeds, so the interaction counts twice (statistics.stats.factors).
+    The test adds the mean squares of draws and seeds, so the interaction counts twice (`stats.resampling.factors`).
     """
     interaction = parts.variance("interaction") / (draws * seeds)
     by_draw = parts.variance("draw") / draws + interaction
@@ -161,10 +161,10 @@ def _crossed(parts: Split, draws: int, seeds: int) -> _Crossed:
 
 
 def crossed_power(gain: float, parts: Split, draws: int, seeds: int, *, level: float = LEVEL) -> float:
-    """Probability that all of `draws` times all of `seeds` (two or more each) resolve `gain`.
+    """Probability that `draws` crossed with `seeds` (two or more each) resolve `gain`.
 
-    `parts` splits the variance of paired differences (variance.split): draw / D + seed / S + interaction / DS.
-    Raises OptionError where it has no components.
+    `parts` is the split variance of paired differences (`stats.variance_components.split`): that of the mean is
+    draw / D + seed / S + interaction / DS. Raises OptionError where it has no components.
     """
     check_level(level)
     if not parts.components or not any(part.variance for part in parts.components):
@@ -176,19 +176,19 @@ def crossed_power(gain: float, parts: Split, draws: int, seeds: int, *, level: f
 
 
 def seeds_needed(gain: float, parts: Split, draws: int, *, power: float = POWER, level: float = LEVEL) -> int | None:
-    """Seeds, crossed with a fixed number of `draws`, at which `gain` is resolved; None: draws alone are too noisy."""
+    """Number of seeds, crossed with `draws` draws, that resolves `gain`; None: draws alone are too noisy."""
     check_request(gain, power, level)
     return _fewest(lambda seeds: crossed_power(gain, parts, draws, seeds, level=level) >= power)
 
 
 def crossed_draws(gain: float, parts: Split, seeds: int, *, power: float = POWER, level: float = LEVEL) -> int | None:
-    """Draws, crossed with a fixed number of `seeds`, at which `gain` is resolved; None: seeds alone are too noisy."""
+    """Number of draws, crossed with `seeds` seeds, that resolves `gain`; None: seeds alone are too noisy."""
     check_request(gain, power, level)
     return _fewest(lambda draws: crossed_power(gain, parts, draws, seeds, level=level) >= power)
 
 
 def resolve(baseline: Runs, arm: Runs, gain: float, *, power: float = POWER, level: float = LEVEL) -> list[Resolution]:
-    """Draws that would resolve a true `gain` of `arm` over `baseline` at each shared rung, in rising order.
+    """Estimate the draws that would resolve a true `gain` of `arm` over `baseline`, by shared rung in rising order.
 
     Paired draws count with the spread of their differences; unpaired arms as if they went on without shared draws.
     Crossed designs keep their seeds. Raises as labeleff.stats.differences.compare and check_request do.
@@ -198,7 +198,7 @@ def resolve(baseline: Runs, arm: Runs, gain: float, *, power: float = POWER, lev
     pairing, differences = pairs(baseline, arm)
     if pairing == "run" and len(factors(differences)) == 2:
         return [_from_split(part, gain, power, level) for part in split(differences, level=level).rungs]
-    alone = rung_estimates(baseline), rung_estimates(arm)
+    noise = rung_estimates(baseline), rung_estimates(arm)
     several = sum(len(rung) > 1 for rung in differences.values())
     rows = []
     for row in compared.rungs:
@@ -207,7 +207,7 @@ def resolve(baseline: Runs, arm: Runs, gain: float, *, power: float = POWER, lev
             rows.append(Resolution(n, gain, None, row.pairs, None, None, None, row.reason))
         elif row.pairing == "none":
             counts = len(baseline[n]), len(arm[n])
-            sd = math.sqrt(sum(own[n].variance * count for own, count in zip(alone, counts, strict=True)))
+            sd = math.sqrt(sum(each[n].variance * count for each, count in zip(noise, counts, strict=True)))
             rows.append(_from_pairs(row, gain, sd, min(counts), 1, power, level))
         else:
             sd = row.standard_error * math.sqrt(row.pairs)
@@ -220,18 +220,19 @@ def _from_pairs(
 ) -> Resolution:
     df = row.df or 1.0
     high = sd * math.sqrt(df / (2 * float(special.gammaincinv(df / 2, 1 - level))))
-    found, cautious = (draws_needed(gain, s, power=power, level=level, rungs=rungs) for s in (sd, high))
-    now = detectable_gain(sd, count, power=power, level=level, rungs=rungs) if count > 1 else None
-    reason = row.reason or (None if now else "one draw: the others' spread is taken, and nothing is detectable yet")
-    return Resolution(row.ns[0], gain, sd, row.pairs, found, cautious, now, reason)
+    draws, cautious = (draws_needed(gain, s, power=power, level=level, rungs=rungs) for s in (sd, high))
+    detectable = detectable_gain(sd, count, power=power, level=level, rungs=rungs) if count > 1 else None
+    one_draw = None if detectable else "one draw: the others' spread is taken, and nothing is detectable yet"
+    reason = row.reason or one_draw
+    return Resolution(row.ns[0], gain, sd, row.pairs, draws, cautious, detectable, reason)
 
 
 def _from_split(parts: Split, gain: float, power: float, level: float) -> Resolution:
     n = parts.ns[0]
     if not parts.components or not any(part.variance for part in parts.components):
         return Resolution(n, gain, None, parts.draws, None, None, None, parts.reason)
-    found = crossed_draws(gain, parts, parts.seeds, power=power, level=level)
+    draws = crossed_draws(gain, parts, parts.seeds, power=power, level=level)
     plan = _crossed(parts, parts.draws, parts.seeds)
     detectable = _least_shift(plan.df, power, level, plan.stretch) * plan.error
-    reason = None if found else f"{parts.seeds} seeds are too few, however many the draws"
-    return Resolution(n, gain, None, parts.draws, found, None, detectable, parts.reason or reason)
+    reason = None if draws else f"{parts.seeds} seeds are too few, however many the draws"
+    return Resolution(n, gain, None, parts.draws, draws, None, detectable, parts.reason or reason)

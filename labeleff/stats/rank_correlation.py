@@ -1,8 +1,8 @@
-"""Do two ways of scoring methods rank them alike? Spearman's correlation over methods, with an interval.
+"""Spearman's rank correlation of two ways of scoring methods, with an interval.
 
-Methods are the sample: an interval speaks of other methods like these, and how many there are decides its width. The
+Methods are the sample: an interval is about other methods like these, and their number decides its width. The
 interval is a jackknife over methods on Fisher's scale (Arvesen 1969, Annals of Mathematical Statistics 40, section 5),
-so that label counts that rank the same methods count as what they are, repeated looks at few methods. Noise of the
+so that label counts that rank the same methods count as repeated measurements of a few methods. Noise of the
 scores themselves lowers any correlation of ranks; `ceiling` is what full agreement would show (Spearman 1904, American
 Journal of Psychology 15, his correction for attenuation).
 """
@@ -20,9 +20,9 @@ from labeleff.stats.level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 
 FEWEST = 5
-"""Methods below which there is no interval."""
+"""Fewest methods that give an interval."""
 LARGEST = 0.995
-"""What a correlation counts as at the most on Fisher's scale, where 1 lies at infinity."""
+"""Largest correlation on Fisher's scale, where 1 lies at infinity."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class RankCorrelation:
     low: float | None
     high: float | None
     ceiling: float | None = None
-    """What two rankings that agree but for noise would show; None where single runs don't tell."""
+    """The correlation that two rankings which differ by noise alone would show; None where single runs don't tell."""
 
 
 def spearman(first: Array, second: Array) -> Array:
-    """Correlation of ranks along the last axis, ties given their mean rank; 0 where one side has ties alone."""
+    """Correlation of ranks along the last axis; ties get their mean rank; 0 where one side has nothing but ties."""
     a, b = _ranks(first), _ranks(second)
     a, b = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (a, b))
     norm = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
@@ -46,13 +46,13 @@ def spearman(first: Array, second: Array) -> Array:
 
 
 def _ranks(values: Array) -> Array:
-    """How many of the last axis are smaller, ties counting half: scipy's rankdata, whose module imports slowly."""
+    """Number of smaller values along the last axis, ties counting half; scipy's rankdata, whose module loads slowly."""
     others, own = values[..., None, :], values[..., :, None]
     return np.asarray((others < own).sum(axis=-1) + (others == own).sum(axis=-1) / 2)
 
 
 def rank_correlation(first: Array, second: Array, *, level: float = LEVEL) -> RankCorrelation:
-    """How alike `first` and `second`, both (R, P), rank P methods on the average over R rungs.
+    """Rank correlation of `first` and `second`, both (R, P), over P methods, averaged over R rungs.
 
     Raises OptionError for other shapes, fewer than three methods, and numbers that aren't finite.
     """
@@ -78,10 +78,10 @@ def rank_correlation(first: Array, second: Array, *, level: float = LEVEL) -> Ra
 
 
 def reliability(runs: Sequence[Array]) -> float | None:
-    """Correlation of the ranking by the mean of these runs, each (R, P), with that of as many new ones.
+    """Expected correlation of the ranking by the mean of `runs`, each (R, P), with that by as many new runs.
 
-    From the mean correlation of two single runs by the formula of Spearman and Brown (1910, British Journal of
-    Psychology 3); None for a single run. Under 0 counts as 0.
+    Computed from the mean correlation of two single runs by the formula of Spearman and Brown (1910, British Journal
+    of Psychology 3); None for a single run. Under 0 counts as 0.
     """
     if len(runs) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Noise of measured accuracies: moderated variances, intervals of means, joint resampling of draws and seeds.
+"""Noise of measured accuracies by draw and seed, and its joint resampling.
 
 Runs of one arm are a mapping from label count to a mapping from (draw, seed) to accuracy in 0..1. Runs that
 are missing at a rung are simply not in it.
@@ -18,34 +18,35 @@ from labeleff.seeding import Part, generator
 from labeleff.stats.moderation import COMMON_PRIOR_DF, Array, moderated_variance
 
 Run = tuple[int, int]
-"""(draw, seed)."""
+"""A run's (draw, seed)."""
 Runs = Mapping[int, Mapping[Run, float]]
 """Accuracy in 0..1 by label count and run."""
 
 
 REPLICATES = 2000
+"""Default number of resampled curves."""
 
 
 @dataclass(frozen=True)
 class Factor:
-    """What the draws, or the seeds, add to the noise of every rung's mean (R rungs, L levels)."""
+    """Noise that the draws, or the seeds, add to every rung's mean (R rungs, L levels)."""
 
     name: str
     levels: tuple[int, ...]
     loadings: Array
-    """(R, L): multiplied by standard normals of the levels they give the part seen in the residuals."""
-    rest: Array
+    """(R, L): their product with standard normals of the levels is the part seen in the residuals."""
+    independent: Array
     """(R,): variance of the mean that the residuals don't carry."""
     df: Array
 
     @property
     def variance(self) -> Array:
         """Variance of the mean at every rung, shape (R,)."""
-        return np.asarray((self.loadings**2).sum(axis=1) + self.rest)
+        return np.asarray((self.loadings**2).sum(axis=1) + self.independent)
 
 
 def _varying(runs: Runs) -> list[tuple[str, int]]:
-    """The factors whose levels tell the runs apart: one where every draw (or seed) has one run, else both."""
+    """The factors whose levels distinguish the runs, with their axes: one where every draw (or seed) has one run."""
     pairs = {run for rung in runs.values() for run in rung}
     draws, seeds = ({run[axis] for run in pairs} for axis in (0, 1))
     if len(pairs) == len(draws):
@@ -61,8 +62,8 @@ def factors(runs: Runs) -> list[Factor]:
     In a crossed design draws and seeds are moderated apart and their variances added, which counts the
     interaction twice: intervals are then somewhat wide, never narrow.
     """
-    found = [_factor(runs, name, axis) for name, axis in _varying(runs)]
-    return [factor for factor in found if factor is not None]
+    by_factor = [_factor(runs, name, axis) for name, axis in _varying(runs)]
+    return [factor for factor in by_factor if factor is not None]
 
 
 def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
@@ -82,16 +83,16 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
         for level, value in rung.items():
             loadings[row, places[level]] = value - centre
         loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
-    rest = np.maximum(moderated.variance / counts - (loadings**2).sum(axis=1), 0.0)
-    return Factor(name, tuple(levels), loadings, rest, moderated.df)
+    unexplained = np.maximum(moderated.variance / counts - (loadings**2).sum(axis=1), 0.0)
+    return Factor(name, tuple(levels), loadings, unexplained, moderated.df)
 
 
 def level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
-    """Mean accuracy by draw (axis 0) or seed (axis 1)."""
-    gathered: dict[int, list[float]] = {}
+    """Mean accuracy of every draw (axis 0) or seed (axis 1)."""
+    by_level: dict[int, list[float]] = {}
     for run in sorted(rung):
-        gathered.setdefault(run[axis], []).append(rung[run])
-    return {level: math.fsum(values) / len(values) for level, values in gathered.items()}
+        by_level.setdefault(run[axis], []).append(rung[run])
+    return {level: math.fsum(values) / len(values) for level, values in by_level.items()}
 
 
 def means(runs: Runs) -> Array:
@@ -119,7 +120,7 @@ def paired_differences(baseline: Runs, arm: Runs) -> dict[int, dict[Run, float]]
 
 @functools.lru_cache(maxsize=512)
 def _normals(count: int, *parts: Part) -> Array:
-    """Standard normals of the stream named by `parts`, shape (count,); the same for whoever asks."""
+    """Standard normals of the stream named by `parts`, shape (count,); the same at every call."""
     values = generator("resample", *parts).standard_normal(count)
     values.flags.writeable = False
     return values
@@ -140,7 +141,7 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
     Whole draws and seeds are resampled: a standard normal multiplies a draw's residuals at all rungs and, as
     its stream is named by the draw alone, in all arms, so that nested draws keep their correlation and arms
     stay paired. Covariances estimated from a handful of draws are shrunk to a diagonal exactly as variances
-    are to their trend, with PRIOR_DF (an inverse-Wishart prior): the prior's share is noise of its own, from
+    are to their trend, with PRIOR_DF (an inverse-Wishart prior): the prior's share is independent noise, from
     streams named by `own` and the place of the rung. A Student factor common to a replicate makes every mean's
     distribution t with its moderated variance and degrees of freedom.
     """
@@ -150,15 +151,15 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
     noise = np.zeros((count, len(runs)))
     for part in parts:
         shared = np.stack([_normals(count, part.name, level) for level in part.levels])
-        alone = np.stack([_normals(count, "own", own, part.name, rung) for rung in range(len(runs))])
-        noise += (part.loadings @ shared + np.sqrt(part.rest)[:, None] * alone).T
+        independent = np.stack([_normals(count, "own", own, part.name, rung) for rung in range(len(runs))])
+        noise += (part.loadings @ shared + np.sqrt(part.independent)[:, None] * independent).T
     df = total_variance(parts)[1]
     scale = np.stack([_student_factors(count, round(float(value), 2)) for value in df], axis=1)
     return np.asarray(means(runs) + noise * scale)
 
 
 def resample_independent(ns: Sequence[float], groups: Sequence[Sequence[float]], count: int) -> Array | None:
-    """Replicates of rung means, shape (count, R), for runs of which nothing is known to be shared."""
+    """Replicates of rung means, shape (count, R), for runs without known common draws; None where no rung has two."""
     moderated = moderated_variance(ns, groups)
     if moderated is None:
         return None

@@ -1,7 +1,7 @@
-"""Where the spread of accuracies comes from: the draw of labels, the seed, or what only their combination decides.
+"""The spread of accuracies by source: draw of labels, seed, and their interaction.
 
 The model of a crossed design is y = mean + draw + seed + interaction, all three random (Searle, Casella and McCulloch
-1992, Variance Components, chapters 4 and 5); with one run a combination the interaction holds all that is left.
+1992, Variance Components, chapters 4 and 5); with one run per combination the interaction includes all other noise.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ COUNT = 4000
 
 @dataclass(frozen=True)
 class Component:
-    """Variance that one source gives a single run (accuracy squared), and its share of the sum, each with interval."""
+    """Variance that one source adds to a single run (accuracy squared), and its share of the sum, with intervals."""
 
     source: Source
     variance: float
     low: float
     high: float
     share: float
-    """In 0..1; the shares of a split sum to 1."""
+    """Share of the sum in 0..1; the shares of a split sum to 1."""
     share_low: float
     share_high: float
     truncated: bool
@@ -58,13 +58,13 @@ class Split:
     """Why there are no components, or which runs were left out; else None."""
 
     def variance(self, source: Source) -> float:
-        """Of `source`, in accuracy squared. Raises KeyError where the design can't tell."""
+        """Variance of `source`, in accuracy squared. Raises KeyError where the design can't separate the sources."""
         return {part.source: part.variance for part in self.components}[source]
 
 
 @dataclass(frozen=True)
 class Splits:
-    """One split a rung in rising order, and their average over the ladder (None without a rung)."""
+    """One split per rung in rising order, and their average over the ladder (None without a rung)."""
 
     rungs: tuple[Split, ...]
     ladder: Split | None
@@ -72,16 +72,16 @@ class Splits:
 
 @dataclass(frozen=True)
 class _Strata:
-    """Projections (N, N) onto what draws add to seeds, seeds add to draws, and the rest, with their ranks."""
+    """Projections (N, N) onto draws given seeds, seeds given draws, and the residuals, with their ranks."""
 
     projections: tuple[Array, Array, Array]
     df: tuple[int, int, int]
     repeats: tuple[float, float]
-    """How often expected mean squares hold a draw's, a seed's variance: runs of a level, where none is missing."""
+    """Weight of a draw's and of a seed's variance in the expected mean squares: runs per level, if none is missing."""
 
 
 def _strata(runs: list[Run]) -> _Strata | str:
-    """Henderson's method III for two crossed factors; a reason where runs don't tell them apart."""
+    """Henderson's method III for two crossed factors; a reason where the runs can't separate them."""
     draws, seeds = (np.unique([run[axis] for run in runs], return_inverse=True)[1] for axis in (0, 1))
     counts = int(draws.max()) + 1, int(seeds.max()) + 1
     for count, one, other in ((counts[0], "draw", "seeds"), (counts[1], "seed", "draws")):
@@ -95,20 +95,20 @@ def _strata(runs: list[Run]) -> _Strata | str:
     z_draw, z_seed = np.eye(counts[0])[draws], np.eye(counts[1])[seeds]
     past_draw, past_seed = (np.eye(len(runs)) - z @ np.linalg.pinv(z) for z in (z_draw, z_seed))
     both = np.hstack([z_draw, z_seed])
-    rest = np.eye(len(runs)) - both @ np.linalg.pinv(both)
+    residual = np.eye(len(runs)) - both @ np.linalg.pinv(both)
     df = counts[0] - 1, counts[1] - 1, len(runs) - rank
     repeats = tuple(
         float(np.trace(z.T @ past @ z)) / freedom
         for z, past, freedom in ((z_draw, past_seed, df[0]), (z_seed, past_draw, df[1]))
     )
-    return _Strata((past_seed - rest, past_draw - rest, rest), df, (repeats[0], repeats[1]))
+    return _Strata((past_seed - residual, past_draw - residual, residual), df, (repeats[0], repeats[1]))
 
 
 def _rank(draws: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> int:
-    """Rank of the table of draws and seeds (integers from 0) by run: their number less that of groups that share none.
+    """Rank of the design matrix of draws and seeds (integers from 0): their number minus that of separate groups.
 
-    By the graph in which a run joins its draw and its seed (Searle 1971, Linear Models, chapter 7): studies have
-    thousands of runs, of which the table itself would be too large.
+    Groups are the components of the graph in which a run joins its draw and its seed (Searle 1971, Linear Models,
+    chapter 7): studies have thousands of runs, whose matrix itself would be too large.
     """
     size = int(draws.max()) + int(seeds.max()) + 2
     joined = sparse.coo_array((np.ones(len(draws)), (draws, seeds + int(draws.max()) + 1)), shape=(size, size))
@@ -124,9 +124,9 @@ def _uniforms(source: Source) -> Array:
 
 
 def _mean_square(table: Array, projection: Array, df: int) -> tuple[float, float]:
-    """Of a `table` (N, R), averaged over its rungs, with the degrees of freedom of that average.
+    """Mean square of a `table` (N, R), averaged over its rungs, with the degrees of freedom of that average.
 
-    Rungs that move together count as one, rungs that don't as many: df tr(B)^2 / tr(B^2) for the matrix B (R, R) of
+    Rungs that move together count as one, independent rungs one each: df tr(B)^2 / tr(B^2) for the matrix B (R, R) of
     sums of products (Box 1954, Ann. Math. Stat. 25; Greenhouse and Geisser 1959). Estimated from few runs this is
     too low rather than too high: where rungs move apart the intervals of a ladder are wide.
     """
@@ -136,27 +136,27 @@ def _mean_square(table: Array, projection: Array, df: int) -> tuple[float, float
 
 
 def _components(table: Array, strata: _Strata, level: float) -> tuple[Component, ...]:
-    """Estimates by moments, negative ones as 0; intervals from generalised pivotal quantities.
+    """Components by the method of moments, negative ones as 0; intervals from generalised pivotal quantities.
 
     Mean squares divided by chi-squares stand for their expectations (Weerahandi 1993, J. Am. Stat. Assoc. 88); their
     solutions are cut at 0 before shares are taken.
     """
-    found = [_mean_square(table, p, df) for p, df in zip(strata.projections, strata.df, strict=True)]
-    squares = np.array([square for square, _ in found])
+    mean_squares = [_mean_square(table, p, df) for p, df in zip(strata.projections, strata.df, strict=True)]
+    squares = np.array([square for square, _ in mean_squares])
     pivots = np.stack(
         [
             square * df / (2 * special.gammaincinv(df / 2, _uniforms(source)))
-            for source, (square, df) in zip(SOURCES, found, strict=True)
+            for source, (square, df) in zip(SOURCES, mean_squares, strict=True)
         ]
     )
     raw, drawn = (_solve(values, strata.repeats) for values in (squares, pivots))
-    kept, drawn = np.maximum(raw, 0.0), np.maximum(drawn, 0.0)
+    estimates, drawn = np.maximum(raw, 0.0), np.maximum(drawn, 0.0)
     tails = [(1 - level) / 2, (1 + level) / 2]
     ends = np.quantile(drawn, tails, axis=1).T
     with np.errstate(invalid="ignore"):
         share_ends = np.nanquantile(drawn / drawn.sum(axis=0), tails, axis=1).T
-    shares = kept / kept.sum()
-    columns = np.column_stack([kept, ends, shares, share_ends]).tolist()
+    shares = estimates / estimates.sum()
+    columns = np.column_stack([estimates, ends, shares, share_ends]).tolist()
     components = []
     for place, (variance, low, high, share, share_low, share_high) in enumerate(columns):
         cut = bool(raw[place] < 0)
@@ -165,9 +165,9 @@ def _components(table: Array, strata: _Strata, level: float) -> tuple[Component,
 
 
 def _solve(squares: Array, repeats: tuple[float, float]) -> Array:
-    """Components (3, ...) from mean squares (3, ...) of draws, seeds and the rest."""
-    rest = squares[2]
-    return np.stack([(squares[0] - rest) / repeats[0], (squares[1] - rest) / repeats[1], rest])
+    """Components (3, ...) from mean squares (3, ...) of draws, seeds and residuals."""
+    residual = squares[2]
+    return np.stack([(squares[0] - residual) / repeats[0], (squares[1] - residual) / repeats[1], residual])
 
 
 def _split(runs: Runs, level: float) -> Split:

@@ -1,1 +1,4 @@
-"""What is asked: TOML files to checked cells. What came out belongs in `records`."""
+"""Studies: from TOML files to checked cells.
+
+Results belong in `records`.
+"""

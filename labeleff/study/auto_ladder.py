@@ -1,4 +1,4 @@
-"""What a study says of a ladder that chooses its own rungs."""
+"""The `auto` table of a study: a ladder that chooses its own rungs."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from labeleff.catalogue.declaration import Frozen, complaint
+from labeleff.catalogue.declaration import Frozen, first_error
 from labeleff.errors import StudyError
 
 NEAR = 1.3
-"""A made rung within this factor of a label count asked for gives way to it."""
+"""Factor around a requested label count within which a computed rung is left out."""
 
 
 class Auto(Frozen):
-    """Label counts at which U(n) is asked for, and how narrow its interval should be.
+    """Label counts at which U(n) is wanted, and how narrow its interval should be.
 
     Rungs, draws and seeds of the study are then the most that may be measured. With `rungs = "auto"` the largest ladder
-    has `points` rungs from `first` to `last`, at equal ratios; a list of rungs does without these three.
+    has `points` rungs from `first` to `last`, at equal ratios; a list of rungs needs none of these three.
     """
 
     at: list[int] = Field(min_length=1)
     width: float = Field(default=0.5, gt=0)
-    """ln(high / low) of the interval of n1, and so of U(n) + 1, that is narrow enough: 0.5 is a factor of 1.65."""
+    """Width ln(high / low) of the interval of n1, and so of U(n) + 1, that suffices: 0.5 is a factor of 1.65."""
     first: int | None = Field(default=None, ge=1)
     last: int | None = Field(default=None, ge=1)
     points: int | None = Field(default=None, ge=2, le=50)
-    """Unless given, a rung for every doubling."""
+    """Number of rungs of the largest ladder; None: one per doubling."""
 
     def ladder(self) -> list[int]:
-        """The largest ladder: rounded to two digits, with all label counts asked for."""
+        """The largest ladder, rounded to two digits, with all label counts of `at`."""
         if self.first is None or self.last is None:
             raise StudyError("auto: rungs = 'auto' needs the smallest and the largest rung, first and last")
         if not self.first < self.last:
             raise StudyError(f"auto: found first = {self.first} and last = {self.last}, expected first below last")
         points = self.points or 1 + max(1, round(math.log2(self.last / self.first)))
         ratio = (self.last / self.first) ** (1 / (points - 1))
-        inner = (_rounded(self.first * ratio**place) for place in range(1, points - 1))
-        made = [self.first, *inner, self.last]
+        inner = (_round(self.first * ratio**place) for place in range(1, points - 1))
+        ladder = [self.first, *inner, self.last]
         if not self.first <= min(self.at) <= max(self.at) <= self.last:
             raise StudyError(f"auto.at: found {self.at}, expected label counts from {self.first} to {self.last}")
-        apart = [n for n in made if all(max(n / asked, asked / n) > NEAR for asked in self.at)]
+        apart = [n for n in ladder if all(max(n / wanted, wanted / n) > NEAR for wanted in self.at)]
         return sorted({*apart, *self.at, self.first, self.last})
 
 
-def _rounded(n: float) -> int:
-    """To two significant digits."""
+def _round(n: float) -> int:
+    """A label count rounded to two significant digits."""
     return int(float(f"{n:.2g}"))
 
 
-def resolved(table: Any) -> Any:
-    """A study's table whose `rungs = "auto"` is replaced by the largest ladder; any other table as it is.
+def expand_auto(table: Any) -> Any:
+    """Replace `rungs = "auto"` of a study's table by the largest ladder; any other table is returned unchanged.
 
     Raises StudyError for a table `auto` that is missing or wrong.
     """
@@ -67,7 +67,7 @@ def resolved(table: Any) -> Any:
     try:
         auto = Auto.model_validate(table["auto"])
     except ValidationError as error:
-        raise StudyError(f"auto: {complaint(error, Auto)}") from error
+        raise StudyError(f"auto: {first_error(error, Auto)}") from error
     return {**table, "rungs": auto.ladder()}
 
 

@@ -1,7 +1,7 @@
-"""What is asked: a cell is one number to be measured, frozen and hashed.
+"""Cells: one number to be measured each, frozen and hashed, with its budget.
 
 A cell's key is the hash of everything that decides its number. Two cells of equal key are the same
-measurement, in whatever study or folder they stand.
+measurement, in any study or folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from labeleff.catalogue.declaration import Frozen, OptionValue, Spec
 
 MEANING = 1
-"""Raised whenever a change of code changes the number that a cell gives: old records then no longer match."""
+"""Version of the code's numbers: increased by changes that alter a cell's number, so that old records don't match."""
 
 
 Subset = Literal["stratified", "random", "prefix"]
@@ -43,10 +43,10 @@ class Steps(Frozen):
 class Augment(Frozen):
     """Augmentations, all on the device; each is off at its default.
 
-    crop: zero padding in pixels of which a random window is taken; flip: mirror half of the images; jitter:
-    standard deviation, in octaves, of a per-channel gain and, in units of the channel's standard deviation, of
-    a per-channel shift; cutout: side in pixels of one square that is set to the mean. Stories know one alone:
-    words, the share of words replaced by the unknown word.
+    crop: zero padding in pixels before a random window is taken; flip: mirror half of the images; jitter: standard
+    deviation, in octaves, of a per-channel gain and, in units of the channel's standard deviation, of a per-channel
+    shift; cutout: side in pixels of one square that is set to the mean. Stories have only `words`, the share of words
+    replaced by the unknown word.
     """
 
     crop: int = Field(default=0, ge=0)
@@ -60,8 +60,8 @@ class Budget(Frozen):
     """One row of a study's budget table: optimiser, schedule, length and augmentation.
 
     The learning rate rises linearly over the first `warmup` share of the steps and then falls to `final` times
-    `lr` along the schedule. `steps` or `epochs` must be given, not both. `momentum` is that of `sgd` alone, `betas`
-    those of `adam` and `adamw` (0.9 and 0.999 unless given); `clip` is the largest norm of all gradients together.
+    `lr` along the schedule. `steps` or `epochs` must be given, not both. `momentum` applies only to `sgd`, `betas` to
+    `adam` and `adamw` (0.9 and 0.999 by default); `clip` is the largest norm of all gradients together.
     """
 
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
@@ -96,12 +96,12 @@ class Budget(Frozen):
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What trainings that are computed as one must have in common; rates, schedules and lengths may differ."""
+        """Settings that trainings computed as one must share; rates, schedules and lengths may differ."""
         decays, clips = self.weight_decay > 0, self.clip is not None
         return self.optimizer, self.batch, self.momentum, self.betas, decays, clips, self.augment
 
     def steps_for(self, n: int, images: int | None = None) -> int:
-        """The number of optimiser steps on `n` examples, at least 1; an epoch is `images` where that is given."""
+        """Number of optimiser steps on `n` examples, at least 1; an epoch is `images` examples where that is given."""
         if self.steps is not None:
             return int(min(max(round(self.steps.per_label * n), self.steps.min), self.steps.max))
         assert self.epochs is not None
@@ -115,7 +115,7 @@ def content_key(*parts: object) -> str:
 
 
 class Pretraining(Frozen):
-    """What decides a pretrained encoder: no labels, no label count, no draw."""
+    """Everything that decides a pretrained encoder: no labels, no label count, no draw."""
 
     task: Spec
     encoder: Spec
@@ -127,7 +127,7 @@ class Pretraining(Frozen):
 
     @property
     def from_outside(self) -> bool:
-        """Whether the encoder is filled with weights from outside, and not trained."""
+        """Whether the encoder gets weights from outside and isn't trained."""
         return self.budget is None
 
     @functools.cached_property
@@ -137,7 +137,7 @@ class Pretraining(Frozen):
 
 
 class Cell(Frozen):
-    """Task, encoder, pretext, protocol, n, draw, seed, budget: one number to be measured.
+    """One number to be measured: task, encoder, pretext, protocol, n, draw, seed, budget.
 
     `pretrain` is the pretext's budget (None for `scratch` and weights from outside); `budget` the protocol's (None
     for frozen protocols, which are solved, not trained). `indices_sha256` is set where the labels come from a
@@ -155,13 +155,13 @@ class Cell(Frozen):
     indices_sha256: str | None = None
     pretrain: Budget | None = None
     pretrain_task: Spec | None = None
-    """The task that has the same training images and whose pretrained encoder this cell takes; None for its own."""
+    """Task with the same training images whose pretrained encoder this cell takes; None: the cell's task."""
     budget: Budget | None = None
     precision: Precision = "auto"
     layout: Layout | None = None
     """Order of images and weights in memory; None leaves it to the device."""
     encoder_seed: int | None = Field(default=None, ge=0)
-    """Seed of the encoder that it starts from, where that isn't the cell's own: weights from outside know no seed."""
+    """Seed of the encoder it starts from; None: the cell's seed. Weights from outside don't depend on a seed."""
 
     @functools.cached_property
     def key(self) -> str:
@@ -170,7 +170,7 @@ class Cell(Frozen):
 
     @property
     def arm(self) -> str:
-        """Pretext and protocol by name alone, e.g. `rotation/finetune`; a study's `arm_of` tells namesakes apart."""
+        """Pretext and protocol by name only, e.g. `rotation/finetune`; `Study.arm_of` separates arms of one name."""
         return f"{self.pretext.name}/{self.protocol.name}"
 
     @functools.cached_property
@@ -187,8 +187,8 @@ class Cell(Frozen):
         )
 
 
-class Paired(Protocol):
-    """What has a pretext and a protocol: an arm, or a cell."""
+class HasArm(Protocol):
+    """An object with a pretext and a protocol: an arm or a cell."""
 
     @property
     def pretext(self) -> Spec: ...  # noqa: D102
@@ -197,11 +197,11 @@ class Paired(Protocol):
     def protocol(self) -> Spec: ...  # noqa: D102
 
 
-def told_apart(specs: Iterable[Spec]) -> dict[str, str]:
-    """By full label: the name alone where no other spec has it, else with the options in which its namesakes differ.
+def short_names(specs: Iterable[Spec]) -> dict[str, str]:
+    """Short names by full label: the name, with options where several specs of that name differ in them.
 
     >>> same = [Spec(name="file", options={"path": p, "stem": "refuse"}) for p in ("a.pt", "b.pt")]
-    >>> list(told_apart([*same, Spec(name="scratch")]).values())
+    >>> list(short_names([*same, Spec(name="scratch")]).values())
     ['file(path=a.pt)', 'file(path=b.pt)', 'scratch']
     """
     distinct = {spec.label: spec for spec in specs}
@@ -213,12 +213,12 @@ def told_apart(specs: Iterable[Spec]) -> dict[str, str]:
 
 
 def _short(spec: Spec, values: Mapping[tuple[str, str], Collection[OptionValue]]) -> str:
-    """The name with those options of which there are several values, by name and option."""
+    """The name of a spec with those options that have several values; `values` are by name and option."""
     options = {key: value for key, value in spec.options.items() if len(values[spec.name, key]) > 1}
     return Spec(name=spec.name, options=options).label
 
 
-def arm_names(arms: Sequence[Paired]) -> list[str]:
-    """The arms' names, e.g. `rotation/finetune` or, beside another file, `file(path=a.safetensors)/linear`."""
-    pretexts, protocols = (told_apart(getattr(arm, kind) for arm in arms) for kind in ("pretext", "protocol"))
+def arm_names(arms: Sequence[HasArm]) -> list[str]:
+    """Names of the arms, e.g. `rotation/finetune` or, beside another file, `file(path=a.safetensors)/linear`."""
+    pretexts, protocols = (short_names(getattr(arm, kind) for arm in arms) for kind in ("pretext", "protocol"))
     return [f"{pretexts[arm.pretext.label]}/{protocols[arm.protocol.label]}" for arm in arms]

@@ -1,4 +1,4 @@
-"""Every check of a study across its axes."""
+"""Checks of a study across its axes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from labeleff.study.probe_settings import check_pool
 
 
 def check_protocols(tasks: Sequence[tuple[Spec, Plugin]], protocols: Sequence[tuple[Spec, Plugin]]) -> None:
-    """Raises StudyError for a protocol that can't be used on a task where every pixel has a label."""
+    """Raise StudyError for a protocol that can't be used on a task where every pixel has a label."""
     dense = [task for task, plugin in tasks if plugin.goal in DENSE]
-    for task, (protocol, known) in itertools.product(dense, protocols):
-        if not known.dense:
+    for task, (protocol, plugin) in itertools.product(dense, protocols):
+        if not plugin.dense:
             able = ", ".join(plugin.name for plugin in lookup.plugins("protocol") if plugin.dense)
             raise StudyError(
                 f"protocol {protocol.name!r} can't be used on {task.name}, where every pixel has a label; "
@@ -32,17 +32,17 @@ def check_protocols(tasks: Sequence[tuple[Spec, Plugin]], protocols: Sequence[tu
 
 
 def check_metrics(metrics: Mapping[str, str], tasks: Sequence[tuple[Spec, Plugin]]) -> None:
-    """`metrics` gives recorded metrics to report on by task name.
+    """Check the recorded metrics to report on, by task name.
 
-    Raises UnknownNameError for a task or metric that isn't there, StudyError for one that is the better the smaller.
+    Raises UnknownNameError for an unknown task or metric, StudyError for a metric for which lower is better.
     """
     goals = {task.name: plugin.goal for task, plugin in tasks}
     for name, metric in metrics.items():
         if name not in goals:
             raise UnknownNameError("task (in 'metrics')", name, goals)
-        known = GOALS[goals[name]]
-        usable = [one for one in known if METRICS[one].share]
-        if metric not in known:
+        recorded = GOALS[goals[name]]
+        usable = [one for one in recorded if METRICS[one].share]
+        if metric not in recorded:
             raise UnknownNameError(f"metric of {name}", metric, usable)
         if metric not in usable:
             raise StudyError(
@@ -54,7 +54,7 @@ def check_metrics(metrics: Mapping[str, str], tasks: Sequence[tuple[Spec, Plugin
 def check_pretexts(
     pretexts: Sequence[tuple[Spec, Plugin]], encoders: Sequence[Spec], budgets: Mapping[str, Budget]
 ) -> None:
-    """Raises StudyError for an encoder that can't be split, and for views that no augmentation makes different."""
+    """Raise StudyError for an encoder that can't be split, and for views that no augmentation makes different."""
     for (_, plugin), encoder in itertools.product(pretexts, encoders):
         if plugin.split:
             check_split(encoder)
@@ -68,7 +68,7 @@ def check_pretexts(
 
 
 def check_split(encoder: Spec) -> None:
-    """Raises StudyError for an encoder of which there is no narrow version."""
+    """Raise StudyError for an encoder without a narrow version."""
     if lookup.find("encoder", encoder.name).narrow is None:
         able = ", ".join(plugin.name for plugin in lookup.plugins("encoder") if plugin.narrow)
         users = ", ".join(plugin.name for plugin in lookup.plugins("pretext") if plugin.split)
@@ -79,7 +79,7 @@ def check_split(encoder: Spec) -> None:
 
 
 def _alike(augment: Augment) -> bool:
-    """Whether two views, which have one flip, can't differ."""
+    """Whether two views can't differ, as they share the flip and nothing else is random."""
     return augment.model_copy(update={"flip": False, "words": None}) == Augment()
 
 
@@ -87,11 +87,11 @@ if TYPE_CHECKING:
     from labeleff.study.schema import Study
 
 MOST_CELLS = 100_000
-"""Cells that a study may have; thousands are a large one, and a slip of a zero is found before it takes all memory."""
+"""Most cells of a study: large ones have thousands, so this finds a zero too many before it takes all memory."""
 
 
 def check_names(study: Study) -> None:
-    """Nothing is named twice, the baseline is an arm, and there are as many draws, seeds and rungs as are needed."""
+    """Check that nothing is named twice, that the baseline is an arm, and that zipped draws and seeds are as many."""
     for axis in (study.tasks, study.encoders):
         labels = [spec.label for spec in axis]
         if len(set(labels)) < len(labels):
@@ -108,7 +108,7 @@ def check_names(study: Study) -> None:
 
 
 def check_size(study: Study) -> None:
-    """There are not too many cells, nor too few rungs to compare arms."""
+    """Check that there are not too many cells, nor too few rungs to compare arms."""
     runs = study.draws * (1 if study.pairing == "zipped" else study.seeds)
     cells = runs * len(study.rungs) * len(study.arms) * len(study.tasks) * len(study.encoders)
     if cells > MOST_CELLS:
@@ -122,7 +122,7 @@ def check_size(study: Study) -> None:
 
 
 def check_block(block: Study, where: str) -> None:
-    """A block of `stories` has what it may have."""
+    """Check a block of `stories`: one level, one label count, tasks of stories."""
     if block.stories:
         raise StudyError(f"{where}: found a block inside a block, expected one level")
     if len(block.rungs) > 1:
@@ -133,37 +133,37 @@ def check_block(block: Study, where: str) -> None:
 
 
 def check_examples(study: Study) -> None:
-    """Every encoder and arm is able to work on every task of the study's own block."""
+    """Check that every encoder and arm can work on every task of the block."""
     workers = [("encoder", lookup.find("encoder", encoder.name)) for encoder in study.encoders]
     for arm in study.arms:
         workers += [("pretext", arm.pretext_plugin), ("protocol", arm.protocol_plugin)]
-    for (task, given), (kind, plugin) in itertools.product(study.declared_tasks, workers):
-        if plugin.examples not in {"either", given.examples}:
+    for (task, entry), (kind, plugin) in itertools.product(study.declared_tasks, workers):
+        if plugin.examples not in {"either", entry.examples}:
             raise StudyError(
-                f"{kind} {plugin.name!r} works on {plugin.examples}, but {task.name} has {given.examples}; a block of "
+                f"{kind} {plugin.name!r} works on {plugin.examples}, but {task.name} has {entry.examples}; a block of "
                 "its own under [stories.NAME] can pair them otherwise"
             )
 
 
 def check_budgets(study: Study) -> None:
-    """Everything that is trained has a row of the budget table, and no row is left over."""
+    """Check that everything that is trained has a row of the budget table, and that no row is unused."""
     allowed = {*study.arm_names}
-    own = {arm.pretext.name for arm in study.arms if arm.pretext_plugin.own_views}
+    viewers = {arm.pretext.name for arm in study.arms if arm.pretext_plugin.own_views}
     for arm, name in zip(study.arms, study.arm_names, strict=True):
-        for plugin, whole in ((arm.pretext_plugin, False), (arm.protocol_plugin, name in study.budget)):
+        for plugin, per_arm in ((arm.pretext_plugin, False), (arm.protocol_plugin, name in study.budget)):
             if plugin.trained:
                 allowed.add(plugin.name)
-                if plugin.name not in study.budget and not whole:
+                if plugin.name not in study.budget and not per_arm:
                     raise StudyError(f"budget.{plugin.name} is missing: arm {name!r} trains and needs one")
     for key, row in study.budget.items():
         if key not in allowed:
             raise UnknownNameError("row of the budget table", key, allowed)
-        if key in own and row.augment != Augment():
+        if key in viewers and row.augment != Augment():
             raise StudyError(f"budget.{key}.augment: {key} makes its own views of the images; leave the key out")
 
 
 def check_pools(study: Study) -> None:
-    """Every task has as many examples as its largest rung, and the smallest covers its classes."""
+    """Check that every task has enough examples for the largest rung, and that the smallest covers its classes."""
     for task, plugin in study.declared_tasks:
         pool = plugin.pool_of(task.options)
         if pool is not None and study.rungs[-1] > pool:
@@ -179,7 +179,7 @@ def check_pools(study: Study) -> None:
 
 
 def check_probe(study: Study) -> None:
-    """A probe has an encoder that is trained, and enough examples."""
+    """Check that a probe has an encoder that is trained, and enough examples."""
     if study.probe is None:
         return
     if not any(arm.pretext_plugin.trained for arm in study.arms):

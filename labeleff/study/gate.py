@@ -1,4 +1,4 @@
-"""The `[gate]` table of a study: rules that a comparison must not break, margins within which numbers are the same."""
+"""The `[gate]` table of a study: rules that a comparison must keep, margins and noise."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from labeleff.study.option_values import pair
 from labeleff.study.quantities import SPEED, Quantity, Subject, quantity
 
 WORSE = "worse"
-"""The rule that holds where no other was given."""
+"""Default rule of a gate."""
 
 
 class Gate(Frozen):
-    """As it is written; a study without one is judged by `worse` and the default margins.
+    """The table as it is written; a study without one is judged by `worse` and the default margins.
 
-    fail_on: rules (tracking.rules). margins: by pattern, half widths of what counts as the same, a number or, for
-    relative quantities, a percentage. noise: of `throughput`, `time` and `memory`, the standard deviation from one
-    start of the same code to the next, in percent, as `labeleff noise` measures it.
+    fail_on: rules (see `study.gate_rules`). margins: half widths within which numbers count as the same, by pattern, a
+    number or, for relative quantities, a percentage. noise: standard deviations of `throughput`, `time` and `memory`
+    from one start of the same code to the next, in percent, as `labeleff noise` measures them.
     """
 
     fail_on: list[str] = Field(default_factory=lambda: [WORSE], min_length=1)
@@ -55,7 +55,7 @@ class Gate(Frozen):
 
 @contextlib.contextmanager
 def _as_study() -> Iterator[None]:
-    """Complaints as a study's, which pydantic lets through, with the table's name before them."""
+    """Turn OptionError into StudyError, which pydantic lets through, with the table's name before its text."""
     try:
         yield
     except OptionError as error:
@@ -63,16 +63,16 @@ def _as_study() -> Iterator[None]:
 
 
 def parse_margins(margins: Mapping[str, float | str], where: str) -> list[tuple[Pattern, float]]:
-    """Patterns with their margins."""
-    found = []
+    """Parse margins to patterns with half widths; OptionError beginning with `where` for a bad one."""
+    parsed = []
     for text, value in margins.items():
         pattern = parse_pattern(text, where)
-        found.append((pattern, parse_amount(value, quantity(pattern.metric), f"{where}, {text}")))
-    return found
+        parsed.append((pattern, parse_amount(value, quantity(pattern.metric), f"{where}, {text}")))
+    return parsed
 
 
 def parse_noise(noise: Mapping[str, float | str], where: str) -> dict[str, float]:
-    """Standard deviations of ln by quantity."""
+    """Parse noise to standard deviations of ln, by quantity; OptionError beginning with `where` for a bad one."""
     for name in noise:
         if name not in SPEED:
             raise OptionError(f"{where}: {UnknownNameError('quantity', name, SPEED)}")
@@ -81,25 +81,25 @@ def parse_noise(noise: Mapping[str, float | str], where: str) -> dict[str, float
 
 @dataclass(frozen=True)
 class Criteria:
-    """A gate, parsed."""
+    """A parsed gate."""
 
     rules: tuple[Rule, ...] = (Rule(WORSE, None, None),)
     margins: tuple[tuple[Pattern, float], ...] = ()
     noise: Mapping[str, float] = field(default_factory=dict)
 
     def margin(self, subject: Subject) -> float:
-        """Half the width of what counts as the same: of the closest pattern, the last one where several are as close.
+        """Half width within which the subject counts as the same: that of the closest pattern, the last among equals.
 
-        Other than in a rule, a pattern without `@` speaks for rungs too, where no other does.
+        Unlike in a rule, a pattern without `@` applies to rungs too, where no other pattern does.
         """
-        found = [(pattern.width, margin) for pattern, margin in self.margins if pattern.matches(subject)]
+        exact = [(pattern.width, margin) for pattern, margin in self.margins if pattern.matches(subject)]
         wide = [
             (replace(p, n="*").width + 1, margin) for p, margin in self.margins if p.n is None and _at_rungs(p, subject)
         ]
-        if not (found or wide):
+        if not (exact or wide):
             return quantity(subject.metric).margin
-        least = min(width for width, _ in found + wide)
-        return [margin for width, margin in found + wide if width == least][-1]
+        least = min(width for width, _ in exact + wide)
+        return [margin for width, margin in exact + wide if width == least][-1]
 
     def noise_of(self, what: Quantity) -> float:
         """Standard deviation of ln from one start of the same code to the next."""
@@ -113,18 +113,19 @@ def _at_rungs(pattern: Pattern, subject: Subject) -> bool:
 def criteria(
     gate: Gate | None, fail_on: Sequence[str] = (), margins: Sequence[str] = (), noise: Sequence[str] = ()
 ) -> Criteria:
-    """A study's gate with a command's options over it: rules replace rules, margins and noise are added.
+    """Parse a study's gate with a command's options over it: rules replace rules, margins and noise are added.
 
     Raises OptionError naming the option and the character.
     """
     table = gate or Gate()
     rules = [parse_rule(text) for text in fail_on] or [parse_rule(text, "gate.fail_on") for text in table.fail_on]
-    given = parse_margins(table.margins, "gate.margins") + parse_margins(assignments(margins, "--margin"), "--margin")
-    own = parse_noise(table.noise, "gate.noise") | parse_noise(assignments(noise, "--noise"), "--noise")
-    return Criteria(tuple(rules), tuple(given), own)
+    half_widths = parse_margins(table.margins, "gate.margins")
+    half_widths += parse_margins(assignments(margins, "--margin"), "--margin")
+    deviations = parse_noise(table.noise, "gate.noise") | parse_noise(assignments(noise, "--noise"), "--noise")
+    return Criteria(tuple(rules), tuple(half_widths), deviations)
 
 
 def assignments(texts: Sequence[str], option: str) -> dict[str, str]:
-    """`accuracy@50=0.05` by what stands before the last `=`; arms and options of tasks may hold one too."""
+    """Split texts like `accuracy@50=0.05` at the last `=`; arms and options of tasks may hold one too."""
     expected = "NAME=AMOUNT, e.g. accuracy=0.01 or throughput=5%"
     return dict(pair(text, option, expected, last=True) for text in texts)

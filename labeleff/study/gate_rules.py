@@ -1,4 +1,4 @@
-"""Rules of a gate, strictly parsed: `utility@1000 < -0.2`, `throughput < -5%`, `accuracy@* worse`.
+"""Rules of a gate, parsed: `utility@1000 < -0.2`, `throughput < -5%`, `accuracy@* worse`.
 
     pattern  = name [ "@" ( label count | "*" ) ] [ "[" arm [ "," task [ "," encoder ] ] "]" ]
 
@@ -29,48 +29,49 @@ SPACE = re.compile(r"\s*")
 
 @dataclass
 class Reader:
-    """A text and how far it has been read; complaints name the character, from 1."""
+    """A text and how far it has been read; errors name the character, from 1."""
 
     text: str
     where: str
-    """What complaints begin with."""
+    """Beginning of error messages."""
     at: int = 0
+    """Place of the next character, from 0."""
 
     def skip(self) -> None:
-        """Go over spaces."""
-        found = SPACE.match(self.text, self.at)
-        self.at = found.end() if found else self.at
+        """Skip spaces."""
+        spaces = SPACE.match(self.text, self.at)
+        self.at = spaces.end() if spaces else self.at
 
     def take(self, pattern: re.Pattern[str], expected: str) -> str:
-        """What the pattern matches here; complains where it matches nothing."""
-        found = pattern.match(self.text, self.at)
-        if found is None:
-            raise self.complaint(expected)
-        self.at = found.end()
-        return found.group()
+        """Read the text that the pattern matches at this place; OptionError where it matches nothing."""
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            raise self.error(expected)
+        self.at = match.end()
+        return match.group()
 
     def take_if(self, mark: str) -> bool:
-        """Go over `mark` where it stands here."""
-        here = self.text.startswith(mark, self.at)
-        self.at += len(mark) if here else 0
-        return here
+        """Read `mark` if it comes next; returns whether it does."""
+        comes = self.text.startswith(mark, self.at)
+        self.at += len(mark) if comes else 0
+        return comes
 
     def end(self, expected: str) -> None:
-        """Complain unless everything was read."""
+        """Raise OptionError unless everything was read."""
         self.skip()
         if self.at < len(self.text):
-            raise self.complaint(expected)
+            raise self.error(expected)
 
-    def complaint(self, expected: str) -> OptionError:
-        """What stands here, and what should."""
-        rest = self.text[self.at :].split(maxsplit=1)
-        found = repr(rest[0]) if rest else "the end"
+    def error(self, expected: str) -> OptionError:
+        """The OptionError that names the text at this place, and what was expected."""
+        words = self.text[self.at :].split(maxsplit=1)
+        found = repr(words[0]) if words else "the end"
         return OptionError(f"{self.where} {self.text!r}, character {self.at + 1}: found {found}, expected {expected}")
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Which subjects are meant."""
+    """A pattern that selects subjects."""
 
     metric: str
     n: int | str | None
@@ -80,7 +81,7 @@ class Pattern:
     encoder: str = "*"
 
     def matches(self, subject: Subject) -> bool:
-        """Whether the subject is meant."""
+        """Whether the pattern selects the subject."""
         rung = subject.n is not None if self.n == "*" else subject.n == self.n
         parts = ((self.task, subject.task), (self.encoder, subject.encoder))
         return (
@@ -92,27 +93,27 @@ class Pattern:
 
     @property
     def width(self) -> int:
-        """How little it says: of two patterns that match, the one of less width is meant."""
+        """How general the pattern is: of two that match, the one of smaller width applies."""
         return (self.n == "*") + sum(3 * ("*" in part) for part in (self.arm, self.task, self.encoder))
 
 
 def read_pattern(reader: Reader) -> Pattern:
-    """The pattern that begins here."""
+    """Read the pattern that begins at the reader's place."""
     reader.skip()
     metric = reader.take(NAME, "a quantity's name, e.g. accuracy")
     n: int | str | None = None
     if reader.take_if("@"):
         n = "*" if reader.take_if("*") else int(reader.take(COUNT, "a label count or *"))
-    return Pattern(metric, n, *(_selected(reader) if reader.take_if("[") else ()))
+    return Pattern(metric, n, *(_read_names(reader) if reader.take_if("[") else ()))
 
 
-def _selected(reader: Reader) -> list[str]:
-    """Up to three names before the closing bracket."""
+def _read_names(reader: Reader) -> list[str]:
+    """Read up to three names before the closing bracket."""
     parts: list[str] = []
     part, depth, start = "", 0, reader.at
     while not reader.take_if("]"):
         if reader.at >= len(reader.text):
-            raise reader.complaint("] after arm, task, encoder")
+            raise reader.error("] after arm, task, encoder")
         mark = reader.text[reader.at]
         depth += {"(": 1, ")": -1}.get(mark, 0)
         if mark == "," and depth == 0:
@@ -123,16 +124,16 @@ def _selected(reader: Reader) -> list[str]:
     parts.append(part.strip())
     if len(parts) > 3 or not all(parts):
         reader.at = start
-        raise reader.complaint("[arm], [arm, task] or [arm, task, encoder], each a name or *")
+        raise reader.error("[arm], [arm, task] or [arm, task, encoder], each a name or *")
     return parts
 
 
 def parse_pattern(text: str, where: str) -> Pattern:
-    """The pattern that is the whole text; OptionError, beginning with `where` and naming the character, for others."""
+    """Parse a text as one pattern; OptionError, beginning with `where` and naming the character, where it isn't."""
     reader = Reader(text, where)
-    found = read_pattern(reader)
+    result = read_pattern(reader)
     reader.end("the end of the pattern")
-    return found
+    return result
 
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -144,10 +145,11 @@ class Rule:
 
     text: str
     pattern: Pattern | None
-    """None: every number."""
+    """Pattern of the numbers it covers; None: every number."""
     bound: float | None
-    """Of NEW - BASE, a share of BASE for relative quantities; on the side of worse, or 0."""
+    """Bound of NEW - BASE, a share of BASE for relative quantities; on the side of worse, or 0."""
     point: bool = False
+    """Whether the point counts without its interval."""
 
     def covers(self, subject: Subject) -> bool:
         """Whether the rule is about the subject."""
@@ -155,12 +157,12 @@ class Rule:
 
 
 def parse_rule(text: str, where: str = "--fail-on") -> Rule:
-    """The rule that a text is; OptionError beginning with `where`, with the character, what was found and expected."""
+    """Parse a text as a rule; OptionError beginning with `where`, with the character, what was found and expected."""
     reader = Reader(text, where)
     reader.skip()
-    found = NAME.match(text, reader.at)
-    if found is not None and found.group() == "worse":
-        reader.at = found.end()
+    name = NAME.match(text, reader.at)
+    if name is not None and name.group() == "worse":
+        reader.at = name.end()
         reader.end("the end of the rule")
         return Rule(text.strip(), None, None)
     pattern = read_pattern(reader)
@@ -168,22 +170,22 @@ def parse_rule(text: str, where: str = "--fail-on") -> Rule:
     if reader.take_if("worse"):
         reader.end("the end of the rule")
         return Rule(text.strip(), pattern, None)
-    return _bounded(reader, pattern)
+    return _read_bound(reader, pattern)
 
 
-def _bounded(reader: Reader, pattern: Pattern) -> Rule:
+def _read_bound(reader: Reader, pattern: Pattern) -> Rule:
     what = quantity(pattern.metric)
     better = "higher" if what.higher else "lower"
     if not reader.take_if("<" if what.higher else ">"):
         mark = "<" if what.higher else ">"
-        raise reader.complaint(f"{mark} or worse ({what.name} is better when {better})")
+        raise reader.error(f"{mark} or worse ({what.name} is better when {better})")
     reader.skip()
     start = reader.at
     bound = read_amount(reader, what)
     if bound * what.sign > 0:
         reader.at = start
         side = "at most" if what.higher else "at least"
-        raise reader.complaint(f"{side} 0, as the bound is one of NEW - BASE")
+        raise reader.error(f"{side} 0, as the bound is one of NEW - BASE")
     reader.skip()
     point = reader.take_if("point")
     reader.end("point or the end of the rule")
@@ -191,16 +193,16 @@ def _bounded(reader: Reader, pattern: Pattern) -> Rule:
 
 
 def read_amount(reader: Reader, what: Quantity) -> float:
-    """A number, or for a relative quantity a percentage as a share; complains about the other one."""
+    """Read a number or, for a relative quantity, a percentage as a share; OptionError for the other kind."""
     start = reader.at
     number = float(reader.take(NUMBER, "a percentage, e.g. 5%" if what.relative else "a number"))
     percent = reader.take_if("%")
     if not math.isfinite(number) or percent != what.relative:
         reader.at = start
-        raise reader.complaint(_expected(what))
+        raise reader.error(_expected(what))
     if what.relative and number <= -100:
         reader.at = start
-        raise reader.complaint("a percentage over -100%")
+        raise reader.error("a percentage over -100%")
     return number / 100 if percent else number
 
 
@@ -211,11 +213,11 @@ def _expected(what: Quantity) -> str:
 
 
 def parse_amount(value: float | str, what: Quantity, where: str) -> float:
-    """A margin of 0 or more, from a number or from `5%`; OptionError beginning with `where` for anything else."""
+    """Parse a margin of 0 or more from a number or from `5%`; OptionError beginning with `where` for anything else."""
     reader = Reader(value if isinstance(value, str) else f"{value!r}", where)
     reader.skip()
-    found = read_amount(reader, what)
+    amount = read_amount(reader, what)
     reader.end("the end of the number")
-    if found < 0:
+    if amount < 0:
         raise OptionError(f"{where}: found {value}, expected 0 or more")
-    return found
+    return amount

@@ -1,4 +1,4 @@
-"""Built-in names, files, overrides applied."""
+"""Studies loaded by built-in name or from a file, with overrides applied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from labeleff.catalogue.declaration import complaint
+from labeleff.catalogue.declaration import first_error
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.study.overrides import assign
 from labeleff.study.schema import Study
@@ -22,18 +22,18 @@ def with_vectors(study: Study, path: str) -> Study:
     Raises StudyError where it has no such reader.
     """
 
-    def changed(block: Study) -> Study:
+    def with_path(block: Study) -> Study:
         encoders = [
             e.model_copy(update={"options": {**e.options, "vectors": path}}) if "vectors" in e.options else e
             for e in block.encoders
         ]
-        blocks = {name: changed(inner) for name, inner in block.stories.items()}
+        blocks = {name: with_path(inner) for name, inner in block.stories.items()}
         return block.model_copy(update={"encoders": encoders, "stories": blocks})
 
-    new = changed(study)
-    if new == study:
+    result = with_path(study)
+    if result == study:
         raise StudyError(f"--vectors {path}: study {study.name!r} has no encoder that reads words")
-    return new
+    return result
 
 
 def built_in() -> list[str]:
@@ -43,7 +43,7 @@ def built_in() -> list[str]:
 
 
 def _source(study: str) -> tuple[str, str]:
-    """Text of a study and where it came from: a path that ends in .toml, or a built-in name."""
+    """Text and source of a study, which is a path that ends in .toml or a built-in name."""
     if study.endswith(".toml"):
         try:
             return Path(study).read_text(encoding="utf-8"), study
@@ -58,11 +58,11 @@ def _source(study: str) -> tuple[str, str]:
 
 
 def parse_study(table: Mapping[str, Any], source: str) -> Study:
-    """Check a study given as nested tables; every complaint begins with `source`."""
+    """Check a study given as nested tables; StudyError beginning with `source` where it is wrong."""
     try:
         return Study.model_validate(dict(table))
     except ValidationError as error:
-        raise StudyError(f"{source}: {complaint(error, Study)}") from error
+        raise StudyError(f"{source}: {first_error(error, Study)}") from error
     except LabeleffError as error:
         raise StudyError(f"{source}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Values of options: KEY=VALUE texts and numbers in bounds, or else an OptionError that names the option."""
+"""Values of command-line options, checked: KEY=VALUE texts and numbers in bounds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from labeleff.errors import OptionError
 
 
 def pair(text: str, option: str, expected: str, *, last: bool = False) -> tuple[str, str]:
-    """What stands before and after a text's first (or last) equals sign, without spaces around them.
+    """Split a text at its first (or last) equals sign into key and value, without spaces around them.
 
-    Raises OptionError for a text without that sign or without a key.
+    Raises OptionError, naming the option, for a text without that sign or without a key.
     """
     key, equals, value = text.rpartition("=") if last else text.partition("=")
     if not (equals and key.strip()):
@@ -20,17 +20,17 @@ def pair(text: str, option: str, expected: str, *, last: bool = False) -> tuple[
 
 
 def pairs(texts: Iterable[str], option: str, expected: str, once: str) -> dict[str, str]:
-    """Values by key, split at the first equals sign; OptionError as for `pair`, and for a key that stands there twice.
+    """Values by key, split at the first equals sign; OptionError as for `pair`, and for a repeated key.
 
-    `expected` says what a text looks like, `once` how often a key is expected.
+    `expected` describes such a text, `once` how often a key is expected, both for error messages.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for text in texts:
         key, value = pair(text, option, expected)
-        if key in found:
+        if key in values:
             raise OptionError(f"{option}: found {key} twice, expected {once}")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def in_range(
@@ -43,7 +43,7 @@ def in_range(
     under: float = math.inf,
     most: float = math.inf,
 ) -> float:
-    """The number, where it is finite and within the bounds, of which `least` and `most` belong to the range.
+    """Return the number if it is finite and within the bounds; `least` and `most` belong to the range.
 
     Raises OptionError saying what was found and expected.
     """
@@ -53,5 +53,5 @@ def in_range(
 
 
 def level_in_range(level: float) -> float:
-    """The probability that option `--level` gives; OptionError unless it is over 0.5 and under 1."""
+    """Return the probability of option `--level`; OptionError unless it is over 0.5 and under 1."""
     return in_range("--level", level, "a probability over 0.5 and under 1, e.g. 0.90", over=0.5, under=1)

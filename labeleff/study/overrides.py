@@ -1,4 +1,4 @@
-"""`key=value` texts from the command line as nested tables: values are TOML, or else bare text."""
+"""Overrides `--set key=value` as nested tables: values are TOML, or else plain text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from labeleff.errors import StudyError
 
 _PART = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^."'=]+?)\s*([.=])""")
-"""One part of a dotted key with what ends it; in quotes it may hold dots and equals signs, as in TOML."""
+"""One part of a dotted key with its end sign; in quotes it may hold dots and equals signs, as in TOML."""
 
 
 def bare_value(text: str) -> Any:
-    """A value typed on the command line: TOML where it is that, else the text itself."""
+    """A value from the command line: parsed as TOML if possible, else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
@@ -37,7 +37,7 @@ def _split(assignment: str) -> tuple[list[str], str]:
 
 
 def assign(table: dict[str, Any], assignment: str) -> None:
-    """Set `a.b=value` in nested tables. Raises StudyError for a text that isn't that."""
+    """Set `a.b=value` in nested tables; raises StudyError for another text or a key inside a value."""
     (*path, last), text = _split(assignment)
     for part in path:
         table = table.setdefault(part, {})
@@ -46,7 +46,7 @@ def assign(table: dict[str, Any], assignment: str) -> None:
     table[last] = bare_value(text)
 
 
-def assigned(assignments: Sequence[str]) -> dict[str, Any]:
+def nested_tables(assignments: Sequence[str]) -> dict[str, Any]:
     """Nested tables from `key=value` texts; StudyError for one that isn't."""
     table: dict[str, Any] = {}
     for assignment in assignments:

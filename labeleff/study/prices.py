@@ -1,4 +1,4 @@
-"""The price of an hour of the machine, as `--price` gives it."""
+"""Prices of a label and of an hour of the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labeleff.errors import OptionError, StudyError
 
 
 class Cost(Frozen):
-    """The price of one label, in whatever is paid: money, hours."""
+    """The price of one label, in money or hours."""
 
     per_label: float = Field(gt=0, allow_inf_nan=False)
     unit: str = "USD"
@@ -29,12 +29,12 @@ class Cost(Frozen):
 
     @property
     def text(self) -> str:
-        """`0.05 USD a label`."""
+        """The price in words: `0.05 USD a label`."""
         return f"{self.per_label:g} {self.unit} a label"
 
 
 def check_targets(targets: Sequence[float]) -> None:
-    """Raise StudyError for what is no accuracy in 0..1, and for one named twice."""
+    """Raise StudyError for a target outside 0..1 and for one named twice."""
     for place, target in enumerate(targets):
         if not 0 <= target <= 1:
             raise StudyError(f"targets: found {target:g}, expected accuracies in 0..1 (percent divided by 100)")
@@ -47,28 +47,28 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Price:
-    """Money an hour of the whole machine, in a currency or in none that is named."""
+    """Money per hour of the whole machine, with or without a currency."""
 
     an_hour: float
     currency: str = ""
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """A price from `2.5`, `2.5USD` or `2.5 EUR`; OptionError where it is none, or not over 0."""
-        found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([^\W\d_]{0,20}|[$€£¥])\s*", text)
-        number = float(found[1]) if found else 0.0
-        if found is None or not 0 < number < math.inf:
+        """Parse a price such as `2.5`, `2.5USD` or `2.5 EUR`; OptionError where it is none, or not over 0."""
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([^\W\d_]{0,20}|[$€£¥])\s*", text)
+        number = float(match[1]) if match else 0.0
+        if match is None or not 0 < number < math.inf:
             raise OptionError(
                 f"--price: found {text!r}, expected money an hour of the machine, over 0, with a currency or without: "
                 "2.5 or 2.5USD"
             )
-        return cls(number, found[2])
+        return cls(number, match[2])
 
     def cost(self, seconds: float) -> str:
-        """What the machine costs for so long: `1.25 USD`, `under 0.01 USD`."""
+        """The machine's cost for the given number of seconds: `1.25 USD`, `under 0.01 USD`."""
         amount = self.an_hour * seconds / HOUR
-        shown = f"{amount:,.2f}" if amount >= 0.005 or amount == 0 else "under 0.01"
-        return f"{shown} {self.currency}".rstrip()
+        number = f"{amount:,.2f}" if amount >= 0.005 or amount == 0 else "under 0.01"
+        return f"{number} {self.currency}".rstrip()
 
     def __str__(self) -> str:
         return f"{self.an_hour:g} {self.currency}".rstrip()

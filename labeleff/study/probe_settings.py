@@ -1,4 +1,4 @@
-"""Linear probes during pretraining: what a study asks for, and the curves that come out."""
+"""The `probe` table of a study: linear probes during pretraining."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ from labeleff.study.cell import Pretraining
 
 
 class Probe(Frozen):
-    """A linear probe of the encoder on detached features, again and again while a pretext trains it.
+    """A linear probe of the encoder on detached features, repeated while a pretext trains it.
 
     It is fitted on `labels` examples of the training split and scored on `held_out` other ones of the same split,
     fixed for a task: the same for every pretext, seed and epoch. The pretext sees neither labels nor scores.
     """
 
     every: int = Field(default=1, ge=1)
-    """Windows of the learning curve from one probe to the next: epochs, unless they are shorter than 20 steps or more
-    than 100. The end is always probed."""
+    """Number of windows of the learning curve from one probe to the next; the end is always probed.
+
+    Windows are epochs, unless these are shorter than 20 steps or more than 100.
+    """
     labels: int = Field(default=500, ge=2)
     held_out: int = Field(default=1000, ge=1)
 
     @property
     def text(self) -> str:
-        """`500 labels, 1,000 held out, every window`."""
+        """The probe in words: `500 labels, 1,000 held out, every window`."""
         often = "every window" if self.every == 1 else f"every {self.every} windows"
         return f"{self.labels:,} labels, {self.held_out:,} held out, {often}"
 
 
 @dataclass(frozen=True)
 class ProbePlan:
-    """What a study probes: by which probe, and every pretrained encoder on which tasks."""
+    """The probe of a study, and the tasks on which every pretrained encoder is probed."""
 
     probe: Probe
     tasks: Mapping[str, tuple[Spec, ...]]
-    """By key of the pretraining: all tasks that start from its encoder."""
+    """All tasks that start from an encoder, by key of its pretraining."""
 
     def tasks_of(self, pretraining: Pretraining) -> tuple[Spec, ...]:
         """The tasks on which the encoder of a pretraining is probed."""
@@ -46,7 +48,7 @@ class ProbePlan:
 
 
 def check_pool(probe: Probe, task: Spec, pool: int) -> None:
-    """Raise StudyError where a training split of `pool` examples has too few of them."""
+    """Raise StudyError where a training split of `pool` examples is too small for the probe."""
     if probe.labels + probe.held_out > pool:
         raise StudyError(
             f"probe: {probe.labels} labels and {probe.held_out} held-out examples asked for, but {task.label} has "

@@ -1,4 +1,4 @@
-"""What can be compared between two runs of a study: each quantity's direction, scale and what counts as equal.
+"""Quantities that two runs of a study are compared by: direction, scale and margin.
 
 A subject is one such number: a quantity at a rung or over the whole ladder, of one arm at one place.
 """
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from labeleff.catalogue.metrics import METRICS
 
 ALL = "all tasks"
-"""Stands for the task where a number counts tasks."""
+"""Name in place of a task where a number counts tasks."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A kind of number.
+    """A kind of number that runs are compared by.
 
     `relative` quantities are compared as ratios: their differences, margins and bounds are shares of BASE, -0.05 for
     5 % less. The others are compared as they are.
@@ -23,23 +23,23 @@ class Quantity:
 
     name: str
     higher: bool
-    """Better when higher."""
+    """Whether higher is better."""
     margin: float
-    """Differences within plus and minus this count as none, unless a gate says otherwise."""
+    """Half width within which differences count as none, unless a gate says otherwise."""
     relative: bool = False
     speed: bool = False
-    """Speed, time and memory belong to the machine too: compared on one machine alone."""
+    """Whether it depends on the machine (speed, time, memory) and is compared on one machine only."""
     noise: float = 0.0
-    """Standard deviation, of ln, from one start of the same code to the next, which one folder can't show."""
+    """Standard deviation of ln from one start of the same code to the next, which one folder can't show."""
     unit: str = ""
 
     @property
     def sign(self) -> int:
-        """1 where more is better, else -1."""
+        """Direction: 1 where higher is better, else -1."""
         return 1 if self.higher else -1
 
 
-_KNOWN = (
+_QUANTITIES = (
     Quantity("accuracy", higher=True, margin=0.01),
     Quantity("error", higher=False, margin=0.01),
     Quantity("utility", higher=True, margin=0.2),
@@ -48,18 +48,22 @@ _KNOWN = (
     Quantity("time", higher=False, margin=0.10, relative=True, speed=True, noise=0.05, unit="s"),
     Quantity("memory", higher=False, margin=0.05, relative=True, speed=True, noise=0.015, unit="MiB"),
 )
-KNOWN = {item.name: item for item in _KNOWN}
-"""Accuracy and error in 0..1, utility U = n1/n - 1, tasks passed, images or stories a second, seconds a cell, MiB at a
-cell's peak."""
-SPEED = tuple(item.name for item in _KNOWN if item.speed)
+KNOWN = {item.name: item for item in _QUANTITIES}
+"""Quantities by name.
+
+Accuracy and error in 0..1, utility U = n1/n - 1, tasks passed, images or stories per second, seconds per cell, MiB at
+a cell's peak.
+"""
+SPEED = tuple(item.name for item in _QUANTITIES if item.speed)
+"""Names of quantities that depend on the machine."""
 LOWER = ("rmse", "mse", "mae", "loss", "error")
-"""Ends of unknown metrics' names that are better when lower."""
+"""Endings of unknown metrics' names for which lower is better."""
 
 
 def quantity(name: str) -> Quantity:
-    """A quantity or a task's metric by name; what is unknown is taken as in 0..1, better when higher.
+    """A quantity or a task's metric by name; an unknown one is taken as in 0..1 with higher better.
 
-    Metrics that are better when lower have a scale of their task's own, so they are compared as ratios.
+    Metrics for which lower is better have a scale that depends on the task, so they are compared as ratios.
     """
     if name in KNOWN:
         return KNOWN[name]
@@ -73,7 +77,7 @@ class Subject:
 
     metric: str
     n: int | None
-    """Label count; None for the whole ladder, and for what has no rungs."""
+    """Label count; None for the whole ladder, and for numbers without rungs."""
     arm: str
     """Name of an arm, or of a pretext where a pretraining is meant."""
     task: str
@@ -82,7 +86,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """Quantity, rung and arm as a rule names them: `accuracy@500[rotation/finetune]`."""
+        """The quantity, rung and arm as a rule names them: `accuracy@500[rotation/finetune]`."""
         return f"{self.metric}{'' if self.n is None else f'@{self.n}'}[{self.arm}]"
 
     @property

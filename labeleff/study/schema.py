@@ -1,6 +1,6 @@
 """A study: one TOML file of axes, checked whole before anything runs, expanded into cells.
 
-All validation and the only defaults live here (and in the catalogue, for options of plug-ins).
+This file has all validation and the only defaults (those of plug-ins' options are in the catalogue).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labeleff.catalogue.declaration import Frozen, Plugin, Spec
 from labeleff.curves.method_table import FORMULAS, check_method, check_rungs
 from labeleff.errors import StudyError
 from labeleff.stats.level import LEVEL
-from labeleff.study.auto_ladder import Auto, check_auto, resolved
+from labeleff.study.auto_ladder import Auto, check_auto, expand_auto
 from labeleff.study.cell import Budget, Cell, Layout, Precision, Pretraining, Subset, arm_names
 from labeleff.study.consistency import (
     check_block,
@@ -44,30 +44,30 @@ class Arm(Frozen):
 
     @functools.cached_property
     def pretext_plugin(self) -> Plugin:
-        """What the catalogue says of the pretext."""
+        """The declaration of the pretext."""
         return lookup.find("pretext", self.pretext.name)
 
     @functools.cached_property
     def protocol_plugin(self) -> Plugin:
-        """What the catalogue says of the protocol."""
+        """The declaration of the protocol."""
         return lookup.find("protocol", self.protocol.name)
 
 
 def _spec(kind: declaration.Kind, value: Any) -> Spec:
-    """A spec from `"name"`, `{name = "name", option = value, ...}` or, as records hold it, with `options`."""
+    """Parse a spec: `"name"`, `{name = "name", option = value, ...}` or, as in records, a table with `options`."""
     if isinstance(value, str):
         return lookup.complete(kind, value, {})
-    dumped = isinstance(value, Mapping) and set(value) == {"name", "options"}
-    if dumped and isinstance(value["options"], Mapping):
+    recorded = isinstance(value, Mapping) and set(value) == {"name", "options"}
+    if recorded and isinstance(value["options"], Mapping):
         return lookup.complete(kind, value["name"], value["options"])
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        given = {k: v for k, v in value.items() if k != "name"}
-        return lookup.complete(kind, value["name"], presets.options(value["name"], given))
+        options = {k: v for k, v in value.items() if k != "name"}
+        return lookup.complete(kind, value["name"], presets.options(value["name"], options))
     raise StudyError(f"found {value!r}, expected a name or a table like {{name = ..., option = ...}}")
 
 
 def _arm(value: Any) -> Arm:
-    """An arm from `"pretext/protocol"` or `{pretext = ..., protocol = ...}`."""
+    """Parse an arm: `"pretext/protocol"` or `{pretext = ..., protocol = ...}`."""
     if isinstance(value, str) and value.count("/") == 1:
         pretext, protocol = value.split("/")
     elif isinstance(value, Mapping) and set(value) == {"pretext", "protocol"}:
@@ -77,14 +77,14 @@ def _arm(value: Any) -> Arm:
     return Arm(pretext=_spec("pretext", pretext), protocol=_spec("protocol", protocol))
 
 
-def _completed(block: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """A block whose baseline is its first arm and whose budget has the rows that it uses, unless it says otherwise."""
+def _complete(block: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete a block: its first arm as baseline, the budget rows it uses, unless its keys `own` say otherwise."""
     arms = block.get("arms")
     if not isinstance(arms, list) or not arms:
         return block
-    named = [_arm(arm) for arm in arms if not isinstance(arm, Arm)]
-    names = arm_names(named)
-    used = {*names, *(spec.name for arm in named for spec in (arm.pretext, arm.protocol))}
+    parsed = [_arm(arm) for arm in arms if not isinstance(arm, Arm)]
+    names = arm_names(parsed)
+    used = {*names, *(spec.name for arm in parsed for spec in (arm.pretext, arm.protocol))}
     budget = block.get("budget")
     if "budget" not in own and isinstance(budget, Mapping):
         block["budget"] = {key: row for key, row in budget.items() if key in used}
@@ -93,74 +93,80 @@ def _completed(block: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Study(Frozen):
-    """Everything that a study fixes; unknown keys are refused.
+    """A study with all its settings; unknown keys are refused.
 
-    Axes: `tasks`, `encoders`, `arms`, `rungs`, and runs. With `pairing = "crossed"` every draw meets every
+    Axes: `tasks`, `encoders`, `arms`, `rungs`, and runs. With `pairing = "crossed"` every draw is combined with every
     seed; with `"zipped"` run i has draw i and seed i (so that intervals also carry the noise of pretraining at
-    the price of one axis) and `draws` must equal `seeds`.
+    the cost of one axis) and `draws` must equal `seeds`.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
     smoke: bool = False
-    """A rehearsal: every report of it says that its numbers mean nothing."""
+    """Whether it is a rehearsal, whose reports say that its numbers mean nothing."""
     tasks: list[Spec] = Field(min_length=1)
     encoders: list[Spec] = Field(min_length=1)
     arms: list[Arm] = Field(min_length=1)
     baseline: str = "scratch/finetune"
-    """The arm whose curve is inverted: utility is measured against it."""
+    """Arm whose curve is inverted: utility is measured against it."""
     rungs: list[int] = Field(min_length=1)
-    """At least two where there are several arms to compare, unless `allow_one_rung` is set. The text `auto` stands for
-    the largest ladder of the table `auto`."""
+    """Label counts: at least two where there are several arms to compare, unless `allow_one_rung` is set.
+
+    The text `auto` means the largest ladder of the table `auto`.
+    """
     auto: Auto | None = None
-    """Measure of rungs, draws and seeds no more than U(n) at some label counts needs; None measures all."""
+    """Label counts whose U(n) is wanted, so that no more cells are measured than it needs; None measures all."""
     draws: int = Field(default=3, ge=1)
     seeds: int = Field(default=1, ge=1)
     pairing: Literal["crossed", "zipped"] = "crossed"
     subset: Subset = "stratified"
     allow_missing_classes: bool = False
     allow_one_rung: bool = False
-    """Measure several arms at one label count, which gives accuracies and no utility."""
+    """Whether to allow several arms at one label count, which gives accuracies and no utility."""
     draws_from: str | None = None
-    """A folder written by `labeleff plan --export-draws`: take the labels listed there."""
+    """Folder written by `labeleff plan --export-draws`, whose listed labels are taken."""
     budget: dict[str, Budget] = Field(default_factory=dict)
-    """By pretext, protocol, or (in place of the protocol's) by arm, e.g. `rotation/finetune`. A pretext's row may be
-    the name of a preset, or have one's name in the key `preset`."""
+    """Budgets by pretext, protocol, or (in place of the protocol's) by arm, e.g. `rotation/finetune`.
+
+    A pretext's row may be the name of a preset, or have that name in the key `preset`.
+    """
     precision: Precision = "auto"
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
     curve: str = "bayes"
-    """How the baseline's curve is fitted and inverted: a name of labeleff.curves.method_table.methods()."""
+    """Method by which the baseline's curve is fitted and inverted: a name of labeleff.curves.method_table.methods()."""
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
-    """Probability that intervals are made for."""
+    """Probability of intervals."""
     stories: dict[str, Study] = Field(default_factory=dict)
-    """By name: tasks of stories measured beside the rest, at one label count, in the same run and records. A block's
-    keys are a study's; they default to those of this one, but for its baseline (its first arm)."""
+    """Blocks with tasks of stories, by name, measured at one label count in the same run and records.
+
+    A block has the keys of a study; they default to those of this one, except for its baseline (its first arm).
+    """
     targets: list[float] = Field(default_factory=list)
-    """Accuracies in 0..1: the report says how many labels every arm needs for them."""
+    """Accuracies in 0..1 for which the report gives the labels that every arm needs."""
     cost: Cost | None = None
-    """Price of a label: the report says what is saved."""
+    """Price of a label, from which the report computes savings."""
     gate: Gate | None = None
-    """What `labeleff compare` holds against a run of this study."""
+    """Rules by which `labeleff compare` judges a run of this study."""
     probe: Probe | None = None
-    """A linear probe of every encoder while a pretext trains it; None for none."""
+    """Linear probe of every encoder while a pretext trains it; None for none."""
     metrics: dict[str, str] = Field(default_factory=dict)
-    """By task name: the recorded metric to report on, where it isn't the task's first."""
+    """Recorded metric to report on, by task name, where it isn't the task's first."""
 
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, table: Any) -> Any:
         """Fill the blocks of `stories` from this study's keys, and the ladder from `auto`."""
-        table = resolved(table)
+        table = expand_auto(table)
         if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
             return table
-        own = {"stories", "title", "baseline", "metrics", "gate", "probe", "auto"}
-        shared = {key: value for key, value in table.items() if key not in own}
+        unshared = {"stories", "title", "baseline", "metrics", "gate", "probe", "auto"}
+        shared = {key: value for key, value in table.items() if key not in unshared}
         blocks = {}
         for name, block in table["stories"].items():
             if not isinstance(block, Mapping):
                 raise StudyError(f"stories.{name}: found {block!r}, expected a table")
-            blocks[name] = _completed({**shared, "name": name, **block}, own=block)
+            blocks[name] = _complete({**shared, "name": name, **block}, own=block)
         return {**table, "stories": blocks}
 
     @field_validator("budget", mode="before")
@@ -233,7 +239,7 @@ class Study(Frozen):
 
     @functools.cached_property
     def declared_tasks(self) -> list[tuple[Spec, Plugin]]:
-        """The tasks, each with what the catalogue says of it."""
+        """The tasks, each with its declaration."""
         return [(task, lookup.find("task", task.name)) for task in self.tasks]
 
     @functools.cached_property
@@ -243,7 +249,7 @@ class Study(Frozen):
 
     @functools.cached_property
     def _names(self) -> dict[tuple[str, ...], str]:
-        """The arms' names in all blocks, by task, pretext and protocol."""
+        """Names of the arms in all blocks, by task, pretext and protocol."""
         return {
             (task.label, arm.pretext.label, arm.protocol.label): name
             for block in reversed(self.blocks)
@@ -280,13 +286,13 @@ class Study(Frozen):
 
     @functools.cached_property
     def _cells(self) -> list[Cell]:
-        """Every cell, its labels by the draw; made once, as cells know their keys from the first time on."""
+        """Every cell, with labels from its draw; made once, as cells cache their keys."""
         return [cell for block in self.blocks for cell in block._own_cells({})]
 
     def _own_cells(self, indices_sha256: Mapping[tuple[str, int, int], str]) -> Iterator[Cell]:
         tasks = [(task, lookup.images_of(task)) for task in self.tasks]
-        named, runs = list(zip(self.arms, self.arm_names, strict=True)), self.runs
-        for (task, images), encoder, (arm, name) in itertools.product(tasks, self.encoders, named):
+        arms, runs = list(zip(self.arms, self.arm_names, strict=True)), self.runs
+        for (task, images), encoder, (arm, name) in itertools.product(tasks, self.encoders, arms):
             pretrain, shares = self.budget.get(arm.pretext.name), arm.pretext_plugin.makes_encoder and images != task
             budget, encoder_seed = self._budget(arm, name), lookup.encoder_seed(arm.pretext)
             for n, (draw, seed) in itertools.product(self.rungs, runs):
@@ -311,27 +317,27 @@ class Study(Frozen):
     @functools.cached_property
     def pretrained_cells(self) -> list[Cell]:
         """One cell per task, encoder, pretext and seed whose encoder is pretrained or filled."""
-        making = {arm.pretext.name for block in self.blocks for arm in block.arms if arm.pretext_plugin.makes_encoder}
+        pretexts = {arm.pretext.name for block in self.blocks for arm in block.arms if arm.pretext_plugin.makes_encoder}
         cells = {
             (cell.task.label, cell.encoder.label, cell.pretext.label, cell.seed): cell
             for cell in self.cells()
-            if cell.pretext.name in making
+            if cell.pretext.name in pretexts
         }
         return list(cells.values())
 
     @functools.cached_property
     def pretrainings(self) -> list[Pretraining]:
         """Every encoder that has to be pretrained, once per pretext, seed and set of images."""
-        found = {item.key: item for item in (cell.pretraining for cell in self.pretrained_cells)}
-        return list(found.values())
+        by_key = {item.key: item for item in (cell.pretraining for cell in self.pretrained_cells)}
+        return list(by_key.values())
 
     @functools.cached_property
     def probe_plan(self) -> ProbePlan | None:
         """The probe with the tasks of every pretraining; None where nothing is probed."""
         if self.probe is None:
             return None
-        found: dict[str, dict[str, Spec]] = {}
+        tasks_by_key: dict[str, dict[str, Spec]] = {}
         for cell in self.pretrained_cells:
             if cell.pretrain is not None:
-                found.setdefault(cell.pretraining.key, {})[cell.task.label] = cell.task
-        return ProbePlan(self.probe, {key: tuple(tasks.values()) for key, tasks in found.items()})
+                tasks_by_key.setdefault(cell.pretraining.key, {})[cell.task.label] = cell.task
+        return ProbePlan(self.probe, {key: tuple(tasks.values()) for key, tasks in tasks_by_key.items()})

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from labeleff.errors import LabeleffError
-from labeleff.records.training_log import Training, Window, ends, window_steps
+from labeleff.records.training_log import Training, Window, window_ends, window_steps
 from labeleff.seeding import stream_seed
 from labeleff.study.cell import Budget
 from labeleff.training import hashed_random
@@ -152,7 +152,7 @@ class TrainingState:
     def due(self) -> int:
         """The step with which the present window ends."""
         end = (self._ended // self._window + 1) * self._window
-        return end if ends(end, self.steps, self._window) else self.steps
+        return end if window_ends(end, self.steps, self._window) else self.steps
 
     def order(self, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Samples and epochs, int64 (count * batch,) both, of the `count` steps from `start` on."""

@@ -82,7 +82,7 @@ def test_a_bare_function_says_by_its_parameters_what_it_is():
 def test_what_is_broken_is_named_and_hurts_nobody_else(packages, point, message):
     good = {"spun": "spinning:PLUGIN"}
     third_party.install(packages, "spinning", third_party.PRETEXT, {"pretexts": point | good})
-    found = {one.name: one for one in lookup.offered("pretext")}
+    found = {one.name: one for one in lookup.installed_plugins("pretext")}
     assert found["spun"].plugin is not None
     [name] = point
     assert found[name].plugin is None

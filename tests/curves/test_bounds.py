@@ -1,4 +1,4 @@
-"""Which of a point, an extrapolation, a limit or a bound is given, and how it is printed."""
+"""Points, extrapolations, limits and bounds: which is shown, and how it is printed."""
 
 from __future__ import annotations
 

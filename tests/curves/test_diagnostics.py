@@ -1,4 +1,4 @@
-"""Falls of a curve and disagreement of formulas: what they find, and how often they cry wolf."""
+"""Falls of a curve and disagreement of formulas: detection and false alarms."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeleff.curves.diagnostics import disagreement, fall
-from labeleff.curves.rung_means import NoisyMeans, checked_rungs, of_groups
+from labeleff.curves.rung_means import NoisyMeans, checked_rungs, means_of_groups
 
 NS = [50, 100, 200, 400, 800]
 
 
 def measured(groups: list[list[float]], ns: list[int] = NS) -> NoisyMeans:
-    return of_groups(checked_rungs(ns, groups))
+    return means_of_groups(checked_rungs(ns, groups))
 
 
 def noisy(true: list[float], sd: float, seed: int, runs: int = 4) -> NoisyMeans:

@@ -1,4 +1,4 @@
-"""What has to hold whatever was measured: the invariants of inversion and utility."""
+"""Invariants of inversion and utility, for any measurements."""
 
 from __future__ import annotations
 

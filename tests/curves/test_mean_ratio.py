@@ -1,4 +1,4 @@
-"""One number over the ladder: by hand, its bounds, its interval and its ranking."""
+"""Mean ratios: a case by hand, bounds, interval and ranking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of methods goes with what computes them, and asking it imports no numbers."""
+"""The table of methods against the code that computes them; it loads no numpy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from labeleff.commands.report import METHODS as HELP
 from labeleff.curves.formulas import PHIS
 from labeleff.curves.interpolation import METHODS
-from labeleff.curves.method_table import FORMULAS, INTERPOLATIONS, methods, needed, parameters
+from labeleff.curves.method_table import FORMULAS, INTERPOLATIONS, methods, parameters, rungs_needed
 from labeleff.errors import UnknownNameError
 
 
@@ -26,7 +26,7 @@ def test_a_formula_has_a_place_for_each_parameter(name: str) -> None:
     assert formula.template.format(**{each: f"<{each}>" for each in formula.names}).count("<") >= len(formula.names)
     linear = {"free": 2, "one": 1, "tied": 1}[formula.linear]
     assert len(formula.names) == linear + len(PHIS[formula.phi].ranges(10.0, 100.0)) == parameters(name)
-    assert needed(name) == max(2, parameters(name))
+    assert rungs_needed(name) == max(2, parameters(name))
 
 
 def test_the_command_lists_all_methods() -> None:

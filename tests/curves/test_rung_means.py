@@ -11,8 +11,8 @@ from labeleff.curves.rung_means import (
     OFFSET_SHARE,
     Errors,
     checked_rungs,
-    of_groups,
-    of_runs,
+    means_of_groups,
+    means_of_runs,
     shared_noise,
 )
 from labeleff.stats.resampling import means, resample
@@ -34,7 +34,7 @@ def runs(seed: int, luck: np.ndarray | None = None, draws: int = 4, first: int =
 def given(base: Table, arm: Table, own: str, count: int) -> Errors | None:
     noise = shared_noise(base, count)
     assert noise is not None
-    return noise.given(arm, own)
+    return noise.conditional(arm, own)
 
 
 LUCK = 0.05 * np.array([1.0, -1.0, 0.5, -0.5])
@@ -42,7 +42,7 @@ LUCK = 0.05 * np.array([1.0, -1.0, 0.5, -0.5])
 
 def test_covariance_of_groups_is_moderated_and_has_a_common_offset() -> None:
     groups = [[0.30, 0.34], [0.41, 0.44, 0.42], [0.52, 0.50]]
-    found = of_groups(checked_rungs(NS[:3], groups))
+    found = means_of_groups(checked_rungs(NS[:3], groups))
     off = found.covariance[0, 1]
     np.testing.assert_allclose(found.covariance - np.diag(np.diag(found.covariance)), off * (1 - np.eye(3)))
     assert off == pytest.approx(OFFSET_SHARE * (found.variance - off).mean())
@@ -54,17 +54,17 @@ def test_covariance_of_groups_is_moderated_and_has_a_common_offset() -> None:
 
 def test_one_run_a_rung_has_an_assumed_noise_and_no_replicates() -> None:
     alone = {10: {(0, 0): 0.2}, 20: {(0, 0): 0.4}}
-    for found in (of_groups(checked_rungs([10, 20], [[0.2], [0.4]])), of_runs(alone, "own")):
+    for found in (means_of_groups(checked_rungs([10, 20], [[0.2], [0.4]])), means_of_runs(alone, "own")):
         assert found.draw(10) is None
         assert (found.variance >= ASSUMED_SD**2).all()
     assert shared_noise(alone, 10) is None
     noise = shared_noise(runs(1), 10)
     assert noise is not None
-    assert noise.given(alone, "arm") is None
+    assert noise.conditional(alone, "arm") is None
 
 
 def test_covariance_of_runs_is_that_of_their_replicates() -> None:
-    found = of_runs(runs(1, LUCK, draws=4), "own")
+    found = means_of_runs(runs(1, LUCK, draws=4), "own")
     drawn = found.draw(40_000)
     assert drawn is not None
     ours = found.covariance / np.sqrt(np.outer(found.variance, found.variance))
@@ -74,7 +74,7 @@ def test_covariance_of_runs_is_that_of_their_replicates() -> None:
 
 def test_few_replicates_are_the_first_of_many() -> None:
     """So that a curve's 500 and an arm's 2,000 replicates are drawn together."""
-    found = of_runs(runs(1, LUCK), "own")
+    found = means_of_runs(runs(1, LUCK), "own")
     few, many = found.draw(500), found.draw(2000)
     assert few is not None
     assert many is not None
@@ -91,11 +91,11 @@ def test_errors_of_an_arm_follow_the_baselines_by_the_draws_they_share() -> None
     joint = np.cov(np.concatenate([first, second], axis=1).T)
     slow = np.linalg.solve(joint[:4, :4], joint[:4, 4:]).T
     at = np.array([[0.03, 0.02, -0.01, 0.01]])
-    np.testing.assert_allclose(found.given(at).mean(axis=0), (slow @ at[0]), atol=0.006)
+    np.testing.assert_allclose(found.conditional(at).mean(axis=0), (slow @ at[0]), atol=0.006)
     rest = joint[4:, 4:] - slow @ joint[:4, 4:]
-    np.testing.assert_allclose(np.var(found.rest, axis=0), np.diag(rest), rtol=0.1)
+    np.testing.assert_allclose(np.var(found.residuals, axis=0), np.diag(rest), rtol=0.1)
     # Put back together, the errors are as large as the arm's own replicates say.
-    whole = found.given(first - means(base))
+    whole = found.conditional(first - means(base))
     np.testing.assert_allclose(whole.std(axis=0), second.std(axis=0), rtol=0.05)
 
 
@@ -111,4 +111,4 @@ def test_an_arms_errors_do_not_depend_on_the_other_arms_name() -> None:
     assert one is not None
     assert two is not None
     np.testing.assert_array_equal(one.gain, two.gain)
-    assert not np.allclose(one.rest, two.rest)
+    assert not np.allclose(one.residuals, two.residuals)

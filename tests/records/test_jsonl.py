@@ -1,4 +1,4 @@
-"""Garbage collection is off for a stretch, and then as it was."""
+"""The records file: reading, torn lines, appending, and garbage collection paused for a stretch."""
 
 import errno
 import gc

@@ -1,3 +1,5 @@
+"""The lock of a folder: one writer, owners' notes, file systems without locks."""
+
 import errno
 import fcntl
 import multiprocessing

@@ -1,3 +1,5 @@
+"""Folders merged: order, repeats, conflicts, unlike studies and conditions."""
+
 import pytest
 from support import factories
 from support.study_shards import CELLS, STUDY, shard
@@ -7,7 +9,7 @@ from labeleff.records.entries import LabelsEntry, Record, RunEntry
 from labeleff.records.merge import merge, read_source, whole_command
 
 
-def merged(*folders):
+def merge_folders(*folders):
     return merge([read_source(folder) for folder in folders])
 
 
@@ -17,27 +19,27 @@ def cells(found):
 
 def test_parts_are_the_whole_in_any_order(tmp_path):
     parts = [shard(tmp_path / str(i), i) for i in range(3)]
-    found = merged(*parts)
+    found = merge_folders(*parts)
     assert cells(found) == {key: record.metrics for key, record in CELLS.items()}
     assert found.repeated == 0
-    assert cells(merged(*reversed(parts))) == cells(found)
+    assert cells(merge_folders(*reversed(parts))) == cells(found)
     assert [e.run for e in found.entries if isinstance(e, RunEntry)] == ["r0", "r1", "r2"]
 
 
 def test_what_was_measured_twice_alike_stays_once(tmp_path):
     one, two = shard(tmp_path / "a", 0), shard(tmp_path / "b", 0, name="r9", started="2026-02-02T00:00:00+00:00")
-    found = merged(one, two)
+    found = merge_folders(one, two)
     assert found.repeated == len(cells(found))
     assert all(home == one for home in found.homes.values())
 
 
 def test_a_conflict_names_both_files_and_the_cell(tmp_path):
     one = shard(tmp_path / "a", 0)
-    record = next(r for r in CELLS.values() if r.key in cells(merged(one)))
+    record = next(r for r in CELLS.values() if r.key in cells(merge_folders(one)))
     other = record.model_copy(update={"metrics": {"accuracy": 0.123}})
     two = factories.write(tmp_path / "b", [factories.run_entry(STUDY, "r9"), other])
     with pytest.raises(RecordError) as caught:
-        merged(one, two)
+        merge_folders(one, two)
     said = str(caught.value)
     for part in (record.key, "accuracy 0.123", str(one / "records.jsonl"), str(two / "records.jsonl"), "1 conflict,"):
         assert part in said
@@ -54,7 +56,7 @@ def test_other_encoders_under_one_key_are_a_conflict(tmp_path):
         for name in "ab"
     ]
     with pytest.raises(RecordError, match=f"pretraining {made.key}"):
-        merged(*folders)
+        merge_folders(*folders)
 
 
 def test_other_labels_of_one_draw_are_a_conflict(tmp_path):
@@ -69,7 +71,7 @@ def test_other_labels_of_one_draw_are_a_conflict(tmp_path):
         for place, name in enumerate("ab")
     ]
     with pytest.raises(RecordError, match=r"labels of t, draw 1, n=20: a in .*, b in "):
-        merged(*folders)
+        merge_folders(*folders)
 
 
 def test_a_failed_cell_gives_way_to_a_finished_one(tmp_path):
@@ -77,13 +79,13 @@ def test_a_failed_cell_gives_way_to_a_finished_one(tmp_path):
     good = factories.write(tmp_path / "good", [factories.run_entry(STUDY, "g"), record])
     bad = factories.write(tmp_path / "bad", [factories.run_entry(STUDY, "b"), factories.failed(record)])
     for order in ((good, bad), (bad, good)):
-        assert cells(merged(*order)) == {record.key: record.metrics}
+        assert cells(merge_folders(*order)) == {record.key: record.metrics}
 
 
 def test_another_study_is_refused_with_what_differs(tmp_path):
     other = factories.folder(tmp_path / "other", draws=2)
     with pytest.raises(RecordError, match=r"other/records.jsonl: holds another study than .*draws 3 -> 2"):
-        merged(shard(tmp_path / "a", 0), other)
+        merge_folders(shard(tmp_path / "a", 0), other)
 
 
 @pytest.mark.parametrize(
@@ -94,19 +96,19 @@ def test_unlike_conditions_are_refused_with_their_name(tmp_path, change, said):
     usual = factories.run_entry(STUDY).conditions
     folders = shard(tmp_path / "a", 0), shard(tmp_path / "b", 1, conditions=usual.model_copy(update=change))
     if said is None:
-        merged(*folders)  # nothing that both know differs
+        merge_folders(*folders)  # nothing that both know differs
         return
     with pytest.raises(ConditionError, match=said):
-        merged(*folders)
+        merge_folders(*folders)
 
 
 def test_a_torn_last_line_is_left_out_and_told(tmp_path):
     folder = shard(tmp_path / "a", 0)
-    whole = len(cells(merged(folder)))
+    whole = len(cells(merge_folders(folder)))
     path = folder / "records.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
     assert read_source(folder).torn
-    assert len(cells(merged(folder))) == whole - 1
+    assert len(cells(merge_folders(folder))) == whole - 1
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):

@@ -1,3 +1,5 @@
+"""Windows of a training: their ends and their number."""
+
 import pytest
 
 from labeleff.records import training_log
@@ -15,7 +17,7 @@ from labeleff.records import training_log
 )
 def test_windows_end_at_epochs_unless_those_are_short(steps, n, batch, found):
     window = training_log.window_steps(steps, n, batch)
-    assert [done for done in range(1, steps + 1) if training_log.ends(done, steps, window)] == found
+    assert [done for done in range(1, steps + 1) if training_log.window_ends(done, steps, window)] == found
     assert training_log.count(steps, n, batch) == len(found)
 
 

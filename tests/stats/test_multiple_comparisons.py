@@ -1,4 +1,4 @@
-"""Holm's adjustment: an example worked by hand, the slow definition, and what it promises."""
+"""Holm's adjustment and ties with the best: examples by hand, slow definitions, coverage."""
 
 from __future__ import annotations
 

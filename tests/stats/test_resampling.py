@@ -1,4 +1,4 @@
-"""Noise: moderated variances against known ones, coverage of intervals, and what resampling keeps together."""
+"""Noise: moderated variances against known ones, coverage of intervals, and correlations kept by resampling."""
 
 from __future__ import annotations
 

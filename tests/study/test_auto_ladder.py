@@ -1,4 +1,4 @@
-"""What a study may say of a ladder that chooses its own rungs."""
+"""The `auto` table: the largest ladder, its rungs and refusals."""
 
 import pytest
 from support import factories

@@ -1,3 +1,5 @@
+"""Checks of a study across its axes, and keys of cells that stay what they were."""
+
 import json
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A study's `[gate]` table and the options over it: margins by the closest pattern, noise, complaints."""
+"""The `[gate]` table and the options over it: margins by the closest pattern, noise, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules and patterns of a gate: what they mean, and complaints that name the character, what was found and expected."""
+"""Rules and patterns of a gate: meaning, and errors that name the character, what was found and expected."""
 
 from __future__ import annotations
 

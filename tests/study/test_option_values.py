@@ -1,4 +1,4 @@
-"""Values of options: pairs and numbers, and what is said of those that can't be."""
+"""Values of options: pairs and numbers, and errors for bad ones."""
 
 import math
 

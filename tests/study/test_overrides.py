@@ -1,9 +1,9 @@
-"""Values that the command line sets over a study."""
+"""Overrides on the command line as nested tables."""
 
 import pytest
 
 from labeleff.errors import StudyError
-from labeleff.study.overrides import assigned
+from labeleff.study.overrides import nested_tables
 
 
 @pytest.mark.parametrize(
@@ -22,19 +22,19 @@ from labeleff.study.overrides import assigned
     ],
 )
 def test_keys_are_split_at_dots_outside_of_quotes(text, table):
-    assert assigned([text]) == table
+    assert nested_tables([text]) == table
 
 
 def test_later_ones_are_added():
-    assert assigned(["a.b=1", 'a."b.c"=2', "a.b=3"]) == {"a": {"b": 3, "b.c": 2}}
+    assert nested_tables(["a.b=1", 'a."b.c"=2', "a.b=3"]) == {"a": {"b": 3, "b.c": 2}}
 
 
 @pytest.mark.parametrize("text", ["draws", "=1", "a..b=1", ".a=1", "a.=1", '"a.b=1', 'a"b".c=1', ""])
 def test_what_is_no_assignment_is_said(text):
     with pytest.raises(StudyError, match=r"expected key=value"):
-        assigned([text])
+        nested_tables([text])
 
 
 def test_a_value_is_no_table():
     with pytest.raises(StudyError, match=r"--set 'a\.b=1': 'a' is no table"):
-        assigned(["a=2", "a.b=1"])
+        nested_tables(["a=2", "a.b=1"])

@@ -1,3 +1,5 @@
+"""Prices of an hour of the machine: texts, costs and refusals."""
+
 import pytest
 
 from labeleff.errors import OptionError

@@ -1,9 +1,11 @@
+"""The `probe` table: checks, the plan of probes, curves that are missing or merged."""
+
 import pytest
 from support import toy_study
 
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import StudyError
-from labeleff.records.training_log import ProbeCurve, lacking, merged
+from labeleff.records.training_log import ProbeCurve, merge_curves, tasks_without_curve
 from labeleff.scheduling.job_seconds import pretraining_estimate, probe_estimate
 from labeleff.study.loading import load_study
 from labeleff.study.probe_settings import Probe
@@ -65,11 +67,11 @@ def test_tasks_on_the_same_images_are_all_probed():
 def test_curves_count_for_their_task_and_probe_alone():
     asked, first, second = Probe(), Spec(name="a"), Spec(name="b")
     curve = ProbeCurve(task="a", data="", probe=asked, metric="accuracy", chance=0.1, encoder_sha256="", points=[])
-    assert lacking([curve], asked, [first, second]) == [second]
-    assert lacking([curve], Probe(every=2), [first]) == [first]
+    assert tasks_without_curve([curve], asked, [first, second]) == [second]
+    assert tasks_without_curve([curve], Probe(every=2), [first]) == [first]
     newer, other = (curve.model_copy(update=change) for change in ({"data": "new"}, {"task": "b"}))
-    assert merged([curve, other], [newer]) == [other, newer]
-    assert merged([], [curve]) == [curve]
+    assert merge_curves([curve, other], [newer]) == [other, newer]
+    assert merge_curves([], [curve]) == [curve]
 
 
 def test_its_time_is_the_images_that_it_encodes(study):

@@ -1,3 +1,5 @@
+"""Studies from tables: expansion into cells, defaults, refusals."""
+
 import re
 
 import pytest

@@ -1,4 +1,4 @@
-"""Studies with stories: what may be paired, blocks beside a ladder, and keys that stay what they were."""
+"""Studies with stories: allowed pairs, blocks beside a ladder, and stable keys."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""What tests share: made studies, records, tasks and plug-ins."""
+"""Shared by tests: synthetic studies, records, tasks and plug-ins."""

@@ -1,3 +1,5 @@
+"""A small study with a label per image and per pixel."""
+
 from labeleff.study.loading import parse_study
 
 BUDGET = {"lr": 0.05, "batch": 16, "steps": {"min": 4, "max": 4}}

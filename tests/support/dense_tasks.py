@@ -1,4 +1,4 @@
-"""Small made tasks of every goal on the same images: a coloured square somewhere on a grey wall."""
+"""Small synthetic tasks of every target type on the same images: a coloured square on a grey wall."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A runner that trains nothing: what engines do can be seen in a moment, and its workers die when told to."""
+"""A job runner that trains nothing, so that engines run in a moment; its workers die on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeleff.scheduling.jobs import Pretrain
 from labeleff.training.encoder_cache import EncoderCache, state_sha256
 
 
-class MadeBench:
+class FakeBench:
     """Accuracies are numbers of keys. A file named as a key in the data folder says how often its worker dies."""
 
     def __init__(self, settings):

@@ -1,4 +1,4 @@
-"""Tables of runs, good ones and over a hundred that are wrong, each with where it is wrong and what is said."""
+"""Tables of runs, valid ones and over a hundred malformed ones, with place and text of the error."""
 
 from __future__ import annotations
 

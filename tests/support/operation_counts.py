@@ -1,4 +1,4 @@
-"""What a piece of code asks of torch: its operations by name, without views, as the device gets them."""
+"""Counts of torch operations by name, without views, as the device gets them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small trainings in float64 for tests of packing: made anew at every call, so that loop and pack start alike."""
+"""Small trainings in float64 for tests of packing, built again at every call so that all start alike."""
 
 from __future__ import annotations
 

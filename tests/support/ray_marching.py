@@ -1,4 +1,4 @@
-"""The renderer done again by brute force: rays marched in tiny steps until they are inside a solid (numpy, float64)."""
+"""A second renderer by brute force: rays march in tiny steps until they enter a solid (numpy, float64)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Pairs of folders for tests of comparisons: the small known study, and the same again with something changed."""
+"""Pairs of folders for tests of comparisons: a small study, and the same with something changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small files as the reference project's rendering code writes them, with colours by formulas of their own."""
+"""Small files in the format of the reference project's rendering code, with independent colour formulas."""
 
 from __future__ import annotations
 

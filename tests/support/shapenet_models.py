@@ -1,4 +1,4 @@
-"""A small folder of models laid out as ShapeNetCore.v2, of boxes and cylinders."""
+"""A small folder of boxes and cylinders laid out as ShapeNetCore.v2."""
 
 from __future__ import annotations
 

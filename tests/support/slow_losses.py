@@ -1,4 +1,4 @@
-"""InfoNCE against plain Python, and the negatives that may not count."""
+"""InfoNCE in plain Python, without the negatives that may not count."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Pretexts that compare two views, on an encoder of one layer and small heads."""
+"""Pretexts of two views on an encoder of one layer with small heads."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Records of readers of stories, made up."""
+"""Synthetic records of readers of stories."""
 
 from labeleff.records.entries import Record
 from labeleff.records.training_log import Training

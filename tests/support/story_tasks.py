@@ -1,4 +1,4 @@
-"""Stories for tests: a small task of the toy kind, and the plug-ins that read it."""
+"""Stories for tests: a small toy task, and the plug-ins that read it."""
 
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Shards of a synthetic study, as their runs leave them."""
+
 from labeleff.scheduling.shards import loads
 from support import factories
 

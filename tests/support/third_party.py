@@ -1,4 +1,4 @@
-"""Packages of other people for tests: modules and the metadata that names their plug-ins, on the search path."""
+"""Packages of other people for tests: modules on the search path, with metadata that names their plug-ins."""
 
 from pathlib import Path
 

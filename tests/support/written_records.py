@@ -1,3 +1,5 @@
+"""Records of the smoke study, written to a folder."""
+
 from labeleff.records.entries import Record
 from labeleff.records.jsonl import open_records
 from labeleff.study.loading import load_study

@@ -19,9 +19,9 @@ def check(
     """Run a plug-in on small made images and say, check by check, whether it keeps its contract."""
     from labeleff.catalogue.entry_points import kind_called
     from labeleff.files import data_folder
-    from labeleff.study.overrides import assigned
+    from labeleff.study.overrides import nested_tables
 
-    checked_kind, values = kind_called(kind), assigned(options or [])
+    checked_kind, values = kind_called(kind), nested_tables(options or [])
     from labeleff.commands.check.runner import run_checks
     from labeleff.training.examples import Source
 

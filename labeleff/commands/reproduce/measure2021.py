@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from labeleff.catalogue.declaration import Frozen, complaint
+from labeleff.catalogue.declaration import Frozen, first_error
 from labeleff.commands.options import failure
 from labeleff.commands.reproduce.printed2021 import QUESTION, STORY
 from labeleff.commands.reproduce.studies2021 import AS_PUBLISHED, SOUNDLY, Size, as_published, soundly
@@ -51,7 +51,7 @@ def read_answer(folder: Path) -> ReaderAnswer | None:
     except OSError as error:
         raise RecordError(f"{path}: can't be read: {error.strerror}") from error
     except ValidationError as error:
-        raise RecordError(f"{path}: {complaint(error, ReaderAnswer)}; delete it and run the command again") from error
+        raise RecordError(f"{path}: {first_error(error, ReaderAnswer)}; delete it and run the command again") from error
 
 
 def measure_both(size: Size, options: RunOptions) -> list[str]:

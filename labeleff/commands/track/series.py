@@ -21,7 +21,7 @@ from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import Results, place_of
 from labeleff.reporting.sections.throughput import rates
 from labeleff.stats.intervals import mean_intervals
-from labeleff.study.cell import Budget, told_apart
+from labeleff.study.cell import Budget, short_names
 
 Points = tuple[tuple[int, float], ...]
 """Steps (label counts, or steps of the optimiser) in rising order, with their values."""
@@ -71,7 +71,7 @@ def tracks(results: Results, key: str) -> Tracks:
     titles = _titles(results)
     comparisons = {(item.place, item.arm): item for item in compare_arms(results.measured)}
     content = [_arm(results, place, arm, titles, comparisons.get((place, arm))) for place, arm in results.groups]
-    pretexts = told_apart(item.pretraining.pretext for item in results.pretrainings)
+    pretexts = short_names(item.pretraining.pretext for item in results.pretrainings)
     content += [_pretraining(item, titles, pretexts) for item in results.pretrainings if item.training is not None]
     return Tracks(
         study=results.study.name,
@@ -87,8 +87,8 @@ def tracks(results: Results, key: str) -> Tracks:
 def _titles(results: Results) -> dict[Place, str]:
     """Short names of places, those of blocks of stories too."""
     blocks = results.study.blocks
-    tasks = told_apart(spec for block in blocks for spec in block.tasks)
-    encoders = told_apart(spec for block in blocks for spec in block.encoders)
+    tasks = short_names(spec for block in blocks for spec in block.tasks)
+    encoders = short_names(spec for block in blocks for spec in block.encoders)
     return {Place(t, e): f"{tasks[t].replace('/', '-')}, {encoders[e]}" for t in tasks for e in encoders}
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labeleff.curves.method_table import needed
+from labeleff.curves.method_table import rungs_needed
 from labeleff.errors import OptionError, RunsError
 from labeleff.records.jsonl import without_collection
 from labeleff.reporting import output_files, place_figures
@@ -67,7 +67,7 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measured:
 
 
 def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:
-    found, least = len(pair.baseline_runs), needed(method)
+    found, least = len(pair.baseline_runs), rungs_needed(method)
     if found < least:
         where = "" if pair.task is None else f", task {pair.task!r}"
         raise RunsError(

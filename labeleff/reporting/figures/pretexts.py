@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from labeleff.reporting.figures.style import COLOURS, blank, label
-from labeleff.study.cell import told_apart
+from labeleff.study.cell import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def learning_curves(pretrainings: Iterable[PretrainingRecord], heading: str) -> 
     None where no curve was recorded.
     """
     wanted = [item for item in pretrainings if item.training is not None and item.training.history]
-    names = told_apart(item.pretraining.pretext for item in wanted)
+    names = short_names(item.pretraining.pretext for item in wanted)
     groups: dict[str, list[History]] = {}
     for item in wanted:
         if item.training is not None:

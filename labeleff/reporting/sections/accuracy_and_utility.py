@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeleff.curves.bounds import saved, worth
+from labeleff.curves.bounds import savings, worth
 from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.method_table import extrapolates
 from labeleff.curves.utility import FAR, UtilityPoint
@@ -167,7 +167,7 @@ def _saved(measured: Measured, place: Place, comparisons: Sequence[Comparison]) 
         return
     yield f"### Saved ({cost.unit})"
     rows = [
-        [item.arm, *_by_rung(item, rungs, lambda point: amount(saved(point, cost.per_label), money))]
+        [item.arm, *_by_rung(item, rungs, lambda point: amount(savings(point, cost.per_label), money))]
         for item in comparisons
     ]
     yield table(["arm", *(f"n = {n:,}" for n in rungs)], rows)

@@ -12,7 +12,7 @@ from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
 from labeleff.reporting.tables import columns, frame, to_csv
-from labeleff.study.cell import told_apart
+from labeleff.study.cell import short_names
 
 PROBES = columns("task encoder pretext seed step epoch metric value chance")
 """One row a probe; `value` and `chance` in 0..1."""
@@ -33,7 +33,7 @@ def _curve(results: Results, place: Place, item: PretrainingRecord) -> ProbeCurv
 def curves(results: Results, place: Place) -> dict[str, list[ProbeCurve]]:
     """The curves of all seeds by pretext, in order."""
     wanted = _trained(results, place)
-    names = told_apart(item.pretraining.pretext for item in wanted)
+    names = short_names(item.pretraining.pretext for item in wanted)
     found: dict[str, list[ProbeCurve]] = {}
     for item in wanted:
         curve = _curve(results, place, item)

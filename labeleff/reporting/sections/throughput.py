@@ -24,7 +24,7 @@ from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results, place_of
 from labeleff.reporting.tables import Row, columns, frame, to_csv
-from labeleff.study.cell import told_apart
+from labeleff.study.cell import short_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def throughput(results: Results) -> pd.DataFrame:
     The first window of each training is warm-up and left out where there are more; pretrainings taken from
     the cache are left out, as their time belongs to an earlier run.
     """
-    names = told_apart(item.pretraining.pretext for item in results.pretrainings)
+    names = short_names(item.pretraining.pretext for item in results.pretrainings)
     rows = [_pretraining_row(results, item, names) for item in results.pretrainings if not item.cached]
     rows += [_training_row(results, place, arm) for place, arm in results.groups]
     return frame([row for row in rows if row is not None], THROUGHPUT)

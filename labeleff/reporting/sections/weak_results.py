@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from labeleff.curves.diagnostics import Fall, disagreement, fall
-from labeleff.curves.method_table import needed
+from labeleff.curves.method_table import rungs_needed
 from labeleff.curves.rung_means import ASSUMED_SD
 from labeleff.curves.utility import FAR, UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings
@@ -149,7 +149,7 @@ def _curves(measured: Measured, place: Place, comparisons: Sequence[Comparison])
 def _accuracies(measured: Measured, place: Place) -> Iterator[str]:
     """Weaknesses of accuracies: too few for a curve, near chance, of few runs."""
     base = measured.at(place, measured.baseline)
-    least = needed(measured.method)
+    least = rungs_needed(measured.method)
     if len(base) < least:
         yield (
             f"**No utility**: the baseline {measured.baseline} has finished cells at {len(base)} rungs, and its curve "

@@ -5,7 +5,7 @@ import multiprocessing
 
 import pytest
 from support import toy_study
-from support.made_bench import Board, Choosy, MadeBench, made
+from support.made_bench import Board, Choosy, FakeBench, made
 
 from labeleff.execution.draws import LabelRule
 from labeleff.execution.engines import choice, local
@@ -18,7 +18,7 @@ from labeleff.study.loading import load_study
 
 def runner(folder, **options):
     given = {"device": "cpu", "data": folder / "data", "cache": folder / "cache"} | options
-    return MadeBench(Settings(RunOptions(folder, ["labeleff"], **given), "r1", LabelRule("stratified")))
+    return FakeBench(Settings(RunOptions(folder, ["labeleff"], **given), "r1", LabelRule("stratified")))
 
 
 class Given:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from support import made_bench, toy_study
-from support.made_bench import Board, Choosy, MadeBench, made
+from support.made_bench import Board, Choosy, FakeBench, made
 
 from labeleff.errors import LabeleffError
 from labeleff.execution.draws import LabelRule
@@ -61,7 +61,7 @@ class Started:
         self.folder = folder / "data"
         self.folder.mkdir()
         options = RunOptions(folder, device="cpu", data=self.folder, cache=folder / "cache")
-        self.runner = MadeBench(Settings(options, run, LabelRule("stratified")))
+        self.runner = FakeBench(Settings(options, run, LabelRule("stratified")))
         self.cells = list(load_study(str(toy_study.write(folder)), []).cells())
         self.jobs = jobs_for(self.cells, lambda asked: self.runner.cache.record(asked.key) is not None)
         self.conditions = CONDITIONS.model_copy(update={"torch": torch_release()})
@@ -209,6 +209,6 @@ def test_a_task_tells_bytes_and_no_references(started):
     from labeleff.execution.engines.ray_worker import Orders, do
 
     pretraining = next(job for job in started.jobs if isinstance(job, Pretrain))
-    told = list(do(Orders(started.runner.settings, started.conditions, makes_runner=MadeBench), 1, pretraining, {}))
+    told = list(do(Orders(started.runner.settings, started.conditions, makes_runner=FakeBench), 1, pretraining, {}))
     assert [kind for kind, _ in told] == ["begun", "encoder", "record"]
     assert all(isinstance(content, bytes) for _, (_, content) in told[1:2])
