@@ -13,10 +13,10 @@ from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.progress import LiveDisplay
 from labeleff.records.jsonl import Records
 from labeleff.records.run_estimate import RunEstimate
-from labeleff.scheduling.forecast import expected
+from labeleff.scheduling.forecast import estimate_run
 from labeleff.scheduling.job_seconds import job_seconds, probe_estimate
-from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, unprobed
-from labeleff.scheduling.priority import jobs_by_turn, ordered, standings
+from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, probe_jobs
+from labeleff.scheduling.priority import cell_priorities, jobs_by_turn, order_jobs
 from labeleff.scheduling.queue import TimeLimit
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.scheduling.speeds import Speeds
@@ -62,13 +62,13 @@ class Execution:
             jobs = jobs_of(pending)
         else:
             keys = {cell.key for cell in pending}
-            standing = standings(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
-            jobs = ordered(jobs_by_turn(pending, standing, jobs_of), standing, self.limit.estimate)
+            priorities = cell_priorities(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
+            jobs = order_jobs(jobs_by_turn(pending, priorities, jobs_of), priorities, self.limit.estimate)
 
         def lacks(asked: Pretraining) -> bool:
             return asked.key in known and bool(runner.lacking(asked, known[asked.key].probes))
 
-        again = unprobed(study.pretrainings, jobs, lacks)
+        again = probe_jobs(study.pretrainings, jobs, lacks)
         return again + jobs if self.limit is None else jobs + again
 
     def estimate(self, jobs: Sequence[Job]) -> RunEstimate:
@@ -79,7 +79,7 @@ class Execution:
             return record is not None and not self.runner.lacking(asked, record.probes)
 
         workers = self.engine(sum(map(self._cost, jobs))).places
-        return expected(jobs, self.speeds, workers, self.study.probe_plan, cached)
+        return estimate_run(jobs, self.speeds, workers, self.study.probe_plan, cached)
 
     def execute(self, jobs: Sequence[Job], sink: Sink) -> None:
         """Do the jobs; their records go to `sink` as they come."""

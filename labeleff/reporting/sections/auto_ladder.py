@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from labeleff.reporting.markdown import table
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
-from labeleff.scheduling.ladder_chooser import Aim, Ask, Chooser
+from labeleff.scheduling.ladder_chooser import Aim, Choice, Chooser
 
 
 def section(results: Results) -> Section:
@@ -46,18 +46,19 @@ def _rows(chooser: Chooser) -> list[list[str]]:
     rows = []
     for number, step in enumerate(chooser.steps):
         if not step.aims:
-            rows.append([str(number), _added(step.asks), "a coarse ladder, and what is asked for", ""])
+            rows.append([str(number), _added(step.choices), "a coarse ladder, and what is asked for", ""])
         rows += [
-            [str(number), _added(aim.asks), f"{aim.arm} at {aim.n:,}: {aim.reason}", _change(aim)] for aim in step.aims
+            [str(number), _added(aim.choices), f"{aim.arm} at {aim.n:,}: {aim.reason}", _change(aim)]
+            for aim in step.aims
         ]
     return rows
 
 
-def _added(asks: Sequence[Ask]) -> str:
+def _added(choices: Sequence[Choice]) -> str:
     """`scratch/finetune at 50, 200 (2 runs each)`."""
     found: dict[tuple[str, int], int] = {}
-    for ask in asks:
-        found[ask.arm, ask.n] = found.get((ask.arm, ask.n), 0) + 1
+    for choice in choices:
+        found[choice.arm, choice.n] = found.get((choice.arm, choice.n), 0) + 1
     arms: dict[tuple[str, int], list[int]] = {}
     for (arm, n), count in sorted(found.items()):
         arms.setdefault((arm, count), []).append(n)

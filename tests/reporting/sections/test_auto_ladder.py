@@ -55,7 +55,7 @@ def test_another_look_leaves_the_choice_as_it_was(tmp_path):
 def test_an_unfinished_ladder_says_so(tmp_path):
     _, folder = fixed_and_chosen(tmp_path)
     results = load(folder)
-    last = next(iter(results.ladders_chosen.choosers.values())).steps[-1].asks[0]
+    last = next(iter(results.ladders_chosen.choosers.values())).steps[-1].choices[0]
     kept = []
     records = read_records(folder)
     for entry in [*records.runs, *records.pretrainings.values(), *records.cells.values()]:
