@@ -80,12 +80,12 @@ def _counts(merged: Merged, folders: int) -> str:
 
 def _lacks(results: Results, command: Sequence[str]) -> list[str]:
     """Cells of the study that nobody measured, or that failed, and the command that measures them."""
-    missing = results.expected - len(results.cells)
+    missing = results.cell_count - len(results.cells)
     failed = sum(record.status == "failed" for record in results.cells)
     said = []
     if missing:
-        said.append(f"{missing} of {results.expected} cells are missing; measure them: {shlex.join(command)}")
+        said.append(f"{missing} of {results.cell_count} cells are missing; measure them: {shlex.join(command)}")
     if failed:
         again = shlex.join([*command, "--retry-failed"])
-        said.append(f"{failed} of {results.expected} cells failed; measure them again: {again}")
+        said.append(f"{failed} of {results.cell_count} cells failed; measure them again: {again}")
     return said

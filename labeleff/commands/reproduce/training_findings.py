@@ -9,7 +9,7 @@ import numpy as np
 
 from labeleff.commands.reproduce.evidence import JUDGED, Folder, Judgement, Outcome, agreed, counted, order
 from labeleff.reporting.measurements import Place
-from labeleff.reporting.rank_agreement import agreements, together
+from labeleff.reporting.rank_agreement import agreements, pool_places
 from labeleff.reporting.sections.agreement import interval
 from labeleff.stats.differences import Difference, compare
 from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, spearman
@@ -34,7 +34,7 @@ def linear_unlike_finetuned(folders: Sequence[Folder]) -> Outcome:
         measured = folder.findings.measured
         pairs = [a for a in agreements(folder.results, measured) if (a.frozen, a.trained) == ("linear", "finetune")]
         told += [f"{measured.settings[item.place].title} ({folder.name}) {interval(item.overall)}" for item in pairs]
-        whole = [found for *_, found in together(pairs, measured.level)]
+        whole = [found for *_, found in pool_places(pairs, measured.level)]
         told += [f"all tasks of {folder.name} {interval(found)}" for found in whole]
         judgements += [judged_correlation(found) for found in whole or [item.overall for item in pairs]]
     evidence = f"No study has {FEWEST} pretexts both by linear evaluation and finetuned."
