@@ -1,1 +1,4 @@
-"""Comparison of two runs, or of a history of runs. Reports on one run belong in `reporting`."""
+"""Comparison of two runs, or of a history of runs.
+
+Reports on one run belong in `reporting`.
+"""

@@ -1,4 +1,4 @@
-"""Files of pytest-benchmark (`--benchmark-json`): benchmarks as throughput in calls per second."""
+"""Files of pytest-benchmark (`--benchmark-json`), read as calls per second."""
 
 from __future__ import annotations
 

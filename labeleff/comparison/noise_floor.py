@@ -1,4 +1,4 @@
-"""Noise floor: differences between runs of the same study on the same code, and margins for them.
+"""Noise floor: differences between runs of the same study on the same code.
 
 All pairs of runs are compared. Differences are pooled over arms and places, by quantity and rung; a margin holds SHARE
 of the differences between two runs of the same code, by Student's t for the number of runs. Runs with the same seeds on
@@ -118,9 +118,8 @@ def _floor(metric: str, n: int | None, group: Sequence[Change], runs: int) -> Fl
     numbers = len({change.subject for change in group})
     rms = math.sqrt(math.fsum(value**2 for value in values) / len(values))
     rms = 0.0 if rms < FLAT else rms
-    df = (runs - 1) * (
-        1 if what.speed else numbers
-    )  # speeds of arms share the state of the machine, so they count as one
+    independent = 1 if what.speed else numbers  # speeds of all arms share the state of the machine
+    df = (runs - 1) * independent
     width = float(special.stdtrit(df, (1 + SHARE) / 2)) * rms
     margin = math.expm1(width) if what.relative else width
     return Floor(metric, n, numbers, rms, max(map(abs, values)), margin)

@@ -1,4 +1,4 @@
-"""Changes of accuracies and other metrics, at every rung and over the ladder, paired by (draw, seed)."""
+"""Changes of accuracies and other metrics, paired by (draw, seed)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accuracies by place, arm, label count and run: the input of tables, figures, verdicts.
+"""Accuracies by place, arm, label count, run: input of tables, figures, verdicts.
 
 They come from a study's folder (labeleff.reporting.results) or from a table of runs measured elsewhere
 (labeleff.reporting.external).

@@ -1,4 +1,7 @@
-"""Options of `labeleff report`: they replace settings of the study, and change no measurement."""
+"""Options of `labeleff report`, which replace settings of the study.
+
+None of them changes a measurement.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Report of a study: `records.jsonl` to CSVs, figures, `report.md`, byte for byte reproducible."""
+"""Report of a study: `records.jsonl` to CSVs, figures, `report.md`.
+
+The same records give the same bytes.
+"""
 
 from __future__ import annotations
 

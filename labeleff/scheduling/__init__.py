@@ -1,1 +1,1 @@
-"""Order and expected duration of jobs. Plans without tensors; `execution` carries them out."""
+"""Order and expected duration of jobs, planned without tensors."""

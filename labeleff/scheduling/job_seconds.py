@@ -31,7 +31,7 @@ from labeleff.study.probe_settings import ProbePlan
 GIGAFLOPS = 40.0
 """Rough training speed of one CPU core in 10**9 operations per second, for encoders never run here."""
 ENCODE_SPEEDUP = 3.0
-"""How many times faster encoding is than training: it has no backward pass."""
+"""Speed of encoding over that of training, which also has a backward pass."""
 GRID = 16
 """Cells per side of the grid on which maps of labels are solved and scored (see `goal.Dense`)."""
 _MEGAFLOPS = {

@@ -253,7 +253,7 @@ class State:
         return [choice for choice in choices if choice not in self.chosen]
 
     def _weights(self, arm: str, n: int, around: Sequence[int]) -> list[tuple[int, float]]:
-        """How far an error of 1 at each rung around n1 moves the curve at n1: linear weights in ln n."""
+        """Weights of the rungs around n1: how far an error of 1 at a rung moves the curve at n1, linear in ln n."""
         point = self.points.get((arm, n))
         if len(around) != 2 or point is None or point.n1 is None:
             return [(rung, 1.0) for rung in around]

@@ -1,4 +1,6 @@
-"""Order of jobs under a time limit: first those that shrink intervals of U(n) most per second.
+"""Order of jobs under a time limit.
+
+Jobs that shrink the intervals of U(n) most per second come first.
 
 No curve is fitted: before anything is measured nobody knows where it is steep. The mean of a rung with k runs is
 assumed to have the variance 1 / (k + PRIOR), in the same unit everywhere. A run's worth is the variance that it takes
@@ -131,7 +133,7 @@ def _best_first(
     priorities: Mapping[str, Priority],
     seconds: Callable[[Job], float],
 ) -> _Unit:
-    """As many of the sorted units, best first, as have most worth per second together with their pretraining."""
+    """Unit of the first of the sorted jobs: as many as give most worth per second together with their pretraining."""
     best, count, worth, spent = -1.0, 0, 0.0, pretraining_seconds
     jobs = [job for unit in units for job in unit.jobs]
     for number, job in enumerate(jobs, start=1):

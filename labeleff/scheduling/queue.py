@@ -15,7 +15,7 @@ from labeleff.scheduling.jobs import Job, Pretrain, part_of, pretraining_key
 
 
 class Limit(Protocol):
-    """Decider which jobs still fit in the time, told how long finished jobs took."""
+    """Time limit of a queue: decides which jobs still fit, and learns how long finished jobs took."""
 
     def fits(self, job: Job, waiting: Sequence[Job]) -> bool:
         """Whether a job fits in the time left, given the jobs that wait."""
@@ -30,7 +30,7 @@ class Ready:
     def __init__(self, jobs: Sequence[Job], limit: Limit | None = None) -> None:
         self.waiting, self._limit = list(jobs), limit
         self._blocked_count = 0
-        """How many jobs at the front wait for a pretraining; they are skipped until one is settled."""
+        """Number of jobs at the front that wait for a pretraining; they are skipped until one is settled."""
         self._unfinished = {job.pretraining.key for job in jobs if isinstance(job, Pretrain)}
 
     def take(self) -> Job | None:

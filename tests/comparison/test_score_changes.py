@@ -19,7 +19,7 @@ from labeleff.study.quantities import Subject, quantity
 
 
 def folder(path, accuracies):
-    """Two runs a task, of which validation chooses the second."""
+    """Two runs per task, of which validation chooses the second."""
     of = story_records.study(tasks=[f"babi/qa{k}" for k in range(1, 11)], stories={})
     records = []
     for cell in of.cells():

@@ -28,7 +28,7 @@ def record(cell, run="r1", **changes):
 
 
 def measured(study, per_round=10**9):
-    """Records of all that is chosen, at most so many between two looks at them."""
+    """Records of all chosen cells, at most the given number per round."""
     made, records = ladders(study), {}
     while pending := made.advance(records):
         records |= {cell.key: record(cell) for cell in pending[:per_round]}

@@ -72,7 +72,7 @@ def test_on_a_cpu_the_processor_s_clock_counts(seconds, processor, device, count
 
 
 def test_a_run_s_records_tell_all_that_an_estimate_adds_up(tmp_path):
-    """8 steps of 10 images a second, 200 images scored in 4 s of 20, half of which others had the processor."""
+    """8 steps of 10 images per second, 200 images scored in 4 s of 20, half of which others had the processor."""
     windows = [Window(images=80, seconds=16.0, processor_seconds=8.0) for _ in range(2)]
     training = Training(steps=16, batch=10, images=160, seconds=32, windows=windows)
     record = Record(

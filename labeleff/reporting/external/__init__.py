@@ -1,1 +1,1 @@
-"""Report of runs measured elsewhere (`labeleff utility`): reading and checking their table."""
+"""Report of runs measured elsewhere: `labeleff utility`."""

@@ -100,7 +100,7 @@ class Header:
     names: Mapping[str, str]
     """Names of the file's columns, by labeleff's names."""
     user_names: Mapping[str, str]
-    """Those of `names` that the user gave."""
+    """Names that the user gave, by labeleff's names."""
     delimiter: str
 
     def places(self) -> dict[str, int]:

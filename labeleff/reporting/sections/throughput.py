@@ -1,4 +1,6 @@
-"""Speed of every pretraining and trained arm, utility per device-hour; as `throughput.csv`, `device_time.csv`.
+"""Speed of pretrainings and trained arms; utility per device-hour.
+
+Both are also written, as `throughput.csv` and `device_time.csv`.
 
 A run of a pretrained arm is charged the whole pretraining that it starts from: that is the cost of one such network. In
 a study one encoder serves several cells, so the study itself takes less.
