@@ -22,7 +22,7 @@ from csv_rows import to_csv
 from simulated import FAMILIES
 
 from labeleff.reporting.markdown import table
-from labeleff.scheduling.ladder_chooser import Ask, Chooser, Question, State
+from labeleff.scheduling.ladder_chooser import Choice, Chooser, Question, State
 
 WIDTHS = (0.3, 0.5, 0.8)
 BASE, ARM = "baseline", "arm"
@@ -39,7 +39,7 @@ def hits(family: str, number: int, seed: int, width: float) -> tuple[list[tuple[
         ARM: with_seeds(world.measure(rng, luck, simulated.moved(world, ratio)), world.ns),
     }
     values = {
-        Ask(arm, n, run): v for arm, rungs in tables.items() for n, runs in rungs.items() for run, v in runs.items()
+        Choice(arm, n, run): v for arm, rungs in tables.items() for n, runs in rungs.items() for run, v in runs.items()
     }
     rungs = tuple(int(n) for n in world.ns)
     at = tuple(sorted(int(n) for n in rng.choice(rungs[: len(rungs) // 2 + 1], 2, replace=False)))
@@ -50,12 +50,12 @@ def hits(family: str, number: int, seed: int, width: float) -> tuple[list[tuple[
         rungs=rungs,
         runs=tuple((i, i) for i in range(world.runs)),
         width=width,
-        cost=lambda ask: float(max(400, 0.2 * ask.n)),
-        before=lambda _: None,
+        cost=lambda choice: float(max(400, 0.2 * choice.n)),
+        pretraining=lambda _: None,
     )
     chooser = Chooser(question)
     assert not chooser.advance(values)
-    chosen = [ask for step in chooser.steps for ask in step.asks]
+    chosen = [choice for step in chooser.steps for choice in step.choices]
     found = []
     states = {
         "chosen ladder": State.of(question, chosen, values),
@@ -68,7 +68,7 @@ def hits(family: str, number: int, seed: int, width: float) -> tuple[list[tuple[
                 covered = (point.n1_low or 0.0) <= truth <= (point.n1_high or math.inf)
                 found.append((what, covered))
                 if what == "chosen ladder":
-                    found.append((f"chosen, ended {'narrow' if state.narrow(ARM, n) else 'wide'}", covered))
+                    found.append((f"chosen, ended {'narrow' if state.is_narrow(ARM, n) else 'wide'}", covered))
     return found, sum(map(question.cost, chosen)) / sum(map(question.cost, values))
 
 

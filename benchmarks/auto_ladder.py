@@ -21,7 +21,7 @@ from labeleff.records.jsonl import Records, read_records
 from labeleff.reporting.figures.style import blank, render
 from labeleff.reporting.markdown import table
 from labeleff.scheduling.ladder_chooser import Chooser
-from labeleff.scheduling.ladder_progress import Ladders, trained
+from labeleff.scheduling.ladder_progress import Ladders, training_steps
 from labeleff.study.loading import parse_study
 from labeleff.study.schema import Study
 
@@ -54,7 +54,7 @@ class Replay:
     @property
     def cells(self) -> int:
         """Number of cells that were chosen."""
-        return sum(len(step.asks) for step in self.chooser.steps)
+        return sum(len(step.choices) for step in self.chooser.steps)
 
 
 def fixed_widths(study: Study, records: Records) -> dict[tuple[str, int], float]:
@@ -87,9 +87,11 @@ def play(records: Records, at: Sequence[int], factor: float) -> Replay:
     pending = ladders.advance(records.cells)
     assert not pending
     chosen = ladders.chosen
-    alone = sum(map(chooser.question.cost, (ask for step in chooser.steps for ask in step.asks)))
-    whole = sum(map(chooser.question.cost, ladders.asks[where]))
-    return Replay(tuple(study.auto.at), factor, chooser, trained(chosen) / trained(cells), alone / whole, fixed)
+    alone = sum(map(chooser.question.cost, (choice for step in chooser.steps for choice in step.choices)))
+    whole = sum(map(chooser.question.cost, ladders.cells[where]))
+    return Replay(
+        tuple(study.auto.at), factor, chooser, training_steps(chosen) / training_steps(cells), alone / whole, fixed
+    )
 
 
 def games() -> list[Replay]:
@@ -132,9 +134,9 @@ def runs_per_rung(game: Replay) -> str:
     """Write a table of the number of runs per rung of every arm in a chosen ladder."""
     counts: dict[str, dict[int, int]] = {}
     for step in game.chooser.steps:
-        for ask in step.asks:
-            rung = counts.setdefault(ask.arm, {})
-            rung[ask.n] = rung.get(ask.n, 0) + 1
+        for choice in step.choices:
+            rung = counts.setdefault(choice.arm, {})
+            rung[choice.n] = rung.get(choice.n, 0) + 1
     rungs = game.chooser.question.rungs
     rows = [[arm, *(str(counts[arm].get(n, "–")) for n in rungs)] for arm in sorted(counts)]
     return table(["runs", *(f"n = {n:,}" for n in rungs)], rows)

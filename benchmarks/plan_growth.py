@@ -27,9 +27,9 @@ import numpy as np
 from csv_rows import append
 
 from labeleff.execution.dispatch import cost
-from labeleff.scheduling.forecast import expected
+from labeleff.scheduling.forecast import estimate_run
 from labeleff.scheduling.jobs import jobs_for
-from labeleff.scheduling.priority import jobs_by_turn, ordered, standings
+from labeleff.scheduling.priority import cell_priorities, jobs_by_turn, order_jobs
 from labeleff.scheduling.shards import loads
 from labeleff.scheduling.speeds import Speeds
 from labeleff.study.loading import load_study
@@ -82,11 +82,11 @@ def start_seconds(path):
     clocks = [time.process_time()]
     study = load_study(str(path))
     cells = list(study.cells())
-    standing = standings(cells, lambda _: False, study.arm_of, study.baseline)
-    jobs = jobs_by_turn(cells, standing, lambda some: jobs_for(some, lambda _: False))
-    jobs = ordered(jobs, standing, lambda job: cost(job, study, Speeds({})))
+    priorities = cell_priorities(cells, lambda _: False, study.arm_of, study.baseline)
+    jobs = jobs_by_turn(cells, priorities, lambda some: jobs_for(some, lambda _: False))
+    jobs = order_jobs(jobs, priorities, lambda job: cost(job, study, Speeds({})))
     clocks.append(time.process_time())
-    expected(jobs, Speeds({}), 8, study.probe_plan)
+    estimate_run(jobs, Speeds({}), 8, study.probe_plan)
     clocks.append(time.process_time())
     loads(cells, 8)
     clocks.append(time.process_time())

@@ -129,7 +129,7 @@ def trained_reader(run: Path, task: str | None = None) -> tuple[TrainedReader, s
 
     Raises RecordError where nothing in the folder reads stories, or not that task.
     """
-    results = [item for item in story_results.of_stories(load(run)) if item.accuracy is not None]
+    results = [item for item in story_results.story_answers(load(run)) if item.accuracy is not None]
     names = list(dict.fromkeys(item.name for item in results))
     if not results:
         raise RecordError(f"{run}: no trained reader of stories, expected the folder of a run of a study like 'babi'")

@@ -81,12 +81,12 @@ def _lacks(results: "Results", command: Sequence[str]) -> list[str]:
     """Count missing and failed cells of the study, each with the command that measures them."""
     import shlex
 
-    missing = results.expected - len(results.cells)
+    missing = results.cell_count - len(results.cells)
     failed = sum(record.status == "failed" for record in results.cells)
     texts = []
     if missing:
-        texts.append(f"{missing} of {results.expected} cells are missing; measure them: {shlex.join(command)}")
+        texts.append(f"{missing} of {results.cell_count} cells are missing; measure them: {shlex.join(command)}")
     if failed:
         again = shlex.join([*command, "--retry-failed"])
-        texts.append(f"{failed} of {results.expected} cells failed; measure them again: {again}")
+        texts.append(f"{failed} of {results.cell_count} cells failed; measure them again: {again}")
     return texts

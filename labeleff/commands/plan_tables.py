@@ -14,9 +14,9 @@ from labeleff.files import cache_folder
 from labeleff.records.jsonl import Records, read_records
 from labeleff.records.run_estimate import EstimatedPart, RunEstimate, duration
 from labeleff.records.training_log import tasks_without_curve
-from labeleff.scheduling.forecast import expected, known, on_accelerator
+from labeleff.scheduling.forecast import estimate_run, measured_speeds, on_accelerator
 from labeleff.scheduling.job_seconds import Estimate, job_estimates, pretraining_estimate, probe_estimate, steps_of
-from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, unprobed
+from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, probe_jobs
 from labeleff.scheduling.speeds import Speeds, read_speeds
 from labeleff.study.cell import Cell, Pretraining
 from labeleff.study.prices import Price
@@ -86,7 +86,7 @@ def basis(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
     """Say in a clause what an estimate of time is based on."""
     if estimate.speeds == "catalogue" and estimate.parts:
         return "a rough guess: not every kind of work has been timed here"
-    places = dict.fromkeys(speed.place for speed in known(jobs, speeds))
+    places = dict.fromkeys(speed.place for speed in measured_speeds(jobs, speeds))
     on = f" on {' and '.join(places)}" if places else ""
     return f"{'from a calibration' if estimate.speeds == 'calibrated' else 'from speeds measured here'}{on}"
 
@@ -118,11 +118,11 @@ def _trust(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
     left_out = "Not in it: making data ready, starting processes, other programs; training that stops early takes less."
     if estimate.speeds == "catalogue":
         return f"The estimate can be wrong by a factor of three and more; --calibrate times the study here. {left_out}"
-    slowed = [speed.slowed for speed in known(jobs, speeds) if speed.slowed is not None]
+    slowed = [speed.slowed for speed in measured_speeds(jobs, speeds) if speed.slowed is not None]
     if slowed and max(slowed) > SLOWED:
         longer = statistics.median(slowed) * estimate.wall_seconds
         left_out += f" Other work had the processors too while this was timed: if so again, about {duration(longer)}."
-    spreads = [speed.spread for speed in known(jobs, speeds) if speed.spread is not None]
+    spreads = [speed.spread for speed in measured_speeds(jobs, speeds) if speed.spread is not None]
     spread = f"Repeated timings of one kind of work differed by up to {max(spreads):.0%}. " if spreads else ""
     return f"{spread}{left_out}"
 
@@ -185,7 +185,7 @@ def show_plan(
     pending = [cell for cell in cells if cell.key not in measured]
     left = _left(study, pending, records, jobs)
     processes = 1 if on_accelerator(left, speeds) else jobs
-    estimate = expected(left, speeds, processes, study.probe_plan)
+    estimate = estimate_run(left, speeds, processes, study.probe_plan)
     if left:
         console.print("\nwhat is left:")
         console.print(groups_table(study, left, estimate, price))
@@ -232,7 +232,7 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
         )
 
     jobs = jobs_for(pending, done, queues=processes)
-    return unprobed(study.pretrainings, jobs, lambda item: item.key in trained and not done(item)) + jobs
+    return probe_jobs(study.pretrainings, jobs, lambda item: item.key in trained and not done(item)) + jobs
 
 
 def _axes(study: Study) -> str:

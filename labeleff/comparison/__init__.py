@@ -1,1 +1,4 @@
-"""Two runs, or a history of runs, held against each other. What one run says by itself belongs in `reporting`."""
+"""Comparison of two runs, or of a history of runs.
+
+Reports on one run belong in `reporting`.
+"""

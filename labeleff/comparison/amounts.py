@@ -1,4 +1,4 @@
-"""Values and differences of compared quantities as people read them."""
+"""Values and differences of compared quantities as text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from labeleff.study.quantities import Quantity
 
 
 def scale(what: Quantity) -> str:
-    """What values are in, for a heading: `accuracy (%)`, `throughput (/s)`."""
+    """Heading of a quantity with its unit: `accuracy (%)`, `throughput (/s)`."""
     unit = what.unit if what.unit or what.relative or what.name == "utility" else "%"
     return f"{what.name} ({unit})" if unit else what.name
 
 
 def value(what: Quantity, number: float) -> str:
-    """Shares in percent with one decimal, utilities as reports have them, speeds with three or more digits."""
+    """Format a value: shares in percent with one decimal, utilities as in reports, speeds with three or more digits."""
     if what.name == "utility":
         return ratio(number)
     if what.unit == "tasks":
@@ -24,7 +24,7 @@ def value(what: Quantity, number: float) -> str:
 
 
 def difference(what: Quantity, number: float) -> str:
-    """With its sign: points, units of utility, tasks, or percent of BASE: `-3.5`, `+0.21`, `-10.2 %`."""
+    """Format a difference with its sign, in points, utility, tasks, or percent of BASE: `-3.5`, `+0.21`, `-10.2 %`."""
     if what.name == "utility":
         text = ratio(number)
         return text if text.startswith("-") else f"+{text}"
@@ -38,19 +38,19 @@ def _no_minus_zero(number: float) -> float:
 
 
 def between(what: Quantity, low: float | None, high: float | None) -> str:
-    """An interval of a difference; empty where there is none."""
+    """Format the interval of a difference; empty where there is none."""
     return "" if low is None or high is None else f"[{difference(what, low)}, {difference(what, high)}]"
 
 
 def limit(what: Quantity, margin: float) -> str:
-    """A margin: `±1.0`, `±5 %`."""
+    """Format a margin: `±1.0`, `±5 %`."""
     if what.relative:
         return f"±{100 * margin:.3g} %"
     return f"±{margin:.3g}" if what.name == "utility" or what.unit == "tasks" else f"±{100 * margin:.3g}"
 
 
 def p_text(p_value: float | None) -> str:
-    """Two digits, never 0; empty where nothing was tested."""
+    """Format a p value with two digits, never as 0; empty where nothing was tested."""
     if p_value is None:
         return ""
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}" if p_value < 0.0995 else f"{p_value:.2f}"

@@ -1,4 +1,4 @@
-"""Files of pytest-benchmark (`--benchmark-json`): their benchmarks as throughput, in calls a second."""
+"""Files of pytest-benchmark (`--benchmark-json`), read as calls per second."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from labeleff.records.conditions import Origin
 from labeleff.study.quantities import Subject
 
 
-class _Read(BaseModel):
-    """What of a table is needed; the rest is left alone."""
+class _Table(BaseModel):
+    """Table of which only the declared keys are read; others are ignored."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
-class _Stats(_Read):
+class _Stats(_Table):
     median: float = Field(gt=0)
     q1: float = Field(gt=0)
     q3: float = Field(gt=0)
 
 
-class _Benchmark(_Read):
+class _Benchmark(_Table):
     fullname: str
     stats: _Stats
 
 
-class _Commit(_Read):
+class _Commit(_Table):
     id: str | None = None
     dirty: bool | None = None
 
 
-class _Machine(_Read):
+class _Machine(_Table):
     system: str = "unknown"
     machine: str = "unknown"
     python_version: str = "unknown"
     cpu: dict[str, Any] = Field(default_factory=dict)
 
 
-class _File(_Read):
+class _File(_Table):
     machine_info: _Machine
     commit_info: _Commit
     benchmarks: list[_Benchmark]
@@ -52,13 +52,13 @@ class _File(_Read):
 
 
 def entry(path: Path) -> Entry:
-    """One file's benchmarks: calls a second by the median, with quartiles.
+    """Read one file's benchmarks: median calls per second, with quartiles.
 
-    Clock rates are left out of what makes a machine: they change on one and the same. Raises RecordError for a file
-    that can't be read or isn't one of pytest-benchmark's.
+    Clock rates aren't part of a machine's identity, since they change on the same machine. Raises RecordError for a
+    file that can't be read or isn't one of pytest-benchmark's.
     """
-    found = _read(path)
-    info = found.machine_info
+    file = _read(path)
+    info = file.machine_info
     brand, count = str(info.cpu.get("brand_raw", info.machine)), str(info.cpu.get("count", "unknown"))
     circumstances = (
         ("cpu", brand),
@@ -66,13 +66,13 @@ def entry(path: Path) -> Entry:
         ("system", f"{info.system} {info.machine}"),
         ("python", ".".join(info.python_version.split(".")[:2])),
     )
-    commit = found.commit_info.id if found.commit_info.id != "unversioned" else None
-    origin = Origin(str(path), commit, bool(found.commit_info.dirty), found.datetime, f"{brand}, {count} cores")
+    commit = file.commit_info.id if file.commit_info.id != "unversioned" else None
+    origin = Origin(str(path), commit, bool(file.commit_info.dirty), file.datetime, f"{brand}, {count} cores")
     values = {
         Subject("throughput", None, item.fullname, "", ""): Value(
             1 / item.stats.median, 1 / item.stats.q3, 1 / item.stats.q1, circumstances
         )
-        for item in found.benchmarks
+        for item in file.benchmarks
     }
     return Entry(origin, values, None)
 

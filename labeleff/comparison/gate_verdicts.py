@@ -1,4 +1,7 @@
-"""What becomes of a gate's rules: each holds, fails, can't be evaluated, or isn't judged (speed of another machine)."""
+"""Verdicts on a gate's rules.
+
+Each rule holds, fails, can't be evaluated, or isn't judged (speed of another machine).
+"""
 
 from __future__ import annotations
 
@@ -19,28 +22,28 @@ State = Literal["holds", "fails", "can't be evaluated", "not judged"]
 
 @dataclass(frozen=True)
 class Ruling:
-    """What became of one rule."""
+    """Verdict on one rule."""
 
     rule: Rule
     state: State
-    broken: tuple[JudgedChange, ...] = ()
-    """Rows that break it."""
+    violations: tuple[JudgedChange, ...] = ()
+    """Rows that break the rule."""
     reasons: tuple[str, ...] = ()
-    """Why it can't be evaluated, or isn't judged."""
+    """Reasons why it can't be evaluated, or isn't judged."""
 
 
-def rule_on(rule: Rule, rows: Sequence[JudgedChange], found: Match, level: float) -> Ruling:
-    """Apply one rule. Raises OptionError or UnknownNameError where neither folder has what it names."""
+def rule_on(rule: Rule, rows: Sequence[JudgedChange], match: Match, level: float) -> Ruling:
+    """Apply one rule. Raises OptionError where neither folder has what it names."""
     covered = [row for row in rows if rule.covers(row.change.subject)]
     if rule.pattern is not None and not covered:
-        _check(rule, rule.pattern, rows, found)
+        _check(rule, rule.pattern, rows, match)
     judged = [row for row in covered if row.change.judged]
-    broken = _broken(rule, judged, level)
-    if broken:
-        return Ruling(rule, "fails", tuple(broken))
-    lacking = [*_lacking(rule, found), *_untold(rule, judged)]
-    if lacking:
-        return Ruling(rule, "can't be evaluated", reasons=tuple(lacking))
+    violations = _violations(rule, judged, level)
+    if violations:
+        return Ruling(rule, "fails", tuple(violations))
+    gaps = [*_missing_cells(rule, match), *_missing_intervals(rule, judged)]
+    if gaps:
+        return Ruling(rule, "can't be evaluated", reasons=tuple(gaps))
     if not judged:
         notes = dict.fromkeys(note for row in covered for note in row.change.notes)
         state: State = "not judged" if covered else "can't be evaluated"
@@ -48,16 +51,18 @@ def rule_on(rule: Rule, rows: Sequence[JudgedChange], found: Match, level: float
     return Ruling(rule, "holds")
 
 
-def _broken(rule: Rule, judged: Sequence[JudgedChange], level: float) -> list[JudgedChange]:
+def _violations(rule: Rule, judged: Sequence[JudgedChange], level: float) -> list[JudgedChange]:
     """Rows beyond the rule's bound: by their points, or by p values adjusted over the rows that it covers."""
     if rule.bound is None:
         return [row for row in judged if row.verdict == "worse"]
     if rule.point:
         return [row for row in judged if _beyond(row.change, rule.bound)]
-    told = [row for row in judged if row.change.doubt is not None]
-    adjusted = holm([row.change.p_worse(rule.bound) or 0.0 for row in told])
+    testable = [row for row in judged if row.change.uncertainty is not None]
+    adjusted = holm([row.change.p_worse(rule.bound) or 0.0 for row in testable])
     return [
-        row for row, p in zip(told, adjusted, strict=True) if p <= (1 - level) / 2 and _beyond(row.change, rule.bound)
+        row
+        for row, p in zip(testable, adjusted, strict=True)
+        if p <= (1 - level) / 2 and _beyond(row.change, rule.bound)
     ]
 
 
@@ -65,57 +70,57 @@ def _beyond(change: Change, bound: float) -> bool:
     return change.quantity.sign * (change.difference - bound) < 0
 
 
-def _untold(rule: Rule, judged: Sequence[JudgedChange]) -> list[str]:
-    """Rows without an interval where the rule needs one; `worse` needs but one row that has."""
+def _missing_intervals(rule: Rule, judged: Sequence[JudgedChange]) -> list[str]:
+    """Rows without an interval where the rule needs one; for `worse` one row with an interval is enough."""
     if rule.point:
         return []
-    untold = [row for row in judged if row.change.doubt is None]
-    if rule.bound is None and len(untold) < len(judged):
+    without = [row for row in judged if row.change.uncertainty is None]
+    if rule.bound is None and len(without) < len(judged):
         return []
-    return [f"{row.change.subject.name}: {'; '.join(row.change.notes) or 'no interval'}" for row in untold]
+    return [f"{row.change.subject.name}: {'; '.join(row.change.notes) or 'no interval'}" for row in without]
 
 
-def _lacking(rule: Rule, found: Match) -> list[str]:
+def _missing_cells(rule: Rule, match: Match) -> list[str]:
     """Cells that the rule needs and NEW lacks, arm by arm."""
     reasons: dict[str, None] = {}
-    for key, n in _needed(rule.pattern, found):
-        why = found.lacking(key, n)
+    for key, n in _pattern_arms(rule.pattern, match):
+        why = match.lacking(key, n)
         if why is not None:
             rung = "" if n is None else f" at {n:,} labels"
             reasons[f"{key[1]}{rung} ({key[0]}): {why}"] = None
     return list(reasons)
 
 
-def _needed(pattern: Pattern | None, found: Match) -> Iterator[tuple[Key, int | None]]:
-    """Arms at places, with the rung (None: all rungs), that what a pattern means is made of."""
-    for key in dict.fromkeys((*found.base.groups, *found.new.groups)):
+def _pattern_arms(pattern: Pattern | None, match: Match) -> Iterator[tuple[Key, int | None]]:
+    """Arms at places whose cells a pattern's numbers are computed from, each with the rung (None: all rungs)."""
+    for key in dict.fromkeys((*match.base.groups, *match.new.groups)):
         if pattern is None:
             yield key, None
             continue
-        for n in {item.cell.n for item in found.base.at(*key)} if pattern.n is not None else [None]:
+        for n in {item.cell.n for item in match.base.at(*key)} if pattern.n is not None else [None]:
             if pattern.matches(_subject(key, pattern.metric, n)):
                 yield key, n
                 if pattern.metric == "utility":
-                    yield (key[0], found.base.study.baseline), None
+                    yield (key[0], match.base.study.baseline), None
 
 
 def _subject(key: Key, metric: str, n: int | None) -> Subject:
     return Subject(metric, n, key[1], key[0].task or "", key[0].encoder or "")
 
 
-def _check(rule: Rule, pattern: Pattern, rows: Sequence[JudgedChange], found: Match) -> None:
-    """Complain of a name or a label count that neither side has."""
-    keys = list(dict.fromkeys((*found.base.groups, *found.new.groups)))
-    names = {*KNOWN, *(row.change.subject.metric for row in rows), *(found.new.metric(place.task) for place, _ in keys)}
+def _check(rule: Rule, pattern: Pattern, rows: Sequence[JudgedChange], match: Match) -> None:
+    """Raise OptionError for a name or a label count that neither side has."""
+    keys = list(dict.fromkeys((*match.base.groups, *match.new.groups)))
+    names = {*KNOWN, *(row.change.subject.metric for row in rows), *(match.new.metric(place.task) for place, _ in keys)}
     if pattern.metric not in names:
         raise _in(rule, UnknownNameError("quantity", pattern.metric, names))
     subjects = [row.change.subject for row in rows] + [_subject(key, "", None) for key in keys]
     for kind, of in (("arm", pattern.arm), ("task", pattern.task), ("encoder", pattern.encoder)):
         alone = Pattern("", None, **{kind: of})
-        known = {str(getattr(subject, kind)).partition("(")[0] for subject in subjects}
+        names_of_kind = {str(getattr(subject, kind)).partition("(")[0] for subject in subjects}
         if not any(alone.matches(Subject("", None, s.arm, s.task, s.encoder)) for s in subjects):
-            raise _in(rule, UnknownNameError(kind, of, known))
-    rungs = sorted({item.cell.n for side in (found.base, found.new) for item in side.cells})
+            raise _in(rule, UnknownNameError(kind, of, names_of_kind))
+    rungs = sorted({item.cell.n for side in (match.base, match.new) for item in side.cells})
     if isinstance(pattern.n, int) and pattern.n not in rungs:
         raise OptionError(f"rule {rule.text!r}: found the label count {pattern.n}, expected one of {rungs}")
 

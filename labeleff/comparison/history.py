@@ -1,7 +1,7 @@
-"""One study over time: its headline numbers, run after run, in series of like conditions.
+"""History of a study: its headline numbers over time, in series of equal conditions.
 
-Numbers of unlike conditions are never joined: what was measured under other ones begins a series of its own, and where
-a condition comes back, its series goes on.
+Numbers of different conditions are never joined: those under new conditions begin a new series, and where conditions
+come back, their series goes on.
 """
 
 from __future__ import annotations
@@ -17,49 +17,50 @@ from labeleff.stats.change_points import ChangePoint, change_points
 from labeleff.study.quantities import Quantity, Subject, quantity
 
 STUDY = "study"
-"""Name of the circumstance that what the study fixes is alike; its value is a hash."""
+"""Name of the circumstance that stands for the study's own settings; its value is a hash."""
 Circumstances = tuple[tuple[str, str], ...]
-"""What must be equal for two values to stand in one series, by name."""
+"""Names and values that must be equal for two numbers to stand in one series."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One headline number of one run."""
+    """Headline number of one run."""
 
     value: float
     low: float | None
-    """Ends of its interval, for speeds the quartiles; None where there is none."""
+    """Lower end of its interval, for speeds the lower quartile; None without noise."""
     high: float | None
+    """Upper end of its interval, for speeds the upper quartile; None without noise."""
     circumstances: Circumstances
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One run of the study, or one file of timings."""
+    """Numbers of one run of the study, or of one file of timings."""
 
     origin: Origin
     values: Mapping[Subject, Value]
     study: Mapping[str, Any] | None
-    """The study as it was run; None for timings."""
+    """Table of the study as it was run; None for timings."""
 
     @property
     def when(self) -> datetime.datetime:
-        """When it started; a time without a zone is taken as UTC. Raises RecordError for what is no time."""
+        """Time of its start; a time without a zone is taken as UTC. Raises RecordError for what is no time."""
         try:
-            found = datetime.datetime.fromisoformat(self.origin.started)
+            started = datetime.datetime.fromisoformat(self.origin.started)
         except ValueError as error:
             raise RecordError(
                 f"{self.origin.name}: found the time {self.origin.started!r}, expected ISO 8601"
             ) from error
-        return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+        return started if started.tzinfo else started.replace(tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run's value in a series."""
+    """Value of one run in a series."""
 
-    place: int
-    """Of the run among all, by time, from 0."""
+    run_index: int
+    """Index of the run among all runs, by time, from 0."""
     origin: Origin
     value: Value
 
@@ -70,79 +71,79 @@ class Series:
 
     subject: Subject
     number: int
-    """1 for the subject's first series, 2 for the next, ..."""
+    """Number of the series: 1 for the subject's first, 2 for the next, ..."""
     points: tuple[Point, ...]
     changes: tuple[ChangePoint, ...]
-    began: tuple[str, ...]
-    """What is other than in the series before: `torch 2.14 -> 2.15`; empty for the first."""
+    condition_changes: tuple[str, ...]
+    """Differences from the series before: `torch 2.14 -> 2.15`; empty for the first."""
 
     @property
     def quantity(self) -> Quantity:
-        """The quantity's direction and scale."""
+        """Quantity of the subject, with direction and scale."""
         return quantity(self.subject.metric)
 
     def better(self, change: ChangePoint) -> bool:
-        """Whether a change was one for the better."""
+        """Whether a change of level was an improvement."""
         return (change.after > change.before) == self.quantity.higher
 
 
 @dataclass(frozen=True)
 class History:
-    """All series, subject by subject, and the runs they come from, by time."""
+    """History: all series, subject by subject, and the runs they come from, by time."""
 
     entries: list[Entry]
     series: list[Series]
 
     def of(self, metric: str) -> list[Series]:
-        """The series of one quantity."""
+        """Series of one quantity."""
         return [item for item in self.series if item.subject.metric == metric]
 
     def groups(self, metric: str, most: int) -> Iterator[list[Subject]]:
-        """The subjects of one quantity, so many at a time; timings, which are of no task, by themselves."""
+        """Subjects of one quantity in groups of at most `most`; timings, which have no task, in groups of their own."""
         subjects = list(dict.fromkeys(series.subject for series in self.of(metric)))
         for kind in (True, False):
-            alike = [subject for subject in subjects if bool(subject.task) == kind]
-            for first in range(0, len(alike), most):
-                yield alike[first : first + most]
+            same_kind = [subject for subject in subjects if bool(subject.task) == kind]
+            for first in range(0, len(same_kind), most):
+                yield same_kind[first : first + most]
 
     @property
     def metrics(self) -> list[str]:
-        """Quantities, in the order of the runs' own."""
+        """Names of quantities, in the order in which the runs have them."""
         return list(dict.fromkeys(item.subject.metric for item in self.series))
 
 
 def history(entries: Iterable[Entry]) -> History:
-    """Put runs of one study in order of time and into series.
+    """Sort runs of one study by time and divide their numbers into series.
 
     Raises OptionError where they are of several studies or there is none, RecordError for a time that can't be read.
     """
-    ordered = sorted(entries, key=lambda entry: entry.when)
-    studies = list(dict.fromkeys(str(entry.study["name"]) for entry in ordered if entry.study is not None))
+    by_time = sorted(entries, key=lambda entry: entry.when)
+    studies = list(dict.fromkeys(str(entry.study["name"]) for entry in by_time if entry.study is not None))
     if len(studies) > 1:
         raise OptionError(f"found runs of the studies {', '.join(studies)}, expected those of one study")
-    subjects = dict.fromkeys(subject for entry in ordered for subject in entry.values)
+    subjects = dict.fromkeys(subject for entry in by_time for subject in entry.values)
     if not subjects:
         raise OptionError("found no finished number in any of the folders, expected one or more")
-    return History(ordered, [series for subject in subjects for series in _series(subject, ordered)])
+    return History(by_time, [series for subject in subjects for series in _series(subject, by_time)])
 
 
 def _series(subject: Subject, entries: Sequence[Entry]) -> list[Series]:
     groups: dict[Circumstances, list[Point]] = {}
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         if (value := entry.values.get(subject)) is not None:
-            groups.setdefault(value.circumstances, []).append(Point(place, entry.origin, value))
-    found: list[Series] = []
+            groups.setdefault(value.circumstances, []).append(Point(index, entry.origin, value))
+    all_series: list[Series] = []
     for number, points in enumerate(groups.values(), start=1):
         changes = change_points([point.value.value for point in points])
-        began = _began(found[-1].points[0], points[0], entries) if found else []
-        found.append(Series(subject, number, tuple(points), tuple(changes), tuple(began)))
-    return found
+        condition_changes = _condition_changes(all_series[-1].points[0], points[0], entries) if all_series else []
+        all_series.append(Series(subject, number, tuple(points), tuple(changes), tuple(condition_changes)))
+    return all_series
 
 
-def _began(before: Point, after: Point, entries: Sequence[Entry]) -> list[str]:
-    """What differs between the first points of two series; of the study by its keys."""
+def _condition_changes(before: Point, after: Point, entries: Sequence[Entry]) -> list[str]:
+    """Differences between the conditions of two points; for the study by its keys."""
     old, new = dict(before.value.circumstances), dict(after.value.circumstances)
     differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    found = [f"{key} {old.get(key)} -> {new.get(key)}" for key in differing if key != STUDY]
-    tables = [entries[point.place].study or {} for point in (before, after)]
-    return found + (table_changes(*tables) if STUDY in differing else [])
+    texts = [f"{key} {old.get(key)} -> {new.get(key)}" for key in differing if key != STUDY]
+    tables = [entries[point.run_index].study or {} for point in (before, after)]
+    return texts + (table_changes(*tables) if STUDY in differing else [])

@@ -1,4 +1,4 @@
-"""A history as files: a report in Markdown, one row a run and number as CSV, and JSON for dashboards."""
+"""Files of a history: report in Markdown, CSV, figures, JSON for dashboards."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 COLUMNS = columns(
     "started commit dirty machine folder quantity arm task encoder series value low high level_change p_value"
 )
-"""`series` counts a number's series of like conditions, whose values alone may be joined; `level_change` stands at the
-first run of a new level: what its mean is more than the mean of the level before."""
+"""`series` counts a number's series of equal conditions; only values of one series may be joined. `level_change` stands
+at the first run of a new level: its mean minus the mean of the level before."""
 WIDE = 5
-"""Numbers that a table shows side by side."""
+"""Largest number of subjects that a table shows side by side."""
 
 
 def _changes(series: Series) -> dict[int, ChangePoint]:
-    """By place among all runs."""
-    return {series.points[change.place].place: change for change in series.changes}
+    """Changes of level in a series, by index of the run."""
+    return {series.points[change.place].run_index: change for change in series.changes}
 
 
-def as_csv(found: History) -> bytes:
-    """One row a number and run, by number, series and time."""
+def as_csv(history: History) -> bytes:
+    """CSV of one row per number and run, sorted by number, series and time."""
     rows = []
-    for series in found.series:
+    for series in history.series:
         changes = _changes(series)
         for point in series.points:
-            change, subject = changes.get(point.place), series.subject
+            change, subject = changes.get(point.run_index), series.subject
             rows.append(
                 {
                     "started": point.origin.started,
@@ -62,12 +62,14 @@ def as_csv(found: History) -> bytes:
     return to_csv(frame(rows, COLUMNS))
 
 
-def dashboards(found: History) -> dict[str, bytes]:
-    """`bigger.json` and `smaller.json`: every number's newest value, as github-action-benchmark's tools
-    `customBiggerIsBetter` and `customSmallerIsBetter` read them."""
+def dashboards(history: History) -> dict[str, bytes]:
+    """Contents of `bigger.json` and `smaller.json`: every number's newest value.
+
+    github-action-benchmark reads them with its tools `customBiggerIsBetter` and `customSmallerIsBetter`.
+    """
     files: dict[str, list[dict[str, Any]]] = {"bigger.json": [], "smaller.json": []}
-    for subject in dict.fromkeys(series.subject for series in found.series):
-        series, point = _newest(found, subject)
+    for subject in dict.fromkeys(series.subject for series in history.series):
+        series, point = _newest(history, subject)
         what = quantity(subject.metric)
         low, high = point.value.low, point.value.high
         item = {"name": f"{subject.name} {subject.place}".strip(), "unit": _unit(subject), "value": point.value.value}
@@ -78,36 +80,39 @@ def dashboards(found: History) -> dict[str, bytes]:
     return {name: json.dumps(items, indent=1, allow_nan=False).encode() + b"\n" for name, items in files.items()}
 
 
-def _newest(found: History, subject: Subject) -> tuple[Series, Point]:
-    own = [series for series in found.series if series.subject == subject]
-    series = max(own, key=lambda item: item.points[-1].place)
+def _newest(history: History, subject: Subject) -> tuple[Series, Point]:
+    candidates = [series for series in history.series if series.subject == subject]
+    series = max(candidates, key=lambda item: item.points[-1].run_index)
     return series, series.points[-1]
 
 
 def _unit(subject: Subject) -> str:
-    """Of `throughput` what is counted can't be told from the numbers alone: images, stories or calls."""
+    """Unit of a number; for `throughput` only the quantity's, as it counts images, stories or calls."""
     what = quantity(subject.metric)
     return what.unit or ("U" if what.name == "utility" else "share" if not what.relative else what.name)
 
 
-def document(found: History, figures: Sequence[str]) -> str:
-    """The report; `figures` are names of files without folder and ending."""
-    return "\n\n".join(_paragraphs(found, figures)) + "\n"
+def document(history: History, figures: Sequence[str]) -> str:
+    """Report in Markdown; `figures` are names of files without folder and ending."""
+    return "\n\n".join(_paragraphs(history, figures)) + "\n"
 
 
-def _paragraphs(found: History, figures: Sequence[str]) -> Iterator[str]:
-    studies = [str(entry.study["name"]) for entry in found.entries if entry.study is not None]
+def _paragraphs(history: History, figures: Sequence[str]) -> Iterator[str]:
+    studies = [str(entry.study["name"]) for entry in history.entries if entry.study is not None]
     yield f"# {studies[-1] if studies else 'Timings'} over time"
-    yield from _listed("Changes of level", level_changes(found), "None: no series changed its level.")
-    yield from _listed("New series", new_series(found), "None: everything was measured under the same conditions.")
+    yield from _list_section("Changes of level", level_changes(history), "None: no series changed its level.")
+    yield from _list_section(
+        "New series", new_series(history), "None: everything was measured under the same conditions."
+    )
     yield "## Runs"
     rows = [
-        [str(k), e.origin.date, e.origin.short, e.origin.machine, e.origin.name] for k, e in enumerate(found.entries, 1)
+        [str(k), e.origin.date, e.origin.short, e.origin.machine, e.origin.name]
+        for k, e in enumerate(history.entries, 1)
     ]
     yield table(["run", "started", "commit", "machine", "folder"], rows, left=5)
-    for metric in found.metrics:
+    for metric in history.metrics:
         yield f"## {scale(quantity(metric))}"
-        yield from _tables(found, metric)
+        yield from _tables(history, metric)
         yield from (f"![{name}](figures/{name}.png)" for name in figures if name.startswith(f"history-{metric}-"))
     yield (
         "Scores are means over the rungs, utility is the mean label ratio over the ladder minus 1 (label counts "
@@ -118,51 +123,55 @@ def _paragraphs(found: History, figures: Sequence[str]) -> Iterator[str]:
     )
 
 
-def _listed(heading: str, texts: Sequence[str], nothing: str) -> Iterator[str]:
+def _list_section(heading: str, texts: Sequence[str], nothing: str) -> Iterator[str]:
     yield f"## {heading}"
     yield "\n".join(f"- {text}" for text in texts) if texts else nothing
 
 
-def level_changes(found: History) -> list[str]:
-    """Every new level in words, the newest first."""
+def level_changes(history: History) -> list[str]:
+    """Describe every new level, the newest first."""
     texts = []
-    for series in found.series:
-        for place, change in _changes(series).items():
-            origin, what = found.entries[place].origin, series.quantity
-            told = "better" if series.better(change) else "worse"
+    for series in history.series:
+        for index, change in _changes(series).items():
+            origin, what = history.entries[index].origin, series.quantity
+            verdict = "better" if series.better(change) else "worse"
             levels = f"{value(what, change.before)} -> {value(what, change.after)}"
             where = f"since {origin.date}, commit {origin.short}"
-            texts.append((place, f"**{told}**: `{series.subject.name}` {levels} {where}, p {p_text(change.p_value)}"))
+            texts.append(
+                (index, f"**{verdict}**: `{series.subject.name}` {levels} {where}, p {p_text(change.p_value)}")
+            )
     return [text for _, text in sorted(texts, key=lambda pair: -pair[0])]
 
 
-def new_series(found: History) -> list[str]:
-    """What began anew, those of the same run and reason together."""
+def new_series(history: History) -> list[str]:
+    """Describe every new series, those with the same run and reason together."""
     groups: dict[tuple[int, str], list[str]] = {}
-    for series in found.series:
-        if series.began:
-            groups.setdefault((series.points[0].place, "; ".join(series.began)), []).append(series.subject.name)
+    for series in history.series:
+        if series.condition_changes:
+            groups.setdefault((series.points[0].run_index, "; ".join(series.condition_changes)), []).append(
+                series.subject.name
+            )
     texts = []
-    for (place, reason), names in sorted(groups.items()):
-        origin, more = found.entries[place].origin, f" and {len(names) - 1} more" if len(names) > 1 else ""
+    for (index, reason), names in sorted(groups.items()):
+        origin, more = history.entries[index].origin, f" and {len(names) - 1} more" if len(names) > 1 else ""
         texts.append(f"{origin.date}, commit {origin.short}: `{names[0]}`{more}: {reason}")
     return texts
 
 
-def _tables(found: History, metric: str) -> Iterator[str]:
-    for part in found.groups(metric, WIDE):
-        cells = {subject: _by_place(found, subject) for subject in part}
+def _tables(history: History, metric: str) -> Iterator[str]:
+    for part in history.groups(metric, WIDE):
+        cells = {subject: _by_place(history, subject) for subject in part}
         names = list(names_of(part).values())
         rows = [
             [str(place + 1), *(cells[subject].get(place, "–") for subject in part)]
-            for place in range(len(found.entries))
+            for place in range(len(history.entries))
             if any(place in cells[subject] for subject in part)
         ]
         yield table(["run", *names], rows)
 
 
 def names_of(subjects: Sequence[Subject]) -> dict[Subject, str]:
-    """The arm alone where all are of one place, else with the task, without options where they are one task's."""
+    """Names of subjects: the arm, with the task where they have several places, without its options if unambiguous."""
     if len({subject.place for subject in subjects}) == 1:
         return {subject: subject.arm for subject in subjects}
     bare = {subject: subject.task.partition("(")[0] for subject in subjects}
@@ -170,44 +179,44 @@ def names_of(subjects: Sequence[Subject]) -> dict[Subject, str]:
     return {subject: f"{subject.arm} ({bare[subject] if alone else subject.task})" for subject in subjects}
 
 
-def _by_place(found: History, subject: Subject) -> dict[int, str]:
+def _by_place(history: History, subject: Subject) -> dict[int, str]:
     texts = {}
-    for series in found.series:
+    for series in history.series:
         if series.subject == subject:
             for point in series.points:
                 mark = f" ({series.number})" if series.number > 1 else ""
-                texts[point.place] = f"{value(series.quantity, point.value.value)}{mark}"
+                texts[point.run_index] = f"{value(series.quantity, point.value.value)}{mark}"
     return texts
 
 
 MOST = 6
-"""Numbers that one figure shows."""
+"""Largest number of subjects in one figure."""
 TICKS = 12
-"""Runs that the axis names."""
+"""Largest number of runs that the axis names."""
 
 
-def figures(found: History) -> dict[str, Figure]:
-    """By file name: `history-QUANTITY-1`, and so on where there are many numbers; none for a single run."""
+def figures(history: History) -> dict[str, Figure]:
+    """Draw figures, by file name `history-QUANTITY-NUMBER`; none for a single run."""
     drawn: dict[str, Figure] = {}
-    for metric in found.metrics if len(found.entries) > 1 else []:
-        for number, subjects in enumerate(found.groups(metric, MOST), start=1):
-            drawn[f"history-{metric}-{number}"] = _figure(found, metric, subjects)
+    for metric in history.metrics if len(history.entries) > 1 else []:
+        for number, subjects in enumerate(history.groups(metric, MOST), start=1):
+            drawn[f"history-{metric}-{number}"] = _figure(history, metric, subjects)
     return drawn
 
 
-def _figure(found: History, metric: str, subjects: Sequence[Subject]) -> Figure:
+def _figure(history: History, metric: str, subjects: Sequence[Subject]) -> Figure:
     figure, columns = beside_legend(len(subjects))
     axes = figure.add_subplot()
     what = quantity(metric)
     names = names_of(subjects)
     for index, subject in enumerate(subjects):
-        for series in found.of(metric):
+        for series in history.of(metric):
             if series.subject == subject:
                 _draw(
                     axes, series, COLOURS[index], MARKERS[index], label(names[subject]) if series.number == 1 else "_"
                 )
-    _breaks(axes, found, subjects)
-    _axis(axes, found)
+    _breaks(axes, history, subjects)
+    _axis(axes, history)
     axes.set_ylabel(f"{scale(what)}, {'higher' if what.higher else 'lower'} is better")
     axes.set_title(f"{metric} over time; bars: levels, triangles: their changes", fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
@@ -216,26 +225,26 @@ def _figure(found: History, metric: str, subjects: Sequence[Subject]) -> Figure:
 
 
 def _shown(what: Quantity, number: float) -> float:
-    """In the units of the axis."""
+    """Convert a value to the units of the axis."""
     return number if what.relative or what.unit or what.name == "utility" else 100 * number
 
 
 def _draw(axes: Axes, series: Series, colour: str, marker: str, name: str) -> None:
-    what, places = series.quantity, [point.place for point in series.points]
+    what, places = series.quantity, [point.run_index for point in series.points]
     values = [_shown(what, point.value.value) for point in series.points]
     axes.plot(places, values, color=colour, marker=marker, markersize=4, linewidth=1.0, alpha=0.9, label=name)
     for point in series.points:
         low, high = point.value.low, point.value.high
         if low is not None and high is not None:
             ends = [_shown(what, low), _shown(what, high)]
-            axes.plot([point.place] * 2, ends, color=colour, linewidth=0.8, alpha=0.4)
+            axes.plot([point.run_index] * 2, ends, color=colour, linewidth=0.8, alpha=0.4)
     for first, last, level in _levels(series):
         axes.plot([first - 0.3, last + 0.3], [_shown(what, level)] * 2, color=colour, linewidth=4, alpha=0.25)
     for change in series.changes:
         middle = _shown(what, (change.before + change.after) / 2)
         shape = "^" if change.after > change.before else "v"
         axes.plot(
-            series.points[change.place].place - 0.5,
+            series.points[change.place].run_index - 0.5,
             middle,
             marker=shape,
             markersize=10,
@@ -246,32 +255,32 @@ def _draw(axes: Axes, series: Series, colour: str, marker: str, name: str) -> No
 
 
 def _levels(series: Series) -> Iterator[tuple[int, int, float]]:
-    """First and last run of every stretch between changes, with its mean; none for a series without changes."""
+    """First run, last run and mean of every stretch between changes; none for a series without changes."""
     cuts = [change.place for change in series.changes]
     if cuts:
         for first, end in itertools.pairwise([0, *cuts, len(series.points)]):
             stretch = series.points[first:end]
-            yield stretch[0].place, stretch[-1].place, sum(p.value.value for p in stretch) / len(stretch)
+            yield stretch[0].run_index, stretch[-1].run_index, sum(p.value.value for p in stretch) / len(stretch)
 
 
-def _breaks(axes: Axes, found: History, subjects: Sequence[Subject]) -> None:
-    """Where conditions changed, with the first thing that did."""
-    began: dict[int, str] = {}
-    for series in found.series:
-        if series.subject in subjects and series.began:
-            began.setdefault(series.points[0].place, series.began[0])
-    for place, reason in began.items():
+def _breaks(axes: Axes, history: History, subjects: Sequence[Subject]) -> None:
+    """Mark where conditions changed, with the first difference."""
+    reasons: dict[int, str] = {}
+    for series in history.series:
+        if series.subject in subjects and series.condition_changes:
+            reasons.setdefault(series.points[0].run_index, series.condition_changes[0])
+    for place, reason in reasons.items():
         axes.axvline(place - 0.5, color="0.4", linestyle=":", linewidth=1)
         text = axes.annotate(label(reason), (place - 0.5, 1.0), xycoords=("data", "axes fraction"), rotation=90)
         text.set(va="top", ha="center", fontsize=7, color="0.35", bbox={"color": "white", "pad": 1.0})
 
 
-def _axis(axes: Axes, found: History) -> None:
-    """Runs by day and commit, thinned out where they would collide."""
-    step = 1 + (len(found.entries) - 1) // TICKS
-    places = range(0, len(found.entries), step)
-    origins = [found.entries[place].origin for place in places]
+def _axis(axes: Axes, history: History) -> None:
+    """Label the axis with runs by day and commit, fewer where they would collide."""
+    step = 1 + (len(history.entries) - 1) // TICKS
+    places = range(0, len(history.entries), step)
+    origins = [history.entries[place].origin for place in places]
     names = [f"{origin.date[:10]}\n{origin.short}" for origin in origins]
     axes.set_xticks(list(places), names, rotation=45, ha="right", fontsize=7)
-    axes.set_xlim(-0.6, len(found.entries) - 0.4)
+    axes.set_xlim(-0.6, len(history.entries) - 0.4)
     axes.set_xlabel("runs in order of time: day, commit")

@@ -1,9 +1,10 @@
-"""A verdict on every number that both sides have: better, same, worse, or can't tell.
+"""Verdicts on compared numbers: better, same, worse, or can't tell.
 
-`worse` and `better` are one-sided tests at (1 - level) / 2, adjusted over all numbers (holm): scores over the
-ladder, scores at rungs, and speeds apart, each at its share of that, so that many rungs don't drown the few headline
-figures. `same`: the interval of probability `level` lies within the margin, which is two one-sided tests (Schuirmann
-1987, J. Pharmacokinet. Biopharm. 15); it is no alarm, so it isn't adjusted.
+`worse` and `better` are one-sided tests at (1 - level) / 2 with p values adjusted by Holm's procedure within three
+families: scores over the ladder, scores at rungs, speeds. Each family has an equal share of that probability, so that
+the many rungs don't hide the few headline figures. `same` means that the interval of probability `level` lies within
+the margin, which amounts to two one-sided tests (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15); it is no alarm, so
+it isn't adjusted.
 """
 
 from __future__ import annotations
@@ -21,44 +22,43 @@ Verdict = Literal["better", "same", "worse", "can't tell"]
 
 @dataclass(frozen=True)
 class JudgedChange:
-    """One number's change and its verdict."""
+    """Change of one number, with its verdict."""
 
     change: Change
     margin: float
     low: float | None
     high: float | None
     p_value: float | None
-    """Of the smaller of both one-sided tests, adjusted; None where nothing was tested."""
+    """The smaller adjusted p value of both one-sided tests; None where nothing was tested."""
     verdict: Verdict
 
 
-def judged(changes: Sequence[Change], criteria: Criteria, level: float) -> list[JudgedChange]:
-    """One row a change, in their order."""
-    adjusted = _adjusted(changes)
+def judge(changes: Sequence[Change], criteria: Criteria, level: float) -> list[JudgedChange]:
+    """Judge changes: one row per change, in their order."""
+    p_values = _adjusted_p_values(changes)
     return [
-        _row(change, adjusted.get(place), criteria.margin(change.subject), level)
-        for place, change in enumerate(changes)
+        _row(change, p_values.get(index), criteria.margin(change.subject), level)
+        for index, change in enumerate(changes)
     ]
 
 
-def _adjusted(changes: Sequence[Change]) -> dict[int, tuple[float, float]]:
-    """By place in `changes`, p values of worse and of better, adjusted."""
-    noisy = {place: change for place, change in enumerate(changes) if change.judged}
-    tested = [place for place, change in noisy.items() if not isinstance(change.doubt, Exact | None)]
+def _adjusted_p_values(changes: Sequence[Change]) -> dict[int, tuple[float, float]]:
+    """Adjusted p values of worse and of better, by index in `changes`."""
     families: dict[str, list[int]] = {}
-    for place in tested:
-        families.setdefault(_family(changes[place]), []).append(place)
-    found: dict[int, tuple[float, float]] = {}
+    for index, change in enumerate(changes):
+        if change.judged and not isinstance(change.uncertainty, Exact | None):
+            families.setdefault(_family(change), []).append(index)
+    p_values: dict[int, tuple[float, float]] = {}
     for family in families.values():
-        worse = holm([changes[place].p_worse() or 0.0 for place in family])
-        better = holm([changes[place].p_better() or 0.0 for place in family])
-        for place, *two in zip(family, worse, better, strict=True):
-            found[place] = (min(1.0, len(families) * two[0]), min(1.0, len(families) * two[1]))
-    return found
+        worse = holm([changes[index].p_worse() or 0.0 for index in family])
+        better = holm([changes[index].p_better() or 0.0 for index in family])
+        for index, p_worse, p_better in zip(family, worse, better, strict=True):
+            p_values[index] = (min(1.0, len(families) * p_worse), min(1.0, len(families) * p_better))
+    return p_values
 
 
 def _family(change: Change) -> str:
-    """Which numbers are adjusted together."""
+    """Name of the family of numbers that are adjusted together."""
     if change.quantity.speed:
         return "speeds"
     return "ladder" if change.subject.n is None else "rungs"

@@ -1,7 +1,7 @@
-"""Two folders' records side by side: which cells can be compared, which are refused, missing, new or failed.
+"""Matching of two folders' cells: comparable, refused, missing, new, failed.
 
-Cells are matched by task, encoder, arm, label count, draw and seed, not by key: a study whose budget changed is
-compared too, and the change is named.
+Cells are matched by task, encoder, arm, label count, draw and seed, not by key: studies with different budgets can be
+compared, and the change is named.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ Cells = Mapping[int, Mapping[Run, Record]]
 
 @dataclass(frozen=True)
 class Pair:
-    """One arm at one place, as far as both sides may be compared."""
+    """Comparable cells of one arm at one place."""
 
     base: Cells
     new: Cells
     same_labels: bool
-    """False where a draw of the same number has other labels: then draws are not shared."""
+    """False where a draw has other labels on the two sides: then draws aren't shared."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Cells of one arm that both sides have, under unlike conditions."""
+    """Refusal of one arm's cells, which the two sides measured under unlike conditions."""
 
     key: Key
     unlike: Unlike
@@ -43,60 +43,60 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Absence:
-    """Cells of one arm and rung that can't be compared because one side lacks them."""
+    """Cells of one arm and rung that only one side has."""
 
     key: Key
     n: int
     kind: Literal["missing", "new", "failed"]
-    """In BASE alone; in NEW alone; finished in BASE and failed in NEW."""
+    """`missing`: only in BASE; `new`: only in NEW; `failed`: finished in BASE and failed in NEW."""
     cells: int
     reason: str | None = None
-    """Why the first one failed."""
+    """Reason of the first failure."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """Two folders side by side."""
+    """Two folders side by side: comparable, refused and absent cells."""
 
     base: Results
     new: Results
     pairs: Mapping[Key, Pair]
-    """In NEW's order; without what was refused."""
+    """Comparable cells by arm, in NEW's order."""
     refusals: list[Refusal]
     absences: list[Absence]
 
     def lacking(self, key: Key, n: int | None) -> str | None:
-        """Why the numbers of an arm at a rung (None: at any) aren't all there; None where they are."""
-        refused = next((item for item in self.refusals if item.key == key), None)
-        if refused is not None:
-            return f"{cells_text(refused.cells)} refused: {refusal_text(refused.unlike)}"
-        here = [a for a in self.absences if a.key == key and n in (None, a.n)]
-        counts = {kind: sum(a.cells for a in here if a.kind == kind) for kind in ("failed", "missing")}
+        """Reason why numbers of an arm at a rung (None: at any rung) are missing; None where none is."""
+        refusal = next((item for item in self.refusals if item.key == key), None)
+        if refusal is not None:
+            return f"{cells_text(refusal.cells)} refused: {refusal_text(refusal.unlike)}"
+        absences = [a for a in self.absences if a.key == key and n in (None, a.n)]
+        counts = {kind: sum(a.cells for a in absences if a.kind == kind) for kind in ("failed", "missing")}
         return ", ".join(f"{cells_text(count)} {kind} in NEW" for kind, count in counts.items() if count) or None
 
 
 def cells_text(count: int) -> str:
-    """`1 cell`, `18 cells`."""
+    """Number of cells in words: `1 cell`, `18 cells`."""
     return f"{count:,} cell{'s' if count != 1 else ''}"
 
 
-def refusal_text(found: Unlike) -> str:
-    """`torch is 2.14 in BASE and 2.15 in NEW`."""
-    what, old, new = found
+def refusal_text(difference: Unlike) -> str:
+    """Difference of conditions in words: `torch is 2.14 in BASE and 2.15 in NEW`."""
+    what, old, new = difference
     return f"{what} is {old[:40]} in BASE and {new[:40]} in NEW"
 
 
 def match(base: Results, new: Results) -> Match:
-    """Put two folders' cells side by side."""
+    """Match the cells of two folders."""
     pairs: dict[Key, Pair] = {}
     refusals: list[Refusal] = []
     absences: list[Absence] = []
     for key in dict.fromkeys((*new.groups, *base.groups)):
         old, fresh = _finished(base, key), _finished(new, key)
         absences += _absences(key, old, fresh, new)
-        differing = _unlike(base, new, key)
-        if differing is not None:
-            refusals.append(Refusal(key, differing, len(old.keys() & fresh.keys()) or min(len(old), len(fresh))))
+        difference = _unlike(base, new, key)
+        if difference is not None:
+            refusals.append(Refusal(key, difference, len(old.keys() & fresh.keys()) or min(len(old), len(fresh))))
         elif old and fresh:
             pairs[key] = Pair(_by_rung(old), _by_rung(fresh), _same_labels(old, fresh))
     return Match(base, new, pairs, refusals, absences)
@@ -112,10 +112,10 @@ def _cell(record: Record) -> tuple[int, Run]:
 
 
 def _by_rung(cells: Mapping[tuple[int, Run], Record]) -> dict[int, dict[Run, Record]]:
-    found: dict[int, dict[Run, Record]] = {}
+    by_rung: dict[int, dict[Run, Record]] = {}
     for n, run in sorted(cells):
-        found.setdefault(n, {})[run] = cells[n, run]
-    return found
+        by_rung.setdefault(n, {})[run] = cells[n, run]
+    return by_rung
 
 
 def _absences(
@@ -138,19 +138,19 @@ def _unlike(base: Results, new: Results, key: Key) -> Unlike | None:
     """The first condition of an arm's cells that differs between the sides; None where all are alike."""
     for old in _conditions(base, key):
         for fresh in _conditions(new, key):
-            for found in unlike(old, fresh):
-                return found
+            for difference in unlike(old, fresh):
+                return difference
     return None
 
 
 def _conditions(results: Results, key: Key) -> list[Conditions]:
-    """Different conditions that an arm's cells were measured under; a folder has one, as runs refuse others."""
+    """Distinct conditions of an arm's cells; usually one, as runs refuse others."""
     records = results.at(*key)
     if not records:
         return []
-    used, cell = {record.run for record in records}, records[0].cell
-    found = [conditions_of(run.conditions, cell.task, cell.encoder) for run in results.runs if run.run in used]
-    return [item for place, item in enumerate(found) if item not in found[:place]]
+    run_ids, cell = {record.run for record in records}, records[0].cell
+    items = [conditions_of(run.conditions, cell.task, cell.encoder) for run in results.runs if run.run in run_ids]
+    return [item for index, item in enumerate(items) if item not in items[:index]]
 
 
 def _same_labels(old: Mapping[tuple[int, Run], Record], fresh: Mapping[tuple[int, Run], Record]) -> bool:
@@ -160,5 +160,5 @@ def _same_labels(old: Mapping[tuple[int, Run], Record], fresh: Mapping[tuple[int
 
 
 def study_changes(base: Results, new: Results) -> list[str]:
-    """What differs between the two studies as they were run, key by key: `budget.finetune.lr 0.1 -> 0.03`."""
+    """Differences between two studies as they were run, key by key: `budget.finetune.lr 0.1 -> 0.03`."""
     return table_changes(*(results.study.model_dump(mode="json") for results in (base, new)))

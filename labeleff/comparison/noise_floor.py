@@ -1,8 +1,8 @@
-"""The harness's own noise: what two runs of the same study on the same code differ by, and margins that allow for it.
+"""Noise floor: differences between runs of the same study on the same code.
 
-Every two of the runs are compared. Differences are pooled over arms and places, by quantity and rung; a margin holds
-SHARE of the differences between two runs of the same code, by Student's t for the number of runs. Runs with the same
-seeds on the same machine often give the same scores to the last digit: then there is no noise but that of speed.
+All pairs of runs are compared. Differences are pooled over arms and places, by quantity and rung; a margin holds SHARE
+of the differences between two runs of the same code, by Student's t for the number of runs. Runs with the same seeds on
+the same machine often give the same scores to the last digit: then only speeds have noise.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ from labeleff.study.gate import Criteria
 from labeleff.study.quantities import Quantity, quantity
 
 SHARE = 0.95
-"""Of differences between two runs that a margin holds."""
+"""Share of the differences between two runs that a margin holds."""
 
 
 @dataclass(frozen=True)
 class Floor:
-    """Noise of one quantity, at one rung or over the ladder (None); of relative quantities as ln."""
+    """Noise of one quantity at a rung, or over the ladder; for relative quantities of the ln of ratios."""
 
     metric: str
     n: int | None
+    """Label count of the rung; None over the ladder."""
     numbers: int
-    """Arms and places pooled."""
+    """Number of arms and places pooled."""
     rms: float
     """Root mean square of the differences between two runs."""
     largest: float
@@ -47,56 +48,62 @@ class Floor:
 
     @property
     def quantity(self) -> Quantity:
-        """The quantity's direction and scale."""
+        """Quantity with its direction and scale."""
         return quantity(self.metric)
 
     @property
     def name(self) -> str:
-        """As margins are named: `accuracy@50`."""
+        """Name as in the table of margins: `accuracy@50`."""
         return self.metric if self.n is None else f"{self.metric}@{self.n}"
 
     @property
     def start(self) -> float:
-        """Standard deviation from one start to the next."""
+        """Standard deviation of a single run."""
         return self.rms / math.sqrt(2)
 
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """What repeated runs of one study tell."""
+    """Noise floor from repeated runs of one study."""
 
     runs: int
     floors: list[Floor]
     alarms: int
-    """Comparisons of two runs that the default gate would have failed."""
+    """Number of comparisons of two runs that the default gate would have failed."""
     compared: int
+    """Number of comparisons of two runs."""
 
 
 def noise_floor(folders: Sequence[Path]) -> NoiseFloor:
-    """Compare every two runs. Raises OptionError for fewer than two and for different studies, ConditionError for
-    unlike conditions."""
+    """Compare all pairs of runs.
+
+    Raises OptionError for fewer than two and for different studies, ConditionError for unlike conditions.
+    """
     if len(folders) < 2:
         raise OptionError(f"found {len(folders)} folder, expected two or more runs of the same study")
     sides = [load(folder) for folder in folders]
     for folder, side in zip(folders[1:], sides[1:], strict=True):
-        changed = study_changes(sides[0], side)
-        if changed:
-            raise OptionError(f"{folder}: found another study than in {folders[0]} ({changed[0]}), expected the same")
-    outcomes = [_outcome(*two) for two in itertools.combinations(sides, 2)]
+        differences = study_changes(sides[0], side)
+        if differences:
+            raise OptionError(
+                f"{folder}: found another study than in {folders[0]} ({differences[0]}), expected the same"
+            )
+    outcomes = [_outcome(*pair) for pair in itertools.combinations(sides, 2)]
     changes = [row.change for outcome in outcomes for row in outcome.rows]
     alarms = sum(outcome.overall == "regression" for outcome in outcomes)
     return NoiseFloor(len(sides), list(_floors(changes, len(sides))), alarms, len(outcomes))
 
 
 def _outcome(base: Results, new: Results) -> Outcome:
-    found = compare(base, new, Criteria(), base.study.level)
-    if found.match.refusals:
-        raise ConditionError(f"{refusal_text(found.match.refusals[0].unlike)}; expected runs under the same conditions")
-    return found
+    outcome = compare(base, new, Criteria(), base.study.level)
+    if outcome.match.refusals:
+        first = outcome.match.refusals[0]
+        raise ConditionError(f"{refusal_text(first.unlike)}; expected runs under the same conditions")
+    return outcome
 
 
 def _floors(changes: Sequence[Change], runs: int) -> Iterator[Floor]:
-    """Those of the ladder first; speeds of another machine and bounds say nothing of noise."""
+    """Floors by quantity, the ladder first; speeds of another machine and bounds are left out."""
     groups: dict[tuple[str, int | None], list[Change]] = {}
     for change in changes:
         if change.judged and not change.bounded:
@@ -111,17 +118,18 @@ def _floor(metric: str, n: int | None, group: Sequence[Change], runs: int) -> Fl
     numbers = len({change.subject for change in group})
     rms = math.sqrt(math.fsum(value**2 for value in values) / len(values))
     rms = 0.0 if rms < FLAT else rms
-    df = (runs - 1) * (1 if what.speed else numbers)  # arms share the machine's state, and little else
+    independent = 1 if what.speed else numbers  # speeds of all arms share the state of the machine
+    df = (runs - 1) * independent
     width = float(special.stdtrit(df, (1 + SHARE) / 2)) * rms
     margin = math.expm1(width) if what.relative else width
     return Floor(metric, n, numbers, rms, max(map(abs, values)), margin)
 
 
-def gate_table(found: NoiseFloor) -> str:
-    """A `[gate]` table in TOML with margins and the speeds' noise; what showed no noise keeps its default margin."""
+def gate_table(floor: NoiseFloor) -> str:
+    """`[gate]` table in TOML with margins and the speeds' noise; quantities without noise keep their default margin."""
     lines = ["[gate]", 'fail_on = ["worse"]', "", "[gate.margins]"]
-    lines += [f'"{item.name}" = {_amount(item.margin, item.quantity)}' for item in found.floors if item.rms > 0]
-    starts = [item for item in found.floors if item.quantity.speed and item.rms > 0]
+    lines += [f'"{item.name}" = {_amount(item.margin, item.quantity)}' for item in floor.floors if item.rms > 0]
+    starts = [item for item in floor.floors if item.quantity.speed and item.rms > 0]
     lines += ["", "[gate.noise]", *(f'"{item.name}" = "{_up(100 * item.start)}%"' for item in starts)] if starts else []
     return "\n".join(lines) + "\n"
 
@@ -131,14 +139,14 @@ def _amount(number: float, what: Quantity) -> str:
 
 
 def _up(number: float) -> str:
-    """Two significant digits, rounded up, without an exponent."""
+    """Format a number with two significant digits, rounded up, without an exponent."""
     digits = 1 - math.floor(math.log10(number))
     return f"{math.ceil(number * 10**digits) / 10**digits:.{max(digits, 0)}f}"
 
 
 COLUMNS = columns("quantity n numbers relative rms largest margin usual_margin start_sd")
-"""`rms`, `largest`: of the differences between two runs, where `relative` of ln; `start_sd`: standard deviation of a
-run."""
+"""`rms`, `largest`: root mean square and maximum of the differences between two runs, of ln where `relative`;
+`start_sd`: standard deviation of a run."""
 
 
 def _cells(item: Floor) -> list[str]:
@@ -148,8 +156,8 @@ def _cells(item: Floor) -> list[str]:
     return [f"`{item.name}`", str(item.numbers), *size, margin, limit(what, what.margin)]
 
 
-def rows(found: NoiseFloor) -> str:
-    """A table of the floors."""
+def rows(floor: NoiseFloor) -> str:
+    """Markdown table of the floors."""
     header = [
         "quantity",
         "numbers",
@@ -158,33 +166,33 @@ def rows(found: NoiseFloor) -> str:
         f"{100 * SHARE:g} % lie within",
         "usual margin",
     ]
-    return table(header, [_cells(item) for item in found.floors])
+    return table(header, [_cells(item) for item in floor.floors])
 
 
-def summary(found: NoiseFloor) -> str:
-    """How many runs and alarms."""
+def summary(floor: NoiseFloor) -> str:
+    """Sentence with the numbers of runs and alarms."""
     return (
-        f"{found.runs} runs of the same study, {found.compared} comparisons of two: "
-        f"{found.alarms} would have been called a regression"
+        f"{floor.runs} runs of the same study, {floor.compared} comparisons of two: "
+        f"{floor.alarms} would have been called a regression"
     )
 
 
-def document(found: NoiseFloor, names: Sequence[str]) -> str:
-    """The report."""
+def document(floor: NoiseFloor, names: Sequence[str]) -> str:
+    """Report in Markdown; `names` are the folders."""
     parts = [
         "# Noise floor",
-        f"{summary(found)}.",
+        f"{summary(floor)}.",
         "\n".join(f"- `{name}`" for name in names),
-        rows(found),
+        rows(floor),
         "Scores in points, utility in its own units, speeds in percent. Where two runs gave the same scores to the "
         "last digit, their seeds fix everything: noise between other seeds is what the spread over draws shows.",
-        f"For the study:\n\n```toml\n{gate_table(found)}```",
+        f"For the study:\n\n```toml\n{gate_table(floor)}```",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def as_csv(found: NoiseFloor) -> bytes:
-    """One row a quantity and rung."""
+def as_csv(floor: NoiseFloor) -> bytes:
+    """CSV of one row per quantity and rung."""
     table_rows = [
         {
             "quantity": item.metric,
@@ -197,6 +205,6 @@ def as_csv(found: NoiseFloor) -> bytes:
             "usual_margin": item.quantity.margin,
             "start_sd": item.start,
         }
-        for item in found.floors
+        for item in floor.floors
     ]
     return to_csv(frame(table_rows, COLUMNS))

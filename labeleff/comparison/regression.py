@@ -1,4 +1,4 @@
-"""Whether NEW is worse than BASE: verdicts on every number, the gate's rules, and one verdict over all."""
+"""Regression check: verdicts on all numbers, on the gate's rules, overall."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labeleff.comparison.gate_verdicts import Ruling, rule_on
-from labeleff.comparison.judgement import JudgedChange, judged
+from labeleff.comparison.judgement import JudgedChange, judge
 from labeleff.comparison.matching import Match, match
 from labeleff.comparison.score_changes import passed_changes, score_changes
 from labeleff.comparison.speed_changes import speed_changes
@@ -22,7 +22,7 @@ STATUS = {"regression": 3, "can't be evaluated": 1}
 
 @dataclass(frozen=True)
 class Outcome:
-    """A whole comparison."""
+    """Outcome of a comparison of two folders."""
 
     match: Match
     criteria: Criteria
@@ -42,16 +42,16 @@ def compare(base: Results, new: Results, criteria: Criteria, level: float) -> Ou
 
     Raises OptionError for a rule that names what neither folder has.
     """
-    found = match(base, new)
+    sides = match(base, new)
     changes = [
-        *score_changes(found, level),
-        *utility_changes(found),
-        *passed_changes(found),
-        *speed_changes(found, criteria),
+        *score_changes(sides, level),
+        *utility_changes(sides),
+        *passed_changes(sides),
+        *speed_changes(sides, criteria),
     ]
-    rows = judged(changes, criteria, level)
-    rulings = [rule_on(rule, rows, found, level) for rule in criteria.rules]
-    return Outcome(found, criteria, level, rows, rulings, _overall(rows, rulings))
+    rows = judge(changes, criteria, level)
+    rulings = [rule_on(rule, rows, sides, level) for rule in criteria.rules]
+    return Outcome(sides, criteria, level, rows, rulings, _overall(rows, rulings))
 
 
 def _overall(rows: Sequence[JudgedChange], rulings: Sequence[Ruling]) -> Overall:

@@ -1,4 +1,4 @@
-"""A comparison for people: a summary for the terminal, and a whole report in Markdown."""
+"""Report on a comparison: summary, Markdown, CSV, JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labeleff.comparison.judgement import JudgedChange, Verdict
 from labeleff.comparison.matching import Absence, Match, Refusal, cells_text, refusal_text, study_changes
 from labeleff.comparison.regression import Outcome
 from labeleff.records.conditions import Origin
-from labeleff.reporting.markdown import listed, table
+from labeleff.reporting.markdown import join_texts, table
 from labeleff.reporting.tables import columns, frame, to_csv
 
 SCHEMA = 1
@@ -21,12 +21,12 @@ COLUMNS = columns(
     "quantity n arm task encoder base new difference low high relative margin p_value verdict better_when pairs "
     "pairing judged bounded notes"
 )
-"""`difference`, `low`, `high`, `margin`: of NEW - BASE, where `relative` as shares of BASE; `p_value`: one-sided and
+"""`difference`, `low`, `high`, `margin`: NEW - BASE, as shares of BASE where `relative`; `p_value`: one-sided and
 adjusted; `judged`: false for speed of another machine; `bounded`: the true difference is at least as large."""
 
 
 def facts(row: JudgedChange) -> dict[str, Any]:
-    """One number's change by the names of `COLUMNS`."""
+    """Fields of one number's change, by the names of `COLUMNS`."""
     change, subject = row.change, row.change.subject
     return {
         "quantity": subject.metric,
@@ -53,13 +53,13 @@ def facts(row: JudgedChange) -> dict[str, Any]:
 
 
 def as_csv(outcome: Outcome) -> bytes:
-    """One row a number, in the order of the report."""
+    """CSV of one row per number, in the order of the report."""
     return to_csv(frame([facts(row) for row in outcome.rows], COLUMNS))
 
 
 def as_json(outcome: Outcome, base: Origin, new: Origin) -> bytes:
-    """The whole comparison; a missing value is null."""
-    found = outcome.match
+    """JSON of the whole comparison; missing values are null."""
+    match = outcome.match
     document = {
         "schema_version": SCHEMA,
         "overall": outcome.overall,
@@ -69,16 +69,16 @@ def as_json(outcome: Outcome, base: Origin, new: Origin) -> bytes:
         "new": new.facts,
         "rules": [_ruling(item) for item in outcome.rulings],
         "rows": [facts(row) for row in outcome.rows],
-        "refused": [_refusal(item) for item in found.refusals],
-        "absent": [_absence(item) for item in found.absences],
-        "study_changes": study_changes(found.base, found.new),
+        "refused": [_refusal(item) for item in match.refusals],
+        "absent": [_absence(item) for item in match.absences],
+        "study_changes": study_changes(match.base, match.new),
     }
     return json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False).encode() + b"\n"
 
 
 def _ruling(item: Ruling) -> dict[str, Any]:
-    broken = [row.change.subject.name for row in item.broken]
-    return {"rule": item.rule.text, "state": item.state, "broken_by": broken, "reasons": list(item.reasons)}
+    names = [row.change.subject.name for row in item.violations]
+    return {"rule": item.rule.text, "state": item.state, "broken_by": names, "reasons": list(item.reasons)}
 
 
 def _refusal(item: Refusal) -> dict[str, Any]:
@@ -93,23 +93,23 @@ def _absence(item: Absence) -> dict[str, Any]:
 
 VERDICTS: tuple[Verdict, ...] = ("worse", "better", "same", "can't tell")
 SHOWN = 12
-"""Rows of a verdict that the summary lists."""
+"""Largest number of rows per verdict that the summary lists."""
 
 
 def headline(outcome: Outcome) -> str:
     """The overall verdict in one line."""
     counts = Counter(row.verdict for row in outcome.rows)
-    words = ", ".join(f"{counts[verdict]} {_told(verdict)}" for verdict in VERDICTS if counts[verdict])
+    words = ", ".join(f"{counts[verdict]} {_verdict_text(verdict)}" for verdict in VERDICTS if counts[verdict])
     return f"{outcome.overall}: of {len(outcome.rows)} numbers {words}" if words else f"{outcome.overall}: no number"
 
 
-def _told(verdict: Verdict) -> str:
+def _verdict_text(verdict: Verdict) -> str:
     return "can't be told" if verdict == "can't tell" else verdict
 
 
 def summary(outcome: Outcome, base: Origin, new: Origin) -> str:
-    """Sides, verdict, what is worse or better, every rule, and what could not be compared."""
-    found = outcome.match
+    """Summary for a terminal: sides, verdict, worse and better numbers, rules, and what could not be compared."""
+    match = outcome.match
     lines = [
         f"BASE {base.name}: commit {base.short}, {base.date}, {base.machine}",
         f"NEW  {new.name}: commit {new.short}, {new.date}, {new.machine}",
@@ -120,11 +120,11 @@ def summary(outcome: Outcome, base: Origin, new: Origin) -> str:
         lines += [f"  {verdict}: {_line(row, _several(outcome))}" for row in rows[:SHOWN]]
         lines += [f"  {verdict}: and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
     lines += [f"rule {item.rule.text!r} {_state(item)}" for item in outcome.rulings]
-    lines += [f"not compared: {text}" for text in absent(found)]
-    lines += [f"not judged: {text}" for text in (*_unjudged(outcome), *_cached(found))]
-    changed = [*study_changes(found.base, found.new), *_other_gate(found)]
+    lines += [f"not compared: {text}" for text in absent(match)]
+    lines += [f"not judged: {text}" for text in (*_unjudged(outcome), *_cached(match))]
+    changed = [*study_changes(match.base, match.new), *_other_gate(match)]
     lines += [f"the studies differ: {'; '.join(changed)}"] if changed else []
-    lines += [f"rehearsal: the numbers of study {found.new.study.name} mean nothing"] if found.new.study.smoke else []
+    lines += [f"rehearsal: the numbers of study {match.new.study.name} mean nothing"] if match.new.study.smoke else []
     return "\n".join(lines)
 
 
@@ -136,24 +136,24 @@ def _several(outcome: Outcome) -> bool:
 def _line(row: JudgedChange, several: bool) -> str:
     change = row.change
     what, place = change.quantity, f" ({change.subject.place})" if several else ""
-    moved = f"{value(what, change.base)} -> {value(what, change.new)}"
-    told = f"{difference(what, change.difference)} {between(what, row.low, row.high)}"
-    return f"{change.subject.name}{place} {moved}, {told}, p {p_text(row.p_value)}"
+    sides = f"{value(what, change.base)} -> {value(what, change.new)}"
+    amount = f"{difference(what, change.difference)} {between(what, row.low, row.high)}"
+    return f"{change.subject.name}{place} {sides}, {amount}, p {p_text(row.p_value)}"
 
 
 def _state(item: Ruling) -> str:
     if item.state == "fails":
-        return f"fails: {listed(row.change.subject.name for row in item.broken)}"
-    return f"{item.state}{': ' if item.reasons else ''}{listed(item.reasons)}"
+        return f"fails: {join_texts(row.change.subject.name for row in item.violations)}"
+    return f"{item.state}{': ' if item.reasons else ''}{join_texts(item.reasons)}"
 
 
-def absent(found: Match) -> list[str]:
-    """What could not be compared, arm by arm; rungs of one kind together."""
+def absent(match: Match) -> list[str]:
+    """Sentences on what could not be compared, arm by arm; rungs with the same reason together."""
     texts = [
-        f"{_where(item.key)}: {cells_text(item.cells)} refused: {refusal_text(item.unlike)}" for item in found.refusals
+        f"{_where(item.key)}: {cells_text(item.cells)} refused: {refusal_text(item.unlike)}" for item in match.refusals
     ]
     groups: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
-    for item in found.absences:
+    for item in match.absences:
         reason = f", {item.reason}" if item.reason else ""
         words = {"missing": "missing in NEW", "new": "new, not in BASE", "failed": "failed in NEW"}[item.kind]
         groups.setdefault((_where(item.key), words, reason), []).append((item.n, item.cells))
@@ -168,49 +168,49 @@ def _where(key: tuple[object, str]) -> str:
 
 
 def _unjudged(outcome: Outcome) -> list[str]:
-    """Why speeds aren't judged, with how many they are."""
+    """Reasons why speeds aren't judged, each with their number."""
     notes = Counter(row.change.notes[0] for row in outcome.rows if not row.change.judged)
     return [f"{count} speeds: {note.removeprefix('not judged: ')}" for note, count in notes.items()]
 
 
-def _cached(found: Match) -> list[str]:
-    """Encoders that NEW took from the cache, so that they may be BASE's own."""
-    count = sum(item.cached for item in found.new.pretrainings)
+def _cached(match: Match) -> list[str]:
+    """Sentence on encoders that NEW took from the cache, as they may be the same as those of BASE."""
+    count = sum(item.cached for item in match.new.pretrainings)
     encoders = f"{count} pretrained encoder{'s' if count != 1 else ''}"
     return [f"{encoders} of NEW came from the cache: what changed in pretraining doesn't show"] if count else []
 
 
-def _other_gate(found: Match) -> list[str]:
-    return [] if found.base.study.gate == found.new.study.gate else ["gate (NEW's counts)"]
+def _other_gate(match: Match) -> list[str]:
+    return [] if match.base.study.gate == match.new.study.gate else ["gate (NEW's counts)"]
 
 
 def document(outcome: Outcome, base: Origin, new: Origin) -> str:
-    """The report."""
+    """Report in Markdown."""
     return "\n\n".join(_paragraphs(outcome, base, new)) + "\n"
 
 
 def _paragraphs(outcome: Outcome, base: Origin, new: Origin) -> Iterator[str]:
-    found = outcome.match
-    yield f"# {found.new.study.title or found.new.study.name}: NEW against BASE"
+    match = outcome.match
+    yield f"# {match.new.study.title or match.new.study.name}: NEW against BASE"
     yield f"**{headline(outcome)}.**"
     rows = [[side, item.name, item.short, item.date, item.machine] for side, item in (("BASE", base), ("NEW", new))]
     yield table(["", "folder", "commit", "started", "machine"], rows, left=5)
     yield "## Rules"
     yield table(["rule", "result"], [[f"`{item.rule.text}`", _state(item)] for item in outcome.rulings], left=2)
-    changed = [*study_changes(found.base, found.new), *_other_gate(found)]
-    lacking = [*absent(found), *_unjudged(outcome), *_cached(found)]
+    changed = [*study_changes(match.base, match.new), *_other_gate(match)]
+    gaps = [*absent(match), *_unjudged(outcome), *_cached(match)]
     if changed:
         yield "## What differs between the studies"
         yield "\n".join(f"- `{text}`" for text in changed)
-    if lacking:
+    if gaps:
         yield "## What could not be compared"
-        yield "\n".join(f"- {text}" for text in lacking)
+        yield "\n".join(f"- {text}" for text in gaps)
     for place in dict.fromkeys(row.change.subject.place for row in outcome.rows):
-        here = [row for row in outcome.rows if row.change.subject.place == place]
+        rows_at_place = [row for row in outcome.rows if row.change.subject.place == place]
         yield f"## {place}"
-        yield from _tables(here, outcome.level)
+        yield from _tables(rows_at_place, outcome.level)
     yield "## How to read it"
-    yield "\n".join(f"- {text}" for text in _explained(outcome))
+    yield "\n".join(f"- {text}" for text in _explanation(outcome))
 
 
 def _tables(rows: Sequence[JudgedChange], level: float) -> Iterator[str]:
@@ -225,14 +225,14 @@ def _tables(rows: Sequence[JudgedChange], level: float) -> Iterator[str]:
 
 def _cells(row: JudgedChange) -> list[str]:
     change, what = row.change, row.change.quantity
-    told = f"{difference(what, change.difference)} {between(what, row.low, row.high)}".strip()
+    amount = f"{difference(what, change.difference)} {between(what, row.low, row.high)}".strip()
     verdict = f"**{row.verdict}**" if row.verdict in ("worse", "better") else row.verdict
     values = [value(what, number) for number in (change.base, change.new)]
     notes = "; ".join(change.notes)
-    return [f"`{change.subject.name}`", *values, told, limit(what, row.margin), p_text(row.p_value), verdict, notes]
+    return [f"`{change.subject.name}`", *values, amount, limit(what, row.margin), p_text(row.p_value), verdict, notes]
 
 
-def _explained(outcome: Outcome) -> Iterator[str]:
+def _explanation(outcome: Outcome) -> Iterator[str]:
     tail = (1 - outcome.level) / 2
     yield (
         "Scores are shares in percent and their differences points; utility is U = n1/n - 1, without a rung the mean "

@@ -1,4 +1,4 @@
-"""Changes of accuracies and other metrics, at every rung and over the ladder, paired by (draw, seed)."""
+"""Changes of accuracies and other metrics, paired by (draw, seed)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from labeleff.comparison.change import Change, Doubt, Exact, Flips, Student
+from labeleff.comparison.change import Change, Exact, Flips, Student, Uncertainty
 from labeleff.comparison.matching import Cells, Key, Match, Pair
 from labeleff.records.entries import Record
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import Results
-from labeleff.reporting.story_results import Answers, of_stories
+from labeleff.reporting.story_results import Answers, story_answers
 from labeleff.stats import differences
 from labeleff.stats.differences import Difference
 from labeleff.stats.resampling import Runs
@@ -22,9 +22,9 @@ Where = tuple[str, int]
 """Task and label count."""
 
 
-def passed_changes(found: Match) -> list[Change]:
-    """One row an encoder and arm that answered two tasks or more on both sides."""
-    old, new = _answers(found, found.base), _answers(found, found.new)
+def passed_changes(match: Match) -> list[Change]:
+    """Changes of the number of tasks passed: one row per encoder and arm with two tasks or more on both sides."""
+    old, new = _answers(match, match.base), _answers(match, match.new)
     rows = []
     for encoder, arm in [group for group in new if group in old]:
         before, after = old[encoder, arm], new[encoder, arm]
@@ -35,11 +35,11 @@ def passed_changes(found: Match) -> list[Change]:
     return rows
 
 
-def _answers(found: Match, results: Results) -> dict[tuple[str, str], dict[Where, Answers]]:
-    """By encoder and arm, what both sides may be compared in."""
+def _answers(match: Match, results: Results) -> dict[tuple[str, str], dict[Where, Answers]]:
+    """Comparable answers of one side, by encoder and arm."""
     groups: dict[tuple[str, str], dict[Where, Answers]] = {}
-    for item in of_stories(results):
-        if (Place(item.task, item.encoder), item.arm) in found.pairs and item.accuracy is not None:
+    for item in story_answers(results):
+        if (Place(item.task, item.encoder), item.arm) in match.pairs and item.accuracy is not None:
             groups.setdefault((item.encoder, item.arm), {})[item.task, item.n] = item
     return groups
 
@@ -53,28 +53,28 @@ def _passed_change(subject: Subject, passed: list[tuple[bool, bool]]) -> Change:
 
 
 PRIOR_DF = 2.0
-"""Degrees of freedom that the arms' common variance over the ladder counts for in each arm's own: few, as arms whose
-encoders were pretrained vary more (with 4, small p values came 1.5 times too often on simulated studies of 3 draws)."""
+"""Degrees of freedom that the arms' common variance over the ladder counts for in each arm's variance: few, since arms
+with pretrained encoders vary more (with 4, small p values came 1.5 times too often on simulated studies of 3 draws)."""
 APART = 1_000_000
-"""Added to the numbers of draws that aren't shared."""
+"""Offset added to the numbers of draws that aren't shared."""
 STORIES = "error"
-"""The quantity that stories are told by."""
+"""Name of the quantity that stands for accuracy in tasks of stories."""
 
 
 def metrics(results: Results, key: Key, cells: Cells) -> list[str]:
-    """Names of what an arm's cells have: the task's metric first, `error` in its place for stories."""
+    """Names of metrics of an arm's cells: the task's metric first, for stories `error` in its place."""
     place, _ = key
     primary = results.metric(place.task)
-    found = dict.fromkeys(
+    names = dict.fromkeys(
         name for rung in cells.values() for record in rung.values() for name in sorted(record.metrics)
     )
     stories = results.about(place) == "stories" and primary == "accuracy"
-    others = [name for name in found if name != primary and not (stories and name == STORIES)]
+    others = [name for name in names if name != primary and not (stories and name == STORIES)]
     return [STORIES if stories else primary, *others]
 
 
 def value_of(record: Record, metric: str) -> float | None:
-    """One metric of a finished cell; the error of a task of stories is 1 - accuracy."""
+    """Value of one metric in a finished cell; the error of a task of stories is 1 - accuracy."""
     if metric == STORIES and metric not in record.metrics:
         accuracy = record.metrics.get("accuracy")
         return None if accuracy is None else 1 - accuracy
@@ -83,24 +83,24 @@ def value_of(record: Record, metric: str) -> float | None:
 
 def runs_of(cells: Cells, metric: str) -> Runs:
     """Values by label count and (draw, seed); rungs without any are left out."""
-    found = {
+    by_rung = {
         n: {run: value for run, record in rung.items() if (value := value_of(record, metric)) is not None}
         for n, rung in cells.items()
     }
-    return {n: rung for n, rung in found.items() if rung}
+    return {n: rung for n, rung in by_rung.items() if rung}
 
 
-def matched(pair: Pair, metric: str) -> tuple[Runs, Runs]:
-    """Both sides' values at their shared rungs: shared runs alone where there are two or more, or nothing else."""
+def match_runs(pair: Pair, metric: str) -> tuple[Runs, Runs]:
+    """Values (BASE, NEW) at shared rungs: only shared runs where these are two or more or the only ones, else all."""
     base, new = runs_of(pair.base, metric), runs_of(pair.new, metric)
     if not pair.same_labels:
         new = {n: {(draw + APART, seed): value for (draw, seed), value in rung.items()} for n, rung in new.items()}
     old, fresh = {}, {}
     for n in [n for n in sorted(new) if n in base]:
         shared = [run for run in sorted(new[n]) if run in base[n]]
-        keep = len(shared) > 1 or len(shared) == len(base[n]) == len(new[n])
-        old[n] = {run: base[n][run] for run in shared} if keep else base[n]
-        fresh[n] = {run: new[n][run] for run in shared} if keep else new[n]
+        only_shared = len(shared) > 1 or len(shared) == len(base[n]) == len(new[n])
+        old[n] = {run: base[n][run] for run in shared} if only_shared else base[n]
+        fresh[n] = {run: new[n][run] for run in shared} if only_shared else new[n]
     return old, fresh
 
 
@@ -109,19 +109,19 @@ def mean_of(runs: Runs) -> float:
     return math.fsum(math.fsum(rung.values()) / len(rung) for rung in runs.values()) / len(runs)
 
 
-def score_changes(found: Match, level: float) -> list[Change]:
-    """Every arm's metrics; ladders' variances are steadied by those of the other arms."""
+def score_changes(match: Match, level: float) -> list[Change]:
+    """Changes of every arm's metrics; variances over the ladder are moderated over the arms."""
     rows = [
         change
-        for key, pair in found.pairs.items()
-        for metric in metrics(found.new, key, pair.new)
+        for key, pair in match.pairs.items()
+        for metric in metrics(match.new, key, pair.new)
         for change in _changes(key, pair, metric, level)
     ]
-    return _steadied(rows)
+    return _moderate_ladders(rows)
 
 
 def _changes(key: Key, pair: Pair, metric: str, level: float) -> Iterator[Change]:
-    base, new = matched(pair, metric)
+    base, new = match_runs(pair, metric)
     what = quantity(metric)
     if what.relative:
         base, new = _logs(base), _logs(new)
@@ -129,9 +129,9 @@ def _changes(key: Key, pair: Pair, metric: str, level: float) -> Iterator[Change
         base, new = ({n: runs[n] for n in shared} for runs in (base, new))
     if not base:
         return
-    found = differences.compare(base, new, level=level)
-    ladder = found.ladder if len(found.rungs) > 1 else None
-    for row in (*found.rungs, *([] if ladder is None else [ladder])):
+    result = differences.compare(base, new, level=level)
+    ladder = result.ladder if len(result.rungs) > 1 else None
+    for row in (*result.rungs, *([] if ladder is None else [ladder])):
         sides = [{n: runs[n] for n in row.ns} for runs in (base, new)]
         subject = _subject(key, metric, None if row is ladder else row.ns[0])
         yield _change(subject, what, sides[0], sides[1], row, same_labels=pair.same_labels)
@@ -153,12 +153,12 @@ def _logs(runs: Runs) -> Runs:
 
 def _change(subject: Subject, what: Quantity, base: Runs, new: Runs, row: Difference, *, same_labels: bool) -> Change:
     old, fresh = mean_of(base), mean_of(new)
-    doubt: Doubt | None = None
+    uncertainty: Uncertainty | None = None
     notes = [] if row.reason is None else [row.reason]
     if same_labels and all(dict(base[n]) == dict(new[n]) for n in base):
-        doubt, notes = Exact(), ["the same to the last digit"]
+        uncertainty, notes = Exact(), ["the same to the last digit"]
     elif row.standard_error is not None and row.df is not None:
-        doubt = Student(row.mean, row.standard_error, row.df)
+        uncertainty = Student(row.mean, row.standard_error, row.df)
     if not same_labels:
         notes.append("draws of the same number have other labels in NEW")
     return Change(
@@ -167,32 +167,32 @@ def _change(subject: Subject, what: Quantity, base: Runs, new: Runs, row: Differ
         base=math.exp(old) if what.relative else old,
         new=math.exp(fresh) if what.relative else fresh,
         difference=math.expm1(row.mean) if what.relative else row.mean,
-        doubt=doubt,
+        uncertainty=uncertainty,
         pairs=row.pairs,
         pairing=row.pairing,
         notes=tuple(notes),
     )
 
 
-def _steadied(rows: Sequence[Change]) -> list[Change]:
-    """Ladders' variances moderated over the arms (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3, article 3).
+def _moderate_ladders(rows: Sequence[Change]) -> list[Change]:
+    """Moderate the variances over the ladder over the arms (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3, article 3).
 
-    Three draws tell a ladder's variance with two degrees of freedom; arms of one quantity tell more together. Own
-    variances over the moderated ones stay, as where arms differ in truth it is the noisy ones that would be alarms.
+    Three draws estimate an arm's variance with two degrees of freedom; all arms of one quantity together have more. A
+    variance is never lowered: where arms truly differ, the noisy ones would give false alarms.
     """
     groups: dict[str, list[Student]] = {}
     for row in rows:
-        if row.subject.n is None and isinstance(row.doubt, Student):
-            groups.setdefault(row.quantity.name, []).append(row.doubt)
-    return [_steady(row, groups) for row in rows]
+        if row.subject.n is None and isinstance(row.uncertainty, Student):
+            groups.setdefault(row.quantity.name, []).append(row.uncertainty)
+    return [_moderate(row, groups) for row in rows]
 
 
-def _steady(row: Change, groups: Mapping[str, Sequence[Student]]) -> Change:
-    own = row.doubt
-    if row.subject.n is not None or not isinstance(own, Student):
+def _moderate(row: Change, groups: Mapping[str, Sequence[Student]]) -> Change:
+    arm = row.uncertainty
+    if row.subject.n is not None or not isinstance(arm, Student):
         return row
     group = groups[row.quantity.name]
     total = math.fsum(each.df for each in group)
     common = math.fsum(each.df * each.error**2 for each in group) / total
-    variance = max((PRIOR_DF * common + own.df * own.error**2) / (PRIOR_DF + own.df), own.error**2)
-    return replace(row, doubt=Student(own.mean, math.sqrt(variance), min(own.df + PRIOR_DF, total)))
+    variance = max((PRIOR_DF * common + arm.df * arm.error**2) / (PRIOR_DF + arm.df), arm.error**2)
+    return replace(row, uncertainty=Student(arm.mean, math.sqrt(variance), min(arm.df + PRIOR_DF, total)))

@@ -1,8 +1,8 @@
-"""Changes of utility from BASE to NEW, at every rung and over the ladder, by joint replicates of all four curves.
+"""Changes of utility from BASE to NEW, by joint replicates of all four curves.
 
-Inside the baseline's ladder utility rests on isotonic PCHIP whatever the study's curve, unless that is `linear` or
-`log`. Label counts outside it are brought to its ends: a model's word is no measurement, and brought in on both sides
-a difference keeps its sign and only shrinks.
+They are computed at every rung and over the ladder. The baseline's curve is isotonic PCHIP whatever the study's method,
+unless that is `linear` or `log`. Label counts outside the ladder are clipped to its ends, as extrapolations aren't
+measurements; clipped on both sides, a difference keeps its sign and only shrinks.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.comparison.change import Change, Doubt, Exact, Sampled
+from labeleff.comparison.change import Change, Exact, Samples, Uncertainty
 from labeleff.comparison.matching import Match
-from labeleff.comparison.score_changes import matched
+from labeleff.comparison.score_changes import match_runs
 from labeleff.curves.interpolation import METHODS, fit
 from labeleff.curves.mean_ratio import trapezoids
 from labeleff.reporting.measurements import Place
@@ -23,24 +23,24 @@ from labeleff.stats.resampling import Runs, means, resample
 from labeleff.study.quantities import Subject, quantity
 
 COUNT = 10_000
-"""Joint replicates: p values adjusted for some hundred numbers need that many."""
+"""Number of joint replicates: p values adjusted for some hundred numbers need that many."""
 UTILITY = quantity("utility")
 
 
 @dataclass(frozen=True)
-class Worth:
-    """Label ratios n1 / n of one arm on one side, brought into the ladder; K rungs."""
+class LabelRatios:
+    """Label ratios n1 / n of one arm on one side at K rungs, with n1 clipped to the ladder."""
 
     ns: tuple[int, ...]
     ratios: Array
-    """(K,)."""
+    """Ratios (K,)."""
     samples: Array | None
-    """(S, K); None without noise."""
+    """Replicates (S, K) of the ratios; None without noise."""
     outside: tuple[bool, ...]
-    """(K,): n1 lies outside the ladder."""
+    """Whether n1 lies outside the ladder, by rung (K,)."""
 
     def utility(self, column: int | None) -> tuple[float, Array | None]:
-        """U at a rung, or None: the mean label ratio over the ladder minus 1; the point, then samples (S,)."""
+        """Utility at a rung, or over the ladder (None: mean label ratio minus 1): the point, then samples (S,)."""
         if column is None:
             shares = trapezoids(self.ns)
             samples = None if self.samples is None else np.exp(np.log(self.samples) @ shares) - 1
@@ -48,80 +48,81 @@ class Worth:
         return float(self.ratios[column]) - 1, None if self.samples is None else self.samples[:, column] - 1
 
 
-def worth(baseline: Runs, arm: Runs, side: str, name: str, method: str) -> Worth:
-    """Label ratios of an arm, with the joint noise of both; `side` names noise that only this folder has.
+def label_ratios(baseline: Runs, arm: Runs, side: str, name: str, method: str) -> LabelRatios:
+    """Compute label ratios of an arm with the joint noise of arm and baseline; the baseline needs two rungs.
 
-    Draws of the same number share their luck with every arm of every folder. The baseline needs two rungs.
+    `side` names the random stream of noise that only this folder has. Draws of the same number share their noise over
+    all arms and folders.
     """
     ns, counts = sorted(baseline), np.array([len(baseline[n]) for n in sorted(baseline)], dtype=float)
     method = method if method in METHODS else "pchip"
-    asked = np.array(sorted(arm), dtype=float)
+    label_counts = np.array(sorted(arm), dtype=float)
     first, last = float(ns[0]), float(ns[-1])
     point = fit(ns, means(baseline)[None], counts, method).invert(means(arm)[None])[0]
     curves, goals = resample(baseline, f"{side}/baseline", count=COUNT), resample(arm, f"{side}/{name}", count=COUNT)
     samples = None
     if curves is not None and goals is not None:
-        samples = np.clip(fit(ns, curves, counts, method).invert(goals), first, last) / asked
+        samples = np.clip(fit(ns, curves, counts, method).invert(goals), first, last) / label_counts
     outside = tuple(bool(n1 in (0.0, np.inf)) for n1 in point)
-    return Worth(tuple(sorted(arm)), np.clip(point, first, last) / asked, samples, outside)
+    return LabelRatios(tuple(sorted(arm)), np.clip(point, first, last) / label_counts, samples, outside)
 
 
-def utility_changes(found: Match) -> list[Change]:
-    """Every other arm against the study's baseline, at places whose baseline has two shared rungs or more."""
-    return [row for place in found.new.places for row in _at(found, place)]
+def utility_changes(match: Match) -> list[Change]:
+    """Changes of every other arm's utility, at places whose baseline has two shared rungs or more."""
+    return [row for place in match.new.places for row in _at(match, place)]
 
 
-def _at(found: Match, place: Place) -> Iterator[Change]:
-    name = found.new.study.baseline
-    base = _runs(found, place, name)
-    if base is None or name != found.base.study.baseline or len(base[0]) < 2:
+def _at(match: Match, place: Place) -> Iterator[Change]:
+    name = match.new.study.baseline
+    base = _runs(match, place, name)
+    if base is None or name != match.base.study.baseline or len(base[0]) < 2:
         return
-    for arm in found.new.arms:
-        runs = _runs(found, place, arm) if arm != name else None
+    for arm in match.new.arms:
+        runs = _runs(match, place, arm) if arm != name else None
         if runs is not None and runs[0]:
-            yield from _changes(found, place, arm, base, runs)
+            yield from _changes(match, place, arm, base, runs)
 
 
-def _runs(found: Match, place: Place, arm: str) -> tuple[Runs, Runs] | None:
-    pair = found.pairs.get((place, arm))
-    metric = found.new.metric(place.task)
-    return None if pair is None or not quantity(metric).higher else matched(pair, metric)
+def _runs(match: Match, place: Place, arm: str) -> tuple[Runs, Runs] | None:
+    pair = match.pairs.get((place, arm))
+    metric = match.new.metric(place.task)
+    return None if pair is None or not quantity(metric).higher else match_runs(pair, metric)
 
 
 def _changes(
-    found: Match, place: Place, arm: str, base: tuple[Runs, Runs], runs: tuple[Runs, Runs]
+    match: Match, place: Place, arm: str, base: tuple[Runs, Runs], runs: tuple[Runs, Runs]
 ) -> Iterator[Change]:
-    method = found.new.study.curve
-    old, new = (worth(base[i], runs[i], side, arm, method) for i, side in enumerate(("base", "new")))
-    same = all(_same(two) for two in (base, runs))
+    method = match.new.study.curve
+    old, new = (label_ratios(base[i], runs[i], side, arm, method) for i, side in enumerate(("base", "new")))
+    same = all(_same(sides) for sides in (base, runs))
     columns: list[int | None] = [*range(len(old.ns)), *([None] if len(old.ns) > 1 else [])]
     for column in columns:
         yield _change(place, arm, (old, new), column, same=same, pairs=_shared(runs, column, old.ns))
 
 
-def _same(two: tuple[Runs, Runs]) -> bool:
-    return all(dict(two[0][n]) == dict(two[1][n]) for n in two[0])
+def _same(sides: tuple[Runs, Runs]) -> bool:
+    return all(dict(sides[0][n]) == dict(sides[1][n]) for n in sides[0])
 
 
 def _shared(runs: tuple[Runs, Runs], column: int | None, ns: tuple[int, ...]) -> int:
-    """Runs that both sides have."""
-    asked = ns if column is None else ns[column : column + 1]
-    return len({run for n in asked for run in runs[0][n] if run in runs[1][n]})
+    """Number of runs that both sides have."""
+    rungs = ns if column is None else ns[column : column + 1]
+    return len({run for n in rungs for run in runs[0][n] if run in runs[1][n]})
 
 
 def _change(
-    place: Place, arm: str, sides: tuple[Worth, Worth], column: int | None, *, same: bool, pairs: int
+    place: Place, arm: str, sides: tuple[LabelRatios, LabelRatios], column: int | None, *, same: bool, pairs: int
 ) -> Change:
     (base, before), (new, after) = (side.utility(column) for side in sides)
-    doubt: Doubt | None = Exact() if same else None
-    if doubt is None and before is not None and after is not None:
-        doubt = Sampled(np.sort(after - before))
+    uncertainty: Uncertainty | None = Exact() if same else None
+    if uncertainty is None and before is not None and after is not None:
+        uncertainty = Samples(np.sort(after - before))
     outside = [any(side.outside) if column is None else side.outside[column] for side in sides]
     notes = ["the same to the last digit"] if same else []
     if any(outside):
         where = " and ".join(name for name, beyond in zip(("BASE", "NEW"), outside, strict=True) if beyond)
         notes.append(f"outside the baseline's ladder in {where}: brought to its end")
-    elif doubt is None:
+    elif uncertainty is None:
         notes.append("no interval: one run a rung")
     n = None if column is None else sides[0].ns[column]
     return Change(
@@ -130,7 +131,7 @@ def _change(
         base=base,
         new=new,
         difference=new - base,
-        doubt=doubt,
+        uncertainty=uncertainty,
         pairs=pairs,
         pairing="run" if pairs else "none",
         notes=tuple(notes),

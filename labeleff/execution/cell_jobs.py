@@ -25,7 +25,7 @@ from labeleff.plugins.protocols.interface import Fitted, FrozenProtocol, Prepara
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.records.jsonl import reader_path
 from labeleff.records.training_log import Training
-from labeleff.scheduling.jobs import needed, takes_unlabelled
+from labeleff.scheduling.jobs import pretraining_key, takes_unlabelled
 from labeleff.study.cell import Cell
 from labeleff.training.device import Spent, Stopwatch, peak_memory, reset_peak_memory
 from labeleff.training.encoder_cache import state_sha256
@@ -210,7 +210,7 @@ def _record(
         test_seconds=test_score.seconds,
         indices_sha256=labels.sha256,
         missing_classes=labels.missing,
-        pretraining=needed(cell),
+        pretraining=pretraining_key(cell),
         training=fitted.training,
         train_metrics=fitted.metrics,
         peak_memory=cost.peak_memory,

@@ -13,10 +13,10 @@ from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.progress import LiveDisplay
 from labeleff.records.jsonl import Records
 from labeleff.records.run_estimate import RunEstimate
-from labeleff.scheduling.forecast import expected
+from labeleff.scheduling.forecast import estimate_run
 from labeleff.scheduling.job_seconds import job_seconds, probe_estimate
-from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, unprobed
-from labeleff.scheduling.priority import jobs_by_turn, ordered, standings
+from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, probe_jobs
+from labeleff.scheduling.priority import cell_priorities, jobs_by_turn, order_jobs
 from labeleff.scheduling.queue import TimeLimit
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.scheduling.speeds import Speeds
@@ -63,15 +63,15 @@ class Execution:
             jobs = jobs_of(pending)
         else:
             keys = {cell.key for cell in pending}
-            standing = standings(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
-            jobs = ordered(jobs_by_turn(pending, standing, jobs_of), standing, self.limit.estimate)
+            priorities = cell_priorities(cells, lambda cell: cell.key not in keys, study.arm_of, study.baseline)
+            jobs = order_jobs(jobs_by_turn(pending, priorities, jobs_of), priorities, self.limit.estimate)
 
         def lacks_curve(pretraining: Pretraining) -> bool:
             record = finished.get(pretraining.key)
             return record is not None and bool(runner.tasks_to_probe(pretraining, record.probes))
 
-        probe_jobs = unprobed(study.pretrainings, jobs, lacks_curve)
-        return probe_jobs + jobs if self.limit is None else jobs + probe_jobs
+        probes = probe_jobs(study.pretrainings, jobs, lacks_curve)
+        return probes + jobs if self.limit is None else jobs + probes
 
     def estimate(self, jobs: Sequence[Job]) -> RunEstimate:
         """Estimate what these jobs will take."""
@@ -81,7 +81,7 @@ class Execution:
             return record is not None and not self.runner.tasks_to_probe(pretraining, record.probes)
 
         workers = self.engine(sum(map(self._cost, jobs))).places
-        return expected(jobs, self.speeds, workers, self.study.probe_plan, cached)
+        return estimate_run(jobs, self.speeds, workers, self.study.probe_plan, cached)
 
     def execute(self, jobs: Sequence[Job], sink: Sink) -> None:
         """Do the jobs; their records go to `sink` as they come."""

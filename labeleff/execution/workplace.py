@@ -21,7 +21,7 @@ from labeleff.plugins.encoders.interface import Encoder, build_encoder
 from labeleff.plugins.pretexts.outside_weights import LoadFunction, Weights, fill
 from labeleff.plugins.protocols.interface import Labelled
 from labeleff.records.training_log import ProbeCurve, tasks_without_curve
-from labeleff.scheduling.jobs import needed, takes_unlabelled
+from labeleff.scheduling.jobs import pretraining_key, takes_unlabelled
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.seeding import stream_seed
 from labeleff.study.cell import Cell, Pretraining, content_key
@@ -151,7 +151,7 @@ class Workplace:
     def encoder(self, cell: Cell) -> Encoder:
         """Make a fresh copy of the encoder that a cell starts from."""
         encoder = self.new_encoder(cell.pretraining)
-        if needed(cell) is not None:
+        if pretraining_key(cell) is not None:
             self.cache.load(self.cache_key(cell.pretraining), encoder)
         return encoder
 

@@ -1,4 +1,4 @@
-"""Records to tables, figures and report.md, without torch.
+"""Tables, figures and report.md from records, without torch.
 
-Two folders held against each other belong in `comparison`.
+What compares two folders belongs in `comparison`.
 """

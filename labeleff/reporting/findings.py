@@ -1,4 +1,4 @@
-"""Everything that a report says of measured accuracies, computed once."""
+"""Findings of a report: all that follows from measured accuracies, computed once."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from labeleff.curves.mean_ratio import MeanRatio, mean_ratios
 from labeleff.curves.method_table import FORMULAS, extrapolates, parameters, rungs_needed
 from labeleff.curves.methods import fit_curve
 from labeleff.curves.utility import BaselineCurve, UtilityPoint, arm_utilities
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm against the baseline at one place."""
+    """Comparison of an arm with the baseline at one place."""
 
     place: Place
     arm: str
@@ -30,34 +30,36 @@ class Comparison:
     points: list[UtilityPoint]
     crossing: Crossing | None
     mean: MeanRatio | None
-    """Over the rungs that all arms have; None where they have none in common."""
+    """Mean over the rungs that all arms have; None where they have none in common."""
 
 
-def compare_arms(measured: Measured) -> list[Comparison]:
-    """Utility of every other arm with finished runs, where the baseline has as many rungs as the method needs."""
-    return [item for place, curve in measured.baseline_curves.items() for item in _compared_at(measured, place, curve)]
+def compare_arms(measured: Measurements) -> list[Comparison]:
+    """Compare every other arm that has finished runs, where the baseline has as many rungs as the method needs."""
+    return [
+        item for place, curve in measured.baseline_curves.items() for item in _comparisons_at(measured, place, curve)
+    ]
 
 
-def ranked(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRatio]]:
-    """Those that have a mean over the ladder, place by place, the best of each first."""
+def rank_comparisons(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRatio]]:
+    """Comparisons that have a mean over the ladder with that mean, place by place, the best of each first."""
     places = list(dict.fromkeys(item.place for item in comparisons))
-    found = [(item, item.mean) for item in comparisons if item.mean is not None]
-    return sorted(found, key=lambda pair: (places.index(pair[0].place), -pair[1].ratio))
+    pairs = [(item, item.mean) for item in comparisons if item.mean is not None]
+    return sorted(pairs, key=lambda pair: (places.index(pair[0].place), -pair[1].ratio))
 
 
-def _compared_at(measured: Measured, place: Place, curve: BaselineCurve) -> Iterator[Comparison]:
+def _comparisons_at(measured: Measurements, place: Place, curve: BaselineCurve) -> Iterator[Comparison]:
     others = (arm for arm in measured.arms if arm != measured.baseline)
     arms = {arm: runs for arm in others if (runs := measured.at(place, arm))}
-    found = arm_utilities(curve, arms, level=measured.level)
-    means = mean_ratios(found, min(curve.runs), level=measured.level)
-    ends = crossings(curve, arms, level=measured.level)
+    results = arm_utilities(curve, arms, level=measured.level)
+    means = mean_ratios(results, min(curve.runs), level=measured.level)
+    break_evens = crossings(curve, arms, level=measured.level)
     for arm in arms:
-        yield Comparison(place, arm, measured.baseline, found[arm].points, ends[arm], means.get(arm))
+        yield Comparison(place, arm, measured.baseline, results[arm].points, break_evens[arm], means.get(arm))
 
 
 @dataclass(frozen=True)
 class FittedFormula:
-    """One formula fitted to the baseline's runs at one place."""
+    """Fit of one formula to the baseline's runs at one place."""
 
     place: Place
     name: str
@@ -65,18 +67,18 @@ class FittedFormula:
     fit: FormulaFit | None
     """None where there are fewer rungs than parameters."""
     df: int | None
-    """Rungs over the number of parameters."""
+    """Degrees of freedom: number of rungs minus number of parameters."""
     p_value: float | None
-    """Of the chi-square test that the formula is correct; None without measured noise, or with no rung to spare."""
+    """p value of the chi-square test that the formula is correct; None without measured noise, or where `df` is 0."""
 
     @property
     def reason(self) -> str | None:
-        """Why there is no fit."""
+        """Reason why there is no fit; None where there is one."""
         return None if self.fit else f"{parameters(self.name)} parameters, and {self.rungs} label counts"
 
 
-def formulas(measured: Measured) -> list[FittedFormula]:
-    """Every formula at every place whose baseline has two rungs and accuracies in 0..1."""
+def formulas(measured: Measurements) -> list[FittedFormula]:
+    """Fit every formula at every place whose baseline has two rungs and accuracies in 0..1."""
     return [
         _fit(place, name, [(n, list(rung.values())) for n, rung in sorted(runs.items())])
         for place in measured.places
@@ -92,13 +94,13 @@ def _fit(place: Place, name: str, rungs: list[tuple[int, list[float]]]) -> Fitte
         return FittedFormula(place, name, len(rungs), None, None, None)
     ns, groups = zip(*rungs, strict=True)
     fit = fit_formula(name, ns, groups, exact=False)
-    tested = df > 0 and max(map(len, groups)) > 1
-    return FittedFormula(place, name, len(rungs), fit, df, float(special.chdtrc(df, fit.rss)) if tested else None)
+    testable = df > 0 and max(map(len, groups)) > 1
+    return FittedFormula(place, name, len(rungs), fit, df, float(special.chdtrc(df, fit.rss)) if testable else None)
 
 
 @dataclass(frozen=True)
 class Share:
-    """One label count divided by another, or what is known of it."""
+    """Ratio of two label counts, or bounds of it."""
 
     value: float | None
     at_least: float | None
@@ -106,31 +108,31 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Needed:
-    """Labels with which an arm reaches an accuracy."""
+class TargetLabels:
+    """Labels with which an arm reaches a target accuracy."""
 
     place: Place
     arm: str
     target: float
-    """In 0..1."""
+    """Accuracy in 0..1."""
     rungs: int
-    """Label counts that the arm's curve was measured at."""
+    """Number of label counts that the arm's curve was measured at."""
     labels: Reading | None
     reason: str | None
-    """Why there are no labels; else None."""
+    """Reason why `labels` is None; else None."""
     share: Share
-    """Of the baseline's labels."""
+    """Labels over those of the baseline for the same accuracy."""
 
 
-def labels_needed(measured: Measured) -> list[Needed]:
-    """Every arm, the baseline too, at every target, by the method that inverts the baseline's curve."""
-    return [row for place in measured.places for row in _at(measured, place)] if measured.targets else []
+def target_labels(measured: Measurements) -> list[TargetLabels]:
+    """Labels of every arm (also the baseline) for every target, by the method that inverts the baseline's curve."""
+    return [row for place in measured.places for row in _targets_at(measured, place)] if measured.targets else []
 
 
-def _at(measured: Measured, place: Place) -> Iterator[Needed]:
-    found = {arm: _labels(measured, place, arm) for arm in measured.arms_at(place)}
-    base = found.get(measured.baseline, {})
-    for arm, labels in found.items():
+def _targets_at(measured: Measurements, place: Place) -> Iterator[TargetLabels]:
+    by_arm = {arm: _labels(measured, place, arm) for arm in measured.arms_at(place)}
+    base = by_arm.get(measured.baseline, {})
+    for arm, labels in by_arm.items():
         rungs = len(measured.at(place, arm))
         reason = (
             None
@@ -139,11 +141,11 @@ def _at(measured: Measured, place: Place) -> Iterator[Needed]:
         )
         for target in measured.targets:
             share = _share(labels.get(target), base.get(target))
-            yield Needed(place, arm, target, rungs, labels.get(target), reason, share)
+            yield TargetLabels(place, arm, target, rungs, labels.get(target), reason, share)
 
 
-def _labels(measured: Measured, place: Place, arm: str) -> Mapping[float, Reading]:
-    """By target; empty where the arm has too few rungs for a curve."""
+def _labels(measured: Measurements, place: Place, arm: str) -> Mapping[float, Reading]:
+    """Label counts by target; empty where the arm has too few rungs for a curve."""
     runs = measured.at(place, arm)
     if len(runs) < rungs_needed(measured.method):
         return {}
@@ -158,7 +160,7 @@ def _labels(measured: Measured, place: Place, arm: str) -> Mapping[float, Readin
 
 
 def _range(labels: Reading) -> tuple[float, float]:
-    """The point twice, or what was measured of it."""
+    """Range of a label count: the point twice, or the measured bound and an open end."""
     if labels.shown in ("point", "extrapolated") and labels.value is not None:
         return labels.value, labels.value
     assert labels.bound is not None
@@ -177,21 +179,21 @@ def _share(arm: Reading | None, baseline: Reading | None) -> Share:
 
 @dataclass(frozen=True)
 class Findings:
-    """Measured accuracies with what follows from them."""
+    """Measured accuracies with all that follows from them."""
 
-    measured: Measured
+    measured: Measurements
     comparisons: list[Comparison]
-    """Every other arm beside the baseline, place by place."""
-    labels: list[Needed]
-    """Labels for the accuracies asked for; empty where none was."""
+    """Comparison of every other arm with the baseline, place by place."""
+    labels: list[TargetLabels]
+    """Labels for the requested accuracies; empty where none was requested."""
     formulas: list[FittedFormula]
-    """The baseline's curve by every single formula."""
+    """Fits of every single formula to the baseline's curve."""
 
     def at(self, place: Place) -> list[Comparison]:
         """The comparisons of one place."""
         return [item for item in self.comparisons if item.place == place]
 
 
-def find(measured: Measured) -> Findings:
-    """Raises CurveError for accuracies that the method can't take."""
-    return Findings(measured, compare_arms(measured), labels_needed(measured), formulas(measured))
+def find(measured: Measurements) -> Findings:
+    """Compute all findings. Raises CurveError for accuracies that the method can't take."""
+    return Findings(measured, compare_arms(measured), target_labels(measured), formulas(measured))

@@ -1,4 +1,4 @@
-"""Numbers and tables as the report prints them; nothing is rounded before it comes here."""
+"""Numbers and tables as Markdown text; nothing is rounded earlier."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from labeleff.curves.utility import FAR
 from labeleff.reporting.findings import Share
 
 MOST = 6
-"""Things that a sentence lists."""
+"""Largest number of items that a sentence lists."""
 OPEN = "…"
-"""Stands for the end of an interval on a side where nothing was measured."""
+"""Text in place of an interval's end on a side where nothing was measured."""
 ENDLESS = "no upper limit"
-"""Stands for the upper end of a model's interval that reaches no end."""
-OWN = r"(?:(?:figures|as-published|soundly)/)+[A-Za-z0-9_-]+\.[a-z]+\)"
-"""Where links of a report may lead: its figures, and the two halves of the report of 2021 measured again."""
+"""Text in place of the upper end of a model's interval that has none."""
+OWN_FILE = r"(?:(?:figures|as-published|soundly)/)+[A-Za-z0-9_-]+\.[a-z]+\)"
+"""Pattern of links that a report may have: its figures, and the two halves of the repeated report of 2021."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, *, last: bool = False) -> str:
-    """A Markdown table padded to be read as text too; a cell is one line.
+    """Build a Markdown table, padded so that it reads as text too; line breaks in cells become spaces.
 
-    The first `left` columns are flush left, with `last` the last too.
+    The first `left` columns are flush left, with `last` also the last one.
     """
     cells = [[re.sub(r"[\r\n]+", " ", text).replace("|", "\\|") for text in row] for row in (header, *rows)]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
@@ -41,22 +41,22 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, *
 
 
 def harmless(document: str) -> str:
-    """The document without raw HTML and without links to anywhere but its own files.
+    """Escape raw HTML and links in a document, except links to the report's own files.
 
-    Names come from studies, records and tables of other people; a report of theirs must not run or load anything.
+    Names come from studies, records and tables of other people; a report on them must not run or load anything.
     """
     without_html = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", document)
-    without_links = re.sub(rf"\](?=\((?!{OWN}))", r"]\\", without_html)
+    without_links = re.sub(rf"\](?=\((?!{OWN_FILE}))", r"]\\", without_html)
     return re.sub(r"^( {0,3}\[[^\]\n]*\])(?=:)", r"\1\\", without_links, flags=re.MULTILINE)
 
 
 def bold(text: str) -> str:
-    """The text in bold."""
+    """Set the text in bold."""
     return f"**{text}**"
 
 
 def count(value: float) -> str:
-    """A label count: whole under 10,000 and thousands by commas, three significant digits above."""
+    """Format a label count: whole under 10,000, three significant digits above, thousands separated by commas."""
     if value >= 10_000:
         digits = len(f"{value:.0f}") - 3
         return f"{round(value, -digits):,.0f}"
@@ -64,33 +64,33 @@ def count(value: float) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share in 0..1 as per cent with one decimal."""
+    """Format a share in 0..1 as percent with one decimal, without sign; empty for None."""
     return "" if value is None else f"{100 * value:.1f}"
 
 
 def ratio(value: float) -> str:
-    """A utility: two decimals under 10, one under 100, none above."""
+    """Format a utility: two decimals under 10, one under 100, none above."""
     size = abs(value)
     text = f"{value:.2f}" if size < 9.995 else f"{value:.1f}" if size < 99.95 else f"{value:,.0f}"
     return "0.00" if text == "-0.00" else text
 
 
 def money(value: float) -> str:
-    """An amount: about three significant digits, thousands by commas."""
+    """Format an amount: about three significant digits, thousands separated by commas."""
     size = abs(value)
     digits = 0 if size >= 100 else 1 if size >= 10 else 2
     return f"{value:,.{digits}f}" if size >= 0.01 or value == 0 else f"{value:.2g}"
 
 
 def interval(reading: Reading, show: Callable[[float], str]) -> str:
-    """`[low, high]`; an end that wasn't measured is three dots, one that a model leaves open is called so."""
+    """Format an interval as `[low, high]`; OPEN and ENDLESS stand for ends that don't exist."""
     endless = OPEN if reading.p_never is None else ENDLESS
     low, high = reading.low, reading.high
     return f"[{OPEN if low is None else show(low)}, {endless if high is None else show(high)}]"
 
 
 def extent(reading: Reading) -> str:
-    """How far beyond the ladder it lies, in a few words; empty for what lies inside."""
+    """Distance beyond the ladder in a few words; empty for what lies inside."""
     if reading.kind == "above":
         return "" if reading.p_never is None else f"never: {100 * reading.p_never:.0f} %"
     if reading.factor is None:
@@ -99,9 +99,10 @@ def extent(reading: Reading) -> str:
 
 
 def amount(reading: Reading, show: Callable[[float], str]) -> str:
-    """What is to be given of a number, as `show` prints it.
+    """Format a number with its interval or bound; `show` formats single values.
 
-    `2.10 [1.20, 3.40]`, `<= 0.50 […, 0.60]`, `>= 12.3 [9.80, …]`, `5.20 [3.10, no upper limit] (extrapolated x1.7)`,
+    Examples: `2.10 [1.20, 3.40]`, `<= 0.50 […, 0.60]`, `>= 12.3 [9.80, …]`,
+    `5.20 [3.10, no upper limit] (extrapolated x1.7)`,
     `> 9.10 (extrapolated over x4)`, `> 9.10 (never: 70 %)`; without interval and tags where no noise was measured.
     """
     if reading.shown == "lower limit" and reading.low is not None:
@@ -118,7 +119,7 @@ def amount(reading: Reading, show: Callable[[float], str]) -> str:
 
 
 def portion(share: Share) -> str:
-    """`25 %`, `<= 25 %`, `25 to 50 %`, or a dash."""
+    """Format a share: `25 %`, `<= 25 %`, `25 to 50 %`, or a dash."""
     low, high = (None if end is None else f"{100 * end:.3g}" for end in (share.at_least, share.at_most))
     if share.value is not None:
         return f"{100 * share.value:.3g} %"
@@ -128,7 +129,7 @@ def portion(share: Share) -> str:
 
 
 def break_even(crossing: Crossing | None) -> str:
-    """A label count with its interval, or the end of the ladder that it lies beyond."""
+    """Format a break-even point: a label count with its interval, or the end of the ladder that it lies beyond."""
     if crossing is None:
         return "not measured"
     if crossing.n is None:
@@ -141,21 +142,21 @@ def break_even(crossing: Crossing | None) -> str:
 
 
 def counts(ns: Iterable[int]) -> str:
-    """Label counts as people list them: `20, 50 and 100`."""
+    """List label counts in words: `20, 50 and 100`."""
     *most, last = [f"{n:,}" for n in sorted(ns)]
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def listed(texts: Iterable[str], mark: str = "; ") -> str:
-    """Texts one after the other, MOST of them."""
-    every = list(texts)
-    more = f"{mark}and {len(every) - MOST} more" if len(every) > MOST else ""
-    return mark.join(every[:MOST]) + more
+def join_texts(texts: Iterable[str], mark: str = "; ") -> str:
+    """Join texts with `mark`: the first MOST of them, then the number of those left out."""
+    items = list(texts)
+    more = f"{mark}and {len(items) - MOST} more" if len(items) > MOST else ""
+    return mark.join(items[:MOST]) + more
 
 
-def at_labels(found: Iterable[tuple[str, Sequence[int]]]) -> str:
-    """Arms with their label counts, those of the same ones together: `a, b at 20 labels; c at 20 and 50 labels`."""
+def at_labels(arms_with_counts: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """List arms with their label counts, grouped by equal counts: `a, b at 20 labels; c at 20 and 50 labels`."""
     groups: dict[str, list[str]] = {}
-    for arm, ns in found:
+    for arm, ns in arms_with_counts:
         groups.setdefault(f"at {counts(ns)} labels", []).append(arm)
-    return listed(f"{listed(arms, ', ')} {where}" for where, arms in groups.items())
+    return join_texts(f"{join_texts(arms, ', ')} {where}" for where, arms in groups.items())

@@ -1,6 +1,7 @@
-"""Accuracies by place, arm, label count and run, wherever they come from: what tables, figures and verdicts read.
+"""Accuracies by place, arm, label count, run: input of tables, figures, verdicts.
 
-A study's folder gives this view of itself (labeleff.reporting.results), and so does a table of runs measured elsewhere.
+They come from a study's folder (labeleff.reporting.results) or from a table of runs measured elsewhere
+(labeleff.reporting.external).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from labeleff.study.prices import Cost
 
 @dataclass(frozen=True)
 class Place:
-    """Task and encoder, by their full labels: what a section of the report is about; None where nothing names one."""
+    """Task and encoder of a section, by their full labels; None where nothing names one."""
 
     task: str | None
     encoder: str | None = None
@@ -32,75 +33,75 @@ class Place:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the accuracies of one place are."""
+    """Description of the accuracies of one place."""
 
     title: str
-    """The place in few words."""
+    """Short name of the place."""
     rungs: tuple[int, ...]
     """Label counts in rising order."""
     metric: str = "accuracy"
-    """As records have it."""
+    """Name of the metric, as in records."""
     chance: float | None = None
     """Chance level in 0..1."""
     test_count: int | None = None
-    """Number of examples that the accuracies are of."""
+    """Number of test examples behind each accuracy."""
     unit: str = "examples"
-    """What is counted there, in the plural."""
+    """Word for test examples, in the plural."""
     split: str | None = None
-    """The split that they are of."""
+    """Name of the split that was scored."""
 
     @property
-    def told(self) -> Metric:
-        """What is known of the metric."""
+    def metric_entry(self) -> Metric:
+        """Metric's entry in the catalogue: words, range, direction."""
         return metric(self.metric)
 
     @property
     def sampled(self) -> int | None:
         """Number of independent test examples that the accuracies are shares of; None for metrics of pixels."""
-        return self.test_count if self.told.of_examples else None
+        return self.test_count if self.metric_entry.of_examples else None
 
     @property
     def quantity(self) -> str:
-        """What an axis or a heading says: `accuracy on the test split (%)`."""
-        return f"{self.told.words}{f' on the {self.split} split' if self.split else ''} (%)"
+        """Text of an axis or a heading: `accuracy on the test split (%)`."""
+        return f"{self.metric_entry.words}{f' on the {self.split} split' if self.split else ''} (%)"
 
 
 def common(settings: Sequence[Setting]) -> Metric:
-    """The metric of these settings, or what stands for several."""
+    """The metric that these settings share, or SCORE where they have several."""
     names = {setting.metric for setting in settings}
     return metric(names.pop()) if len(names) == 1 else SCORE
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Accuracies of arms at one place or several, with what is needed to compare them."""
+class Measurements:
+    """Accuracies of arms at one or more places, with all that comparing them needs."""
 
     settings: Mapping[Place, Setting]
     """Every place, in order."""
     arms: tuple[str, ...]
     """Names of the arms, in order."""
     baseline: str
-    """The arm that the others are measured against."""
+    """Name of the arm that the others are compared with."""
     runs: Mapping[tuple[Place, str], Runs]
     """Accuracies by place and arm; rungs without a finished run are left out."""
     level: float
-    """Probability that intervals are made for."""
+    """Probability of intervals, in 0..1."""
     method: str
-    """How the baseline's curve runs between its rungs."""
+    """Name of the method for the baseline's curve (labeleff.curves.method_table)."""
     design: str
-    """How many runs a rung has and what they share, in words."""
-    wanted: int | None = None
-    """Runs that every rung should have; None where nobody said."""
+    """Number of runs per rung and what they share, in words."""
+    planned_runs: int | None = None
+    """Number of runs that every rung should have; None where no plan is known."""
     failed: Mapping[tuple[Place, str], Mapping[int, int]] = field(default_factory=dict)
-    """Number of runs a rung that gave no accuracy."""
+    """Number of runs without an accuracy, by place and arm, then by label count."""
     shared: tuple[str, ...] = ("draw", "seed")
-    """What runs of different arms have in common where its number is the same."""
+    """Kinds of numbers (draw, seed) whose equality means that runs of different arms share something."""
     rehearsal: bool = False
-    """The numbers mean nothing, and every figure says so."""
+    """True where the numbers mean nothing; every figure then says so."""
     targets: tuple[float, ...] = ()
-    """Accuracies in 0..1 that labels are to be given for."""
+    """Target accuracies in 0..1, for which labels are reported."""
     cost: Cost | None = None
-    """Price of a label, where what is saved is to be given."""
+    """Price of a label; None where savings aren't reported."""
 
     @property
     def places(self) -> list[Place]:
@@ -112,51 +113,51 @@ class Measured:
         return self.runs.get((place, arm), {})
 
     def noisy(self, place: Place, arm: str) -> NoisyMeans:
-        """The means of one arm with their noise, by the streams that stand for the arm everywhere."""
+        """Means of one arm with their noise; an arm has the same random streams everywhere."""
         return means_of_runs(self.at(place, arm), BASELINE if arm == self.baseline else arm)
 
-    def asked(self, place: Place, arm: str) -> Sequence[int]:
-        """Rungs to report on: all of the place where runs were wanted, else those that the arm has."""
-        return self.settings[place].rungs if self.wanted is not None else sorted(self.at(place, arm))
+    def rungs_at(self, place: Place, arm: str) -> Sequence[int]:
+        """Rungs to report on: all rungs of the place where runs were planned, else those that the arm has."""
+        return self.settings[place].rungs if self.planned_runs is not None else sorted(self.at(place, arm))
 
     def arms_at(self, place: Place) -> list[str]:
         """Arms to report on at a place."""
-        return [arm for arm in self.arms if self.asked(place, arm)]
+        return [arm for arm in self.arms if self.rungs_at(place, arm)]
 
     @property
-    def told(self) -> Metric:
-        """The metric of all places, or what stands for several."""
+    def metric_entry(self) -> Metric:
+        """The metric that all places share, or SCORE where they have several."""
         return common(list(self.settings.values()))
 
     @property
     def size(self) -> int:
-        """Runs a rung as wanted, else the most that any rung has."""
-        found = (len(rung) for runs in self.runs.values() for rung in runs.values())
-        return self.wanted if self.wanted is not None else max(found, default=0)
+        """Number of planned runs per rung; without a plan the largest number that any rung has."""
+        counts = (len(rung) for runs in self.runs.values() for rung in runs.values())
+        return self.planned_runs if self.planned_runs is not None else max(counts, default=0)
 
     @functools.cached_property
     def baseline_curves(self) -> Mapping[Place, BaselineCurve]:
-        """The baseline's curve at every place where it has as many rungs as the method needs and it is asked for.
+        """The baseline's curve at every place where it is needed and has as many rungs as the method takes.
 
         Raises CurveError for accuracies that the method can't take.
         """
-        found = {}
+        curves = {}
         for place in self.places:
             base = self.at(place, self.baseline)
             others = [runs for arm in self.arms if arm != self.baseline and (runs := self.at(place, arm))]
             if len(base) >= rungs_needed(self.method) and (others or self.targets):
                 check_runs(base, others, self.method)
-                found[place] = BaselineCurve.fit(base, self.method)
-        return found
+                curves[place] = BaselineCurve.fit(base, self.method)
+        return curves
 
     @functools.cached_property
     def intervals(self) -> Mapping[tuple[Place, str], list[MeanInterval]]:
-        """Means with their intervals, in rising order of label counts, by place and arm that has runs."""
+        """Means with intervals, in rising order of label counts, by place and arm; arms without runs are left out."""
         return {key: mean_intervals(runs, level=self.level) for key, runs in self.runs.items() if runs}
 
     @functools.cached_property
     def differences(self) -> Mapping[tuple[Place, str], Differences]:
-        """Every other arm against the baseline, where both have runs."""
+        """Differences of every other arm from the baseline, where both have runs."""
         return {
             (place, arm): compare(base, runs, level=self.level)
             for (place, arm), runs in self.runs.items()

@@ -1,4 +1,7 @@
-"""Options of `labeleff report`: how to look at measurements otherwise than the study says; none of them changes one."""
+"""Options of `labeleff report`, which replace settings of the study.
+
+None of them changes a measurement.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +18,31 @@ from labeleff.study.prices import Cost
 
 
 def targets(values: Iterable[float]) -> tuple[float, ...]:
-    """Accuracies in 0..1 from those of options `--target`, where what is over 1 is in percent."""
-    found: list[float] = []
+    """Accuracies in 0..1 from the values of options `--target`; values over 1 are in percent.
+
+    Raises OptionError for values outside 0..100 and for repeated ones.
+    """
+    targets: list[float] = []
     for value in values:
         in_range("--target", value, "an accuracy in 0..1, or over 1 in percent up to 100", least=0, most=100)
         target = value / 100 if value > 1 else value
-        if target in found:
+        if target in targets:
             raise OptionError(f"--target: found {value:g} twice, expected every accuracy once")
-        found.append(target)
-    return tuple(found)
+        targets.append(target)
+    return tuple(targets)
 
 
 def metrics(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Tasks and metrics from options `--metric TASK=NAME`."""
+    """Tasks and metrics from options `--metric TASK=NAME`. Raises OptionError for anything else."""
     expected = "TASK=NAME, e.g. shapes/segment=mean_iou"
-    found = pairs(values, "--metric", expected, "one metric a task")
-    if nameless := [task for task, name in found.items() if not name]:
+    by_task = pairs(values, "--metric", expected, "one metric a task")
+    if nameless := [task for task, name in by_task.items() if not name]:
         raise OptionError(f"--metric: found {f'{nameless[0]}='!r}, expected {expected}")
-    return tuple(found.items())
+    return tuple(by_task.items())
 
 
 def cost(per_label: float | None, unit: str | None) -> Cost | None:
-    """The price from options `--cost-per-label` and `--cost-unit`."""
+    """Price from options `--cost-per-label` and `--cost-unit`; None without the first. Raises OptionError."""
     if per_label is None:
         if unit is not None:
             raise OptionError("--cost-unit: found no --cost-per-label, expected both")
@@ -50,7 +56,7 @@ def cost(per_label: float | None, unit: str | None) -> Cost | None:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """Values of the options; None or empty where the study decides."""
+    """Values of the options; None or empty where the study's own setting holds."""
 
     baseline: str | None = None
     method: str | None = None
@@ -60,12 +66,12 @@ class ReportOptions:
     cost: Cost | None = None
     out: Path | None = None
     metrics: tuple[tuple[str, str], ...] = ()
-    """Names of tasks with the metric to report on."""
+    """Names of tasks, each with the metric to report on."""
 
     @property
     def changes(self) -> dict[str, Any]:
-        """Keys of the study with their values."""
-        found = {
+        """Keys of the study that the options replace, with their values."""
+        values = {
             "baseline": self.baseline,
             "curve": self.method,
             "level": self.level,
@@ -73,11 +79,11 @@ class ReportOptions:
             "cost": self.cost and self.cost.model_dump(),
             "metrics": dict(self.metrics) or None,
         }
-        return {key: value for key, value in found.items() if value is not None}
+        return {key: value for key, value in values.items() if value is not None}
 
     @property
     def text(self) -> str:
-        """The options as they are given on the command line; empty where there are none."""
+        """Command line of these options; empty where there are none."""
         words: list[str] = []
         for option, value in (("--baseline", self.baseline), ("--method", self.method), ("--level", self.level)):
             words += [] if value is None else [option, str(value)]
@@ -90,7 +96,10 @@ class ReportOptions:
         return shlex.join([*words, *(["--out", str(self.out)] if self.out else [])])
 
     def beside(self, records: Path) -> ReportOptions:
-        """The same, in which `out` isn't the folder of records. Raises OptionError for a file and for other records."""
+        """The same options, with `out` None where it is the folder of records.
+
+        Raises OptionError where `out` is a file or holds other records.
+        """
         if self.out is None or (self.out.exists() and records.exists() and self.out.samefile(records)):
             return replace(self, out=None)
         check_folder(self.out)

@@ -1,4 +1,4 @@
-"""Sections of a report, and its files as bytes, written together."""
+"""Output of a report: sections to files, written together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeleff.reporting import tables
 from labeleff.reporting.figures import style
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.markdown import harmless
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,22 +33,22 @@ def check_folder(out: Path) -> None:
 
 REPORT = "report.md"
 LONGEST = 80
-"""Characters of a title that a file's name keeps."""
+"""Number of characters of a title that a file's name keeps."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report: what it says in Markdown, and the tables and figures that go with it."""
+    """Part of a report: its paragraphs in Markdown, and the tables and figures that belong to it."""
 
     paragraphs: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Tables by file name."""
+    """Contents of tables by file name."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """Figures by file name, without folder and ending."""
 
 
 def assemble(sections: Iterable[Section]) -> dict[str, bytes]:
-    """All files of a report by name: report.md, tables, and figures as PNG and SVG."""
+    """Combine sections into all files of a report by name: report.md, tables, and figures as PNG and SVG."""
     parts = list(sections)
     files = {name: data for part in parts for name, data in part.files.items()}
     files |= pictures({name: figure for part in parts for name, figure in part.figures.items()})
@@ -57,7 +57,7 @@ def assemble(sections: Iterable[Section]) -> dict[str, bytes]:
 
 
 def csvs(findings: Findings) -> dict[str, bytes]:
-    """The tables that measured accuracies alone give; without rows where nothing was asked for."""
+    """Tables that follow from measured accuracies alone; a table of what wasn't requested has no rows."""
     measured, comparisons = findings.measured, findings.comparisons
     return {
         "summary.csv": tables.to_csv(tables.summary(measured)),
@@ -69,7 +69,7 @@ def csvs(findings: Findings) -> dict[str, bytes]:
 
 
 def plain(text: str) -> str:
-    """The text in lower-case ASCII letters, digits and dashes (also at its ends), for a file's name."""
+    """Reduce text to lower-case ASCII letters, digits and dashes (also at its ends), for a file's name."""
     ascii_text = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", ascii_text)
 
@@ -80,26 +80,26 @@ def first_free(name: str, taken: Container[str]) -> str:
     return next(each for each in names if each not in taken)
 
 
-def slugs(measured: Measured) -> dict[Place, str]:
-    """What the file names of each place's figures end in: short, plain, and unique."""
-    found: dict[Place, str] = {}
+def slugs(measured: Measurements) -> dict[Place, str]:
+    """Endings of the file names of each place's figures: short, plain, and unique."""
+    names: dict[Place, str] = {}
     for place, setting in measured.settings.items():
-        found[place] = first_free(plain(setting.title)[:LONGEST].strip("-") or "task", found.values())
-    return found
+        names[place] = first_free(plain(setting.title)[:LONGEST].strip("-") or "task", names.values())
+    return names
 
 
-def pictures(drawn: Mapping[str, Figure]) -> dict[str, bytes]:
-    """The figures, by file name, as PNG and SVG files."""
+def pictures(figures: Mapping[str, Figure]) -> dict[str, bytes]:
+    """Render figures, given by file name, to PNG and SVG files."""
     files: dict[str, bytes] = {}
-    for name, figure in drawn.items():
+    for name, figure in figures.items():
         files[f"figures/{name}.png"] = style.render(figure, "png")
-        figure.set_layout_engine("none")  # laid out once is enough
+        figure.set_layout_engine("none")  # keep the layout of the first rendering
         files[f"figures/{name}.svg"] = style.render(figure, "svg")
     return files
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Put whole files in their places; RecordError names one that can't be written, and then none is."""
+    """Write all files, or none: raises RecordError, naming the file, where one can't be written."""
     safe = {name: harmless(data.decode()).encode() if name.endswith(".md") else data for name, data in files.items()}
     try:
         write_together(folder, safe)

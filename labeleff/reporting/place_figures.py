@@ -1,4 +1,7 @@
-"""Figures of a place, in the order in which its section shows them: a new one is one entry of FIGURES."""
+"""Figures of a place, in the order of its section.
+
+A new kind of figure is one entry of FIGURES.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Material:
-    """What figures are drawn from."""
+    """Input of all figures."""
 
     findings: Findings
     results: Results | None = None
@@ -47,9 +50,9 @@ def _utility(material: Material, place: Place) -> Iterator[Figure]:
 
 def _pretexts(material: Material, place: Place) -> Iterator[Figure]:
     pretrainings = material.results.pretrainings_at(place) if material.results else []
-    drawn = pretexts.learning_curves(pretrainings, style.title(material.findings.measured, place))
-    if drawn is not None:
-        yield drawn
+    figure = pretexts.learning_curves(pretrainings, style.title(material.findings.measured, place))
+    if figure is not None:
+        yield figure
 
 
 def _probes(material: Material, place: Place) -> Iterator[Figure]:
@@ -73,26 +76,29 @@ FIGURES: Mapping[str, Callable[[Material, Place], Iterator[Figure]]] = {
     "probes": _probes,
     "agreement": _agreement,
 }
-"""By the first part of their file names and their words in the report; METRIC stands for the metric's own name."""
+"""Drawing functions by the first part of their file names, which is also the figure's name in the report.
+
+METRIC stands for the name of the place's metric.
+"""
 
 
 def draw(material: Material) -> dict[Place, list[PlaceFigure]]:
-    """All figures of every place, as far as there is something to draw."""
+    """Draw all figures of every place; kinds without data are left out."""
     measured = material.findings.measured
-    drawn: dict[Place, list[PlaceFigure]] = {place: [] for place in measured.places}
+    by_place: dict[Place, list[PlaceFigure]] = {place: [] for place in measured.places}
     names: set[str] = set()
     for place, slug in slugs(measured).items():
         setting = measured.settings[place]
         for kind, figures_of in FIGURES.items():
-            prefix, words = (_prefix(setting.metric), setting.told.words) if kind == METRIC else (kind, kind)
+            prefix, words = (_prefix(setting.metric), setting.metric_entry.words) if kind == METRIC else (kind, kind)
             for figure in figures_of(material, place):
                 name = first_free(f"{prefix}-{slug}", names)
                 names.add(name)
-                drawn[place].append(PlaceFigure(name, words, figure))
-    return drawn
+                by_place[place].append(PlaceFigure(name, words, figure))
+    return by_place
 
 
 def _prefix(metric: str) -> str:
-    """What the name of a metric's figure begins with: no dash in it, and no other figure's."""
+    """Beginning of the file name of a metric's figure: without dashes, and different from every kind of FIGURES."""
     name = plain(metric).strip("-").replace("-", "_")
     return name if name and name not in FIGURES else METRIC

@@ -1,4 +1,4 @@
-"""Ranks of the pretexts by frozen evaluation beside their ranks by finetuning: how far they agree."""
+"""Agreement of the pretexts' ranks by frozen evaluation and by finetuning."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.results import Results
 from labeleff.stats.moderation import Array
 from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, rank_correlation, reliability
@@ -16,7 +16,7 @@ from labeleff.study.cell import short_names
 
 @dataclass(frozen=True)
 class Agreement:
-    """Pretexts by a frozen protocol and by a trained one at one place, on the rungs that all of these arms have."""
+    """Ranks of pretexts by a frozen and a trained protocol at one place, on the rungs that all of these arms have."""
 
     place: Place
     frozen: str
@@ -24,23 +24,23 @@ class Agreement:
     pretexts: tuple[str, ...]
     rungs: tuple[int, ...]
     means: tuple[Array, Array]
-    """Means (R, P) in 0..1, by the frozen and the trained protocol."""
+    """Means in 0..1 by the frozen and by the trained protocol, each of shape (R rungs, P pretexts)."""
     overall: RankCorrelation
     by_rung: tuple[RankCorrelation, ...]
 
 
-def agreements(results: Results, measured: Measured) -> list[Agreement]:
-    """One a place and pair of protocols that FEWEST pretexts or more have both of, at a rung or more."""
-    found = [
+def agreements(results: Results, measured: Measurements) -> list[Agreement]:
+    """Agreements per place and pair of protocols, where at least FEWEST pretexts have both protocols at some rung."""
+    items = [
         _agreement(measured, place, protocols, arms)
         for place in results.ladders
         for protocols, arms in _paired_arms(results).items()
     ]
-    return [item for item in found if item is not None]
+    return [item for item in items if item is not None]
 
 
 def _paired_arms(results: Results) -> dict[tuple[str, str], dict[str, tuple[str, str]]]:
-    """Arms by (frozen, trained protocol) and pretext; from scratch isn't a pretext."""
+    """Pairs of arms by (frozen, trained protocol) and pretext; arms from scratch are left out."""
     study = results.study
     pretexts, protocols = (short_names(getattr(arm, kind) for arm in study.arms) for kind in ("pretext", "protocol"))
     arms: dict[str, dict[str, str]] = {}
@@ -49,29 +49,29 @@ def _paired_arms(results: Results) -> dict[tuple[str, str], dict[str, tuple[str,
         protocol = arm.protocol_plugin
         if not arm.pretext_plugin.makes_encoder or protocol.unlabelled:
             continue
-        told = protocols[arm.protocol.label]
-        arms.setdefault(told, {})[pretexts[arm.pretext.label]] = name
-        trained[told] = protocol.trained
+        protocol_name = protocols[arm.protocol.label]
+        arms.setdefault(protocol_name, {})[pretexts[arm.pretext.label]] = name
+        trained[protocol_name] = protocol.trained
     return {
-        (frozen, whole): {name: (arms[frozen][name], arms[whole][name]) for name in arms[frozen] if name in arms[whole]}
+        (frozen, other): {name: (arms[frozen][name], arms[other][name]) for name in arms[frozen] if name in arms[other]}
         for frozen in arms
-        for whole in arms
-        if trained[whole] and not trained[frozen]
+        for other in arms
+        if trained[other] and not trained[frozen]
     }
 
 
 def _agreement(
-    measured: Measured, place: Place, protocols: tuple[str, str], arms: Mapping[str, tuple[str, str]]
+    measured: Measurements, place: Place, protocols: tuple[str, str], arms: Mapping[str, tuple[str, str]]
 ) -> Agreement | None:
-    there = {name: pair for name, pair in arms.items() if measured.at(place, pair[0]) and measured.at(place, pair[1])}
+    pairs = {name: pair for name, pair in arms.items() if measured.at(place, pair[0]) and measured.at(place, pair[1])}
     rungs = [
         n
         for n in measured.settings[place].rungs
-        if all(n in measured.at(place, arm) for pair in there.values() for arm in pair)
+        if all(n in measured.at(place, arm) for pair in pairs.values() for arm in pair)
     ]
-    if len(there) < FEWEST or not rungs:
+    if len(pairs) < FEWEST or not rungs:
         return None
-    sides = [[pair[side] for pair in there.values()] for side in (0, 1)]
+    sides = [[pair[side] for pair in pairs.values()] for side in (0, 1)]
     first, second = (_means(measured, place, side, rungs) for side in sides)
     noise = [reliability(_single_runs(measured, place, side, rungs)) for side in sides]
     ceiling = None if noise[0] is None or noise[1] is None else float(np.sqrt(noise[0] * noise[1]))
@@ -82,7 +82,7 @@ def _agreement(
     return Agreement(
         place,
         *protocols,
-        tuple(there),
+        tuple(pairs),
         tuple(rungs),
         (first, second),
         replace(correlation(slice(None)), ceiling=ceiling),
@@ -90,20 +90,20 @@ def _agreement(
     )
 
 
-def _means(measured: Measured, place: Place, arms: list[str], rungs: list[int]) -> Array:
+def _means(measured: Measurements, place: Place, arms: list[str], rungs: list[int]) -> Array:
     return np.array([[np.mean(list(measured.at(place, arm)[n].values())) for arm in arms] for n in rungs])
 
 
-def _single_runs(measured: Measured, place: Place, arms: list[str], rungs: list[int]) -> list[Array]:
-    """The scores of each run, (R, P), that all of these arms have at all of these rungs."""
+def _single_runs(measured: Measurements, place: Place, arms: list[str], rungs: list[int]) -> list[Array]:
+    """Scores (R rungs, P arms) of each run that all of these arms have at all of these rungs."""
     shared = set.intersection(*(set(measured.at(place, arm)[n]) for arm in arms for n in rungs))
     return [np.array([[measured.at(place, arm)[n][run] for arm in arms] for n in rungs]) for run in sorted(shared)]
 
 
-def together(found: Sequence[Agreement], level: float) -> Iterator[tuple[str, str, int, RankCorrelation]]:
-    """(frozen, trained, places, correlation) over all places that rank the same pretexts, where there are several."""
+def pool_places(agreements: Sequence[Agreement], level: float) -> Iterator[tuple[str, str, int, RankCorrelation]]:
+    """Pool places that rank the same pretexts; yields (frozen, trained, number of places, correlation)."""
     groups: dict[tuple[str, str, tuple[str, ...]], list[Agreement]] = {}
-    for item in found:
+    for item in agreements:
         groups.setdefault((item.frozen, item.trained, item.pretexts), []).append(item)
     for (frozen, trained, _), items in groups.items():
         if len(items) > 1:

@@ -1,4 +1,4 @@
-"""A folder's records seen through its study: runs by arm and rung, and what is missing."""
+"""Results of a study: its folder's records by arm and rung."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labeleff.catalogue import entry_points, lookup
 from labeleff.errors import RecordError
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry, StopEntry
 from labeleff.records.jsonl import FILE_NAME, Records, read_records
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.stats.resampling import Run
 from labeleff.study.cell import Cell, Pretraining, short_names
@@ -27,44 +27,44 @@ ArmRuns = dict[int, dict[Run, float]]
 
 
 def place_of(item: Cell | Pretraining) -> Place:
-    """Where a cell or a pretraining belongs."""
+    """Place of a cell or a pretraining."""
     return Place(item.task.label, item.encoder.label)
 
 
 @dataclass(frozen=True)
 class Results:
-    """The newest run entry's study, and those records that belong to it."""
+    """Study of a folder's newest run, and those records that belong to it."""
 
     study: Study
     run: RunEntry
     runs: list[RunEntry]
-    """Run entries that records of the study came from, in the order they were written, the newest at last."""
+    """Entries of the runs that gave records of the study, in the order they were written, the newest last."""
     groups: dict[tuple[Place, str], list[Record]]
     """Finished and failed cells of the study by place and arm, in the study's order."""
-    expected: int
+    cell_count: int
     """Number of cells in the study."""
     foreign: int
     """Number of records of other studies in the same file."""
     pretrainings: list[PretrainingRecord]
     starts: dict[str, set[Place]]
-    """By key of a pretraining: the places whose cells start from it."""
+    """Places whose cells start from a pretraining, by its key."""
     stop: StopEntry | None
-    """The newest run's end by its time limit."""
-    ladders_chosen: Ladders | None = None
-    """What was chosen of a study with an `auto` table; only those cells are looked at."""
+    """Entry of the newest run's end by its time limit; None where it had none or finished in time."""
+    adaptive_ladders: Ladders | None = None
+    """Adaptive ladders of a study with an `auto` table; only the cells that they chose are used."""
 
     def pretrainings_at(self, place: Place) -> list[PretrainingRecord]:
         """Pretrainings that cells of a place start from."""
         return [item for item in self.pretrainings if place in self.starts[item.key]]
 
     def summary(self) -> pd.DataFrame:
-        """Accuracies: a row per task, encoder, arm and rung with mean, s.d., interval; columns as in `summary.csv`."""
+        """Accuracies with mean, s.d., interval: a row per task, encoder, arm and rung; columns as in `summary.csv`."""
         from labeleff.reporting import tables
 
         return tables.summary(self.measured)
 
     def utility(self) -> pd.DataFrame:
-        """Utilities: a row per task, encoder, arm and rung with U(n), n1, intervals; columns as in `utility.csv`."""
+        """Utilities with U(n), n1, intervals: a row per task, encoder, arm and rung; columns as in `utility.csv`."""
         from labeleff.reporting import findings, tables
 
         return tables.utilities(findings.find(self.measured).comparisons, self.study.cost)
@@ -87,11 +87,11 @@ class Results:
 
     @staticmethod
     def about(place: Place) -> str:
-        """What the place's task consists of: `images` or `stories`."""
+        """Kind of examples of the place's task: `images` or `stories`."""
         return lookup.find("task", _bare(place.task)).examples
 
     def title(self, place: Place) -> str:
-        """The place by names, with options only where names alone don't tell the study's places apart."""
+        """Name of the place, with options only where names alone don't distinguish the study's places."""
         tasks, encoders = short_names(self.study.tasks), short_names(self.study.encoders)
         return f"{tasks[str(place.task)]}, {encoders[str(place.encoder)]}"
 
@@ -108,12 +108,12 @@ class Results:
         return str(self.fact(task, "metric") or "accuracy")
 
     def chance(self, task: str | None) -> float | None:
-        """Chance level of the task's metric in 0..1; None where no run entry tells it."""
+        """Chance level of the task's metric in 0..1; None where no run entry has it."""
         value = self.fact(task, "chance") if self.metric(task) == self._headline(task) else None
         return float(value) if isinstance(value, int | float) else None
 
     def fact(self, task: str | None, name: str) -> object:
-        """What the newest run entry that knows the task says of it; None where none does."""
+        """Fact `name` about a task, from the newest run entry that has the task; None where none does."""
         return next((run.tasks[task].get(name) for run in reversed(self.runs) if task in run.tasks), None)
 
     def value(self, record: Record) -> float | None:
@@ -131,19 +131,19 @@ class Results:
 
     def arm_runs(self, place: Place, arm: str) -> ArmRuns:
         """Accuracy by label count and (draw, seed); rungs without a finished cell are left out."""
-        found: ArmRuns = {}
+        runs: ArmRuns = {}
         for record in self.at(place, arm):
             value = self.value(record)
             if value is not None:
-                found.setdefault(record.cell.n, {})[record.cell.draw, record.cell.seed] = value
-        return found
+                runs.setdefault(record.cell.n, {})[record.cell.draw, record.cell.seed] = value
+        return runs
 
     @property
-    def measured(self) -> Measured:
-        """The accuracies alone, for everything that needs no more than them."""
+    def measured(self) -> Measurements:
+        """The accuracies alone, for all code that needs nothing else."""
         study = self.study
         groups = {(place, arm): self.at(place, arm) for place in self.places for arm in self.arms}
-        return Measured(
+        return Measurements(
             settings={place: self._setting(place) for place in self.places},
             arms=tuple(self.arms),
             baseline=study.baseline,
@@ -151,7 +151,7 @@ class Results:
             level=study.level,
             method=study.curve,
             design=_design(study),
-            wanted=len(study.runs) if study.auto is None else None,
+            planned_runs=len(study.runs) if study.auto is None else None,
             failed={
                 key: Counter(item.cell.n for item in group if self.value(item) is None) for key, group in groups.items()
             },
@@ -161,14 +161,14 @@ class Results:
         )
 
     def _setting(self, place: Place) -> Setting:
-        here = [record for arm in self.arms for record in self.at(place, arm)]
-        rungs = {record.cell.n for record in here} if self.study.auto else set(self.study.rungs)
+        records = [record for arm in self.arms for record in self.at(place, arm)]
+        rungs = {record.cell.n for record in records} if self.study.auto else set(self.study.rungs)
         return Setting(
             title=self.title(place),
             rungs=tuple(sorted(rungs)),
             metric=self.metric(place.task),
             chance=self.chance(place.task),
-            test_count=next((record.test_count for record in here if record.test_count), None),
+            test_count=next((record.test_count for record in records if record.test_count), None),
             unit=self.about(place),
             split="test",
         )
@@ -190,7 +190,7 @@ def _without_list(cell: Cell) -> Cell:
 
 
 def _study_cells(study: Study, records: Records) -> tuple[list[Record], int]:
-    """The study's records in its order, and how many cells it has.
+    """The study's records in its order, and its number of cells.
 
     Where the labels come from a published list, the list's hashes stand in the records alone, so cells are
     matched without them.
@@ -203,23 +203,23 @@ def _study_cells(study: Study, records: Records) -> tuple[list[Record], int]:
     return [plain[key] for key in keys if key in plain], len(keys)
 
 
-def _chosen(study: Study, run: RunEntry, records: Sequence[Record]) -> Ladders:
-    """What was chosen of a study as it was run, from the cells that it may measure and that are there."""
+def _ladders(study: Study, run: RunEntry, records: Sequence[Record]) -> Ladders:
+    """Adaptive ladders of a study, advanced as far as its records allow."""
 
     def metric(task: str) -> str:
         return study.metrics.get(_bare(task), str(run.tasks[task].get("metric") or "accuracy"))
 
-    known = {_without_list(record.cell).key: record for record in records}
-    listed = {cell.key: known[cell.key].cell if cell.key in known else cell for cell in study.cells()}
-    ladders = Ladders.of(study, list(listed.values()), metric)
+    by_key = {_without_list(record.cell).key: record for record in records}
+    cells = {cell.key: by_key[cell.key].cell if cell.key in by_key else cell for cell in study.cells()}
+    ladders = Ladders.of(study, list(cells.values()), metric)
     ladders.advance({record.key: record for record in records})
     return ladders
 
 
-def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "") -> Results:
-    """Read `folder/records.jsonl` and pick what belongs to its newest study.
+def load(folder: Path, changes: Mapping[str, Any] | None = None, options_text: str = "") -> Results:
+    """Read `folder/records.jsonl` and select the records of its newest study.
 
-    `changes` replace keys of the study by which its accuracies are looked at; errors name them as `said`. Raises
+    `changes` replace keys of the study that only a report uses; errors name them as `options_text`. Raises
     RecordError where the folder has no run entry, StudyError where the study in it can't be read.
     """
     records = read_records(folder)
@@ -230,14 +230,14 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
     newest = records.runs[-1]
     for run in records.runs:
         entry_points.recall(run.plugins)
-    source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {said}' if said else ''}"
-    study = parse_study(_changed(newest.study, changes or {}), source)
-    cells, expected = _study_cells(study, records)
-    own = cells
-    chosen = None if study.auto is None else _chosen(parse_study(newest.study, source), newest, cells)
-    if chosen is not None:
-        keys = {cell.key for cell in chosen.chosen}
-        cells, expected = [item for item in own if item.key in keys], len(keys)
+    source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {options_text}' if options_text else ''}"
+    study = parse_study(_with_changes(newest.study, changes or {}), source)
+    all_cells, cell_count = _study_cells(study, records)
+    cells = all_cells
+    ladders = None if study.auto is None else _ladders(parse_study(newest.study, source), newest, cells)
+    if ladders is not None:
+        keys = {cell.key for cell in ladders.chosen}
+        cells, cell_count = [item for item in all_cells if item.key in keys], len(keys)
     starts: dict[str, set[Place]] = {}
     for cell in study.pretrained_cells:
         starts.setdefault(cell.pretraining.key, set()).add(place_of(cell))
@@ -251,22 +251,22 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, said: str = "")
         run=newest,
         runs=[run for run in records.runs if run.run in used],
         groups=groups,
-        expected=expected,
-        foreign=len(records.cells) - len(own),
+        cell_count=cell_count,
+        foreign=len(records.cells) - len(all_cells),
         pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
         starts=starts,
         stop=records.stops.get(newest.run),
-        ladders_chosen=chosen,
+        adaptive_ladders=ladders,
     )
 
 
-def _changed(study: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The study's table with some keys replaced, and those of inner tables one by one."""
-    whole = dict(study)
+def _with_changes(study: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The study's table with some keys replaced; of inner tables single keys are replaced."""
+    table = dict(study)
     for key, value in changes.items():
-        inner = whole.get(key)
-        whole[key] = {**inner, **value} if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
-    return whole
+        inner = table.get(key)
+        table[key] = {**inner, **value} if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return table
 
 
 def _order(item: PretrainingRecord) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Tasks of stories in a report: accuracy, error, what failed, and every epoch's loss and accuracy.
+"""Results of tasks of stories: answers per task, and every epoch's loss and accuracy.
 
 A task counts as failed where the error is over 5 % (Weston et al. 2015). Of several runs the one that answered
 most of its validation stories is shown; nothing is chosen by test stories.
@@ -30,7 +30,7 @@ CURVES = columns(
     "task encoder arm n draw seed epoch step loss accuracy validation_loss validation_accuracy lowest_loss "
     "highest_accuracy lowest_validation_loss highest_validation_accuracy"
 )
-"""One row an epoch (or window); the last four are true where that column has its extreme, the first one if several."""
+"""One row per epoch (or window); the last four are true where that column has its extreme, the first if several."""
 EXTREMES = {
     "lowest_loss": ("loss", min),
     "highest_accuracy": ("accuracy", max),
@@ -40,7 +40,7 @@ EXTREMES = {
 
 
 def accuracy_of(record: Record) -> float | None:
-    """Of one run, in 0..1; None where it failed."""
+    """Accuracy of one run, in 0..1; None where it failed."""
     return record.metrics.get("accuracy") if record.status == "ok" else None
 
 
@@ -50,7 +50,7 @@ def _passes(accuracy: float | None) -> bool:
 
 @dataclass(frozen=True)
 class Answers:
-    """The runs of one encoder and arm on one task at one label count; `chosen` is shown, by validation alone."""
+    """Runs of one encoder and arm on one task at one label count; `chosen`, picked by validation alone, is shown."""
 
     task: str
     encoder: str
@@ -61,7 +61,7 @@ class Answers:
 
     @property
     def accuracy(self) -> float | None:
-        """Of the chosen run, in 0..1; None where every run failed."""
+        """Accuracy of the chosen run, in 0..1; None where every run failed."""
         return accuracy_of(self.chosen)
 
     @property
@@ -80,7 +80,7 @@ class Answers:
         return str(self.chosen.cell.task.options.get("size", ""))
 
 
-def of_stories(results: Results) -> list[Answers]:
+def story_answers(results: Results) -> list[Answers]:
     """Everything a study measured on stories, in its order."""
     groups: dict[tuple[str, str, str, int], list[Record]] = {}
     for record in results.cells:
@@ -92,7 +92,7 @@ def of_stories(results: Results) -> list[Answers]:
 
 
 def _chosen(records: Sequence[Record]) -> Record:
-    """The finished run of the best validation accuracy, then loss; the first one where nothing was validated."""
+    """The finished run with the best validation accuracy, then loss; the first one where nothing was validated."""
 
     def merit(record: Record) -> tuple[bool, float, float]:
         accuracy, loss = (record.train_metrics.get(f"validation_{name}") for name in ("accuracy", "loss"))
@@ -102,18 +102,18 @@ def _chosen(records: Sequence[Record]) -> Record:
 
 
 def provenance(results: Results, task: str) -> str:
-    """Where a task's stories came from, as its run entry says."""
+    """Origin of a task's stories, from its run entry; empty where none has it."""
     return str(results.fact(task, "provenance") or "")
 
 
-def frame(results: Results, found: Sequence[Answers]) -> pd.DataFrame:
-    """One row a run: test accuracy and error in 0..1, and what its validation stories said."""
-    return whole_frame([_row(results, answers, record) for answers in found for record in answers.records], COLUMNS)
+def frame(results: Results, items: Sequence[Answers]) -> pd.DataFrame:
+    """Table of one row per run: test accuracy and error in 0..1, validation accuracy and loss."""
+    return whole_frame([_row(results, answers, record) for answers in items for record in answers.records], COLUMNS)
 
 
 def _row(results: Results, answers: Answers, record: Record) -> dict[str, Any]:
     accuracy = accuracy_of(record)
-    told, training = record.train_metrics, record.training
+    metrics, training = record.train_metrics, record.training
     return {
         "task": answers.name,
         "encoder": answers.encoder,
@@ -130,29 +130,29 @@ def _row(results: Results, answers: Answers, record: Record) -> dict[str, Any]:
         "chosen": record is answers.chosen,
         "chance": results.chance(answers.task),
         "test_count": record.test_count,
-        "validation_accuracy": told.get("validation_accuracy"),
-        "validation_loss": told.get("validation_loss"),
-        "validation_count": None if told.get("validation_count") is None else int(told["validation_count"] or 0),
-        "kept_epoch": told.get("epoch"),
+        "validation_accuracy": metrics.get("validation_accuracy"),
+        "validation_loss": metrics.get("validation_loss"),
+        "validation_count": None if metrics.get("validation_count") is None else int(metrics["validation_count"] or 0),
+        "kept_epoch": metrics.get("epoch"),
         "epochs": training.history[-1]["epoch"] if training and training.history else None,
         "seconds": record.seconds,
     }
 
 
 def extremes(history: Sequence[dict[str, float]]) -> dict[str, int]:
-    """By name of `EXTREMES`, the place of the first entry that has the extreme; what nobody recorded is left out."""
-    found = {}
+    """Index of the first entry with each extreme, by name of `EXTREMES`; columns that weren't recorded are left out."""
+    indices = {}
     for name, (column, best) in EXTREMES.items():
         values = [entry[column] for entry in history if column in entry]
         if len(values) == len(history) > 0:
-            found[name] = values.index(best(values))
-    return found
+            indices[name] = values.index(best(values))
+    return indices
 
 
 def _epochs(answers: Answers, record: Record) -> Iterator[dict[str, Any]]:
     history = record.training.history if record.training else []
     marks = extremes(history)
-    for place, entry in enumerate(history):
+    for index, entry in enumerate(history):
         yield {
             "task": answers.name,
             "encoder": answers.encoder,
@@ -161,16 +161,16 @@ def _epochs(answers: Answers, record: Record) -> Iterator[dict[str, Any]]:
             "draw": record.cell.draw,
             "seed": record.cell.seed,
             **entry,
-            **{name: place == marks.get(name) for name in EXTREMES},
+            **{name: index == marks.get(name) for name in EXTREMES},
         }
 
 
-def curves(found: Sequence[Answers]) -> pd.DataFrame:
-    """Loss and accuracy of training and validation, one row a run and epoch."""
-    rows = [row for answers in found for record in answers.records for row in _epochs(answers, record)]
+def curves(items: Sequence[Answers]) -> pd.DataFrame:
+    """Table of loss and accuracy in training and validation, one row per run and epoch."""
+    rows = [row for answers in items for record in answers.records for row in _epochs(answers, record)]
     return whole_frame(rows, CURVES)
 
 
-def csvs(results: Results, found: Sequence[Answers]) -> dict[str, bytes]:
-    """`answers.csv` and `epochs.csv` by name."""
-    return {"answers.csv": to_csv(frame(results, found)), "epochs.csv": to_csv(curves(found))}
+def csvs(results: Results, items: Sequence[Answers]) -> dict[str, bytes]:
+    """Contents of `answers.csv` and `epochs.csv` by file name."""
+    return {"answers.csv": to_csv(frame(results, items)), "epochs.csv": to_csv(curves(items))}

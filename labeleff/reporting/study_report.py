@@ -1,4 +1,7 @@
-"""`records.jsonl` to CSVs, figures and `report.md`: derived, and the same byte for byte however often."""
+"""Report of a study: `records.jsonl` to CSVs, figures, `report.md`.
+
+The same records give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,9 @@ from labeleff.reporting.sections.throughput import throughput_section
 
 @without_collection()
 def build(folder: Path, options: ReportOptions | None = None) -> Path:
-    """Read `folder/records.jsonl`, write the CSVs, `figures/` and `report.md`; gives report.md's path.
+    """Read `folder/records.jsonl`, write the CSVs, `figures/` and `report.md`, and return report.md's path.
 
-    Works on partial records. `options` replace what the study says of how to look at them. Raises RecordError where
+    Partial records are enough. `options` replace settings of the study. Raises RecordError where
     there is no run to report on or the folder can't be written, StudyError where the recorded study can't be read or
     an option doesn't go with it.
     """
@@ -51,13 +54,13 @@ def build(folder: Path, options: ReportOptions | None = None) -> Path:
 def report(results: Results, options: ReportOptions) -> list[Section]:
     """All sections of a study's report, in order."""
     findings = find(results.measured)
-    agreed, stories = agreements(results, findings.measured), story_report(results)
+    rank_agreements, stories = agreements(results, findings.measured), story_report(results)
     flags = weak_design.flags(results, findings) if results.ladders else []
     return [
-        Section([*_heading(results), *_verdict(results, findings, agreed, stories)]),
+        Section([*_heading(results), *_verdict(results, findings, rank_agreements, stories)]),
         Section([*accuracy_and_utility.weak_points([*flags, *stories.weak])]),
-        Section(files=_tables(results, findings, agreed)),
-        *_places(results, findings, agreed),
+        Section(files=_tables(results, findings, rank_agreements)),
+        *_places(results, findings, rank_agreements),
         *stories.sections,
         auto_ladder.section(results),
         throughput_section(results),
@@ -71,20 +74,20 @@ def report(results: Results, options: ReportOptions) -> list[Section]:
     ]
 
 
-def _places(results: Results, findings: Findings, agreed: list[Agreement]) -> Iterator[Section]:
-    """What is said of each place whose accuracy is measured at several label counts."""
-    drawn = place_figures.draw(Material(findings, results, agreed)) if results.ladders else {}
+def _places(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> Iterator[Section]:
+    """Sections of every place whose accuracy is measured at several label counts."""
+    figures = place_figures.draw(Material(findings, results, rank_agreements)) if results.ladders else {}
     for place in results.ladders:
-        yield accuracy_and_utility.section(findings, place, drawn[place])
-        yield agreement.section(agreed, place, findings.measured)
+        yield accuracy_and_utility.section(findings, place, figures[place])
+        yield agreement.section(rank_agreements, place, findings.measured)
         yield other_metrics.section(results, place)
         yield section(results, place)
         yield probes.section(results, place)
 
 
-def _tables(results: Results, findings: Findings, agreed: list[Agreement]) -> dict[str, bytes]:
+def _tables(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> dict[str, bytes]:
     """Tables with rows of all places."""
-    files = output_files.csvs(findings) | agreement.to_files(agreed)
+    files = output_files.csvs(findings) | agreement.to_files(rank_agreements)
     return files | other_metrics.to_files(results) | probes.to_files(results)
 
 
@@ -99,27 +102,29 @@ def _heading(results: Results) -> Iterator[str]:
     yield from _stopped(results)
 
 
-def _verdict(results: Results, findings: Findings, agreed: list[Agreement], stories: StoryReport) -> Iterator[str]:
+def _verdict(
+    results: Results, findings: Findings, rank_agreements: list[Agreement], stories: StoryReport
+) -> Iterator[str]:
     study = results.study
     yield "## Verdict"
     if not findings.comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
         yield (
-            f"No utility can be given yet: {finished} of {results.expected} cells have finished, and it takes the "
+            f"No utility can be given yet: {finished} of {results.cell_count} cells have finished, and it takes the "
             f"baseline {study.baseline} at {rungs_needed(study.curve)} rungs and another arm at one."
         )
     yield from accuracy_and_utility.verdicts(findings)
-    sentences = [*agreement.verdict(agreed, findings.measured), *stories.verdict]
+    sentences = [*agreement.verdict(rank_agreements, findings.measured), *stories.verdict]
     if sentences:
         yield "\n".join(f"- {text}" for text in sentences)
 
 
 def _stopped(results: Results) -> Iterator[str]:
-    """That the newest run ended before all was measured."""
-    left = results.expected - len(results.cells)
+    """Note that the time limit ended the newest run before all cells were measured."""
+    left = results.cell_count - len(results.cells)
     if results.stop is not None and left:
         yield (
-            f"> **Stopped by the time limit** of {duration(results.stop.limit)}: {left} of {results.expected} cells "
+            f"> **Stopped by the time limit** of {duration(results.stop.limit)}: {left} of {results.cell_count} cells "
             "aren't measured. What tells most a second was measured first; the same command goes on with what is left."
         )
 
@@ -135,7 +140,7 @@ def _reproduce(results: Results, options: ReportOptions) -> Iterator[str]:
 
 
 def _commands(results: Results) -> str:
-    """What measured it: the newest run's command or, of a study in shards, everyone's."""
+    """Commands that measured the study: the newest run's or, for a study in shards, those of all runs."""
     commands = [shlex.join(run.command) for run in results.runs]
     parts = list(dict.fromkeys(text for text in commands if " --shard" in text))
     return "\n".join([*parts, "labeleff merge DIR... --out DIR"]) if len(parts) > 1 else commands[-1]

@@ -1,4 +1,4 @@
-"""Measured accuracies to tidy tables: `summary.csv`, `utility.csv`; missing values are empty cells."""
+"""Tables of a report as CSV; missing values are empty cells."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from labeleff.curves.bounds import Reading, equivalent, savings, worth
 from labeleff.curves.least_squares import FormulaFit
 from labeleff.curves.utility import UtilityPoint
-from labeleff.reporting.findings import Comparison, FittedFormula, Needed, ranked
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.findings import Comparison, FittedFormula, TargetLabels, rank_comparisons
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.moderation import wilson
 from labeleff.study.prices import Cost
 
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 def columns(text: str) -> list[str]:
-    """Names of columns from words."""
+    """Split a text into names of columns."""
     return text.split()
 
 
@@ -37,23 +37,23 @@ SUMMARY = columns(
 )
 """`low`, `high`: interval of the mean over draws and seeds; `test_low`, `test_high`: the test set's sampling
 error, where the metric is a share of its examples; `difference`: from the baseline, in pairs where draws are shared
-(0 pairs: unpaired), with its p value; `missing`: runs that were wanted and aren't there yet."""
+(0 pairs: unpaired), with its p value; `missing`: planned runs that haven't finished or failed yet."""
 UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
     "n1_low n1_high p_above p_below p_never factor saved saved_low saved_high saved_at_least saved_at_most "
     "saved_unit flags"
 )
-"""`accuracy`: by the metric that `summary.csv` names; `utility` is measured for the kind "inside" and a model's for
-"extrapolated", then `factor` times the last rung; what was measured outside the ladder stands in `utility_at_least` or
-`utility_at_most`; `p_never`: share of the model's curves that never reach the accuracy; `saved`: n1 - n labels at the
+"""`accuracy`: by the metric that `summary.csv` names; `utility`: measured for the kind "inside", a model's for
+"extrapolated", where n1 is `factor` times the last rung; `utility_at_least`, `utility_at_most`: bounds measured
+outside the ladder; `p_never`: share of the model's curves that never reach the accuracy; `saved`: n1 - n labels at the
 price of one, empty without a price."""
 
 TARGETS = columns(
     "task encoder arm target rungs kind n n_at_least n_at_most n_low n_high p_never factor baseline share "
     "share_at_least share_at_most reason"
 )
-"""Labels for an accuracy (`target`), kinds and bounds as in UTILITY; `share`: of the baseline's labels."""
+"""`target`: the accuracy that needs `n` labels; kinds and bounds as in UTILITY; `share`: `n` over the baseline's."""
 CURVES = columns(
     "task encoder arm family rungs formula parameters standard_errors rss df p_value leave_one_out residual_max reason"
 )
@@ -61,12 +61,12 @@ CURVES = columns(
 rung has two runs; `p_value`: of the chi-square test that the formula is correct; `leave_one_out`: mean absolute error
 of a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
 RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
-"""`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: how many of them were brought
-to what the ladder can tell; `tied`: can't be told from the best."""
+"""`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: numbers of rungs whose label
+count was brought down or up to the end of what the ladder measures; `tied`: not distinguishable from the best."""
 
 
 def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
-    """Rows as a frame with columns `names`, in which counts stay whole where some are missing."""
+    """Build a data frame with columns `names`, in which counts stay integers where some are missing."""
     import pandas as pd
 
     whole = {name: "Int64" for name in INTEGERS if name in names}
@@ -74,7 +74,7 @@ def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """The table as UTF-8 CSV with `\\n` line ends; the same table gives the same bytes everywhere.
+    """Write the table as UTF-8 CSV with `\\n` line ends; the same table gives the same bytes everywhere.
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it.
     """
@@ -85,24 +85,23 @@ def _no_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def summary(measured: Measured) -> pd.DataFrame:
-    """One row a task, encoder, arm and rung, also where runs are wanted and none has finished."""
+def summary(measured: Measurements) -> pd.DataFrame:
+    """Table of accuracies: one row per task, encoder, arm and rung, also for planned rungs without a finished run."""
     rows = [row for place in measured.places for arm in measured.arms for row in _arm_rows(measured, place, arm)]
     return frame(rows, SUMMARY)
 
 
-def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
+def _arm_rows(measured: Measurements, place: Place, arm: str) -> Iterable[Row]:
     setting, level, runs = measured.settings[place], measured.level, measured.at(place, arm)
     failures = measured.failed.get((place, arm), {})
     intervals = {item.n: item for item in measured.intervals.get((place, arm), [])}
-    compared = measured.differences.get((place, arm))
-    differences = {item.ns[0]: item for item in compared.rungs} if compared else {}
-    for n in measured.asked(place, arm):
+    from_baseline = measured.differences.get((place, arm))
+    differences = {item.ns[0]: item for item in from_baseline.rungs} if from_baseline else {}
+    for n in measured.rungs_at(place, arm):
         values = list(runs.get(n, {}).values())
         interval, difference = intervals.get(n), differences.get(n)
         failed, count = failures.get(n, 0), setting.test_count if values else None
-        sampled = interval and count and setting.sampled
-        test = wilson(interval.mean, count, level=level) if interval and count and sampled else (None, None)
+        test = wilson(interval.mean, count, level=level) if interval and count and setting.sampled else (None, None)
         yield {
             "task": place.task,
             "encoder": place.encoder,
@@ -116,8 +115,8 @@ def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
             "runs": len(values),
             "draws": len({draw for draw, _ in runs.get(n, {})}) if "draw" in measured.shared else None,
             "seeds": len({seed for _, seed in runs.get(n, {})}) if "seed" in measured.shared else None,
-            "failed": None if measured.wanted is None else failed,
-            "missing": None if measured.wanted is None else measured.wanted - len(values) - failed,
+            "failed": None if measured.planned_runs is None else failed,
+            "missing": None if measured.planned_runs is None else measured.planned_runs - len(values) - failed,
             "chance": setting.chance,
             "test_count": count,
             "test_low": test[0],
@@ -132,7 +131,7 @@ def _arm_rows(measured: Measured, place: Place, arm: str) -> Iterable[Row]:
 
 
 def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> pd.DataFrame:
-    """One row an arm and rung; what is saved where labels have a price."""
+    """Table of utilities: one row per arm and rung, with savings where labels have a price."""
     rows = [_utility(item, point, cost) for item in comparisons for point in item.points]
     return frame(rows, UTILITY)
 
@@ -163,7 +162,7 @@ def _utility(item: Comparison, point: UtilityPoint, cost: Cost | None) -> Row:
 
 
 def _numbers(name: str, reading: Reading) -> Row:
-    """The number, its interval, and what was measured of it outside the ladder."""
+    """Columns of a number: its value, its interval, and its bounds measured outside the ladder."""
     return {
         name: reading.value,
         f"{name}_low": reading.low,
@@ -173,8 +172,8 @@ def _numbers(name: str, reading: Reading) -> Row:
     }
 
 
-def targets(found: Sequence[Needed], baseline: str) -> pd.DataFrame:
-    """One row an arm and accuracy."""
+def targets(items: Sequence[TargetLabels], baseline: str) -> pd.DataFrame:
+    """Table of the labels for target accuracies: one row per arm and target."""
     rows = [
         {
             "task": item.place.task,
@@ -194,13 +193,13 @@ def targets(found: Sequence[Needed], baseline: str) -> pd.DataFrame:
             "share_at_most": item.share.at_most,
             "reason": item.reason,
         }
-        for item in found
+        for item in items
     ]
     return frame(rows, TARGETS)
 
 
 def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One row an arm that has a mean over the ladder, the best of a place first."""
+    """Table of mean label ratios: one row per arm that has one, the best of a place first."""
     rows = [
         {
             "task": item.place.task,
@@ -218,13 +217,13 @@ def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "below": mean.below,
             "tied": mean.tied,
         }
-        for item, mean in ranked(comparisons)
+        for item, mean in rank_comparisons(comparisons)
     ]
     return frame(rows, RANKING)
 
 
-def curves(found: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
-    """One row a place and formula, of the baseline."""
+def curves(items: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
+    """Table of formulas fitted to the baseline: one row per place and formula."""
     rows = [
         {
             "task": item.place.task,
@@ -237,7 +236,7 @@ def curves(found: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
             "p_value": item.p_value,
             "reason": item.reason,
         }
-        for item in found
+        for item in items
     ]
     return frame(rows, CURVES)
 
@@ -254,5 +253,5 @@ def _formula(fit: FormulaFit) -> Row:
 
 
 def _json(numbers: Mapping[str, float] | None) -> str | None:
-    """Numbers by name, as exact as others in the tables."""
+    """Numbers by name as JSON, with as many digits as other numbers in the tables."""
     return None if numbers is None else json.dumps({name: float(f"{value:.10g}") for name, value in numbers.items()})

@@ -1,1 +1,1 @@
-"""What to do next, and how long it will take. Plans without tensors; doing them belongs in `execution`."""
+"""Order and expected duration of jobs, planned without tensors."""

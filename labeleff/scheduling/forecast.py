@@ -1,4 +1,4 @@
-"""What the jobs of a run are expected to take: its parts, time on the wall, memory."""
+"""Estimate of a whole run: its parts, wall time, memory."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from labeleff.study.cell import Pretraining
 from labeleff.study.probe_settings import ProbePlan
 
 
-def expected(
+def estimate_run(
     jobs: Sequence[Job],
     speeds: Speeds,
     processes: int,
     probes: ProbePlan | None = None,
     cached: Callable[[Pretraining], bool] = lambda _: False,
 ) -> RunEstimate:
-    """The estimate of a run with these jobs.
+    """Estimate what a run of these jobs takes with the given number of worker processes.
 
-    Encoders that are `cached` are only copied, which takes no time to speak of.
+    Encoders that are `cached` are only copied, which counts as no time.
     """
-    rows, costs = [], []
+    rows: list[tuple[PartKey, Estimate]] = []
+    costs: list[float] = []
     for job in jobs:
-        found = [] if isinstance(job, Pretrain) and cached(job.pretraining) else _rows(job, speeds, probes)
-        rows += found
-        costs.append(sum(estimate.seconds for _, estimate in found))
+        job_rows = [] if isinstance(job, Pretrain) and cached(job.pretraining) else _rows(job, speeds, probes)
+        rows += job_rows
+        costs.append(sum(estimate.seconds for _, estimate in job_rows))
     parts = _parts(rows)
     return RunEstimate(
         seconds=sum(part.seconds for part in parts),
@@ -41,14 +42,13 @@ def expected(
 
 
 def _rows(job: Job, speeds: Speeds, probes: ProbePlan | None) -> list[tuple[PartKey, Estimate]]:
-    """What a job consists of, with its estimate."""
+    """Parts of a job, each with its estimate."""
     if not isinstance(job, Pretrain):
         return [(part_key(cell), one) for cell, one in zip(job.cells, job_estimates(job, speeds), strict=True)]
-    asked = job.pretraining
-    key = part_key(asked)
-    rows = [(key, pretraining_estimate(asked, speeds))]
-    probing = probe_estimate(asked, probes, speeds)
-    return [*rows, (("probes", *key[1:]), probing)] if probing.seconds else rows
+    key = part_key(job.pretraining)
+    rows = [(key, pretraining_estimate(job.pretraining, speeds))]
+    probes_estimate = probe_estimate(job.pretraining, probes, speeds)
+    return [*rows, (("probes", *key[1:]), probes_estimate)] if probes_estimate.seconds else rows
 
 
 def _parts(rows: Sequence[tuple[PartKey, Estimate]]) -> list[EstimatedPart]:
@@ -67,9 +67,9 @@ def _parts(rows: Sequence[tuple[PartKey, Estimate]]) -> list[EstimatedPart]:
 
 
 def wall_seconds(jobs: Sequence[Job], costs: Sequence[float], processes: int) -> float:
-    """When the last job ends if each goes, in order, to the first process that is free.
+    """Seconds until the last job ends if each goes, in order, to the first process that is free.
 
-    Cells wait for their pretraining; those that need none come before those that do.
+    `costs` are seconds per job. Cells wait for their pretraining; those that need none come before those that do.
     """
     free = [0.0] * processes
     ready: dict[str, float] = {}
@@ -82,9 +82,9 @@ def wall_seconds(jobs: Sequence[Job], costs: Sequence[float], processes: int) ->
     return max(free)
 
 
-def known(jobs: Sequence[Job], speeds: Speeds) -> list[Speed]:
-    """What is known of the speeds of these jobs' kinds of work, one a kind that was measured."""
-    return [speeds.known[name] for name in _names(jobs) if name in speeds.known]
+def measured_speeds(jobs: Sequence[Job], speeds: Speeds) -> list[Speed]:
+    """Measured speeds of these jobs' kinds of work, one per kind; kinds that were never measured are left out."""
+    return [speeds.by_name[name] for name in _names(jobs) if name in speeds.by_name]
 
 
 def _names(jobs: Sequence[Job]) -> set[str]:
@@ -93,12 +93,12 @@ def _names(jobs: Sequence[Job]) -> set[str]:
 
 
 def on_accelerator(jobs: Sequence[Job], speeds: Speeds) -> bool:
-    """Whether these jobs' speeds are those of an accelerator, which one process uses."""
-    return any(speed.device != CPU for speed in known(jobs, speeds))
+    """Whether any of these jobs' speeds was measured on an accelerator, which one process uses."""
+    return any(speed.device != CPU for speed in measured_speeds(jobs, speeds))
 
 
 def peak_memory(jobs: Sequence[Job], speeds: Speeds) -> int | None:
-    """Bytes that a process needs at most for any of these jobs; None where one of them was never measured."""
-    peaks = [speeds.known[name].peak_memory if name in speeds.known else None for name in _names(jobs)]
-    found = [peak for peak in peaks if peak is not None]
-    return max(found) if found and len(found) == len(peaks) else None
+    """Largest number of bytes that a process needs for any of these jobs; None where one was never measured."""
+    peaks = [speeds.by_name[name].peak_memory if name in speeds.by_name else None for name in _names(jobs)]
+    measured = [peak for peak in peaks if peak is not None]
+    return max(measured) if measured and len(measured) == len(peaks) else None

@@ -1,4 +1,4 @@
-"""How to run a study: what the command line says, told unchanged to every process that measures."""
+"""How to run a study: options that every measuring process gets unchanged."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def _command() -> list[str]:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run; nothing here changes a number."""
+    """How to run a study; nothing here changes a number."""
 
     folder: Path
-    """Where records go."""
+    """Folder of the records."""
     command: list[str] = field(default_factory=_command)
     jobs: int | None = None
-    """Worker processes asked for; None leaves it to the amount of work."""
+    """Worker processes requested; None leaves the number to the amount of work."""
     cores: int = field(default_factory=available_cores)
     device: str = "auto"
     data: Path = field(default_factory=data_folder)
@@ -32,11 +32,11 @@ class RunOptions:
     retry_failed: bool = False
     quiet: bool = False
     pack: int | None = None
-    """Cells that are trained side by side as one; None is one on a CPU and as many as pay on a GPU."""
+    """Cells that are trained side by side as one; None is one on a CPU, and as many as make it faster on a GPU."""
     shard: Shard | None = None
     """The part of the study that is measured; None for all of it."""
     engine: str = "local"
-    """Name of what runs the jobs."""
+    """Name of the engine that runs the jobs."""
     ray_address: str | None = None
     """HOST:PORT of a running Ray cluster, or `auto` for the one on this machine; None starts one."""
     gpu_share: float | None = None

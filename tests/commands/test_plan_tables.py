@@ -3,7 +3,7 @@
 import pytest
 
 from labeleff.commands import plan_tables
-from labeleff.scheduling.forecast import expected
+from labeleff.scheduling.forecast import estimate_run
 from labeleff.scheduling.jobs import jobs_for
 from labeleff.scheduling.speeds import Speed, Speeds, peak_name, scoring_name, work_name
 from labeleff.study.loading import load_study
@@ -20,7 +20,7 @@ def speeds(**fields):
 
 
 def said(known, processes=2, price=None):
-    return " ".join(plan_tables.notes(JOBS, known, expected(JOBS, known, processes), price))
+    return " ".join(plan_tables.notes(JOBS, known, estimate_run(JOBS, known, processes), price))
 
 
 def test_too_little_memory_is_a_warning(monkeypatch):
@@ -64,14 +64,14 @@ def test_a_quiet_machine_is_not_called_busy():
 
 def test_cost_follows_the_wall_clock():
     known = speeds()
-    estimate = expected(JOBS, known, 2)
+    estimate = estimate_run(JOBS, known, 2)
     price = Price.of("3600000USD")
     assert f"cost: {price.cost(estimate.wall_seconds)} at 3.6e+06 USD an hour" in said(known, 2, price)
 
 
 def test_groups_share_the_whole():
     known = speeds()
-    estimate = expected(JOBS, known, 2)
+    estimate = estimate_run(JOBS, known, 2)
     table = plan_tables.groups_table(STUDY, JOBS, estimate, Price.of("3600000"))
     columns = [list(column.cells) for column in table.columns]
     assert columns[0] == ["pretraining rotation(holdout=0.02)", *STUDY.arm_names, "all"]

@@ -8,52 +8,52 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from labeleff.comparison.change import Change, Exact, Flips, Sampled, Student
+from labeleff.comparison.change import Change, Exact, Flips, Samples, Student
 from labeleff.study.quantities import Subject, quantity
 
 
-def change(doubt, metric="accuracy", difference=0.0):
-    return Change(Subject(metric, None, "a/b", "t", "e"), quantity(metric), 0.5, 0.5, difference, doubt, 3, "run")
+def change(uncertainty, metric="accuracy", difference=0.0):
+    return Change(Subject(metric, None, "a/b", "t", "e"), quantity(metric), 0.5, 0.5, difference, uncertainty, 3, "run")
 
 
 @pytest.mark.parametrize("df", [2.0, 7.5, math.inf])
 def test_student(df):
-    doubt, t = Student(-0.03, 0.01, df), reference.t(df, -0.03, 0.01) if df < 100 else reference.norm(-0.03, 0.01)
-    assert doubt.ends(0.9) == pytest.approx(t.interval(0.9))
+    uncertainty, t = Student(-0.03, 0.01, df), reference.t(df, -0.03, 0.01) if df < 100 else reference.norm(-0.03, 0.01)
+    assert uncertainty.ends(0.9) == pytest.approx(t.interval(0.9))
     scaled = reference.t(df) if df < 100 else reference.norm()
-    assert doubt.below(-0.01) == pytest.approx(scaled.cdf(-2.0))
-    assert doubt.above(-0.05) == pytest.approx(scaled.cdf(-2.0))
+    assert uncertainty.below(-0.01) == pytest.approx(scaled.cdf(-2.0))
+    assert uncertainty.above(-0.05) == pytest.approx(scaled.cdf(-2.0))
 
 
 def test_the_near_end_of_the_interval_and_the_test_say_the_same():
-    doubt = Student(-0.03, 0.01, 5)
-    _, high = doubt.ends(0.9)
-    assert doubt.below(high) == pytest.approx(0.05)
+    uncertainty = Student(-0.03, 0.01, 5)
+    _, high = uncertainty.ends(0.9)
+    assert uncertainty.below(high) == pytest.approx(0.05)
 
 
 def test_samples_give_percentiles_and_never_a_p_value_of_0():
-    doubt = Sampled(np.linspace(-1.0, -0.001, 999))
-    assert doubt.ends(0.9) == pytest.approx((-0.95, -0.05), abs=0.002)
-    assert doubt.below(0.0) == pytest.approx(1 / 1000)
-    assert doubt.above(0.0) == 1.0
-    assert Sampled(np.zeros(99)).below(0.0) == Sampled(np.zeros(99)).above(0.0) == 1.0
+    uncertainty = Samples(np.linspace(-1.0, -0.001, 999))
+    assert uncertainty.ends(0.9) == pytest.approx((-0.95, -0.05), abs=0.002)
+    assert uncertainty.below(0.0) == pytest.approx(1 / 1000)
+    assert uncertainty.above(0.0) == 1.0
+    assert Samples(np.zeros(99)).below(0.0) == Samples(np.zeros(99)).above(0.0) == 1.0
 
 
 @pytest.mark.parametrize(("lost", "gained"), [(5, 0), (4, 2), (0, 3), (1, 1)])
 def test_flips_are_mcnemars_exact_test(lost, gained):
-    doubt, count = Flips(lost, gained), lost + gained
+    uncertainty, count = Flips(lost, gained), lost + gained
     worse = reference.binomtest(gained, count, alternative="less")
     better = reference.binomtest(gained, count, alternative="greater")
-    assert doubt.below(0.0) == pytest.approx(worse.pvalue)
-    assert doubt.above(0.0) == pytest.approx(better.pvalue)
+    assert uncertainty.below(0.0) == pytest.approx(worse.pvalue)
+    assert uncertainty.above(0.0) == pytest.approx(better.pvalue)
     low, high = reference.binomtest(gained, count).proportion_ci(0.9, method="exact")
-    assert doubt.ends(0.9) == pytest.approx((count * (2 * low - 1), count * (2 * high - 1)))
+    assert uncertainty.ends(0.9) == pytest.approx((count * (2 * low - 1), count * (2 * high - 1)))
 
 
 def test_tasks_that_dont_change_sides_are_the_same():
-    doubt = Flips(0, 0)
-    assert doubt.ends(0.9) == (0, 0)
-    assert (doubt.below(0.0), doubt.above(0.0), doubt.below(1.0)) == (1, 1, 0)
+    uncertainty = Flips(0, 0)
+    assert uncertainty.ends(0.9) == (0, 0)
+    assert (uncertainty.below(0.0), uncertainty.above(0.0), uncertainty.below(1.0)) == (1, 1, 0)
 
 
 def test_exactly_the_same_is_neither_better_nor_worse():

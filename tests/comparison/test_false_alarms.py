@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as reference
 from support import run_pairs
 
-from labeleff.comparison.judgement import judged
+from labeleff.comparison.judgement import judge
 from labeleff.comparison.matching import match
 from labeleff.comparison.score_changes import score_changes
 from labeleff.reporting.results import Results, load
@@ -42,7 +42,7 @@ def test_false_alarms_of_scores(known, sd):
     alarms = {"worse": 0, "better": 0}
     for pair in range(200):
         sides = [measured(known, run_pairs.again(2 * pair + side, sd=sd)) for side in (0, 1)]
-        verdicts = {row.verdict for row in judged(score_changes(match(*sides), LEVEL), criteria(None), LEVEL)}
+        verdicts = {row.verdict for row in judge(score_changes(match(*sides), LEVEL), criteria(None), LEVEL)}
         for verdict in alarms:
             alarms[verdict] += verdict in verdicts
     assert max(alarms.values()) <= most(200)
@@ -84,5 +84,5 @@ def test_real_changes_are_found(known, shift, speed):
 def test_equal_numbers_are_told_to_be_the_same(known):
     """Noise far below the margin: nearly every row is told the same, and hardly any isn't told at all."""
     sides = [measured(known, run_pairs.again(side, sd=0.001)) for side in (0, 1)]
-    rows = judged(score_changes(match(*sides), LEVEL), criteria(None), LEVEL)
+    rows = judge(score_changes(match(*sides), LEVEL), criteria(None), LEVEL)
     assert np.mean([row.verdict == "same" for row in rows]) > 0.9

@@ -83,16 +83,16 @@ def test_runs_are_in_order_of_time_and_one_series_where_nothing_changed():
     found = told(run(3), run(1), run(2))
     assert [entry.origin.name for entry in found.entries] == ["run01", "run02", "run03"]
     [item] = series(found, ARM)
-    assert [point.place for point in item.points] == [0, 1, 2]
-    assert item.began == ()
+    assert [point.run_index for point in item.points] == [0, 1, 2]
+    assert item.condition_changes == ()
 
 
 def test_other_conditions_begin_a_series_and_old_ones_go_on():
     found = told(run(1), run(2, conditions=conditions(torch="2.16")), run(3))
     first, second = series(found, ARM)
-    assert [point.place for point in first.points] == [0, 2]
-    assert [point.place for point in second.points] == [1]
-    assert second.began == ("torch 2.15 -> 2.16",)
+    assert [point.run_index for point in first.points] == [0, 2]
+    assert [point.run_index for point in second.points] == [1]
+    assert second.condition_changes == ("torch 2.15 -> 2.16",)
     assert history_report.new_series(found) == [
         "2026-01-02 00:00, commit 0000002: `accuracy[scratch/finetune]` and 10 more: torch 2.15 -> 2.16"
     ]
@@ -102,7 +102,7 @@ def test_another_machine_begins_series_of_speeds_alone():
     environment = factories.run_entry(factories.study()).environment | {"cpu": "another"}
     found = told(run(1), run(2, environment=environment))
     assert len(series(found, ARM)) == 1
-    assert [item.began for item in series(found, "throughput[scratch/finetune]")] == [
+    assert [item.condition_changes for item in series(found, "throughput[scratch/finetune]")] == [
         (),
         ("cpu a processor -> another",),
     ]
@@ -112,7 +112,7 @@ def test_a_changed_study_begins_series_of_what_it_bears_on():
     budget = {"lr": 0.01, "batch": 32, "steps": {"min": 8, "max": 8}}
     other = factories.study(budget={"rotation": factories.study().budget["rotation"].model_dump(), "finetune": budget})
     found = told(run(1), run(2, of=other))
-    assert [item.began for item in series(found, ARM)] == [(), ("budget.finetune.lr 0.05 -> 0.01",)]
+    assert [item.condition_changes for item in series(found, ARM)] == [(), ("budget.finetune.lr 0.05 -> 0.01",)]
     assert len(series(found, "accuracy[rotation/linear]")) == 1
     assert len(series(found, "utility[rotation/linear]")) == 2
 

@@ -12,14 +12,14 @@ from support import factories, run_pairs, story_records
 
 from labeleff.comparison.change import Change, Exact, Student
 from labeleff.comparison.matching import match
-from labeleff.comparison.score_changes import _steadied, passed_changes, score_changes
+from labeleff.comparison.score_changes import _moderate_ladders, passed_changes, score_changes
 from labeleff.reporting.results import load
 from labeleff.stats import moderation
 from labeleff.study.quantities import Subject, quantity
 
 
 def folder(path, accuracies):
-    """Two runs a task, of which validation chooses the second."""
+    """Two runs per task, of which validation chooses the second."""
     of = story_records.study(tasks=[f"babi/qa{k}" for k in range(1, 11)], stories={})
     records = []
     for cell in of.cells():
@@ -95,7 +95,7 @@ def test_without_shared_draws_nothing_is_paired_and_it_says_why(tmp_path):
     assert (item.pairs, item.pairing) == (0, "none")
     assert "draws of the same number have other labels in NEW" in item.notes
     same = changes(base, base)["accuracy@50[scratch/finetune]"]
-    assert same.doubt == Exact()
+    assert same.uncertainty == Exact()
 
 
 def test_single_runs_have_no_interval_unless_nothing_changed(tmp_path):
@@ -103,9 +103,9 @@ def test_single_runs_have_no_interval_unless_nothing_changed(tmp_path):
     base = run_pairs.folder(tmp_path / "base", of=of)
     new = run_pairs.folder(tmp_path / "new", run_pairs.again(2), of=of)
     item = changes(base, new)["accuracy@50[scratch/finetune]"]
-    assert item.doubt is None
+    assert item.uncertainty is None
     assert item.notes[0].startswith("no interval")
-    assert changes(base, base)["accuracy@50[scratch/finetune]"].doubt == Exact()
+    assert changes(base, base)["accuracy@50[scratch/finetune]"].uncertainty == Exact()
 
 
 def test_other_metrics_are_compared_by_their_direction_and_scale(tmp_path):
@@ -125,7 +125,7 @@ def test_other_metrics_are_compared_by_their_direction_and_scale(tmp_path):
     assert item.new / item.base == pytest.approx(1.2, abs=0.05)
     assert item.p_worse() < 0.01
     assert item.p_better() > 0.9
-    assert found["within_1.25@200[scratch/finetune]"].doubt == Exact()
+    assert found["within_1.25@200[scratch/finetune]"].uncertainty == Exact()
 
 
 def test_a_ratio_of_zero_is_left_out(tmp_path):
@@ -144,16 +144,16 @@ def ladder(arm, mean, error, df=2.0):
 
 
 def test_ladders_lend_each_other_degrees_of_freedom():
-    rows = _steadied([ladder("a", 0.0, 0.01), ladder("b", 0.0, 0.01), ladder("c", 0.0, 0.002)])
-    assert [row.doubt.df for row in rows] == [4, 4, 4]
-    assert rows[2].doubt.error > 0.002
-    assert rows[0].doubt.error == 0.01
-    assert _steadied([ladder("a", 0.0, 0.01)])[0].doubt == Student(0.0, 0.01, 2.0)
+    rows = _moderate_ladders([ladder("a", 0.0, 0.01), ladder("b", 0.0, 0.01), ladder("c", 0.0, 0.002)])
+    assert [row.uncertainty.df for row in rows] == [4, 4, 4]
+    assert rows[2].uncertainty.error > 0.002
+    assert rows[0].uncertainty.error == 0.01
+    assert _moderate_ladders([ladder("a", 0.0, 0.01)])[0].uncertainty == Student(0.0, 0.01, 2.0)
 
 
 def test_rungs_are_not_steadied_twice():
     row = replace(ladder("a", 0.0, 0.01), subject=Subject("accuracy", 50, "a", "t", "e"))
-    assert _steadied([row, ladder("b", 0.0, 0.1)])[0] == row
+    assert _moderate_ladders([row, ladder("b", 0.0, 0.1)])[0] == row
 
 
 def test_p_values_of_ladders_are_uniform_enough():
@@ -162,7 +162,7 @@ def test_p_values_of_ladders_are_uniform_enough():
     for _ in range(400):
         values = 0.01 * rng.standard_normal((5, 3))
         rows = [ladder(f"{arm}", float(row.mean()), float(row.std(ddof=1) / 3**0.5)) for arm, row in enumerate(values)]
-        small += [row.p_worse() <= 0.01 for row in _steadied(rows)]
+        small += [row.p_worse() <= 0.01 for row in _moderate_ladders(rows)]
     assert np.mean(small) <= 0.01 + 3 * (0.01 * 0.99 / len(small)) ** 0.5
 
 
@@ -187,4 +187,4 @@ def test_unmoderated_it_is_the_paired_t_test(tmp_path, monkeypatch):
     item = changes(base, new)["accuracy@50[scratch/finetune]"]
     old, fresh = (values(side, "scratch/finetune", 50) for side in (base, new))
     expected = reference.ttest_rel([fresh[run] for run in old], list(old.values()))
-    assert item.doubt.error == pytest.approx(abs(item.difference / expected.statistic))
+    assert item.uncertainty.error == pytest.approx(abs(item.difference / expected.statistic))

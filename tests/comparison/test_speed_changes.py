@@ -1,4 +1,4 @@
-"""Changes of speed: ratios cell by cell, the noise between starts, unrest within one, other machines."""
+"""Changes of speed: ratios cell by cell, the noise between starts, drift within one, other machines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from support import factories, run_pairs
 
 from labeleff.comparison.change import Exact, Student
 from labeleff.comparison.matching import match
-from labeleff.comparison.paired_speeds import Paired
+from labeleff.comparison.paired_speeds import SpeedPairs
 from labeleff.comparison.speed_changes import speed_changes
 from labeleff.reporting.results import load
 from labeleff.study.gate import criteria
@@ -115,7 +115,7 @@ def test_another_number_of_threads_is_marked(tmp_path):
 
 def test_the_same_measurements_leave_no_doubt(tmp_path):
     folder = run_pairs.folder(tmp_path)
-    assert {type(item.doubt) for item in changes(folder, folder).values()} == {Exact}
+    assert {type(item.uncertainty) for item in changes(folder, folder).values()} == {Exact}
 
 
 def test_unrest_seen_in_one_arm_bears_on_all(tmp_path):
@@ -142,14 +142,14 @@ def test_pretrainings_from_the_cache_were_timed_by_another_run(tmp_path):
 def test_short_cells_and_single_cells_are_not_judged_by_their_time(tmp_path):
     base = run_pairs.folder(tmp_path / "base", timed(0.1))
     item = changes(base, run_pairs.folder(tmp_path / "new", timed(0.2)))["time[scratch/finetune]"]
-    assert item.doubt is None
+    assert item.uncertainty is None
     assert item.notes == ("cells of less than 1 s are too short to tell",)
     of = factories.study(rungs=[50, 100], draws=1)
     one = {"of": of, "keep": lambda record: record.cell.n == 50}
     single = changes(
         run_pairs.folder(tmp_path / "one", **one), run_pairs.folder(tmp_path / "two", run_pairs.at_speed(0.9), **one)
     )["throughput[scratch/finetune]"]
-    assert single.doubt is None
+    assert single.uncertainty is None
     assert single.notes == ("no interval: one cell",)
 
 
@@ -161,9 +161,9 @@ def test_false_alarms_where_starts_are_as_noisy_as_believed():
     for _ in range(3000):
         starts = rng.normal(0, 0.02, 2)
         ratios = starts[1] - starts[0] + rng.normal(0, 0.02 * 2**0.5, 18)
-        _, doubt = _centre(ratios, 2**0.5 * 0.02)
-        assert isinstance(doubt, Student)
-        alarms.append(doubt.below(0.0) <= 0.05)
+        _, uncertainty = _centre(ratios, 2**0.5 * 0.02)
+        assert isinstance(uncertainty, Student)
+        alarms.append(uncertainty.below(0.0) <= 0.05)
     assert abs(np.mean(alarms) - 0.05) < 3 * (0.05 * 0.95 / 3000) ** 0.5 + 0.003
 
 
@@ -171,19 +171,19 @@ def paired(ratios):
     """Ratios (rungs, draws) as cells of two folders."""
     cells = tuple((n, (draw, draw)) for n in range(ratios.shape[0]) for draw in range(ratios.shape[1]))
     values = np.stack([np.ones(ratios.size), np.exp(ratios.ravel())], axis=1)
-    return Paired(Subject("throughput", None, "a/b", "t", "e"), quantity("throughput"), values, cells, None)
+    return SpeedPairs(Subject("throughput", None, "a/b", "t", "e"), quantity("throughput"), values, cells, None)
 
 
 def test_noise_of_single_cells_is_no_unrest():
     rng = np.random.default_rng(0)
-    calm = [paired(rng.normal(0, 0.03, (9, 3))).unrest for _ in range(200)]
+    calm = [paired(rng.normal(0, 0.03, (9, 3))).drift for _ in range(200)]
     assert np.median(calm) < 0.012
-    rough = [paired(rng.normal(0, 0.03, (9, 3)) + rng.normal(0, 0.1, (9, 1))).unrest for _ in range(200)]
+    rough = [paired(rng.normal(0, 0.03, (9, 3)) + rng.normal(0, 0.1, (9, 1))).drift for _ in range(200)]
     assert np.median(rough) == pytest.approx(0.1, rel=0.2)
-    by_draw = [paired(rng.normal(0, 0.03, (9, 3)) + np.array([0.0, 0.0, -0.4])).unrest for _ in range(20)]
+    by_draw = [paired(rng.normal(0, 0.03, (9, 3)) + np.array([0.0, 0.0, -0.4])).drift for _ in range(20)]
     assert min(by_draw) > 0.15
 
 
 def test_where_nothing_can_be_told_apart_there_is_no_unrest():
-    assert paired(np.zeros((1, 1))).unrest == 0
-    assert paired(np.array([[0.0], [0.3]])).unrest == pytest.approx(np.std([0, 0.3], ddof=1))
+    assert paired(np.zeros((1, 1))).drift == 0
+    assert paired(np.array([[0.0], [0.3]])).drift == pytest.approx(np.std([0, 0.3], ddof=1))

@@ -7,9 +7,9 @@ import pytest
 from support import factories, run_pairs
 
 from labeleff.comparison import utility_changes
-from labeleff.comparison.change import Exact, Sampled
+from labeleff.comparison.change import Exact, Samples
 from labeleff.comparison.matching import match
-from labeleff.comparison.utility_changes import worth
+from labeleff.comparison.utility_changes import label_ratios
 from labeleff.curves.utility import utility
 from labeleff.reporting.results import load
 
@@ -49,7 +49,7 @@ def test_a_lower_arm_is_worse_and_a_lower_baseline_better(tmp_path):
 def test_the_same_measurements_leave_no_doubt(tmp_path):
     folder = run_pairs.folder(tmp_path)
     for item in changes(folder, folder).values():
-        assert (item.doubt, item.difference, item.bounded) == (Exact(), 0.0, False)
+        assert (item.uncertainty, item.difference, item.bounded) == (Exact(), 0.0, False)
 
 
 def test_outside_the_ladder_counts_are_brought_to_its_end(tmp_path):
@@ -70,7 +70,7 @@ def test_single_runs_have_no_interval(tmp_path):
     item = changes(base, run_pairs.folder(tmp_path / "new", run_pairs.again(2), of=of))[
         "utility@100[rotation/finetune]"
     ]
-    assert item.doubt is None
+    assert item.uncertainty is None
     assert item.notes == ("no interval: one run a rung",)
 
 
@@ -84,7 +84,7 @@ def test_noise_of_one_folder_is_not_the_others():
     """Draws are shared by number, the rest is not: two folders' own noise must not cancel."""
     runs = {n: {(d, d): 0.5 + 0.05 * k + 0.01 * d for d in range(3)} for k, n in enumerate((50, 100, 200))}
     arm = {100: {(d, d): 0.56 + 0.01 * (d == 1) for d in range(3)}}
-    first, second = worth(runs, arm, "base", "a/b", "bayes"), worth(runs, arm, "new", "a/b", "bayes")
+    first, second = label_ratios(runs, arm, "base", "a/b", "bayes"), label_ratios(runs, arm, "new", "a/b", "bayes")
     assert np.array_equal(first.ratios, second.ratios)
     assert (first.samples - second.samples).std() > 0.3 * first.samples.std()
 
@@ -110,10 +110,10 @@ def test_coverage(after, monkeypatch):
         sides = []
         for side, ratio in (("base", 2.0), ("new", after)):
             base, arm = measured(rng, luck, 1.0, ns, 3), measured(rng, luck, ratio, ns, 3)
-            sides.append(worth(base, {n: arm[n] for n in (100, 200, 400)}, side, "arm", "bayes"))
+            sides.append(label_ratios(base, {n: arm[n] for n in (100, 200, 400)}, side, "arm", "bayes"))
         for column in (0, 1, 2, None):
             before, new = (side.utility(column)[1] for side in sides)
-            low, high = Sampled(np.sort(new - before)).ends(0.9)
+            low, high = Samples(np.sort(new - before)).ends(0.9)
             (ladder if column is None else hits).append(low <= after - 2.0 <= high)
     assert 0.86 <= np.mean(hits) <= 1.0
     assert 0.82 <= np.mean(ladder) <= 1.0

@@ -8,9 +8,9 @@ from labeleff.curves import methods as invert_module
 from labeleff.curves import model_average
 from labeleff.curves.methods import invert
 from labeleff.reporting import tables
-from labeleff.reporting.findings import Needed, Share, find, labels_needed
+from labeleff.reporting.findings import Share, TargetLabels, find, target_labels
 from labeleff.reporting.markdown import portion
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.stats.resampling import Runs
 
 PLACE = Place("t")
@@ -25,13 +25,13 @@ def runs(shift: float = 1.0, ladder: tuple[int, ...] = LADDER) -> Runs:
     return {n: {(first + d, 0): value + NOISE[d] for d in range(3)} for n, value in values.items()}
 
 
-def needed(targets: tuple[float, ...], method: str = "bayes") -> dict[tuple[str, float], Needed]:
+def needed(targets: tuple[float, ...], method: str = "bayes") -> dict[tuple[str, float], TargetLabels]:
     arms = {"base": runs(), "twice": runs(2.0), "half": runs(0.5), "short": runs(1.0, (20,))}
-    measured = Measured(
+    measured = Measurements(
         {PLACE: Setting("t", LADDER)}, tuple(arms), "base", {(PLACE, arm): own for arm, own in arms.items()},
         level=0.9, method=method, design="", targets=targets,
     )  # fmt: skip
-    return {(item.arm, item.target): item for item in labels_needed(measured)}
+    return {(item.arm, item.target): item for item in target_labels(measured)}
 
 
 def test_every_curve_is_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +39,7 @@ def test_every_curve_is_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = model_average.average
     monkeypatch.setattr(invert_module, "average", lambda means: fitted.append(means) or fit(means))
     arms = {"base": runs(), "twice": runs(2.0), "half": runs(0.5)}
-    measured = Measured(
+    measured = Measurements(
         {PLACE: Setting("t", LADDER)}, tuple(arms), "base", {(PLACE, arm): own for arm, own in arms.items()},
         level=0.9, method="bayes", design="", targets=(0.5, 0.6),
     )  # fmt: skip

@@ -7,14 +7,14 @@ from pathlib import Path
 from support import factories
 
 from labeleff.reporting.findings import compare_arms
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.results import load
 
 PLACE = Place("digits")
 BASE = {10: {(0, 0): 0.3}, 100: {(1, 0): 0.6, (2, 0): 0.7}}
 
 
-def alone(**changes: object) -> Measured:
+def alone(**changes: object) -> Measurements:
     fields = {
         "settings": {PLACE: Setting("digits", (10, 50, 100))},
         "arms": ("scratch", "better"),
@@ -24,7 +24,7 @@ def alone(**changes: object) -> Measured:
         "method": "log",
         "design": "1 to 2 runs a rung",
     }
-    return Measured(**{**fields, **changes})
+    return Measurements(**{**fields, **changes})
 
 
 def test_names_of_places() -> None:
@@ -46,18 +46,18 @@ def test_a_study_gives_its_view(tmp_path: Path) -> None:
     )
     assert measured.arms == tuple(factories.SAVED)
     assert measured.at(place, "rotation/linear") == results.arm_runs(place, "rotation/linear")
-    assert (measured.wanted, measured.size) == (3, 3)
+    assert (measured.planned_runs, measured.size) == (3, 3)
     assert measured.failed[place, "scratch/finetune"][20] == 1
     assert measured.design == "3 runs a rung: 3 draws of labels, 1 seed, crossed"
 
 
 def test_without_a_plan_only_what_is_there_is_asked_for() -> None:
     measured = alone()
-    assert measured.asked(PLACE, "scratch") == [10, 100]
-    assert measured.asked(PLACE, "better") == [50]
+    assert measured.rungs_at(PLACE, "scratch") == [10, 100]
+    assert measured.rungs_at(PLACE, "better") == [50]
     assert measured.at(PLACE, "worse") == {}
-    assert alone(wanted=2).asked(PLACE, "better") == (10, 50, 100)
-    assert (measured.size, alone(wanted=5).size, alone(runs={}).size) == (2, 5, 0)
+    assert alone(planned_runs=2).rungs_at(PLACE, "better") == (10, 50, 100)
+    assert (measured.size, alone(planned_runs=5).size, alone(runs={}).size) == (2, 5, 0)
     assert alone(runs={(PLACE, "scratch"): BASE}).arms_at(PLACE) == ["scratch"]
 
 

@@ -10,15 +10,15 @@ from labeleff.errors import RecordError
 from labeleff.reporting import output_files, place_figures
 from labeleff.reporting.figures import style
 from labeleff.reporting.findings import find
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.place_figures import Material
 from labeleff.reporting.sections import accuracy_and_utility
 
 
-def measured(titles: list[str]) -> Measured:
+def measured(titles: list[str]) -> Measurements:
     settings = {Place(str(at)): Setting(title, (1, 2)) for at, title in enumerate(titles)}
-    return Measured(settings, ("a",), "a", {}, level=0.9, method="pchip", design="")
+    return Measurements(settings, ("a",), "a", {}, level=0.9, method="pchip", design="")
 
 
 def test_every_place_has_a_short_plain_name_of_its_own() -> None:

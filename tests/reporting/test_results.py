@@ -35,7 +35,7 @@ def test_only_the_newest_study_counts(tmp_path: Path) -> None:
         ],
     )
     results = load(folder)
-    assert (len(results.cells), results.expected, results.foreign) == (7, 54, 18)
+    assert (len(results.cells), results.cell_count, results.foreign) == (7, 54, 18)
     assert [run.run for run in results.runs] == ["r1"]
 
 

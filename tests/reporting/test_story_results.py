@@ -12,7 +12,7 @@ from labeleff.reporting import story_results
 from labeleff.reporting.results import load
 from labeleff.reporting.sections import stories
 from labeleff.reporting.sections.stories import story_report
-from labeleff.reporting.story_results import extremes, of_stories
+from labeleff.reporting.story_results import extremes, story_answers
 from labeleff.reporting.study_report import build
 
 ACCURACIES = {"babi/qa1": (0.9, 0.95), "babi/qa2": (1.0, 0.5), "babi/qa3": (None, None)}
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def test_the_run_of_the_best_validation_is_shown_whatever_its_test_accuracy(folder):
-    one, two, three = of_stories(load(folder))
+    one, two, three = story_answers(load(folder))
     assert [item.chosen.cell.seed for item in (one, two)] == [1, 1]
     assert (one.accuracy, one.passed) == (0.95, True), "an error of exactly 5 % passes"
     assert (two.accuracy, two.passed) == (0.5, False)
@@ -92,11 +92,11 @@ def test_ten_epochs_stand_beside_those_of_2021(folder):
     ten = [{**HISTORY[0], "epoch": float(i)} for i in range(10)]
     of_ten = record(cell, 0.4, 0.4)
     of_ten = of_ten.model_copy(update={"training": of_ten.training.model_copy(update={"history": ten})})
-    text = "\n".join(stories.beside(of_ten))
+    text = "\n".join(stories.report2021_comparison(of_ten))
     assert "0.3670" in text
     assert "1.7425" in text
-    assert not list(stories.beside(record(cell, 0.4, 0.4)))
-    assert not list(stories.beside(record(next(study().cells()), 0.4, 0.4)))
+    assert not list(stories.report2021_comparison(record(cell, 0.4, 0.4)))
+    assert not list(stories.report2021_comparison(record(next(study().cells()), 0.4, 0.4)))
 
 
 def test_a_real_run_is_reported_twice_the_same(told, tmp_path):
@@ -108,7 +108,7 @@ def test_a_real_run_is_reported_twice_the_same(told, tmp_path):
     table = pd.read_csv(io.BytesIO(kept[tmp_path / "answers.csv"]))
     assert table["provenance"].tolist() == ["generated, 1k"] * 2
     assert table["validation_count"].tolist() == [100, 100]
-    [shown] = of_stories(load(tmp_path))
+    [shown] = story_answers(load(tmp_path))
     assert shown.passed
     assert shown.size == "1k"
     assert len(story_results.curves([shown])) >= 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeleff.scheduling.forecast import expected, on_accelerator, peak_memory, wall_seconds
+from labeleff.scheduling.forecast import estimate_run, on_accelerator, peak_memory, wall_seconds
 from labeleff.scheduling.job_seconds import job_estimates
 from labeleff.scheduling.jobs import Solve, jobs_for
 from labeleff.scheduling.speeds import Speed, Speeds, general_name, peak_name, scoring_name, solving_names, work_name
@@ -24,7 +24,7 @@ def all_known(**fields):
 
 
 def test_parts_are_the_jobs_work_and_add_up():
-    estimate = expected(JOBS, NOTHING, 2)
+    estimate = estimate_run(JOBS, NOTHING, 2)
     assert sum(part.count for part in estimate.parts if part.what == "cells") == len(CELLS)
     assert [part.count for part in estimate.parts if part.what == "pretraining"] == [1]
     assert estimate.seconds == pytest.approx(sum(part.seconds for part in estimate.parts))
@@ -34,7 +34,7 @@ def test_parts_are_the_jobs_work_and_add_up():
 
 
 def test_a_cached_encoder_takes_nothing():
-    whole, rest = expected(JOBS, NOTHING, 1), expected(JOBS, NOTHING, 1, cached=lambda _: True)
+    whole, rest = estimate_run(JOBS, NOTHING, 1), estimate_run(JOBS, NOTHING, 1, cached=lambda _: True)
     [pretraining] = [part.seconds for part in whole.parts if part.what == "pretraining"]
     assert rest.seconds == pytest.approx(whole.seconds - pretraining)
     assert all(part.what == "cells" for part in rest.parts)
@@ -42,9 +42,9 @@ def test_a_cached_encoder_takes_nothing():
 
 def test_one_rough_speed_makes_the_whole_rough():
     speeds = all_known()
-    assert expected(JOBS, speeds, 1).speeds == "calibrated"
+    assert estimate_run(JOBS, speeds, 1).speeds == "calibrated"
     del speeds[work_name(CELLS[0])]
-    assert expected(JOBS, speeds, 1).speeds == "catalogue"
+    assert estimate_run(JOBS, speeds, 1).speeds == "catalogue"
 
 
 def test_cells_wait_for_their_pretraining_and_others_do_not():
@@ -61,7 +61,7 @@ def test_cells_wait_for_their_pretraining_and_others_do_not():
 def test_memory_is_known_where_every_kind_of_work_was_measured():
     assert peak_memory(JOBS, all_known(peak_memory=5)) == 5
     part = all_known(peak_memory=5)
-    del part.known[work_name(CELLS[0])]
+    del part.by_name[work_name(CELLS[0])]
     assert peak_memory(JOBS, part) is None
     assert not on_accelerator(JOBS, part)
     assert on_accelerator(JOBS, all_known(device="a GPU"))

@@ -4,7 +4,7 @@ import pytest
 from support import factories
 
 from labeleff.records.entries import Record
-from labeleff.scheduling.ladder_progress import Ladders, trained
+from labeleff.scheduling.ladder_progress import Ladders, training_steps
 
 AUTO = {"at": [50, 200], "width": 0.4}
 
@@ -28,7 +28,7 @@ def record(cell, run="r1", **changes):
 
 
 def measured(study, per_round=10**9):
-    """Records of all that is chosen, at most so many between two looks at them."""
+    """Records of all chosen cells, at most the given number per round."""
     made, records = ladders(study), {}
     while pending := made.advance(records):
         records |= {cell.key: record(cell) for cell in pending[:per_round]}
@@ -44,7 +44,7 @@ def test_a_ladder_a_task_and_less_than_all(study):
         assert chooser.finished
         mine = [cell for cell in made.chosen if cell.task.label == where[0]]
         every = [cell for cell in study.cells() if cell.task.label == where[0]]
-        assert made.share(where) == pytest.approx(trained(mine) / trained(every))
+        assert made.share(where) == pytest.approx(training_steps(mine) / training_steps(every))
 
 
 def test_decisions_follow_from_the_records_alone(study):

@@ -4,7 +4,7 @@ import pytest
 from support import factories
 
 from labeleff.scheduling.jobs import Pretrain, Train, TrainTogether, jobs_for
-from labeleff.scheduling.priority import jobs_by_turn, ordered, standings
+from labeleff.scheduling.priority import cell_priorities, jobs_by_turn, order_jobs
 
 
 def never(_):
@@ -20,10 +20,10 @@ def cost(job):
 
 def arranged(study, done=never, seconds=cost):
     cells = list(study.cells())
-    standing = standings(cells, done, study.arm_of, study.baseline)
+    priorities = cell_priorities(cells, done, study.arm_of, study.baseline)
     pending = [cell for cell in cells if not done(cell)]
-    jobs = jobs_by_turn(pending, standing, lambda some: jobs_for(some, never))
-    return ordered(jobs, standing, seconds)
+    jobs = jobs_by_turn(pending, priorities, lambda some: jobs_for(some, never))
+    return order_jobs(jobs, priorities, seconds)
 
 
 def trained(jobs):
@@ -91,16 +91,16 @@ def test_measured_runs_count(study):
 
 def test_a_pretraining_alone_comes_last(study):
     cells = list(study.cells())
-    standing = standings(cells, never, study.arm_of, study.baseline)
+    priorities = cell_priorities(cells, never, study.arm_of, study.baseline)
     alone = Pretrain(study.pretrainings[0])
     scratch = [cell for cell in cells if cell.pretext.name == "scratch"]
-    assert ordered([alone, *jobs_for(scratch, never)], standing, cost)[-1] is alone
+    assert order_jobs([alone, *jobs_for(scratch, never)], priorities, cost)[-1] is alone
 
 
 def test_packs_are_cut_by_turn(study):
     cells = list(study.cells())
-    standing = standings(cells, never, study.arm_of, study.baseline)
-    jobs = jobs_by_turn(cells, standing, lambda some: jobs_for(some, never, None))
+    priorities = cell_priorities(cells, never, study.arm_of, study.baseline)
+    jobs = jobs_by_turn(cells, priorities, lambda some: jobs_for(some, never, None))
     packs = [job for job in jobs if isinstance(job, Train | TrainTogether)]
     assert len(packs) == 6
     assert all(len({cell.draw for cell in job.cells}) == 1 for job in packs)

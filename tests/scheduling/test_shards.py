@@ -1,7 +1,7 @@
 import pytest
 
 from labeleff.errors import OptionError
-from labeleff.scheduling.jobs import needed
+from labeleff.scheduling.jobs import pretraining_key
 from labeleff.scheduling.shards import Shard, loads
 from labeleff.study.loading import built_in, load_study
 
@@ -12,7 +12,7 @@ def test_parts_hold_every_cell_once_and_no_pretraining_twice(name, count):
     cells = list(load_study(name).cells())
     parts = [part for _, part in loads(cells, count)]
     assert sorted(cell.key for part in parts for cell in part) == sorted(cell.key for cell in cells)
-    made = [{c.pretraining.key for c in part if needed(c) is not None} for part in parts]
+    made = [{c.pretraining.key for c in part if pretraining_key(c) is not None} for part in parts]
     assert sum(map(len, made)) == len(set().union(*made))
 
 

@@ -9,7 +9,7 @@ from labeleff.records.training_log import Training, Window
 from labeleff.scheduling.speeds import (
     FILE_NAME,
     Speed,
-    clocked,
+    effective_seconds,
     peak_name,
     read_speeds,
     ready_name,
@@ -46,7 +46,7 @@ def test_speeds_of_devices_are_kept_apart(tmp_path):
 def test_a_newer_speed_without_memory_keeps_what_was_known_of_it(tmp_path):
     remember(tmp_path, {"a": Speed(rate=1.0, source="calibrated", peak_memory=123)})
     remember(tmp_path, {"a": Speed(rate=2.0)})
-    known = read_speeds(tmp_path).known["a"]
+    known = read_speeds(tmp_path).by_name["a"]
     assert (known.rate, known.source, known.peak_memory) == (2.0, "remembered", 123)
 
 
@@ -54,7 +54,7 @@ def test_the_file_says_what_speeds_were_measured_on(tmp_path):
     remember(tmp_path, {"a": Speed(rate=1.0, processes=4)})
     entry = json.loads((tmp_path / FILE_NAME).read_text())["a"]
     assert (entry["device"], entry["threads"], entry["processes"]) == ("cpu", 1, 4)
-    assert read_speeds(tmp_path).known["a"].place == "cpu, 1 thread a process, 4 processes side by side"
+    assert read_speeds(tmp_path).by_name["a"].place == "cpu, 1 thread a process, 4 processes side by side"
 
 
 def test_a_cache_that_cannot_be_written_is_no_matter(tmp_path):
@@ -68,11 +68,11 @@ def test_a_cache_that_cannot_be_written_is_no_matter(tmp_path):
     [(4.0, 1.0, "cpu", 1.0), (4.0, None, "cpu", 4.0), (4.0, 1.0, "a GPU", 4.0), (4.0, 8.0, "cpu", 4.0)],
 )
 def test_on_a_cpu_the_processor_s_clock_counts(seconds, processor, device, counts):
-    assert clocked(seconds, processor, device) == counts
+    assert effective_seconds(seconds, processor, device) == counts
 
 
 def test_a_run_s_records_tell_all_that_an_estimate_adds_up(tmp_path):
-    """8 steps of 10 images a second, 200 images scored in 4 s of 20, half of which others had the processor."""
+    """8 steps of 10 images per second, 200 images scored in 4 s of 20, half of which others had the processor."""
     windows = [Window(images=80, seconds=16.0, processor_seconds=8.0) for _ in range(2)]
     training = Training(steps=16, batch=10, images=160, seconds=32, windows=windows)
     record = Record(
@@ -93,7 +93,7 @@ def test_a_run_s_records_tell_all_that_an_estimate_adds_up(tmp_path):
     assert speeds[work_name(TRAINED)] == pytest.approx(10.0)
     assert speeds[scoring_name(TRAINED)] == pytest.approx(100.0)
     assert speeds[ready_name(TRAINED)] == pytest.approx(1 / (20 - 16 - 2))
-    assert speeds.known[peak_name(TRAINED)].peak_memory == 7
+    assert speeds.by_name[peak_name(TRAINED)].peak_memory == 7
 
 
 def test_kinds_of_work_have_names_of_their_own():

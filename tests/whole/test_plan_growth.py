@@ -8,7 +8,7 @@ from labeleff.catalogue import lookup
 from labeleff.commands import plan_tables
 from labeleff.execution.dispatch import cost
 from labeleff.scheduling.jobs import jobs_for
-from labeleff.scheduling.priority import jobs_by_turn, ordered, standings
+from labeleff.scheduling.priority import cell_priorities, jobs_by_turn, order_jobs
 from labeleff.scheduling.shards import loads
 from labeleff.scheduling.speeds import Speeds
 from labeleff.study import cell
@@ -72,9 +72,9 @@ def begun(runs):
     """Do what a run under a time limit does before it trains: its share, its jobs and their order."""
     of = study(runs)
     cells = [one for _, members in loads(list(of.cells()), 3) for one in members]
-    standing = standings(cells, lambda _: False, of.arm_of, of.baseline)
-    jobs = jobs_by_turn(cells, standing, lambda some: jobs_for(some, lambda _: False))
-    return ordered(jobs, standing, lambda job: cost(job, of, Speeds({})))
+    priorities = cell_priorities(cells, lambda _: False, of.arm_of, of.baseline)
+    jobs = jobs_by_turn(cells, priorities, lambda some: jobs_for(some, lambda _: False))
+    return order_jobs(jobs, priorities, lambda job: cost(job, of, Speeds({})))
 
 
 def test_a_plan_hashes_every_cell_once_and_its_pretraining_once(hashed, tmp_path):

@@ -30,7 +30,16 @@ from labeleff.plugins.protocols.interface import FrozenProtocol
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.records.training_log import Training
 from labeleff.scheduling.jobs import Pretrain, Train, TrainTogether, jobs_for
-from labeleff.scheduling.speeds import CPU, INSTANT, clocked, parts, ready_name, scoring_name, solving_names, work_name
+from labeleff.scheduling.speeds import (
+    CPU,
+    INSTANT,
+    effective_seconds,
+    parts,
+    ready_name,
+    scoring_name,
+    solving_names,
+    work_name,
+)
 from labeleff.study.cell import Budget, Cell, Pretraining, Steps
 from labeleff.training.device import now, peak_memory, reset_peak_memory
 
@@ -54,7 +63,9 @@ class CalibrationRunner(JobRunner):
 
     def spent(self, training: Training) -> float:
         """Sum the seconds by that clock that a training's steps took."""
-        return sum(clocked(window.seconds, window.processor_seconds, self.device.type) for window in training.windows)
+        return sum(
+            effective_seconds(window.seconds, window.processor_seconds, self.device.type) for window in training.windows
+        )
 
     def features(self, cell: Cell) -> nn.Module:
         """Build the model that a frozen protocol works on: it gives features (B, dim), or maps (B, dim, h, w)."""

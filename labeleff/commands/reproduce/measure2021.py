@@ -14,7 +14,7 @@ from labeleff.commands.reproduce.studies2021 import AS_PUBLISHED, SOUNDLY, Size,
 from labeleff.errors import RecordError
 from labeleff.files import write_whole
 from labeleff.reporting.results import load
-from labeleff.reporting.story_results import of_stories
+from labeleff.reporting.story_results import story_answers
 from labeleff.scheduling.run_options import RunOptions
 
 FILE_NAME = "question.json"
@@ -73,7 +73,7 @@ def _ask(folder: Path) -> None:
     """Put the example question to the reader of a study, unless that failed, and write the answer."""
     from labeleff.commands.conversation import Conversation, trained_reader
 
-    if all(item.accuracy is None for item in of_stories(load(folder))):
+    if all(item.accuracy is None for item in story_answers(load(folder))):
         return
     reader, what = trained_reader(folder)
     conversation = Conversation(reader)

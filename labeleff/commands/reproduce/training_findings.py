@@ -9,7 +9,7 @@ import numpy as np
 
 from labeleff.commands.reproduce.evidence import JUDGEMENTS, Folder, Judgement, Outcome, consensus, majority, order
 from labeleff.reporting.measurements import Place
-from labeleff.reporting.rank_agreement import agreements, together
+from labeleff.reporting.rank_agreement import agreements, pool_places
 from labeleff.reporting.sections.agreement import interval
 from labeleff.stats.differences import Difference, compare
 from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, spearman
@@ -36,7 +36,7 @@ def linear_unlike_finetuned(folders: Sequence[Folder]) -> Outcome:
         sentences += [
             f"{measured.settings[item.place].title} ({folder.name}) {interval(item.overall)}" for item in pairs
         ]
-        whole = [correlation for *_, correlation in together(pairs, measured.level)]
+        whole = [correlation for *_, correlation in pool_places(pairs, measured.level)]
         sentences += [f"all tasks of {folder.name} {interval(correlation)}" for correlation in whole]
         judgements += [judge_correlation(correlation) for correlation in whole or [item.overall for item in pairs]]
     evidence = f"No study has {FEWEST} pretexts both by linear evaluation and finetuned."

@@ -14,7 +14,7 @@ from labeleff.curves.bounds import worth
 from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison
-from labeleff.reporting.markdown import listed
+from labeleff.reporting.markdown import join_texts
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.sections.agreement import interval
 from labeleff.stats.differences import Difference, compare
@@ -52,7 +52,7 @@ def depends_on_task_and_data(folders: Sequence[Folder]) -> Outcome:
     if pairs:
         evidence = (
             f"The mean label ratios of one arm on two tasks (or versions of the images) have intervals that lie apart "
-            f"in {apart} of {pairs} pairs" + (f" ({listed(dict.fromkeys(arms), ', ')})." if arms else ".")
+            f"in {apart} of {pairs} pairs" + (f" ({join_texts(dict.fromkeys(arms), ', ')})." if arms else ".")
         )
     return Outcome(judgement, evidence)
 

@@ -78,7 +78,7 @@ def tracks(results: Results, key: str) -> Tracks:
         key=key,
         started=results.run.started,
         ended=max([results.run.started, *(item.finished for item in results.cells if item.finished)]),
-        complete=len(results.cells) == results.expected,
+        complete=len(results.cells) == results.cell_count,
         facts=_facts(results),
         tracks=content,
     )

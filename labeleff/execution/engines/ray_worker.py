@@ -25,7 +25,7 @@ from labeleff.files import VERSION
 from labeleff.records.conditions import unlike
 from labeleff.records.entries import Conditions
 from labeleff.records.jsonl import reader_path
-from labeleff.scheduling.jobs import Job, Pretrain, needed
+from labeleff.scheduling.jobs import Job, Pretrain, pretraining_key
 from labeleff.training.device import device_name, one_core, torch_release
 
 Message = tuple[str, Any]
@@ -128,7 +128,7 @@ def _tasks(job: Job) -> list[Spec]:
 
 def encoder_keys(runner: JobRunner, job: Job) -> set[str]:
     """Cache keys of the encoders that a job starts from."""
-    first = {key: cell for cell in job.cells if (key := needed(cell)) is not None}
+    first = {key: cell for cell in job.cells if (key := pretraining_key(cell)) is not None}
     return {runner.cache_key(cell.pretraining) for cell in first.values()}
 
 

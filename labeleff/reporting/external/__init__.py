@@ -1,1 +1,1 @@
-"""Tables of runs measured elsewhere: `labeleff utility`. Reading and checking them, and their report."""
+"""Report of runs measured elsewhere: `labeleff utility`."""

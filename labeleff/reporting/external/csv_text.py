@@ -1,4 +1,4 @@
-"""Bytes of a delimited file to records of fields, each with the line it begins in; strict about quotes and UTF-8."""
+"""Strict parser of delimited text in UTF-8: records of fields with their lines."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from labeleff.errors import RunsError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 LONGEST = 2000
-"""Characters of a record in which the field at fault is looked for."""
+"""Number of characters of a record that are searched for the field at fault."""
 Record = tuple[int, list[str]]
 """Line (from 1) and fields without surrounding spaces."""
 
 
 def decode(content: bytes, source: str) -> str:
-    """Text of a file in UTF-8, without its byte order mark; RunsError with line and character for anything else."""
+    """Decode a file in UTF-8, without its byte order mark. Raises RunsError, with line and character, for others."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise RunsError(f"{source}, line 1, character 1: found UTF-16, expected UTF-8; save it again as CSV UTF-8")
     try:
@@ -26,12 +26,12 @@ def decode(content: bytes, source: str) -> str:
     except UnicodeDecodeError as error:
         lines = re.split(r"\r\n|\r|\n", error.object[: error.start].decode("utf-8"))
         where = f"{source}, line {len(lines)}, character {len(lines[-1]) + 1}"
-        found = f"the byte 0x{error.object[error.start]:02x}, which isn't UTF-8"
-        raise RunsError(f"{where}: found {found}, expected UTF-8; save it again as CSV UTF-8") from error
+        byte = f"the byte 0x{error.object[error.start]:02x}, which isn't UTF-8"
+        raise RunsError(f"{where}: found {byte}, expected UTF-8; save it again as CSV UTF-8") from error
 
 
 def records(text: str, delimiter: str, source: str) -> Iterator[Record]:
-    """Records in their order; blank lines are left out. RunsError for quotes that aren't closed or end mid-field."""
+    """Parse records in their order, without blank lines. Raises RunsError for quotes that are open or end mid-field."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     begin = 1
     while True:
@@ -61,14 +61,14 @@ def _fault(text: str, delimiter: str, line: int) -> int:
 
 
 def sniff(text: str, names: Iterable[str]) -> str:
-    """The delimiter that finds most of `names` in the first record, then the one that gives most fields there."""
-    wanted = set(names)
+    """Detect the delimiter: the one with most of `names` in the first record, then the one with most fields in it."""
+    expected = set(names)
 
     def merit(delimiter: str) -> tuple[int, int]:
         try:
             _, fields = next(records(text, delimiter, "the header"), (1, []))
         except RunsError:
             return 0, 0
-        return len(wanted & set(fields)), len(fields)
+        return len(expected & set(fields)), len(fields)
 
     return max(DELIMITERS, key=merit)

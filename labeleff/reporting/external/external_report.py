@@ -1,4 +1,4 @@
-"""A table of runs to CSVs, figures and `report.md`: what a study's folder gives, without a study."""
+"""Report of a table of runs: CSVs, figures and `report.md` without a study."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.runs_table import Pair, RunsTable
 from labeleff.reporting.findings import Findings, find
 from labeleff.reporting.markdown import table as markdown_table
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.place_figures import Material
 from labeleff.reporting.sections import accuracy_and_utility, weak_results
 from labeleff.reporting.sections.explanation import explain
 
 BASELINES = ("scratch", "from scratch", "scratch/finetune", "baseline", "supervised", "supervised baseline")
-"""Names that a baseline is recognised by, whatever their case and with any of space, - and _."""
+"""Names by which a baseline is recognised, in any case and with space, - or _ between words."""
 MOST = 12
-"""Arms that an error lists."""
+"""Largest number of arms that an error lists."""
 
 
-def choose_baseline(table: RunsTable, given: str | None) -> tuple[str, str]:
-    """The baseline's name, and the sentence that says where it is from.
+def choose_baseline(table: RunsTable, requested: str | None) -> tuple[str, str]:
+    """Name of the baseline, and a sentence that says how it was chosen.
 
-    Raises OptionError where none is given and not exactly one arm is named like one.
+    Raises OptionError where none is requested and not exactly one arm has a name of BASELINES.
     """
-    if given is not None:
-        return given, f"the baseline is {given!r}, as given"
-    found = [arm for arm in table.arms if re.sub(r"[ _-]+", " ", arm).casefold() in BASELINES]
-    if len(found) == 1:
-        return found[0], f"the baseline is {found[0]!r}, by its name"
-    known = ", ".join(map(repr, BASELINES[:1] + BASELINES[3:5]))
-    why = f"{_listed(found)} are named like one" if found else f"no arm is named like one ({known})"
-    raise OptionError(f"--baseline isn't given and {why}, expected one of the arms {_listed(table.arms)}")
+    if requested is not None:
+        return requested, f"the baseline is {requested!r}, as given"
+    candidates = [arm for arm in table.arms if re.sub(r"[ _-]+", " ", arm).casefold() in BASELINES]
+    if len(candidates) == 1:
+        return candidates[0], f"the baseline is {candidates[0]!r}, by its name"
+    examples = ", ".join(map(repr, BASELINES[:1] + BASELINES[3:5]))
+    why = f"{_arm_list(candidates)} are named like one" if candidates else f"no arm is named like one ({examples})"
+    raise OptionError(f"--baseline isn't given and {why}, expected one of the arms {_arm_list(table.arms)}")
 
 
-def _listed(arms: list[str]) -> str:
+def _arm_list(arms: list[str]) -> str:
     return ", ".join(map(repr, arms[:MOST])) + (f" and {len(arms) - MOST} more" if len(arms) > MOST else "")
 
 
-def view(table: RunsTable, baseline: str, options: Options) -> Measured:
-    """The table's accuracies, place by place; RunsError for what utility by the method needs and the table lacks."""
+def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
+    """Measurements from a table of runs. Raises RunsError where the baseline has too few rungs for the method."""
     for pair in table.against(baseline):
         _check_rungs(table, pair, options.method)
-    return Measured(
+    return Measurements(
         settings={Place(task): _setting(table, task, options) for task in table.tasks},
         arms=tuple(table.arms),
         baseline=baseline,
@@ -67,12 +67,12 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measured:
 
 
 def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:
-    found, least = len(pair.baseline_runs), rungs_needed(method)
-    if found < least:
+    rungs, least = len(pair.baseline_runs), rungs_needed(method)
+    if rungs < least:
         where = "" if pair.task is None else f", task {pair.task!r}"
         raise RunsError(
             f"{table.source}{where}: --method {method} has {least} parameters and needs as many label counts of the "
-            f"baseline, found {found}; take another method"
+            f"baseline, found {rungs}; take another method"
         )
 
 
@@ -99,13 +99,13 @@ def _design(table: RunsTable) -> str:
 def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     """Read the table and write its report to `options.out`, as a whole or not at all.
 
-    Gives report.md's path and, in sentences, how the table was read.
+    Returns report.md's path and, in sentences, how the table was read.
 
     Raises RunsError for what is wrong in the file, OptionError for what is wrong in the options.
     """
     table = read_runs(options.path, columns=options.columns, delimiter=options.delimiter, scale=options.scale)
-    baseline, said = choose_baseline(table, options.baseline)
-    notes = (*table.notes, said)
+    baseline, baseline_note = choose_baseline(table, options.baseline)
+    notes = (*table.notes, baseline_note)
     measured = view(table, baseline, options)
     findings = find(measured)
     files = output_files.assemble(
@@ -130,9 +130,9 @@ def _results(findings: Findings, options: Options) -> Iterator[Section]:
         [*accuracy_and_utility.verdicts(findings), *accuracy_and_utility.weak_points(flags)],
         output_files.csvs(findings),
     )
-    drawn = place_figures.draw(Material(findings))
+    figures = place_figures.draw(Material(findings))
     for place in findings.measured.places:
-        yield accuracy_and_utility.section(findings, place, drawn[place])
+        yield accuracy_and_utility.section(findings, place, figures[place])
 
 
 def _origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterator[str]:

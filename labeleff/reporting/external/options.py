@@ -1,4 +1,4 @@
-"""What `labeleff utility` was asked for, each option checked before anything is read."""
+"""Options of `labeleff utility`, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _CONVENTIONS: Mapping[str, Convention] = {"definition": "definition", "selfstudy
 
 @dataclass(frozen=True)
 class Options:
-    """Options of the command; what is None is detected, or left out of the report.
+    """Values of the command's options; None where something is to be detected, or left out of the report.
 
     Raises OptionError or UnknownNameError naming the option that can't be used.
     """
 
     path: Path
     out: Path
-    """The folder to write to."""
+    """Folder of the report."""
     command: Sequence[str]
-    """The command line that gives the same again."""
+    """Command line that makes the same report again."""
     baseline: str | None = None
     columns: Mapping[str, str] | None = None
-    """The file's names of columns by ours."""
+    """Names of the file's columns, by labeleff's names."""
     scale: Scale | None = None
     delimiter: str | None = None
     level: float = LEVEL
@@ -50,7 +50,7 @@ class Options:
     chance: float | None = None
     test_count: int | None = None
     targets: tuple[float, ...] = ()
-    """Accuracies in 0..1."""
+    """Target accuracies in 0..1."""
     cost: Cost | None = None
 
     def __post_init__(self) -> None:
@@ -73,17 +73,17 @@ class Options:
 
 
 def columns(assignments: Sequence[str]) -> dict[str, str]:
-    """The file's names of columns by ours, from `NAME=THEIRS` each."""
-    found = pairs(assignments, "--column", "NAME=THEIRS, e.g. accuracy=top1", "every column once")
+    """Names of the file's columns by labeleff's names, from assignments `NAME=THEIRS`. Raises OptionError."""
+    names = pairs(assignments, "--column", "NAME=THEIRS, e.g. accuracy=top1", "every column once")
     try:
-        column_names(found)
+        column_names(names)
     except LabeleffError as error:
         raise OptionError(f"--column: {str(error).removeprefix('columns: ')}") from error
-    return found
+    return names
 
 
 def delimiter(text: str | None) -> str | None:
-    """The character from itself, its name, or `\\t`."""
+    """Delimiter from itself, its name, or `\\t`. Raises UnknownNameError for anything else."""
     by_name = {**{mark: mark for mark in DELIMITERS}, **{name: mark for mark, name in DELIMITERS.items()}, "\\t": "\t"}
     if text is None or text in by_name:
         return None if text is None else by_name[text]
@@ -91,14 +91,14 @@ def delimiter(text: str | None) -> str | None:
 
 
 def scale(text: str | None) -> Scale | None:
-    """`fraction` or `percent`."""
+    """Scale from its name, `fraction` or `percent`. Raises UnknownNameError for anything else."""
     if text is not None and text not in _SCALES:
         raise UnknownNameError("--scale", text, _SCALES)
     return None if text is None else _SCALES[text]
 
 
 def convention(text: str) -> Convention:
-    """`definition` or `selfstudy`."""
+    """Convention from its name, `definition` or `selfstudy`. Raises UnknownNameError for anything else."""
     if text not in _CONVENTIONS:
         raise UnknownNameError("--convention", text, _CONVENTIONS)
     return _CONVENTIONS[text]

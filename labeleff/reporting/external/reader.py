@@ -1,7 +1,9 @@
-"""Strict reader of tidy tables of runs: one row a run, with the columns arm, n, run, accuracy.
+"""Strict reader of tidy tables of runs.
 
-Optional columns: draw and seed (which labels, which initialisation; whole numbers) and task. Other columns are left
-alone and named in the notes. Nothing is guessed without being said, and the first thing wrong is an error with file,
+A table has one row per run, with the columns arm, n, run, accuracy.
+
+Optional columns: draw and seed (which labels, which initialisation; whole numbers) and task. Other columns are
+ignored and named in the notes. Whatever is guessed is said in the notes, and the first mistake is an error with file,
 line and column.
 
 Accuracies: one scale for the whole file. Any value over 1 means percent; then values over 0 and up to 1 could be
@@ -22,7 +24,7 @@ from typing import Literal
 
 from labeleff.errors import OptionError, RunsError
 from labeleff.reporting.external.csv_text import DELIMITERS, decode, records, sniff
-from labeleff.reporting.external.rows import REQUIRED, Header, RunRow, column_names, shown, wrong
+from labeleff.reporting.external.rows import REQUIRED, Header, RunRow, cell_error, column_names, quote
 from labeleff.reporting.external.runs_table import RunsTable, Scale
 from labeleff.stats.resampling import Run, Runs
 
@@ -36,9 +38,9 @@ def read_runs(
 ) -> RunsTable:
     """Read a CSV file in UTF-8 (a byte order mark is skipped).
 
-    `columns` maps names of REQUIRED and OPTIONAL to the file's: {"accuracy": "acc"}; run, draw and seed may be the
-    same column. `delimiter` and `scale` are detected where they aren't given. Raises RunsError for whatever is wrong
-    in the file, OptionError for arguments that can't be used.
+    `columns` maps names of REQUIRED and OPTIONAL to names of the file: {"accuracy": "acc"}; run, draw and seed may be
+    the same column. `delimiter` and `scale` are detected where they aren't given. Raises RunsError for whatever is
+    wrong in the file, OptionError for arguments that can't be used.
     """
     try:
         content = path.read_bytes()
@@ -55,7 +57,7 @@ def parse_runs(
     delimiter: str | None = None,
     scale: Scale | None = None,
 ) -> RunsTable:
-    """As `read_runs`, for a file's bytes; `source` is its name in errors."""
+    """Parse a file's bytes as `read_runs` does; `source` is its name in errors."""
     names = column_names(columns or {})
     if delimiter is not None and delimiter not in DELIMITERS:
         raise OptionError(f"delimiter: found {delimiter!r}, expected one of {', '.join(map(repr, DELIMITERS))}")
@@ -63,42 +65,44 @@ def parse_runs(
         raise OptionError(f"scale: found {scale!r}, expected 'fraction' (0..1) or 'percent' (0..100)")
     text = decode(content, source)
     separator = delimiter or sniff(text, names.values())
-    found = records(text, separator, source)
-    line, header = next(found, (1, []))
+    rows_of_fields = records(text, separator, source)
+    line, header = next(rows_of_fields, (1, []))
     if not header:
-        raise wrong(source, 1, names["arm"], "an empty file", f"a header with {', '.join(REQUIRED)}")
+        raise cell_error(source, 1, names["arm"], "an empty file", f"a header with {', '.join(REQUIRED)}")
     head = Header(source, line, tuple(header), names, columns or {}, separator)
     places = head.places()
-    rows = [head.row(at, cells, places) for at, cells in found]
+    rows = [head.row(at, cells, places) for at, cells in rows_of_fields]
     if not rows:
-        raise wrong(source, line + 1, names["arm"], "no row after the header", "one row a run")
-    read_as, said = _scale(rows, scale, head)
+        raise cell_error(source, line + 1, names["arm"], "no row after the header", "one row a run")
+    used_scale, scale_note = _scale(rows, scale, head)
     _check_twins(rows, head)
     notes = (
-        said,
+        scale_note,
         f"fields are separated by {DELIMITERS[separator]}",
         _pairing(places),
         *_unused(header, places),
     )
     digest = hashlib.sha256(content).hexdigest()
-    return RunsTable(source, _groups(rows, read_as), read_as, _shared(places), notes, digest)
+    return RunsTable(source, _groups(rows, used_scale), used_scale, _shared(places), notes, digest)
 
 
-def _scale(rows: Sequence[RunRow], given: Scale | None, head: Header) -> tuple[Scale, str]:
-    """The scale of the file's accuracies, and the sentence that says it."""
+def _scale(rows: Sequence[RunRow], requested: Scale | None, head: Header) -> tuple[Scale, str]:
+    """Scale of the file's accuracies, and the sentence that says it."""
     over = [row for row in rows if row.value > 1]
     within = [row for row in rows if 0 < row.value <= 1]
-    if given == "fraction" and over:
-        found = shown(over[0].written)
-        raise head.wrong(over[0].line, "accuracy", found, "an accuracy in 0..1, as the scale given says")
-    if given is not None:
-        return given, f"accuracies were read as {'percent' if given == 'percent' else 'numbers in 0..1'}, as given"
+    if requested == "fraction" and over:
+        raise head.error(over[0].line, "accuracy", quote(over[0].text), "an accuracy in 0..1, as the scale given says")
+    if requested is not None:
+        return (
+            requested,
+            f"accuracies were read as {'percent' if requested == 'percent' else 'numbers in 0..1'}, as given",
+        )
     if over and within:
-        odd, rest = (within, over) if len(within) <= len(over) else (over, within)
-        also = f"{odd[0].written!r} beside {rest[0].written!r} in line {rest[0].line}"
+        odd, others = (within, over) if len(within) <= len(over) else (over, within)
+        also = f"{odd[0].text!r} beside {others[0].text!r} in line {others[0].line}"
         expected = "one scale in the whole file, 0..1 or percent (over 1)"
         hint = "is a decimal point missing?" if odd is over else "if all of it is percent, give the scale: percent"
-        raise head.wrong(odd[0].line, "accuracy", also, expected, hint)
+        raise head.error(odd[0].line, "accuracy", also, expected, hint)
     if over:
         return "percent", "accuracies are in percent: all are 0 or over 1"
     return "fraction", "accuracies are in 0..1: none is over 1"
@@ -113,25 +117,25 @@ def _check_twins(rows: Sequence[RunRow], head: Header) -> None:
         for column, name in (("task", row.task), ("arm", row.arm)):
             if name is None:
                 continue
-            first, line = names.setdefault((column, _look(name)), (name, row.line))
+            first, line = names.setdefault((column, _skeleton(name)), (name, row.line))
             if first != name:
-                raise head.wrong(row.line, column, repr(name), f"{first!r} as in line {line}, or a name less like it")
+                raise head.error(row.line, column, repr(name), f"{first!r} as in line {line}, or a name less like it")
         group = (row.task, row.arm, row.n)
         twin = runs.setdefault((*group, row.run), row)
         if twin is not row:
             found = f"run {row.run} of arm {row.arm!r} at n = {row.n} again (as in line {twin.line})"
-            raise head.wrong(row.line, "run", found, "every run once", "number the runs of an arm and n differently")
+            raise head.error(row.line, "run", found, "every run once", "number the runs of an arm and n differently")
         if row.draw is not None and row.seed is not None:
             twin = draws.setdefault((*group, row.draw, row.seed), row)
             if twin is not row:
                 found = f"draw {row.draw}, seed {row.seed} of arm {row.arm!r} at n = {row.n} again"
-                raise head.wrong(row.line, "seed", f"{found} (as in line {twin.line})", "every draw and seed once")
+                raise head.error(row.line, "seed", f"{found} (as in line {twin.line})", "every draw and seed once")
 
 
-def _look(name: str) -> str:
-    """What is left of a name without case, invisible characters and variants of the same character."""
-    seen = (character for character in name if unicodedata.category(character) != "Cf")
-    return unicodedata.normalize("NFKC", "".join(seen)).casefold()
+def _skeleton(name: str) -> str:
+    """Reduce a name to its looks: without case, invisible characters and variants of the same character."""
+    visible = (character for character in name if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", "".join(visible)).casefold()
 
 
 def _pairing(places: Mapping[str, int]) -> str:
@@ -164,9 +168,9 @@ def _groups(rows: Sequence[RunRow], scale: Scale) -> dict[tuple[str | None, str]
 
 
 def _keys(rows: Sequence[RunRow]) -> list[Run]:
-    """(draw, seed) of every row, whatever their order; what the file doesn't have gets numbers of the arm's own."""
+    """(draw, seed) of every row, independent of their order; numbers that the file lacks are made per arm."""
     runs = sorted({(row.arm, row.run) for row in rows})
-    own = {run: number for number, run in enumerate(runs)}
+    run_numbers = {run: number for number, run in enumerate(runs)}
     within: dict[tuple[object, ...], list[int]] = {}
     for row in rows:
         within.setdefault((row.task, row.arm, row.n, row.draw), []).append(row.run)
@@ -175,10 +179,10 @@ def _keys(rows: Sequence[RunRow]) -> list[Run]:
 
     def key(row: RunRow) -> Run:
         if row.draw is None:
-            return own[row.arm, row.run], 0
+            return run_numbers[row.arm, row.run], 0
         if row.seed is not None:
             return row.draw, row.seed
-        place = sorted(within[row.task, row.arm, row.n, row.draw]).index(row.run)
-        return row.draw, 0 if most == 1 else arms[row.arm] * most + place
+        index = sorted(within[row.task, row.arm, row.n, row.draw]).index(row.run)
+        return row.draw, 0 if most == 1 else arms[row.arm] * most + index
 
     return [key(row) for row in rows]

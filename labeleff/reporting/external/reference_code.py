@@ -1,4 +1,4 @@
-"""Utility by the reference code's rules as CSV and Markdown, labelled so that nobody takes it for the definition's."""
+"""Utility by the reference code's rules, as CSV and Markdown, clearly labelled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from labeleff.curves.reference_code import SelfstudyPoint, selfstudy_utility
 from labeleff.errors import CurveError
 from labeleff.reporting.markdown import count, ratio, table
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.tables import columns, frame, to_csv
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 FILE = "utility-selfstudy.csv"
 COLUMNS = columns("task encoder arm baseline convention n utility spread limit ends")
-"""`spread`: standard deviation over the arm's runs; `limit`: what the reference takes for the largest measurable
-utility; `ends`: the arm's mean is over the baseline's best from here on, and the curve ends."""
+"""`spread`: standard deviation over the arm's runs; `limit`: the largest measurable utility according to the
+reference code; `ends`: the arm's mean is over the baseline's best from this rung on, and the curve ends."""
 
 DEFECTS = (
     "the baseline's means are joined by straight pieces in n, and only label counts that both arms have are used",
@@ -40,12 +40,12 @@ class SelfstudyCurve:
     points: list[SelfstudyPoint]
 
 
-def curves(measured: Measured) -> list[SelfstudyCurve]:
-    """Every other arm's curve; empty points where it shares no label count with the baseline.
+def curves(measured: Measurements) -> list[SelfstudyCurve]:
+    """Curves of all other arms, without points where an arm shares no label count with the baseline.
 
     Raises CurveError, naming the arm, where the reference code would divide by zero.
     """
-    found = []
+    curves = []
     for place, arm in measured.runs:
         if arm == measured.baseline:
             continue
@@ -54,12 +54,12 @@ def curves(measured: Measured) -> list[SelfstudyCurve]:
         except CurveError as error:
             where = f"{measured.settings[place].title}, {arm}"
             raise CurveError(f"--convention selfstudy can't be had for {where}: {error}") from error
-        found.append(SelfstudyCurve(place, arm, measured.baseline, points))
-    return found
+        curves.append(SelfstudyCurve(place, arm, measured.baseline, points))
+    return curves
 
 
-def selfstudy_frame(found: Sequence[SelfstudyCurve]) -> pd.DataFrame:
-    """One row a point."""
+def selfstudy_frame(items: Sequence[SelfstudyCurve]) -> pd.DataFrame:
+    """Table of one row per point."""
     rows = [
         {
             "task": item.place.task,
@@ -73,19 +73,19 @@ def selfstudy_frame(found: Sequence[SelfstudyCurve]) -> pd.DataFrame:
             "limit": point.limit,
             "ends": point.ends,
         }
-        for item in found
+        for item in items
         for point in item.points
     ]
     return frame(rows, COLUMNS)
 
 
-def section(measured: Measured) -> Section:
-    """Tables with what is wrong about them, and the same as CSV."""
-    found = curves(measured)
-    return Section([*_paragraphs(measured, found)], {FILE: to_csv(selfstudy_frame(found))})
+def section(measured: Measurements) -> Section:
+    """Section with a table per place, the known defects of its rules, and the same numbers as CSV."""
+    items = curves(measured)
+    return Section([*_paragraphs(measured, items)], {FILE: to_csv(selfstudy_frame(items))})
 
 
-def _paragraphs(measured: Measured, found: Sequence[SelfstudyCurve]) -> Iterator[str]:
+def _paragraphs(measured: Measurements, items: Sequence[SelfstudyCurve]) -> Iterator[str]:
     yield f"## Utility by the reference code's rules, against {measured.baseline}"
     yield (
         "**Not the definition's.** This is for comparison with published figures alone and repeats how the reference "
@@ -93,12 +93,12 @@ def _paragraphs(measured: Measured, found: Sequence[SelfstudyCurve]) -> Iterator
     )
     yield "\n".join(f"- {text}" for text in DEFECTS)
     for place, setting in measured.settings.items():
-        here = [item for item in found if item.place == place]
+        arms = [item for item in items if item.place == place]
         if len(measured.places) > 1:
             yield f"### {setting.title}, by the reference code's rules"
         yield table(
             ["arm (selfstudy convention)", *(f"n = {n:,}" for n in setting.rungs), "curve ends (†)"],
-            [[item.arm, *_cells(item.points, setting.rungs)] for item in here],
+            [[item.arm, *_cells(item.points, setting.rungs)] for item in arms],
         )
     yield f"`{FILE}` has these numbers; `utility.csv` has the definition's."
 

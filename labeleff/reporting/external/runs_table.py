@@ -1,4 +1,4 @@
-"""Runs that were measured elsewhere: accuracies by task, arm, label count and run."""
+"""Runs measured elsewhere: accuracies by task, arm, label count and run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from labeleff.errors import RunsError, UnknownNameError
 from labeleff.stats.resampling import Runs
 
 Scale = Literal["fraction", "percent"]
-"""Accuracies in 0..1 or in 0..100."""
+"""Scale of accuracies: 0..1 or 0..100."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An arm and the baseline on the same task."""
+    """Runs of an arm and of the baseline on the same task."""
 
     task: str | None
     arm: str
@@ -25,24 +25,24 @@ class Pair:
 
 @dataclass(frozen=True)
 class RunsTable:
-    """The runs of one file, accuracies in 0..1."""
+    """Runs of one file, with accuracies in 0..1."""
 
     source: str
-    """The file's name, as errors give it."""
+    """Name of the file in errors."""
     groups: Mapping[tuple[str | None, str], Runs]
-    """{label count: {(draw, seed): accuracy}} by (task, arm), in the order of the file; task None without a column."""
+    """Accuracies {n: {(draw, seed): accuracy}} by (task, arm), in the order of the file; task None without a column."""
     scale: Scale
-    """What the file's accuracies were in."""
+    """Scale of the accuracies in the file."""
     shared: tuple[Literal["draw", "seed"], ...]
-    """What runs of different arms have in common where its number is the same: what the file has columns for."""
+    """Kinds of numbers by which runs of different arms share something: the columns of these that the file has."""
     notes: tuple[str, ...]
-    """What was detected and what it means, for the reader of the results."""
+    """Sentences on what was detected and what it means, for the reader of the results."""
     sha256: str
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes, in hex."""
 
     @property
     def paired(self) -> bool:
-        """The file names draws, so that runs of different arms with the same draw are paired."""
+        """Whether the file has draws, so that runs of different arms with the same draw are paired."""
         return "draw" in self.shared
 
     @property
@@ -56,7 +56,7 @@ class RunsTable:
         return list(dict.fromkeys(arm for _, arm in self.groups))
 
     def against(self, baseline: str) -> list[Pair]:
-        """Every other arm beside the baseline, task by task: what utility is computed from.
+        """Pair every other arm with the baseline, task by task: the input of utility.
 
         Raises RunsError for an unknown baseline (with the nearest match), fewer than two arms in the file, a task
         without the baseline or with nothing else, and a baseline with fewer than two label counts.
@@ -68,13 +68,13 @@ class RunsTable:
             raise RunsError(f"{where}: found the one arm {baseline!r}, expected the baseline and at least one other")
         pairs = []
         for task in self.tasks:
-            here = {arm: runs for (of, arm), runs in self.groups.items() if of == task}
+            arms = {arm: runs for (of, arm), runs in self.groups.items() if of == task}
             name = "" if task is None else f", task {task!r}"
-            if baseline not in here or len(here) < 2:
+            if baseline not in arms or len(arms) < 2:
                 expected = f"the baseline {baseline!r} and at least one other"
-                raise RunsError(f"{where}{name}: found {', '.join(map(repr, here))}, expected {expected}")
-            if len(here[baseline]) < 2:
-                count = f"found one label count ({next(iter(here[baseline]))})"
+                raise RunsError(f"{where}{name}: found {', '.join(map(repr, arms))}, expected {expected}")
+            if len(arms[baseline]) < 2:
+                count = f"found one label count ({next(iter(arms[baseline]))})"
                 raise RunsError(f"{where}{name}: baseline {baseline!r}: {count}, expected at least two for a curve")
-            pairs += [Pair(task, arm, here[baseline], runs) for arm, runs in here.items() if arm != baseline]
+            pairs += [Pair(task, arm, arms[baseline], runs) for arm, runs in arms.items() if arm != baseline]
         return pairs

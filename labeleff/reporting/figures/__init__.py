@@ -1,1 +1,1 @@
-"""One figure per file. A figure draws what it is given and computes nothing."""
+"""Figures of a report, one per file; they draw and compute nothing."""

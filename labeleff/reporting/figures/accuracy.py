@@ -1,18 +1,18 @@
-"""Accuracy against n."""
+"""Figure of accuracy against labels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from labeleff.reporting.figures.style import beside_legend, label, label_axis, legend, styles, title
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def accuracy(measured: Measured, place: Place) -> Figure:
-    """The place's metric in % against labels: every run as a dot, means as lines, intervals of the means as bands."""
+def accuracy(measured: Measurements, place: Place) -> Figure:
+    """Draw the place's metric in % against labels: every run as a dot, means as lines, their intervals as bands."""
     figure, columns = beside_legend(len(measured.arms))
     axes = figure.add_subplot()
     for arm, style in styles(measured).items():

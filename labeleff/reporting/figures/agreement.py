@@ -1,4 +1,4 @@
-"""Linear against finetuned."""
+"""Figure of means by a trained against those by a frozen protocol."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = 4
-"""Rungs of a figure."""
+"""Largest number of rungs in a figure, one panel each."""
 
 
 def draw(item: Agreement, heading: str, quantity: str) -> Figure:
-    """Means in % by the trained protocol against those by the frozen one, a dot a pretext, a panel a rung."""
-    places = np.unique(np.linspace(0, len(item.rungs) - 1, min(PANELS, len(item.rungs))).round().astype(int))
-    figure = figures_style.blank(1.5 + 2.7 * len(places), 3.4)
-    panels = figure.subplots(1, len(places), squeeze=False)[0]
-    for axes, place in zip(panels, places, strict=True):
+    """Draw means in % by the trained protocol against those by the frozen one: a dot per pretext, a panel per rung."""
+    rows = np.unique(np.linspace(0, len(item.rungs) - 1, min(PANELS, len(item.rungs))).round().astype(int))
+    figure = figures_style.blank(1.5 + 2.7 * len(rows), 3.4)
+    panels = figure.subplots(1, len(rows), squeeze=False)[0]
+    for axes, row in zip(panels, rows, strict=True):
         for column, name in enumerate(item.pretexts):
             lap, colour = divmod(column, len(figures_style.COLOURS))
-            x, y = (100 * side[place, column] for side in item.means)
+            x, y = (100 * side[row, column] for side in item.means)
             style = {
                 "color": figures_style.COLOURS[colour],
                 "marker": figures_style.MARKERS[(column + lap) % len(figures_style.MARKERS)],
             }
             axes.plot([x], [y], linestyle="none", label=figures_style.label(name), **style)
-        axes.set_title(f"n = {item.rungs[place]:,}, rank correlation {item.by_rung[place].value:.2f}", fontsize=8.5)
+        axes.set_title(f"n = {item.rungs[row]:,}, rank correlation {item.by_rung[row].value:.2f}", fontsize=8.5)
         axes.set_xlabel(f"{item.frozen} (%)")
         axes.grid(color="0.92", linewidth=0.6)
     panels[0].set_ylabel(f"{item.trained} (%)")

@@ -1,4 +1,4 @@
-"""Learning curves of the pretexts: a small panel for every pretext and measure.
+"""Figure of pretexts' learning curves: one panel per pretext and measure.
 
 Losses of different pretexts are different quantities, and so are their accuracies (of four turns, of finding one image
 among a batch), so no two pretexts share an axis.
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 MEASURES = (("loss", "loss", 1), ("accuracy", "accuracy (%)", 100))
 """Key of the training curve (its held-out twin has `heldout_` before it), words, and scale."""
 FEW = 4
-"""Panels up to which a row has two."""
+"""Number of panels up to which a row has two."""
 
 History = Sequence[dict[str, float]]
 
 
 def learning_curves(pretrainings: Iterable[PretrainingRecord], heading: str) -> Figure | None:
-    """Loss, and accuracy where there is one, against epochs: a panel each for every pretext, one line a seed.
+    """Draw loss, and accuracy where it was recorded, against epochs: a panel each per pretext, one line per seed.
 
     None where no curve was recorded.
     """
-    wanted = [item for item in pretrainings if item.training is not None and item.training.history]
-    names = short_names(item.pretraining.pretext for item in wanted)
+    recorded = [item for item in pretrainings if item.training is not None and item.training.history]
+    names = short_names(item.pretraining.pretext for item in recorded)
     groups: dict[str, list[History]] = {}
-    for item in wanted:
+    for item in recorded:
         if item.training is not None:
             groups.setdefault(names[item.pretraining.pretext.label], []).append(item.training.history)
     panels = [
@@ -62,15 +62,15 @@ def learning_curves(pretrainings: Iterable[PretrainingRecord], heading: str) -> 
 
 
 def _panel(axes: Axes, histories: Sequence[History], key: str, scale: float, colour: str) -> None:
-    """One measure of one pretext: training as lines, held-out images dashed."""
+    """Draw one measure of one pretext: training as lines, held-out images dashed."""
     for kind, prefix, line in (("training", "", "-"), ("held out", "heldout_", "--")):
         for history in histories:
             points = _points(history, prefix + key, scale)
             if points:
-                known = kind in axes.get_legend_handles_labels()[1]
+                in_legend = kind in axes.get_legend_handles_labels()[1]
                 axes.plot(
                     *zip(*points, strict=True),
-                    label=f"_{kind}" if known else kind,
+                    label=f"_{kind}" if in_legend else kind,
                     color=colour,
                     linestyle=line,
                     linewidth=1.2,
@@ -83,5 +83,5 @@ def _panel(axes: Axes, histories: Sequence[History], key: str, scale: float, col
 
 
 def _points(history: History, key: str, scale: float) -> list[tuple[float, float]]:
-    """Epochs and values; steps stand for the epochs of a curve that has none."""
+    """Epochs and values of a curve; steps in place of epochs where it has none."""
     return [(entry.get("epoch", entry.get("step", 0.0)), scale * entry[key]) for entry in history if key in entry]

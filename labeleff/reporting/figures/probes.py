@@ -1,4 +1,4 @@
-"""Probes over pretraining."""
+"""Figure of linear probes over pretraining."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def figure(groups: Mapping[str, Sequence[ProbeCurve]], heading: str) -> Figure:
-    """The probe's metric in % against epochs, untrained encoders at 0: thin per seed, thick the mean over seeds.
+    """Draw the probe's metric in % against epochs, untrained encoders at 0: thin per seed, thick the mean over seeds.
 
     `groups` are curves of all seeds by pretext, at least one.
     """
@@ -24,11 +24,11 @@ def figure(groups: Mapping[str, Sequence[ProbeCurve]], heading: str) -> Figure:
         lap, colour = divmod(number, len(figures_style.COLOURS))
         style: dict[str, Any] = {"color": figures_style.COLOURS[colour], "linestyle": ("-", "--", ":", "-.")[lap % 4]}
         for curve in seeds:
-            known = [(point.epoch, 100 * point.value) for point in curve.points if point.value is not None]
-            axes.plot(*_columns(known), linewidth=0.7, alpha=0.5, label="_seed", **style)
-        middle = [(epoch, 100 * value) for epoch, value in mean_curve(seeds)]
+            points = [(point.epoch, 100 * point.value) for point in curve.points if point.value is not None]
+            axes.plot(*_columns(points), linewidth=0.7, alpha=0.5, label="_seed", **style)
+        means = [(epoch, 100 * value) for epoch, value in mean_curve(seeds)]
         axes.plot(
-            *_columns(middle),
+            *_columns(means),
             linewidth=2,
             marker=figures_style.MARKERS[number % 8],
             markersize=4,

@@ -1,4 +1,4 @@
-"""Epochs of bAbI."""
+"""Figure of training on stories by epoch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DRAWN = ("loss", "accuracy")
-"""What is drawn by epoch, a figure each."""
+QUANTITIES = ("loss", "accuracy")
+"""Quantities that are drawn by epoch, one figure each."""
 
 
-def _figure(group: Sequence[Answers], what: str) -> Figure:
-    """A panel a task: training and validation by epoch, the lowest loss or highest accuracy marked with its epoch."""
+def figure(group: Sequence[Answers], what: str) -> Figure:
+    """Draw a quantity by epoch, one panel per task: training and validation, each with its best epoch marked."""
     columns = min(4, len(group))
     rows = math.ceil(len(group) / columns)
-    figure = blank(max(7.0, 3.2 * columns), max(3.6, 2.4 * rows))
-    for place, item in enumerate(group, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    drawing = blank(max(7.0, 3.2 * columns), max(3.6, 2.4 * rows))
+    for number, item in enumerate(group, start=1):
+        axes = drawing.add_subplot(rows, columns, number)
         _panel(axes, item, what)
-        if place == 1:
+        if number == 1:
             axes.legend(frameon=False, fontsize=8)
-    figure.supxlabel("epoch")
-    figure.supylabel(what)
-    return figure
+    drawing.supxlabel("epoch")
+    drawing.supylabel(what)
+    return drawing
 
 
 def _panel(axes: Axes, item: Answers, what: str) -> None:

@@ -1,6 +1,6 @@
-"""Figures of a report: accuracy against labels, and what figures share.
+"""Style of all figures: axes, colours, legend, rendering.
 
-Drawn through matplotlib's objects, without pyplot and its global state; the same numbers give the same bytes.
+They are drawn through matplotlib's objects, without pyplot and its global state; the same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,11 +20,11 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
 MARKERS = "sD^vP*Xh"
 LEGEND = 15
-"""Entries of a legend that stand below each other beside the axes."""
+"""Number of legend entries per column."""
 
 
 def blank(width: float = 7.0, height: float = 4.2) -> Figure:
-    """An empty figure of so many inches."""
+    """Create an empty figure; width and height in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -34,7 +34,7 @@ def blank(width: float = 7.0, height: float = 4.2) -> Figure:
 
 
 def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """The figure as a file's bytes, without dates or versions; characters that the font lacks become boxes."""
+    """Render a figure to a file's bytes, without dates or versions; characters that the font lacks become boxes."""
     import matplotlib
 
     stream = io.BytesIO()
@@ -45,25 +45,25 @@ def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     return stream.getvalue()
 
 
-def styles(measured: Measured) -> dict[str, dict[str, Any]]:
-    """Colour, marker and line by arm: the baseline black, the others from the palette in their order."""
-    found: dict[str, dict[str, Any]] = {}
+def styles(measured: Measurements) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line style by arm: the baseline black, the others from the palette in their order."""
+    by_arm: dict[str, dict[str, Any]] = {}
     for arm in measured.arms:
         if arm == measured.baseline:
-            found[arm] = {"color": "black", "marker": "o", "linestyle": "-"}
+            by_arm[arm] = {"color": "black", "marker": "o", "linestyle": "-"}
             continue
-        index = len([name for name in found if name != measured.baseline])
+        index = len([name for name in by_arm if name != measured.baseline])
         lap = index // len(COLOURS)
-        found[arm] = {
+        by_arm[arm] = {
             "color": COLOURS[index % len(COLOURS)],
             "marker": MARKERS[(index + lap) % len(MARKERS)],
             "linestyle": ("-", "--", ":", "-.")[lap % 4],
         }
-    return found
+    return by_arm
 
 
 def label_axis(axes: Axes, rungs: Sequence[int]) -> None:
-    """Logarithmic label counts with a tick at the rungs, thinned out where they would collide."""
+    """Set a logarithmic axis of label counts with ticks at the rungs, fewer where they would collide."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     span = max(rungs[-1] / rungs[0], 2.0)  # one rung alone needs some width too
@@ -80,25 +80,25 @@ def label_axis(axes: Axes, rungs: Sequence[int]) -> None:
 
 
 def label(name: str, most: int = 36) -> str:
-    """A name as a figure shows it: taken literally, its middle left out where it is long."""
+    """Prepare a name for a figure: escaped, and its middle left out where it has over `most` characters."""
     if len(name) > most:
         name = f"{name[: most // 2]}…{name[-(most - 1 - most // 2) :]}"
     name = name.replace("$", r"\$")
     return f" {name}" if name.startswith("_") else name
 
 
-def title(measured: Measured, place: Place) -> str:
-    """What stands over a figure of the place."""
+def title(measured: Measurements, place: Place) -> str:
+    """Title of a figure of the place."""
     rehearsal = "  (rehearsal: numbers mean nothing)" if measured.rehearsal else ""
     return f"{label(measured.settings[place].title, 80)}{rehearsal}"
 
 
 def beside_legend(entries: int) -> tuple[Figure, int]:
-    """A figure with room for a legend of so many entries, and the legend's number of columns."""
+    """Create a figure with room for a legend of the given number of entries; also gives the legend's columns."""
     columns = 1 + entries // LEGEND
     return blank(7.0 + 1.9 * (columns - 1)), columns
 
 
 def legend(axes: Axes, columns: int) -> None:
-    """Names beside the axes, so that they hide nothing."""
+    """Draw the legend beside the axes, where it hides nothing."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8.5, ncols=columns)

@@ -1,7 +1,7 @@
-"""The figure of utility against labels: what was measured solid, what a curve or a bound says hollow.
+"""Figure of utility against labels: measured points solid, other points hollow.
 
 Hollow with a dashed interval: extrapolated. Hollow with an arrow: a limit or a bound, and U lies where the arrow
-points. Short bars are what was measured of them.
+points. Short bars are the measured bounds of hollow points.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from labeleff.curves.method_table import extrapolates
 from labeleff.curves.utility import FAR
 from labeleff.reporting.figures.style import beside_legend, label, label_axis, legend, styles, title
 from labeleff.reporting.findings import Comparison
-from labeleff.reporting.measurements import Measured
+from labeleff.reporting.measurements import Measurements
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LINEAR_UP_TO = 8.0
-"""Utilities over this put the figure's axis on a logarithmic scale beyond 1."""
+"""Utility above which the axis becomes logarithmic beyond 1."""
 APART = 8
-"""Arms up to this many are drawn side by side."""
+"""Largest number of arms that are drawn side by side."""
 
 Limits = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """What is drawn of one rung of one arm."""
+    """Marker of one rung of one arm, with its interval."""
 
     x: float
     y: float
-    """Where its marker is."""
+    """Position of the marker."""
     reading: Reading
 
     @property
@@ -45,11 +45,11 @@ class _Mark:
 
     @property
     def arrow(self) -> int:
-        """1: U lies above the marker, -1: below; 0: at it."""
+        """Direction of the arrow: 1 where U lies above the marker, -1 where it lies below, 0 where it lies at it."""
         return {"lower limit": 1, "at least": 1, "at most": -1}.get(self.reading.shown, 0)
 
     def interval(self, limits: Limits) -> Limits | None:
-        """Ends of its line within the axis; None without one."""
+        """Ends of the interval's line within the axis; None without an interval."""
         if not self.reading.interval or self.reading.shown == "lower limit":
             return None
         low, high = self.reading.low, self.reading.high
@@ -58,13 +58,13 @@ class _Mark:
         return max(below, limits[0]), min(above, limits[1])
 
     def open(self, limits: Limits) -> bool:
-        """Its line goes on over the axis."""
+        """Whether the interval's line goes on beyond the axis."""
         ends = self.interval(limits)
         return ends is not None and self.arrow == 0 and ends[1] >= limits[1]
 
 
 def _mark(reading: Reading, x: float) -> _Mark:
-    """A rung's mark at `x`."""
+    """Mark of a reading at `x`."""
     y = reading.value
     if reading.shown == "lower limit":
         y = reading.low
@@ -77,19 +77,19 @@ def _mark(reading: Reading, x: float) -> _Mark:
 def _limits(marks: Sequence[tuple[int, _Mark]], last: float) -> Limits:
     """Range of the utility axis for marks with their label counts: markers, ends of intervals, and 0.
 
-    Upper ends count up to FAR times the baseline's last rung, so that one that knows no limit doesn't flatten the rest.
+    Upper ends count up to FAR times the baseline's last rung, so that an endless interval doesn't flatten the others.
     """
-    known = [0.0]
+    values = [0.0]
     for n, mark in marks:
         low, high = mark.reading.low, mark.reading.high
         most = max(mark.y, FAR * last / n - 1)
-        known += [mark.y, *([] if low is None else [min(low, mark.y)]), *([] if high is None else [min(high, most)])]
-    top, bottom = max(known), min(known)
+        values += [mark.y, *([] if low is None else [min(low, mark.y)]), *([] if high is None else [min(high, most)])]
+    top, bottom = max(values), min(values)
     return max(-1.05, min(-0.25, 1.3 * bottom - 0.1)), max(0.5, 1.25 * top if top <= LINEAR_UP_TO else 1.8 * top)
 
 
-def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
-    """Utility of every arm at one place against labels."""
+def utility(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure:
+    """Draw the utility of every arm at one place against labels."""
     place, baseline = comparisons[0].place, comparisons[0].baseline
     figure, columns = beside_legend(len(comparisons))
     axes = figure.add_subplot()
@@ -121,7 +121,7 @@ def utility(measured: Measured, comparisons: Sequence[Comparison]) -> Figure:
 
 
 def _draw(axes: Axes, marks: Sequence[_Mark], limits: Limits, style: dict[str, Any]) -> None:
-    """One arm: lines through its points, intervals, markers, arrows."""
+    """Draw one arm: lines through its points, intervals, markers, arrows."""
     colour = style["color"]
     measured = [(mark.x, mark.y if mark.solid else float("nan")) for mark in marks]
     axes.plot(*zip(*measured, strict=True), color=colour, linestyle=style["linestyle"], linewidth=1)
@@ -163,7 +163,7 @@ def _markers(axes: Axes, marks: Sequence[_Mark], colour: str, **how: Any) -> Non
 
 
 def _arrows(axes: Axes, places: Sequence[tuple[float, float]], arrow: str, points: int, colour: str) -> None:
-    """Arrows `points` over their places."""
+    """Draw arrows at places, shifted up by `points`."""
     from matplotlib.transforms import offset_copy
 
     if places:
@@ -184,7 +184,7 @@ def _arrows(axes: Axes, places: Sequence[tuple[float, float]], arrow: str, point
 
 
 def _outside(axes: Axes, ladder: tuple[int, int], limits: Limits, models: bool) -> None:
-    """Shade what the baseline's ladder can't tell: over n_last/n - 1 and under n_first/n - 1."""
+    """Shade the area that the baseline's ladder can't measure: over n_last/n - 1 and under n_first/n - 1."""
     import numpy as np
 
     ns = np.geomspace(ladder[0] / 2, ladder[1] * 2, 400)
@@ -197,7 +197,7 @@ def _outside(axes: Axes, ladder: tuple[int, int], limits: Limits, models: bool) 
 
 
 def _plain_numbers(axes: Axes) -> None:
-    """Ticks at 1, 2, 5 times powers of ten, or at some of these powers, written out."""
+    """Set ticks at 1, 2, 5 times powers of ten, or at some of these powers, written without exponents."""
     import numpy as np
     from matplotlib.ticker import FixedLocator, FuncFormatter
 

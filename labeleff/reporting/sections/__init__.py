@@ -1,1 +1,1 @@
-"""One section of report.md per file: paragraphs, files and figures from what was measured."""
+"""Sections of report.md, one per file: paragraphs, tables, figures."""

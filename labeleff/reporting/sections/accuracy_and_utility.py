@@ -1,4 +1,4 @@
-"""Sections of a report that measured accuracies alone give: verdict, weak points, and each place's tables."""
+"""Verdict, weak points, tables of each place: sections that need only accuracies."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from labeleff.curves.bounds import savings, worth
 from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.method_table import extrapolates
 from labeleff.curves.utility import FAR, UtilityPoint
-from labeleff.reporting.findings import Comparison, Findings, Needed, ranked
+from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
 from labeleff.reporting.markdown import amount, bold, break_even, count, money, percent, portion, ratio, table
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
-from labeleff.reporting.sections.resolution import enough
+from labeleff.reporting.sections.resolution import runs_needed
 from labeleff.reporting.sections.verdict import verdict
 from labeleff.stats.multiple_comparisons import tied_by_rung
 from labeleff.stats.resampling import Runs
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlaceFigure:
-    """A figure of a place."""
+    """Figure of a place, with its file name."""
 
     name: str
-    """Of its file, without folder and ending."""
+    """File name without folder and ending."""
     words: str
-    """What it shows."""
+    """Quantity that it shows, in words."""
     figure: Figure
 
 
 def verdicts(findings: Findings) -> Iterator[str]:
-    """A list a place, of one item an arm; nothing where there is nothing to compare."""
+    """Verdicts: one list per place, with one item per arm; places without a comparison are left out."""
     measured = findings.measured
     for place in measured.places:
-        here = findings.at(place)
-        if here:
+        comparisons = findings.at(place)
+        if comparisons:
             heading = f"{measured.settings[place].title}:\n\n" if len(measured.places) > 1 else ""
-            yield heading + "\n".join(f"- {verdict(item)}" for item in here)
+            yield heading + "\n".join(f"- {verdict(item)}" for item in comparisons)
 
 
 def weak_points(flags: Sequence[str]) -> Iterator[str]:
-    """The flags as a list, where there are any."""
+    """Flags as a list under a heading; nothing where there are none."""
     if flags:
         yield "Weak points of this evidence:"
         yield "\n".join(f"- {text}" for text in flags)
@@ -72,52 +72,52 @@ def _tables(findings: Findings, place: Place) -> Iterator[str]:
         yield from _ranking(measured, comparisons)
         yield from _saved(measured, place, comparisons)
     yield from _targets(measured, place, [item for item in findings.labels if item.place == place])
-    yield from enough(measured, place)
+    yield from runs_needed(measured, place)
 
 
-def _accuracies(measured: Measured, place: Place) -> Iterator[str]:
+def _accuracies(measured: Measurements, place: Place) -> Iterator[str]:
     setting, arms = measured.settings[place], measured.arms_at(place)
     yield f"### {setting.quantity[0].upper()}{setting.quantity[1:]}, mean ± standard deviation"
     best = _best(measured, place)
     rows = []
     for arm in arms:
-        cells = [_mean(measured.at(place, arm), n, measured.wanted) for n in setting.rungs]
+        cells = [_mean(measured.at(place, arm), n, measured.planned_runs) for n in setting.rungs]
         marked = [bold(text) if (arm, n) in best else text for n, text in zip(setting.rungs, cells, strict=True)]
         rows.append([arm, *marked])
     yield table(["arm", *(f"n = {n:,}" for n in setting.rungs)], rows)
     chance = "" if setting.chance is None else f" Chance: {percent(setting.chance)} %."
     level = f"({100 * measured.level:g} %, all arms of a rung together)"
-    told = f" Bold: can't be told from the best at that n {level}." if best else ""
-    yield f"{measured.design}.{chance}{told}"
+    bold_note = f" Bold: can't be told from the best at that n {level}." if best else ""
+    yield f"{measured.design}.{chance}{bold_note}"
 
 
-def _best(measured: Measured, place: Place) -> set[tuple[str, int]]:
-    """Arms that can't be told from the best, rung by rung; none where nothing shows how arms spread."""
+def _best(measured: Measurements, place: Place) -> set[tuple[str, int]]:
+    """Arms that can't be distinguished from the best, rung by rung; none where no spread is measured."""
     arms = {arm: runs for arm in measured.arms if (runs := measured.at(place, arm))}
-    standings = tied_by_rung(arms, level=measured.level)
+    by_rung = tied_by_rung(arms, level=measured.level)
     return {
         (arm, n)
-        for n, rung in standings.items()
+        for n, rung in by_rung.items()
         for arm, standing in rung.items()
         if standing.tied and standing.low is not None
     }
 
 
-def _ranking(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """The arms by their mean label ratio."""
+def _ranking(measured: Measurements, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Table of the arms by their mean label ratio."""
     yield "### Over the whole ladder"
-    found = ranked(comparisons)
-    if not found:
+    ranking = rank_comparisons(comparisons)
+    if not ranking:
         yield "The arms have no label count in common, so there is no mean to rank them by."
         return
-    told = all(mean.low is not None for _, mean in found) and len(found) > 1
+    distinguishable = all(mean.low is not None for _, mean in ranking) and len(ranking) > 1
     rows = []
-    for item, mean in found:
+    for item, mean in ranking:
         cells = [item.arm, _mean_ratio(mean), f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
-        rows.append([bold(text) for text in cells[:2]] + cells[2:] if told and mean.tied else cells)
+        rows.append([bold(text) for text in cells[:2]] + cells[2:] if distinguishable and mean.tied else cells)
     yield table(["arm", "mean label ratio", "rungs brought down", "rungs brought up"], rows)
-    ns, most = found[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
-    best = " Bold: can't be told from the best of these arms." if told else ""
+    ns, most = ranking[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
+    best = " Bold: can't be told from the best of these arms." if distinguishable else ""
     yield (
         f"Mean label ratio: on the (geometric) average over n = {ns[0]:,} to {ns[-1]:,}, one label of the arm does the "
         f"work of so many of {measured.baseline}; the rungs that all arms have count. Label counts over {most} are "
@@ -132,20 +132,20 @@ def _mean_ratio(mean: MeanRatio) -> str:
     return f"{sign}{ratio(mean.ratio)}{ends}"
 
 
-def _mean(runs: Runs, n: int, wanted: int | None) -> str:
-    """`61.3 ± 1.2`, with the number of runs where some are missing, or a dash."""
+def _mean(runs: Runs, n: int, planned: int | None) -> str:
+    """Format a mean as `61.3 ± 1.2`, with the number of runs where some are missing; a dash without runs."""
     values = list(runs.get(n, {}).values())
     if not values:
         return "–"
     mean = sum(values) / len(values)
-    short = f" ({len(values)} of {wanted})" if wanted is not None and len(values) < wanted else ""
+    short = f" ({len(values)} of {planned})" if planned is not None and len(values) < planned else ""
     if len(values) == 1:
         return f"{percent(mean)}{short}"
     deviation = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
     return f"{percent(mean)} ± {percent(deviation)}{short}"
 
 
-def _utilities(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -> str:
+def _utilities(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> str:
     rungs = measured.settings[place].rungs
     header = ["arm", *(f"n = {n:,}" for n in rungs), "break-even at n"]
     rows = [
@@ -160,8 +160,8 @@ def _by_rung(item: Comparison, rungs: Sequence[int], show: Callable[[UtilityPoin
     return [points.get(n, "–") for n in rungs]
 
 
-def _saved(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """What arms save, where a label has a price."""
+def _saved(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Table of what arms save, where a label has a price."""
     cost, rungs = measured.cost, measured.settings[place].rungs
     if cost is None:
         return
@@ -171,32 +171,35 @@ def _saved(measured: Measured, place: Place, comparisons: Sequence[Comparison]) 
         for item in comparisons
     ]
     yield table(["arm", *(f"n = {n:,}" for n in rungs)], rows)
+    entry = measured.settings[place].metric_entry
     yield (
         f"(n1 - n) labels at {cost.text}: what {measured.baseline} would cost more than the arm for the same "
-        f"{measured.settings[place].told.words}, under 0 what it would cost less. What pretraining costs isn't counted."
+        f"{entry.words}, under 0 what it would cost less. What pretraining costs isn't counted."
     )
 
 
-def _targets(measured: Measured, place: Place, labels: Sequence[Needed]) -> Iterator[str]:
-    """Labels that the arms need for the accuracies asked for."""
+def _targets(measured: Measurements, place: Place, labels: Sequence[TargetLabels]) -> Iterator[str]:
+    """Table of the labels that arms need for the target accuracies."""
     if not labels:
         return
-    told = measured.settings[place].told
-    yield f"### Labels needed for {told.one}"
+    entry = measured.settings[place].metric_entry
+    yield f"### Labels needed for {entry.one}"
     header = ["arm"]
     for target in measured.targets:
         header += [f"for {100 * target:g} %", "share"]
     rows = []
     for arm in dict.fromkeys(item.arm for item in labels):
-        mine = [item for item in labels if item.arm == arm]
+        arm_labels = [item for item in labels if item.arm == arm]
         cells = [
-            text for item in mine for text in (amount(item.labels, count) if item.labels else "–", portion(item.share))
+            text
+            for item in arm_labels
+            for text in (amount(item.labels, count) if item.labels else "–", portion(item.share))
         ]
         rows.append([arm, *cells])
     yield table(header, rows)
     yield (
         f"Every arm's own curve, by the method {measured.method}; the share is of the labels that {measured.baseline} "
-        f"needs for the same {told.words}, a bound where one of the two is."
+        f"needs for the same {entry.words}, a bound where one of the two is."
     )
     short = {item.arm: item.reason for item in labels if item.reason is not None}
     if short:

@@ -1,4 +1,4 @@
-"""Does evaluating frozen encoders predict finetuning? Ranks of the pretexts by both, place by place.
+"""Agreement of frozen evaluation with finetuning: ranks of the pretexts by both.
 
 Newell and Deng (2020, abstract): "linear evaluation does not correlate with finetuning performance".
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from labeleff.reporting.markdown import table
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
-from labeleff.reporting.rank_agreement import Agreement, together
+from labeleff.reporting.rank_agreement import Agreement, pool_places
 from labeleff.reporting.tables import Row, columns, frame, to_csv
 from labeleff.stats.rank_correlation import RankCorrelation
 
@@ -19,9 +19,9 @@ AGREEMENT = columns("task encoder frozen trained n pretexts correlation low high
 empty for the mean over all of them; `ceiling`: what it would be if only noise kept the two apart."""
 
 
-def to_files(found: Sequence[Agreement]) -> dict[str, bytes]:
-    """`agreement.csv`, where there is anything in it."""
-    rows = [row for item in found for row in _rows(item)]
+def to_files(agreements: Sequence[Agreement]) -> dict[str, bytes]:
+    """Content of `agreement.csv` by file name; empty where it has no rows."""
+    rows = [row for item in agreements for row in _rows(item)]
     return {"agreement.csv": to_csv(frame(rows, AGREEMENT))} if rows else {}
 
 
@@ -41,16 +41,16 @@ def _rows(item: Agreement) -> Iterator[Row]:
         }
 
 
-def verdict(found: Sequence[Agreement], measured: Measured) -> Iterator[str]:
-    """One sentence a pair of protocols, over all places."""
-    alone = {(item.frozen, item.trained): item for item in found}
-    several = list(together(found, measured.level))
+def verdict(agreements: Sequence[Agreement], measured: Measurements) -> Iterator[str]:
+    """Sentences for the verdict, one per pair of protocols, over all places."""
+    alone = {(item.frozen, item.trained): item for item in agreements}
+    several = list(pool_places(agreements, measured.level))
     for frozen, trained, places, correlation in several:
         yield (
             f"By {frozen} evaluation and by {trained} the pretexts' ranks agree to {interval(correlation)} over "
             f"{places} tasks (1: wholly, 0: not at all): {words(correlation)}"
         )
-    if not several and len(found) == len(alone):
+    if not several and len(agreements) == len(alone):
         for (frozen, trained), item in alone.items():
             yield (
                 f"By {frozen} evaluation and by {trained} the pretexts' ranks agree to {interval(item.overall)} "
@@ -58,25 +58,25 @@ def verdict(found: Sequence[Agreement], measured: Measured) -> Iterator[str]:
             )
 
 
-def section(found: Sequence[Agreement], place: Place, measured: Measured) -> Section:
-    """A table of one row per pair of protocols, and what it says in words; empty where there is no pair."""
-    return Section([*_paragraphs(found, place, measured)])
+def section(agreements: Sequence[Agreement], place: Place, measured: Measurements) -> Section:
+    """Section with one table row and one sentence per pair of protocols; empty where there is no pair."""
+    return Section([*_paragraphs(agreements, place, measured)])
 
 
-def _paragraphs(found: Sequence[Agreement], place: Place, measured: Measured) -> Iterator[str]:
-    here = [item for item in found if item.place == place]
-    if not here:
+def _paragraphs(agreements: Sequence[Agreement], place: Place, measured: Measurements) -> Iterator[str]:
+    items = [item for item in agreements if item.place == place]
+    if not items:
         return
     yield "### Does frozen evaluation foretell finetuning?"
-    rungs = here[0].rungs
+    rungs = items[0].rungs
     rows = [
         [f"{item.frozen}, {item.trained}", str(len(item.pretexts)), interval(item.overall)]
         + ["–" if item.overall.ceiling is None else f"{item.overall.ceiling:.2f}"]
         + [f"{one.value:.2f}" for one in item.by_rung]
-        for item in here
+        for item in items
     ]
     yield table(["ranks by", "pretexts", "mean over rungs", "ceiling", *(f"n = {n:,}" for n in rungs)], rows)
-    yield "\n".join(f"- {item.frozen} and {item.trained}: {words(item.overall)}" for item in here)
+    yield "\n".join(f"- {item.frozen} and {item.trained}: {words(item.overall)}" for item in items)
     yield (
         "Spearman's correlation of the pretexts' means; 1: both rank them alike, 0: one says nothing of the other. "
         f"The {100 * measured.level:g} % interval is over pretexts (jackknife): what might be seen with other pretexts "
@@ -84,20 +84,22 @@ def _paragraphs(found: Sequence[Agreement], place: Place, measured: Measured) ->
     )
 
 
-def interval(found: RankCorrelation) -> str:
-    """`0.31 [-0.20, 0.69]`."""
-    ends = "" if found.low is None or found.high is None else f" [{found.low:.2f}, {found.high:.2f}]"
-    return f"{found.value:.2f}{ends}"
+def interval(correlation: RankCorrelation) -> str:
+    """Format a correlation with its interval: `0.31 [-0.20, 0.69]`."""
+    low, high = correlation.low, correlation.high
+    ends = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
+    return f"{correlation.value:.2f}{ends}"
 
 
-def words(found: RankCorrelation) -> str:
-    """What the interval says, in one sentence."""
-    if found.low is None or found.high is None:
+def words(correlation: RankCorrelation) -> str:
+    """Interpret the interval of a correlation, in one sentence."""
+    low, high, ceiling = correlation.low, correlation.high, correlation.ceiling
+    if low is None or high is None:
         return "too few pretexts for an interval."
-    if found.high < 0:
+    if high < 0:
         return "what ranks high by one ranks low by the other."
-    if found.low > 0:
+    if low > 0:
         return "what ranks high by one ranks high by the other, beyond doubt."
-    if found.ceiling is not None and found.high < found.ceiling:
+    if ceiling is not None and high < ceiling:
         return "no agreement is shown, and less than noise would leave of a full one."
     return "no agreement is shown, but a full one isn't excluded by so few pretexts and so much noise."

@@ -1,4 +1,4 @@
-"""How a ladder that chose its own rungs came about, step by step."""
+"""Steps of an adaptive ladder: what each added, and why."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections.abc import Iterator, Sequence
 from labeleff.reporting.markdown import table
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
-from labeleff.scheduling.ladder_chooser import Aim, Ask, Chooser
+from labeleff.scheduling.ladder_chooser import Aim, Choice, Chooser
 
 
 def section(results: Results) -> Section:
-    """A table per place: what was added, why, and the intervals before and after; empty for fixed ladders."""
+    """Section with a table per place: cells added, why, intervals before and after; empty for fixed ladders."""
     return Section([*_paragraphs(results)])
 
 
 def _paragraphs(results: Results) -> Iterator[str]:
-    if results.ladders_chosen is None or results.study.auto is None:
+    if results.adaptive_ladders is None or results.study.auto is None:
         return
     yield "## How the ladder was chosen"
     auto, study = results.study.auto, results.study
-    asked = ", ".join(f"{n:,}" for n in auto.at)
+    counts = ", ".join(f"{n:,}" for n in auto.at)
     yield (
-        f"Asked for: U(n) at {asked} labels, with ln(high / low) of n1, the width of an interval of U(n) + 1, up to "
+        f"Asked for: U(n) at {counts} labels, with ln(high / low) of n1, the width of an interval of U(n) + 1, up to "
         f"{auto.width:g}. The largest ladder has {len(study.rungs)} rungs from {study.rungs[0]:,} to "
         f"{study.rungs[-1]:,} and {len(study.runs)} runs a rung."
     )
     for place in results.places:
-        chooser = results.ladders_chosen.choosers[str(place.task), str(place.encoder)]
+        chooser = results.adaptive_ladders.choosers[str(place.task), str(place.encoder)]
         if len(results.places) > 1:
             yield f"{results.title(place)}:"
         yield table(["step", "added", "why", "ln(high / low), before → after"], _rows(chooser), left=4)
-        share = results.ladders_chosen.share((str(place.task), str(place.encoder)))
+        share = results.adaptive_ladders.share((str(place.task), str(place.encoder)))
         end = "Not finished." if chooser.finished is None else f"It ended as {chooser.finished}."
         yield f"{end} What was chosen is {share:.0%} of the largest ladder's training steps, pretraining included."
     yield (
@@ -46,20 +46,21 @@ def _rows(chooser: Chooser) -> list[list[str]]:
     rows = []
     for number, step in enumerate(chooser.steps):
         if not step.aims:
-            rows.append([str(number), _added(step.asks), "a coarse ladder, and what is asked for", ""])
+            rows.append([str(number), _cells_text(step.choices), "a coarse ladder, and what is asked for", ""])
         rows += [
-            [str(number), _added(aim.asks), f"{aim.arm} at {aim.n:,}: {aim.reason}", _change(aim)] for aim in step.aims
+            [str(number), _cells_text(aim.choices), f"{aim.arm} at {aim.n:,}: {aim.reason}", _change(aim)]
+            for aim in step.aims
         ]
     return rows
 
 
-def _added(asks: Sequence[Ask]) -> str:
-    """`scratch/finetune at 50, 200 (2 runs each)`."""
-    found: dict[tuple[str, int], int] = {}
-    for ask in asks:
-        found[ask.arm, ask.n] = found.get((ask.arm, ask.n), 0) + 1
+def _cells_text(choices: Sequence[Choice]) -> str:
+    """List cells by arm and label count: `scratch/finetune at 50, 200 (2 runs each)`."""
+    counts: dict[tuple[str, int], int] = {}
+    for choice in choices:
+        counts[choice.arm, choice.n] = counts.get((choice.arm, choice.n), 0) + 1
     arms: dict[tuple[str, int], list[int]] = {}
-    for (arm, n), count in sorted(found.items()):
+    for (arm, n), count in sorted(counts.items()):
         arms.setdefault((arm, count), []).append(n)
     return "; ".join(
         f"{arm} at {', '.join(f'{n:,}' for n in ns)}{f' ({count} runs each)' if count > 1 else ''}"

@@ -1,4 +1,4 @@
-"""Failures, fairness, conditions."""
+"""Last sections of a report: failed cells, fairness, conditions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeleff.study.schema import Study
 
 
 def failed_cells(results: Results) -> Section:
-    """Cells without a value, with the reason; empty where there is none."""
+    """Section on cells without a value, with their reasons; empty where there are none."""
     return Section([*_failures(results)])
 
 
@@ -33,7 +33,7 @@ def _failures(results: Results) -> Iterator[str]:
 
 
 def fairness(study: Study) -> Section:
-    """What was the same for all arms."""
+    """Section on what was the same for all arms."""
     return Section(["### What was kept fair", "\n".join(f"- {text}" for text in _fairness(study))])
 
 
@@ -69,7 +69,7 @@ def _fairness(study: Study) -> Iterator[str]:
 
 
 def conditions(results: Results) -> Section:
-    """Machine, versions, data and budgets of every run."""
+    """Section on machine, versions, data and budgets of every run."""
     return Section([*_conditions(results)])
 
 
@@ -108,7 +108,7 @@ def _conditions(results: Results) -> Iterator[str]:
 
 
 def _text(value: object) -> str:
-    """Nested values on one line: `lr 0.05, steps (min 8, max 8)`."""
+    """Format nested values on one line: `lr 0.05, steps (min 8, max 8)`."""
     if isinstance(value, dict):
         pairs = (
             (key, f"({_text(inner)})" if isinstance(inner, dict) else _text(inner)) for key, inner in value.items()

@@ -1,7 +1,7 @@
-"""What runs were expected to take beside what they took, arm by arm; also as `estimates.csv`.
+"""Estimated and actual time of runs, arm by arm; also as `estimates.csv`.
 
-Only what a run itself recorded is compared with its estimate: an interrupted run by the share of its work that it
-finished, cells of earlier runs and encoders from the cache not at all.
+Only what a run itself recorded is compared with its estimate. For an interrupted run that is the share of its work that
+it finished; cells of earlier runs and encoders from the cache don't count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COLUMNS = columns(
     "run task encoder what arm n planned finished estimated_seconds actual_seconds processor_seconds ratio speeds "
     "estimated_peak_bytes actual_peak_bytes"
 )
-"""A row a part of a run's estimate. Seconds are of what finished alone; memory is of the whole run."""
+"""One row per part of a run's estimate. Seconds are of finished work alone; memory is of the whole run."""
 WORDS: dict[Source, str] = {
     "catalogue": "a rough guess",
     "remembered": "speeds of earlier runs",
@@ -33,71 +33,71 @@ WORDS: dict[Source, str] = {
 MEBIBYTE = 2**20
 
 
-class _Taken(NamedTuple):
+class _Times(NamedTuple):
     seconds: float
     processor: float | None
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One part of a run's estimate, and what was recorded of it; no seconds where nothing was."""
+class PartTimes:
+    """One part of a run's estimate, with the recorded times of its finished work."""
 
     run: RunEntry
     part: EstimatedPart
     arm: str
-    taken: tuple[_Taken, ...]
-    """By each that finished."""
+    times: tuple[_Times, ...]
+    """Times per finished cell or pretraining."""
 
     @property
     def estimated(self) -> float:
-        """Seconds that those that finished were expected to take."""
-        return self.part.seconds * len(self.taken) / self.part.count
+        """Seconds estimated for the finished work."""
+        return self.part.seconds * len(self.times) / self.part.count
 
     @property
     def actual(self) -> float:
-        """Seconds that they took, by the clock on the wall."""
-        return sum(one.seconds for one in self.taken)
+        """Seconds that the finished work took, by the wall clock."""
+        return sum(one.seconds for one in self.times)
 
     @property
     def processor(self) -> float | None:
-        """Of these, seconds in which they had a processor; None where that wasn't recorded, or means nothing."""
-        known = [one.processor for one in self.taken if one.processor is not None]
-        return sum(known) if len(known) == len(self.taken) else None
+        """Processor seconds of the finished work; None where they weren't recorded, or mean nothing."""
+        seconds = [one.processor for one in self.times if one.processor is not None]
+        return sum(seconds) if len(seconds) == len(self.times) else None
 
 
-def compared(results: Results) -> list[Compared]:
-    """Every part of the estimates of the study's runs; nothing of runs that have none."""
-    taken = {run.run: _taken(results, run.run) for run in results.runs if run.estimate}
+def part_times(results: Results) -> list[PartTimes]:
+    """Every part of the estimates of the study's runs; runs without an estimate are left out."""
+    times = {run.run: _run_times(results, run.run) for run in results.runs if run.estimate}
     names = {part_key(record.cell)[1:5]: results.study.arm_of(record.cell) for record in results.cells}
-    found = []
+    parts = []
     for run in results.runs:
         for part in run.estimate.parts if run.estimate else ():
             arm = names.get(part.key[1:5], f"{part.pretext}/{part.protocol}") if part.protocol else part.pretext
-            found.append(Compared(run, part, arm, tuple(taken[run.run].get(part.key, ()))[: part.count]))
-    return found
+            parts.append(PartTimes(run, part, arm, tuple(times[run.run].get(part.key, ()))[: part.count]))
+    return parts
 
 
-def _taken(results: Results, run: str) -> dict[PartKey, list[_Taken]]:
-    """The time of everything that a run finished."""
-    found: dict[PartKey, list[_Taken]] = {}
+def _run_times(results: Results, run: str) -> dict[PartKey, list[_Times]]:
+    """Times of everything that a run finished, by part."""
+    times: dict[PartKey, list[_Times]] = {}
     on_cpu = results.run.conditions.device == "cpu"
     for record in _finished(results, run):
-        seconds, processor = _times(record)
+        seconds, processor = _record_seconds(record)
         if seconds is not None:
-            asked = record.cell if isinstance(record, Record) else record.pretraining
-            found.setdefault(part_key(asked), []).append(_Taken(seconds, processor if on_cpu else None))
-    return found
+            work = record.cell if isinstance(record, Record) else record.pretraining
+            times.setdefault(part_key(work), []).append(_Times(seconds, processor if on_cpu else None))
+    return times
 
 
-def _times(record: Record | PretrainingRecord) -> tuple[float | None, float | None]:
-    """Seconds on the wall and on the processor."""
+def _record_seconds(record: Record | PretrainingRecord) -> tuple[float | None, float | None]:
+    """Wall and processor seconds of a record; None where they weren't recorded."""
     if isinstance(record, Record):
         return record.seconds, record.processor_seconds
     if record.training is None:
         return None, None
     parts = [window.processor_seconds for window in record.training.windows]
-    known = [part for part in parts if part is not None]
-    return record.training.seconds, sum(known) if len(known) == len(parts) else None
+    seconds = [part for part in parts if part is not None]
+    return record.training.seconds, sum(seconds) if len(seconds) == len(parts) else None
 
 
 def _finished(results: Results, run: str) -> Iterator[Record | PretrainingRecord]:
@@ -113,7 +113,7 @@ def _peak(results: Results, run: str) -> int | None:
 
 
 def estimates(results: Results) -> pd.DataFrame:
-    """One row a part of every run's estimate."""
+    """Table of one row per part of every run's estimate."""
     peaks = {run.run: _peak(results, run.run) for run in results.runs}
     return frame(
         [
@@ -125,37 +125,37 @@ def estimates(results: Results) -> pd.DataFrame:
                 "arm": one.arm,
                 "n": one.part.n,
                 "planned": one.part.count,
-                "finished": len(one.taken),
+                "finished": len(one.times),
                 "estimated_seconds": one.estimated,
-                "actual_seconds": one.actual if one.taken else None,
-                "processor_seconds": one.processor if one.taken else None,
+                "actual_seconds": one.actual if one.times else None,
+                "processor_seconds": one.processor if one.times else None,
                 "ratio": one.estimated / one.actual if one.actual else None,
                 "speeds": one.part.speeds,
                 "estimated_peak_bytes": one.run.estimate.peak_memory if one.run.estimate else None,
                 "actual_peak_bytes": peaks[one.run.run],
             }
-            for one in compared(results)
+            for one in part_times(results)
         ],
         COLUMNS,
     )
 
 
 def to_files(results: Results) -> dict[str, bytes]:
-    """`estimates.csv`; nothing where no run has an estimate."""
-    found = estimates(results)
-    return {} if found.empty else {"estimates.csv": to_csv(found)}
+    """Content of `estimates.csv` by file name; empty where no run has an estimate."""
+    rows = estimates(results)
+    return {} if rows.empty else {"estimates.csv": to_csv(rows)}
 
 
 def section(results: Results) -> Section:
-    """A table of arms and pretrainings, estimated and actual, and what the estimates rested on."""
+    """Section with a table of estimated and actual times, and the sources of the estimates."""
     return Section([*_paragraphs(results)], to_files(results))
 
 
 def _paragraphs(results: Results) -> Iterator[str]:
-    parts = [one for one in compared(results) if one.taken]
+    parts = [one for one in part_times(results) if one.times]
     if not parts:
         return
-    groups: dict[str, list[Compared]] = {}
+    groups: dict[str, list[PartTimes]] = {}
     for one in parts:
         groups.setdefault(one.arm if one.part.what == "cells" else f"pretraining {one.arm}", []).append(one)
     rows = [_row(name, members) for name, members in groups.items()]
@@ -172,9 +172,9 @@ def _paragraphs(results: Results) -> Iterator[str]:
     )
 
 
-def _row(name: str, members: Sequence[Compared]) -> list[str]:
+def _row(name: str, members: Sequence[PartTimes]) -> list[str]:
     estimated, actual, processor = _sums(members)
-    count = sum(len(one.taken) for one in members)
+    count = sum(len(one.times) for one in members)
     return [
         name,
         f"{count:,}",
@@ -183,12 +183,12 @@ def _row(name: str, members: Sequence[Compared]) -> list[str]:
     ]
 
 
-def _sums(members: Sequence[Compared]) -> tuple[float, float, float | None]:
-    """Seconds estimated, by the clock, and on the processor."""
+def _sums(members: Sequence[PartTimes]) -> tuple[float, float, float | None]:
+    """Sums of estimated, wall and processor seconds; None where a part lacks the last."""
     processors = [one.processor for one in members]
-    known = [seconds for seconds in processors if seconds is not None]
-    whole = sum(known) if len(known) == len(processors) else None
-    return sum(one.estimated for one in members), sum(one.actual for one in members), whole
+    recorded = [seconds for seconds in processors if seconds is not None]
+    processor = sum(recorded) if len(recorded) == len(processors) else None
+    return sum(one.estimated for one in members), sum(one.actual for one in members), processor
 
 
 def _seconds(seconds: float) -> str:
@@ -199,15 +199,15 @@ def _over(estimated: float, seconds: float | None) -> str:
     return ratio(estimated / seconds) if seconds else "–"
 
 
-def _runs(results: Results, parts: Sequence[Compared]) -> Iterator[str]:
-    """A sentence a run: what its estimate rested on, how much of it is done, time and memory."""
+def _runs(results: Results, parts: Sequence[PartTimes]) -> Iterator[str]:
+    """One sentence per run: the source of its estimate, how much of it is done, time and memory."""
     for run in results.runs:
-        own = [one for one in parts if one.run.run == run.run]
-        if not own or run.estimate is None:
+        run_parts = [one for one in parts if one.run.run == run.run]
+        if not run_parts or run.estimate is None:
             continue
         planned = sum(part.count for part in run.estimate.parts if part.what != "probes")
-        done = sum(len(one.taken) for one in own)
-        estimated, actual, processor = _sums(own)
+        done = sum(len(one.times) for one in run_parts)
+        estimated, actual, processor = _sums(run_parts)
         busy = f", {_over(estimated, processor)} of seconds on the processor" if processor else ""
         part = "" if done == planned else f", {done:,} of {planned:,} pieces of work finished"
         yield (

@@ -1,4 +1,4 @@
-"""What each number of a report means, and how it was got."""
+"""Explanation of the numbers in a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labeleff.curves.method_table import BAYES, FORMULAS
 from labeleff.curves.model_average import BOOTSTRAPS, MODEL_SHARE
 from labeleff.curves.utility import FAR
 from labeleff.reporting.markdown import ENDLESS, OPEN
-from labeleff.reporting.measurements import Measured, Setting, common
+from labeleff.reporting.measurements import Measurements, Setting, common
 from labeleff.stats.moderation import PRIOR_DF, wilson
 from labeleff.stats.resampling import REPLICATES
 
@@ -19,7 +19,7 @@ _INTERPOLATED = {
     "log": "straight pieces in ln n through the mean {values} of the rungs",
     "pchip": "a monotone cubic (PCHIP) in ln n through the isotonic mean {values} of the rungs",
 }
-"""By method; `values` are those of the metric."""
+"""Descriptions of interpolating curves by method; `values` stands for the metric in the plural."""
 
 
 _RESAMPLED: Mapping[tuple[str, ...], str] = {
@@ -29,7 +29,7 @@ _RESAMPLED: Mapping[tuple[str, ...], str] = {
 }
 
 
-def explain(measured: Measured) -> Iterator[str]:
+def explain(measured: Measurements) -> Iterator[str]:
     """The section "What the numbers mean" in paragraphs."""
     level = f"{100 * measured.level:g} %"
     yield "## What the numbers mean"
@@ -37,13 +37,14 @@ def explain(measured: Measured) -> Iterator[str]:
     yield "\n".join(f"- {text}" for text in points)
 
 
-def _utility(measured: Measured, level: str) -> Iterator[str]:
+def _utility(measured: Measurements, level: str) -> Iterator[str]:
+    metric = measured.metric_entry
     yield (
         f"**Utility** U(n) = n1/n - 1, where n1 is the number of labels with which {measured.baseline} reaches the "
-        f"{measured.told.words} that the arm reaches with n labels (Newell and Deng, CVPR 2020). 0: nothing saved; 1: "
+        f"{metric.words} that the arm reaches with n labels (Newell and Deng, CVPR 2020). 0: nothing saved; 1: "
         "the baseline needs twice the labels; -0.5: half of them. -1 is the least possible."
     )
-    yield f"**Curve** ({measured.method}): {_curve(measured.method, measured.told)}"
+    yield f"**Curve** ({measured.method}): {_curve(measured.method, measured.metric_entry)}"
     yield f"**Outside the ladder**: {_outside(measured)}"
     yield f"**Intervals** hold {level}. {_intervals(measured)}"
     yield (
@@ -52,9 +53,9 @@ def _utility(measured: Measured, level: str) -> Iterator[str]:
     )
 
 
-def _outside(measured: Measured) -> str:
-    """What is given where no rung of the baseline reaches an arm's mean, or its first one is over it."""
-    reached = f"no rung of the baseline reaches the arm's {measured.told.words}"
+def _outside(measured: Measurements) -> str:
+    """Explain what is shown where no rung of the baseline reaches an arm's mean, or its first rung is over it."""
+    reached = f"no rung of the baseline reaches the arm's {measured.metric_entry.words}"
     under = "`<=`: its first rung is already better."
     if measured.method in _INTERPOLATED:
         return (
@@ -73,8 +74,8 @@ def _outside(measured: Measured) -> str:
     )
 
 
-def _intervals(measured: Measured) -> str:
-    """Where the intervals of U come from, and what they leave out."""
+def _intervals(measured: Measurements) -> str:
+    """Explain where the intervals of U come from, and what they leave out."""
     whole = f"in which {_RESAMPLED[measured.shared]}; variances are moderated ({PRIOR_DF:g} prior degrees of freedom)"
     if measured.method == BAYES:
         return (
@@ -91,16 +92,16 @@ def _intervals(measured: Measured) -> str:
     return f"Those of U come from the formula fitted to {BOOTSTRAPS:,} joint replicates of both curves, {whole}."
 
 
-def _curve(method: str, told: Metric) -> str:
-    """How the baseline's curve is got, and how far it can be trusted."""
+def _curve(method: str, entry: Metric) -> str:
+    """Explain how the baseline's curve is computed, and how far it can be trusted."""
     if method in _INTERPOLATED:
         return (
-            f"{_INTERPOLATED[method].format(values=told.plural)}; where it is flat, n1 is the first label count that "
-            f"reaches the {told.words}. It is never drawn beyond the rungs."
+            f"{_INTERPOLATED[method].format(values=entry.plural)}; where it is flat, n1 is the first label count that "
+            f"reaches the {entry.words}. It is never drawn beyond the rungs."
         )
     if method == BAYES:
         return (
-            f"between the rungs a monotone cubic (PCHIP) in ln n through the isotonic mean {told.plural}, beyond the "
+            f"between the rungs a monotone cubic (PCHIP) in ln n through the isotonic mean {entry.plural}, beyond the "
             "last one an average of saturating curves, weighted by how well they fit, with room for what none of them "
             "fits. Beyond the ladder it was early on real curves (by 30 % of the labels in the median), and past "
             f"{FAR:g} times the last rung off by a factor of 3 in the mean."
@@ -108,13 +109,13 @@ def _curve(method: str, told: Metric) -> str:
     names = FORMULAS[method].names
     formula = FORMULAS[method].template.format(**{name: name for name in names})
     return (
-        f"one formula, {formula}, fitted to the mean {told.plural} of the rungs by weighted least squares, between "
+        f"one formula, {formula}, fitted to the mean {entry.plural} of the rungs by weighted least squares, between "
         "the rungs and beyond. Its intervals hold the noise of the runs and leave out the doubt whether the formula is "
         "right, which beyond the last rung is most of it."
     )
 
 
-def _noise(measured: Measured, level: str) -> Iterator[str]:
+def _noise(measured: Measurements, level: str) -> Iterator[str]:
     settings = list(measured.settings.values())
     yield from _test_set([setting for setting in settings if setting.sampled], level, measured.level)
     yield from _pixels(settings)
@@ -125,24 +126,24 @@ def _noise(measured: Measured, level: str) -> Iterator[str]:
 
 
 def _test_set(settings: Sequence[Setting], words: str, level: float) -> Iterator[str]:
-    """What the number of test examples alone makes of metrics that are shares of them."""
+    """Explain the sampling error of the test set, for metrics that are shares of its examples."""
     sizes = {setting.sampled: setting.unit for setting in settings if setting.sampled}
     if sizes:
-        size, told = min(sizes), common(settings)
+        size, entry = min(sizes), common(settings)
         low, high = wilson(0.5, size, level=level)
         yield (
-            f"**Test set**: {told.plural} are of {size:,} test {sizes[size]}; by their sampling alone {told.one} is "
+            f"**Test set**: {entry.plural} are of {size:,} test {sizes[size]}; by their sampling alone {entry.one} is "
             f"uncertain by up to {50 * (high - low):.1f} points ({words}, Wilson). All arms share these {sizes[size]}, "
-            f"so intervals of {told.words} and utility leave this error out; `summary.csv` gives it."
+            f"so intervals of {entry.words} and utility leave this error out; `summary.csv` gives it."
         )
 
 
 def _pixels(settings: Sequence[Setting]) -> Iterator[str]:
-    """What metrics of pixels are."""
-    found = {setting.metric: setting for setting in settings if setting.test_count and not setting.sampled}
-    for setting in found.values():
-        told = setting.told
+    """Explain metrics of pixels."""
+    by_metric = {setting.metric: setting for setting in settings if setting.test_count and not setting.sampled}
+    for setting in by_metric.values():
+        entry = setting.metric_entry
         yield (
-            f"**{told.words[0].upper()}{told.words[1:]}**: {told.meaning}, over all {setting.test_count:,} test "
+            f"**{entry.words[0].upper()}{entry.words[1:]}**: {entry.meaning}, over all {setting.test_count:,} test "
             f"{setting.unit}. Pixels of one of them aren't independent, so no sampling error of the test set is given."
         )

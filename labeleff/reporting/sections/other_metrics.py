@@ -1,4 +1,4 @@
-"""Recorded metrics that a report isn't about: `metrics.csv`, and a short table a place."""
+"""Further recorded metrics: `metrics.csv`, and a short table per place."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ METRICS = columns("task encoder arm n metric mean sd runs")
 
 
 def other_metrics(results: Results) -> pd.DataFrame:
-    """One row a task, encoder, arm, rung and metric but the one that the report is about; often there is none."""
+    """Table of one row per task, encoder, arm, rung and metric, without the metric that the report is about."""
     return frame([row for place in results.places for row in _rows(results, place)], METRICS)
 
 
 def to_files(results: Results) -> dict[str, bytes]:
-    """`metrics.csv`, where there is anything in it."""
-    found = other_metrics(results)
-    return {} if found.empty else {"metrics.csv": to_csv(found)}
+    """Content of `metrics.csv` by file name; empty where it has no rows."""
+    rows = other_metrics(results)
+    return {} if rows.empty else {"metrics.csv": to_csv(rows)}
 
 
 def section(results: Results, place: Place) -> Section:
-    """A table of one row per metric and arm; empty where a place has no other metric."""
+    """Section with a table of one row per metric and arm; empty where a place has no other metric."""
     return Section([*_paragraphs(results, place)])
 
 
@@ -63,27 +63,27 @@ def _rows(results: Results, place: Place) -> Iterator[Row]:
             for name, value in record.metrics.items():
                 if name != reported and value is not None:
                     values.setdefault((record.cell.n, name), []).append(value)
-        for (n, name), found in values.items():
+        for (n, name), numbers in values.items():
             yield {
                 "task": place.task,
                 "encoder": place.encoder,
                 "arm": arm,
                 "n": n,
                 "metric": name,
-                "mean": float(np.mean(found)),
-                "sd": float(np.std(found, ddof=1)) if len(found) > 1 else None,
-                "runs": len(found),
+                "mean": float(np.mean(numbers)),
+                "sd": float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
+                "runs": len(numbers),
             }
 
 
-def _heading(told: Metric) -> str:
-    return f"{told.words} (%)" if told.share else told.words
+def _heading(entry: Metric) -> str:
+    return f"{entry.words} (%)" if entry.share else entry.words
 
 
-def _cell(told: Metric, row: Row | None) -> str:
-    """`61.3 ± 1.2`, or in the metric's unit with the decimals that give the mean three digits."""
+def _cell(entry: Metric, row: Row | None) -> str:
+    """Format a mean as `61.3 ± 1.2`, or in the metric's unit with as many decimals as give the mean three digits."""
     if row is None:
         return "–"
     numbers = [row["mean"], *([] if row["sd"] is None else [row["sd"]])]
     decimals = max(0, 2 - math.floor(math.log10(row["mean"]))) if row["mean"] > 0 else 2
-    return " ± ".join(percent(value) if told.share else f"{value:.{decimals}f}" for value in numbers)
+    return " ± ".join(percent(value) if entry.share else f"{value:.{decimals}f}" for value in numbers)

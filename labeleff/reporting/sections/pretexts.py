@@ -1,4 +1,4 @@
-"""What pretexts reached."""
+"""Results of pretraining: losses and metrics of the pretexts."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from labeleff.reporting.results import Results
 
 
 def section(results: Results, place: Place) -> Section:
-    """What the pretexts of a place reached; empty where none was trained."""
+    """Section with a table of one row per pretraining of a place; empty where none finished."""
     return Section([*_pretexts(results, place)])
 
 
 def _pretexts(results: Results, place: Place) -> Iterator[str]:
-    here = [item for item in results.pretrainings_at(place) if item.status == "ok"]
-    if not here:
+    pretrainings = [item for item in results.pretrainings_at(place) if item.status == "ok"]
+    if not pretrainings:
         return
-    known = list(dict.fromkeys(key for item in here for key in sorted(item.metrics)))
+    keys = list(dict.fromkeys(key for item in pretrainings for key in sorted(item.metrics)))
     yield "### Pretexts"
     rows = []
-    for item in here:
-        values = [_metric(key, item.metrics.get(key)) for key in known]
+    for item in pretrainings:
+        values = [_metric(key, item.metrics.get(key)) for key in keys]
         pretext, seed = item.pretraining.pretext, str(item.pretraining.seed)
         rows.append([pretext.label, seed if lookup.encoder_seed(pretext) is None else "–", *values])
     names = [
-        key.replace("heldout_", "held-out ").replace("_", " ") + (" (%)" if "accuracy" in key else "") for key in known
+        key.replace("heldout_", "held-out ").replace("_", " ") + (" (%)" if "accuracy" in key else "") for key in keys
     ]
     yield table(["pretext", "seed", *names], rows)
-    outside = dict.fromkeys(_provenance(item) for item in here if item.provenance is not None)
+    outside = dict.fromkeys(_provenance(item) for item in pretrainings if item.provenance is not None)
     if outside:
         yield "\n".join(f"- {text}" for text in outside)
 

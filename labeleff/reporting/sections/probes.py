@@ -1,4 +1,4 @@
-"""Linear probes over pretraining: figure, table and `probes.csv`."""
+"""Linear probes over pretraining: table and `probes.csv`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from labeleff.catalogue.metrics import metric
 from labeleff.records.entries import PretrainingRecord
 from labeleff.records.training_log import ProbeCurve, mean_curve
-from labeleff.reporting.markdown import listed, percent, table
+from labeleff.reporting.markdown import join_texts, percent, table
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
@@ -15,41 +15,41 @@ from labeleff.reporting.tables import columns, frame, to_csv
 from labeleff.study.cell import short_names
 
 PROBES = columns("task encoder pretext seed step epoch metric value chance")
-"""One row a probe; `value` and `chance` in 0..1."""
+"""One row per probe; `value` and `chance` in 0..1."""
 
 
-def _trained(results: Results, place: Place) -> list[PretrainingRecord]:
-    """Finished pretrainings of a place that a probe goes with."""
-    here = results.pretrainings_at(place) if results.study.probe is not None else []
-    return [item for item in here if item.status == "ok" and item.pretraining.budget is not None]
+def _pretrainings(results: Results, place: Place) -> list[PretrainingRecord]:
+    """Finished pretrainings of a place that the study probes."""
+    pretrainings = results.pretrainings_at(place) if results.study.probe is not None else []
+    return [item for item in pretrainings if item.status == "ok" and item.pretraining.budget is not None]
 
 
 def _curve(results: Results, place: Place, item: PretrainingRecord) -> ProbeCurve | None:
-    """The curve that the study asks for, at this place; None where it isn't measured."""
+    """The curve of the study's probe at this place; None where it isn't measured."""
     probe = results.study.probe
     return next((curve for curve in item.probes if curve.task == place.task and curve.probe == probe), None)
 
 
 def curves(results: Results, place: Place) -> dict[str, list[ProbeCurve]]:
     """The curves of all seeds by pretext, in order."""
-    wanted = _trained(results, place)
-    names = short_names(item.pretraining.pretext for item in wanted)
-    found: dict[str, list[ProbeCurve]] = {}
-    for item in wanted:
+    pretrainings = _pretrainings(results, place)
+    names = short_names(item.pretraining.pretext for item in pretrainings)
+    groups: dict[str, list[ProbeCurve]] = {}
+    for item in pretrainings:
         curve = _curve(results, place, item)
         if curve is not None:
-            found.setdefault(names[item.pretraining.pretext.label], []).append(curve)
-    return found
+            groups.setdefault(names[item.pretraining.pretext.label], []).append(curve)
+    return groups
 
 
 def section(results: Results, place: Place) -> Section:
-    """A row per pretext: untrained, first, last and highest value, means over seeds; and what is missing."""
+    """Section with a table of one row per pretext, means over seeds, and what is missing; empty without probes."""
     return Section([*_paragraphs(results, place)])
 
 
 def _paragraphs(results: Results, place: Place) -> Iterator[str]:
-    probe, wanted = results.study.probe, _trained(results, place)
-    if probe is None or not wanted:
+    probe, pretrainings = results.study.probe, _pretrainings(results, place)
+    if probe is None or not pretrainings:
         return
     yield "### Linear probe over pretraining"
     groups = curves(results, place)
@@ -64,18 +64,22 @@ def _paragraphs(results: Results, place: Place) -> Iterator[str]:
             "values may be higher than on test images. Nothing is chosen by it: cells start from the last encoder, "
             "and the highest value is one of several looks at the same examples."
         )
-    lost = [f"{i.pretraining.pretext.name}, seed {i.pretraining.seed}" for i in wanted if not _curve(results, place, i)]
-    if lost:
-        yield f"Not measured yet, `labeleff run` does it: {listed(lost)}."
+    missing = [
+        f"{item.pretraining.pretext.name}, seed {item.pretraining.seed}"
+        for item in pretrainings
+        if not _curve(results, place, item)
+    ]
+    if missing:
+        yield f"Not measured yet, `labeleff run` does it: {join_texts(missing)}."
     other = [
         f"{item.pretraining.pretext.name}, seed {item.pretraining.seed}"
-        for item in wanted
+        for item in pretrainings
         if (curve := _curve(results, place, item)) and curve.encoder_sha256 != item.encoder_sha256
     ]
     if other:
         yield (
             f"The curves of these are of a second training, which didn't give the same encoder bit for bit as the one "
-            f"that cells start from: {listed(other)}."
+            f"that cells start from: {join_texts(other)}."
         )
 
 
@@ -93,7 +97,7 @@ def _row(points: Sequence[tuple[float, float]]) -> list[str]:
 
 
 def to_files(results: Results) -> dict[str, bytes]:
-    """`probes.csv`, where there is anything in it."""
+    """Content of `probes.csv` by file name; empty where it has no rows."""
     rows = [
         {
             "task": place.task,
@@ -107,7 +111,7 @@ def to_files(results: Results) -> dict[str, bytes]:
             "chance": curve.chance,
         }
         for place in results.places
-        for item in _trained(results, place)
+        for item in _pretrainings(results, place)
         if (curve := _curve(results, place, item))
         for point in curve.points
     ]

@@ -1,4 +1,4 @@
-"""How many runs are enough: what the draws there are can resolve, how many it takes, and where spread comes from."""
+"""Number of runs needed: what the draws resolve, and where spread comes from."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import math
 from collections.abc import Iterator
 
 from labeleff.reporting.markdown import table
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.differences import Difference, Differences
 from labeleff.stats.power import POWER, Resolution, resolve
 from labeleff.stats.variance_components import split
 
 LEAST = 0.005
-"""Of accuracy: a closer arm is asked to be resolved from the baseline by this much."""
+"""Least difference of accuracy (0..1) to resolve, also for an arm that is closer to the baseline."""
 
 
-def enough(measured: Measured, place: Place) -> Iterator[str]:
-    """The section "How many runs are enough", for the arm closest to the baseline; nothing without another arm."""
-    found = _closest(measured, place)
-    if found is None:
+def runs_needed(measured: Measurements, place: Place) -> Iterator[str]:
+    """Paragraphs of "How many runs are enough", for the arm closest to the baseline; none without another arm."""
+    closest_arm = _closest(measured, place)
+    if closest_arm is None:
         return
     yield "### How many runs are enough"
-    arm, differences, ladder = found
+    arm, differences, ladder = closest_arm
     base, runs = measured.at(place, measured.baseline), measured.at(place, arm)
     away = _away(differences)
     gain = max(away, LEAST)
@@ -47,18 +47,18 @@ def enough(measured: Measured, place: Place) -> Iterator[str]:
     yield from _sources(measured, place)
 
 
-def _closest(measured: Measured, place: Place) -> tuple[str, Differences, Difference] | None:
+def _closest(measured: Measurements, place: Place) -> tuple[str, Differences, Difference] | None:
     """The arm whose means are nearest to the baseline's, over the rungs that both have."""
-    found = [
+    candidates = [
         (arm, item, item.ladder)
         for (where, arm), item in measured.differences.items()
         if where == place and item.ladder is not None
     ]
-    return min(found, key=lambda entry: _away(entry[1]), default=None)
+    return min(candidates, key=lambda entry: _away(entry[1]), default=None)
 
 
 def _away(differences: Differences) -> float:
-    """Mean size of the rungs' differences, whichever arm is ahead."""
+    """Mean absolute difference over the rungs."""
     return math.fsum(abs(item.mean) for item in differences.rungs) / len(differences.rungs)
 
 
@@ -70,17 +70,17 @@ def _ends(item: Difference) -> str:
     return "" if item.low is None or item.high is None else f" [{_points(item.low)}, {_points(item.high)}]"
 
 
-def _row(item: Difference, found: Resolution, runs: int) -> list[str]:
+def _row(item: Difference, resolution: Resolution, runs: int) -> list[str]:
     chance = "–" if item.p_value is None else "< 0.001" if item.p_value < 0.001 else f"{item.p_value:.2g}"
-    least = "–" if found.detectable is None else f"{100 * found.detectable:.1f}"
-    cautious = "" if found.cautious is None else f" [{found.cautious:,}]"
-    draws = f"{found.draws:,}{cautious}" if found.draws is not None else "–"
-    pairs = f"{found.pairs:,}" if found.pairs else f"{runs:,} unpaired"
-    return [f"{found.n:,}", f"{_points(item.mean)}{_ends(item)}", chance, pairs, least, draws]
+    least = "–" if resolution.detectable is None else f"{100 * resolution.detectable:.1f}"
+    cautious = "" if resolution.cautious is None else f" [{resolution.cautious:,}]"
+    draws = f"{resolution.draws:,}{cautious}" if resolution.draws is not None else "–"
+    pairs = f"{resolution.pairs:,}" if resolution.pairs else f"{runs:,} unpaired"
+    return [f"{resolution.n:,}", f"{_points(item.mean)}{_ends(item)}", chance, pairs, least, draws]
 
 
-def _sources(measured: Measured, place: Place) -> Iterator[str]:
-    """How draws and seeds share the variance of the baseline's runs, where runs name both."""
+def _sources(measured: Measurements, place: Place) -> Iterator[str]:
+    """Sentence on the shares of draws and seeds in the variance of the baseline's runs, where runs have both."""
     if set(measured.shared) != {"draw", "seed"}:
         return
     ladder = split(measured.at(place, measured.baseline), level=measured.level).ladder
@@ -94,8 +94,8 @@ def _sources(measured: Measured, place: Place) -> Iterator[str]:
         f"{names[part.source]} {100 * part.share:.0f} % [{100 * part.share_low:.0f}, {100 * part.share_high:.0f}]"
         for part in ladder.components
     ]
-    left = f" ({ladder.reason})" if ladder.reason else ""
+    note = f" ({ladder.reason})" if ladder.reason else ""
     yield (
         f"Of the variance of single runs of {measured.baseline}, averaged over the ladder, {parts[0]}, {parts[1]} and "
-        f"{parts[2]} decide{left}: more of what decides most helps most."
+        f"{parts[2]} decide{note}: more of what decides most helps most."
     )

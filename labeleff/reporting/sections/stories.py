@@ -1,4 +1,4 @@
-"""The part of a report that is about questions answered: verdict, tables, figures."""
+"""Questions answered: verdict, tables and figures of tasks of stories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from labeleff.catalogue import lookup
 from labeleff.records.entries import Record
 from labeleff.reporting import story_results
-from labeleff.reporting.figures.stories import DRAWN, _figure
+from labeleff.reporting.figures.stories import QUANTITIES, figure
 from labeleff.reporting.markdown import percent, table
 from labeleff.reporting.output_files import Section, plain
 from labeleff.reporting.results import Results
@@ -27,24 +27,24 @@ EPOCHS = (
     (1.6615, 0.3418, 1.6282, 0.3560),
     (1.6501, 0.3514, 1.6214, 0.3670),
 )
-"""Loss, accuracy, validation loss and validation accuracy as printed there."""
+"""Loss, accuracy, validation loss and validation accuracy per epoch, as printed in the course report of 2021."""
 KERAS = ((1.9683, 0.1675, 1.8005, 0.1820), (1.3910, 0.4637, 1.3562, 0.4760))
 """First and tenth epoch of the same network in Keras 3.15.1 (backend torch, seed 0), validated on the test stories."""
 NAMES = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
-def beside(record: Record) -> Iterator[str]:
-    """Paragraphs that set ten epochs of the memory network on task 1 beside the report's; none for other runs."""
+def report2021_comparison(record: Record) -> Iterator[str]:
+    """Compare ten epochs of the memory network on task 1 with the report of 2021; nothing for other runs."""
     history = record.training.history if record.training else []
     cell = record.cell
     same = cell.encoder.name == "memnet" and cell.task.name == "babi/qa1" and cell.task.options.get("size") == "10k"
     if not same or len(history) != len(EPOCHS) or any(name not in entry for entry in history for name in NAMES):
         return
     yield "### Beside the report of 2021"
-    header = ["epoch", *(f"{name.replace('_', ' ')}{whose}" for name in NAMES for whose in ("", " (2021)"))]
+    header = ["epoch", *(f"{name.replace('_', ' ')}{suffix}" for name in NAMES for suffix in ("", " (2021)"))]
     rows = []
-    for number, (entry, theirs) in enumerate(zip(history, EPOCHS, strict=True), start=1):
-        pairs = zip((entry[name] for name in NAMES), theirs, strict=True)
+    for number, (entry, printed) in enumerate(zip(history, EPOCHS, strict=True), start=1):
+        pairs = zip((entry[name] for name in NAMES), printed, strict=True)
         rows.append([str(number), *(f"{value:.4f}" for pair in pairs for value in pair)])
     yield table(header, rows, left=0)
     first, last = KERAS
@@ -64,38 +64,38 @@ def beside(record: Record) -> Iterator[str]:
 
 
 NAMED = 6
-"""Tasks that a flag names; more are counted."""
+"""Largest number of tasks that a flag names; more are only counted."""
 
 
 @dataclass(frozen=True)
 class StoryReport:
-    """What stories add to a report."""
+    """Parts that stories add to a report."""
 
     verdict: list[str] = field(default_factory=list)
     """Lines of the verdict."""
     weak: list[str] = field(default_factory=list)
-    """What makes this evidence weak."""
+    """Flags of what makes the evidence weak."""
     sections: list[Section] = field(default_factory=list)
 
 
 def story_report(results: Results) -> StoryReport:
     """Everything that a study's tasks of stories add to its report; empty where it has none."""
-    found = story_results.of_stories(results)
-    if not found:
+    answers = story_results.story_answers(results)
+    if not answers:
         return StoryReport()
-    groups = _groups(found)
-    named = list(zip(groups, _names(groups), strict=True))
+    groups = _groups(answers)
+    pairs = list(zip(groups, _names(groups), strict=True))
     return StoryReport(
-        verdict=[_verdict(results, group, who) for group, who in named],
-        weak=[flag for group, who in named for flag in _weak(group, who)],
-        sections=[Section(files=story_results.csvs(results, found)), *(_section(results, *each) for each in named)],
+        verdict=[_verdict(results, group, name) for group, name in pairs],
+        weak=[flag for group, name in pairs for flag in _weak(group, name)],
+        sections=[Section(files=story_results.csvs(results, answers)), *(_section(results, *pair) for pair in pairs)],
     )
 
 
-def _groups(found: Sequence[Answers]) -> list[list[Answers]]:
-    """By encoder and arm, at the largest label count of each task."""
+def _groups(answers: Sequence[Answers]) -> list[list[Answers]]:
+    """Answers grouped by encoder and arm, at the largest label count of each task."""
     groups: dict[tuple[str, str], dict[str, Answers]] = {}
-    for item in found:
+    for item in answers:
         tasks = groups.setdefault((item.encoder, item.arm), {})
         if item.task not in tasks or tasks[item.task].n < item.n:
             tasks[item.task] = item
@@ -113,31 +113,31 @@ def _number(task: str) -> int:
     return int("".join(itertools.takewhile(str.isdigit, reversed(task)))[::-1] or 0)
 
 
-def _verdict(results: Results, group: Sequence[Answers], who: str) -> str:
-    """Tasks passed, mean error, and the failed ones by name."""
+def _verdict(results: Results, group: Sequence[Answers], name: str) -> str:
+    """Sentence with the number of tasks passed, the mean error, and the failed tasks by name."""
     errors = [1.0 if item.accuracy is None else 1 - item.accuracy for item in group]
     failed = [
         f"{_short(item)} ({percent(error)} %)" for item, error in zip(group, errors, strict=True) if not item.passed
     ]
-    made = any(story_results.provenance(results, item.task).startswith("generated") for item in group)
-    head = f"{who}: {len(group) - len(failed)} of {len(group)} tasks passed"
+    generated = any(story_results.provenance(results, item.task).startswith("generated") for item in group)
+    head = f"{name}: {len(group) - len(failed)} of {len(group)} tasks passed"
     tail = f"; failed: {', '.join(failed)}" if failed else ""
     mean = f"mean error {percent(sum(errors) / len(errors))} %"
     return f"{head} (error at most {percent(FAILED_OVER)} %), {mean}{tail}." + (
-        " Stories were generated, they are not the official ones." if made else ""
+        " Stories were generated, they are not the official ones." if generated else ""
     )
 
 
-def _weak(group: Sequence[Answers], who: str) -> Iterator[str]:
+def _weak(group: Sequence[Answers], name: str) -> Iterator[str]:
     """Flags of one encoder's and arm's answers."""
     single = [item.name for item in group if len(item.records) == 1]
     if single:
         names = ", ".join(single) if len(single) <= NAMED else f"{len(single)} of {len(group)} tasks"
-        yield f"**One run** of {who} on {names}: another seed may answer otherwise, by how much isn't known."
+        yield f"**One run** of {name} on {names}: another seed may answer otherwise, by how much isn't known."
     unlike = [item for item in group if len(_accuracies(item)) > 1 and _spread(item) > FAILED_OVER]
     for item in unlike:
         low, high = min(_accuracies(item)), max(_accuracies(item))
-        yield f"**Runs differ** on {item.name}: {who} answers {percent(low)} to {percent(high)} %, by seed."
+        yield f"**Runs differ** on {item.name}: {name} answers {percent(low)} to {percent(high)} %, by seed."
     sizes = sorted({item.size for item in group})
     if len(sizes) > 1:
         small = ", ".join(item.name for item in group if item.size == sizes[-1])
@@ -156,16 +156,16 @@ def _short(item: Answers) -> str:
     return f"{item.name} from {item.size}" if item.size else item.name
 
 
-def _section(results: Results, group: Sequence[Answers], who: str) -> Section:
-    slug = plain(who).strip("-")
+def _section(results: Results, group: Sequence[Answers], name: str) -> Section:
+    slug = plain(name).strip("-")
     trained = any(item.chosen.training for item in group)
-    drawn = {f"answers-{what}-{slug}": _figure(group, what) for what in DRAWN if trained}
-    return Section([*_paragraphs(results, group, who, list(drawn))], figures=drawn)
+    figures = {f"answers-{what}-{slug}": figure(group, what) for what in QUANTITIES if trained}
+    return Section([*_paragraphs(results, group, name, list(figures))], figures=figures)
 
 
-def _paragraphs(results: Results, group: Sequence[Answers], who: str, names: Sequence[str]) -> Iterator[str]:
-    yield f"## Questions answered: {who}"
-    if who != (full := f"{group[0].encoder}, {group[0].arm}"):
+def _paragraphs(results: Results, group: Sequence[Answers], name: str, files: Sequence[str]) -> Iterator[str]:
+    yield f"## Questions answered: {name}"
+    if name != (full := f"{group[0].encoder}, {group[0].arm}"):
         yield f"In full: {full}."
     header = ["task", "what is asked", "stories", "n", "accuracy (%)", "error (%)", "passed", "chance (%)"]
     header += ["all runs (%)", "shown: seed", "epoch kept", "validation (%)"]
@@ -181,17 +181,17 @@ def _paragraphs(results: Results, group: Sequence[Answers], who: str, names: Seq
         "end; no choice rests on them. A task is passed with an error of at most 5 %. Every epoch is in `epochs.csv`, "
         "every run in `answers.csv`."
     )
-    for name in names:
-        yield f"![{name.split('-')[1]} of every epoch, {who}](figures/{name}.png)"
+    for file in files:
+        yield f"![{file.split('-')[1]} of every epoch, {name}](figures/{file}.png)"
     for item in group:
-        yield from beside(item.chosen)
+        yield from report2021_comparison(item.chosen)
 
 
 def _row(results: Results, item: Answers) -> list[str]:
-    told = item.chosen.train_metrics
+    metrics = item.chosen.train_metrics
     values = [story_results.accuracy_of(record) for record in item.records]
     clause = lookup.find("task", item.name).clause.partition(", ")[2]
-    epoch = told.get("epoch")
+    epoch = metrics.get("epoch")
     return [
         item.name,
         clause,
@@ -204,5 +204,5 @@ def _row(results: Results, item: Answers) -> list[str]:
         ", ".join(percent(value) or "failed" for value in values),
         str(item.chosen.cell.seed),
         "–" if epoch is None else f"{epoch:.0f}",
-        percent(told.get("validation_accuracy")) or "–",
+        percent(metrics.get("validation_accuracy")) or "–",
     ]

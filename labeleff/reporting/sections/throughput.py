@@ -1,7 +1,9 @@
-"""Records to `throughput.csv`: images/s of every pretraining and trained arm.
+"""Speed of pretrainings and trained arms; utility per device-hour.
 
-A run of a pretrained arm is charged the whole pretraining that it starts from, as it would cost whoever wants that one
-network; the same encoder serves several cells of a study, which the plan and the clock know and this doesn't.
+Both are also written, as `throughput.csv` and `device_time.csv`.
+
+A run of a pretrained arm is charged the whole pretraining that it starts from: that is the cost of one such network. In
+a study one encoder serves several cells, so the study itself takes less.
 """
 
 from __future__ import annotations
@@ -38,17 +40,17 @@ COLUMNS = columns(
 
 
 def _pretraining_seconds(results: Results, cells: list[Record]) -> float | None:
-    """Mean over cells of what their pretraining took, 0 where they start from none; None where it isn't known."""
-    known = {item.key: item for item in results.pretrainings if item.status == "ok"}
-    started = [known.get(cell.pretraining) for cell in cells if cell.pretraining is not None]
-    if not cells or None in started:
+    """Mean seconds of the cells' pretrainings, 0 for cells from scratch; None where one isn't recorded."""
+    by_key = {item.key: item for item in results.pretrainings if item.status == "ok"}
+    pretrainings = [by_key.get(cell.pretraining) for cell in cells if cell.pretraining is not None]
+    if not cells or None in pretrainings:
         return None
-    taken = [item.training.seconds for item in started if item is not None and item.training is not None]
-    return sum(taken) / len(cells)
+    seconds = [item.training.seconds for item in pretrainings if item is not None and item.training is not None]
+    return sum(seconds) / len(cells)
 
 
 def _rows(results: Results, comparison: Comparison) -> Iterator[tuple[Row, Reading]]:
-    """A row a rung, and the utility per hour that it prints."""
+    """One table row per rung, each with the utility per hour that the report prints."""
     place, arm = comparison.place, comparison.arm
     for point in comparison.points:
         cells = [cell for cell in results.at(place, arm) if cell.cell.n == point.n and cell.status == "ok"]
@@ -80,18 +82,18 @@ def _rows(results: Results, comparison: Comparison) -> Iterator[tuple[Row, Readi
 
 
 def device_time(results: Results, findings: Findings) -> pd.DataFrame:
-    """One row a rung of every arm that is compared with the baseline."""
+    """Table of one row per rung of every arm that is compared with the baseline."""
     return frame([row for item in findings.comparisons for row, _ in _rows(results, item)], COLUMNS)
 
 
 def to_files(results: Results, findings: Findings) -> dict[str, bytes]:
-    """`device_time.csv`; nothing where no arm is compared."""
-    found = device_time(results, findings)
-    return {} if found.empty else {"device_time.csv": to_csv(found)}
+    """Content of `device_time.csv` by file name; empty where no arm is compared."""
+    rows = device_time(results, findings)
+    return {} if rows.empty else {"device_time.csv": to_csv(rows)}
 
 
 def _cell(reading: Reading) -> str:
-    """A gain an hour; where there is none, the quicker arm would only look worse."""
+    """Format a gain per hour; no number where there is no gain, as a quicker arm would only look worse by it."""
     number = reading.value if reading.shown in ("point", "extrapolated") else reading.bound
     if reading.shown == "lower limit":
         number = reading.low
@@ -99,7 +101,7 @@ def _cell(reading: Reading) -> str:
 
 
 def _line(rows: list[tuple[Row, Reading]], rungs: list[int]) -> list[str]:
-    """Times and gains of an arm, a column a rung."""
+    """Times of an arm, then its gains with one column per rung."""
     gains = {row["n"]: _cell(reading) for row, reading in rows}
     before = statistics.fmean(row["pretraining_seconds"] for row, _ in rows)
     cells = sorted(row["cell_seconds"] for row, _ in rows)
@@ -113,22 +115,22 @@ def _line(rows: list[tuple[Row, Reading]], rungs: list[int]) -> list[str]:
 
 
 def device_time_section(results: Results, findings: Findings) -> Section:
-    """A table per place: what a run of every arm takes, and its utility per device-hour at each rung."""
+    """Section with a table per place: time of a run of every arm, and its utility per device-hour at each rung."""
     return Section([*_paragraphs(results, findings)], to_files(results, findings))
 
 
 def _paragraphs(results: Results, findings: Findings) -> Iterator[str]:
     tables = []
     for place in results.ladders:
-        found = [list(_rows(results, item)) for item in findings.comparisons if item.place == place]
-        found = [rows for rows in found if rows]
-        rungs = sorted({row["n"] for rows in found for row, _ in rows})
-        if not found:
+        arms = [list(_rows(results, item)) for item in findings.comparisons if item.place == place]
+        arms = [rows for rows in arms if rows]
+        rungs = sorted({row["n"] for rows in arms for row, _ in rows})
+        if not arms:
             continue
         if len(results.ladders) > 1:
             tables.append(f"{results.title(place)}:")
         header = ["arm", "pretraining", "a cell", *(f"n = {n:,}" for n in rungs)]
-        tables.append(table(header, [_line(rows, rungs) for rows in found]))
+        tables.append(table(header, [_line(rows, rungs) for rows in arms]))
     if not tables:
         return
     yield "## Utility per device-hour"
@@ -143,11 +145,11 @@ THROUGHPUT = columns(
     "what task encoder arm seed images_per_second lower_quartile upper_quartile windows warm_up device "
     "precision layout threads batch steps images seconds peak_memory_bytes"
 )
-"""Images/s over timed windows (epochs, or stretches of steps where epochs are short)."""
+"""Images or stories per second over timed windows (epochs, or stretches of steps where epochs are short)."""
 
 
 def throughput(results: Results) -> pd.DataFrame:
-    """One row a pretraining and a trained arm.
+    """Table of one row per pretraining and per trained arm.
 
     The first window of each training is warm-up and left out where there are more; pretrainings taken from
     the cache are left out, as their time belongs to an earlier run.
@@ -172,20 +174,23 @@ def _training_row(results: Results, place: Place, arm: str) -> Row | None:
 
 
 def rates(training: Training, *, processor: bool = False) -> tuple[list[float], bool]:
-    """Images/s of each timed window, and whether a first one was left out as warm-up; `processor`: by its time."""
-    dropped = len(training.windows) > 1
-    kept = training.windows[1:] if dropped else training.windows
-    timed = [(window.images, window.processor_seconds if processor else window.seconds) for window in kept]
-    return [images / seconds for images, seconds in timed if seconds], dropped
+    """Examples per second of each window, and whether the first window was left out as warm-up.
+
+    With `processor` by processor time, else by the wall clock.
+    """
+    warm_up = len(training.windows) > 1
+    windows = training.windows[1:] if warm_up else training.windows
+    amounts = [(window.images, window.processor_seconds if processor else window.seconds) for window in windows]
+    return [images / seconds for images, seconds in amounts if seconds], warm_up
 
 
 def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecord | Record, Training]]) -> Row:
-    measured = [rates(training) for _, training in done]
-    speeds = [rate for found, _ in measured for rate in found]
+    rates_and_warm_up = [rates(training) for _, training in done]
+    speeds = [rate for each, _ in rates_and_warm_up for rate in each]
     quartiles = np.percentile(speeds, [25, 50, 75]).tolist() if speeds else [None] * 3
     entries = [run for run in results.runs if run.run in {record.run for record, _ in done}]
     peaks = [record.peak_memory for record, _ in done if record.peak_memory is not None]
-    dropped = sum(left_out for _, left_out in measured)
+    warm_ups = sum(warm_up for _, warm_up in rates_and_warm_up)
     return {
         "task": place.task,
         "encoder": place.encoder,
@@ -193,12 +198,12 @@ def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecor
         "lower_quartile": quartiles[0],
         "upper_quartile": quartiles[2],
         "windows": len(speeds),
-        "warm_up": f"first window left out in {dropped} of {len(done)} trainings",
-        "device": _listed(run.conditions.device for run in entries),
-        "precision": _listed(precision_of(run.conditions, place.encoder or "") for run in entries),
-        "layout": _listed(_layout(training) for _, training in done),
-        "threads": _listed(training.threads for _, training in done),
-        "batch": _listed(training.batch for _, training in done),
+        "warm_up": f"first window left out in {warm_ups} of {len(done)} trainings",
+        "device": _join(run.conditions.device for run in entries),
+        "precision": _join(precision_of(run.conditions, place.encoder or "") for run in entries),
+        "layout": _join(_layout(training) for _, training in done),
+        "threads": _join(training.threads for _, training in done),
+        "batch": _join(training.batch for _, training in done),
         "steps": sum(training.steps for _, training in done),
         "images": sum(training.images for _, training in done),
         "seconds": sum(training.seconds for _, training in done),
@@ -207,19 +212,19 @@ def _speed(results: Results, place: Place, done: Sequence[tuple[PretrainingRecor
 
 
 def _layout(training: Training) -> str:
-    """Order in memory, and how many models were computed as one."""
+    """Memory layout, and how many models were computed as one."""
     if training.slots == 1:
         return training.layout
     return f"{training.layout} ({training.slots} models as one: {training.packing}, {training.backend})"
 
 
-def _listed(values: Iterable[object]) -> str:
-    """Distinct values in the order they appear; usually there is one."""
+def _join(values: Iterable[object]) -> str:
+    """Join distinct values in the order they appear; usually there is one."""
     return ", ".join(dict.fromkeys(str(value) for value in values))
 
 
 def throughput_section(results: Results) -> Section:
-    """Speeds of pretrainings and trained arms, also as `throughput.csv`."""
+    """Section on the speeds of pretrainings and trained arms, with `throughput.csv`."""
     frame = throughput(results)
     return Section([*_throughput(results, frame)], {"throughput.csv": tables.to_csv(frame)})
 

@@ -1,4 +1,4 @@
-"""The report's first sentences: what an arm is worth, and where it stops paying."""
+"""First sentences of a report: what an arm is worth, where it breaks even."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from labeleff.reporting.markdown import amount, count, extent, interval, ratio
 
 
 def verdict(comparison: Comparison) -> str:
-    """One arm against the baseline in words, at the rung where its worth is surest, then its break-even."""
-    return f"{_worth(comparison)} {_break_even(comparison)}".strip()
+    """Describe an arm's utility at the rung where it is most certain, then its break-even point."""
+    return f"{_utility_sentence(comparison)} {_break_even(comparison)}".strip()
 
 
-def _surest(points: list[UtilityPoint]) -> UtilityPoint:
-    """The rung with the highest lower end; without intervals the one of the highest utility or bound.
+def _most_certain(points: list[UtilityPoint]) -> UtilityPoint:
+    """The point with the highest lower end of its interval; without intervals the one of the highest utility or bound.
 
-    Beyond the ladder a lower end counts up to what was measured.
+    Beyond the ladder a lower end counts only up to the measured bound.
     """
 
     def merit(point: UtilityPoint) -> tuple[float, float]:
@@ -29,8 +29,8 @@ def _surest(points: list[UtilityPoint]) -> UtilityPoint:
     return max(points, key=merit)
 
 
-def _worth(item: Comparison) -> str:
-    point = _surest(item.points)
+def _utility_sentence(item: Comparison) -> str:
+    point = _most_certain(item.points)
     if point.sign == 1 or (point.p_above is None and (point.utility or point.bound or 0) > 0):
         return f"At {point.n:,} labels, {item.arm} is worth {_gain(point, item.baseline)}"
     if point.p_above is None:
@@ -43,7 +43,7 @@ def _worth(item: Comparison) -> str:
 
 
 def _gain(point: UtilityPoint, baseline: str) -> str:
-    """What a utility over 0 is, in words; beyond the ladder what a model says and what was measured."""
+    """Describe a utility over 0; beyond the ladder with a model's value and the measured bound."""
     utility, labels = worth(point), equivalent(point)
     doubt = "" if utility.interval else " (one run a rung: without an interval)"
     within = f" {interval(utility, ratio)}" if utility.interval else ""
@@ -81,7 +81,7 @@ def _break_even(item: Comparison) -> str:
 
 
 def _reservation(crossing: Crossing, item: Comparison) -> str:
-    """What to add where the arm's lead at the last rung might as well be none."""
+    """Clause to add where the arm's lead at the last rung isn't certain; empty where it is."""
     last = next((point for point in item.points if point.n == crossing.bound), None)
     if last is None or last.sign == 1 or last.p_above is None:
         return ""

@@ -1,4 +1,4 @@
-"""What is weak about a study as it was designed and carried out: unfinished work, its axes, mixed conditions."""
+"""Weak points of a study's design: unfinished work, its axes, mixed conditions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labeleff.reporting.sections import weak_results
 
 
 def flags(results: Results, findings: Findings) -> list[str]:
-    """One sentence a weakness of the study and of its accuracies, the gravest first; empty where none was found."""
+    """One sentence per weakness of the study and of its accuracies, the gravest first."""
     return [
         *_unfinished(results),
         *_collapsed(results),
@@ -25,10 +25,10 @@ def flags(results: Results, findings: Findings) -> list[str]:
 def _unfinished(results: Results) -> Iterator[str]:
     failed = sum(results.value(record) is None for record in results.cells)
     finished = len(results.cells) - failed
-    if finished < results.expected:
+    if finished < results.cell_count:
         yield (
-            f"**Incomplete**: {finished} of {results.expected} cells have finished, {failed} failed, "
-            f"{results.expected - finished - failed} are still to be run."
+            f"**Incomplete**: {finished} of {results.cell_count} cells have finished, {failed} failed, "
+            f"{results.cell_count - finished - failed} are still to be run."
         )
     broken = [item for item in results.pretrainings if item.status == "failed"]
     for item in broken:
@@ -73,16 +73,16 @@ def _design(results: Results) -> Iterator[str]:
 
 
 def _sizes(results: Results) -> Iterator[str]:
-    """Pretexts that hand on a pair of encoders in place of the one that other arms have."""
-    found = {}
+    """Flags of pretexts that hand on a pair of encoders in place of the one that other arms have."""
+    sizes = {}
     for item in results.pretrainings:
-        own, plain = item.metrics.get("parameters"), item.metrics.get("plain_parameters")
-        if own is not None and plain is not None:
-            found[item.pretraining.pretext.name, item.pretraining.encoder.label] = own, plain
-    for (pretext, encoder), (own, plain) in found.items():
+        pair, plain = item.metrics.get("parameters"), item.metrics.get("plain_parameters")
+        if pair is not None and plain is not None:
+            sizes[item.pretraining.pretext.name, item.pretraining.encoder.label] = pair, plain
+    for (pretext, encoder), (pair, plain) in sizes.items():
         yield (
-            f"**Another encoder**: {pretext} hands on a pair of narrow encoders with {own:,.0f} parameters "
-            f"({100 * (own / plain - 1):+.1f} %) in place of {encoder}, which other arms have; a difference may come "
+            f"**Another encoder**: {pretext} hands on a pair of narrow encoders with {pair:,.0f} parameters "
+            f"({100 * (pair / plain - 1):+.1f} %) in place of {encoder}, which other arms have; a difference may come "
             "from that."
         )
 

@@ -1,4 +1,4 @@
-"""What is weak about measured accuracies, in sentences: the report criticises itself."""
+"""Weak points of measured accuracies, in sentences."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from labeleff.curves.method_table import rungs_needed
 from labeleff.curves.rung_means import ASSUMED_SD
 from labeleff.curves.utility import FAR, UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings
-from labeleff.reporting.markdown import at_labels, counts, listed, percent
-from labeleff.reporting.measurements import Measured, Place
+from labeleff.reporting.markdown import at_labels, counts, join_texts, percent
+from labeleff.reporting.measurements import Measurements, Place
 
 SIGNIFICANT = 0.05
 """p value under which a fall is flagged."""
 APART = 2.0
-"""Formulas that differ from the label count given by more than this factor are flagged."""
+"""Formulas that differ from the reported label count by more than this factor are flagged."""
 
 
-def curve_flags(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """One sentence a weakness of the curves at one place, whose baseline has two rungs."""
+def curve_flags(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """One sentence per weakness of the curves at one place, whose baseline has two rungs."""
     yield from _falls(measured, place)
     yield from _disagreement(measured, place, comparisons)
     yield from _test_set(measured, place)
 
 
-def _falls(measured: Measured, place: Place) -> Iterator[str]:
-    found: dict[str, Fall] = {}
+def _falls(measured: Measurements, place: Place) -> Iterator[str]:
+    falls: dict[str, Fall] = {}
     for arm in measured.arms:
         worst = fall(measured.noisy(place, arm)) if len(measured.at(place, arm)) > 1 else None
-        if worst is not None and _shown(worst):
-            found[arm] = worst
-    base = found.pop(measured.baseline, None)
+        if worst is not None and _is_clear(worst):
+            falls[arm] = worst
+    base = falls.pop(measured.baseline, None)
     if base is not None:
         yield (
             f"**Non-monotone baseline**: it falls {_fall(measured, place, measured.baseline, base)}; label counts "
-            f"between these {measured.settings[place].told.plural} are ill-defined."
+            f"between these {measured.settings[place].metric_entry.plural} are ill-defined."
         )
-    if found:
-        texts = listed(f"{arm} falls {_fall(measured, place, arm, item)}" for arm, item in found.items())
+    if falls:
+        texts = join_texts(f"{arm} falls {_fall(measured, place, arm, item)}" for arm, item in falls.items())
         yield f"**Non-monotone arms**: {texts} (each tested alone)."
 
 
-def _shown(item: Fall) -> bool:
-    """Without noise to test by, only what would be much for a single run."""
+def _is_clear(item: Fall) -> bool:
+    """Whether a fall is significant; where no noise is measured, whether it is large for a single run."""
     return item.size > 2 * ASSUMED_SD if item.p_value is None else item.p_value < SIGNIFICANT
 
 
-def _fall(measured: Measured, place: Place, arm: str, item: Fall) -> str:
+def _fall(measured: Measurements, place: Place, arm: str, item: Fall) -> str:
     means = {row.n: row.mean for row in measured.intervals[place, arm]}
     first, after = int(item.n), int(item.after)
     chance = "one run a rung: not tested"
@@ -60,9 +60,9 @@ def _fall(measured: Measured, place: Place, arm: str, item: Fall) -> str:
     )
 
 
-def _disagreement(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Label counts of which a formula that the rungs don't reject says something quite different."""
-    points = [(item.arm, point) for item in comparisons for point in item.points if _given(point)]
+def _disagreement(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Flag label counts that a formula which the rungs don't reject puts elsewhere by more than APART."""
+    points = [(item.arm, point) for item in comparisons for point in item.points if _has_number(point)]
     if not points:
         return
     answers = disagreement(measured.noisy(place, measured.baseline), [point.accuracy for _, point in points])
@@ -73,7 +73,7 @@ def _disagreement(measured: Measured, place: Place, comparisons: Sequence[Compar
         if low < 1 / APART or high > APART:
             apart.setdefault(arm, []).append((point.n, low, high))
     if apart:
-        texts = listed(
+        texts = join_texts(
             f"{arm} at {counts(n for n, _, _ in rows)} labels ({_span(rows)})" for arm, rows in apart.items()
         )
         yield (
@@ -82,13 +82,13 @@ def _disagreement(measured: Measured, place: Place, comparisons: Sequence[Compar
         )
 
 
-def _given(point: UtilityPoint) -> bool:
-    """Its label count is a number, not a limit or a bound."""
+def _has_number(point: UtilityPoint) -> bool:
+    """Whether a point's label count is reported as a number, not as a limit or a bound."""
     return point.n1 is not None and "far" not in point.flags
 
 
 def _span(rows: Sequence[tuple[int, float, float]]) -> str:
-    """The least and the largest answer of all formulas, as multiples of n1."""
+    """Range of the answers of all formulas, as multiples of n1."""
     low, high = (
         "never" if factor == math.inf else f"x{factor:.2g}"
         for factor in (min(row[1] for row in rows), max(row[2] for row in rows))
@@ -96,8 +96,8 @@ def _span(rows: Sequence[tuple[int, float, float]]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _test_set(measured: Measured, place: Place) -> Iterator[str]:
-    """Rungs where the sampling of the test set counts for more than runs do."""
+def _test_set(measured: Measurements, place: Place) -> Iterator[str]:
+    """Flag rungs where the sampling of the test set has a larger standard error than the runs."""
     setting = measured.settings[place]
     if setting.sampled is None:
         return
@@ -107,24 +107,24 @@ def _test_set(measured: Measured, place: Place) -> Iterator[str]:
         for item in measured.intervals.get((place, arm), [])
         if item.standard_error and 0 < item.mean < 1
     ]
-    over = [row for row in rows if row[0] > row[1]]
-    if over:
-        sampling, runs, arm, n = max(over, key=lambda row: row[0] / row[1])
+    dominated = [row for row in rows if row[0] > row[1]]
+    if dominated:
+        sampling, runs, arm, n = max(dominated, key=lambda row: row[0] / row[1])
         yield (
-            f"**Test set**: at {len(over)} of {len(rows)} means the sampling of {setting.sampled:,} test "
+            f"**Test set**: at {len(dominated)} of {len(rows)} means the sampling of {setting.sampled:,} test "
             f"{setting.unit} has a larger standard error than the runs, most for {arm} at {n:,} labels "
             f"({100 * sampling:.2f} points against {100 * runs:.2f}). All arms share it: it bears on "
-            f"{setting.told.plural}, less on differences, and no number of runs reduces it."
+            f"{setting.metric_entry.plural}, less on differences, and no number of runs reduces it."
         )
 
 
 NEAR_CHANCE = 0.02
-"""Accuracies less than this over chance are flagged."""
+"""Baselines with less accuracy (0..1) over chance than this are flagged."""
 FEW_RUNS = 3
 
 
-def few_runs(measured: Measured) -> Iterator[str]:
-    """Whether runs are enough for intervals."""
+def few_runs(measured: Measurements) -> Iterator[str]:
+    """Flag too few runs for intervals."""
     if measured.size == 1:
         yield "**One run a rung**: there is no spread to measure, so no number here has an interval."
     elif measured.size < FEW_RUNS:
@@ -132,22 +132,26 @@ def few_runs(measured: Measured) -> Iterator[str]:
 
 
 def flags(findings: Findings) -> Iterator[str]:
-    """One sentence a weakness of curves and utilities, place by place."""
+    """One sentence per weakness of accuracies, curves and utilities, place by place."""
     measured = findings.measured
     for place in measured.places:
-        here = findings.at(place)
+        comparisons = findings.at(place)
         where = f" ({measured.settings[place].title})" if len(measured.places) > 1 else ""
-        for text in (*_accuracies(measured, place), *_curves(measured, place, here), *_utilities(measured, here)):
+        for text in (
+            *_accuracies(measured, place),
+            *_curves(measured, place, comparisons),
+            *_utilities(measured, comparisons),
+        ):
             yield f"{text}{where}"
 
 
-def _curves(measured: Measured, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
+def _curves(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
     if len(measured.at(place, measured.baseline)) > 1:
         yield from curve_flags(measured, place, comparisons)
 
 
-def _accuracies(measured: Measured, place: Place) -> Iterator[str]:
-    """Weaknesses of accuracies: too few for a curve, near chance, of few runs."""
+def _accuracies(measured: Measurements, place: Place) -> Iterator[str]:
+    """Flag accuracies that are too few for a curve, near chance, or of few runs."""
     base = measured.at(place, measured.baseline)
     least = rungs_needed(measured.method)
     if len(base) < least:
@@ -168,19 +172,19 @@ def _accuracies(measured: Measured, place: Place) -> Iterator[str]:
     yield from _short(measured, place)
 
 
-def _short(measured: Measured, place: Place) -> Iterator[str]:
-    """Arms with rungs of fewer runs than were wanted; where nobody wanted any, of too few to tell their spread."""
+def _short(measured: Measurements, place: Place) -> Iterator[str]:
+    """Flag arms with rungs of fewer runs than planned or, without a plan, of too few to estimate their spread."""
     kind, least = "Few runs", min(FEW_RUNS, measured.size)
-    if measured.wanted is not None:
-        kind, least = "Runs missing", measured.wanted
+    if measured.planned_runs is not None:
+        kind, least = "Runs missing", measured.planned_runs
     short = {arm: [n for n, rung in measured.at(place, arm).items() if len(rung) < least] for arm in measured.arms}
-    found = [(arm, ns) for arm, ns in short.items() if ns]
-    if found:
-        yield f"**{kind}**: fewer than {least} runs: {at_labels(found)}."
+    arms = [(arm, ns) for arm, ns in short.items() if ns]
+    if arms:
+        yield f"**{kind}**: fewer than {least} runs: {at_labels(arms)}."
 
 
-def _utilities(measured: Measured, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Weaknesses of utilities, one sentence a kind: all arms that have it."""
+def _utilities(measured: Measurements, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Flag weak utilities: one sentence per kind, with all arms that have it."""
     if not comparisons:
         return
     baseline, last = comparisons[0].baseline, measured.settings[comparisons[0].place].rungs[-1]
@@ -215,10 +219,10 @@ def _utilities(measured: Measured, comparisons: Sequence[Comparison]) -> Iterato
         ),
     )
     for kind, what, holds in sentences:
-        found = [(item.arm, ns) for item in comparisons if (ns := [p.n for p in item.points if holds(p)])]
-        if found:
-            yield f"**{kind}**: {at_labels(found)}: {what}."
+        arms = [(item.arm, ns) for item in comparisons if (ns := [p.n for p in item.points if holds(p)])]
+        if arms:
+            yield f"**{kind}**: {at_labels(arms)}: {what}."
     several = [item for item in comparisons if item.crossing is not None and item.crossing.changes > 1]
     if several:
-        names = listed(f"{item.arm} ({item.crossing.changes} times)" for item in several if item.crossing)
+        names = join_texts(f"{item.arm} ({item.crossing.changes} times)" for item in several if item.crossing)
         yield f"**Several crossings** with {baseline}: {names}; the break-even point given is the last one."

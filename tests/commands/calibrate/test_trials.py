@@ -125,7 +125,7 @@ def test_the_command_calibrates_and_the_run_says_so(command, tmp_path, monkeypat
     assert "from a calibration on cpu, 1 thread a process" in done.stdout
     assert "cost: under 0.01 EUR" in done.stdout
     assert "GiB a process" in done.stdout
-    assert all(speed.source == "calibrated" for speed in read_speeds(tmp_path / "cache").known.values())
+    assert all(speed.source == "calibrated" for speed in read_speeds(tmp_path / "cache").by_name.values())
     assert command("run", study, "--out", out, "--quiet", timeout=400).returncode == 0
     assert "rested on a calibration: estimated / actual" in (out / "report.md").read_text()
     assert "4 cells measured; about 0 s" in command("plan", study, "--out", out).stdout

@@ -7,7 +7,7 @@ import pytest
 from labeleff.curves.reference_code import selfstudy_utility
 from labeleff.errors import CurveError
 from labeleff.reporting.external import reference_code
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.stats.resampling import Runs
 
 PLACE = Place(None)
@@ -16,10 +16,10 @@ BETTER = {100: {(0, 0): 0.5, (1, 0): 0.7}, 200: {(0, 0): 0.70}, 400: {(0, 0): 0.
 APART = {150: {(0, 0): 0.5}}
 
 
-def measured(**arms: Runs) -> Measured:
+def measured(**arms: Runs) -> Measurements:
     runs = {(PLACE, arm): found for arm, found in {"scratch": BASELINE, **arms}.items()}
     settings = {PLACE: Setting("t", (100, 150, 200, 400))}
-    return Measured(settings, ("scratch", *arms), "scratch", runs, level=0.9, method="pchip", design="")
+    return Measurements(settings, ("scratch", *arms), "scratch", runs, level=0.9, method="pchip", design="")
 
 
 def test_rows_are_the_points() -> None:

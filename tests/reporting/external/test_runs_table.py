@@ -12,10 +12,10 @@ from labeleff.errors import OptionError, RunsError
 from labeleff.reporting.external.external_report import BASELINES, choose_baseline, view
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import parse_runs
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 
 
-def seen(content: str, **changes: Any) -> Measured:
+def seen(content: str, **changes: Any) -> Measurements:
     options = Options(**{"path": Path("some/runs.csv"), "out": Path("out"), "command": [], **changes})
     return view(parse_runs(content.encode(), "runs.csv"), "scratch", options)
 
@@ -28,7 +28,7 @@ def test_a_table_without_tasks_is_one_place() -> None:
     measured = seen(table(), chance=0.1, test_count=500, metric="F1", level=0.8, method="log")
     assert measured.settings == {Place(None): Setting("runs", (100, 200, 400), "F1", 0.1, 500)}
     assert (measured.arms, measured.baseline) == (("scratch", "rotation"), "scratch")
-    assert (measured.level, measured.method, measured.wanted, measured.shared) == (0.8, "log", None, ())
+    assert (measured.level, measured.method, measured.planned_runs, measured.shared) == (0.8, "log", None, ())
     assert measured.design == "2 runs a rung, independent between arms"
     assert seen(table(), title="Mine").settings[Place(None)].title == "Mine"
 

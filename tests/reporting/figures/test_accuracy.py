@@ -12,7 +12,7 @@ from support import factories
 from labeleff.reporting.figures import accuracy, style, utility
 from labeleff.reporting.figures import style as figures_style
 from labeleff.reporting.findings import compare_arms
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.results import Results, load
 
 
@@ -53,7 +53,7 @@ def test_names_of_many_arms_stay_on_the_page(count: int) -> None:
     runs = {(place, name): {n: {(0, 0): 0.1 + n / 1000} for n in (10, 100)} for name in names}
     setting = Setting("task", (10, 100), chance=0.1)
     figure = accuracy.accuracy(
-        Measured({place: setting}, names, names[0], runs, level=0.9, method="log", design=""), place
+        Measurements({place: setting}, names, names[0], runs, level=0.9, method="log", design=""), place
     )
     figure.draw_without_rendering()
     [axes] = figure.axes
@@ -74,7 +74,7 @@ def test_names_are_taken_literally() -> None:
     place = Place("$task_{$")
     names = ("$x^$", "_hidden", "基準", "w" * 300)
     runs = {(place, name): {n: {(0, 0): 0.1 * at + n / 1000} for n in (10, 100)} for at, name in enumerate(names)}
-    measured = Measured(
+    measured = Measurements(
         {place: Setting("$task_{$" * 30, (10, 100))}, names, names[0], runs, level=0.9, method="log", design=""
     )
     comparisons = compare_arms(measured)

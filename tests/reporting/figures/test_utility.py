@@ -13,7 +13,7 @@ from support import factories
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.figures import utility
 from labeleff.reporting.findings import Comparison, compare_arms
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.results import load
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ BELOW = {"kind": "below", "n1": None, "n1_bound": 20.0, "n1_low": None, "n1_high
 def drawn(*points: UtilityPoint, method: str = "bayes") -> Axes:
     ladder = {20: {(0, 0): 0.2}, 1000: {(0, 0): 0.7}}
     runs = {(PLACE, "base"): ladder, (PLACE, "arm"): ladder}
-    measured = Measured(
+    measured = Measurements(
         {PLACE: Setting("t", (20, 100, 1000))}, ("base", "arm"), "base", runs, level=0.9, method=method, design=""
     )
     comparison = Comparison(PLACE, "arm", "base", list(points), None, None)
@@ -104,7 +104,7 @@ def test_a_worse_arm_has_arrows_down_on_a_linear_axis(tmp_path: Path) -> None:
 def test_ticks_reach_however_far_utility_does() -> None:
     ladder = (1, 10**15 - 1)
     runs = {(PLACE, "a"): {n: {(0, 0): n / 1e16} for n in ladder}, (PLACE, "b"): {n: {(0, 0): 0.9} for n in ladder}}
-    measured = Measured({PLACE: Setting("t", ladder)}, ("a", "b"), "a", runs, level=0.9, method="log", design="")
+    measured = Measurements({PLACE: Setting("t", ladder)}, ("a", "b"), "a", runs, level=0.9, method="log", design="")
     axes = utility.utility(measured, compare_arms(measured)).axes[0]
     assert 5 < len(axes.get_yticks()) < 14
     assert max(axes.get_yticks()) > 1e13

@@ -21,7 +21,7 @@ def fixed_and_chosen(tmp_path):
 
 def test_only_what_was_chosen_is_looked_at(tmp_path):
     fixed, chosen = map(load, fixed_and_chosen(tmp_path))
-    assert chosen.expected == len(chosen.cells) < len(fixed.cells)
+    assert chosen.cell_count == len(chosen.cells) < len(fixed.cells)
     assert {cell.key for cell in chosen.cells} <= {cell.key for cell in fixed.cells}
 
 
@@ -29,7 +29,7 @@ def test_the_section_lists_every_step(tmp_path):
     _, folder = fixed_and_chosen(tmp_path)
     text = build(folder).read_text()
     part = text[text.index("## How the ladder was chosen") :]
-    chooser = next(iter(load(folder).ladders_chosen.choosers.values()))
+    chooser = next(iter(load(folder).adaptive_ladders.choosers.values()))
     assert "Asked for: U(n) at 50, 200 labels, with ln(high / low) of n1" in part
     assert "a coarse ladder, and what is asked for" in part
     assert chooser.finished in part
@@ -55,7 +55,7 @@ def test_another_look_leaves_the_choice_as_it_was(tmp_path):
 def test_an_unfinished_ladder_says_so(tmp_path):
     _, folder = fixed_and_chosen(tmp_path)
     results = load(folder)
-    last = next(iter(results.ladders_chosen.choosers.values())).steps[-1].asks[0]
+    last = next(iter(results.adaptive_ladders.choosers.values())).steps[-1].choices[0]
     kept = []
     records = read_records(folder)
     for entry in [*records.runs, *records.pretrainings.values(), *records.cells.values()]:

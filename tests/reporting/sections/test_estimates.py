@@ -6,7 +6,7 @@ from support import factories
 
 from labeleff.records.run_estimate import EstimatedPart, RunEstimate
 from labeleff.reporting.study_report import build
-from labeleff.scheduling.forecast import expected
+from labeleff.scheduling.forecast import estimate_run
 from labeleff.scheduling.jobs import jobs_for
 from labeleff.scheduling.speeds import Speeds
 
@@ -16,7 +16,7 @@ CELLS = list(OF.cells())
 
 def estimate(cells=CELLS, **changes):
     """That of a run that has these cells and their pretrainings to do."""
-    made = expected(jobs_for(cells, lambda _: False), Speeds({}), 2)
+    made = estimate_run(jobs_for(cells, lambda _: False), Speeds({}), 2)
     return made.model_copy(update=changes)
 
 

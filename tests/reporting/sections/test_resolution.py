@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support import factories
 
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.results import load
-from labeleff.reporting.sections.resolution import enough
+from labeleff.reporting.sections.resolution import runs_needed
 from labeleff.stats.power import resolve
 from labeleff.stats.resampling import Runs
 
@@ -28,8 +28,8 @@ def noisy(gain: float, seed: int, draws: int = 4, first: int = 0) -> Runs:
 
 def said(**arms: Runs) -> str:
     runs = {(PLACE, arm): own for arm, own in arms.items()}
-    measured = Measured({PLACE: Setting("t", NS)}, tuple(arms), "base", runs, level=0.9, method="bayes", design="")
-    return "\n".join(enough(measured, PLACE))
+    measured = Measurements({PLACE: Setting("t", NS)}, tuple(arms), "base", runs, level=0.9, method="bayes", design="")
+    return "\n".join(runs_needed(measured, PLACE))
 
 
 def test_the_closest_arm_is_looked_at() -> None:
@@ -72,7 +72,7 @@ def test_single_runs_have_a_reason() -> None:
 
 def test_crossed_designs_split_the_spread(tmp_path: Path) -> None:
     measured = load(factories.folder(tmp_path, draws=3, seeds=3)).measured
-    text = "\n".join(enough(measured, measured.places[0]))
+    text = "\n".join(runs_needed(measured, measured.places[0]))
     assert "averaged over the ladder, draws of labels" in text
     assert "in brackets" not in text
 

@@ -13,7 +13,7 @@ from labeleff.curves.least_squares import fit_formula
 from labeleff.curves.method_table import FORMULAS
 from labeleff.reporting import tables
 from labeleff.reporting.findings import compare_arms, formulas
-from labeleff.reporting.measurements import Measured, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.sections import weak_results
 from labeleff.stats.resampling import Runs
 
@@ -27,14 +27,14 @@ def runs(values: Sequence[float], count: int = 3) -> Runs:
     return {n: {(d, 0): value + NOISE[d] for d in range(count)} for n, value in zip(NS, values, strict=False)}
 
 
-def seen(arms: Mapping[str, Runs], test_count: int | None = None, method: str = "bayes") -> Measured:
-    return Measured(
+def seen(arms: Mapping[str, Runs], test_count: int | None = None, method: str = "bayes") -> Measurements:
+    return Measurements(
         {PLACE: Setting("t", NS, test_count=test_count)}, tuple(arms), "base",
         {(PLACE, arm): own for arm, own in arms.items()}, level=0.9, method=method, design="",
     )  # fmt: skip
 
 
-def said(measured: Measured) -> list[str]:
+def said(measured: Measurements) -> list[str]:
     return list(weak_results.curve_flags(measured, PLACE, compare_arms(measured)))
 
 
