@@ -23,7 +23,7 @@ from simulated import FAMILIES, World
 
 from labeleff.curves.break_even import crossing
 from labeleff.curves.mean_ratio import mean_ratios
-from labeleff.curves.methods import invert_many
+from labeleff.curves.solvers import invert_many
 from labeleff.curves.utility import utilities
 
 LEVEL = 0.90

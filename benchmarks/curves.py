@@ -25,8 +25,8 @@ import numpy as np
 
 from labeleff.curves.interpolation import METHODS as INTERPOLATIONS
 from labeleff.curves.inversion import Inversion
-from labeleff.curves.method_table import FORMULAS
-from labeleff.curves.methods import invert
+from labeleff.curves.methods import FORMULAS
+from labeleff.curves.solvers import invert
 from labeleff.seeding import stream_seed
 
 METHODS = ("bayes", *INTERPOLATIONS, *FORMULAS)

@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from csv_rows import append
 
-from labeleff.execution.dispatch import cost
+from labeleff.execution.pending import cost
 from labeleff.scheduling.forecast import estimate_run
 from labeleff.scheduling.jobs import jobs_for
 from labeleff.scheduling.priority import cell_priorities, jobs_by_turn, order_jobs

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from labeleff.curves.methods import invert_many
+from labeleff.curves.solvers import invert_many
 from labeleff.curves.utility import utilities
 
 NS = [50, 100, 200, 500, 1000, 2000, 5000, 10_000]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labeleff.commands.functions import report as report
     from labeleff.commands.functions import run as run
     from labeleff.curves.inversion import Inversion as Inversion
-    from labeleff.curves.methods import invert as invert
+    from labeleff.curves.solvers import invert as invert
     from labeleff.curves.utility import UtilityPoint as UtilityPoint
     from labeleff.curves.utility import utility as utility
     from labeleff.files import VERSION as __version__  # noqa: F401
@@ -30,7 +30,7 @@ _HOMES = {
     "UtilityPoint": "labeleff.curves.utility:UtilityPoint",
     "__version__": "labeleff.files:VERSION",
     "compare": "labeleff.commands.functions:compare",
-    "invert": "labeleff.curves.methods:invert",
+    "invert": "labeleff.curves.solvers:invert",
     "load_study": "labeleff.study.loading:load_study",
     "read_records": "labeleff.records.jsonl:read_records",
     "report": "labeleff.commands.functions:report",

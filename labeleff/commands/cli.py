@@ -27,7 +27,7 @@ from labeleff.commands.report import report
 from labeleff.commands.reproduce import entry as reproduce
 from labeleff.commands.run import run
 from labeleff.commands.show import data_app
-from labeleff.commands.track.entry import track
+from labeleff.commands.track.trackers import track
 from labeleff.commands.utility import utility
 from labeleff.errors import LabeleffError, Terminated
 

@@ -38,7 +38,7 @@ def run(
     Cells that fail are in the results' `failed`, each with its reason. Raises UnknownNameError for an unknown option,
     LabeleffError for everything that is wrong before or around the cells, InterruptedRunError for Ctrl-C.
     """
-    from labeleff.execution.engines.choice import check_engine
+    from labeleff.execution.engines.engine_table import check_engine
     from labeleff.execution.launch import measure
     from labeleff.files import data_folder
     from labeleff.reporting.results import load

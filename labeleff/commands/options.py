@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeleff.errors import OptionError
-from labeleff.execution.engines.choice import HELP
+from labeleff.execution.engines.engine_table import HELP
 
 if TYPE_CHECKING:
     from labeleff.records.entries import Record

@@ -231,7 +231,7 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
             probes and tasks_without_curve(record.probes, probes.probe, probes.tasks_of(pretraining))
         )
 
-    jobs = jobs_for(pending, done, queues=processes)
+    jobs = jobs_for(pending, done, workers=processes)
     return probe_jobs(study.pretrainings, jobs, lambda item: item.key in trained and not done(item)) + jobs
 
 

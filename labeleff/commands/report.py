@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from labeleff.commands.options import CostOption, TargetOption, UnitOption
-from labeleff.curves.method_table import methods_in_words
+from labeleff.curves.methods import methods_in_words
 
 METHODS = f"The baseline's curve: {methods_in_words()}"
 

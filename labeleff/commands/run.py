@@ -25,7 +25,7 @@ from labeleff.commands.options import (
     slots,
 )
 from labeleff.commands.report import build_and_print
-from labeleff.commands.track.entry import TRACKERS_HELP, check_trackers, follow
+from labeleff.commands.track.trackers import TRACKERS_HELP, check_trackers, follow
 from labeleff.errors import OptionError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Measure a study's cells and write its report; run again to go on where it stopped."""
-    from labeleff.execution.engines.choice import check_engine
+    from labeleff.execution.engines.engine_table import check_engine
     from labeleff.files import data_folder
     from labeleff.scheduling.queue import seconds_of
     from labeleff.scheduling.run_options import RunOptions

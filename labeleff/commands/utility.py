@@ -8,8 +8,8 @@ import typer
 
 from labeleff.commands.options import CostOption, TargetOption, UnitOption
 from labeleff.commands.report import METHODS, print_verdict
-from labeleff.curves.method_table import BAYES
-from labeleff.stats.level import LEVEL
+from labeleff.curves.methods import BAYES
+from labeleff.stats.interval_level import LEVEL
 
 
 def utility(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from labeleff.comparison.amounts import p_text, scale, value
 from labeleff.comparison.history import History, Point, Series
+from labeleff.reporting.csv_tables import columns, frame, to_csv
 from labeleff.reporting.figures.style import COLOURS, MARKERS, beside_legend, label, legend
 from labeleff.reporting.markdown import table
-from labeleff.reporting.tables import columns, frame, to_csv
 from labeleff.stats.change_points import ALPHA, ChangePoint
 from labeleff.study.quantities import Quantity, Subject, quantity
 

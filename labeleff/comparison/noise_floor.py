@@ -20,9 +20,9 @@ from labeleff.comparison.change import Change
 from labeleff.comparison.matching import refusal_text, study_changes
 from labeleff.comparison.regression import Outcome, compare
 from labeleff.errors import ConditionError, OptionError
+from labeleff.reporting.csv_tables import columns, frame, to_csv
 from labeleff.reporting.markdown import table
 from labeleff.reporting.results import Results, load
-from labeleff.reporting.tables import columns, frame, to_csv
 from labeleff.stats.differences import FLAT
 from labeleff.study.gate import Criteria
 from labeleff.study.quantities import Quantity, quantity

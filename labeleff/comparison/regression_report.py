@@ -13,8 +13,8 @@ from labeleff.comparison.judgement import JudgedChange, Verdict
 from labeleff.comparison.matching import Absence, Match, Refusal, cells_text, refusal_text, study_changes
 from labeleff.comparison.regression import Outcome
 from labeleff.records.conditions import Origin
+from labeleff.reporting.csv_tables import columns, frame, to_csv
 from labeleff.reporting.markdown import join_texts, table
-from labeleff.reporting.tables import columns, frame, to_csv
 
 SCHEMA = 1
 COLUMNS = columns(

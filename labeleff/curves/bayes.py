@@ -1,7 +1,7 @@
 """Posterior draws of a learning curve: the Bayesian average of families with a misfit.
 
-The accuracy behind the rung means is a curve c - b phi of `labeleff.curves.priors` plus a smooth misfit. Given phi,
-the curve is linear in (c, b), so that the normal posterior and the marginal likelihood of every grid point are in
+The accuracy behind the rung means is a curve c - b phi of `labeleff.curves.bayes_priors` plus a smooth misfit. Given
+phi, the curve is linear in (c, b), so that the normal posterior and the marginal likelihood of every grid point are in
 closed form (Rasmussen and Williams 2006, section 2.7): nothing is optimised, nothing has to converge.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, special
 
+from labeleff.curves.bayes_priors import FAMILIES, Family, Grid
 from labeleff.curves.interpolation import Curves
-from labeleff.curves.priors import FAMILIES, Family, Grid
 from labeleff.seeding import generator
 from labeleff.stats.moderation import Array
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.curves.inversion import Kind, quantile
-from labeleff.curves.method_table import BAYES
+from labeleff.curves.methods import BAYES
 from labeleff.curves.utility import ARM, BaselineCurve, check_runs, same
-from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Runs, means, resample
 

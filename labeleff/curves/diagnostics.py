@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from labeleff.curves.least_squares import fit_shape
-from labeleff.curves.method_table import FORMULAS
+from labeleff.curves.methods import FORMULAS
 from labeleff.curves.rung_means import NoisyMeans
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES

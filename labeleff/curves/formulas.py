@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves.method_table import Formula
+from labeleff.curves.methods import Formula
 from labeleff.stats.moderation import Array
 
 

@@ -16,7 +16,7 @@ from scipy import optimize
 
 from labeleff.curves.formulas import PHIS, Shapes
 from labeleff.curves.interpolation import check_ladder
-from labeleff.curves.method_table import FORMULAS, Formula, Linear, check_rungs, parameters
+from labeleff.curves.methods import FORMULAS, Formula, Linear, check_rungs, parameters
 from labeleff.curves.rung_means import checked_rungs
 from labeleff.stats.moderation import Array, moderated_variance
 

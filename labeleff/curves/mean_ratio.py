@@ -16,7 +16,7 @@ import numpy as np
 
 from labeleff.curves.inversion import quantile
 from labeleff.curves.utility import FAR, ArmUtility, UtilityPoint
-from labeleff.stats.level import LEVEL
+from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.moderation import Array
 from labeleff.stats.multiple_comparisons import tie_group
 

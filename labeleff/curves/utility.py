@@ -17,11 +17,11 @@ import numpy as np
 from labeleff.curves import bayes
 from labeleff.curves.interpolation import DEFAULT_METHOD
 from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Solution, Targets
-from labeleff.curves.method_table import BAYES, check_method, needs_fractions
-from labeleff.curves.methods import InterpolatedCurve, fit_curve, interpolate
+from labeleff.curves.methods import BAYES, check_method, needs_fractions
 from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise
+from labeleff.curves.solvers import InterpolatedCurve, fit_curve, interpolate
 from labeleff.errors import CurveError
-from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.resampling import Run, Runs, means, resample
 
 WIDE = 4.0
@@ -168,7 +168,7 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, meth
 
     Both are mappings from label count to accuracies: {n: {(draw, seed): accuracy}}, where arms are compared in pairs
     as far as they share draws and seeds, or {n: [accuracy, ...]}, which are independent runs. The baseline's curve is
-    fitted by `method` (see `curves.methods.invert`) and inverted at the arm's means. The interval of probability
+    fitted by `method` (see `curves.solvers.invert`) and inverted at the arm's means. The interval of probability
     `level` carries the noise of both; with one run per rung in either arm there is none. Raises CurveError for a
     baseline of fewer than two rungs, numbers that aren't finite and, with "bayes" and formulas, accuracies that aren't
     in 0..1.

@@ -15,12 +15,12 @@ from typing import Any
 from labeleff.catalogue import lookup
 from labeleff.errors import InterruptedRunError, TerminatedRunError
 from labeleff.execution import draws
-from labeleff.execution.dispatch import Execution, cost
 from labeleff.execution.draws import LabelRule, choose_labels
-from labeleff.execution.engines.choice import open_engine
+from labeleff.execution.engines.engine_table import open_engine
 from labeleff.execution.environment import check_conditions, conditions, environment, plugins_used
 from labeleff.execution.interrupts import Interrupts
 from labeleff.execution.job_runner import JobRunner
+from labeleff.execution.pending import Execution, cost, measured_again, pending_cells
 from labeleff.execution.preflight import check_installed, check_ready
 from labeleff.execution.progress import PreparationBars
 from labeleff.execution.workplace import Settings, timestamp
@@ -170,13 +170,10 @@ class Run:
         return [record for record in records if record.status == "failed"]
 
     def _again(self, record: Record) -> bool:
-        """Decide whether a record leaves its cell to be measured again."""
-        return self.options.retry_failed and record.status == "failed" and record.run != self.run
+        return measured_again(record, self.run, retry_failed=self.options.retry_failed)
 
     def _pending(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Select cells without a record, and those that are to be measured again."""
-        records = self.records.cells
-        return [cell for cell in cells if cell.key not in records or self._again(records[cell.key])]
+        return pending_cells(cells, self.records, self._again)
 
     def _announce(self, jobs: Sequence[Job]) -> None:
         """Record the run and its estimate, unless no job is left and the folder has this study already."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labeleff.catalogue.metrics import SCORE, Metric, metric
-from labeleff.curves.method_table import rungs_needed
+from labeleff.curves.methods import rungs_needed
 from labeleff.curves.rung_means import BASELINE, NoisyMeans, means_of_runs
 from labeleff.curves.utility import BaselineCurve, check_runs
 from labeleff.stats.differences import Differences, compare
@@ -87,7 +87,7 @@ class Measurements:
     level: float
     """Probability of intervals, in 0..1."""
     method: str
-    """Name of the method for the baseline's curve (labeleff.curves.method_table)."""
+    """Name of the method for the baseline's curve (labeleff.curves.methods)."""
     design: str
     """Number of runs per rung and what they share, in words."""
     planned_runs: int | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from labeleff.errors import OptionError, RecordError
 from labeleff.files import write_together
 from labeleff.records.jsonl import FILE_NAME
-from labeleff.reporting import tables
+from labeleff.reporting import csv_tables
 from labeleff.reporting.figures import style
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.markdown import harmless
@@ -60,11 +60,11 @@ def csvs(findings: Findings) -> dict[str, bytes]:
     """Tables that follow from measured accuracies alone; a table of what wasn't requested has no rows."""
     measured, comparisons = findings.measured, findings.comparisons
     return {
-        "summary.csv": tables.to_csv(tables.summary(measured)),
-        "utility.csv": tables.to_csv(tables.utilities(comparisons, measured.cost)),
-        "ranking.csv": tables.to_csv(tables.ranking(comparisons)),
-        "curves.csv": tables.to_csv(tables.curves(findings.formulas, measured.baseline)),
-        "targets.csv": tables.to_csv(tables.targets(findings.labels, measured.baseline)),
+        "summary.csv": csv_tables.to_csv(csv_tables.summary(measured)),
+        "utility.csv": csv_tables.to_csv(csv_tables.utilities(comparisons, measured.cost)),
+        "ranking.csv": csv_tables.to_csv(csv_tables.ranking(comparisons)),
+        "curves.csv": csv_tables.to_csv(csv_tables.curves(findings.formulas, measured.baseline)),
+        "targets.csv": csv_tables.to_csv(csv_tables.targets(findings.labels, measured.baseline)),
     }
 
 

@@ -59,15 +59,15 @@ class Results:
 
     def summary(self) -> pd.DataFrame:
         """Accuracies with mean, s.d., interval: a row per task, encoder, arm and rung; columns as in `summary.csv`."""
-        from labeleff.reporting import tables
+        from labeleff.reporting import csv_tables
 
-        return tables.summary(self.measured)
+        return csv_tables.summary(self.measured)
 
     def utility(self) -> pd.DataFrame:
         """Utilities with U(n), n1, intervals: a row per task, encoder, arm and rung; columns as in `utility.csv`."""
-        from labeleff.reporting import findings, tables
+        from labeleff.reporting import csv_tables, findings
 
-        return tables.utilities(findings.find(self.measured).comparisons, self.study.cost)
+        return csv_tables.utilities(findings.find(self.measured).comparisons, self.study.cost)
 
     @property
     def failed(self) -> list[Record]:

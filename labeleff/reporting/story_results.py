@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labeleff.records.entries import Record
+from labeleff.reporting.csv_tables import columns, to_csv
+from labeleff.reporting.csv_tables import frame as whole_frame
 from labeleff.reporting.results import Results
-from labeleff.reporting.tables import columns, to_csv
-from labeleff.reporting.tables import frame as whole_frame
 from labeleff.scheduling.speeds import reads_stories
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from labeleff.curves.method_table import rungs_needed
+from labeleff.curves.methods import rungs_needed
 from labeleff.records.jsonl import without_collection
 from labeleff.records.run_estimate import duration
 from labeleff.reporting import output_files, place_figures

@@ -114,22 +114,22 @@ def _packing_key(cell: Cell) -> tuple[str, ...]:
     return *(spec.label for spec in specs), str(shape), cell.precision, str(cell.layout)
 
 
-def _trained_jobs(cells: list[Cell], packed: list[Cell], slots: int | None, queues: int) -> Iterator[Job]:
-    """Each of `cells` by itself; those of `packed` with one key together, dealt to `queues`, longest first."""
+def _trained_jobs(cells: list[Cell], packed: list[Cell], slots: int | None, workers: int) -> Iterator[Job]:
+    """Each of `cells` by itself; those of `packed` with one key together, dealt to `workers`, longest first."""
     yield from (Train((cell,)) for cell in cells)
     for _, group in itertools.groupby(sorted(packed, key=_packing_key), key=_packing_key):
         members = sorted(group, key=length, reverse=True)
-        for start in range(min(queues, len(members))):
-            yield TrainTogether(tuple(members[start::queues]), slots)
+        for start in range(min(workers, len(members))):
+            yield TrainTogether(tuple(members[start::workers]), slots)
 
 
 def jobs_for(
-    cells: Iterable[Cell], pretrained: Callable[[Pretraining], bool], slots: int | None = 1, queues: int = 1
+    cells: Iterable[Cell], pretrained: Callable[[Pretraining], bool], slots: int | None = 1, workers: int = 1
 ) -> list[Job]:
     """Group cells into jobs: missing pretrainings first, then cells, longest first.
 
     `pretrained` says whether a pretraining is finished. With `slots` other than 1, trained cells on images that differ
-    only in labels, seeds, rates and lengths are trained together where the protocol can do that, in `queues` jobs
+    only in labels, seeds, rates and lengths are trained together where the protocol can do that, in `workers` jobs
     that can run side by side.
     """
     cells = list(cells)
@@ -146,7 +146,7 @@ def jobs_for(
             packed.append(cell)
         else:
             alone.append(cell)
-    jobs = list(_trained_jobs(alone, packed, slots, queues))
+    jobs = list(_trained_jobs(alone, packed, slots, workers))
     jobs += [Solve(tuple(group)) for _, group in itertools.groupby(sorted(solved, key=pack), key=pack)]
     jobs.sort(key=lambda job: -max(length(cell) for cell in job.cells))
     return first + jobs

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from labeleff.curves.utility import UtilityPoint, utilities
 from labeleff.errors import CurveError
-from labeleff.stats.level import LEVEL
+from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.moderation import PRIOR_DF, moderated_variance
 from labeleff.stats.resampling import Run, Runs
 

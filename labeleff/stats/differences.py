@@ -14,8 +14,8 @@ from typing import Literal
 from scipy import special
 
 from labeleff.errors import CurveError
+from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.intervals import Estimate, rung_estimates
-from labeleff.stats.level import LEVEL, check_level
 from labeleff.stats.resampling import Run, Runs, level_means, means, paired_differences
 
 Pairing = Literal["run", "draw", "none"]

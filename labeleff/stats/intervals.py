@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.resampling import Factor, Runs, factors, means, total_variance
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.interval_level import LEVEL, check_level
 
 Array = npt.NDArray[np.float64]
 

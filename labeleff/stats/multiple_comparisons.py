@@ -25,8 +25,8 @@ from scipy import special
 from labeleff.errors import OptionError
 from labeleff.seeding import generator
 from labeleff.stats.differences import check_runs, gaps
+from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.intervals import Estimate, rung_estimates
-from labeleff.stats.level import LEVEL, check_level
 from labeleff.stats.moderation import PRIOR_DF, Array
 from labeleff.stats.resampling import Runs, means
 

@@ -17,8 +17,8 @@ from scipy import optimize, special
 
 from labeleff.errors import OptionError
 from labeleff.stats.differences import Difference, compare, pairs
+from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.intervals import rung_estimates
-from labeleff.stats.level import LEVEL, check_level
 from labeleff.stats.moderation import PRIOR_DF, Array
 from labeleff.stats.resampling import Runs, factors
 from labeleff.stats.variance_components import Split, split

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special
 
 from labeleff.errors import OptionError
-from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 
 FEWEST = 5

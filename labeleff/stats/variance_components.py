@@ -17,7 +17,7 @@ from scipy.sparse import csgraph
 
 from labeleff.seeding import generator
 from labeleff.stats.differences import FLAT, check_runs
-from labeleff.stats.level import LEVEL, check_level
+from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Run, Runs
 

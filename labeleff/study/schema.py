@@ -14,9 +14,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from labeleff.catalogue import declaration, lookup, presets
 from labeleff.catalogue.declaration import Frozen, Plugin, Spec
-from labeleff.curves.method_table import FORMULAS, check_method, check_rungs
+from labeleff.curves.methods import FORMULAS, check_method, check_rungs
 from labeleff.errors import StudyError
-from labeleff.stats.level import LEVEL
+from labeleff.stats.interval_level import LEVEL
 from labeleff.study.auto_ladder import Auto, check_auto, expand_auto
 from labeleff.study.cell import Budget, Cell, Layout, Precision, Pretraining, Subset, arm_names
 from labeleff.study.consistency import (
@@ -134,7 +134,7 @@ class Study(Frozen):
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
     curve: str = "bayes"
-    """Method by which the baseline's curve is fitted and inverted: a name of labeleff.curves.method_table.methods()."""
+    """Method by which the baseline's curve is fitted and inverted: a name of labeleff.curves.methods.methods()."""
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
     """Probability of intervals."""
     stories: dict[str, Study] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ import pytest
 from support import toy_study
 
 from labeleff.commands.report import METHODS
-from labeleff.curves.method_table import methods
+from labeleff.curves.methods import methods
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from labeleff.curves.bayes import (
     posterior,
     truncated_normal,
 )
+from labeleff.curves.bayes_priors import FAMILIES, power
 from labeleff.curves.inversion import Inversion
-from labeleff.curves.methods import invert, invert_many
-from labeleff.curves.priors import FAMILIES, power
+from labeleff.curves.solvers import invert, invert_many
 
 NS = np.array([50.0, 100, 250, 500, 1000])
 U = np.log(NS / math.sqrt(50 * 1000))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeleff.curves.break_even import crossing, crossings
-from labeleff.curves.method_table import BAYES, methods
+from labeleff.curves.methods import BAYES, methods
 from labeleff.curves.utility import BaselineCurve, arm_utilities, utilities
 from labeleff.stats.resampling import Runs
 

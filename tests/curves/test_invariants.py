@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeleff.curves.interpolation import METHODS
-from labeleff.curves.method_table import FORMULAS
-from labeleff.curves.methods import invert, invert_many
+from labeleff.curves.methods import FORMULAS
+from labeleff.curves.solvers import invert, invert_many
 from labeleff.curves.utility import UtilityPoint, utility
 
 Groups = dict[int, list[float]]

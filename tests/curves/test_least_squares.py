@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeleff.curves.least_squares import fit_formula, jacobian
-from labeleff.curves.method_table import FORMULAS
-from labeleff.curves.methods import invert, invert_many
+from labeleff.curves.methods import FORMULAS
+from labeleff.curves.solvers import invert, invert_many
 from labeleff.errors import CurveError, UnknownNameError
 from labeleff.stats.moderation import moderated_variance
 

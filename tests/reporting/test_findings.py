@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from labeleff.curves import methods as invert_module
 from labeleff.curves import model_average
-from labeleff.curves.methods import invert
-from labeleff.reporting import tables
+from labeleff.curves import solvers as invert_module
+from labeleff.curves.solvers import invert
+from labeleff.reporting import csv_tables
 from labeleff.reporting.findings import Share, TargetLabels, find, target_labels
 from labeleff.reporting.markdown import portion
 from labeleff.reporting.measurements import Measurements, Place, Setting
@@ -82,14 +82,14 @@ def test_an_arm_without_a_curve_has_a_reason() -> None:
 
 def test_the_table() -> None:
     found = needed((0.5, 0.95))
-    frame = tables.targets(list(found.values()), "base").set_index(["arm", "target"])
+    frame = csv_tables.targets(list(found.values()), "base").set_index(["arm", "target"])
     assert list(frame.reset_index().columns[:2]) == ["arm", "target"]
-    assert set(tables.TARGETS) == set(frame.reset_index().columns)
+    assert set(csv_tables.TARGETS) == set(frame.reset_index().columns)
     row = frame.loc[("twice", 0.5)]
     assert row.n_low < row.n < row.n_high
     assert frame.loc[("base", 0.95)].n_at_least == 1000
     assert frame.loc[("short", 0.5)][["kind", "n", "n_low"]].isna().all()
-    assert b"inf" not in tables.to_csv(frame)
+    assert b"inf" not in csv_tables.to_csv(frame)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 import pytest
 from support import factories
 
-from labeleff.curves.method_table import methods
+from labeleff.curves.methods import methods
 from labeleff.errors import LabeleffError
 from labeleff.study.loading import built_in, load_study, parse_study
 

@@ -72,7 +72,7 @@ def test_jobs_hold_what_is_alike_and_wait_for_all_of_their_pretrainings(study):
     assert len(rotated.needs) == 2
     assert rotated.name == "rotation/finetune, n=20..40, seeds 0..1"
     assert [cell.n for cell in rotated.cells] == sorted((cell.n for cell in rotated.cells), reverse=True)
-    dealt = [job for job in jobs_for(cells, lambda _: True, slots=4, queues=2) if isinstance(job, TrainTogether)]
+    dealt = [job for job in jobs_for(cells, lambda _: True, slots=4, workers=2) if isinstance(job, TrainTogether)]
     assert sorted(len(job.cells) for job in dealt) == [2] * 10
     assert len({cell.key for job in dealt for cell in job.cells}) == 20
 

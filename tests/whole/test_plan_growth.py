@@ -6,7 +6,7 @@ import pytest
 
 from labeleff.catalogue import lookup
 from labeleff.commands import plan_tables
-from labeleff.execution.dispatch import cost
+from labeleff.execution.pending import cost
 from labeleff.scheduling.jobs import jobs_for
 from labeleff.scheduling.priority import cell_priorities, jobs_by_turn, order_jobs
 from labeleff.scheduling.shards import loads

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from labeleff.commands.bench.outcome import EPOCH, Cold, Outcome, Timings, printed_number
+from labeleff.reporting.csv_tables import Row, columns, frame, to_csv
 from labeleff.reporting.markdown import percent, table
-from labeleff.reporting.tables import Row, columns, frame, to_csv
 
 COLUMNS = columns(
     "part encoder batch models examples_per_second lower_quartile upper_quartile windows warm_up_examples_per_second "

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 
 from labeleff.errors import LabeleffError
 from labeleff.execution.engines.assignments import Assignment, Display, Sink, Work
-from labeleff.execution.engines.choice import Engine, EngineFor
+from labeleff.execution.engines.engine_table import Engine, EngineFor
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.workplace import Settings
 from labeleff.records.entries import Conditions, PretrainingRecord, Record

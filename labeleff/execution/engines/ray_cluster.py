@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from labeleff.errors import OptionError
-from labeleff.execution.engines.choice import EngineFor, JobResources, job_resources
+from labeleff.execution.engines.engine_table import EngineFor, JobResources, job_resources
 from labeleff.execution.job_runner import JobRunner
 from labeleff.records.entries import Conditions
 from labeleff.scheduling.run_options import RunOptions

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labeleff.curves.method_table import rungs_needed
+from labeleff.curves.methods import rungs_needed
 from labeleff.errors import OptionError, RunsError
 from labeleff.records.jsonl import without_collection
 from labeleff.reporting import output_files, place_figures

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from labeleff.catalogue.metrics import metric
-from labeleff.curves.method_table import BAYES, methods
+from labeleff.curves.methods import BAYES, methods
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.reporting.external.csv_text import DELIMITERS
 from labeleff.reporting.external.rows import column_names
 from labeleff.reporting.external.runs_table import Scale
 from labeleff.reporting.output_files import check_folder
-from labeleff.stats.level import LEVEL
+from labeleff.stats.interval_level import LEVEL
 from labeleff.study.option_values import in_range, level_in_range, pairs
 from labeleff.study.prices import Cost
 

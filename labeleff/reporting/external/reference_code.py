@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from labeleff.curves.reference_code import SelfstudyPoint, selfstudy_utility
 from labeleff.errors import CurveError
+from labeleff.reporting.csv_tables import columns, frame, to_csv
 from labeleff.reporting.markdown import count, ratio, table
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
-from labeleff.reporting.tables import columns, frame, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd

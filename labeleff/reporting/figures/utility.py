@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labeleff.curves.bounds import Reading, worth
-from labeleff.curves.method_table import extrapolates
+from labeleff.curves.methods import extrapolates
 from labeleff.curves.utility import FAR
 from labeleff.reporting.figures.style import beside_legend, label, label_axis, legend, styles, title
 from labeleff.reporting.findings import Comparison

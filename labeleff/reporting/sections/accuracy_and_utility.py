@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from labeleff.curves.bounds import savings, worth
 from labeleff.curves.mean_ratio import MeanRatio
-from labeleff.curves.method_table import extrapolates
+from labeleff.curves.methods import extrapolates
 from labeleff.curves.utility import FAR, UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
 from labeleff.reporting.markdown import amount, bold, break_even, count, money, percent, portion, ratio, table

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from labeleff.reporting.csv_tables import Row, columns, frame, to_csv
 from labeleff.reporting.markdown import table
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.rank_agreement import Agreement, pool_places
-from labeleff.reporting.tables import Row, columns, frame, to_csv
 from labeleff.stats.rank_correlation import RankCorrelation
 
 AGREEMENT = columns("task encoder frozen trained n pretexts correlation low high ceiling")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry
 from labeleff.records.run_estimate import EstimatedPart, PartKey, RunEstimate, Source, duration, part_key
+from labeleff.reporting.csv_tables import columns, frame, to_csv
 from labeleff.reporting.markdown import ratio, table
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
-from labeleff.reporting.tables import columns, frame, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from labeleff.catalogue.metrics import Metric
 from labeleff.curves.bayes import DRAWS
-from labeleff.curves.method_table import BAYES, FORMULAS
+from labeleff.curves.methods import BAYES, FORMULAS
 from labeleff.curves.model_average import BOOTSTRAPS, MODEL_SHARE
 from labeleff.curves.utility import FAR
 from labeleff.reporting.markdown import ENDLESS, OPEN

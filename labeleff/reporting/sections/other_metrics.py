@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeleff.catalogue.metrics import Metric, metric
+from labeleff.reporting.csv_tables import Row, columns, frame, to_csv
 from labeleff.reporting.markdown import percent, table
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
-from labeleff.reporting.tables import Row, columns, frame, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd

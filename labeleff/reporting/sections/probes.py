@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from labeleff.catalogue.metrics import metric
 from labeleff.records.entries import PretrainingRecord
 from labeleff.records.training_log import ProbeCurve, mean_curve
+from labeleff.reporting.csv_tables import columns, frame, to_csv
 from labeleff.reporting.markdown import join_texts, percent, table
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
-from labeleff.reporting.tables import columns, frame, to_csv
 from labeleff.study.cell import short_names
 
 PROBES = columns("task encoder pretext seed step epoch metric value chance")

@@ -19,13 +19,13 @@ from labeleff.records.conditions import precision_of
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.records.run_estimate import duration
 from labeleff.records.training_log import Training
-from labeleff.reporting import tables
+from labeleff.reporting import csv_tables
+from labeleff.reporting.csv_tables import Row, columns, frame, to_csv
 from labeleff.reporting.findings import Comparison, Findings
 from labeleff.reporting.markdown import amount, money, table
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results, place_of
-from labeleff.reporting.tables import Row, columns, frame, to_csv
 from labeleff.study.cell import short_names
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def _join(values: Iterable[object]) -> str:
 def throughput_section(results: Results) -> Section:
     """Section on the speeds of pretrainings and trained arms, with `throughput.csv`."""
     frame = throughput(results)
-    return Section([*_throughput(results, frame)], {"throughput.csv": tables.to_csv(frame)})
+    return Section([*_throughput(results, frame)], {"throughput.csv": csv_tables.to_csv(frame)})
 
 
 def _throughput(results: Results, frame: pd.DataFrame) -> Iterator[str]:

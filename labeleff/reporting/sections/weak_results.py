@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from labeleff.curves.diagnostics import Fall, disagreement, fall
-from labeleff.curves.method_table import rungs_needed
+from labeleff.curves.methods import rungs_needed
 from labeleff.curves.rung_means import ASSUMED_SD
 from labeleff.curves.utility import FAR, UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings

@@ -8,7 +8,7 @@ from support import toy_study
 from support.made_bench import Board, Choosy, FakeBench, made
 
 from labeleff.execution.draws import LabelRule
-from labeleff.execution.engines import choice, local
+from labeleff.execution.engines import engine_table, local
 from labeleff.execution.engines.local import WORTH_WORKERS, InProcess, Workers
 from labeleff.execution.workplace import Settings
 from labeleff.scheduling.jobs import Pretrain, jobs_for
@@ -147,14 +147,14 @@ def test_jobs_fail_where_no_worker_lives_to_take_them(given, monkeypatch):
     ],
 )
 def test_workers_are_for_much_work_or_where_they_are_asked_for(tmp_path, options, seconds, places):
-    with choice.open_engine(runner(tmp_path, **options), dict) as engine:
+    with engine_table.open_engine(runner(tmp_path, **options), dict) as engine:
         chosen = engine(seconds)
     assert chosen.places == places
     assert isinstance(chosen, InProcess if places == 1 else Workers)
 
 
 def test_on_an_accelerator_this_process_does_all(tmp_path):
-    with choice.open_engine(runner(tmp_path, device="meta", jobs=3), dict) as engine:
+    with engine_table.open_engine(runner(tmp_path, device="meta", jobs=3), dict) as engine:
         chosen = engine(1e6)
     assert isinstance(chosen, InProcess)
     assert (chosen.places, chosen.processes) == (1, 3)

@@ -6,7 +6,7 @@ import pytest
 
 from labeleff.errors import OptionError
 from labeleff.execution.engines import ray_cluster
-from labeleff.execution.engines.choice import JobResources
+from labeleff.execution.engines.engine_table import JobResources
 from labeleff.scheduling.run_options import RunOptions
 
 pytest.importorskip("ray")

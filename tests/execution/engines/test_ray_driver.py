@@ -14,7 +14,7 @@ from support.made_bench import Board, Choosy, FakeBench, made
 
 from labeleff.errors import LabeleffError
 from labeleff.execution.draws import LabelRule
-from labeleff.execution.engines.choice import JobResources
+from labeleff.execution.engines.engine_table import JobResources
 from labeleff.execution.engines.ray_cluster import start_cluster
 from labeleff.execution.workplace import Settings
 from labeleff.records.entries import Conditions

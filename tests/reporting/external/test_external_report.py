@@ -15,9 +15,9 @@ import pytest
 from support.malformed_tables import HEADER, PERCENT, ROWS, table, with_column
 
 from labeleff.curves.interpolation import METHODS
-from labeleff.curves.method_table import FORMULAS, methods
+from labeleff.curves.methods import FORMULAS, methods
 from labeleff.errors import LabeleffError, OptionError
-from labeleff.reporting import tables
+from labeleff.reporting import csv_tables
 from labeleff.reporting.external.external_report import build
 from labeleff.reporting.external.options import Options
 from labeleff.study.prices import Cost
@@ -53,8 +53,8 @@ def test_what_is_written() -> None:
     names = {str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()}
     figures = {f"figures/{what}-runs.{kind}" for what in ("accuracy", "utility") for kind in ("png", "svg")}
     assert names == {"summary.csv", "utility.csv", "ranking.csv", "targets.csv", "curves.csv", "report.md", *figures}
-    assert list(csv("summary.csv").columns) == tables.SUMMARY
-    assert list(csv("utility.csv").columns) == tables.UTILITY
+    assert list(csv("summary.csv").columns) == csv_tables.SUMMARY
+    assert list(csv("utility.csv").columns) == csv_tables.UTILITY
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings == [
         "# What the runs in runs.csv are worth",
@@ -163,7 +163,7 @@ def test_arms_are_ranked_over_the_ladder() -> None:
     content = [*rows("scratch"), *rows("worse", -0.05), *rows("good", 0.05), *rows("alike", 0.0501)]
     text = report(table(content), method="pchip")
     ranking = csv("ranking.csv")
-    assert list(ranking.columns) == tables.RANKING
+    assert list(ranking.columns) == csv_tables.RANKING
     assert ranking.arm.tolist() == ["alike", "good", "worse"]
     assert ranking.tied.tolist() == [True, True, False]
     assert ranking.mean_ratio.tolist() == pytest.approx((2**ranking.mean_log2_ratio).tolist())
@@ -268,7 +268,7 @@ def test_the_reference_codes_convention_stands_beside_the_definitions() -> None:
     frame = csv("utility-selfstudy.csv")
     assert set(frame.convention) == {"selfstudy"}
     assert frame.ends.tolist()[-1]
-    assert list(csv("utility.csv").columns) == tables.UTILITY
+    assert list(csv("utility.csv").columns) == csv_tables.UTILITY
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from labeleff.curves.least_squares import fit_formula
-from labeleff.curves.method_table import FORMULAS
-from labeleff.reporting import tables
+from labeleff.curves.methods import FORMULAS
+from labeleff.reporting import csv_tables
 from labeleff.reporting.findings import compare_arms, formulas
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.sections import weak_results
@@ -89,8 +89,8 @@ def test_a_small_test_set_is_flagged_with_both_errors() -> None:
 
 def test_every_formula_is_a_row() -> None:
     measured = seen({"base": runs(RISING), "arm": runs(RISING)})
-    frame = tables.curves(formulas(measured), "base")
-    assert list(frame.columns) == tables.CURVES
+    frame = csv_tables.curves(formulas(measured), "base")
+    assert list(frame.columns) == csv_tables.CURVES
     assert frame.family.tolist() == list(FORMULAS)
     row = frame.set_index("family").loc["pow3"]
     exact = fit_formula("pow3", NS, [list(rung.values()) for rung in runs(RISING).values()])
@@ -104,7 +104,7 @@ def test_every_formula_is_a_row() -> None:
 
 
 def test_formulas_of_few_rungs_and_runs() -> None:
-    frame = tables.curves(formulas(seen({"base": runs(RISING[:3], 1)})), "base").set_index("family")
+    frame = csv_tables.curves(formulas(seen({"base": runs(RISING[:3], 1)})), "base").set_index("family")
     assert frame.loc["mmf4"].reason == "4 parameters, and 3 label counts"
     assert frame.loc["mmf4"][["formula", "rss", "df"]].isna().all()
     assert frame.loc["pow3"][["p_value", "leave_one_out"]].isna().all()

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from support import factories
 
-from labeleff.reporting import tables
+from labeleff.reporting import csv_tables
 from labeleff.reporting.findings import compare_arms
 from labeleff.reporting.results import Results, load
 from labeleff.reporting.sections.throughput import rates, throughput
@@ -22,8 +22,8 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_summary_has_a_row_an_arm_and_rung(results: Results) -> None:
-    frame = tables.summary(results.measured)
-    assert list(frame.columns) == list(tables.SUMMARY)
+    frame = csv_tables.summary(results.measured)
+    assert list(frame.columns) == list(csv_tables.SUMMARY)
     assert len(frame) == 3 * 6
     row = frame[(frame.arm == "rotation/finetune") & (frame.n == 100)].iloc[0]
     runs = results.arm_runs(results.places[0], "rotation/finetune")[100]
@@ -43,7 +43,7 @@ def test_what_is_missing_is_counted_and_empty(tmp_path: Path) -> None:
     records = factories.cell_records(of, keep=lambda cell: cell.n != 50)
     records[0], records[1] = factories.failed(records[0]), factories.failed(records[1])
     results = load(factories.write(tmp_path, [factories.run_entry(of), *records]))
-    text = tables.to_csv(tables.summary(results.measured)).decode()
+    text = csv_tables.to_csv(csv_tables.summary(results.measured)).decode()
     frame = pd.read_csv(io.StringIO(text)).set_index(["arm", "n"])
     short, absent = frame.loc[("scratch/finetune", 20)], frame.loc[("scratch/finetune", 50)]
     assert (short.runs, short.failed, short.missing) == (1, 2, 0)
@@ -55,7 +55,7 @@ def test_what_is_missing_is_counted_and_empty(tmp_path: Path) -> None:
 
 
 def test_utility_bounds_stand_in_their_own_columns(results: Results) -> None:
-    text = tables.to_csv(tables.utilities(compare_arms(results.measured))).decode()
+    text = csv_tables.to_csv(csv_tables.utilities(compare_arms(results.measured))).decode()
     frame = pd.read_csv(io.StringIO(text)).set_index(["arm", "n"])
     assert list(frame.reset_index().columns[:2]) == ["arm", "n"]
     inside, over = frame.loc[("rotation/finetune", 100)], frame.loc[("rotation/linear", 20)]
@@ -73,7 +73,7 @@ def test_utility_bounds_stand_in_their_own_columns(results: Results) -> None:
 
 def test_without_a_model_there_are_bounds_alone(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path, curve="pchip"))
-    frame = tables.utilities(compare_arms(results.measured)).set_index(["arm", "n"])
+    frame = csv_tables.utilities(compare_arms(results.measured)).set_index(["arm", "n"])
     above = frame.loc[("rotation/linear", 20)]
     assert above.kind == "above"
     assert above[["utility", "utility_high", "n1", "p_never", "factor"]].isna().all()
@@ -103,12 +103,12 @@ def test_a_single_window_is_kept() -> None:
 
 def test_csv_bytes() -> None:
     frame = pd.DataFrame({"name": ["a, b", None], "value": [1 / 3, None], "whole": [1.0, 2.0]})
-    assert tables.to_csv(frame) == b'name,value,whole\n"a, b",0.3333333333,1\n,,2\n'
+    assert csv_tables.to_csv(frame) == b'name,value,whole\n"a, b",0.3333333333,1\n,,2\n'
 
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1"])
 def test_no_cell_is_a_formula(name: str) -> None:
-    written = tables.to_csv(pd.DataFrame({"arm": [name, "scratch"], "change": [-0.5, 1.0]})).decode()
+    written = csv_tables.to_csv(pd.DataFrame({"arm": [name, "scratch"], "change": [-0.5, 1.0]})).decode()
     read = pd.read_csv(io.StringIO(written))
     assert list(read["arm"]) == [f"'{name}", "scratch"]
     assert list(read["change"]) == [-0.5, 1.0]

@@ -4,24 +4,24 @@ import pkgutil
 import pytest
 
 from labeleff.errors import OptionError, UnknownNameError
-from labeleff.execution.engines import choice
-from labeleff.execution.engines.choice import JobResources, job_resources
+from labeleff.execution.engines import engine_table
+from labeleff.execution.engines.engine_table import JobResources, job_resources
 from labeleff.scheduling.run_options import RunOptions
 
 
 def test_local_is_what_nobody_asked_for(tmp_path):
-    choice.check_engine(RunOptions(tmp_path).engine)
+    engine_table.check_engine(RunOptions(tmp_path).engine)
 
 
 def test_one_table_has_the_code_and_the_help():
-    assert choice.HELP == "local, or ray (pip install 'labeleff[ray]')."
-    for row in choice.ENGINES.values():
+    assert engine_table.HELP == "local, or ray (pip install 'labeleff[ray]')."
+    for row in engine_table.ENGINES.values():
         assert callable(pkgutil.resolve_name(row.target))
 
 
 def test_an_unknown_engine_gets_the_list():
     with pytest.raises(UnknownNameError, match=r"did you mean 'ray'\? \(known: local, ray\)"):
-        choice.check_engine("rai")
+        engine_table.check_engine("rai")
 
 
 @pytest.mark.parametrize(
@@ -29,19 +29,19 @@ def test_an_unknown_engine_gets_the_list():
 )
 def test_options_of_ray_without_ray(address, share, option):
     with pytest.raises(OptionError, match=f"{option}: found --engine local, expected --engine ray"):
-        choice.check_engine("local", address, share)
+        engine_table.check_engine("local", address, share)
 
 
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5, float("nan")])
 def test_a_share_is_a_part_of_one_gpu(share):
     with pytest.raises(OptionError, match="over 0 and up to 1"):
-        choice.check_engine("ray", None, share)
+        engine_table.check_engine("ray", None, share)
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(OptionError, match=r"pip install 'labeleff\[ray\]'"):
-        choice.check_engine("ray")
+        engine_table.check_engine("ray")
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,17 @@
-"""The jobs that are left of a study, estimated and handed to the engine."""
+"""Pending cells and jobs: what is left of a study by its records, estimated and handed to the engine."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labeleff.execution.engines.assignments import Sink
-from labeleff.execution.engines.choice import EngineFor
+from labeleff.execution.engines.engine_table import EngineFor
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.progress import LiveDisplay
+from labeleff.records.entries import Record
 from labeleff.records.jsonl import Records
 from labeleff.records.run_estimate import RunEstimate
 from labeleff.scheduling.forecast import estimate_run
@@ -22,6 +23,16 @@ from labeleff.scheduling.run_options import RunOptions
 from labeleff.scheduling.speeds import Speeds
 from labeleff.study.cell import Cell, Pretraining
 from labeleff.study.schema import Study
+
+
+def measured_again(record: Record, run: str, *, retry_failed: bool) -> bool:
+    """Whether a record leaves its cell to be measured again: failed ones of earlier runs, where that is requested."""
+    return retry_failed and record.status == "failed" and record.run != run
+
+
+def pending_cells(cells: Sequence[Cell], records: Records, again: Callable[[Record], bool]) -> list[Cell]:
+    """Select the cells without a record under their key, and those whose record is to be measured again."""
+    return [cell for cell in cells if cell.key not in records.cells or again(records.cells[cell.key])]
 
 
 def cost(job: Job, study: Study, speeds: Speeds) -> float:
@@ -58,7 +69,7 @@ class Execution:
             return not runner.tasks_to_probe(pretraining, record.probes)
 
         slots = 1 if self.options.pack is None and self._on_cpu else self.options.pack
-        jobs_of = functools.partial(jobs_for, pretrained=pretrained, slots=slots, queues=self._queues)
+        jobs_of = functools.partial(jobs_for, pretrained=pretrained, slots=slots, workers=self._most_workers)
         if self.limit is None:
             jobs = jobs_of(pending)
         else:
@@ -100,7 +111,7 @@ class Execution:
         return self.runner.device.type == "cpu"
 
     @property
-    def _queues(self) -> int:
+    def _most_workers(self) -> int:
         """Number of jobs that can be under way at once."""
         return self.engine(math.inf).places
 

@@ -7,18 +7,18 @@ import sys
 import pytest
 from support import factories, toy_study
 
-from labeleff.commands.track import entry, mlflow_runs, tensorboard_files
+from labeleff.commands.track import mlflow_runs, tensorboard_files, trackers
 from labeleff.errors import OptionError, UnknownNameError
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setitem(entry.TRACKERS, "mlflow", entry.Tracker("", ("json", "no_such_package")))
+    monkeypatch.setitem(trackers.TRACKERS, "mlflow", trackers.Tracker("", ("json", "no_such_package")))
     with pytest.raises(OptionError, match=r"--track mlflow needs no_such_package, .* pip install 'labeleff\[track\]'"):
-        entry.check_trackers(["mlflow"], "--track")
+        trackers.check_trackers(["mlflow"], "--track")
     with pytest.raises(UnknownNameError, match="did you mean 'tensorboard'"):
-        entry.check_trackers(["tensorbord"], "--to")
-    monkeypatch.setitem(entry.TRACKERS, "mlflow", entry.Tracker("", ("json",)))
-    assert entry.check_trackers(["mlflow", "mlflow"], "--track") == ("mlflow",)
+        trackers.check_trackers(["tensorbord"], "--to")
+    monkeypatch.setitem(trackers.TRACKERS, "mlflow", trackers.Tracker("", ("json",)))
+    assert trackers.check_trackers(["mlflow", "mlflow"], "--track") == ("mlflow",)
 
 
 def test_a_tracker_that_fails_is_one_warning_and_hurts_no_other(tmp_path, monkeypatch, capsys):
@@ -32,7 +32,7 @@ def test_a_tracker_that_fails_is_one_warning_and_hurts_no_other(tmp_path, monkey
     folder, wrote = factories.folder(tmp_path / "a folder"), []
     monkeypatch.setattr(mlflow_runs, "write", broken)
     monkeypatch.setattr(tensorboard_files, "write", writes)
-    assert entry.follow(folder, ["mlflow", "tensorboard"]) == ["mlflow"]
+    assert trackers.follow(folder, ["mlflow", "tensorboard"]) == ["mlflow"]
     said = capsys.readouterr()
     assert said.err == (
         "labeleff: warning: mlflow failed: no such server; the records are safe, try again with "
@@ -62,20 +62,21 @@ def test_run_and_track_write_event_files(command, tmp_path):
 
 
 def test_tracking_is_off_unless_asked_for(tmp_path, capsys):
-    assert entry.follow(tmp_path / "nowhere", []) == []
+    assert trackers.follow(tmp_path / "nowhere", []) == []
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", entry.TRACKERS)
+@pytest.mark.parametrize("name", trackers.TRACKERS)
 def test_every_tracker_is_named_in_the_help_and_has_its_writer(name, command):
-    module, _, function = entry.TRACKERS[name].target.partition(":")
+    module, _, function = trackers.TRACKERS[name].target.partition(":")
     assert callable(getattr(importlib.import_module(module), function))
     assert name in command("track", "--help").stdout
 
 
 def test_the_table_of_trackers_imports_none_of_them():
     code = (
-        "import sys, labeleff.commands.track.entry; print([m for m in sys.modules if 'pandas' in m or 'series' in m])"
+        "import sys, labeleff.commands.track.trackers; "
+        "print([m for m in sys.modules if 'pandas' in m or 'series' in m])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
