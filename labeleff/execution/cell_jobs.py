@@ -24,10 +24,10 @@ from labeleff.records.jsonl import reader_path
 from labeleff.records.training_log import Training
 from labeleff.scheduling.jobs import needed, takes_unlabelled
 from labeleff.study.cell import Cell
-from labeleff.training.device import Spent, Stopwatch, peak_memory, reset_peak_memory
+from labeleff.training.device import Durations, Stopwatch, peak_memory, reset_peak_memory
 from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.loop import train_queue
-from labeleff.training.packing.refilling import Ready, Waiting
+from labeleff.training.packing.refilling import PendingTraining, ReadyTraining
 from labeleff.training.slots import Progress
 
 
@@ -35,7 +35,7 @@ from labeleff.training.slots import Progress
 class _Cost:
     """What a cell took; as in its record."""
 
-    spent: Spent
+    spent: Durations
     peak_memory: int
     own_peak: bool
 
@@ -46,8 +46,8 @@ class _Clock:
     Of a cell that is trained with others `before` is what has gone into it, and the peak of memory isn't its own.
     """
 
-    def __init__(self, device: torch.device, before: Spent | None = None) -> None:
-        self._device, self._before = device, before or Spent()
+    def __init__(self, device: torch.device, before: Durations | None = None) -> None:
+        self._device, self._before = device, before or Durations()
         self._own_peak = before is None and reset_peak_memory(device)
         self._watch = Stopwatch(device)
 
@@ -63,7 +63,7 @@ class _Begun:
 
     prepared: Prepared
     labels: ChosenLabels
-    spent: Spent
+    spent: Durations
     """That it took to make it ready."""
 
 
@@ -94,7 +94,7 @@ def train_together(place: Workplace, cells: Sequence[Cell], slots: int | None, p
         assert cell.budget is not None
         pool = len(place.load(cell.task).task.train) if takes_unlabelled(cell.protocol) else None
         load = functools.partial(_begin, place, cell, number, begun)
-        waiting.append(Waiting(cell.budget.steps_for(cell.n, pool), load))
+        waiting.append(PendingTraining(cell.budget.steps_for(cell.n, pool), load))
     left = dict(enumerate(cells))
     try:
         for number, ended in train_queue(waiting, place.compute(cells[0]), slots, progress):
@@ -108,7 +108,7 @@ def train_together(place: Workplace, cells: Sequence[Cell], slots: int | None, p
             yield Record.failed(place.settings.run, cell, reason, detail)
 
 
-def _begin(place: Workplace, cell: Cell, number: int, begun: dict[int, _Begun]) -> Ready:
+def _begin(place: Workplace, cell: Cell, number: int, begun: dict[int, _Begun]) -> ReadyTraining:
     """Make a cell ready to be trained, and note it under its number."""
     watch = Stopwatch(place.device)
     assert cell.budget is not None
@@ -123,7 +123,7 @@ def _begin(place: Workplace, cell: Cell, number: int, begun: dict[int, _Begun]) 
         place.compute(cell),
     )
     begun[number] = _Begun(prepared, labels, watch.stop())
-    return Ready(prepared.slot, cell.budget, prepared.steps)
+    return ReadyTraining(prepared.slot, cell.budget, prepared.steps)
 
 
 def finish(place: Workplace, cell: Cell, begun: _Begun | None, ended: Training | Exception) -> Record:
@@ -132,7 +132,7 @@ def finish(place: Workplace, cell: Cell, begun: _Begun | None, ended: Training |
         raise ended
     assert begun is not None
     worked = sum(window.processor_seconds or 0.0 for window in ended.windows)
-    clock = _Clock(place.device, begun.spent + Spent(ended.seconds, worked))
+    clock = _Clock(place.device, begun.spent + Durations(ended.seconds, worked))
     return _score_cell(place, cell, begun.prepared.finish(ended), begun.labels, clock)
 
 
