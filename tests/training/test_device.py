@@ -36,7 +36,7 @@ def test_only_devices_that_are_there():
 
 ANEW = """
 import torch
-from labeleff import device
+from labeleff.training import device
 cpu = torch.device("cpu")
 big = torch.ones(64 << 20, dtype=torch.uint8)
 before = device.peak_memory(cpu)

@@ -9,7 +9,6 @@ from torch.func import functional_call
 from labeleff.catalogue.declaration import Spec
 from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.training.kernels import depthwise
-from labeleff.training.kernels import rewrite as rewriting
 from labeleff.training.kernels.depthwise import SmallDepthwiseConv2d
 from labeleff.training.kernels.rewrite import rewrite
 
@@ -77,7 +76,7 @@ def test_pointwise_convolutions_of_packed_networks_are_plain_products(monkeypatc
     """What oneDNN computes has no rule for `torch.vmap`."""
     network = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False))
     asked = []
-    monkeypatch.setattr(rewriting, "linear", lambda rows, weight: asked.append(1) or F.linear(rows, weight))
+    monkeypatch.setattr(depthwise, "linear", lambda rows, weight: asked.append(1) or F.linear(rows, weight))
     images = torch.randn(2, 4, 3, 3)
     for alone in (True, False):
         rewrite(network, alone=alone)(images)
