@@ -44,8 +44,9 @@ class Encoder(nn.Module):
     stages: tuple[str, ...] = ()
     """Names of the maps, from high to low resolution; none where an encoder has features alone."""
     packing: str = "vmap"
-    """Way to compute K encoders as one: `grouped` where only torch's layers work on channels, so that encoders can lie side
-    by side on that axis; `vmap`; or `loop` where they can't be computed as one."""
+    """Way to compute K encoders as one, or `loop` where there is none.
+
+    `grouped` where only torch's layers work on channels, so that encoders can lie side by side there, or `vmap`."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute features (N, dim) of float images (N, 3, H, W)."""
