@@ -27,10 +27,10 @@ from labeleff.records.jsonl import reader_path
 from labeleff.records.training_log import Training
 from labeleff.scheduling.jobs import pretraining_key, takes_unlabelled
 from labeleff.study.cell import Cell
-from labeleff.training.device import Spent, Stopwatch, peak_memory, reset_peak_memory
+from labeleff.training.device import Durations, Stopwatch, peak_memory, reset_peak_memory
 from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.loop import train_queue
-from labeleff.training.packing.refilling import Ready, Waiting
+from labeleff.training.packing.refilling import PendingTraining, ReadyTraining
 from labeleff.training.slots import Progress
 
 
@@ -38,7 +38,7 @@ from labeleff.training.slots import Progress
 class _Cost:
     """Time and memory that a cell took, as its record has them."""
 
-    spent: Spent
+    spent: Durations
     peak_memory: int
     own_peak: bool
 
@@ -49,8 +49,8 @@ class _Clock:
     For a cell that is trained with others `before` is the time already spent on it, and the peak of memory is theirs.
     """
 
-    def __init__(self, device: torch.device, before: Spent | None = None) -> None:
-        self._device, self._before = device, before or Spent()
+    def __init__(self, device: torch.device, before: Durations | None = None) -> None:
+        self._device, self._before = device, before or Durations()
         self._own_peak = before is None and reset_peak_memory(device)
         self._watch = Stopwatch(device)
 
@@ -66,7 +66,7 @@ class _CellInTraining:
 
     prepared: Prepared
     labels: ChosenLabels
-    spent: Spent
+    spent: Durations
     """Time that its preparation took."""
 
 
@@ -97,7 +97,7 @@ def train_together(place: Workplace, cells: Sequence[Cell], slots: int | None, p
         assert cell.budget is not None
         pool = len(place.load(cell.task).task.train) if takes_unlabelled(cell.protocol) else None
         load = functools.partial(_begin, place, cell, number, in_training)
-        waiting.append(Waiting(cell.budget.steps_for(cell.n, pool), load))
+        waiting.append(PendingTraining(cell.budget.steps_for(cell.n, pool), load))
     unfinished = dict(enumerate(cells))
     try:
         for number, outcome in train_queue(waiting, place.compute(cells[0]), slots, progress):
@@ -111,7 +111,7 @@ def train_together(place: Workplace, cells: Sequence[Cell], slots: int | None, p
             yield Record.failed(place.settings.run, cell, reason, detail)
 
 
-def _begin(place: Workplace, cell: Cell, number: int, in_training: dict[int, _CellInTraining]) -> Ready:
+def _begin(place: Workplace, cell: Cell, number: int, in_training: dict[int, _CellInTraining]) -> ReadyTraining:
     """Prepare a cell's training, and note it in `in_training` under its number."""
     watch = Stopwatch(place.device)
     assert cell.budget is not None
@@ -126,7 +126,7 @@ def _begin(place: Workplace, cell: Cell, number: int, in_training: dict[int, _Ce
         place.compute(cell),
     )
     in_training[number] = _CellInTraining(prepared, labels, watch.stop())
-    return Ready(prepared.slot, cell.budget, prepared.steps)
+    return ReadyTraining(prepared.slot, cell.budget, prepared.steps)
 
 
 def finish(place: Workplace, cell: Cell, state: _CellInTraining | None, outcome: Training | Exception) -> Record:
@@ -138,7 +138,7 @@ def finish(place: Workplace, cell: Cell, state: _CellInTraining | None, outcome:
         raise outcome
     assert state is not None
     processor_seconds = sum(window.processor_seconds or 0.0 for window in outcome.windows)
-    clock = _Clock(place.device, state.spent + Spent(outcome.seconds, processor_seconds))
+    clock = _Clock(place.device, state.spent + Durations(outcome.seconds, processor_seconds))
     return _score_cell(place, cell, state.prepared.finish(outcome), state.labels, clock)
 
 

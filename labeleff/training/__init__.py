@@ -1,1 +1,1 @@
-"""Train one model, or K as one, on any device. What is trained (pretexts, protocols) belongs in `plugins`."""
+"""Training of one model, or of K as one, on any device; pretexts and protocols belong in `plugins`."""

@@ -1,4 +1,4 @@
-"""CIELAB on the device: what lightness and colour of an image are, apart.
+"""CIELAB on the device: lightness and colour of images as separate channels.
 
 L, a and b are those of CIE 15 under D65 for the observer of 2 degrees; red, green and blue are sRGB's (IEC 61966-2-1).
 The rounded constants are scikit-image's, so that nothing but rounding is lost.
@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from labeleff.training.images import Normalisation
 
 WHITE = (0.95047, 1.0, 1.08883)
-"""X, Y and Z of white."""
+"""X, Y and Z of the white point."""
 XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-"""X, Y and Z of linear red, green and blue."""
+"""Rows X, Y and Z as sums of linear red, green and blue (scikit-image's constants)."""
 BREAK = 0.2068966
-"""Where the cube root of L, a and b begins; below, it is a straight line."""
+"""Value of f above which light is its cube; below, it is a straight line."""
 GAMUT = 0.005
-"""How far out of 0..1 linear light may be that float16 brought there; of all 2**24 colours none gets beyond 0.001."""
+"""Largest distance from 0..1 of linear light that float16 may explain; none of the 2**24 colours exceeds 0.001."""
 
 
 def linear(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Linear red, green and blue, in 0..1 where a screen has the colour, of L in 0..100 and a and b; float64."""
+    """Convert L in 0..100, a and b to linear red, green and blue, float64; in 0..1 where a screen has the colour."""
     fy = (lightness + 16) / 116
     curved = (fy + a / 500, fy, fy - b / 200)
     x, y, z = (
@@ -38,7 +38,7 @@ def linear(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Ten
 
 
 def levels(light: Tensor) -> Tensor:
-    """The nearest of sRGB's 256 levels, uint8, of linear light; what lies beyond 0..1 gets the first or last level."""
+    """Round linear light to the nearest of sRGB's 256 levels, uint8; values beyond 0..1 get the first or last level."""
     halves = (torch.arange(255, dtype=torch.float64) + 0.5) / 255
     edges = torch.where(halves > 0.04045, ((halves + 0.055) / 1.055) ** 2.4, halves / 12.92)
     return torch.bucketize(light, edges).to(torch.uint8)
@@ -55,25 +55,25 @@ _BLOCK = 1024
 
 
 def _linear(levels: Tensor) -> Tensor:
-    """sRGB to light: linear near 0 and under it, a power above."""
+    """Convert sRGB levels in 0..1 to linear light: a straight line near and under 0, a power above."""
     return torch.where(levels <= 0.04045, levels / 12.92, ((levels.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4)
 
 
 def _perceived(light: Tensor) -> Tensor:
-    """A cube root that is linear near 0 and under it."""
+    """Apply CIE's cube root, which is linear near and under 0."""
     root = light.clamp(min=_DELTA**3) ** (1 / 3)
     return torch.where(light > _DELTA**3, root, light / (3 * _DELTA**2) + 4 / 29)
 
 
 def lab(images: Tensor) -> Tensor:
-    """L*, a*, b* (B, 3, H, W) of sRGB images (B, 3, H, W) in 0..1: L* in 0..100, a* and b* within about +-110."""
+    """Convert sRGB images (B, 3, H, W) in 0..1 to L*a*b*: L* in 0..100, a* and b* within about +-110."""
     red, green, blue = _linear(images).unbind(1)
     x, y, z = (_perceived((r * red + g * green + b * blue) / (r + g + b)) for r, g, b in _XYZ)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)
 
 
 class Lab(nn.Module):
-    """Normalised RGB images to normalised L*a*b*; what it takes are buffers, which go where an encoder goes.
+    """A layer from normalised RGB to normalised L*a*b*; its statistics are buffers, saved and moved with an encoder.
 
     Until `measure` has seen images, the statistics are round numbers.
     """
@@ -93,17 +93,17 @@ class Lab(nn.Module):
         self.std: Tensor
 
     def forward(self, images: Tensor) -> Tensor:
-        """L*a*b* (B, 3, H, W), normalised per channel, of images that were normalised as `measure` was told."""
+        """Convert images normalised as for `measure` to L*a*b* (B, 3, H, W), normalised per channel."""
         return (lab(images * self.rgb_std + self.rgb_mean) - self.mean) / self.std
 
     def measure(self, images: Tensor, normalisation: Normalisation) -> None:
-        """Take the normalisation of RGB, and the statistics of L*a*b* over uint8 images (N, H, W, 3), in blocks."""
+        """Set the normalisation of RGB, and measure L*a*b* statistics over uint8 images (N, H, W, 3), in blocks."""
         total = torch.zeros(2, 3, dtype=torch.float64)
         for block in torch.split(images, _BLOCK):
             values = lab(block.permute(0, 3, 1, 2).to(torch.float64) / 255)
             total += torch.stack((values.sum((0, 2, 3)), values.square().sum((0, 2, 3)))).cpu()
         mean, square = total / (images.numel() // 3)
         std = (square - mean.square()).clamp(min=1.0).sqrt()
-        measured = (normalisation.mean / 255, normalisation.std / 255, mean, std)
-        for buffer, values in zip((self.rgb_mean, self.rgb_std, self.mean, self.std), measured, strict=True):
+        statistics = (normalisation.mean / 255, normalisation.std / 255, mean, std)
+        for buffer, values in zip((self.rgb_mean, self.rgb_std, self.mean, self.std), statistics, strict=True):
             buffer.copy_(values.view(3, 1, 1))

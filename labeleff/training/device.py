@@ -1,4 +1,4 @@
-"""Facts of the machine, and the choice of arithmetic and memory layout for an encoder on a device.
+"""Device of a training: arithmetic, memory layout, clocks and peak memory.
 
 Every training step frees what the next one takes again. The C library gives large pieces back to the system at once,
 and each page that comes back is a fault, up to a tenth of a step's time on virtual machines. With glibc, freed memory
@@ -26,29 +26,29 @@ from labeleff.errors import OptionError
 from labeleff.study.cell import Layout
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""glibc's numbers of what is set (malloc.h; mallopt(3))."""
-KEPT = 512 * 2**20
-"""Bytes at the end of the heap that aren't given back."""
-LARGE = 32 * 2**20
-"""Bytes of a piece that is given back whatever is kept; older versions of glibc take no more."""
+"""glibc's numbers of the two parameters that are set (malloc.h; mallopt(3))."""
+FREE_HEAP = 512 * 2**20
+"""Free bytes at the end of the heap that aren't given back to the system."""
+LARGE_PIECE = 32 * 2**20
+"""Bytes from which a freed piece is always given back; older versions of glibc accept no larger value."""
 
 
 def one_core(threads: int = 1) -> None:
-    """Compute by so many threads in this process, and keep freed memory."""
+    """Compute with the given number of threads in this process, and keep freed memory."""
     torch.set_num_threads(threads)
     keep_memory()
 
 
 def keep_memory() -> bool:
-    """Let the C library keep what is freed; False where it isn't glibc."""
+    """Let the C library keep freed memory; returns False where it isn't glibc."""
     library = _glibc()
     return library is not None and bool(
-        library.mallopt(MMAP_THRESHOLD, LARGE) and library.mallopt(TRIM_THRESHOLD, KEPT)
+        library.mallopt(MMAP_THRESHOLD, LARGE_PIECE) and library.mallopt(TRIM_THRESHOLD, FREE_HEAP)
     )
 
 
 def give_back() -> None:
-    """Give what is kept back to the system, so that what a process holds is what it uses."""
+    """Return kept memory to the system, so that a process holds no more than it uses."""
     if library := _glibc():
         library.malloc_trim(0)
 
@@ -70,9 +70,9 @@ class Compute:
 
     device: torch.device
     precision: Literal["fp32", "bf16", "fp64"]
-    """fp64 is for tests of equality."""
+    """Arithmetic of products and convolutions; fp64 is for tests of equality."""
     layout: Layout = "channels_last"
-    """`channels_last` measured fastest on CPU and GPU."""
+    """Memory layout of images and kernels; `channels_last` measured fastest on CPU and GPU."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -90,7 +90,7 @@ class Compute:
         return module.to(device=self.device, memory_format=self._format)  # type: ignore[call-overload,no-any-return]
 
     def arrange(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W) in this layout; no copy where they are in it already. Stories stay as they are."""
+        """Bring images (N, 3, H, W) into this layout, without a copy where they are in it. Stories stay as they are."""
         if self.precision == "fp64":
             images = images.double()
         return images.contiguous(memory_format=self._format) if images.ndim == 4 else images
@@ -101,7 +101,7 @@ class Compute:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device for `auto`, `cpu`, `cuda` or `cuda:1`; raises OptionError where it isn't there."""
+    """Choose the device for `auto`, `cpu`, `cuda` or `cuda:1`; raises OptionError where there is no such device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -116,7 +116,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def _fast_bf16(device: torch.device) -> bool:
-    """Whether bf16 products have instructions of their own here."""
+    """Whether the device has instructions for bf16 products."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     flags = Path("/proc/cpuinfo")
@@ -125,7 +125,7 @@ def _fast_bf16(device: torch.device) -> bool:
 
 
 def choose(encoder: str, precision: str, device: torch.device, layout: Layout | None = None) -> Compute:
-    """The precision that `auto` stands for with this encoder on this device, or the one asked for; so the layout."""
+    """Choose how an encoder is computed on a device; a requested precision or layout is taken as it is."""
     if precision == "auto":
         slow = encoder in FP32 or (device.type == "cpu" and encoder in FP32_ON_CPU)
         precision = "bf16" if _fast_bf16(device) and not slow else "fp32"
@@ -134,7 +134,7 @@ def choose(encoder: str, precision: str, device: torch.device, layout: Layout | 
 
 
 def device_name(device: torch.device) -> str:
-    """`cpu`, or the accelerator's own name."""
+    """Name of the device: `cpu`, or what the accelerator calls itself."""
     return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
 
 
@@ -144,14 +144,14 @@ def torch_release() -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ended, the host's or a GPU's."""
+    """Whether an error means that the host or a GPU is out of memory."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "not enough memory" in str(error)
 
 
 def reset_peak_memory(device: torch.device) -> bool:
-    """Begin a new measurement of peak memory; False where the system can't: then the peak is the process's so far."""
+    """Restart the measurement of peak memory; False where the system can't, so that the process's whole past counts."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return True
@@ -164,7 +164,7 @@ def reset_peak_memory(device: torch.device) -> bool:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the most that was allocated on the accelerator, or the process's largest resident set."""
+    """Peak bytes allocated on the accelerator, or the process's largest resident set."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     with contextlib.suppress(OSError):  # Linux: rusage would also know what a parent held when it started this process
@@ -176,40 +176,40 @@ def peak_memory(device: torch.device) -> int:
 
 
 def now(device: torch.device) -> float:
-    """Seconds on the monotonic clock, after all work queued on the device is done."""
+    """Read the monotonic clock in seconds, after all work queued on the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 @dataclass(frozen=True)
-class Spent:
-    """Time that something took, in seconds."""
+class Durations:
+    """Durations in seconds, on the wall clock and on the processor."""
 
     seconds: float = 0.0
-    """By the clock on the wall."""
+    """Wall-clock time."""
     processor_seconds: float = 0.0
-    """Of all threads of the process."""
+    """Processor time of all threads of the process."""
 
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
+    def __add__(self, other: Durations) -> Durations:
+        return Durations(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
 
-    def __truediv__(self, shares: int) -> Spent:
-        return Spent(self.seconds / shares, self.processor_seconds / shares)
+    def __truediv__(self, shares: int) -> Durations:
+        return Durations(self.seconds / shares, self.processor_seconds / shares)
 
 
 class Stopwatch:
-    """Both clocks, from its making or the last `start` on."""
+    """A stopwatch on both clocks, running from its construction or the last `start`."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self.start()
 
     def start(self) -> None:
-        """Begin anew; what lies between `stop` and `start` counts nowhere."""
-        self._since, self._worked = now(self._device), time.process_time()
+        """Restart at 0; time between `stop` and `start` isn't counted."""
+        self._since, self._processor_since = now(self._device), time.process_time()
 
-    def stop(self) -> Spent:
-        """What has passed."""
+    def stop(self) -> Durations:
+        """Return the durations since the start; the stopwatch runs on."""
         seconds = now(self._device) - self._since
-        return Spent(seconds, time.process_time() - self._worked)
+        return Durations(seconds, time.process_time() - self._processor_since)

@@ -1,4 +1,4 @@
-"""Pretrained encoders on disk: one safetensors file a key, its record inside it; nothing is ever unpickled."""
+"""Cache of pretrained encoders: one safetensors file per key, with its record; never unpickled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeleff.records.entries import PretrainingRecord
 
 
 def state_sha256(module: nn.Module) -> str:
-    """SHA-256 over names, shapes and bytes of all weights and buffers, batch-norm statistics included."""
+    """Compute SHA-256 over names, shapes and bytes of all weights and buffers, batch-norm statistics included."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}".encode())
@@ -26,7 +26,7 @@ def state_sha256(module: nn.Module) -> str:
 
 
 class EncoderCache:
-    """Encoders in `folder/encoders`, written whole or not at all and shared by concurrent processes."""
+    """A cache of encoders in `folder/encoders`; files are written whole or not at all, and processes share them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "encoders"
@@ -39,7 +39,7 @@ class EncoderCache:
         self._write(key, encoder.state_dict(), record)
 
     def note(self, key: str, record: PretrainingRecord) -> None:
-        """Exchange the record of a cached encoder, whose weights stay; raises UnwritableError as `save` does."""
+        """Replace the record of a cached encoder, whose weights stay; raises UnwritableError as `save` does."""
         with safe_open(self._path(key), "pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         self._write(key, state, record)
@@ -49,7 +49,7 @@ class EncoderCache:
         self.put(key, save(state, metadata={"record": record.model_dump_json()}))
 
     def put(self, key: str, content: bytes) -> None:
-        """Store a file of an encoder, as `content` gives it; raises UnwritableError as `save` does."""
+        """Store the bytes of an encoder's file; raises UnwritableError as `save` does."""
         try:
             write_whole(self._path(key), content)
         except OSError as error:
@@ -59,7 +59,7 @@ class EncoderCache:
             ) from error
 
     def record(self, key: str) -> PretrainingRecord | None:
-        """The record of a cached encoder; None where there is none, or where the file is damaged."""
+        """Read the record of a cached encoder; None where it is missing or its file is damaged."""
         try:
             with safe_open(self._path(key), "pt") as file:
                 return PretrainingRecord.model_validate_json(file.metadata()["record"])
@@ -69,7 +69,7 @@ class EncoderCache:
             return None
 
     def content(self, key: str) -> bytes | None:
-        """The file of a cached encoder, to be sent to another machine; None where there is no readable one."""
+        """Read the bytes of a cached encoder's file, e.g. for another machine; None where it is missing or damaged."""
         return self._path(key).read_bytes() if self.record(key) is not None else None
 
     def load(self, key: str, encoder: nn.Module) -> None:

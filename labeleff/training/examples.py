@@ -1,4 +1,7 @@
-"""The types that plug-ins speak. Images are uint8, NHWC, as they are stored; stories int16; labels as the goal says."""
+"""Examples, tasks and data sources: the types that plug-ins exchange.
+
+Images are uint8, NHWC, as they are stored; stories int16; labels as the goal says.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,8 @@ class Examples:
     """Labelled images or stories.
 
     `inputs`: images uint8 (N, H, W, 3) in 0..255, or stories int16 (N, sentences + 1, length) of word numbers, the
-    question in the last row (see `text.TextShape`). `labels`: classes int64 (N,) in 0..classes-1, or maps as large
-    as the images, whose type the task's goal gives (see `goals`).
+    question in the last row (see `vocabulary.TextShape`). `labels`: classes int64 (N,) in 0..classes-1, or maps as
+    large as the images, whose type the task's goal gives (see `goals`).
     """
 
     inputs: Tensor
@@ -34,7 +37,7 @@ class Examples:
 
     @property
     def images(self) -> Tensor:
-        """The inputs of a task of images."""
+        """Images (N, H, W, 3), under the name that tasks of images use for `inputs`."""
         return self.inputs
 
 
@@ -51,9 +54,9 @@ class Task:
     provenance: str
     """Where the examples came from, in words for the report, e.g. `generated` or `official archive`."""
     text: TextShape | None = None
-    """What the word numbers mean, where the examples are stories."""
+    """Vocabulary and sizes of the stories; None for images."""
     goal: Goal = CLASSES
-    """What a head learns to say, and how it is scored."""
+    """Kind of label that a head predicts, and how it is scored."""
 
     @property
     def chance(self) -> float:
@@ -62,12 +65,12 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """Number of scores a head gives."""
+        """Number of scores that a head gives per image or grid cell."""
         return self.goal.outputs(len(self.classes))
 
     @property
     def strata(self) -> Tensor:
-        """What stratified draws of training labels are balanced over: int64 (N,)."""
+        """Strata that draws of training labels are balanced over: int64 (N,)."""
         return self.goal.strata(self.train.labels)
 
     @property
@@ -86,11 +89,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Source:
-    """Where data plug-ins keep and find files.
+    """Context of loading data: folder, network access, progress and device.
 
     `folder` is the data directory (created when needed); with `offline` nothing may touch the network;
-    `progress(done, total, what)` is called with bytes or items done while something long goes on. What is made is
-    made on `device`.
+    `progress(done, total, what)` is called with bytes or items done while something long goes on. Rendered data
+    are computed on `device`.
     """
 
     folder: Path
@@ -100,8 +103,11 @@ class Source:
 
 
 def load_task(spec: Spec, source: Source) -> Task:
-    """The task named by `spec`, with its images in memory; raises DataError where they can't be had."""
+    """Load the task named by `spec`, with its images in memory; raises DataError where they can't be had.
+
+    Raises PluginError where the task's goal isn't the one in the catalogue.
+    """
     task: Task = lookup.resolve("task", spec.name)(lookup.options("task", spec), source)
-    if task.goal.name != (said := lookup.find("task", spec.name).goal):
-        raise PluginError(f"task {spec.label}: its goal is {task.goal.name!r}, but the catalogue says {said!r}")
+    if task.goal.name != (expected := lookup.find("task", spec.name).goal):
+        raise PluginError(f"task {spec.label}: its goal is {task.goal.name!r}, but the catalogue says {expected!r}")
     return task

@@ -1,10 +1,10 @@
-"""Counter-based random numbers: every draw is a hash of (seed, counters), never the state of a generator.
+"""Counter-based random numbers: every draw is a hash of (seed, counters).
 
 So a cell sees the same data at any K, on CPU and GPU, in any worker, and after a resume. The mixing function is
 a 32-bit finaliser of two multiplications and three xor-shifts (Wellons, "Prospecting for hash functions",
 2018), done in int64 so that every device computes it alike.
 
-torch's layer takes its numbers from the generator that a whole process shares, so that a cell's numbers would depend
+torch's dropout takes its numbers from the generator that a whole process shares, so that a cell's numbers would depend
 on what ran before it and on which models it is packed with.
 """
 
@@ -22,7 +22,7 @@ _MASK = 0xFFFFFFFF
 
 
 def _mix(h: Tensor) -> Tensor:
-    """A bijection of 0..2**32-1 (int64 tensors) in which every input bit moves about half of the output bits."""
+    """Permute 0..2**32-1 (int64 tensors) so that every input bit changes about half of the output bits."""
     h = h ^ (h >> 16)
     h = (h * 0x7FEB352D) & _MASK
     h = h ^ (h >> 15)
@@ -31,7 +31,7 @@ def _mix(h: Tensor) -> Tensor:
 
 
 def hash32(seed: int | Tensor, *counters: Tensor) -> Tensor:
-    """Hash of a seed in [0, 2**63) and broadcastable int64 counters: int64 in [0, 2**32), of their common shape.
+    """Hash a seed in [0, 2**63) and broadcastable int64 counters: int64 in [0, 2**32), of their common shape.
 
     Seeds may also be an int64 tensor that goes with the counters' shapes: each place then has its own stream.
     """
@@ -44,34 +44,34 @@ def hash32(seed: int | Tensor, *counters: Tensor) -> Tensor:
 
 
 def below(h: Tensor, bound: int) -> Tensor:
-    """Hashes to integers in 0..bound-1, by multiplication (bias under bound / 2**32)."""
+    """Map hashes to integers in 0..bound-1, by multiplication (bias under bound / 2**32)."""
     return (h * bound) >> 32
 
 
 def uniform(h: Tensor) -> Tensor:
-    """Hashes to float32 strictly inside (0, 1)."""
+    """Map hashes to float32 strictly inside (0, 1)."""
     return ((h >> 8).to(torch.float32) + 0.5) / float(1 << 24)
 
 
 def normal(h: Tensor, g: Tensor) -> Tensor:
-    """Two sets of hashes to standard normal float32 (Box and Muller)."""
+    """Map two sets of hashes to standard normal float32 (Box and Muller)."""
     return torch.sqrt(-2 * torch.log(uniform(h))) * torch.cos(2 * torch.pi * uniform(g))
 
 
 def permutations(seed: int, epochs: Tensor, n: int) -> Tensor:
-    """One permutation of 0..n-1 an epoch: int64 (len(epochs), n)."""
+    """Draw one permutation of 0..n-1 per epoch: int64 (len(epochs), n)."""
     samples = torch.arange(n, device=epochs.device)
     return torch.argsort(hash32(seed, epochs[:, None], samples[None, :]), dim=1, stable=True)
 
 
 @functools.lru_cache(maxsize=32)
 def _permutation(seed: int, epoch: int, n: int, device: torch.device) -> Tensor:
-    """One of them, kept: an epoch asked for piece by piece is sorted once, for as many cells as go side by side."""
+    """Draw the permutation (n,) of one epoch, cached so that an epoch read piece by piece is sorted once."""
     return permutations(seed, torch.full((1,), epoch, device=device), n)[0]
 
 
 def order(seed: int, n: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Positions `start`..`start + count - 1` of the concatenated permutations of 0..n-1.
+    """List positions `start`..`start + count - 1` of the concatenated permutations of 0..n-1.
 
     Returns (samples, epochs), both int64 (count,). There is no partial batch and no hole where n is below the
     batch size: the next permutation simply follows.
@@ -86,23 +86,23 @@ def order(seed: int, n: int, start: int, count: int, device: torch.device) -> tu
 
 
 class HashedDropout(nn.Dropout):
-    """Dropout by hashes. Its seed and the number of passes are buffers, int64 (), that aren't saved."""
+    """Dropout by hashes; its seed and the number of passes are buffers, int64 (), that aren't saved."""
 
     stream: Tensor
     passes: Tensor
 
     def forward(self, input: Tensor) -> Tensor:
-        """Values of any shape, some of them 0 and the rest larger; as they are in eval mode."""
+        """Set some values of any shape to 0 and scale the others by 1 / (1 - p); in eval mode keep all."""
         if not self.training or self.p == 0:
             return input
         positions = torch.arange(input.numel(), device=input.device).view(input.shape)
-        kept = uniform(hash32(self.stream, self.passes, positions)) >= self.p
+        mask = uniform(hash32(self.stream, self.passes, positions)) >= self.p
         self.passes.add_(1)
-        return input * kept / (1 - self.p) if self.p < 1 else input * 0
+        return input * mask / (1 - self.p) if self.p < 1 else input * 0
 
 
-def own_dropout(model: nn.Module, seed: int) -> None:
-    """Exchange torch's dropout layers of a model in place for ones that begin at `seed`; nothing else changes."""
+def use_hashed_dropout(model: nn.Module, seed: int) -> None:
+    """Replace a model's dropout layers in place by hashed ones with streams from `seed`; nothing else changes."""
     layers = [m for m in model.modules() if type(m) is nn.Dropout or isinstance(m, HashedDropout)]
     for number, layer in enumerate(layers):
         layer.__class__ = HashedDropout
@@ -111,16 +111,17 @@ def own_dropout(model: nn.Module, seed: int) -> None:
 
 
 def hold_out(count: int, share: float, stream: int, what: str, run: int = 1, least: int = 1) -> tuple[Tensor, Tensor]:
-    """Sorted positions of 0..count-1 to train on (one or more) and to hold out (`least` or more), by the seed `stream`.
+    """Split 0..count-1 into sorted positions to train on (one or more) and to hold out (`least` or more).
 
-    Those held out are drawn in runs of `run` successive positions. Raises PluginError where nothing is left to train
-    on; `what` says who holds out what, e.g. `rotation: {held} of {count} images would be held out`.
+    Those held out are drawn by the seed `stream`, in runs of `run` successive positions. Raises PluginError
+    where nothing is left to train on; `what` begins its message, e.g. `rotation: {held} of {count} images would be held
+    out`.
     """
-    held = max(least, round(share * count))
-    if held >= count:
-        raise PluginError(f"{what.format(held=held, count=count)}; nothing is left to train on")
+    size = max(least, round(share * count))
+    if size >= count:
+        raise PluginError(f"{what.format(held=size, count=count)}; nothing is left to train on")
     blocks = -(-count // run)
     order = permutations(stream, torch.zeros(1, dtype=torch.int64), blocks)[0]
     positions = (order[:, None] * run + torch.arange(run)).flatten()
     positions = positions[positions < count]
-    return positions[held:].sort().values, positions[:held].sort().values
+    return positions[size:].sort().values, positions[:size].sort().values

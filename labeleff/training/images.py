@@ -1,4 +1,4 @@
-"""Images as uint8, on the device where they fit, and the one gather that composes crop, flip and rotation.
+"""Images as uint8 on the device, and the gather that composes crop, flip and rotation.
 
 A batch is built by looking pixels up: for every output pixel the source position follows from the image, the
 crop window, the flip and the turn. Maps of labels are looked up at the same positions, so they follow their image
@@ -23,7 +23,7 @@ from labeleff.training.streaming import limit, rows
 
 _BLOCK = 4096
 USUAL_SIDE = 32
-"""Pixels a side of the images that sizes of blocks are meant for."""
+"""Pixels per side of the images that block sizes are meant for."""
 _CROP_Y, _CROP_X, _FLIP, _TURN, _CUT_Y, _CUT_X, _JITTER = range(7)
 
 
@@ -36,7 +36,7 @@ class Normalisation:
 
     @staticmethod
     def of(images: Tensor) -> Normalisation:
-        """Statistics of uint8 images (N, H, W, 3); labels play no part. Blocks keep the memory small."""
+        """Measure the statistics of uint8 images (N, H, W, 3), in blocks to save memory; labels play no part."""
         total = torch.zeros(3, dtype=torch.float64)
         square = torch.zeros(3, dtype=torch.float64)
         for start in range(0, len(images), _BLOCK):
@@ -56,7 +56,7 @@ class Batch:
     For stories, `images` are the word numbers, int64 (B, sentences + 1, length).
     `turns` (B,) counts quarter turns (counter-clockwise, 0..3), all 0 unless the resident images rotate; `flips` (B,)
     is 1 for a mirrored image, None where nothing can be mirrored. `targets` are the labels (B, grid, grid) that go with
-    the images as they are here, in the type of their maps; None without maps. `epochs` (B,) are those of the samples,
+    the augmented images, in the type of their maps; None without maps. `epochs` (B,) are those of the samples,
     for random choices that a loss makes; None where no loss makes any.
     """
 
@@ -68,7 +68,7 @@ class Batch:
     epochs: Tensor | None = None
 
     def draws(self, seed: int, count: int, rows: int | None = None) -> Tensor:
-        """Hashes (B, count), or (rows, count) for the first samples alone, by stream `seed`, epoch and sample."""
+        """Draw hashes (B, count), or (rows, count) for the first samples alone, by stream `seed`, epoch and sample."""
         if self.epochs is None:
             raise PluginError("a batch without epochs allows no random choices")
         which = torch.arange(count, device=self.samples.device)
@@ -76,7 +76,7 @@ class Batch:
 
 
 def _offsets(side: int, stride: int) -> Tensor:
-    """Source offset of every output pixel for the 8 variants turn + 4 * flip: int64 (8, side * side).
+    """Compute the source offset of every output pixel for the 8 variants turn + 4 * flip: int64 (8, side * side).
 
     The output is the window, mirrored where flip = 1, then turned counter-clockwise `turn` times.
     """
@@ -97,7 +97,7 @@ class PixelStore:
     ) -> None:
         self.count, self._margin, self._device = int(images.shape[0]), margin, device
         self.width = int(images.shape[1]) + 2 * margin
-        """Pixels a side of an image with its margin."""
+        """Pixels per side of an image with its margin."""
         arrays, self._edges = [images], [mean.round().to(device, torch.uint8)]
         if labels is not None:
             if labels.maps.shape[:3] != images.shape[:3]:
@@ -106,20 +106,20 @@ class PixelStore:
             self._edges.append(torch.tensor(labels.empty, dtype=labels.maps.dtype, device=device))
         size = self.count * self.width**2 * sum(edge.nbytes for edge in self._edges)
         self._streamed = arrays if size > limit(device) else None
-        self._pixels, self._labels = self._laid([array[: 0 if self.streamed else None].to(device) for array in arrays])
+        self._pixels, self._labels = self._lay([array[: 0 if self.streamed else None].to(device) for array in arrays])
 
     @property
     def streamed(self) -> bool:
         """Whether the images are in the host's memory."""
         return self._streamed is not None
 
-    def _laid(self, arrays: list[Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Pixels (N * W * W, 3) and labels (N * W * W,), in padded images, of images and maps on the device."""
-        pixels, *maps = (self._padded(*both) for both in zip(arrays, self._edges, strict=True))
+    def _lay(self, arrays: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Lay images and maps on the device out with margins: pixels (N * W * W, 3) and labels (N * W * W,)."""
+        pixels, *maps = (self._pad(*both) for both in zip(arrays, self._edges, strict=True))
         return pixels.reshape(-1, 3), maps[0].reshape(-1) if maps else None
 
-    def _padded(self, arrays: Tensor, edge: Tensor) -> Tensor:
-        """Arrays (N, S, S, ...) with a margin of `edge` (...) where images are cropped."""
+    def _pad(self, arrays: Tensor, edge: Tensor) -> Tensor:
+        """Add a margin of `edge` (...) to arrays (N, S, S, ...) where images are cropped."""
         if not self._margin:
             return arrays
         padded = edge.repeat(len(arrays), self.width, self.width, *[1] * edge.ndim)
@@ -127,7 +127,7 @@ class PixelStore:
         return padded
 
     def room(self, count: int) -> PixelStore:
-        """Room for `count` images like these, black so far."""
+        """Create a store of `count` black images of this size, to be filled by `put`."""
         roomy = copy.copy(self)
         roomy.count = count
         roomy._pixels = self._pixels.new_zeros(count * self.width**2, 3)
@@ -143,15 +143,15 @@ class PixelStore:
             self._labels[start : start + size] = other._labels
 
     def at(self, positions: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Pixels and labels that hold the images at `positions` (B,), and the first row (B,) of each image there."""
+        """Return pixels and labels that hold the images at `positions` (B,), and the first row (B,) of each in them."""
         if self._streamed is None:
             return self._pixels, self._labels, positions.to(self._device, non_blocking=True) * self.width**2
         arrays = [rows(array, positions, self._device) for array in self._streamed]
-        return *self._laid(arrays), torch.arange(len(positions), device=self._device) * self.width**2
+        return *self._lay(arrays), torch.arange(len(positions), device=self._device) * self.width**2
 
 
 class ResidentImages:
-    """A set of square images, ready to be gathered into augmented batches on the device.
+    """A set of square images that are gathered into augmented batches on the device.
 
     `images`: uint8 (N, S, S, 3), with `labels` a map of labels each. `seed` names the augmentation's stream; with
     `rotate` each sample also gets a drawn quarter turn.
@@ -173,7 +173,7 @@ class ResidentImages:
         self.count, self.side = int(images.shape[0]), int(images.shape[1])
         self.seed = stream_seed("augment", seed)
         self.device = device
-        """Where batches are made."""
+        """Device on which batches are made."""
         self._mean = normalisation.mean.to(device)
         self._scale = 1 / normalisation.std.to(device)
         self._store = PixelStore(images, normalisation.mean, labels, self.augment.crop, device)
@@ -191,11 +191,11 @@ class ResidentImages:
 
     @property
     def drawn_on(self) -> torch.device:
-        """Where `samples` should be, so that nobody waits for them."""
+        """Device on which `samples` should be drawn, so that no copy is waited for."""
         return torch.device("cpu") if self.streamed else self.device
 
     def room(self, count: int) -> ResidentImages:
-        """Room for `count` images, black so far, that are seen as these are: same sizes, statistics, augmentation."""
+        """Create room for `count` black images of the same size, statistics and augmentation, for `put`."""
         roomy = copy.copy(self)
         roomy.count, roomy._store = count, self._store.room(count)
         return roomy
@@ -209,14 +209,14 @@ class ResidentImages:
         self._store.put(position, other._store)
 
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
-        """The augmented images at positions `samples` (B,) in their `epochs` (B,).
+        """Make the batch of augmented images at positions `samples` (B,) in their `epochs` (B,).
 
         `view` numbers several views, which differ in everything but the flip.
         """
         return self.gather(samples, samples, epochs, self.seed, view)
 
     def gather(self, positions: Tensor, samples: Tensor, epochs: Tensor, seed: int | Tensor, view: int = 0) -> Batch:
-        """The images at `positions` (B,), augmented as those that the stream `seed` knows as `samples` (B,).
+        """Make the batch of images at `positions` (B,), augmented by stream `seed` as its samples `samples` (B,).
 
         Seeds may be a tensor (B, 1), one per image.
         """
@@ -231,7 +231,7 @@ class ResidentImages:
         corner = below(draws[:, _CROP_Y], span) * self._store.width + below(draws[:, _CROP_X], span)
         turns = below(draws[:, _TURN], 4) if self.rotate else torch.zeros_like(samples)
         flips = torch.zeros_like(samples)
-        if self.augment.flip:  # one a sample, the same in all of its views
+        if self.augment.flip:  # one per sample, the same in all of its views
             flips = below(
                 draws[:, _FLIP] if view == 0 else draw(torch.full((1,), _FLIP, device=samples.device), 0)[:, 0], 2
             )
@@ -241,7 +241,7 @@ class ResidentImages:
         values = ((levels - self._mean) * self._scale).view(len(samples), self.side * self.side, 3)
         if self.augment.jitter:
             noise = draw(torch.arange(_JITTER, _JITTER + 12, device=samples.device), view)
-            values = _jittered(values, noise, self.augment.jitter)
+            values = _jitter(values, noise, self.augment.jitter)
         images = values.view(len(samples), self.side, self.side, 3)
         if self.augment.cutout:
             images = images * _outside_cutout(draws, self.side, self.augment.cutout)
@@ -254,21 +254,21 @@ class ResidentImages:
         return labels.index_select(0, source.reshape(-1)).view(len(first), self._grid, self._grid)
 
     def plain_batches(self, size: int) -> Iterator[Batch]:
-        """All images once, in order, as they look in epoch 0: in blocks of `size`, fewer where images are large."""
+        """Yield all images once, in order, as in epoch 0: in blocks of `size`, fewer where images are large."""
         size = max(1, min(size, size * USUAL_SIDE**2 // self.side**2))
         for start in range(0, self.count, size):
             block = torch.arange(start, min(start + size, self.count), device=self.drawn_on)
             yield self.batch(block, torch.zeros_like(block))
 
 
-def _jittered(values: Tensor, noise: Tensor, strength: float) -> Tensor:
-    """Values (B, pixels, 3) by image and channel times 2**N(0, s) and plus N(0, s); `noise`: hashes (B, 12)."""
+def _jitter(values: Tensor, noise: Tensor, strength: float) -> Tensor:
+    """Scale values (B, pixels, 3) by 2**N(0, s) and add N(0, s), per image and channel; `noise`: hashes (B, 12)."""
     drawn = strength * normal(noise[:, :6], noise[:, 6:])
     return values * torch.exp2(drawn[:, None, :3]) + drawn[:, None, 3:]
 
 
 def _outside_cutout(draws: Tensor, side: int, cutout: int) -> Tensor:
-    """1 outside and 0 inside a square of side `cutout` wholly inside the image: (B, S, S, 1)."""
+    """Build masks (B, S, S, 1): 0 in a square of side `cutout` wholly inside the image, 1 outside."""
     size = min(cutout, side)
     line = torch.arange(side, device=draws.device)[None, :]
     span = side - size + 1
@@ -279,7 +279,7 @@ def _outside_cutout(draws: Tensor, side: int, cutout: int) -> Tensor:
 
 
 class ResidentPairs:
-    """A set of images that gives two views of each: alike in the flip, else augmented independently."""
+    """A set of images that gives two views of each, with the same flip and otherwise independent augmentation."""
 
     def __init__(self, images: ResidentImages) -> None:
         self.count = images.count
@@ -287,15 +287,15 @@ class ResidentPairs:
 
     @property
     def streamed(self) -> bool:
-        """The images' own."""
+        """Whether the images are in the host's memory."""
         return self._images.streamed
 
     @property
     def drawn_on(self) -> torch.device:
-        """The images' own."""
+        """Device on which `samples` should be drawn."""
         return self._images.drawn_on
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """A batch of `ResidentImages`, but with images (2 B, 3, S, S): all first views, then all second ones."""
+        """Make a batch with images (2 B, 3, S, S): all first views, then all second ones."""
         first, second = (self._images.batch(samples, epochs, view) for view in (0, 1))
         return replace(first, images=torch.cat((first.images, second.images)))

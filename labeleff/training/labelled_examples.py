@@ -1,4 +1,4 @@
-"""Labelled examples on the device: batches of them, and what a head should say about each batch."""
+"""Labelled examples on the device, in batches with their targets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labeleff.training.stories import resident
 
 
 class ImageBank:
-    """Room for the images of `slots` slots, up to `room` each, all augmented as `like` is, each by its own seed."""
+    """The images of `slots` slots, up to `room` each, augmented as `like` is, each slot by its own seed."""
 
     def __init__(self, like: ResidentImages, slots: int, room: int) -> None:
         self.room = room
@@ -27,7 +27,7 @@ class ImageBank:
         self._starts = room * torch.arange(slots, device=like.device)[:, None]
 
     def put(self, slot: int, images: ResidentImages) -> None:
-        """Take in the images of the slot numbered `slot`; raises PluginError where they are too many."""
+        """Store the images of the slot numbered `slot`; raises PluginError where there are too many."""
         if images.count > self.room:
             raise PluginError(f"found {images.count} images for a slot with room for {self.room}")
         self._images.put(slot * self.room, images)
@@ -38,21 +38,21 @@ class ImageBank:
         return samples + self._starts
 
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
-        """The batches that `ResidentImages` gives, bit for bit, for samples (K, B) in their epochs; K is in front."""
+        """Make the batches of `ResidentImages`, bit for bit, of samples (K, B) in their epochs; K is in front."""
         seeds = self._seeds.expand_as(samples).reshape(-1, 1)
         flat = (self.positions(samples).flatten(), samples.flatten(), epochs.flatten())
-        return stacked(self._images.gather(*flat, seeds, view), len(samples))
+        return split_slots(self._images.gather(*flat, seeds, view), len(samples))
 
 
-def stacked(batch: Batch, slots: int) -> Batch:
-    """A batch of K B rows as one of K times B."""
+def split_slots(batch: Batch, slots: int) -> Batch:
+    """Reshape a batch of K * B rows to one of (K, B)."""
     fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
-    apart: dict[str, Any] = {k: v if v is None else v.view(slots, -1, *v.shape[1:]) for k, v in fields.items()}
-    return Batch(**apart)
+    parts: dict[str, Any] = {k: v if v is None else v.view(slots, -1, *v.shape[1:]) for k, v in fields.items()}
+    return Batch(**parts)
 
 
 class LabelledExamples:
-    """Images (with their `normalisation`) or stories (without one) with the labels of a goal; `seed` as there."""
+    """Images (with their `normalisation`) or stories with the labels of a goal; `seed` names the augmentation."""
 
     def __init__(
         self,
@@ -82,20 +82,20 @@ class LabelledExamples:
 
     @property
     def drawn_on(self) -> torch.device:
-        """Where `samples` should be, so that nobody waits for them."""
+        """Device on which `samples` should be drawn, so that no copy is waited for."""
         return self.resident.drawn_on
 
     def target(self, batch: Batch) -> Tensor:
-        """The labels that go with a batch as it is, mirrored and cropped: (B,), or (B, grid, grid)."""
+        """Return the labels of a batch as augmented, mirrored and cropped: (B,), or (B, grid, grid)."""
         return _target(batch, batch.samples, self.labels, self.mirrored)
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """The examples at positions `samples` (B,) in their `epochs` (B,), with their labels as `targets`."""
+        """Make the batch of examples at `samples` (B,) in their `epochs` (B,), with their labels as `targets`."""
         batch = self.resident.batch(samples, epochs)
         return replace(batch, targets=self.target(batch))
 
     def bank(self, slots: int, room: int) -> LabelledBank:
-        """An empty bank for `slots` slots with up to `room` examples each, all like these."""
+        """Create an empty bank for `slots` slots with up to `room` examples each, all like these."""
         return LabelledBank(self, slots, room)
 
 
@@ -111,7 +111,7 @@ class LabelledBank:
         )
 
     def put(self, slot: int, examples: LabelledExamples) -> None:
-        """Take in the examples of the slot numbered `slot`."""
+        """Store the examples of the slot numbered `slot`."""
         assert isinstance(examples.resident, ResidentImages)
         self._images.put(slot, examples.resident)
         start = slot * self._images.room
@@ -120,13 +120,13 @@ class LabelledBank:
                 ours[start : start + len(theirs)] = theirs
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """A batch of samples (K, B) in their epochs (K, B), with their labels as `targets`."""
+        """Make a batch of samples (K, B) in their epochs (K, B), with their labels as `targets`."""
         batch = self._images.batch(samples, epochs)
         return replace(batch, targets=_target(batch, self._images.positions(samples), self._labels, self._mirrored))
 
 
 def _target(batch: Batch, positions: Tensor, labels: Tensor | None, mirrored: Tensor | None) -> Tensor:
-    """The labels at these positions, or where images are mirrored the mirrored ones; maps come with the batch."""
+    """Look up the labels at these positions, mirrored where the images are; maps come with the batch."""
     if labels is None:
         assert batch.targets is not None
         return batch.targets

@@ -1,4 +1,4 @@
-"""The one optimisation loop: a trainer of K slots.
+"""The optimisation loop, which trains K slots.
 
 A slot is one model with its own weights, optimiser state, learning-rate table, data and seed; K = 1 is the
 ordinary case. Every random choice is a hash of (slot seed, epoch, sample), so a slot's numbers depend neither
@@ -17,20 +17,20 @@ from torch import nn
 from labeleff.records.training_log import Training
 from labeleff.study.cell import Budget
 from labeleff.training.device import Compute, Stopwatch
-from labeleff.training.hashed_random import own_dropout
+from labeleff.training.hashed_random import use_hashed_dropout
 from labeleff.training.kernels.rewrite import rewrite
 from labeleff.training.packing.layouts import packable
 from labeleff.training.packing.lockstep import PackingError
 from labeleff.training.packing.pack_size import halving, slots_for
-from labeleff.training.packing.refilling import Ended, Ready, Waiting, train_packed
+from labeleff.training.packing.refilling import Outcome, PendingTraining, ReadyTraining, train_packed
 from labeleff.training.slots import Progress, Slot, TrainingState
 
 CHUNK = 64
-"""Steps whose sample order is made at once."""
+"""Steps whose sample order is computed at once."""
 
 
 def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
-    """SGD (Nesterov where momentum is on), Adam, AdamW or RMSprop (Keras's constants); decay is for matrices only."""
+    """Build SGD (Nesterov with momentum), Adam, AdamW or RMSprop (Keras's constants); only matrices decay."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [
@@ -47,8 +47,8 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
-    """Train one slot by itself, step by step; packed training must give what this gives."""
-    own_dropout(slot.model, slot.seed)
+    """Train one slot by itself, step by step; packed training must give the same numbers."""
+    use_hashed_dropout(slot.model, slot.seed)
     model = compute.place(rewrite(slot.model, alone=compute.device.type == "cpu")).train()
     optimizer = _optimizer(budget, model)
     state, batch = TrainingState(slot, budget, steps), budget.batch
@@ -81,28 +81,30 @@ def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
 
 
 def train_queue(
-    waiting: Sequence[Waiting], compute: Compute, slots: int | None, progress: Progress = lambda *_: None
-) -> Iterator[Ended]:
-    """Train all that waits, `slots` at a time (None: as many as a short trial finds best), and give each as it ends.
+    waiting: Sequence[PendingTraining], compute: Compute, slots: int | None, progress: Progress = lambda *_: None
+) -> Iterator[Outcome]:
+    """Train all pending trainings, `slots` at a time (None: by a short trial), and yield each as it ends.
 
-    One at a time on a CPU is a loop; so it is where the models can't be computed as one, and then records say why.
-    Where memory ends, those that are left begin again, half as many at a time; `load` must make each afresh.
+    One at a time on a CPU is a loop, as are models that can't be computed as one; records then say why. Where memory
+    ends, the remaining ones begin again, half as many at a time; `load` must create each from scratch.
     """
     if slots is None:
-        slots = _most(waiting, compute) if compute.device.type == "cuda" else 1
+        slots = _best_slots(waiting, compute) if compute.device.type == "cuda" else 1
     yield from halving(waiting, slots, lambda left, count: _train_all(left, compute, count, progress))
 
 
-def _most(waiting: Sequence[Waiting], compute: Compute) -> int:
-    """How many pay on a GPU; one where they can't be computed as one."""
+def _best_slots(waiting: Sequence[PendingTraining], compute: Compute) -> int:
+    """Find the number of slots that pays on a GPU; 1 where models can't be computed as one."""
     try:
         return slots_for(waiting[0].load, len(waiting), compute)
     except PackingError:
         return 1
 
 
-def _train_all(waiting: Sequence[Waiting], compute: Compute, slots: int, progress: Progress) -> Iterator[Ended]:
-    """Train all that waits as `slots` say."""
+def _train_all(
+    waiting: Sequence[PendingTraining], compute: Compute, slots: int, progress: Progress
+) -> Iterator[Outcome]:
+    """Train all pending trainings, packed where `slots` and the models allow."""
     fallback = None
     if slots > 1 or compute.device.type == "cuda":
         try:
@@ -116,21 +118,21 @@ def _train_all(waiting: Sequence[Waiting], compute: Compute, slots: int, progres
             ready = one.load()
             trained = train_alone(ready.slot, ready.budget, ready.steps, compute, progress)
             yield number, trained.model_copy(update={"fallback": fallback})
-        except Exception as error:  # noqa: BLE001  who asked for it says what becomes of it
+        except Exception as error:  # noqa: BLE001  the caller decides what becomes of it
             yield number, error
 
 
 def train(
     slots: Sequence[Slot], budget: Budget, steps: int, compute: Compute, progress: Progress = lambda *_: None
 ) -> list[Training]:
-    """Train every slot for `steps` steps of `budget.batch` examples and return how each went.
+    """Train every slot for `steps` steps of `budget.batch` examples and return the log of each.
 
     Models are trained in place and left in train mode. Raises DivergedError where a loss is not finite; slots are
-    independent, so what one slot does changes nothing in another. On a GPU slots that can be are trained as one.
+    independent of each other. On a GPU slots that can be packed are trained as one.
     """
     if compute.device.type != "cuda" or not packable(slots):
         return [train_alone(slot, budget, steps, compute, progress) for slot in slots]
-    waiting = [Waiting(steps, functools.partial(Ready, slot, budget, steps)) for slot in slots]
+    waiting = [PendingTraining(steps, functools.partial(ReadyTraining, slot, budget, steps)) for slot in slots]
     trained: dict[int, Training] = {}
     for number, ended in _train_all(waiting, compute, len(slots), progress):
         if isinstance(ended, Exception):

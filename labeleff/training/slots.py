@@ -1,4 +1,4 @@
-"""What is trained: a slot is one model with its own data, objective, learning curve and seed."""
+"""Slots: single models to train, each with its own data, objective, curve and seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labeleff.records.training_log import Training, Window, window_ends, window_
 from labeleff.seeding import stream_seed
 from labeleff.study.cell import Budget
 from labeleff.training import hashed_random
-from labeleff.training.device import Spent
+from labeleff.training.device import Durations
 from labeleff.training.images import Batch
 
 Objective = Callable[[nn.Module, Batch], tuple[Tensor, ...]]
@@ -34,14 +34,14 @@ Progress = Callable[[int, int, float, float], None]
 
 
 class DivergedError(LabeleffError):
-    """The loss stopped being a number."""
+    """A training whose loss is no longer finite."""
 
 
 class BatchObjective(ABC):
-    """An objective computed from a model's outputs on a batch's images and nothing else, so that K models can be one.
+    """An objective computed from a model's outputs on a batch's images alone, so that K models can be one.
 
-    It has no state and knows no labels but the batch's `targets`: of equal objectives any measures every slot of a
-    pack.
+    It has no state and knows no labels except the batch's `targets`: equal objectives are interchangeable, and one of
+    them measures every slot of a pack.
     """
 
     names: tuple[str, ...] = ()
@@ -49,22 +49,22 @@ class BatchObjective(ABC):
 
     @abstractmethod
     def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """(mean loss, number correct, one value per name), all scalars, of the model's outputs on the images."""
+        """Compute (mean loss, number correct, one value per name), all scalars, from outputs on the batch's images."""
 
     def __call__(self, model: nn.Module, batch: Batch) -> tuple[Tensor, ...]:
-        """Mean loss, number correct and further values, of a model on a batch."""
+        """Compute mean loss, number correct and further values of a model on a batch."""
         return self.measure(model(batch.images), batch)
 
 
 class Bank(Protocol):
-    """The examples of K slots on the device, from which the batches of all are made together."""
+    """The examples of K slots on the device, from which one joint batch is made."""
 
     def put(self, slot: int, examples: Resident) -> None:
-        """Take in the examples of the slot numbered `slot`, instead of those that were there."""
+        """Store the examples of the slot numbered `slot`, in place of earlier ones."""
         ...
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """A batch whose fields have K more in front, of samples (K, B) in their epochs (K, B)."""
+        """Make a batch of samples (K, B) in their epochs (K, B); every field has a leading axis K."""
         ...
 
 
@@ -74,7 +74,7 @@ class Resident(Protocol):
     count: int
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """The examples at positions `samples` (B,) as they are in their `epochs` (B,)."""
+        """Make the batch of examples at positions `samples` (B,) as augmented in their `epochs` (B,)."""
         ...
 
 
@@ -82,13 +82,13 @@ class Bankable(Resident, Protocol):
     """Examples that can be kept with those of other slots."""
 
     def bank(self, slots: int, room: int) -> Bank:
-        """An empty bank for `slots` slots with up to `room` examples each, all like these."""
+        """Create an empty bank for `slots` slots with up to `room` examples each, all like these."""
         ...
 
 
 @dataclass
 class Slot:
-    """One model to train: what it sees (`images`), what it minimises, and the seed of its order.
+    """One model to train, with its examples (`images`), its objective and the seed of its order.
 
     `watch`, if given, is called at the end of every window with the model in eval mode and returns further
     entries of the learning curve, e.g. held-out accuracy. Its time is not counted. Training ends early after a
@@ -112,7 +112,7 @@ class Slot:
 
 
 def learning_rates(budget: Budget, steps: int) -> list[float]:
-    """The learning rate of every step: linear warm-up, then the schedule down to `final * lr`."""
+    """Compute the learning rate of every step: linear warm-up, then the schedule down to `final * lr`."""
     warmup = math.ceil(budget.warmup * steps)
     rates = []
     for step in range(steps):
@@ -126,7 +126,7 @@ def learning_rates(budget: Budget, steps: int) -> list[float]:
 
 
 def once(n: int) -> Order:
-    """The usual order of n examples, each as it is in epoch 0 whenever it comes: turned and augmented once for all."""
+    """Build the usual order of n examples, each always as in epoch 0: turned and augmented once and for all."""
 
     def order(seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         samples, epochs = hashed_random.order(seed, n, start, count, device)
@@ -136,38 +136,38 @@ def once(n: int) -> Order:
 
 
 class TrainingState:
-    """How far the training of a slot has got, out of `steps` steps under `budget`."""
+    """Progress of one slot's training, out of `steps` steps under `budget`."""
 
     def __init__(self, slot: Slot, budget: Budget, steps: int) -> None:
         self.slot, self.budget, self.steps = slot, budget, steps
         self.rates = learning_rates(budget, steps)
         self.done = 0
         self.over = False
-        self._ended = 0
+        self._window_start = 0
         self._windows: list[Window] = []
         self._window = window_steps(steps, slot.images.count, budget.batch)
         self._stream = stream_seed("order", slot.seed)
 
     @property
     def due(self) -> int:
-        """The step with which the present window ends."""
-        end = (self._ended // self._window + 1) * self._window
+        """Step at which the current window ends."""
+        end = (self._window_start // self._window + 1) * self._window
         return end if window_ends(end, self.steps, self._window) else self.steps
 
     def order(self, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Samples and epochs, int64 (count * batch,) both, of the `count` steps from `start` on."""
+        """Return samples and epochs, int64 (count * batch,) both, of the `count` steps from `start` on."""
         batch = self.budget.batch
         if self.slot.order is not None:
             return self.slot.order(self._stream, start * batch, count * batch, device)
         return hashed_random.order(self._stream, self.slot.images.count, start * batch, count * batch, device)
 
-    def close(self, sums: Tensor, spent: Spent, model: nn.Module) -> float:
+    def close(self, sums: Tensor, spent: Durations, model: nn.Module) -> float:
         """End the window with step `done` and add an entry to the learning curve; returns the examples/s.
 
-        `sums` are over the window's steps: loss, share correct, and what the slot's `names` say; `spent` is the time of
-        the steps alone. Raises DivergedError where a number isn't finite.
+        `sums` are over the window's steps: loss, share correct, and what the slot's `names` say; `spent` is the
+        duration of the steps alone. Raises DivergedError where a number isn't finite.
         """
-        length, self._ended = self.done - self._ended, self.done
+        length, self._window_start = self.done - self._window_start, self.done
         images = length * self.budget.batch
         self._windows.append(Window(images=images, seconds=spent.seconds, processor_seconds=spent.processor_seconds))
         slot, at = self.slot, f"step {self.done} of {self.steps}"
@@ -188,7 +188,7 @@ class TrainingState:
         return images / max(spent.seconds, 1e-9)
 
     def training(self, layout: str, **how: Any) -> Training:
-        """How it went, for the record; `how` are further fields of it."""
+        """Build the log of the training for the record; `how` are further fields of it."""
         images = self.done * self.budget.batch
         return Training(
             steps=self.done,

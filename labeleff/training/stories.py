@@ -1,4 +1,4 @@
-"""Stories on the device as word numbers, and the batches made of them; images go to `pipeline` from here too."""
+"""Stories on the device as word numbers, in batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labeleff.training.vocabulary import PAD, UNKNOWN
 class ResidentStories:
     """A set of stories on the device: int16 (N, sentences + 1, length) in, batches of int64 out.
 
-    With `augment.words` that share of the words is replaced by the unknown word, drawn anew every epoch, so that
+    With `augment.words` that share of the words is replaced by the unknown word, drawn again every epoch, so that
     its row of an embedding table is trained. `seed` names the stream.
     """
 
@@ -34,7 +34,7 @@ class ResidentStories:
         self.drawn_on = device
 
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
-        """The stories at positions `samples` (B,) in their `epochs` (B,); `view` numbers several views."""
+        """Make the batch of stories at `samples` (B,) in their `epochs` (B,); `view` numbers several views."""
         tokens = self._tokens.index_select(0, samples).to(torch.int64)
         if self._words:
             which = torch.arange(tokens[0].numel(), device=tokens.device) + tokens[0].numel() * view
@@ -43,7 +43,7 @@ class ResidentStories:
         return Batch(tokens, samples, torch.zeros_like(samples))
 
     def plain_batches(self, size: int) -> Iterator[Batch]:
-        """All stories once, in order, in blocks of `size`, as they are in epoch 0."""
+        """Yield all stories once, in order, in blocks of `size`, as they are in epoch 0."""
         for start in range(0, self.count, size):
             block = torch.arange(start, min(start + size, self.count), device=self._tokens.device)
             yield self.batch(block, torch.zeros_like(block))
@@ -61,7 +61,7 @@ def resident(
     augment: Augment | None = None,
     seed: int = 0,
 ) -> Resident:
-    """Images (with their `normalisation`) or stories (without one) on the device, ready to be drawn in batches."""
+    """Put images (with their `normalisation`) or stories (without one) on the device, to be drawn in batches."""
     if normalisation is None:
         return ResidentStories(inputs, device, augment=augment, seed=seed)
     return ResidentImages(inputs, normalisation, device, labels=labels, augment=augment, seed=seed)

@@ -1,6 +1,6 @@
-"""Images that are too many for the device's memory stay in the host's, and go over batch by batch.
+"""Streaming of images from the host's memory, where the device has no room for all.
 
-Where images are changes no number: rows are picked on the host by the indices that would have picked them on the
+The place of images changes no number: rows are picked on the host by the indices that would have picked them on the
 device, and everything after is the same. `LABELEFF_IMAGE_MB` says how many megabytes one set of images may take on
 the device; unset, it may take two fifths of what a GPU has free, and on a CPU anything.
 """
@@ -17,11 +17,11 @@ from labeleff.errors import OptionError
 
 VARIABLE = "LABELEFF_IMAGE_MB"
 SHARE = 0.4
-"""The part of a GPU's free memory that one set of images may take: there are two copies while it is laid out."""
+"""Share of a GPU's free memory that one set of images may take; while it is laid out there are two copies."""
 
 
 def limit(device: torch.device) -> float:
-    """Bytes that one set of images may take on a device; OptionError where the variable isn't a size."""
+    """Compute the bytes that one set of images may take on a device; OptionError where the variable isn't a size."""
     if text := os.environ.get(VARIABLE):
         try:
             size = float(text)
@@ -37,9 +37,9 @@ def limit(device: torch.device) -> float:
 
 
 def rows(array: Tensor, positions: Tensor, device: torch.device) -> Tensor:
-    """The rows of an array in host memory at `positions` (B,), on the device; the host doesn't wait for the copy.
+    """Copy the rows at `positions` (B,) of an array in host memory to the device, without waiting for the copy.
 
-    Positions in host memory spare it waiting for the device, too.
+    Positions in host memory spare the host a wait for the device.
     """
     positions = positions.cpu()
     if device.type == "cpu":

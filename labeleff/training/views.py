@@ -1,4 +1,4 @@
-"""Random views of images: the augmentations that SimCLR and its successors share, batched on the device.
+"""Random views of images: the augmentations that SimCLR and its successors share.
 
 torchvision draws the order of brightness, contrast, saturation and hue and clips after each. Here hue turns the
 chroma plane of YIQ instead of HSV's circle, and clipping comes last; then all four commute, so no order is drawn.
@@ -31,20 +31,20 @@ _STEPS = 1 << 16
 
 
 def luma(images: Tensor) -> Tensor:
-    """Brightness (B, S, S) of images (B, 3, S, S)."""
+    """Compute the brightness (B, S, S) of images (B, 3, S, S)."""
     red, green, blue = images.unbind(1)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def grey(images: Tensor) -> Tensor:
-    """The images (B, 3, S, S) without colour."""
+    """Remove the colour of images (B, 3, S, S)."""
     return luma(images)[:, None].expand_as(images)
 
 
 def matrices(brightness: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
-    """The linear maps (B, 3, 3) of colours that scale brightness and saturation by factors and turn the hue.
+    """Build the linear maps (B, 3, 3) of colours that scale brightness and saturation by factors and turn the hue.
 
-    Each is (B,); `hue` is in radians. Greys keep their colour, and but for `brightness` every colour keeps its luma.
+    Each is (B,); `hue` is in radians. Greys stay grey, and only `brightness` changes the luma of a colour.
     """
     yiq = torch.tensor(_YIQ, dtype=torch.float64)
     turn = torch.tensor(((0.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)), dtype=torch.float64)
@@ -57,7 +57,7 @@ def matrices(brightness: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
 
 
 def jitter(images: Tensor, strengths: tuple[float, float, float, float], draws: Tensor) -> Tensor:
-    """Images (B, 3, S, S) in 0..1, their colours changed as `draws` (B, 4) in (0, 1) have it, clipped to 0..1.
+    """Change the colours of images (B, 3, S, S) in 0..1 by `draws` (B, 4) in (0, 1), clipped to 0..1.
 
     `strengths`: the most by which the factors of brightness, contrast and saturation (each at least 0) lie off 1,
     and by which the hue turns, as a share of the circle. Contrast is about the image's mean luma.
@@ -72,15 +72,15 @@ def jitter(images: Tensor, strengths: tuple[float, float, float, float], draws: 
 
 
 def _mean_luma(images: Tensor) -> Tensor:
-    """Mean brightness of each image, (B,): a sum of whole numbers, so that the order of adding is no matter."""
+    """Compute each image's mean brightness (B,) as a sum of integers, which doesn't depend on the order of adding."""
     steps = (luma(images) * _STEPS).round().to(torch.int64).sum((1, 2))
     return steps.to(torch.float32) / (_STEPS * images.shape[2] * images.shape[3])
 
 
 SMALL = 32
-"""Most pixels a side of images that are never blurred (Chen et al. 2020, appendix B.9, on CIFAR-10)."""
+"""Most pixels per side of images that are never blurred (Chen et al. 2020, appendix B.9, on CIFAR-10)."""
 _TRIES = 10
-"""Windows drawn for a crop, of which the first that lies inside the image is taken (as torchvision has it)."""
+"""Windows drawn for a crop, of which the first that lies inside the image is taken (as in torchvision)."""
 _LOG_RATIO = math.log(4 / 3)
 """Aspect ratios of crops are log-uniform in 3/4..4/3."""
 _FLIP, _JITTER, _GREY, _BLUR, _SOLARISE, _SIGMA, _LEFT, _TOP, _STRENGTH = range(9)
@@ -91,7 +91,7 @@ _DRAWS = 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one kind of view is made; everything is off at its default.
+    """Augmentations of one kind of view; everything is off at its default.
 
     `area`: smallest share of the image that a crop keeps, in (0, 1]. `flip`, `jitter`, `grey`, `blur`, `solarise`:
     the probability of each, in 0..1. `strengths`: the most that `jitter` changes brightness, contrast, saturation
@@ -108,7 +108,7 @@ class Recipe:
 
 
 class ResidentViews:
-    """A set of square images on the device that gives one view a recipe of every sample.
+    """A set of square images on the device that gives one view per recipe of every sample.
 
     `images`: uint8 (N, S, S, 3), `streamed` from the host's memory where they are too large for the device's (see
     `streaming`). `seed` names the stream of views.
@@ -133,11 +133,11 @@ class ResidentViews:
 
     @property
     def drawn_on(self) -> torch.device:
-        """Where `samples` should be, so that nobody waits for them."""
+        """Device on which `samples` should be drawn, so that no copy is waited for."""
         return torch.device("cpu") if self.streamed else self.device
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """Normalised views of `samples` (B,) in their `epochs` (B,), recipe by recipe: images (recipes * B, 3, S, S).
+        """Make normalised views of `samples` (B,) in their `epochs` (B,), recipe by recipe: (recipes * B, 3, S, S).
 
         The view that recipe v makes of sample i is in row v * B + i; `samples` and `turns` are of one recipe.
         """
@@ -148,24 +148,24 @@ class ResidentViews:
         levels = levels.to(torch.float32) / 255
         samples, epochs = (numbers.to(self.device, non_blocking=True) for numbers in (samples, epochs))
         which = torch.arange(_DRAWS, device=samples.device)
-        made = []
+        views = []
         for number, recipe in enumerate(self._recipes):
             draws = uniform(hash32(self._seed, epochs[:, None], samples[:, None], which + _DRAWS * number))
-            made.append((view(levels, recipe, draws) - self._mean) * self._scale)
-        return Batch(images=torch.cat(made), samples=samples, turns=torch.zeros_like(samples))
+            views.append((view(levels, recipe, draws) - self._mean) * self._scale)
+        return Batch(images=torch.cat(views), samples=samples, turns=torch.zeros_like(samples))
 
 
 def view(images: Tensor, recipe: Recipe, draws: Tensor) -> Tensor:
-    """One view of each of the images (B, 3, S, S), values in 0..1, as `draws` (B, 64) in (0, 1) have it."""
+    """Make one view of each image (B, 3, S, S), values in 0..1, by `draws` (B, 64) in (0, 1)."""
     if recipe.area < 1 or recipe.flip:
-        images = _sampled(images, *_lines(images.shape[3], recipe, draws))
+        images = _sample(images, *_lines(images.shape[3], recipe, draws))
     if recipe.jitter:
         jittered = jitter(images, recipe.strengths, draws[:, _STRENGTH : _STRENGTH + 4])
         images = torch.where(_chosen(draws, _JITTER, recipe.jitter), jittered, images)
     if recipe.grey:
         images = torch.where(_chosen(draws, _GREY, recipe.grey), grey(images), images)
     if recipe.blur and images.shape[3] > SMALL:
-        images = _blurred(images, _chosen(draws, _BLUR, recipe.blur), draws[:, _SIGMA])
+        images = _blur(images, _chosen(draws, _BLUR, recipe.blur), draws[:, _SIGMA])
     if recipe.solarise:
         bright = _chosen(draws, _SOLARISE, recipe.solarise) & (images >= 0.5)
         images = torch.where(bright, 1 - images, images)
@@ -173,45 +173,45 @@ def view(images: Tensor, recipe: Recipe, draws: Tensor) -> Tensor:
 
 
 def _chosen(draws: Tensor, which: int, probability: float) -> Tensor:
-    """Which samples an operation is for: bool (B, 1, 1, 1)."""
+    """Select the samples that an operation applies to: bool (B, 1, 1, 1)."""
     return (draws[:, which] < probability)[:, None, None, None]
 
 
 def windows(area: float, draws: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Left, top, width and height of a random resized crop, (B,) each, as shares of the side.
+    """Draw left, top, width and height of a random resized crop, (B,) each, as shares of the side.
 
     Where none of the drawn windows lies inside the image, the crop is the whole image. Unlike torchvision's, a
     window isn't rounded to whole pixels.
     """
-    kept = area + (1 - area) * draws[:, _AREA : _AREA + _TRIES]
+    area_share = area + (1 - area) * draws[:, _AREA : _AREA + _TRIES]
     ratio = torch.exp(_LOG_RATIO * (2 * draws[:, _RATIO : _RATIO + _TRIES] - 1))
-    width, height = torch.sqrt(kept * ratio), torch.sqrt(kept / ratio)
+    width, height = torch.sqrt(area_share * ratio), torch.sqrt(area_share / ratio)
     inside = (width <= 1) & (height <= 1)
     first = inside.to(torch.int64).argmax(1, keepdim=True)
-    found = inside.any(1)
-    width = torch.where(found, width.gather(1, first)[:, 0], 1.0)
-    height = torch.where(found, height.gather(1, first)[:, 0], 1.0)
+    any_inside = inside.any(1)
+    width = torch.where(any_inside, width.gather(1, first)[:, 0], 1.0)
+    height = torch.where(any_inside, height.gather(1, first)[:, 0], 1.0)
     return (1 - width) * draws[:, _LEFT], (1 - height) * draws[:, _TOP], width, height
 
 
 def _lines(side: int, recipe: Recipe, draws: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the output's columns and rows lie in the input, in pixels from the first one's middle: (B, S) each."""
+    """Locate the output's columns and rows in the input, in pixels from the first one's middle: (B, S) each."""
     left, top, width, height = windows(recipe.area, draws)
     middles = (torch.arange(side, device=draws.device) + 0.5)[None, :]
     columns = torch.where((draws[:, _FLIP] < recipe.flip)[:, None], middles.flip(1), middles)
     return left[:, None] * side + width[:, None] * columns - 0.5, top[:, None] * side + height[:, None] * middles - 0.5
 
 
-def _sampled(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """Images read bilinearly at every row and column; what lies outside has the value of the edge."""
+def _sample(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
+    """Read images bilinearly at every row and column; positions outside have the value of the edge."""
     side = images.shape[3]
     scaled = [(2 * line + 1) / side - 1 for line in (columns, rows)]
     grid = torch.stack((scaled[0][:, None, :].expand(-1, side, -1), scaled[1][:, :, None].expand(-1, -1, side)), 3)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _blurred(images: Tensor, chosen: Tensor, draw: Tensor) -> Tensor:
-    """Gaussian blur over a tenth of the side, deviation 0.1 to 2 pixels, of the chosen images alone."""
+def _blur(images: Tensor, chosen: Tensor, draw: Tensor) -> Tensor:
+    """Blur the chosen images by a Gaussian over a tenth of the side, deviation 0.1 to 2 pixels."""
     radius = max(1, images.shape[3] // 20)
     offsets = torch.arange(-radius, radius + 1, device=images.device)[None, :]
     taps = torch.exp(-0.5 * (offsets / (0.1 + 1.9 * draw[:, None])).square())

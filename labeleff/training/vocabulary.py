@@ -1,4 +1,4 @@
-"""Text to numbers: words, vocabularies, and sentences told apart where nobody wrote full stops.
+"""Words, vocabularies and sentences: text to numbers, also without full stops.
 
 Case, punctuation and missing spaces make no difference to known words: `Mary went to the bathroom.Sandra` and
 `mary went tothe bathroom sandra` give the words of `Mary went to the bathroom . Sandra`.
@@ -14,22 +14,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PAD, UNKNOWN = 0, 1
-"""Numbers of nothing and of a word that isn't in the vocabulary; known words have 2, 3, ..."""
+"""Numbers of padding and of a word that isn't in the vocabulary; known words have 2, 3, ..."""
 FIRST = 2
+"""Number of the first known word."""
 
 _STOP_WORDS = """
 a an and are at be been both by did do does for he her hers him his i in is it its of on or she that the their them
 then there they this those to was we were will with you your
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
-"""Words that tell little by themselves; `where`, `not`, `no`, `before` and the like are not among them."""
+"""Words that carry little meaning by themselves; `where`, `not`, `no`, `before` and the like are not among them."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[.?!]")
 _ENDS = frozenset(".?!")
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words and sentence marks of a text; other punctuation is left out.
+    """Split a text into lower-case words and sentence marks; other punctuation is left out.
 
     >>> words("Mary went to the garden.Where is Mary?")
     ['mary', 'went', 'to', 'the', 'garden', '.', 'where', 'is', 'mary', '?']
@@ -38,13 +39,13 @@ def words(text: str) -> list[str]:
 
 
 def without_stop_words(sentence: Sequence[str]) -> list[str]:
-    """The sentence without its stop words."""
+    """Remove the stop words of a sentence."""
     return [word for word in sentence if word not in STOP_WORDS]
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Known words, and how sentences made of them begin, go on and end.
+    """Known words, and the words that begin, join and end known sentences.
 
     `words[i]` has the number i + 2. `follows` holds the pairs of successive words inside a known sentence, `opens`
     and `closes` the words that a statement begins and ends with, `asks` those that begin a question and no
@@ -59,12 +60,12 @@ class Vocabulary:
 
     @staticmethod
     def of(statements: Iterable[Sequence[str]], questions: Iterable[Sequence[str]]) -> Vocabulary:
-        """The vocabulary of some statements and questions, each a sequence of words and marks."""
-        known: set[str] = set()
+        """Build the vocabulary of some statements and questions, each a sequence of words and marks."""
+        distinct: set[str] = set()
         opens, closes = set[str](), set[str]()
         follows = set[tuple[str, str]]()
         for sentence in statements:
-            known.update(sentence)
+            distinct.update(sentence)
             bare = [word for word in sentence if word not in _ENDS]
             if bare:
                 opens.add(bare[0])
@@ -72,9 +73,9 @@ class Vocabulary:
                 follows.update(itertools.pairwise(bare))
         asks = set[str]()
         for sentence in questions:
-            known.update(sentence)
+            distinct.update(sentence)
             asks.update(sentence[:1])
-        words = tuple(sorted(known))
+        words = tuple(sorted(distinct))
         return Vocabulary(words, frozenset(opens), frozenset(closes), frozenset(asks - opens), frozenset(follows))
 
     @functools.cached_property
@@ -83,62 +84,62 @@ class Vocabulary:
 
     @property
     def rows(self) -> int:
-        """Rows of an embedding table: one a word, one for nothing and one for unknown words."""
+        """Rows of an embedding table: one per word, one for padding and one for unknown words."""
         return len(self.words) + FIRST
 
     def __contains__(self, word: str) -> bool:
         return word in self._numbers
 
     def encode(self, sentence: Iterable[str]) -> list[int]:
-        """The numbers of a sentence's words."""
+        """Convert a sentence's words to their numbers."""
         return [self._numbers.get(word, UNKNOWN) for word in sentence]
 
     def word(self, number: int) -> str:
-        """The word of a number; `<pad>` and `<unk>` for the first two."""
+        """Look up the word of a number; `<pad>` and `<unk>` for the first two."""
         return ("<pad>", "<unk>")[number] if number < FIRST else self.words[number - FIRST]
 
     def read(self, text: str) -> list[str]:
-        """The words of a text, unknown ones taken apart where they are known words without spaces between."""
+        """Split a text into words; unknown ones are split further where they are known words without spaces."""
         return [part for word in words(text) for part in ([word] if word in self else self._parts(word) or [word])]
 
     def _parts(self, run: str) -> list[str] | None:
-        """The fewest known words that make up `run`; None where there are none."""
+        """Find the fewest known words that make up `run`; None where there are none."""
         best: list[list[str] | None] = [[]]
         for end in range(1, len(run) + 1):
-            found = [
+            splits = [
                 [*before, run[start:end]]
                 for start in range(end)
                 if (before := best[start]) is not None and run[start:end] in self
             ]
-            best.append(min(found, key=len) if found else None)
+            best.append(min(splits, key=len) if splits else None)
         return best[-1]
 
     def sentences(self, text: str) -> list[list[str]]:
-        """The sentences of a text, each with its closing mark.
+        """Split a text into sentences, each with its closing mark.
 
-        A mark or the end of a line ends a sentence. Without a mark, the first word tells a question; and a new
-        sentence begins where one of the known sentences could end with the word before and begin with this one,
-        and the two never follow each other.
+        A mark or the end of a line ends a sentence. Without a mark, the first word identifies a question; and a
+        new sentence begins where the word before can end a known sentence, this word can begin one, and the two
+        never follow each other inside one.
         """
-        found: list[list[str]] = []
+        sentences: list[list[str]] = []
         for line in text.splitlines():
             sentence: list[str] = []
             for word in self.read(line):
                 if word in _ENDS:
                     if sentence:
-                        found.append([*sentence, "?" if word == "?" else "."])
+                        sentences.append([*sentence, "?" if word == "?" else "."])
                     sentence = []
                     continue
                 if sentence and self._begins(sentence[-1], word):
-                    found.append(self._closed(sentence))
+                    sentences.append(self._close(sentence))
                     sentence = []
                 sentence.append(word)
             if sentence:
-                found.append(self._closed(sentence))
-        return found
+                sentences.append(self._close(sentence))
+        return sentences
 
-    def _closed(self, sentence: list[str]) -> list[str]:
-        """The sentence with the mark that its first word calls for."""
+    def _close(self, sentence: list[str]) -> list[str]:
+        """Add the closing mark that a sentence's first word calls for."""
         return [*sentence, "?" if sentence[0] in self.asks else "."]
 
     def _begins(self, before: str, word: str) -> bool:
@@ -146,7 +147,7 @@ class Vocabulary:
         return begins and before in self.closes and (before, word) not in self.follows
 
     def dump(self) -> dict[str, object]:
-        """As plain values, for JSON; `load` gives the vocabulary back."""
+        """Convert to plain values, for JSON; `load` is the inverse."""
         return {
             "words": list(self.words),
             "opens": sorted(self.opens),
@@ -157,7 +158,7 @@ class Vocabulary:
 
     @staticmethod
     def load(value: Mapping[str, Any]) -> Vocabulary:
-        """The vocabulary that `dump` wrote."""
+        """Rebuild the vocabulary from the values of `dump`."""
         pairs = frozenset((first, second) for first, second in value["follows"])
         opens, closes, asks = (frozenset(value[name]) for name in ("opens", "closes", "asks"))
         return Vocabulary(tuple(value["words"]), opens, closes, asks, pairs)
@@ -165,7 +166,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class TextShape:
-    """What an encoder of stories is built for: the vocabulary, and the size of a story's table of word numbers.
+    """The vocabulary and table size of stories, which a reader of stories is built for.
 
     A story is `sentences` rows of `length` words, oldest first, empty rows before them; the question is one row
     more, at the end. Words stand at the beginning of their row.

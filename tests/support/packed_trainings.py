@@ -15,7 +15,7 @@ from labeleff.training.goals.classification import CLASSES
 from labeleff.training.images import Normalisation
 from labeleff.training.labelled_examples import LabelledExamples
 from labeleff.training.loop import train_alone
-from labeleff.training.packing.refilling import Ready, Waiting, train_packed
+from labeleff.training.packing.refilling import PendingTraining, ReadyTraining, train_packed
 from labeleff.training.slots import Slot
 
 EXACT = Compute(torch.device("cpu"), "fp64")
@@ -80,7 +80,7 @@ def ready(name, seed, steps, table=None, n=40, goal=CLASSES):
     table = table or budget()
     seen = examples(seed, EXACT.device, table, n, goal)
     model = nn.Sequential(encoder(name, seed), linear_head(8 if name == "resnet9" else seen_dim(name), 4, seed))
-    return Ready(Slot(model, seen, Supervised(goal), seed), table, steps)
+    return ReadyTraining(Slot(model, seen, Supervised(goal), seed), table, steps)
 
 
 def examples(seed, device, table=None, n=40, goal=CLASSES):
@@ -101,7 +101,7 @@ def looped(one):
 def packed(several, slots, **how):
     """Slots and trainings (or errors) by their number, and in which order they ended."""
     order, trained = [], {}
-    waiting = [Waiting(one.steps, lambda one=one: one) for one in several]
+    waiting = [PendingTraining(one.steps, lambda one=one: one) for one in several]
     for number, ended in train_packed(waiting, EXACT, slots, lambda *_: None, **how):
         order.append(number)
         trained[number] = ended

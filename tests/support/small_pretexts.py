@@ -8,7 +8,7 @@ from torch import nn
 
 from labeleff.catalogue import lookup
 from labeleff.plugins.encoders.interface import Encoder
-from labeleff.plugins.pretexts.two_views import Given
+from labeleff.plugins.pretexts.two_views import MethodSetup
 from labeleff.training.device import Compute
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -43,7 +43,7 @@ class Flat(Encoder):
 
 def made(name, steps=10, epoch=4, **changes):
     torch.manual_seed(0)
-    return module(name).method(Given(Flat(), 0, options(name, **changes), 6, steps, epoch, CPU))
+    return module(name).method(MethodSetup(Flat(), 0, options(name, **changes), 6, steps, epoch, CPU))
 
 
 def two(count=6, seed=0):

@@ -17,7 +17,7 @@ from labeleff.study.loading import load_study
 from labeleff.training.goals.interface import LabelMaps
 from labeleff.training.images import Normalisation, ResidentImages, ResidentPairs
 from labeleff.training.loop import train_queue
-from labeleff.training.packing.refilling import Waiting
+from labeleff.training.packing.refilling import PendingTraining
 from labeleff.training.streaming import VARIABLE, limit, rows
 from labeleff.training.views import Recipe, ResidentViews
 
@@ -132,7 +132,7 @@ def test_a_study_gives_the_same_numbers(both, tmp_path):
 def test_packs_leave_streamed_images_to_the_loop(both):
     def trained():
         several = [packed_trainings.ready("resnet9", seed, 3) for seed in (0, 1)]
-        waiting = [Waiting(3, functools.partial(lambda one: one, one)) for one in several]
+        waiting = [PendingTraining(3, functools.partial(lambda one: one, one)) for one in several]
         ended = dict(train_queue(waiting, packed_trainings.EXACT, 2))
         return several, [ended[number] for number in (0, 1)]
 

@@ -28,7 +28,7 @@ from labeleff.scheduling.jobs import takes_unlabelled
 from labeleff.study.cell import Augment, Budget
 from labeleff.training.device import Compute, choose, peak_memory, reset_peak_memory
 from labeleff.training.loop import train_queue
-from labeleff.training.packing.refilling import Ready, Waiting
+from labeleff.training.packing.refilling import PendingTraining, ReadyTraining
 
 LABELLED = 200
 """Labelled images of joint training, as in the report of 2021."""
@@ -114,7 +114,9 @@ def _protocol(work: Work, compute: Compute, length: Length) -> Throughput:
     protocol = lookup.complete("protocol", work.part, {})
     encoders = [build_encoder(work.encoder, seed) for seed in range(work.pack)]
     load = functools.partial(_ready, loaded, protocol, table, n, compute)
-    waiting = [Waiting(_steps(length), functools.partial(load, encoder, seed)) for seed, encoder in enumerate(encoders)]
+    waiting = [
+        PendingTraining(_steps(length), functools.partial(load, encoder, seed)) for seed, encoder in enumerate(encoders)
+    ]
     trainings = []
     for _, outcome in train_queue(waiting, compute, work.pack):
         if isinstance(outcome, Exception):
@@ -147,9 +149,9 @@ def prepare_protocol(
 
 def _ready(
     loaded: LoadedTask, protocol: Spec, table: Budget, n: int, compute: Compute, encoder: Encoder, seed: int
-) -> Ready:
+) -> ReadyTraining:
     ready = prepare_protocol(loaded, protocol, table, n, compute, encoder, seed)
-    return Ready(ready.slot, table, ready.steps)
+    return ReadyTraining(ready.slot, table, ready.steps)
 
 
 def _evaluation(work: Work, compute: Compute, length: Length) -> Throughput:

@@ -1,4 +1,4 @@
-"""Heads on maps: what is learned for every cell of a grid, from an encoder's last map."""
+"""Heads for dense tasks: scores for every cell of a grid, from an encoder's last map."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from labeleff.plugins.encoders.interface import Encoder, linear_head
 
 
 def exact(values: Tensor) -> Tensor:
-    """Values in float32, float64 ones as they are: what a loss is to be worked out in."""
+    """Convert values to float32 for a loss; float64 ones stay as they are."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def on_grid(maps: Tensor, grid: int) -> Tensor:
-    """Maps (N, C, h, w) resized bilinearly to (N, C, grid, grid), corners not aligned."""
+    """Resize maps (N, C, h, w) bilinearly to (N, C, grid, grid), corners not aligned."""
     if maps.shape[2:] == (grid, grid):
         return maps
     return F.interpolate(maps, (grid, grid), mode="bilinear", align_corners=False)
 
 
 class LastMap(nn.Module):
-    """Images (N, 3, H, W) to the last map (N, dim, h, w) of an encoder."""
+    """An encoder cut at its last map: images (N, 3, H, W) to (N, dim, h, w)."""
 
     packing = "grouped"
 
@@ -31,7 +31,7 @@ class LastMap(nn.Module):
         self.encoder = encoder
 
     def forward(self, images: Tensor) -> Tensor:
-        """The map whose mean over positions is the encoder's features."""
+        """Compute the map whose mean over positions is the encoder's features."""
         maps = self.encoder.maps(images)
         return maps[self.encoder.stages[-1]]
 
@@ -53,6 +53,6 @@ class MapHead(nn.Module):
             nn.init.constant_(self.layer.bias, start)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Scores of every cell, in float32 or, where the layer has that, float64."""
+        """Compute scores of every cell, in float32, or float64 where the layer has that type."""
         scores = self.layer(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return on_grid(exact(scores), self.grid)

@@ -1,7 +1,7 @@
-"""Encoders: networks below the head, one small file each, built by name through the catalogue.
+"""Interface of encoders: networks below the head, built by name.
 
 An encoder is a module that maps float images (N, 3, H, W), normalised per channel, to features (N, dim) and has
-the attribute `dim`. On the way it makes maps of falling resolution, its `stages`, of which tasks with a label a pixel
+the attribute `dim`. On the way it makes maps of falling resolution, its `stages`, of which tasks with a label per pixel
 use the last. A reader maps stories to features.
 """
 
@@ -25,10 +25,10 @@ from labeleff.training.vocabulary import FIRST, TextShape
 
 @dataclass(frozen=True)
 class Upstream:
-    """How torchvision names the weights of the network that an encoder is made from; timm names ResNets alike.
+    """Names that torchvision gives the weights of an encoder's network; timm names ResNets alike.
 
-    `prefix` stands before their names in ours; names that begin with `head` are of the classifier, which an encoder
-    hasn't; `stem` is our name of the one weight that differs in shape by design.
+    `prefix` precedes those names in the encoder; names that begin with `head` belong to the classifier, which an
+    encoder doesn't have; `stem` is our name of the one weight that differs in shape by design.
     """
 
     head: str
@@ -37,30 +37,31 @@ class Upstream:
 
 
 class Encoder(nn.Module):
-    """Images (N, 3, H, W) to features (N, dim)."""
+    """Base of encoders: images (N, 3, H, W) to features (N, dim)."""
 
     dim: int
     upstream: Upstream | None = None
     stages: tuple[str, ...] = ()
     """Names of the maps, from high to low resolution; none where an encoder has features alone."""
     packing: str = "vmap"
-    """How K of them can be computed as one: `grouped` where all that it does to channels is in torch's layers, so that
-    they can stand side by side on that axis; `loop` where they can't be."""
+    """Way to compute K encoders as one, or `loop` where there is none.
+
+    `grouped` where only torch's layers work on channels, so that encoders can lie side by side there, or `vmap`."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (N, dim) of float images (N, 3, H, W)."""
+        """Compute features (N, dim) of float images (N, 3, H, W)."""
         raise NotImplementedError
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
-        """The map (N, C, h, w) of every stage by name, in order. The last has C = dim, and its mean is the features."""
+        """Compute every stage's map (N, C, h, w) by name, in order; the last has C = dim and the features as mean."""
         raise PluginError(f"encoder {type(self).__name__} has no maps, and a task with a label a pixel needs them")
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """The modules of every stage, which make its map from the one before; together they hold all weights."""
+        """Return the modules of every stage, from the previous map to its own; together they hold all weights."""
         raise PluginError(f"encoder {type(self).__name__} has no stages")
 
     def until(self, stage: str) -> list[nn.Module]:
-        """The modules from the images to the map of a stage; raises UnknownNameError where there is no such stage."""
+        """Return the modules from the images to the map of a stage; raises UnknownNameError for an unknown stage."""
         if stage not in self.stages:
             raise UnknownNameError(f"stage of encoder {type(self).__name__}", stage, self.stages)
         parts = self.parts()
@@ -68,29 +69,29 @@ class Encoder(nn.Module):
 
 
 class Reader(Encoder):
-    """Stories (N, sentences + 1, length) of word numbers, the question in the last row, to features (N, dim)."""
+    """Base of readers: stories (N, sentences + 1, length), the question in the last row, to features (N, dim)."""
 
     packing = "loop"
 
     def attention(self, tokens: Tensor) -> Tensor:
-        """How much each sentence counts for the features: (N, sentences), each row non-negative with sum 1."""
+        """Compute the weight of each sentence in the features: (N, sentences), rows non-negative with sum 1."""
         raise NotImplementedError
 
     def head(self, outputs: int, seed: int) -> nn.Module:
-        """Features to scores of at least `outputs` answers; scores beyond are of words that are no answer."""
+        """Create a head with at least `outputs` scores; scores beyond belong to words that are no answer."""
         return linear_head(self.dim, outputs, seed)
 
 
 @contextlib.contextmanager
 def initial_weights(seed: int) -> Iterator[None]:
-    """Weights initialised inside depend on `seed` alone, and torch's shared generator is left as it was."""
+    """Make weights initialised inside depend on `seed` alone; torch's shared generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
 def start_from(table: Tensor, text: TextShape, path: str) -> None:
-    """Give an embedding table (rows, width) the ready vectors of the file `path`, if any, at its own scale."""
+    """Give an embedding table (rows, width) the word vectors of the file `path`, if any, at its own scale."""
     if path:
         vocabulary = text.vocabulary
         vectors = read_vectors(Path(path), vocabulary.words)
@@ -101,7 +102,7 @@ def start_from(table: Tensor, text: TextShape, path: str) -> None:
 
 
 def build_encoder(spec: Spec, seed: int, text: TextShape | None = None, *, split: bool = False) -> Encoder:
-    """The encoder named by `spec` with initial weights that depend on `seed` alone (made on the CPU).
+    """Build the encoder named by `spec` with initial weights that depend on `seed` alone (drawn on the CPU).
 
     Readers are built for the `text` of their task. With `split` it is a pair for lightness and colour (see `split`).
     Raises StudyError where encoder and task don't go together, or where an encoder can't be split.
@@ -112,7 +113,7 @@ def build_encoder(spec: Spec, seed: int, text: TextShape | None = None, *, split
     build = lookup.resolve("encoder", spec.name)
     with initial_weights(seed):
         if split:
-            from labeleff.plugins.encoders.split import build_split  # it is made of encoders
+            from labeleff.plugins.encoders.split import build_split  # `split` imports this module
 
             return build_split(spec)
         options = lookup.options("encoder", spec)
@@ -120,6 +121,6 @@ def build_encoder(spec: Spec, seed: int, text: TextShape | None = None, *, split
 
 
 def linear_head(dim: int, outputs: int, seed: int) -> nn.Linear:
-    """A linear layer on features (N, dim) whose initial weights depend on `seed` alone."""
+    """Create a linear layer on features (N, dim) whose initial weights depend on `seed` alone."""
     with initial_weights(seed):
         return nn.Linear(dim, outputs)

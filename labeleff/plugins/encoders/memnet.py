@@ -1,10 +1,10 @@
-"""The memory network of the Keras examples (`babi_memnn`, after Sukhbaatar et al. 2015), with Keras's defaults.
+"""Memory network of the Keras examples (`babi_memnn`, after Sukhbaatar et al. 2015).
 
-Story and question are single strings of words, padded on the left; padding has an embedding of its own, which is
-learned. The story's embedding (64) is matched with the question's by dot product, softmax over the question's
-positions; a second embedding of the story, as wide as the question is long, is added; the sum is turned over,
-joined to the question's embedding, and an LSTM of 32 runs over the question's positions. Dropout 0.3 follows every
-embedding and the LSTM. The original's last layer scores every word of the vocabulary, and so does `head`.
+Layers start as by Keras's defaults. Story and question are single strings of words, padded on the left; padding has a
+learned embedding. The story's embedding (64) is matched with the question's by dot product, softmax over the question's
+positions; a second embedding of the story, as wide as the question is long, is added; the sum is turned over, joined to
+the question's embedding, and an LSTM of 32 runs over the question's positions. Dropout 0.3 follows every embedding and
+the LSTM. The original's last layer scores every word of the vocabulary, and so does `head`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from labeleff.plugins.encoders.interface import Encoder, Reader, initial_weights
 from labeleff.training.vocabulary import PAD, TextShape
 
 WIDTH, UNITS = 64, 32
-DROPPED = 77
-"""Random bytes out of 256 that drop a value: dropout 0.3, to the nearest 1 / 256, so that one random byte decides."""
+DROP_BYTES = 77
+"""Number of the 256 random bytes that drop a value: dropout 0.3, to the nearest 1 / 256."""
 
 
 def _table(rows: int, width: int) -> nn.Parameter:
-    """Keras's initial embedding: uniform in (-0.05, 0.05)."""
+    """Create an embedding (rows, width) as Keras does: uniform in (-0.05, 0.05)."""
     return nn.Parameter(torch.empty(rows, width).uniform_(-0.05, 0.05))
 
 
 class _Dropout(nn.Module):
-    """Dropout with a generator of its own, so that a cell's numbers don't depend on what ran before it."""
+    """Dropout with a private generator, so that a cell's numbers don't depend on what ran before it."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -44,8 +44,8 @@ class _Dropout(nn.Module):
             self._generator = torch.Generator(values.device).manual_seed(self._seed)
         words = torch.empty((values.numel() + 7) // 8, dtype=torch.int64, device=values.device)
         drawn = words.random_(-(2**63), None, generator=self._generator).view(torch.uint8)[: values.numel()]
-        kept = (drawn.view(values.shape) >= DROPPED).to(values.dtype)
-        return values * kept.mul_(256 / (256 - DROPPED))
+        mask = (drawn.view(values.shape) >= DROP_BYTES).to(values.dtype)
+        return values * mask.mul_(256 / (256 - DROP_BYTES))
 
 
 class _LSTM(nn.Module):
@@ -60,7 +60,7 @@ class _LSTM(nn.Module):
             self.bias[units : 2 * units] = 1.0
 
     def forward(self, values: Tensor) -> Tensor:
-        """The last state (N, units) of values (N, T, inputs)."""
+        """Compute the last state (N, units) of values (N, T, inputs)."""
         start = values.new_zeros(1, len(values), self.recurrent.shape[1])
         weights = (self.kernel, self.recurrent, self.bias, torch.zeros_like(self.bias))
         _, state, _ = torch.lstm(values, (start, start), weights, True, 1, 0.0, self.training, False, True)
@@ -68,7 +68,7 @@ class _LSTM(nn.Module):
 
 
 class MemoryNetwork(Reader):
-    """Stories (N, sentences + 1, length) to features (N, 32)."""
+    """Memory network: stories (N, sentences + 1, length) to features (N, 32)."""
 
     dim = UNITS
 
@@ -83,26 +83,26 @@ class MemoryNetwork(Reader):
         self.dropout = _Dropout(int(torch.randint(2**62, ())))
 
     def _flat(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Words of story (N, story_words) and question (N, question_words), padded on the left."""
+        """Flatten to words of story (N, story_words) and question (N, question_words), padded on the left."""
         story, question = tokens[:, :-1].flatten(1), tokens[:, -1]
         return _to_the_right(story, self._story), _to_the_right(question, self._question)
 
     def _match(self, story: Tensor, question: Tensor) -> Tensor:
-        """Softmax over the question's positions of each story word's match: (N, story_words, question_words)."""
+        """Match each story word with the question's positions by softmax: (N, story_words, question_words)."""
         words = self.dropout(F.embedding(story, self.story))
         return torch.softmax(words @ question.mT, dim=2)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Features (N, 32)."""
-        story, asked = self._flat(tokens)
-        question = self.dropout(F.embedding(asked, self.question))
+        """Compute features (N, 32)."""
+        story, question_words = self._flat(tokens)
+        question = self.dropout(F.embedding(question_words, self.question))
         response = self._match(story, question) + self.dropout(F.embedding(story, self.answer))
         return self.dropout(self.lstm(torch.cat((response.mT, question), dim=2)))  # type: ignore[no-any-return]
 
     def attention(self, tokens: Tensor) -> Tensor:
-        """How sharply every sentence's words pick a word of the question."""
-        story, asked = self._flat(tokens)
-        sharp = self._match(story, F.embedding(asked, self.question)).amax(2) - 1 / self._question
+        """Compute how sharply every sentence's words pick a word of the question: (N, sentences)."""
+        story, question_words = self._flat(tokens)
+        sharp = self._match(story, F.embedding(question_words, self.question)).amax(2) - 1 / self._question
         used = tokens[:, :-1] != PAD
         sharp = sharp.masked_fill(story == PAD, 0.0).clamp(min=0.0)
         numbers = torch.arange(used.shape[1], device=tokens.device)[None, :, None].expand_as(used)
@@ -111,7 +111,7 @@ class MemoryNetwork(Reader):
         return total / total.sum(1, keepdim=True).clamp(min=1e-9)
 
     def head(self, outputs: int, seed: int) -> nn.Module:
-        """A dense layer over the vocabulary, Keras's start: glorot weights and zero biases."""
+        """Create a dense layer over the vocabulary as Keras does: glorot weights and zero biases."""
         layer = nn.Linear(self.dim, max(outputs, self.rows - 1))
         with initial_weights(seed):
             nn.init.xavier_uniform_(layer.weight)
@@ -120,13 +120,13 @@ class MemoryNetwork(Reader):
 
 
 def _to_the_right(numbers: Tensor, width: int) -> Tensor:
-    """Rows (N, W) with everything but padding moved to the right end, in its order, and cut to `width`."""
+    """Move everything except padding to the right end of rows (N, W), in its order, and cut to `width`."""
     order = torch.sort((numbers != PAD).to(torch.int8), dim=1, stable=True).indices
     return numbers.gather(1, order)[:, -width:]
 
 
 def build(options: Mapping[str, OptionValue], text: TextShape) -> Encoder:
-    """A fresh memory network for a task's text; option `vectors`, a file of ready word vectors to start from."""
+    """Build a memory network for a task's text; option `vectors`, a file of pretrained word vectors to start from."""
     network = MemoryNetwork(text)
     for table in (network.story, network.question):
         start_from(table, text, str(options["vectors"]))

@@ -1,10 +1,10 @@
-"""torchvision's MobileNetV2, exactly, up to its pooled 1280 features (its dropout and classifier are the head's).
+"""MobileNetV2 (Sandler et al. 2018), exactly torchvision's, up to its 1280 features.
 
-`stem = "imagenet"` keeps torchvision's strides (a 32-px image ends at 1x1); `stem = "cifar"` keeps stride 1 in
-the first two downsamplings (it ends at 4x4), which small images need.
+Dropout and classifier are left to the head. `stem = "imagenet"` keeps torchvision's strides (a 32-px image ends at
+1x1); `stem = "cifar"` keeps stride 1 in the first two downsamplings (it ends at 4x4), which small images need.
 
-`bn_momentum` is the share of a batch's statistics that enters the moving ones a step, `bn_eps` is added to variances;
-the defaults are PyTorch's. Keras's MobileNetV2 keeps 0.999 of the moving statistics a step and adds 0.001, which is
+`bn_momentum` is the share of a batch's statistics that enters the moving ones per step, `bn_eps` is added to variances;
+the defaults are PyTorch's. Keras's MobileNetV2 keeps 0.999 of the moving statistics per step and adds 0.001, which is
 `bn_momentum = 0.001, bn_eps = 0.001` here.
 """
 
@@ -24,7 +24,7 @@ BORDERS = (0, 2, 4, 7, 14, 19)
 
 
 class MobileNetV2(Encoder):
-    """Images (N, 3, H, W) to features (N, 1280)."""
+    """MobileNetV2: images (N, 3, H, W) to features (N, 1280)."""
 
     dim = 1280
     upstream = Upstream("classifier.")
@@ -40,31 +40,31 @@ class MobileNetV2(Encoder):
                 conv.stride = (1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (N, 1280): the last map averaged over its positions."""
+        """Compute features (N, 1280): the last map averaged over its positions."""
         return self.features(images).mean((2, 3))  # type: ignore[no-any-return]
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """The last map before every downsampling, and the last of all, with 1280 channels."""
-        found = {}
+        """Compute the last map before every downsampling, and the last of all, with 1280 channels."""
+        maps = {}
         for name, (first, end) in zip(self.stages, itertools.pairwise(BORDERS), strict=True):
             for layer in self.features[first:end]:
                 images = layer(images)
-            found[name] = images
-        return found
+            maps[name] = images
+        return maps
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """torchvision's layers, in the order of the maps."""
+        """Return torchvision's layers, in the order of the maps."""
         borders = itertools.pairwise(BORDERS)
         return {name: list(self.features[a:b]) for name, (a, b) in zip(self.stages, borders, strict=True)}
 
 
 def build(options: Mapping[str, OptionValue]) -> Encoder:
-    """A fresh MobileNetV2; options `stem`, `bn_momentum`, `bn_eps`."""
-    return _normalised(MobileNetV2(str(options["stem"])), options)
+    """Build a MobileNetV2; options `stem`, `bn_momentum`, `bn_eps`."""
+    return _set_norms(MobileNetV2(str(options["stem"])), options)
 
 
 def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:
-    """A MobileNetV2 with about `factor` times the channel counts and 640 features, for images of `channels` channels.
+    """Build a MobileNetV2 with about `factor` times the channels and 640 features, for images of `channels` channels.
 
     torchvision rounds channel counts to multiples of 8, and keeps 1280 features at any width; here the last layer is
     half as wide.
@@ -75,11 +75,11 @@ def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> 
     net.features[0][0] = _like(first, channels, first.out_channels)
     net.features[-1][0] = _like(last, last.in_channels, net.dim)
     net.features[-1][1] = nn.BatchNorm2d(net.dim)
-    return _normalised(net, options)
+    return _set_norms(net, options)
 
 
-def _normalised(net: MobileNetV2, options: Mapping[str, OptionValue]) -> MobileNetV2:
-    """The network with the batch-norm constants of its options."""
+def _set_norms(net: MobileNetV2, options: Mapping[str, OptionValue]) -> MobileNetV2:
+    """Set the batch-norm constants of a network by its options."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum, module.eps = float(options["bn_momentum"]), float(options["bn_eps"])
@@ -87,7 +87,7 @@ def _normalised(net: MobileNetV2, options: Mapping[str, OptionValue]) -> MobileN
 
 
 def _like(conv: nn.Conv2d, inside: int, outside: int) -> nn.Conv2d:
-    """A new convolution with other channel counts, initialised as torchvision does."""
+    """Create a convolution with other channel counts, initialised as torchvision does."""
     new = nn.Conv2d(inside, outside, conv.kernel_size, conv.stride, conv.padding, bias=False)  # type: ignore[arg-type]
     nn.init.kaiming_normal_(new.weight, mode="fan_out")
     return new

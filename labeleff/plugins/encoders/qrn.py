@@ -1,7 +1,8 @@
-"""Query-reduction network (Seo, Min, Farhadi & Hajishirzi 2017, arXiv 1606.04582), bidirectional with reset gates.
+"""Query-reduction network (Seo et al. 2017, arXiv 1606.04582), bidirectional.
 
-Every layer runs through the story once and rewrites the question in the light of what it read: `where is the
-football`, after `Mary took the football`, becomes `where is Mary`. With sentences x_t and questions q_t a layer is
+Seo, Min, Farhadi & Hajishirzi 2017; this variant has reset gates. Every layer runs through the story once and rewrites
+the question in the light of what it read: `where is the football`, after `Mary took the football`, becomes `where is
+Mary`. With sentences x_t and questions q_t a layer is
 
     z_t = sigmoid(W (x_t * q_t) + U [x_t; q_t] + b)          how much of h_t is new
     r_t = sigmoid(...)                                       alike, with weights of its own
@@ -12,7 +13,7 @@ everything but the last line is one product for all sentences, and that line is 
 
 Where this departs from the paper: gates are vectors of `gates` values, each for a block of channels (the paper
 has one or `width`); gates also see [x; q]; questions are added up instead of replaced; sentences are encoded by a
-convolution over three words and a learned weight a position and channel instead of a fixed one; Adam.
+convolution over three words and a learned weight per position and channel instead of a fixed one; Adam.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from labeleff.training.vocabulary import PAD, TextShape
 
 
 class _Scan(torch.autograd.Function):
-    """h_t = a_t h_(t-1) + b_t over the first dimension (from the end where `back`), for a and b of one shape."""
+    """Scan h_t = a_t h_(t-1) + b_t over the first dimension (from the end where `back`), for a and b of one shape."""
 
     @staticmethod
     def forward(ctx: Any, keep: Tensor, fresh: Tensor, back: bool) -> Tensor:
@@ -54,7 +55,7 @@ class _Scan(torch.autograd.Function):
 
 
 def _recur(keep: tuple[Tensor, ...], fresh: tuple[Tensor, ...], out: tuple[Tensor, ...], back: bool, late: int) -> None:
-    """out_t = keep_t out_(t-1) + fresh_t; with `late` the factor is that of the step before."""
+    """Compute out_t = keep_t out_(t-1) + fresh_t in place; with `late` the factor is keep_(t-1)."""
     order = range(len(out) - 1, -1, -1) if back else range(len(out))
     before = -1
     for t in order:
@@ -66,7 +67,7 @@ def _recur(keep: tuple[Tensor, ...], fresh: tuple[Tensor, ...], out: tuple[Tenso
 
 
 class _Sentences(nn.Module):
-    """Sentences (M, length) of word numbers to vectors (M, width)."""
+    """Sentence encoder: word numbers (M, length) to vectors (M, width)."""
 
     def __init__(self, rows: int, length: int, width: int) -> None:
         super().__init__()
@@ -81,12 +82,12 @@ class _Sentences(nn.Module):
         words = self.words(tokens)
         wide = F.pad(words, (0, 0, 1, 1))
         near = torch.relu(self.near(torch.cat((wide[:, :-2], words, wide[:, 2:]), dim=2)))
-        placed: Tensor = (words + near * (tokens != PAD)[:, :, None]) * self.place
-        return placed.sum(1)
+        weighted: Tensor = (words + near * (tokens != PAD)[:, :, None]) * self.place
+        return weighted.sum(1)
 
 
 class _Layer(nn.Module):
-    """Sentences and questions (T, N, width) to the change of the questions (T, N, width)."""
+    """Reduction layer: sentences and questions (T, N, width) to the change of the questions (T, N, width)."""
 
     def __init__(self, width: int, gates: int, directions: int) -> None:
         super().__init__()
@@ -95,15 +96,15 @@ class _Layer(nn.Module):
         self.both = nn.Linear(2 * width, 2 * gates * directions)
         self.fresh = nn.Linear(2 * width, width)
 
-    def opened(self, sentences: Tensor, questions: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
-        """Update and reset gates (directions, T, N, gates), the update closed where there is no sentence."""
+    def open_gates(self, sentences: Tensor, questions: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute update and reset gates (directions, T, N, gates), the update closed where there is no sentence."""
         pairs = torch.cat((sentences, questions), 2)
-        opened = torch.sigmoid(self.match(sentences * questions) + self.both(pairs))
-        update, reset = opened.view(*opened.shape[:2], 2, self.directions, self.gates).permute(2, 3, 0, 1, 4)
+        open_gates = torch.sigmoid(self.match(sentences * questions) + self.both(pairs))
+        update, reset = open_gates.view(*open_gates.shape[:2], 2, self.directions, self.gates).permute(2, 3, 0, 1, 4)
         return update * used[:, :, None], reset
 
     def forward(self, sentences: Tensor, questions: Tensor, used: Tensor) -> Tensor:
-        update, reset = self.opened(sentences, questions, used)
+        update, reset = self.open_gates(sentences, questions, used)
         fresh = torch.tanh(self.fresh(torch.cat((sentences, questions), 2)))
         blocks = fresh.view(*fresh.shape[:2], self.gates, -1)
         out = torch.zeros_like(fresh)
@@ -114,7 +115,7 @@ class _Layer(nn.Module):
 
 
 class QueryReduction(Reader):
-    """Stories (N, sentences + 1, length) to features (N, 2 width): the last question, and the first."""
+    """Query reduction: stories (N, sentences + 1, length) to last and first question, features (N, 2 width)."""
 
     def __init__(self, text: TextShape, width: int, layers: int, gates: int, shared: bool) -> None:
         super().__init__()
@@ -128,7 +129,7 @@ class QueryReduction(Reader):
         self._passes = layers // len(self.layers)
 
     def _vectors(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Sentences (T, N, width), which of them there are (T, N), and questions (N, width).
+        """Encode sentences (T, N, width), a mask of those present (T, N), and questions (N, width).
 
         Sentences are encoded once however often they occur, and only as many as the longest story has.
         """
@@ -140,11 +141,11 @@ class QueryReduction(Reader):
         return vectors[:-1], used[-longest:].to(vectors.dtype), vectors[-1] * self.question
 
     def _stack(self) -> list[_Layer]:
-        """The layers in the order they are passed, a shared one as often as it is used."""
+        """Return the layers in the order of use, a shared one as often as it is used."""
         return [cast(_Layer, layer) for layer in self.layers] * self._passes
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Features (N, 2 width)."""
+        """Compute features (N, 2 width)."""
         sentences, used, question = self._vectors(tokens)
         questions = question.expand_as(sentences)
         for layer in self._stack():
@@ -152,12 +153,12 @@ class QueryReduction(Reader):
         return torch.cat((questions[-1], question), 1)
 
     def attention(self, tokens: Tensor) -> Tensor:
-        """The share of what the layers wrote into the last question that came from every sentence."""
+        """Compute each sentence's share of what the layers wrote into the last question: (N, sentences)."""
         sentences, used, question = self._vectors(tokens)
         questions = question.expand_as(sentences)
         total = torch.zeros_like(used)
         for layer in self._stack():
-            update, reset = layer.opened(sentences, questions, used)
+            update, reset = layer.open_gates(sentences, questions, used)
             left = torch.cat((1 - update[0], torch.ones_like(update[0][:1])))[1:].flip(0).cumprod(0).flip(0)
             total = total + (left * update[0] * reset[0]).mean(2)
             questions = questions + layer(sentences, questions, used)
@@ -166,25 +167,25 @@ class QueryReduction(Reader):
 
 
 def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct rows of (M, length), and for every row which of them it is.
+    """Find the distinct rows of (M, length), and for every row the number of its distinct row.
 
-    Rows are told apart by a 64-bit sum of products with powers of an odd constant; where two different ones agree in
-    it (the odds are under one in 10**12 for a batch), all rows are given back as they are.
+    Rows are distinguished by a 64-bit sum of products with powers of an odd constant; where two different ones agree in
+    it (the odds are under one in 10**12 for a batch), all rows are returned as they are.
     """
     factors = [pow(0x5851F42D4C957F2D, place, 2**63) for place in range(1, rows.shape[1] + 1)]
     keys = (rows * torch.tensor(factors, device=rows.device)).sum(1)
     distinct, which = torch.unique(keys, return_inverse=True)
     first = torch.zeros_like(distinct).scatter_(0, which, torch.arange(len(rows), device=rows.device))
-    found = rows[first]
-    if torch.equal(found[which], rows):
-        return found, which
+    candidates = rows[first]
+    if torch.equal(candidates[which], rows):
+        return candidates, which
     return rows, torch.arange(len(rows), device=rows.device)
 
 
 def build(options: Mapping[str, OptionValue], text: TextShape) -> Encoder:
-    """A fresh network for a task's text.
+    """Build a query-reduction network for a task's text.
 
-    With the option `shared` all layers have the weights of one; `vectors` is a file of ready word vectors.
+    With the option `shared` all layers share weights; `vectors` is a file of pretrained word vectors.
     """
     width, layers, gates = (int(options[name]) for name in ("width", "layers", "gates"))
     network = QueryReduction(text, width, layers, gates, bool(options["shared"]))

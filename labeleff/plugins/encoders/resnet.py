@@ -1,4 +1,7 @@
-"""torchvision's ResNet-18 and ResNet-50, as they are, or with the stem for small images: 3x3 stride 1, no max-pool."""
+"""ResNet-18 and ResNet-50 of torchvision (He et al. 2016), also for small images.
+
+The stem for small images is a 3x3 convolution of stride 1, without max-pool.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ from labeleff.catalogue.declaration import OptionValue
 from labeleff.plugins.encoders.interface import Encoder, Upstream
 
 PLANES = {"layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
-"""What torchvision calls the width of a layer."""
+"""Width of each layer, in torchvision's `planes`."""
 MULTIPLE = 8
-"""Channel counts of narrow networks are multiples of this."""
+"""Divisor of all channel counts of narrow networks."""
 
 
 class ImageNetResNet(Encoder):
-    """Images (N, 3, H, W) to the globally averaged last map (N, 512 or 2048); 32 pixels end at 1x1.
+    """ResNet with ImageNet's stem: images (N, 3, H, W) to features (N, 512 or 2048); 32 pixels end at 1x1.
 
-    This is torchvision's network but for its classifier, so its weights fit.
+    This is torchvision's network except for its classifier, so its weights fit.
     """
 
     stages = ("stem", "layer1", "layer2", "layer3", "layer4")
@@ -33,24 +36,24 @@ class ImageNetResNet(Encoder):
         self.net = net
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (N, dim)."""
+        """Compute features (N, dim)."""
         return self.net(images)  # type: ignore[no-any-return]
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """The stem's map and those of the four layers, the last with 512 or 2048 channels."""
-        found = {"stem": self.net.maxpool(self.net.relu(self.net.bn1(self.net.conv1(images))))}
+        """Compute the maps of the stem and the four layers, the last with 512 or 2048 channels."""
+        maps = {"stem": self.net.maxpool(self.net.relu(self.net.bn1(self.net.conv1(images))))}
         for above, name in itertools.pairwise(self.stages):
-            found[name] = self.net.get_submodule(name)(found[above])
-        return found
+            maps[name] = self.net.get_submodule(name)(maps[above])
+        return maps
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """The stem's convolution and batch-norm, and the four layers."""
+        """Return the stem's convolution and batch-norm, and the four layers."""
         layers = {name: [self.net.get_submodule(name)] for name in self.stages[1:]}
         return {"stem": [self.net.conv1, self.net.bn1], **layers}
 
 
 class SmallImageResNet(ImageNetResNet):
-    """The same with a stem of 3x3, stride 1 and without the first max-pool; 32 pixels end at 4x4."""
+    """ResNet with a stem of 3x3, stride 1 and without the first max-pool; 32 pixels end at 4x4."""
 
     upstream = Upstream("fc.", "net.", "net.conv1.weight")
 
@@ -62,37 +65,37 @@ class SmallImageResNet(ImageNetResNet):
 
 
 def build18(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
-    """A fresh ResNet-18, 512 features."""
+    """Build a ResNet-18, 512 features."""
     return SmallImageResNet(resnet18())
 
 
 def build50(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
-    """A fresh ResNet-50, 2048 features."""
+    """Build a ResNet-50, 2048 features."""
     return SmallImageResNet(resnet50())
 
 
 def build18_imagenet(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
-    """A fresh ResNet-18 with torchvision's stem, 512 features."""
+    """Build a ResNet-18 with torchvision's stem, 512 features."""
     return ImageNetResNet(resnet18())
 
 
 def build50_imagenet(options: Mapping[str, OptionValue]) -> Encoder:  # noqa: ARG001
-    """A fresh ResNet-50 with torchvision's stem, 2048 features."""
+    """Build a ResNet-50 with torchvision's stem, 2048 features."""
     return ImageNetResNet(resnet50())
 
 
 def narrow18(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:  # noqa: ARG001
-    """A ResNet-18 with about `factor` times the channel counts (so the features), for images of `channels` channels."""
-    return SmallImageResNet(_narrowed(resnet18(), factor), channels)
+    """Build a ResNet-18 with about `factor` times the channel counts, for images of `channels` channels."""
+    return SmallImageResNet(_narrow(resnet18(), factor), channels)
 
 
 def narrow50(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:  # noqa: ARG001
-    """A narrow ResNet-50, made as `narrow18` is."""
-    return SmallImageResNet(_narrowed(resnet50(), factor), channels)
+    """Build a narrow ResNet-50, as `narrow18` does."""
+    return SmallImageResNet(_narrow(resnet50(), factor), channels)
 
 
-def _narrowed(net: ResNet, factor: float) -> ResNet:
-    """The network with every layer made anew, `factor` times as wide and initialised as torchvision does.
+def _narrow(net: ResNet, factor: float) -> ResNet:
+    """Replace every layer of a network by one `factor` times as wide, initialised as torchvision does.
 
     torchvision's own `width_per_group` would leave the maps between the blocks of a ResNet-50 at their full width.
     """

@@ -1,4 +1,4 @@
-"""ResNet9 of Newell & Deng's code (CVPR 2020), derived from the myrtle.ai CIFAR-10 network.
+"""ResNet9 of Newell & Deng's code (CVPR 2020), after the myrtle.ai CIFAR-10 network.
 
 At `width = 1`, `dim = 256` it has 6,699,328 parameters, as the reference implementation.
 """
@@ -23,8 +23,8 @@ def _conv(inside: int, outside: int) -> nn.Conv2d:
     return conv
 
 
-def _pooled(inside: int, outside: int) -> nn.Sequential:
-    """Convolution, 2x2 max-pool, batch-norm, CELU: half the side."""
+def _downsample(inside: int, outside: int) -> nn.Sequential:
+    """Create convolution, 2x2 max-pool, batch-norm and CELU, which halve the side."""
     return nn.Sequential(_conv(inside, outside), nn.MaxPool2d(2), nn.BatchNorm2d(outside), nn.CELU(CELU_ALPHA))
 
 
@@ -42,7 +42,7 @@ class _Residual(nn.Module):
 
 
 class ResNet9(Encoder):
-    """Images (N, 3, H, W) with H, W multiples of 8 to features (N, dim).
+    """ResNet9: images (N, 3, H, W) with H, W multiples of 8 to features (N, dim).
 
     A linear layer is applied at every position of the last map, then the map is averaged ("prepool").
     """
@@ -56,28 +56,28 @@ class ResNet9(Encoder):
         self.dim = dim
         self.layers = nn.Sequential(
             nn.Sequential(_conv(channels, w[0]), nn.BatchNorm2d(w[0]), nn.ReLU()),
-            nn.Sequential(_pooled(w[0], w[1]), _Residual(w[1])),
-            _pooled(w[1], w[2]),
-            nn.Sequential(_pooled(w[2], w[3]), _Residual(w[3])),
+            nn.Sequential(_downsample(w[0], w[1]), _Residual(w[1])),
+            _downsample(w[1], w[2]),
+            nn.Sequential(_downsample(w[2], w[3]), _Residual(w[3])),
         )
         self.prepool = nn.Linear(w[3], dim)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (N, dim). Averaging and the linear layer commute; the average comes first since it is cheaper."""
+        """Compute features (N, dim); averaging, which commutes with the linear layer, comes first as it is cheaper."""
         self._check(images)
         return self.prepool(self.layers(images).mean((2, 3)))  # type: ignore[no-any-return]
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """The maps of the stem and the three layers, and what the linear layer makes of the last, with dim channels."""
+        """Compute the maps of stem and three layers, and the linear layer's map of the last, with dim channels."""
         self._check(images)
-        found = {}
+        maps = {}
         for name, layer in zip(self.stages, self.layers, strict=False):
-            images = found[name] = layer(images)
-        found["prepool"] = self.prepool(images.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return found
+            images = maps[name] = layer(images)
+        maps["prepool"] = self.prepool(images.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return maps
 
     def parts(self) -> dict[str, list[nn.Module]]:
-        """The stem, the three layers and the linear layer."""
+        """Return the stem, the three layers and the linear layer."""
         return {name: [part] for name, part in zip(self.stages, (*self.layers, self.prepool), strict=True)}
 
     @staticmethod
@@ -89,10 +89,10 @@ class ResNet9(Encoder):
 
 
 def build(options: Mapping[str, OptionValue]) -> Encoder:
-    """A fresh ResNet9; options `width` (factor on all channel counts) and `dim` (features)."""
+    """Build a ResNet9; options `width` (factor on all channel counts) and `dim` (features)."""
     return ResNet9(float(options["width"]), int(options["dim"]))
 
 
 def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:
-    """A ResNet9 with `factor` times the channel counts and half the features, for images of `channels` channels."""
+    """Build a ResNet9 with `factor` times the channels and half the features, for images of `channels` channels."""
     return ResNet9(float(options["width"]) * factor, max(1, int(options["dim"]) // 2), channels)

@@ -1,7 +1,7 @@
-"""An encoder that is two: one for the lightness of an image, one for its colour, together as large as a plain one.
+"""Split encoder: one half for lightness, one for colour, together as large as a plain one.
 
-Contrastive multiview coding (Tian et al. 2020; Newell & Deng 2020, section 4) trains such a pair. What comes out are
-the features of both, side by side and not normalised, so that every protocol and head works as on a plain encoder.
+Contrastive multiview coding (Tian et al. 2020; Newell & Deng 2020, section 4) trains such a pair. Its features are
+those of both, side by side and not normalised, so that every protocol and head works as on a plain encoder.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from labeleff.study.consistency import check_split
 from labeleff.training.cielab import Lab
 
 GRAIN = 1000
-"""Factors on channel counts are tried in steps of 1 / GRAIN."""
+"""Number of steps per unit in which factors on channel counts are tried."""
 
 
 class LabSplit(Encoder):
-    """Images (N, 3, H, W) to the features (N, dim) of both halves: `light` sees L*, `colour` sees a* and b*.
+    """Split encoder: images (N, 3, H, W) to features (N, dim) of `light`, which sees L*, and `colour`, a* and b*.
 
     `plain` is the number of parameters of the encoder whose place it takes.
     """
@@ -34,29 +34,29 @@ class LabSplit(Encoder):
         self.lab, self.light, self.colour = Lab(), light, colour
 
     def views(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised lightness (N, 1, H, W) and colour (N, 2, H, W) of normalised RGB images."""
+        """Convert normalised RGB images to normalised lightness (N, 1, H, W) and colour (N, 2, H, W)."""
         channels = self.lab(images)
         return channels[:, :1], channels[:, 1:]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (N, dim): those of lightness, then those of colour."""
+        """Compute features (N, dim): those of lightness, then those of colour."""
         light, colour = self.views(images)
         return torch.cat((self.light(light), self.colour(colour)), 1)
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """The maps of both halves, stage by stage, their channels side by side."""
+        """Compute the maps of both halves, stage by stage, their channels side by side."""
         light, colour = self.views(images)
         first, second = self.light.maps(light), self.colour.maps(colour)
         return {name: torch.cat((first[name], second[name]), 1) for name in self.stages}
 
 
 def parameters(module: nn.Module) -> int:
-    """How many numbers are trained."""
+    """Count a module's trained numbers."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def build_split(spec: Spec) -> LabSplit:
-    """Two narrow encoders of the family that `spec` names, with about its parameters together.
+    """Build two narrow encoders of the family that `spec` names, together with about its parameter count.
 
     Raises StudyError where the family has no narrower version.
     """
@@ -66,7 +66,7 @@ def build_split(spec: Spec) -> LabSplit:
 
 
 def _halves(spec: Spec, factor: float) -> tuple[Encoder, Encoder]:
-    """Encoders of lightness and colour, each with `factor` times the channel counts."""
+    """Build encoders of lightness and colour, each with `factor` times the channel counts."""
     plugin = lookup.find("encoder", spec.name)
     narrow = getattr(importlib.import_module(plugin.target.partition(":")[0]), str(plugin.narrow))
     options = lookup.options("encoder", spec)
@@ -75,7 +75,7 @@ def _halves(spec: Spec, factor: float) -> tuple[Encoder, Encoder]:
 
 @functools.cache
 def _match(dumped: str) -> tuple[int, float]:
-    """The plain encoder's parameters, and the factor on channel counts that brings two halves closest to them."""
+    """Find the plain encoder's parameter count, and the factor on channels that brings two halves closest to it."""
     spec = Spec.model_validate_json(dumped)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         plain = parameters(lookup.resolve("encoder", spec.name)(lookup.options("encoder", spec)))

@@ -1,4 +1,4 @@
-"""Ready word vectors (word2vec text or binary, GloVe text), read by gensim, an extra."""
+"""Pretrained word vectors (word2vec text or binary, GloVe text), read by gensim."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Vectors = dict[str, NDArray[np.float32]]
 
 
 def read_vectors(path: Path, wanted: Iterable[str] | None = None) -> Vectors:
-    """Vectors by lower-case word, all of one length; of `wanted` words alone where they are given.
+    """Read vectors by lower-case word, all of one length; only of the `wanted` words where they are given.
 
     A file that ends in .bin is word2vec's binary form; a text file may have word2vec's first line (number of words,
     length) or none, as GloVe's. Raises OptionError without gensim, DataError where the file isn't like that.
@@ -35,16 +35,16 @@ def read_vectors(path: Path, wanted: Iterable[str] | None = None) -> Vectors:
     if not len(loaded.index_to_key):
         raise DataError(f"{path}: found no word vector")
     chosen = None if wanted is None else set(wanted)
-    found: Vectors = {}
+    vectors: Vectors = {}
     for word in loaded.index_to_key:
         lower = word.lower()
-        if lower not in found and (chosen is None or lower in chosen):
-            found[lower] = np.asarray(loaded[word], np.float32)
-    return found
+        if lower not in vectors and (chosen is None or lower in chosen):
+            vectors[lower] = np.asarray(loaded[word], np.float32)
+    return vectors
 
 
 def nearest(vectors: Vectors, word: str, known: Iterable[str]) -> tuple[str, float] | None:
-    """The known word of the greatest cosine similarity to `word`, and that; None where either has no vector."""
+    """Find the known word most similar to `word`, and the cosine; None where a vector is missing."""
     if word not in vectors:
         return None
     names = [name for name in known if name in vectors]
@@ -57,17 +57,17 @@ def nearest(vectors: Vectors, word: str, known: Iterable[str]) -> tuple[str, flo
 
 
 def initial_rows(vectors: Vectors, words: Iterable[str], width: int, scale: float) -> dict[int, NDArray[np.float32]]:
-    """Rows for an embedding table by place in `words`, of the words that have a vector.
+    """Compute rows of an embedding table by place in `words`, for the words that have a vector.
 
-    The first `width` principal directions of their vectors, zeros after them where there are fewer, scaled to the
-    standard deviation `scale`.
+    Rows are the first `width` principal directions of their vectors, zeros after them where there are fewer, scaled to
+    the standard deviation `scale`.
     """
-    found = [(place, vectors[word]) for place, word in enumerate(words) if word in vectors]
-    if len(found) < 2:
+    placed_vectors = [(place, vectors[word]) for place, word in enumerate(words) if word in vectors]
+    if len(placed_vectors) < 2:
         return {}
-    table = np.stack([vector for _, vector in found]).astype(np.float64)
+    table = np.stack([vector for _, vector in placed_vectors]).astype(np.float64)
     left, sizes, _ = np.linalg.svd(table - table.mean(0), full_matrices=False)
-    kept = (left * sizes)[:, :width]
-    kept = np.pad(kept, ((0, 0), (0, width - kept.shape[1])))
-    kept *= scale / max(float(kept.std()), 1e-12)
-    return {place: row.astype(np.float32) for (place, _), row in zip(found, kept, strict=True)}
+    rows = (left * sizes)[:, :width]
+    rows = np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
+    rows *= scale / max(float(rows.std()), 1e-12)
+    return {place: row.astype(np.float32) for (place, _), row in zip(placed_vectors, rows, strict=True)}

@@ -1,12 +1,12 @@
-"""Contrastive multiview coding of lightness and colour (Tian et al. 2020; Newell & Deng 2020, section 4).
+"""CMC: contrastive coding of lightness and colour (Tian et al. 2020; Newell & Deng 2020).
 
 One half of a split encoder sees L*, the other a* and b*, and each must find the other's vector of its image. Lightness
-is of one augmentation and colour of another, alike in the flip alone: with one for both, as in the reference code,
-the place of the padding or of the erased square would give an image away. That code's grayscale makes both views equal
-and isn't there; it draws negatives from all images, the own one included, which is left out here.
+comes from one augmentation and colour from another, with nothing but the flip in common: with one for both, as in the
+reference code, the place of the padding or of the erased square would give an image away. That code's grayscale makes
+both views equal and isn't used; it draws negatives from all images including the image itself, which is left out here.
 
 `negatives = "batch"` compares within the batch. With "memory", as in the paper, there are `k` remembered vectors,
-drawn with replacement; the reference code draws them anew for every image, here all of a batch share them, which
+drawn with replacement; the reference code draws them again for every image, here all of a batch share them, which
 takes B times less memory. The reference code has no layers between features and loss (`head = "none"`).
 """
 
@@ -29,7 +29,7 @@ WIDTH = 128
 
 
 class Views(nn.Module):
-    """A split encoder with a linear layer, or nothing, on each half: images to unit vectors of lightness and colour."""
+    """A split encoder with optional linear heads: images to unit vectors of lightness and colour."""
 
     def __init__(self, encoder: LabSplit, head: str, seed: int) -> None:
         super().__init__()
@@ -44,19 +44,19 @@ class Views(nn.Module):
         self.width = encoder.light.dim if head == "none" else WIDTH
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Lightness of the `first` images and colour of the `second`, (B, width) float32 each."""
+        """Compute vectors of the `first` images' lightness and the `second` images' colour, (B, width) float32 each."""
         light = self.heads["light"](self.encoder.light(self.encoder.views(first)[0]))
         colour = self.heads["colour"](self.encoder.colour(self.encoder.views(second)[1]))
         return F.normalize(light.float(), dim=1), F.normalize(colour.float(), dim=1)
 
 
 def within(light: Tensor, colour: Tensor, samples: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Loss and number correct of unit vectors (B, width) that find each other within the batch, in both directions."""
+    """Compute loss and number correct of unit vectors (B, width) that find each other in the batch, both ways."""
     with torch.autocast(light.device.type, enabled=False):
         scores = (light @ colour.T) / temperature
     counts, labels = own_column(samples), torch.arange(len(samples), device=samples.device)
-    there, back = info_nce(scores, counts, labels), info_nce(scores.T, counts, labels)
-    return there[0] + back[0], (there[1] + back[1]) / 2
+    forward, backward = info_nce(scores, counts, labels), info_nce(scores.T, counts, labels)
+    return forward[0] + backward[0], (forward[1] + backward[1]) / 2
 
 
 @pretext("cmc")
@@ -71,8 +71,8 @@ def pretrain(run: PretextRun) -> Pretrained:
     encoder, temperature = run.encoder, float(run.options["temperature"])
     if not isinstance(encoder, LabSplit):
         raise PluginError(f"cmc trains a pair of encoders, found {type(encoder).__name__}")
-    kept, held = run.hold_out(least=2)
-    images, held_out = run.resident(kept, run.budget.augment), run.resident(held)
+    training_images, held_images = run.hold_out(least=2)
+    images, held_out = run.resident(training_images, run.budget.augment), run.resident(held_images)
     encoder.lab.measure(run.data.images, run.data.normalisation)
     views = Views(encoder, str(run.options["head"]), run.stream("cmc head"))
     memories = _memories(run, images.count, views.width) if run.options["negatives"] == "memory" else None
@@ -93,7 +93,7 @@ def pretrain(run: PretextRun) -> Pretrained:
 
 
 def _memories(run: PretextRun, count: int, width: int) -> Memories:
-    """Memories of `count` images' lightness and colour, as yet random."""
+    """Create random memories of `count` images' lightness and colour."""
     light, colour = (
         Memory(count, width, run.stream(f"cmc memory of {name}"), run.compute.device) for name in ("light", "colour")
     )

@@ -1,7 +1,7 @@
-"""What contrastive pretexts share: finding an image's own partner among those of other images.
+"""Shared parts of contrastive pretexts: InfoNCE, held-out scores, memory banks.
 
 Wu et al. 2018, "Unsupervised Feature Learning via Non-Parametric Instance Discrimination"; Tian et al. 2020, section
-3.3. A bank belongs to one training. It is no part of an encoder, so neither a checkpoint nor a cached encoder has it.
+3.3. A bank belongs to one training. It isn't part of an encoder, so neither a checkpoint nor a cached encoder has it.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ METRICS = ("loss", "accuracy", "heldout_loss", "heldout_accuracy")
 
 
 def others(samples: Tensor) -> Tensor:
-    """Which pairs (B, B) of a batch are of two images: one that joins two epochs may have an image twice."""
+    """Mark pairs (B, B) of different images; a batch that spans two epochs may have an image twice."""
     return samples[:, None] != samples[None, :]
 
 
 def own_column(samples: Tensor) -> Tensor:
-    """Which columns (B, B) of scores count in each row: the own one, and those of other images."""
+    """Mark the columns (B, B) of scores that count in each row: its own, and those of other images."""
     return others(samples) | torch.eye(len(samples), dtype=torch.bool, device=samples.device)
 
 
 def info_nce(scores: Tensor, counts: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """InfoNCE: mean cross-entropy of finding column `labels` (B,) among scores (B, C), and how many rows find it.
+    """Compute InfoNCE, the mean cross-entropy of column `labels` (B,) among scores (B, C), and the number correct.
 
     Columns where `counts` (B, C) is false are left out. van den Oord et al. 2018, "Representation Learning with
     Contrastive Predictive Coding", eq. 4.
     """
-    left = scores.masked_fill(~counts, NEVER)
-    return F.cross_entropy(left, labels), (left.argmax(1) == labels).sum()
+    masked = scores.masked_fill(~counts, NEVER)
+    return F.cross_entropy(masked, labels), (masked.argmax(1) == labels).sum()
 
 
 def whole_blocks(images: Resident, size: int, device: torch.device) -> Iterator[Batch]:
-    """All images in order as they are in epoch 0, in blocks of `size`, or in one where there are fewer.
+    """Yield all images in order as they are in epoch 0, in blocks of `size`, or one block where there are fewer.
 
-    Such a loss depends on the block's size, so what is left over counts for nothing.
+    A contrastive loss depends on the block's size, so remaining images are left out.
     """
     size = min(size, images.count)
     for start in range(0, images.count - size + 1, size):
@@ -58,15 +58,18 @@ def whole_blocks(images: Resident, size: int, device: torch.device) -> Iterator[
 def held_out_scores(
     score: Callable[[nn.Module, Batch], tuple[Tensor, Tensor]], images: Resident, size: int, compute: Compute
 ) -> Watch:
-    """Mean loss and accuracy by `score`, which gives loss and number correct, over whole blocks of held-out images."""
+    """Build a watch of mean loss and accuracy over whole blocks of held-out images.
+
+    `score` gives loss and number correct of a batch.
+    """
 
     def watch(model: nn.Module) -> dict[str, float]:
-        found = []
+        scores = []
         with torch.no_grad(), compute.autocast():
             for batch in whole_blocks(images, size, compute.device):
                 loss, correct = score(model, replace(batch, images=compute.arrange(batch.images)))
-                found.append(torch.stack((loss, correct / len(batch.samples))))
-        loss, accuracy = torch.stack(found).mean(0).tolist()
+                scores.append(torch.stack((loss, correct / len(batch.samples))))
+        loss, accuracy = torch.stack(scores).mean(0).tolist()
         return {"heldout_loss": loss, "heldout_accuracy": accuracy}
 
     return watch
@@ -82,17 +85,17 @@ class Memory:
     def update(self, samples: Tensor, new: Tensor, momentum: float) -> None:
         """Move the vectors of `samples` (B,) to the unit vectors `new` (B, dim), keeping the share `momentum` of old.
 
-        Of an image that is there twice the first counts, so that the result doesn't depend on the order of writing.
+        Where an image occurs twice the first counts, so that the result doesn't depend on the order of writing.
         """
         first = (samples[:, None] == samples[None, :]).to(torch.int64).argmax(1)
         mixed = momentum * self.vectors[samples] + (1 - momentum) * new.detach()[first]
         self.vectors[samples] = F.normalize(mixed, dim=1)
 
 
-def remembered(
+def memory_loss(
     vectors: Tensor, memory: Tensor, samples: Tensor, drawn: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """Loss and number correct of vectors (B, width) that find the memory of their image among those `drawn` (K,)."""
+    """Compute loss and number correct of vectors (B, width) that find their image's memory among `drawn` (K,)."""
     own = (vectors * memory[samples]).sum(1, keepdim=True)
     with torch.autocast(vectors.device.type, enabled=False):
         scores = torch.cat((own, vectors @ memory[drawn].T), 1) / temperature
@@ -108,10 +111,13 @@ class Memories:
         self._k, self._momentum, self._temperature, self._seed = k, momentum, temperature, seed
 
     def loss(self, light: Tensor, colour: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss and number correct of a batch, whose vectors are remembered afterwards."""
+        """Compute loss and number correct of a batch, and store its vectors afterwards."""
         drawn = below(batch.draws(self._seed, self._k, rows=1)[0], len(self.light.vectors))
         args = (batch.samples, drawn, self._temperature)
-        there, back = remembered(light, self.colour.vectors, *args), remembered(colour, self.light.vectors, *args)
+        forward, backward = (
+            memory_loss(light, self.colour.vectors, *args),
+            memory_loss(colour, self.light.vectors, *args),
+        )
         self.light.update(batch.samples, light, self._momentum)
         self.colour.update(batch.samples, colour, self._momentum)
-        return there[0] + back[0], (there[1] + back[1]) / 2
+        return forward[0] + backward[0], (forward[1] + backward[1]) / 2

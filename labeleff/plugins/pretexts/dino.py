@@ -1,6 +1,8 @@
-"""DINO (Caron et al. 2021, "Emerging Properties in Self-Supervised Vision Transformers"), with two views of full size.
+"""DINO (Caron et al. 2021), with two views of full size.
 
-A student must give the prototypes that a teacher, whose weights follow its own, gives for the other view; the
+The paper is "Emerging Properties in Self-Supervised Vision Transformers".
+
+A student must predict the prototypes that a teacher, whose weights follow its own, assigns to the other view; the
 teacher's outputs are centred and sharpened (section 3.1, algorithm 1). The small crops of the paper's multi-crop are
 left out: of a 32-pixel image they would be 14 pixels a side. Head, loss and momentum update through lightly.
 """
@@ -18,40 +20,41 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
 
-from labeleff.plugins.pretexts.two_views import Given, Method, Options, exactly, recipe, two_views
+from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
 from labeleff.training.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
+"""Jitter of brightness, contrast, saturation and hue, as in BYOL."""
 
 
 def recipes(options: Options) -> tuple[Recipe, Recipe]:
-    """BYOL's views (section 3.2)."""
+    """Use BYOL's views (section 3.2)."""
     return recipe(options, STRENGTHS, blur=1.0), recipe(options, STRENGTHS, blur=0.1, solarise=0.2)
 
 
-def _head(given: Given) -> Any:
-    """Always the same initial weights: lightly's head can't be copied because of its normalised last layer.
+def _head(setup: MethodSetup) -> Any:
+    """Create a head, always with the same initial weights: lightly's can't be copied for its normalised last layer.
 
     It has batch-norm, as lightly advises for encoders that aren't vision transformers.
     """
-    with given.initial("dino head"), warnings.catch_warnings():
+    with setup.initial("dino head"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # lightly's weight_norm, that torch means to replace
-        hidden, bottleneck = given.whole("hidden"), given.whole("bottleneck")
-        prototypes = given.whole("prototypes")
-        return DINOProjectionHead(given.encoder.dim, hidden, bottleneck, prototypes, batch_norm=True)
+        hidden, bottleneck = setup.whole("hidden"), setup.whole("bottleneck")
+        prototypes = setup.whole("prototypes")
+        return DINOProjectionHead(setup.encoder.dim, hidden, bottleneck, prototypes, batch_norm=True)
 
 
-def method(given: Given) -> Method:
-    """Student and teacher; the student's last layer rests for the first epoch, as in the reference code."""
-    head = _head(given)
-    student = nn.Sequential(given.encoder, head)
-    teacher = nn.Sequential(copy.deepcopy(given.encoder), _head(given))
+def method(setup: MethodSetup) -> Method:
+    """Build student and teacher; the student's last layer is fixed in the first epoch, as in the reference code."""
+    head = _head(setup)
+    student = nn.Sequential(setup.encoder, head)
+    teacher = nn.Sequential(copy.deepcopy(setup.encoder), _head(setup))
     deactivate_requires_grad(teacher)
-    sharp = given.real("teacher_temperature")
-    centred = DINOLoss(given.whole("prototypes"), sharp, sharp, student_temp=given.real("student_temperature"))
-    start = given.real("momentum")
-    momenta = (cosine_schedule(step, given.steps, start, 1.0) for step in range(given.steps))
-    resting = iter(range(given.epoch))
+    sharp = setup.real("teacher_temperature")
+    centred = DINOLoss(setup.whole("prototypes"), sharp, sharp, student_temp=setup.real("student_temperature"))
+    start = setup.real("momentum")
+    momenta = (cosine_schedule(step, setup.steps, start, 1.0) for step in range(setup.steps))
+    resting = iter(range(setup.epoch))
     head.last_layer.weight_v.register_hook(lambda slope: slope if next(resting, None) is None else 0 * slope)
 
     def loss(first: Tensor, second: Tensor) -> Tensor:
@@ -61,9 +64,9 @@ def method(given: Given) -> Method:
         else:  # lightly's loss moves its centre whenever it is called
             distillation = copy.deepcopy(centred)
         with torch.no_grad():
-            taught = teacher(first), teacher(second)
-        exact = exactly(lambda a, b, c, d: distillation([a, b], [c, d]), given.compute)
-        return exact(*taught, student(first), student(second))
+            targets = teacher(first), teacher(second)
+        exact = exactly(lambda a, b, c, d: distillation([a, b], [c, d]), setup.compute)
+        return exact(*targets, student(first), student(second))
 
     return Method(nn.ModuleList((student, teacher, centred)), student, loss)
 

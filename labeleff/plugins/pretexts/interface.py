@@ -1,6 +1,6 @@
-"""Pretexts: ways to train an encoder without labels, one plain function a file.
+"""Interface of pretexts: ways to train an encoder without labels, one function per file.
 
-A pretext gets images, an encoder, a seed and a budget. It never gets labels, nor test images. One that takes weights
+A pretext gets images, an encoder, a seed and a budget. It never gets labels or test images. One that takes weights
 from outside (`load`, with `loaded = True` in the catalogue) gets no images either; the runner fills the encoder.
 """
 
@@ -23,12 +23,12 @@ from labeleff.training.loop import train
 from labeleff.training.slots import Objective, Order, Progress, Resident, Slot
 
 Watch = Callable[[nn.Module], dict[str, float]]
-"""Further entries of the learning curve, of a model in eval mode at the end of a window."""
+"""A function from a model in eval mode, at the end of a window, to further entries of the learning curve."""
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """What a pretext may see: uint8 images (N, S, S, 3), and their channel statistics."""
+    """Data of a pretext: uint8 images (N, S, S, 3), and their channel statistics."""
 
     images: Tensor
     normalisation: Normalisation
@@ -36,16 +36,16 @@ class Unlabelled:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What a pretext gives: its own metrics (in 0..1 or losses) and how training went; the encoder is in place."""
+    """Result of a pretext: its metrics (in 0..1 or losses) and training log; the encoder is trained in place."""
 
     metrics: dict[str, float | None] = field(default_factory=dict)
     training: Training | None = None
     provenance: str | None = None
-    """Where weights from outside came from, and what was left out."""
+    """Source of outside weights, and what was left out of them."""
     weights_sha256: str | None = None
 
     def with_metrics(self, **further: float) -> Pretrained:
-        """The same with `further` metrics behind the others."""
+        """Return a copy with `further` metrics after the others."""
         return replace(self, metrics={**self.metrics, **further})
 
 
@@ -55,7 +55,7 @@ PretextFunction = Callable[[Unlabelled, Encoder, int, Budget, Mapping[str, Optio
 
 @dataclass(frozen=True)
 class PretextRun:
-    """One pretraining of `encoder`, in place: all that a pretext is given, and the steps that pretexts share."""
+    """One pretraining of `encoder`, in place: the arguments of a pretext, and the steps that pretexts share."""
 
     name: str
     data: Unlabelled
@@ -67,21 +67,21 @@ class PretextRun:
     progress: Progress
 
     def stream(self, name: str) -> int:
-        """The seed of this pretraining's random stream `name`."""
+        """Derive the seed of this pretraining's random stream `name`."""
         return stream_seed(name, self.seed)
 
     def hold_out(self, least: int = 1) -> tuple[Tensor, Tensor]:
-        """Images to train on, and a share `holdout` of them (an option; `least` or more) that is only looked at.
+        """Split images into those to train on and a share `holdout` (an option; `least` or more) for evaluation alone.
 
         Raises PluginError where nothing is left to train on.
         """
         what = f"{self.name}: {{held}} of {{count}} images would be held out"
         images, share = self.data.images, float(self.options["holdout"])
-        kept, held = hold_out(len(images), share, self.stream("holdout"), what, least=least)
-        return images[kept], images[held]
+        trained, evaluated = hold_out(len(images), share, self.stream("holdout"), what, least=least)
+        return images[trained], images[evaluated]
 
     def resident(self, images: Tensor, augment: Augment | None = None, *, rotate: bool = False) -> ResidentImages:
-        """Some of the images on the device, as `ResidentImages` has them."""
+        """Put images on the device, as `ResidentImages`."""
         normalisation, device = self.data.normalisation, self.compute.device
         return ResidentImages(images, normalisation, device, augment=augment, rotate=rotate, seed=self.seed)
 
@@ -94,9 +94,9 @@ class PretextRun:
         metrics: Sequence[str],
         order: Order | None = None,
     ) -> Pretrained:
-        """Train `model` by the budget; the last window's entries that `metrics` names are what it reached.
+        """Train `model` by the budget; returns the last window's entries that `metrics` names.
 
-        Without `accuracy` among them nothing can be correct, so the learning curve has none either.
+        Without `accuracy` among `metrics` the learning curve has no accuracy either.
         """
         slot = Slot(model, images, objective, self.seed, watch, order=order)
         steps = self.budget.steps_for(images.count)

@@ -1,5 +1,7 @@
-"""MoCo v2 (He et al. 2020, "Momentum Contrast for Unsupervised Visual Representation Learning"; Chen et al. 2020,
-"Improved Baselines with Momentum Contrastive Learning").
+"""MoCo v2 (He et al. 2020; Chen et al. 2020).
+
+He et al. 2020, "Momentum Contrast for Unsupervised Visual Representation Learning"; Chen et al. 2020, "Improved
+Baselines with Momentum Contrastive Learning".
 
 A view must tell the other view of its image, encoded by weights that follow the encoder's, from a queue of earlier
 ones. Queue and momentum weights live beside the encoder and are never saved with it. Loss, head and momentum update
@@ -21,47 +23,48 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from torch import Tensor, nn
 
 from labeleff.errors import PluginError
-from labeleff.plugins.pretexts.two_views import Given, Method, Options, exactly, recipe, two_views
+from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
 from labeleff.training.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.4, 0.1)
+"""Jitter of brightness, contrast, saturation and hue."""
 
 
 def recipes(options: Options) -> tuple[Recipe, Recipe]:
-    """Queries and keys are made alike (v2, section 3)."""
+    """Augment queries and keys alike (v2, section 3)."""
     one = recipe(options, STRENGTHS, blur=0.5)
     return one, one
 
 
-def method(given: Given) -> Method:
-    """Encoder and head, their copies that follow them, and the queue."""
-    groups, width = given.whole("groups"), given.whole("projection")
-    if given.batch < 2 * groups:
-        raise PluginError(f"moco: {groups} groups of a batch of {given.batch} would have one image; lower 'groups'")
-    with given.initial("moco head"):
-        head = MoCoProjectionHead(given.encoder.dim, given.whole("hidden"), width)
-        queue = NTXentLoss(given.real("temperature"), memory_bank_size=(given.whole("queue"), width))
-    network = nn.Sequential(given.encoder, head)
+def method(setup: MethodSetup) -> Method:
+    """Build encoder and head, the copies that follow them, and the queue."""
+    groups, width = setup.whole("groups"), setup.whole("projection")
+    if setup.batch < 2 * groups:
+        raise PluginError(f"moco: {groups} groups of a batch of {setup.batch} would have one image; lower 'groups'")
+    with setup.initial("moco head"):
+        head = MoCoProjectionHead(setup.encoder.dim, setup.whole("hidden"), width)
+        queue = NTXentLoss(setup.real("temperature"), memory_bank_size=(setup.whole("queue"), width))
+    network = nn.Sequential(setup.encoder, head)
     follower = copy.deepcopy(network)
     deactivate_requires_grad(follower)
-    contrast = exactly(queue, given.compute)
+    contrast = exactly(queue, setup.compute)
 
     def loss(queries: Tensor, keys: Tensor) -> Tensor:
         if torch.is_grad_enabled():
-            update_momentum(network, follower, given.real("momentum"))
-        found = torch.cat([network(part) for part in queries.chunk(groups)])
+            update_momentum(network, follower, setup.real("momentum"))
+        query_vectors = torch.cat([network(part) for part in queries.chunk(groups)])
         with torch.no_grad():
-            order = shuffled(len(keys), groups, keys.device)
-            kept = torch.cat([follower(part) for part in keys[order].chunk(groups)])[order.argsort()]
-        return contrast(found, kept)
+            order = shuffle(len(keys), groups, keys.device)
+            key_vectors = torch.cat([follower(part) for part in keys[order].chunk(groups)])[order.argsort()]
+        return contrast(query_vectors, key_vectors)
 
     return Method(nn.ModuleList((network, follower, queue)), network, loss)
 
 
-def shuffled(count: int, groups: int, device: torch.device) -> Tensor:
-    """An order of 0..count-1 whose parts hold every `groups`-th one.
+def shuffle(count: int, groups: int, device: torch.device) -> Tensor:
+    """Order 0..count-1 so that each part holds every `groups`-th one.
 
-    No chance is needed: which images meet in a batch, and at which places, is drawn already.
+    No random numbers are needed: which images meet in a batch, and at which places, is random already.
     """
     return (torch.arange(count, device=device) % groups).argsort(stable=True)
 

@@ -1,8 +1,9 @@
-"""Weights that were made elsewhere: read without unpickling, fitted into an encoder, nothing skipped in silence.
+"""Pretrained weights from outside: read without unpickling, checked, and put into an encoder.
 
 Names are the encoder's own, or those of the network in torchvision that it is made from (timm names ResNets alike):
-then the classifier, which an encoder hasn't, is left out. Batch-norm's step counters, which old files lack, aren't
-weights. Images stay normalised by the statistics of the task's training images, not by ImageNet's.
+then the classifier, which an encoder doesn't have, is left out. Nothing else is skipped. Batch-norm's step counters,
+which old files lack, aren't weights. Images stay normalised by the statistics of the task's training images, not by
+ImageNet's.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from labeleff.training.examples import Source
 
 COUNTER = "num_batches_tracked"
 SHOWN = 6
-"""Names of a list that an error shows."""
+"""Most names of a list that an error shows."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by name, and where they came from in words."""
+    """Tensors by name, and their source in words."""
 
     state: Mapping[str, Tensor]
     provenance: str
@@ -53,9 +54,9 @@ LoadFunction = Callable[[Mapping[str, OptionValue], Source], Weights]
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a state dict saved by torch (.pt, .pth, .bin), also under `state_dict`.
+    """Read the tensors of a .safetensors file, or of a state dict by torch (.pt, .pth, .bin), also under `state_dict`.
 
-    Raises WeightsError where the file isn't there, or holds anything that would have to be unpickled.
+    Raises WeightsError where the file is missing, or holds anything that would have to be unpickled.
     """
     if path.suffix not in {".safetensors", ".pt", ".pth", ".bin"}:
         raise WeightsError(f"{path}: found a file {path.suffix or 'without suffix'}, expected .safetensors or .pt")
@@ -84,22 +85,22 @@ def _tensors(path: Path, loaded: Any) -> dict[str, Tensor]:
 
 
 def under(prefix: str, weights: Weights) -> Weights:
-    """The weights whose names begin with `prefix`, without it, e.g. the backbone of a larger network."""
+    """Select the weights whose names begin with `prefix`, without it, e.g. the backbone of a larger network."""
     if not prefix:
         return weights
     inside = {name.removeprefix(prefix): t for name, t in weights.state.items() if name.startswith(prefix)}
     if not inside:
         raise WeightsError(f"{weights.provenance}: no name begins with {prefix!r}; found {_listed(weights.state)}")
-    rest = len(weights.state) - len(inside)
-    return Weights(inside, f"{weights.provenance}, {len(inside)} tensors under {prefix!r} ({rest} others left out)")
+    others = len(weights.state) - len(inside)
+    return Weights(inside, f"{weights.provenance}, {len(inside)} tensors under {prefix!r} ({others} others left out)")
 
 
 def fill(encoder: Encoder, weights: Weights, stem: str, what: str) -> str:
-    """Give `encoder` these weights, all of them; returns where they came from and what was left out, in words.
+    """Load all of these weights into `encoder`; returns their source and what was left out, in words.
 
-    `stem` says what is to be done where the stem's kernel is larger than the encoder's by design: `refuse`, `centre`
+    `stem` says what to do where the stem's kernel is larger than the encoder's by design: `refuse`, `centre`
     (take its middle) or `random` (leave the encoder's as it is initialised). Raises WeightsError naming what is
-    missing, unexpected or of another shape; `what` says in it what doesn't fit what.
+    missing, unexpected or of another shape; `what` begins its message.
     """
     own = encoder.state_dict()
     given, notes = _renamed(encoder, weights.state)
@@ -110,18 +111,18 @@ def fill(encoder: Encoder, weights: Weights, stem: str, what: str) -> str:
 
 
 def _renamed(encoder: Encoder, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The weights by the encoder's names, without the classifier, and a note if there was one."""
-    upstream, own = encoder.upstream, encoder.state_dict()
-    if upstream is None or state.keys() <= own.keys():
+    """Rename the weights to the encoder's names, without the classifier; also returns a note if there was one."""
+    upstream, expected = encoder.upstream, encoder.state_dict()
+    if upstream is None or state.keys() <= expected.keys():
         return dict(state), []
-    kept = {name: tensor for name, tensor in state.items() if not name.startswith(upstream.head)}
-    notes = [f"its classifier {upstream.head}* is left out"] if len(kept) < len(state) else []
-    prefix = "" if kept.keys() & own.keys() else upstream.prefix
-    return {prefix + name: tensor for name, tensor in kept.items()}, notes
+    backbone = {name: tensor for name, tensor in state.items() if not name.startswith(upstream.head)}
+    notes = [f"its classifier {upstream.head}* is left out"] if len(backbone) < len(state) else []
+    prefix = "" if backbone.keys() & expected.keys() else upstream.prefix
+    return {prefix + name: tensor for name, tensor in backbone.items()}, notes
 
 
 def _stem(encoder: Encoder, given: dict[str, Tensor], own: Mapping[str, Tensor], stem: str, what: str) -> list[str]:
-    """Do with the stem, in place, what is asked for, if its kernel is larger than the encoder's; a note of it."""
+    """Adapt in place a stem whose kernel is larger than the encoder's, as `stem` says; returns notes on it."""
     name = encoder.upstream.stem if encoder.upstream else None
     if name is None or name not in given:
         return []
@@ -160,7 +161,7 @@ def _check(given: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) ->
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> WeightsError:
-    """The error for a name that a library hasn't, with the nearest ones; its whole list would be hundreds of names."""
+    """Create the error for a name that a library doesn't have, with the nearest ones instead of hundreds."""
     near = difflib.get_close_matches(name, list(known), n=5, cutoff=0.5)
     hint = f"did you mean {_listed(near)}?" if near else "found nothing alike"
     return WeightsError(f"unknown {what} {name!r}; {hint}")

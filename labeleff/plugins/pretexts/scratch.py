@@ -1,4 +1,4 @@
-"""No pretraining: the encoder keeps its random initialisation."""
+"""Scratch, no pretraining: the encoder keeps its random initialisation."""
 
 from __future__ import annotations
 

@@ -10,32 +10,32 @@ from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules import SimSiamPredictionHead, SimSiamProjectionHead
 from torch import Tensor, nn
 
-from labeleff.plugins.pretexts.two_views import Given, Method, Options, exactly, recipe, two_views
+from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
 from labeleff.training.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.4, 0.1)
-"""Section 3, baseline settings."""
+"""Jitter of section 3, baseline settings."""
 
 
 def recipes(options: Options) -> tuple[Recipe, Recipe]:
-    """Both views are made alike."""
+    """Augment both views alike."""
     one = recipe(options, STRENGTHS, blur=0.5)
     return one, one
 
 
-def method(given: Given) -> Method:
-    """Encoder, projector, and the predictor with its bottleneck (section 3; algorithm 1)."""
-    width = given.whole("projection")
-    with given.initial("simsiam heads"):
-        projector = SimSiamProjectionHead(given.encoder.dim, width, width)
-        predictor = SimSiamPredictionHead(width, given.whole("bottleneck"), width)
-    network = nn.Sequential(given.encoder, projector)
-    opposite = exactly(NegativeCosineSimilarity(), given.compute)
+def method(setup: MethodSetup) -> Method:
+    """Build encoder, projector, and the predictor with its bottleneck (section 3; algorithm 1)."""
+    width = setup.whole("projection")
+    with setup.initial("simsiam heads"):
+        projector = SimSiamProjectionHead(setup.encoder.dim, width, width)
+        predictor = SimSiamPredictionHead(width, setup.whole("bottleneck"), width)
+    network = nn.Sequential(setup.encoder, projector)
+    opposite = exactly(NegativeCosineSimilarity(), setup.compute)
 
     def loss(first: Tensor, second: Tensor) -> Tensor:
-        seen = network(first), network(second)
-        predicted = predictor(seen[0]), predictor(seen[1])
-        return (opposite(predicted[0], seen[1].detach()) + opposite(predicted[1], seen[0].detach())) / 2
+        projections = network(first), network(second)
+        predicted = predictor(projections[0]), predictor(projections[1])
+        return (opposite(predicted[0], projections[1].detach()) + opposite(predicted[1], projections[0].detach())) / 2
 
     return Method(nn.ModuleList((network, predictor)), network, loss)
 

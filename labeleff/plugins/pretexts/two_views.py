@@ -1,7 +1,7 @@
-"""What pretexts share that compare two views of every image: their data, their training, and what shows a collapse.
+"""Shared parts of pretexts that compare two views: data, training, signs of collapse.
 
 Such a pretext is one function that builds a `Method`: its networks and the loss of two views. Losses, heads and
-momentum updates are lightly's; views, order, schedule and optimiser are those of every other training here.
+momentum updates are lightly's; views, order, schedule and optimiser are the package's usual ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BLOCK = 500
 COLLAPSED = 0.1
 """Spread of held-out projections under which a pretext counts as collapsed.
 
-On the toy task every pretext here ends at 0.5 or more, and one made to collapse (no predictor, gradient through both
+On the toy task every such pretext ends at 0.5 or more, and one forced to collapse (no predictor, gradient through both
 views, no batch-norm in the head) at 0.01 to 0.05.
 """
 
@@ -40,8 +40,8 @@ Options = Mapping[str, OptionValue]
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a method is built from: the encoder to train, and the length (`steps`, `epoch` in steps) of its training."""
+class MethodSetup:
+    """Arguments of a method: the encoder to train, and the training's length (`steps`, `epoch` in steps)."""
 
     encoder: Encoder
     seed: int
@@ -52,15 +52,15 @@ class Given:
     compute: Compute
 
     def initial(self, name: str) -> AbstractContextManager[None]:
-        """Weights initialised inside depend on the seed and the stream `name` alone."""
+        """Make weights initialised inside depend on the seed and the stream `name` alone."""
         return initial_weights(stream_seed(name, self.seed))
 
     def whole(self, option: str) -> int:
-        """An option that is a whole number."""
+        """Return an option as integer."""
         return int(self.options[option])
 
     def real(self, option: str) -> float:
-        """An option that is a number."""
+        """Return an option as float."""
         return float(self.options[option])
 
 
@@ -70,7 +70,7 @@ class Method:
 
     `parts`: everything that has weights or buffers. `network`: images to the projections (N, width) that the loss
     compares; its first part is the encoder. `loss`: the mean loss, a scalar, of two views of B images, float
-    (B, 3, S, S) each in the order of the recipes. With gradients on it is called once a step and may move what
+    (B, 3, S, S) each in the order of the recipes. With gradients on it is called once per step and may move what
     follows the encoder (momentum weights, queues, centres); with gradients off it must change nothing.
     """
 
@@ -80,12 +80,12 @@ class Method:
 
 
 def two_views(
-    name: str, build: Callable[[Given], Method], recipes: Callable[[Options], tuple[Recipe, Recipe]]
+    name: str, build: Callable[[MethodSetup], Method], recipes: Callable[[Options], tuple[Recipe, Recipe]]
 ) -> PretextFunction:
-    """The pretext that trains an encoder by the method that `build` makes, on the two views of `recipes`.
+    """Build the pretext that trains an encoder by the method of `build`, on the two views of `recipes`.
 
     A share `holdout` of the images (at least two, never trained on, never test images) gives `heldout_loss`, on two
-    views an image, and `spread`, on projections of the images themselves. `collapsed` is 1 where that is under
+    views per image, and `spread`, on projections of the images themselves. `collapsed` is 1 where that is under
     COLLAPSED, else 0.
     """
 
@@ -102,7 +102,7 @@ def two_views(
         plain = run.resident(held)
         epoch = math.ceil(len(kept) / budget.batch)
         steps = budget.steps_for(len(kept))
-        method = build(Given(run.encoder, run.seed, run.options, budget.batch, steps, epoch, compute))
+        method = build(MethodSetup(run.encoder, run.seed, run.options, budget.batch, steps, epoch, compute))
 
         def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:  # noqa: ARG001
             loss = method.loss(*batch.images.chunk(2))
@@ -110,10 +110,10 @@ def two_views(
 
         def watch(model: nn.Module) -> dict[str, float]:  # noqa: ARG001
             loss = heldout_loss(method, held_pairs, budget.batch, compute)
-            found = {"heldout_loss": loss, "spread": spread(projections(method.network, plain, compute))}
-            if not all(math.isfinite(value) for value in found.values()):
-                raise DivergedError(f"on held-out images: {found}")
-            return found
+            entries = {"heldout_loss": loss, "spread": spread(projections(method.network, plain, compute))}
+            if not all(math.isfinite(value) for value in entries.values()):
+                raise DivergedError(f"on held-out images: {entries}")
+            return entries
 
         trained = run.train(method.parts, pairs, objective, watch, ("loss", "heldout_loss", "spread"))
         reached = trained.metrics["spread"]
@@ -124,7 +124,7 @@ def two_views(
 
 
 def heldout_loss(method: Method, pairs: ResidentViews, batch: int, compute: Compute) -> float:
-    """The mean loss of held-out images, two views each as in epoch 0, in whole blocks of `batch` images."""
+    """Compute the mean loss of held-out images, two views each as in epoch 0, in whole blocks of `batch` images."""
 
     def loss(views: Tensor) -> Tensor:
         with torch.no_grad(), compute.autocast():
@@ -135,34 +135,34 @@ def heldout_loss(method: Method, pairs: ResidentViews, batch: int, compute: Comp
 
 
 def projections(network: nn.Module, images: ResidentImages, compute: Compute) -> Tensor:
-    """Projections (N, width) float32 of images as they are."""
+    """Compute projections (N, width) float32 of un-augmented images."""
     with torch.no_grad(), compute.autocast():
         return torch.cat([network(compute.arrange(batch.images)).float() for batch in images.plain_batches(BLOCK)])
 
 
 def spread(values: Tensor) -> float:
-    """How far rows (N, dim) lie apart: 0 where all point the same way, near 1 where they point everywhere.
+    """Measure how far rows (N, dim) lie apart: 0 where all point the same way, near 1 where they point everywhere.
 
-    The standard deviation of the rows' directions in each dimension, averaged, times the root of the number of
+    It is the standard deviation of the rows' directions in each dimension, averaged, times the root of the number of
     dimensions (Chen & He 2021, "Exploring Simple Siamese Representation Learning", section 4.1).
     """
     directions = F.normalize(values.double(), dim=1)
     return float(directions.std(0, correction=0).mean()) * math.sqrt(values.shape[1])
 
 
-def recipe(options: Options, strengths: tuple[float, float, float, float], **rest: float) -> Recipe:
-    """A view as nearly all methods make it, its jitter scaled by the option `colour`; `rest` is what differs."""
+def recipe(options: Options, strengths: tuple[float, float, float, float], **changes: float) -> Recipe:
+    """Create a usual view, its jitter scaled by the option `colour`; `changes` are further fields."""
     colour = float(options["colour"])
     scaled = (colour * strengths[0], colour * strengths[1], colour * strengths[2], colour * strengths[3])
-    return Recipe(float(options["area"]), flip=0.5, jitter=0.8, strengths=scaled, grey=0.2, **rest)
+    return Recipe(float(options["area"]), flip=0.5, jitter=0.8, strengths=scaled, grey=0.2, **changes)
 
 
 def exactly(loss: Callable[..., Any], compute: Compute) -> Callable[..., Tensor]:
-    """The loss of outputs as float32, whatever they were computed in: similarities over a temperature need it."""
+    """Wrap a loss to compute on float32 outputs, whatever their type: similarities over a temperature need it."""
 
     def of(*outputs: Tensor) -> Tensor:
         with torch.autocast(compute.device.type, enabled=False):
-            found: Tensor = loss(*(output.float() for output in outputs))
-        return found
+            value: Tensor = loss(*(output.float() for output in outputs))
+        return value
 
     return of

@@ -1,12 +1,12 @@
-"""Variational autoencoder (Kingma & Welling 2014; Newell & Deng 2020, section 4).
+"""VAE, variational autoencoder (Kingma & Welling 2014; Newell & Deng 2020, section 4).
 
 Two linear layers on the encoder's features give the mean and the log-variance of a code, and a decoder of transposed
-convolutions makes the augmented, normalised image of a code drawn from there. The decoder is the reference code's,
-to the parameter where `width = 1`. The loss is defined per image, half the summed squared error plus beta times the
-divergence from a standard normal, and averaged over the batch. The reference code adds a mean over all numbers of the
-batch to 1e-5 times a sum over it instead, so that its beta grows with the batch and the image; `rule = "reference"`
-has that. It works on L*a*b* images, here on RGB unless `space = "lab"`, where the target (not what the encoder sees)
-is L*a*b*.
+convolutions reconstructs the augmented, normalised image from a code drawn from that distribution. The decoder is the
+reference code's, to the parameter where `width = 1`. The loss is defined per image, half the summed squared error plus
+beta times the divergence from a standard normal, and averaged over the batch. The reference code adds a mean over all
+numbers of the batch to 1e-5 times a sum over it instead, so that its beta grows with the batch and the image; `rule =
+"reference"` has that. It works on L*a*b* images, here on RGB unless `space = "lab"`, where the target (not what the
+encoder sees) is L*a*b*.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from labeleff.training.hashed_random import normal
 from labeleff.training.images import Batch
 
 CHANNELS = (256, 256, 256, 128, 64)
-"""Channels of the decoder at 4, 8, 16, 32 and 64 pixels a side."""
+"""Channels of the decoder at 4, 8, 16, 32 and 64 pixels per side."""
 REFERENCE = 1e-5
-"""The weight of the summed divergence in the reference code."""
+"""Weight of the summed divergence in the reference code."""
 BLOCK = 500
+"""Held-out images evaluated at once."""
 
 
 class Autoencoder(nn.Module):
-    """An encoder, the layers that make a code of its features, and a decoder to images of `side` pixels."""
+    """An encoder, layers from its features to a code, and a decoder to images of `side` pixels."""
 
     def __init__(self, encoder: Encoder, side: int, width: float, seed: int) -> None:
         super().__init__()
@@ -43,9 +44,9 @@ class Autoencoder(nn.Module):
             self.decoder = decoder(encoder.dim, side, width)
 
     def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Decoded images (B, 3, side, side), and means and log-variances (B, dim) of the codes, all float32.
+        """Compute decoded images (B, 3, side, side), and means and log-variances (B, dim) of the codes, all float32.
 
-        `noise` (B, dim), standard normal, says where in its distribution a code lies.
+        `noise` (B, dim), standard normal, draws the codes from their distributions.
         """
         features = self.encoder(images)
         mean, log_variance = self.mean(features).float(), self.log_variance(features).float()
@@ -54,14 +55,14 @@ class Autoencoder(nn.Module):
 
 
 def decoded_side(side: int) -> int:
-    """The largest of 8, 16, 32 and 64 pixels that images of `side` pixels have; raises PluginError where none is."""
+    """Choose the largest of 8, 16, 32 and 64 pixels that is at most `side`; raises PluginError below 8."""
     if side < 8:
         raise PluginError(f"vae: found images of {side} pixels a side, expected at least 8")
     return max(size for size in (8, 16, 32, 64) if size <= side)
 
 
 def decoder(dim: int, side: int, width: float) -> nn.Sequential:
-    """Codes (B, dim, 1, 1) to images (B, 3, side, side), doubling the side from 4; `width` scales the channels."""
+    """Build a decoder of codes (B, dim, 1, 1) to images (B, 3, side, side); `width` scales the channels."""
     layers: list[nn.Module] = []
     inside = dim
     for number, full in enumerate(CHANNELS[: (side // 4).bit_length()]):
@@ -73,14 +74,14 @@ def decoder(dim: int, side: int, width: float) -> nn.Sequential:
 
 
 def parts(decoded: Tensor, target: Tensor, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Half the squared error and the divergence from a standard normal, (B,) each, summed over an image's numbers."""
+    """Compute half the squared error and the divergence from a standard normal, (B,) each, summed per image."""
     error = 0.5 * (decoded - target).square().sum((1, 2, 3))
     divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
     return error, divergence
 
 
 def weights(rule: str, beta: float, batch: int, numbers: int) -> tuple[float, float]:
-    """What the mean over a batch of `parts` is multiplied with; `numbers` an image, i.e. 3 * side * side."""
+    """Compute the factors of the batch means of `parts`; `numbers` per image, i.e. 3 * side * side."""
     if rule == "image":
         return 1.0, beta
     return 2.0 / numbers, REFERENCE * beta * batch
@@ -88,14 +89,14 @@ def weights(rule: str, beta: float, batch: int, numbers: int) -> tuple[float, fl
 
 @pretext("vae")
 def pretrain(run: PretextRun) -> Pretrained:
-    """Train an encoder to give what its images can be made from.
+    """Train an encoder to give features from which its images can be reconstructed.
 
     Options: `beta` weighs the divergence under the `rule` ("image" or "reference"); `space` ("rgb" or "lab") of the
     target; `width` of the decoder; `holdout`, the share of the images (at least one, never trained on) that gives
     `heldout_loss` and its parts `heldout_error` and `heldout_divergence`, all with one drawn code per image.
     """
-    kept, held = run.hold_out()
-    images, held_out = run.resident(kept, run.budget.augment), run.resident(held)
+    trained, evaluated = run.hold_out()
+    images, held_out = run.resident(trained, run.budget.augment), run.resident(evaluated)
     side, dim, compute = decoded_side(images.side), run.encoder.dim, run.compute
     model = Autoencoder(run.encoder, side, float(run.options["width"]), run.stream("vae head"))
     colours = _colours(run)
@@ -128,7 +129,7 @@ def pretrain(run: PretextRun) -> Pretrained:
 
 
 def _colours(run: PretextRun) -> nn.Module:
-    """From normalised RGB images to those that the decoder must make."""
+    """Create the layer from normalised RGB images to the decoder's targets."""
     if run.options["space"] != "lab":
         return nn.Identity()
     lab = Lab().to(run.compute.device)

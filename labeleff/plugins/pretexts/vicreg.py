@@ -10,26 +10,27 @@ from lightly.loss import VICRegLoss
 from lightly.models.modules.heads import VICRegProjectionHead
 from torch import Tensor, nn
 
-from labeleff.plugins.pretexts.two_views import Given, Method, Options, exactly, recipe, two_views
+from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
 from labeleff.training.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
+"""Jitter of brightness, contrast, saturation and hue, as in BYOL."""
 
 
 def recipes(options: Options) -> tuple[Recipe, Recipe]:
-    """BYOL's views, made alike (appendix C.1)."""
+    """Use BYOL's views, both alike (appendix C.1)."""
     one = recipe(options, STRENGTHS, blur=0.5, solarise=0.1)
     return one, one
 
 
-def method(given: Given) -> Method:
-    """Encoder and expander, three layers of `projection` units (section 4.2)."""
-    width = given.whole("projection")
-    with given.initial("vicreg head"):
-        expander = VICRegProjectionHead(given.encoder.dim, width, width)
-    network = nn.Sequential(given.encoder, expander)
-    terms = VICRegLoss(given.real("invariance"), given.real("variance"), given.real("covariance"))
-    regularised = exactly(terms, given.compute)
+def method(setup: MethodSetup) -> Method:
+    """Build encoder and expander, three layers of `projection` units (section 4.2)."""
+    width = setup.whole("projection")
+    with setup.initial("vicreg head"):
+        expander = VICRegProjectionHead(setup.encoder.dim, width, width)
+    network = nn.Sequential(setup.encoder, expander)
+    terms = VICRegLoss(setup.real("invariance"), setup.real("variance"), setup.real("covariance"))
+    regularised = exactly(terms, setup.compute)
 
     def loss(first: Tensor, second: Tensor) -> Tensor:
         return regularised(network(first), network(second))

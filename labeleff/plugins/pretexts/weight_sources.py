@@ -1,8 +1,7 @@
-"""Weights from a file of yours: .safetensors, or a state dict saved by torch.
+"""Sources of outside weights: a local file, timm, torchvision.
 
-They are looked for, and kept, where the hub's client keeps what it downloads (`HF_HOME`).
-
-They are looked for, and kept, where torch keeps what it downloads (`TORCH_HOME`).
+A file is .safetensors, or a state dict saved by torch. timm's weights are cached by the hub's client (`HF_HOME`),
+torchvision's by torch (`TORCH_HOME`).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from labeleff.training.examples import Source
 
 
 def load_file(options: Mapping[str, OptionValue], source: Source) -> Weights:  # noqa: ARG001
-    """The tensors in the file `path`, of which only those whose names begin with `prefix`, if one is given."""
+    """Load the tensors in the file `path`; with `prefix`, only those whose names begin with it."""
     path = Path(str(options["path"])).expanduser()
     return under(str(options["prefix"]), Weights(read_state(path), f"file {path}"))
 
@@ -35,7 +34,7 @@ FILE = "model.safetensors"
 
 
 def load_timm(options: Mapping[str, OptionValue], source: Source) -> Weights:
-    """The tensors of the pretrained `model`; a name without a tag stands for timm's first one.
+    """Load the tensors of timm's pretrained `model`; a name without a tag stands for timm's first one.
 
     Raises WeightsError for a model that timm has no weights for, and where they can't be had.
     """
@@ -58,16 +57,16 @@ def load_timm(options: Mapping[str, OptionValue], source: Source) -> Weights:
 
 
 def load_torchvision(options: Mapping[str, OptionValue], source: Source) -> Weights:
-    """The tensors of the entry `weights`, checked by the hash in the file's name when they are downloaded.
+    """Load the tensors of torchvision's entry `weights`, checked by the hash in the file's name when downloaded.
 
-    Raises WeightsError for an entry that torchvision hasn't, and where the file can't be had.
+    Raises WeightsError for an entry that torchvision doesn't have, and where the file can't be had.
     """
     name = str(options["weights"])
     try:
         url = str(get_weight(name).url)
     except (ValueError, KeyError, AttributeError) as error:
-        known = {str(entry) for model in list_models() for entry in get_model_weights(model)}
-        raise unknown("weights of torchvision", name, known) from error
+        entries = {str(entry) for model in list_models() for entry in get_model_weights(model)}
+        raise unknown("weights of torchvision", name, entries) from error
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
     if not path.exists():
         _fetch(url, path, source)

@@ -1,4 +1,4 @@
-"""How an encoder meets labels, one protocol per file.
+"""Protocols: how an encoder meets labels, one per file.
 
 A protocol gets exactly n labelled examples, never the test set.
 """

@@ -1,4 +1,4 @@
-"""Labelled features as protocols solve them: standardised, several problems as one batch, with a prior."""
+"""Labelled features for frozen protocols: standardised, padded into batches."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from torch import Tensor
 from labeleff.plugins.protocols.interface import LabelledFeatures
 
 GROUP = 4.0
-"""Problems are padded to one length within groups whose label counts differ by at most this factor."""
+"""Largest factor between label counts of problems that are padded to one length."""
 LARGEST = 2**27
-"""Most numbers in a batch of several problems, padding included."""
+"""Most numbers in a batch of several problems on a GPU, padding included."""
 CACHED = 2**19
-"""The same on a CPU: what leaves its caches takes up to three times as long as problem by problem."""
+"""Most numbers in such a batch on a CPU; beyond its caches a batch takes up to three times as long as its parts."""
 FREE = 1e-3
-"""Decay of the constant, which hardly has a prior."""
+"""Decay of the constant, small so that it hardly has a prior."""
 
 
 def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (dim,) and scale (dim,) of features; a feature that hardly varies is left unscaled."""
+    """Compute mean (dim,) and scale (dim,) of features; a feature that hardly varies is left unscaled."""
     mean = features.mean(0)
     spread = features.std(0, correction=0)
     return mean, torch.where(spread > 1e-6 * (1 + mean.abs()), spread, torch.ones_like(spread))
 
 
 def padded(problems: Sequence[LabelledFeatures]) -> Tensor:
-    """Standardised features with a constant, padded with zeros: (P, N, dim + 1)."""
+    """Standardise features, append a constant, and pad with zeros: (P, N, dim + 1)."""
     rows = []
     for problem in problems:
         mean, scale = standardisation(problem.features)
@@ -37,14 +37,14 @@ def padded(problems: Sequence[LabelledFeatures]) -> Tensor:
 
 
 def decay(dim: int, prior: float, device: torch.device) -> Tensor:
-    """Inverse variances (dim + 1, 1) of the weights' Gaussian prior, the constant's last."""
+    """Compute inverse variances (dim + 1, 1) of the weights' Gaussian prior, the constant's last."""
     weights = torch.full((dim + 1, 1), dim / prior, device=device)
     weights[-1] = FREE
     return weights
 
 
 def groups(problems: Sequence[LabelledFeatures]) -> Iterator[list[int]]:
-    """Positions of problems that are solved together: of like size, and not too large together.
+    """Yield positions of problems to solve together: of similar size, and not too large together.
 
     A problem counts with its features and the square matrix that is made of them.
     """

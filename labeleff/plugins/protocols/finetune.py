@@ -1,5 +1,7 @@
-"""Fine-tuning: encoder and linear head trained together, batch-norm in train mode. With pretext `scratch` this is
-the supervised baseline, so both go through the same code and the same budget."""
+"""Fine-tuning: encoder and linear head trained together, batch-norm in train mode.
+
+With pretext `scratch` this is the supervised baseline, so both go through the same code and the same budget.
+"""
 
 from __future__ import annotations
 

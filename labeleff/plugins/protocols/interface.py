@@ -1,4 +1,4 @@
-"""Protocols: how an encoder meets labels, one plain function a file.
+"""Interface of protocols: how an encoder meets labels, one plain function per file.
 
 A trained protocol (`fit`) gets a copy of the encoder and exactly n labelled examples; where it also has `prepare`,
 which the catalogue names, several of its cells can be trained as one. A trained protocol with `unlabelled = True` in
@@ -29,7 +29,9 @@ from labeleff.training.loop import train
 from labeleff.training.slots import Progress, Slot
 
 Predictor = Callable[[Tensor], Tensor]
-"""Trained protocols: float images (B, 3, S, S) or word numbers of stories; frozen ones: features (B, dim) of images
+"""A function from inputs to scores.
+
+Trained protocols: float images (B, 3, S, S) or word numbers of stories; frozen ones: features (B, dim) of images
 or grid cells. To scores (B, outputs), or of trained ones (B, outputs, grid, grid) where every pixel has a label."""
 
 
@@ -48,11 +50,11 @@ class Labelled:
     unlabelled: Tensor | None = None
 
     def on(self, device: torch.device, *, augment: Augment | None = None, seed: int = 0) -> LabelledExamples:
-        """All of them on the device, augmented from the stream that `seed` names."""
+        """Put all examples on the device, augmented from the stream that `seed` names."""
         return LabelledExamples(self.examples, self.goal, self.normalisation, device, augment=augment, seed=seed)
 
     def part(self, places: Tensor) -> Labelled:
-        """Those at some positions."""
+        """Select the examples at some positions."""
         examples = Examples(self.examples.inputs[places], self.examples.labels[places])
         return replace(self, examples=examples)
 
@@ -74,7 +76,7 @@ class LabelledFeatures:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a protocol gives: a predictor, and how its training went (frozen protocols: None)."""
+    """Result of a protocol: a predictor, its training log (frozen protocols: None) and further metrics."""
 
     predictor: Predictor
     training: Training | None = None
@@ -83,26 +85,26 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A slot ready to be trained for `steps` steps, and what becomes of its training."""
+    """A slot ready to be trained for `steps` steps, and the function that turns its training into a result."""
 
     slot: Slot
     steps: int
     finish: Callable[[Training], Fitted]
 
     def fit(self, budget: Budget, compute: Compute, progress: Progress) -> Fitted:
-        """Train it by itself."""
+        """Train the slot by itself."""
         [training] = train([self.slot], budget, self.steps, compute, progress)
         return self.finish(training)
 
 
 Preparation = Callable[[Labelled, Encoder, int, Budget, Mapping[str, OptionValue], Compute], Prepared]
-"""What a trained protocol does before it trains, so that the runner can train several cells as one."""
+"""The part of a trained protocol before training, so that the runner can train several cells as one."""
 TrainedProtocol = Callable[[Labelled, Encoder, int, Budget, Mapping[str, OptionValue], Compute, Progress], Fitted]
 FrozenProtocol = Callable[[Sequence[LabelledFeatures], Mapping[str, OptionValue]], list[Fitted]]
 
 
 def by_itself(prepare: Preparation) -> TrainedProtocol:
-    """The protocol that trains what `prepare` makes ready, one cell at a time."""
+    """Build the protocol that trains what `prepare` returns, one cell at a time."""
 
     def fit(
         data: Labelled,

@@ -1,18 +1,19 @@
-"""Rotation and the task learned together, from the first step, on labelled and unlabelled images (S4L-Rotation: Zhai,
-Oliver, Kolesnikov & Beyer 2019, "S4L: Self-Supervised Semi-Supervised Learning").
+"""Joint training on the task and on rotation (S4L-Rotation; Zhai et al. 2019).
+
+Zhai, Oliver, Kolesnikov & Beyer 2019, "S4L: Self-Supervised Semi-Supervised Learning": both are learned together, from
+the first step, on labelled and unlabelled images.
 
     loss = class_weight * task loss (labelled images) + rotation_weight * rotation loss (all images of the batch)
 
-Of every batch a share `labelled_share` is drawn from the n labelled images, the rest from the others, each by
-permutations of its own; half and half, the default, is what the paper has. Drawn from all images alike, 200 labels of
-50,000 would give a batch of 64 one labelled image in four steps. Where more than that share of all images is labelled,
-their own share holds. All images of a batch are turned, each by a multiple of 90 degrees drawn for it, for the rotation
-loss; its labelled ones are encoded once more, upright, for the task loss, as test images are. (The paper's is over
-turned copies too, but a turned object has another pose or one that isn't among the classes.) Batch-norm sees both.
-A share `holdout` of the unlabelled images is never trained on: how well their turns are predicted is in the learning
-curve.
+A share `labelled_share` of every batch is drawn from the n labelled images, the rest from the others, each by its own
+permutations; half and half, the default, is as in the paper. Drawn from all images alike, 200 labels of 50,000 would
+give a batch of 64 one labelled image in four steps. Where more than that share of all images is labelled, the larger
+share holds. All images of a batch are turned, each by a multiple of 90 degrees drawn for it, for the rotation loss; its
+labelled ones are encoded once more, upright, for the task loss, as test images are. (The paper's is over turned copies
+too, but a turned object has another pose or one that isn't among the classes.) Batch-norm sees both. A share `holdout`
+of the unlabelled images is never trained on: how well their turns are predicted is in the learning curve.
 
-`mask = false` repeats a defect of a course report of 2021 and is there for nothing else: one pass over turned images,
+`mask = false` repeats a defect of a course report of 2021 and has no other purpose: one pass over turned images,
 each turned once and for all, drawn from all images alike, and the class loss is over all of them, with class 0 for
 every image without a label. So the model learns that everything is class 0.
 """
@@ -43,11 +44,11 @@ from labeleff.training.labelled_examples import LabelledExamples
 from labeleff.training.slots import BatchObjective, Order, Resident, Slot, once
 
 BLOCK = 500
-"""Held-out images looked at at once."""
+"""Held-out images evaluated at once."""
 
 
 class TwoHeads(nn.Module):
-    """Images to the scores of turns (turned, 4) of the first `turned`, and the task's scores of the last `shown`.
+    """A body with two heads: scores of turns (turned, 4) of the first images, task scores of the last `shown`.
 
     `body` makes features (B, dim) or maps (B, dim, h, w), `head` the task's scores, `turns` those of turns.
     """
@@ -60,14 +61,14 @@ class TwoHeads(nn.Module):
         self._turned, self._shown = turned, shown
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Both."""
+        """Compute the scores of turns and of the task."""
         features = self.body(images)
-        return self.turns(_pooled(features[: self._turned])), self.head(features[-self._shown :])
+        return self.turns(_pool(features[: self._turned])), self.head(features[-self._shown :])
 
 
 @dataclass
 class Mixed:
-    """Batches of turned images, of which the first `labelled` have labels and come once more, upright, at the end.
+    """Batches of turned images; the first `labelled` have labels and come again, upright, at the end.
 
     `images` are (B + labelled, 3, S, S), `turns` (B,); the rest of a batch is about the `labelled` upright ones.
     """
@@ -80,7 +81,7 @@ class Mixed:
         self.count, self.streamed, self.drawn_on = self.turned.count, self.turned.streamed, self.turned.drawn_on
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """The images at `samples` (B,), the n labelled ones being those at 0..n-1."""
+        """Make the batch of images at `samples` (B,); the n labelled ones have the positions 0..n-1."""
         turned = self.turned.batch(samples, epochs, view=1)
         upright = self.examples.batch(samples[: self.labelled], epochs[: self.labelled])
         return replace(upright, images=torch.cat((turned.images, upright.images)), turns=turned.turns)
@@ -88,7 +89,7 @@ class Mixed:
 
 @dataclass
 class Masked:
-    """Turned images with the labels (N,) of all."""
+    """Turned images with one label per image (N,)."""
 
     turned: ResidentImages
     labels: Tensor
@@ -97,14 +98,14 @@ class Masked:
         self.count, self.streamed, self.drawn_on = self.turned.count, self.turned.streamed, self.turned.drawn_on
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """The images at `samples` (B,)."""
+        """Make the batch of images at `samples` (B,) with their labels."""
         batch = self.turned.batch(samples, epochs)
         return replace(batch, targets=self.labels[batch.samples])
 
 
 @dataclass(frozen=True)
 class Loss(BatchObjective):
-    """The sum of both losses, and beside it each of them and the share of turns predicted correctly."""
+    """Weighted sum of both losses; also reports each loss and the share of turns predicted correctly."""
 
     goal: Goal
     class_weight: float
@@ -112,7 +113,7 @@ class Loss(BatchObjective):
     names = ("task_loss", "rotation_loss", "rotation_accuracy")
 
     def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """Losses and shares of what `TwoHeads` gives; the number correct is scaled from labelled images to all."""
+        """Compute losses and shares from the outputs of `TwoHeads`; the number correct is scaled to all images."""
         assert batch.targets is not None
         turns, scores = map(exact, outputs)
         task, rotation = self.goal.loss(scores, batch.targets), F.cross_entropy(turns, batch.turns)
@@ -121,30 +122,27 @@ class Loss(BatchObjective):
         return self.class_weight * task + self.rotation_weight * rotation, correct, task, rotation, share
 
 
-def _pooled(features: Tensor) -> Tensor:
-    """Features (B, dim) as they are, maps (B, dim, h, w) averaged over their positions."""
+def _pool(features: Tensor) -> Tensor:
+    """Average maps (B, dim, h, w) over their positions; features (B, dim) stay as they are."""
     return features.flatten(2).mean(2) if features.ndim == 4 else features
 
 
 @dataclass
 class HeldOut:
-    """Unlabelled images that are only looked at, each in the turn drawn for it; `turned` is None where there are none.
-
-    What they show is in a dictionary by name, empty without images.
-    """
+    """Unlabelled images for evaluation alone, each in the turn drawn for it; `turned` is None without any."""
 
     turned: ResidentImages | None
     compute: Compute
 
     def read(self, model: nn.Module) -> dict[str, float]:
-        """Mean loss of the head that predicts turns, and the share that it predicts correctly."""
+        """Compute mean loss and accuracy of the head that predicts turns, by name; empty without images."""
         assert isinstance(model, TwoHeads)
         if self.turned is None:
             return {}
         sums = torch.zeros(2, device=self.compute.device)
         with torch.no_grad(), self.compute.autocast():
             for batch in self.turned.plain_batches(BLOCK):
-                scores = model.turns(_pooled(model.body(self.compute.arrange(batch.images)))).float()
+                scores = model.turns(_pool(model.body(self.compute.arrange(batch.images)))).float()
                 loss = F.cross_entropy(scores, batch.turns, reduction="sum")
                 sums += torch.stack((loss, (scores.argmax(1) == batch.turns).float().sum()))
         loss, correct = (sums / self.turned.count).tolist()
@@ -152,23 +150,23 @@ class HeldOut:
 
 
 def set_aside(images: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Images (M, S, S, 3) to train on, and those held out: none where the share is 0, else one or more."""
+    """Split images (M, S, S, 3) into those to train on and those held out: none for share 0, else one or more."""
     if not share:
         return images, images[:0]
     what = "joint: {held} of {count} unlabelled images would be held out"
-    kept, held = hold_out(len(images), share, stream_seed("holdout", seed), what)
-    return images[kept], images[held]
+    trained, evaluated = hold_out(len(images), share, stream_seed("holdout", seed), what)
+    return images[trained], images[evaluated]
 
 
 def mixed_order(labelled: int, batch: int, n: int, others: int) -> Order:
-    """Batches whose first `labelled` samples are of the n labelled images (0..n-1), the rest of the `others` (n...)."""
+    """Build an order with `labelled` of the n labelled images (0..n-1) first in every batch, then `others` (n...)."""
 
     def order(seed: int, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         first, steps = start // batch, count // batch
         parts = [hashed_random.order(seed, n, first * labelled, steps * labelled, device)]
-        if rest := batch - labelled:
+        if unlabelled := batch - labelled:
             stream = stream_seed("unlabelled", seed)
-            samples, epochs = hashed_random.order(stream, others, first * rest, steps * rest, device)
+            samples, epochs = hashed_random.order(stream, others, first * unlabelled, steps * unlabelled, device)
             parts.append((samples + n, epochs))
         samples, epochs = (torch.cat([p.view(steps, -1) for p in both], 1) for both in zip(*parts, strict=True))
         return samples.flatten(), epochs.flatten()
@@ -177,7 +175,7 @@ def mixed_order(labelled: int, batch: int, n: int, others: int) -> Order:
 
 
 def labelled_per_batch(share: float, batch: int, n: int, others: int) -> int:
-    """Labelled images in a batch: `share` of it or, where that is more, their own share of all images; 1 or more."""
+    """Count the labelled images of a batch: `share` of it, or their share of all images if larger; 1 or more."""
     return max(1, round(max(share, n / (n + others)) * batch))
 
 
@@ -211,7 +209,7 @@ def prepare(run: SupervisedRun) -> Prepared:
 
 
 def _mixed(run: SupervisedRun, images: ResidentImages) -> tuple[Resident, Order, int]:
-    """Batches that are part labelled, their order, and how many images are shown to the task's head."""
+    """Build partly labelled batches and their order, and count the images that the task's head sees."""
     n, batch = len(run.data.examples), run.budget.batch
     others = images.count - n
     labelled = labelled_per_batch(float(run.options["labelled_share"]), batch, n, others)
@@ -219,7 +217,7 @@ def _mixed(run: SupervisedRun, images: ResidentImages) -> tuple[Resident, Order,
 
 
 def _masked(run: SupervisedRun, images: ResidentImages) -> tuple[Resident, Order, int]:
-    """The same where images without a label count as class 0: all are shown to the task's head."""
+    """Build batches in which images without a label count as class 0; the task's head sees all."""
     if run.data.goal != CLASSES:
         raise PluginError("joint: mask = false repeats a report on classes of images, which mirroring keeps")
     labels = F.pad(run.data.examples.labels, (0, images.count - len(run.data.examples)))

@@ -1,4 +1,7 @@
-"""Weighted nearest neighbours on frozen features (Wu et al., 2018): cosine similarity, votes exp(similarity / T)."""
+"""Weighted nearest neighbours on frozen features (Wu et al. 2018).
+
+Neighbours are by cosine similarity, and vote with weights exp(similarity / temperature).
+"""
 
 from __future__ import annotations
 
@@ -24,5 +27,5 @@ def _predictor(problem: LabelledFeatures, k: int, temperature: float) -> Fitted:
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:
-    """One predictor a problem; options `k` neighbours (all of them where n < k) and `temperature`."""
+    """Build one predictor per problem; options `k` neighbours (all n where n < k) and `temperature`."""
     return [_predictor(problem, int(options["k"]), float(options["temperature"])) for problem in problems]

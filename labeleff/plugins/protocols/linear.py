@@ -1,12 +1,12 @@
-"""Linear evaluation: multinomial logistic regression on frozen features, label sets solved as one batch.
+"""Linear probe: logistic regression on frozen features, label sets solved as one batch.
 
-The problem is convex. It is solved by iteratively reweighted least squares (Schlossmacher 1973, "An iterative technique
-for absolute deviations curve fitting"), which is a majorise-minimise method for residuals rounded off at 0: |r| is
-taken as sqrt(r^2 + e^2), e falling to `ROUNDING`, one step of a depth map. So the minimum found is over the exact one
-by at most `ROUNDING` a row.
+The regression of depths is convex. It is solved by iteratively reweighted least squares (Schlossmacher 1973, "An
+iterative technique for absolute deviations curve fitting"), which is a majorise-minimise method for residuals rounded
+off at 0: |r| is taken as sqrt(r^2 + e^2), e falling to `ROUNDING`, one step of a depth map. So the minimum found
+exceeds the exact one by at most `ROUNDING` per row.
 
 Features are standardised with the n labelled ones, and every weight has a Gaussian prior of variance
-`prior / dim`; the prior doesn't depend on n and nothing is tuned, so no label is spent on validation. The problem
+`prior / dim`; the prior doesn't depend on n and nothing is tuned, so no label is spent on validation. Classification
 is convex and is solved to convergence: a Newton-like step with Boehning's bound of the Hessian (Boehning 1992,
 "Multinomial logistic regression algorithm"), accelerated by Nesterov's momentum with restarts.
 
@@ -28,9 +28,9 @@ from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 from labeleff.training.goals.depth import Depth
 
 ROUNDING = 1e-4
-"""Scene units under which residuals are rounded off at the end."""
+"""Residuals in scene units below which absolute values are rounded off at the end."""
 BEGIN = 0.1
-"""Scene units under which they are rounded off at first; halved every step."""
+"""Residuals in scene units below which absolute values are rounded off at first; halved every step."""
 MAX_L1_STEPS = 300
 L1_TOLERANCE = 1e-7
 """Relative fall of the objective in a step at which a problem counts as solved."""
@@ -39,7 +39,7 @@ CHUNK = 2**23
 
 
 def _gram(x: Tensor, weights: Tensor) -> Tensor:
-    """x' diag(weights) x of every problem: float64 (P, dim + 1, dim + 1)."""
+    """Compute x' diag(weights) x of every problem: float64 (P, dim + 1, dim + 1)."""
     rows = max(1, CHUNK // (x.shape[0] * x.shape[2]))
     pairs = zip(torch.split(x, rows, 1), torch.split(weights, rows, 1), strict=True)
     parts = ((part.mT @ (part * weight[:, :, None])).double() for part, weight in pairs)
@@ -47,7 +47,7 @@ def _gram(x: Tensor, weights: Tensor) -> Tensor:
 
 
 def solve_least_absolute(problems: Sequence[LabelledFeatures], prior: float) -> Tensor:
-    """Weights (P, dim + 1, 1), the constant last, of problems of one `dim`, for labels in scene units."""
+    """Solve problems of one `dim` with labels in scene units: weights (P, dim + 1, 1), the constant last."""
     x = padded(problems)
     y = torch.nn.utils.rnn.pad_sequence([p.labels for p in problems], batch_first=True)
     live = torch.nn.utils.rnn.pad_sequence([torch.ones_like(p.labels) for p in problems], batch_first=True)
@@ -75,19 +75,19 @@ TOLERANCE = 1e-5
 
 
 def _one_hot(problems: Sequence[LabelledFeatures]) -> Tensor:
-    """One-hot labels (P, N, C), 0 where a problem is padded."""
+    """Encode labels as one-hot rows (P, N, C), 0 where a problem is padded."""
     hot = [F.one_hot(p.labels, p.outputs).to(p.features.dtype) for p in problems]
     return torch.nn.utils.rnn.pad_sequence(hot, batch_first=True)
 
 
 def _gradient(weights: Tensor, x: Tensor, y: Tensor, live: Tensor, penalty: Tensor) -> Tensor:
-    """Gradient (P, dim + 1, C) of the summed cross-entropy plus `penalty / 2` times the squared weights."""
+    """Compute the gradient (P, dim + 1, C) of the summed cross-entropy plus `penalty / 2` times the squared weights."""
     error = (torch.softmax(x @ weights, dim=2) * live[:, :, None]) - y
     return x.mT @ error + penalty * weights
 
 
 def solve(problems: Sequence[LabelledFeatures], prior: float) -> Tensor:
-    """Weights (P, dim + 1, C), the constant last, of problems of one `dim` and one number of classes."""
+    """Solve problems of one `dim` and number of classes: weights (P, dim + 1, C), the constant last."""
     x, y = padded(problems), _one_hot(problems)
     live, penalty = y.sum(2), decay(x.shape[2] - 1, prior, x.device)
     bound = torch.linalg.cholesky(0.5 * (x.mT @ x) + torch.diag_embed(penalty[:, 0]))
@@ -97,11 +97,11 @@ def solve(problems: Sequence[LabelledFeatures], prior: float) -> Tensor:
         gradient = _gradient(momentum, x, y, live, penalty)
         if bool((gradient.abs().amax((1, 2)) <= TOLERANCE * live.sum(1)).all()):
             return momentum
-        stepped = momentum - torch.cholesky_solve(gradient, bound)
-        uphill = (gradient * (stepped - weights)).sum((1, 2), keepdim=True) > 0
+        candidate = momentum - torch.cholesky_solve(gradient, bound)
+        uphill = (gradient * (candidate - weights)).sum((1, 2), keepdim=True) > 0
         t_next = torch.where(uphill, torch.ones_like(t), 0.5 * (1 + torch.sqrt(1 + 4 * t * t)))
         pull = torch.where(uphill, torch.zeros_like(t), (t - 1) / t_next)
-        weights, momentum, t = stepped, stepped + pull * (stepped - weights), t_next
+        weights, momentum, t = candidate, candidate + pull * (candidate - weights), t_next
     return weights
 
 
@@ -115,7 +115,7 @@ def _predictor(problem: LabelledFeatures, weights: Tensor) -> Fitted:
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:
-    """One predictor a problem; option `prior`, the prior variance of a weight times the number of features."""
+    """Build one predictor per problem; option `prior`, the prior variance of a weight times the number of features."""
     solver = solve_least_absolute if isinstance(problems[0].goal, Depth) else solve
     fitted: dict[int, Fitted] = {}
     for group in groups(problems):

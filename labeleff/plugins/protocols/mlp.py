@@ -1,9 +1,10 @@
-"""A probe with one hidden layer on frozen features, the MLP head of Newell & Deng's code (CVPR 2020): a linear layer
-without bias as wide as the features, batch-norm, ReLU, a linear layer.
+"""MLP probe: one hidden layer on frozen features (Newell & Deng 2020, reference code).
+
+The layers are a linear one without bias as wide as the features, batch-norm, ReLU, and a linear layer.
 
 Features are standardised with the n labelled ones. The recipe is fixed: AdamW, batches of 256 rows, as many steps as
-ten passes take but between 300 and 3,000, linear warm-up and cosine decay. Nothing is tuned or stopped early, so no
-label is spent on validation; the default rate and weight decay did best on average among fifteen pairs on training
+ten passes take, at least 300 and at most 3,000, linear warm-up and cosine decay. Nothing is tuned or stopped early, so
+no label is spent on validation; the default rate and weight decay did best on average among fifteen pairs on training
 images that were held out (rendered objects and CIFAR-10; 50, 300 and 2,000 labels). A row is an image or, where every
 pixel has a label, a counted cell of the grid; classes are learned by cross-entropy, depths by absolute error.
 """
@@ -33,7 +34,7 @@ STEPS = Steps(min=300, per_label=10 / BATCH, max=3_000)
 
 
 class _Rows:
-    """Standardised features on their device, drawn in batches as they are; `images` of a batch are (B, dim)."""
+    """Standardised features on their device; `images` of a batch are rows (B, dim)."""
 
     def __init__(self, features: Tensor) -> None:
         self.count = len(features)
@@ -44,7 +45,7 @@ class _Rows:
 
 
 def network(problem: LabelledFeatures) -> nn.Sequential:
-    """The probe, its initial weights by the problem's seed alone; of depths, its bias starts at their median."""
+    """Build the probe with initial weights by the problem's seed alone; for depths, its bias starts at their median."""
     dim = int(problem.features.shape[1])
     with initial_weights(stream_seed("mlp", problem.seed)):
         layers = nn.Linear(dim, dim, bias=False), nn.BatchNorm1d(dim), nn.ReLU(), nn.Linear(dim, problem.outputs)
@@ -76,5 +77,5 @@ def _fit(problem: LabelledFeatures, rate: float, decay: float) -> Fitted:
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:
-    """One predictor a problem, each trained alone; options `rate`, the highest learning rate, and weight `decay`."""
+    """Train one predictor per problem; options `rate`, the highest learning rate, and weight `decay`."""
     return [_fit(problem, float(options["rate"]), float(options["decay"])) for problem in problems]

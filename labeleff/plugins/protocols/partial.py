@@ -1,7 +1,9 @@
-"""Fine-tuning above a frozen part: the encoder up to and with one of its stages stays as it is, and the rest is trained
-with a new linear head. Newell & Deng (CVPR 2020) found accuracy to fall as more of the network is frozen.
+"""Fine-tuning above a frozen part of the encoder (Newell & Deng, CVPR 2020).
 
-Frozen is a part with its batch-norm statistics: it stays in eval mode, and that neither changed is checked at the end.
+The encoder up to and including one of its stages is frozen, and all above is trained with a new linear head. Newell &
+Deng found accuracy to fall as more of the network is frozen.
+
+Batch-norm statistics of the part are frozen too: it stays in eval mode, and the end checks that nothing in it changed.
 In the paper's code frozen stages still update their statistics. Frozen to the last stage, only the head is trained.
 """
 
@@ -19,7 +21,7 @@ from labeleff.training.encoder_cache import state_sha256
 
 
 class PartlyFrozen(nn.Sequential):
-    """A model of which some modules are without gradient, and in eval mode whatever mode the rest is in."""
+    """A model with some modules that have no gradient and always stay in eval mode."""
 
     def __init__(self, model: nn.Sequential, frozen: Sequence[nn.Module]) -> None:
         super().__init__(*model)
@@ -28,7 +30,7 @@ class PartlyFrozen(nn.Sequential):
             module.requires_grad_(False)
 
     def train(self, mode: bool = True) -> PartlyFrozen:
-        """Set the mode of what isn't frozen."""
+        """Set the mode of the modules that aren't frozen."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
@@ -39,7 +41,7 @@ class PartlyFrozen(nn.Sequential):
 def prepare(run: SupervisedRun) -> Prepared:
     """Train what lies above the stage `frozen` (an option) of an encoder, and a new head, on all n labels.
 
-    Raises UnknownNameError for a stage that the encoder hasn't, PluginError where the frozen part changed.
+    Raises UnknownNameError for a stage that the encoder doesn't have, PluginError where the frozen part changed.
     """
     stage = str(run.options["frozen"])
     frozen = run.encoder.until(stage)

@@ -1,4 +1,4 @@
-"""What trained protocols share: a model with the head that a goal needs, what it minimises, and how one is prepared."""
+"""Shared parts of trained protocols: model with head, objective, preparation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from labeleff.training.slots import BatchObjective, Slot
 
 
 def model_for(data: Labelled, encoder: Encoder, seed: int, head: nn.Module | None = None) -> nn.Sequential:
-    """The encoder below a linear head, new unless one is given; `data` is what it will learn from.
+    """Put the encoder below a linear head, new unless one is given; `data` are the examples it will learn from.
 
     A dense goal's head works on the last map (see `heads.MapHead`).
     """
@@ -36,12 +36,12 @@ def model_for(data: Labelled, encoder: Encoder, seed: int, head: nn.Module | Non
 
 @dataclass(frozen=True)
 class Supervised(BatchObjective):
-    """The goal's mean loss on batches of labelled examples, with the number correct."""
+    """Objective of a goal: mean loss on batches of labelled examples, with the number correct."""
 
     goal: Goal
 
     def measure(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, ...]:
-        """Mean loss and number correct of scores, worked out in float32."""
+        """Compute mean loss and number correct of scores, in float32."""
         assert isinstance(outputs, Tensor)
         assert batch.targets is not None
         scores = exact(outputs)
@@ -50,7 +50,7 @@ class Supervised(BatchObjective):
 
 @dataclass(frozen=True)
 class SupervisedRun:
-    """One training of `encoder`, in place, on labelled examples: all that a protocol's preparation is given."""
+    """One training of `encoder`, in place, on labelled examples: the arguments of a protocol's preparation."""
 
     data: Labelled
     encoder: Encoder
@@ -60,25 +60,25 @@ class SupervisedRun:
     compute: Compute
 
     def model(self, head: nn.Module | None = None) -> nn.Sequential:
-        """The encoder below a head; see `model_for`."""
+        """Put the encoder below a head; see `model_for`."""
         return model_for(self.data, self.encoder, self.seed, head)
 
     def examples(self) -> LabelledExamples:
-        """The labelled examples on the device, augmented by the budget."""
+        """Put the labelled examples on the device, augmented by the budget."""
         return self.data.on(self.compute.device, augment=self.budget.augment, seed=self.seed)
 
     def slot(self, model: nn.Module, examples: LabelledExamples, **further: Any) -> Slot:
-        """A slot that trains `model` on labelled examples by their goal; `further` are other fields of it."""
+        """Create a slot that trains `model` on labelled examples by their goal; `further` are other fields of it."""
         return Slot(model, examples, Supervised(self.data.goal), self.seed, **further)
 
     def prepared(self, slot: Slot, finish: Callable[[Training], Fitted] | None = None) -> Prepared:
-        """The slot with its steps by the budget; the last step's weights are the result unless `finish` says."""
+        """Add the budget's steps to a slot; the last step's weights are the result unless `finish` says otherwise."""
         steps = self.budget.steps_for(len(self.data.examples))
         return Prepared(slot, steps, finish or (lambda training: fitted(slot.model, training, "loss", "accuracy")))
 
 
 def fitted(model: nn.Module, training: Training, *metrics: str) -> Fitted:
-    """The model as predictor; the last window's entries that `metrics` names are what its training reached."""
+    """Return the model as predictor, with the last window's entries that `metrics` names."""
     last = training.history[-1]
     return Fitted(model.eval(), training, {name: last[name] for name in metrics})
 

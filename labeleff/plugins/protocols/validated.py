@@ -1,8 +1,8 @@
-"""Fine-tuning with a validation set: a share of the n labelled examples is set aside and never trained on.
+"""Fine-tuning with a validation set held out from the n labelled examples.
 
-Every window (an epoch) is scored on it. The weights kept are those of the best window, by accuracy (the goal's
-headline metric) and then by loss; `keep = "last"` only watches. With `stop`, training ends once every validation
-example was correct in two windows in a row.
+The validation set is never trained on. Every window (an epoch) is scored on it. The weights kept are those of the best
+window, by accuracy (the goal's headline metric) and then by loss; `keep = "last"` only watches. With `stop`, training
+ends once every validation example was correct in two windows in a row.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def _merit(entry: Entry) -> tuple[float, float]:
 
 
 def _perfect(history: list[Entry]) -> bool:
-    """Every validation example correct in the last two windows."""
+    """Whether every validation example was correct in the last two windows."""
     return len(history) > 1 and all(entry["validation_accuracy"] == 1 for entry in history[-2:])
 
 
 @dataclass
 class _Watch:
-    """Scores the validation examples, and keeps the weights of the best window."""
+    """A scorer of the validation examples that keeps the weights of the best window."""
 
     examples: LabelledExamples
     compute: Compute
@@ -67,10 +67,10 @@ class _Watch:
 
 
 def split(count: int, share: float, seed: int, run: int = 1) -> tuple[Tensor, Tensor]:
-    """Sorted positions of 0..count-1 to train on and to validate with, at least one each.
+    """Split 0..count-1 into sorted positions to train on and to validate with, at least one each.
 
     The validation set is drawn in runs of `run` successive positions. Questions about one story follow each other, so
-    with runs hardly any validation story is known from training.
+    with runs hardly any validation story occurs in training.
     """
     what = "validated: {held} of {count} labels would be set aside"
     return hold_out(count, share, stream_seed("validation", seed), what, run)
@@ -78,32 +78,32 @@ def split(count: int, share: float, seed: int, run: int = 1) -> tuple[Tensor, Te
 
 @preparation
 def prepare(run: SupervisedRun) -> Prepared:
-    """Train an encoder and a new head on the n labels but the validation ones.
+    """Train an encoder and a new head on the n labels except the validation ones.
 
     Options: `holdout`, the share set aside; `keep`; `stop`.
     """
     together = RUN if run.data.normalisation is None else 1
     trained, held = split(len(run.data.examples), float(run.options["holdout"]), run.seed, together)
-    learned = replace(run, data=run.data.part(trained))
-    examples = learned.examples()
+    training_run = replace(run, data=run.data.part(trained))
+    examples = training_run.examples()
     watch = _Watch(run.data.part(held).on(run.compute.device), run.compute)
-    model = learned.model(_head(run))
+    model = training_run.model(_head(run))
     enough = _perfect if run.options["stop"] else None
 
     def finish(training: Training) -> Fitted:
-        kept = training.history[-1]
+        best = training.history[-1]
         if run.options["keep"] == "best":
-            kept = max(training.history, key=_merit)
+            best = max(training.history, key=_merit)
             model.load_state_dict(watch.state)
         names = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
-        metrics: dict[str, float | None] = {name: kept[name] for name in names}
+        metrics: dict[str, float | None] = {name: best[name] for name in names}
         return Fitted(model.eval(), training, metrics | {"validation_count": len(held)})
 
-    return learned.prepared(learned.slot(model, examples, watch=watch, enough=enough), finish)
+    return training_run.prepared(training_run.slot(model, examples, watch=watch, enough=enough), finish)
 
 
 def _head(run: SupervisedRun) -> nn.Module | None:
-    """The head that a reader of stories brings; None where the usual one is new."""
+    """Create the head that a reader of stories defines; None for the usual new one."""
     if not isinstance(run.encoder, Reader):
         return None
     return run.encoder.head(run.data.outputs, stream_seed("class head", run.seed))

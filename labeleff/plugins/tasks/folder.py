@@ -1,4 +1,4 @@
-"""Your own images: PATH/train/CLASS/*.png|jpg|jpeg and PATH/test/CLASS/*, without code.
+"""Images in folders of yours: PATH/train/CLASS/*.png|jpg|jpeg and PATH/test/CLASS/*.
 
 Classes are the folders' names, sorted; images come in the order of their names. Every image becomes RGB and is
 resized so that its shorter side fits, then cropped to the middle square. Files and folders whose names begin
@@ -25,7 +25,7 @@ EXPECTED = "expected PATH/train/CLASS/*.png|jpg|jpeg and PATH/test/CLASS/*"
 
 
 def load(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """The task in the folder `options["path"]`, images `options["size"]` pixels a side.
+    """Load the task in the folder `options["path"]`, images `options["size"]` pixels per side.
 
     Raises DataError for a missing or empty folder, classes that differ between the splits, and an image that
     can't be read, naming it.
@@ -43,17 +43,17 @@ def load(options: Mapping[str, OptionValue], source: Source) -> Task:
 
 
 def _listing(split: Path) -> dict[str, list[Path]]:
-    """Image files by class, both sorted by name."""
+    """List image files by class, both sorted by name."""
     try:
         classes = sorted(path for path in split.iterdir() if path.is_dir() and not path.name.startswith("."))
-        found = {folder.name: [path for path in sorted(folder.iterdir()) if _is_image(path)] for folder in classes}
+        files = {folder.name: [path for path in sorted(folder.iterdir()) if _is_image(path)] for folder in classes}
     except OSError as error:
         raise DataError(f"{error.filename}: can't be listed: {error.strerror}; {EXPECTED}") from error
-    if not found:
+    if not files:
         raise DataError(f"{split}: found no class folders; {EXPECTED}")
-    if empty := [name for name, images in found.items() if not images]:
+    if empty := [name for name, images in files.items() if not images]:
         raise DataError(f"{split}: found no images in class {', '.join(empty)}; {EXPECTED}")
-    return found
+    return files
 
 
 def _is_image(path: Path) -> bool:
@@ -88,7 +88,7 @@ def _examples(listing: dict[str, list[Path]], size: int, advance: Callable[[int]
 
 
 def _read_image(path: Path, size: int) -> NDArray[np.uint8]:
-    """One image, upright as its camera noted, RGB: (size, size, 3)."""
+    """Read one image, upright as its camera noted, RGB: (size, size, 3)."""
     try:
         with Image.open(path, formats=sorted(set(FORMATS.values()))) as file:
             image = ImageOps.exif_transpose(file)

@@ -1,4 +1,4 @@
-"""The four tasks of Newell & Deng (CVPR 2020, section 3) on images of objects, whatever the images were made by."""
+"""The four tasks of Newell & Deng (CVPR 2020, section 3) on images of any source."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from labeleff.training.goals.interface import Goal
 from labeleff.training.goals.segmentation import PixelClasses
 
 STRIDE = 8
-"""Pixels a side that one label of a dense task stands for, at whose middle it is taken (16x16 labels of a 128-px image,
-as in the paper)."""
+"""Pixels per side of a label's cell in dense tasks, labelled by its middle (16x16 labels per 128-px image, as in the
+paper)."""
 
 Columns = Mapping[str, Tensor]
-"""What is known of a split's images (N): `images`, and by need `classes` and `poses` (N,) or (N, 1) of the one object
+"""Columns of a split's images (N): `images`, and by need `classes` and `poses` (N,) or (N, 1) of the one object
 that each shows, `masks` and `depths` (N, S, S)."""
 
 Images = Callable[[str, Mapping[str, OptionValue], Source], tuple[Callable[[str], Columns], str]]
-"""Images from somewhere, by the column of labels that a task needs, its options, and where data lie: gives the columns
-of a split by its name, and in words where they come from."""
+"""A source of images: (column of labels that a task needs, options, source) to the columns of a split by its name, and
+their provenance in words."""
 Load = Callable[[Mapping[str, OptionValue], Source], Task]
-"""A task by its options and where data lie, as the catalogue names it."""
+"""A loader of a task, (options, source) to the task, as the catalogue names it."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the tasks: which column has its labels, what they mean, and the goal for a number of labels a side."""
+    """One of the tasks: its column of labels, their meaning, and the goal for a number of labels per side."""
 
     labels: str
     classes: tuple[str, ...]
@@ -54,7 +54,7 @@ KINDS = {
 
 
 def tasks(name: str, images: Images) -> tuple[Load, Load, Load, Load]:
-    """The four tasks of `KINDS`, in their order, on images from one source: `name/classify` and so on."""
+    """Build the loaders of the four tasks of `KINDS`, in order, on images of one source: `name/classify` etc."""
     classify, pose, segment, depth = (functools.partial(_task, name, kind, images) for kind in KINDS)
     return classify, pose, segment, depth
 

@@ -1,8 +1,9 @@
-"""The data of Newell & Deng (CVPR 2020) as their rendering code writes it: one HDF5 file of images per dataset.
+"""Data of Newell & Deng (CVPR 2020) as their rendering code writes it, in HDF5.
 
-`data` is float16 (N, 3, R, R), normalised by constants that all datasets share; `targets` is int64 (N,), the classes of
-single objects, or uint8 (N, 3, R, R), for scenes of several: object, class and depth of every pixel (exact where R is
-what was rendered; smaller ones were resized like pictures, with mixed labels at edges); `rot_mat` is float64 (N, 3, 3).
+There is one file of images per dataset. `data` is float16 (N, 3, R, R), normalised by constants that all datasets
+share; `targets` is int64 (N,), the classes of single objects, or uint8 (N, 3, R, R), for scenes of several: object,
+class and depth of every pixel (exact where R is what was rendered; smaller ones were resized like pictures, with mixed
+labels at edges); `rot_mat` is float64 (N, 3, 3).
 
 The first ten twelfths are for training, the eleventh for validation, the last for testing; a shape is in one of them
 alone. As in the paper's code at most 5,000 images of the last two are used; where a twelfth has fewer, all of them.
@@ -33,7 +34,7 @@ from labeleff.training.examples import Source
 FOLDER = "selfstudy"
 TWELFTHS = 12
 PIXELS = 1 << 20
-"""Converted at once."""
+"""Pixels converted at once."""
 
 
 def _images(
@@ -46,7 +47,7 @@ def _images(
     rows = _rows(count, str(options["scored"]), int(options["test"]))
 
     def columns(split: str) -> paper_tasks.Columns:
-        found = {one.name: _kept(path, one, colours, rows[split], side, split, source) for one in both}
+        found = {one.name: _column(path, one, colours, rows[split], side, split, source) for one in both}
         if split == "train" and labels == "poses":
             _check_poses(found[labels], f"{path}, {column.dataset}")
         return found
@@ -65,13 +66,13 @@ def _check_poses(poses: Tensor, where: str) -> None:
 
 
 def _colours(path: Path) -> str:
-    """What a file's name says, as the paper's code has it: RGB for data_64.h5 (or where it has `rgb`), else LAB."""
+    """Guess the colours by a file's name, as the paper's code: RGB for data_64.h5 (or where it has `rgb`), else LAB."""
     stem = path.stem.lower()
     return "rgb" if re.fullmatch(r"data_\d+", stem) or re.search(r"(?<![a-z])rgb(?![a-z])", stem) else "lab"
 
 
 def _size(path: Path, columns: Sequence[Column]) -> tuple[int, int]:
-    """Number of images and pixels a side; DataError unless the columns' datasets are what they should be."""
+    """Read the number of images and pixels per side; raises DataError unless the columns' datasets are as expected."""
     count, _, side, _ = selfstudy_hdf5.shape(path, "data", "float16", (None, 3, None, None))
     for column in columns:
         selfstudy_hdf5.shape(path, column.dataset, column.kind, column.shape(count, side))
@@ -84,16 +85,16 @@ def _size(path: Path, columns: Sequence[Column]) -> tuple[int, int]:
 
 
 def _rows(count: int, scored: str, most: int) -> dict[str, tuple[int, int]]:
-    """First row and the one after the last of the splits, of which `test` is the one to be scored on."""
-    trained, twelfth = count * 5 // 6, count // TWELFTHS
-    first = trained if scored == "validation" else trained + twelfth
-    return {"train": (0, trained), "test": (first, first + min(most, twelfth))}
+    """Compute first row and the one after the last of each split; `test` is the one to be scored on."""
+    train_end, twelfth = count * 5 // 6, count // TWELFTHS
+    first = train_end if scored == "validation" else train_end + twelfth
+    return {"train": (0, train_end), "test": (first, first + min(most, twelfth))}
 
 
-def _kept(
+def _column(
     path: Path, column: Column, colours: str, rows: tuple[int, int], side: int, split: str, source: Source
 ) -> Tensor:
-    """Rows of a column from the first up to the last, without it, converted or out of the data folder."""
+    """Read rows of a column, from the first up to but not including the last, converted or out of the data folder."""
     (first, last), status, name = rows, path.stat(), column.name
     settings = f"{path.resolve()} {status.st_size} {status.st_mtime_ns} {name} {colours} {rows} {_source()}"
     folder = source.folder / FOLDER / f"{path.stem}-{split}-{name}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
@@ -104,7 +105,9 @@ def _kept(
             source.progress(start - first + len(block), last - first, f"converting {split} {name}")
 
     shape = (last - first, *column.row(side))
-    return torch.from_numpy(arrays.kept(folder, lambda: {name: arrays.Streamed(shape, column.made, blocks)})[name])
+    return torch.from_numpy(
+        arrays.load_or_make(folder, lambda: {name: arrays.Streamed(shape, column.made, blocks)})[name]
+    )
 
 
 def _where(path: Path, dataset: str, start: int, image: int) -> str:
@@ -113,6 +116,6 @@ def _where(path: Path, dataset: str, start: int, image: int) -> str:
 
 @functools.cache
 def _source() -> str:
-    """SHA-256 of the code that converts: what other code converted is converted anew."""
+    """Compute SHA-256 of the converting code: what other code converted is converted again."""
     code = b"".join(Path(str(of.__file__)).read_bytes() for of in (selfstudy_hdf5, cielab, poses))
     return hashlib.sha256(code).hexdigest()

@@ -1,8 +1,9 @@
-"""ShapeNet models in the scenes of `shapes`: the same camera, places, poses, colours, patterns and lights.
+"""ShapeNet models in the scenes of `shapes`.
 
-PATH is a ShapeNetCore.v2 folder that its user has a licence for; nothing is downloaded. As in the rendering code of
-Newell & Deng (CVPR 2020) the models of a class are divided into twelve equal parts: ten for training, one for
-validation, one for testing, here in the order of a hash of their names. The models' own materials aren't used.
+Camera, places, poses, colours, patterns and lights are the same. PATH is a ShapeNetCore.v2 folder that its user has a
+licence for; nothing is downloaded. As in the rendering code of Newell & Deng (CVPR 2020) the models of a class are
+divided into twelve equal parts: ten for training, one for validation, one for testing, here in the order of a hash of
+their names. The models' own materials aren't used.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ def _images(
     root, engine = Path(str(options["path"])).expanduser(), obj_meshes.engine()
     if missing := [f"{SYNSETS[name]} ({name})" for name in CLASSES if not (root / SYNSETS[name]).is_dir()]:
         raise DataError(f"{root}: found no folder {', '.join(missing)}; expected ShapeNetCore.v2: SYNSET/MODEL/{FILE}")
-    found = [_models(root, name) for name in CLASSES]
+    models_by_class = [_models(root, name) for name in CLASSES]
 
     def columns(split: str) -> paper_tasks.Columns:
-        models = [split_of(paths, split) for paths in found]
+        models = [split_of(paths, split) for paths in models_by_class]
         known = f" {engine} {_digest(models)}"
         return shapes.columns(source.folder / FOLDER, split, options, source, _tracer(models), known)
 
@@ -65,7 +66,7 @@ classify, pose, segment, depth = paper_tasks.tasks(FOLDER, _images)
 
 
 def _models(root: Path, name: str) -> list[Path]:
-    """The models of a class, in the order of a hash of their names; DataError where they are too few to divide."""
+    """List the models of a class, in the order of a hash of their names; DataError for too few to divide."""
     folder = root / SYNSETS[name]
     expected = f"expected {folder}/MODEL/{FILE} of at least {TWELFTHS} models ({name})"
     try:
@@ -83,18 +84,18 @@ def _models(root: Path, name: str) -> list[Path]:
 
 
 def split_of(paths: Sequence[Path], split: str) -> list[Path]:
-    """The models of a split: ten, one and one of twelve equal parts."""
+    """Select the models of a split: ten, one and one of twelve equal parts."""
     first, last = (len(paths) * twelfth // TWELFTHS for twelfth in SPLITS[split])
     return list(paths[first:last])
 
 
 def _tracer(models: Sequence[Sequence[Path]]) -> Tracer:
-    """Shows the models in turn: shape number i of a class is its model i, counted round."""
+    """Build the tracer that shows the models in turn: shape number i of a class is its model i, modulo their number."""
     return meshes.tracer(lambda label, number: obj_meshes.read(models[label][number % len(models[label])]))
 
 
 def _digest(models: Sequence[Sequence[Path]]) -> str:
-    """SHA-256 over the models' names, sizes and times: other models are rendered anew."""
+    """Compute SHA-256 over the models' names, sizes and times: other models are rendered again."""
     digest = hashlib.sha256()
     for path in (path for paths in models for path in paths):
         status = path.stat()

@@ -1,6 +1,6 @@
-"""Rendered objects and scenes with four tasks: class, pose, a class a pixel, a depth a pixel.
+"""Rendered objects and scenes with four tasks: class, pose, segmentation, depth.
 
-Images are made from the split's name and their number (labeleff.scenes) and kept in the data folder; shapes of one
+Images are made from the split's name and their number (see `scenes`) and kept in the data folder; shapes of one
 split are in no other. The tasks and factors are those of Newell & Deng (CVPR 2020, section 3), who rendered ShapeNet
 models; here every class is a family of solids with random proportions, so that nothing has to be downloaded.
 Every fifty successive images of single objects have each class five times.
@@ -36,10 +36,10 @@ def columns(
     tracer: Tracer = trace,
     models: str = "",
 ) -> Columns:
-    """The images of a split, rendered or out of `folder`: `options[split]` of them, `size` pixels a side.
+    """Render the images of a split or read them from `folder`: `options[split]` of them, `size` pixels per side.
 
-    There are maps where the options have `objects`, the number of objects in a scene. `models` says what `tracer`
-    knows, where that isn't the classes' own solids: other models are other images.
+    There are maps where the options have `objects`, the number of objects in a scene. `models` identifies the shapes of
+    `tracer`, where those aren't the classes' solids: other models are other images.
     """
     count, side, factors = int(options[split]), int(options["size"]), Factors.parse(str(options["factors"]))
     objects, maps = int(options.get("objects", 1)), "objects" in options
@@ -52,7 +52,7 @@ def columns(
         source.progress(done, total, f"rendering {split} images")
 
     def make() -> sources_arrays.Arrays:
-        found = render(
+        rendered = render(
             split,
             torch.arange(count),
             side,
@@ -64,26 +64,31 @@ def columns(
             tracer=tracer,
             progress=progress,
         )
-        return {key: value.numpy() for key, value in _columns(found, maps=maps).items()}
+        return {key: value.numpy() for key, value in _columns(rendered, maps=maps).items()}
 
-    arrays = sources_arrays.kept(place, make)
+    arrays = sources_arrays.load_or_make(place, make)
     if len(arrays["images"]) != count:
         raise DataError(f"{place}: found {len(arrays['images'])} images, expected {count}; delete the folder")
     return {key: torch.from_numpy(array) for key, array in arrays.items()}
 
 
-def _columns(found: Rendered, *, maps: bool) -> dict[str, Tensor]:
-    named = {"images": found.images, "classes": found.classes, "poses": found.poses, "rotations": found.rotations}
+def _columns(rendered: Rendered, *, maps: bool) -> dict[str, Tensor]:
+    named = {
+        "images": rendered.images,
+        "classes": rendered.classes,
+        "poses": rendered.poses,
+        "rotations": rendered.rotations,
+    }
     if maps:
-        assert found.objects is not None
-        assert found.depths is not None
-        named |= {"masks": found.masks, "objects": found.objects, "depths": found.depths}
+        assert rendered.objects is not None
+        assert rendered.depths is not None
+        named |= {"masks": rendered.masks, "objects": rendered.objects, "depths": rendered.depths}
     return named
 
 
 @functools.cache
 def _source() -> str:
-    """SHA-256 of the renderer's code: what another renderer made is made anew."""
+    """Compute SHA-256 of the renderer's code: images of another renderer are rendered again."""
     digest = hashlib.sha256()
     for path in sorted((Path(__file__).parent / "scenes").glob("*.py")):
         digest.update(path.read_bytes())

@@ -1,8 +1,8 @@
-"""Procedural images of ten things that have an up and a down; made from a seed, nothing to download.
+"""Toy task: procedural images of ten upright things, made from a seed.
 
 Each image shows one tilted, textured thing at a random place and size, in colours that only lean towards its
-usual ones, before a cluttered background that has no direction of its own. So which way is up can be told from
-the thing alone, and telling it needs much of what telling the class needs. Image i of a split depends on i and
+usual ones, before a cluttered background that has no direction of its own. So which way is up can be recognised
+from the thing alone, and that needs much of what recognising the class needs. Image i of a split depends on i and
 the split's seed alone.
 """
 
@@ -33,23 +33,23 @@ CLUTTER = 3
 NEGATIVE = 0.1
 """Share of images whose thing is darker than the background, not lighter."""
 
-LEANING = 0.6
-"""How much of a thing's colour is its usual one; chance has the rest."""
+USUAL_SHARE = 0.6
+"""Share of the usual colour in a thing's colour; the remainder is random."""
 
 CHUNK = 500
 """Images drawn at once."""
 
 
 def load(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """The task: `train` and `test` images of `size` pixels a side, the same bytes whenever it is made."""
+    """Load the task: `train` and `test` images of `size` pixels per side, the same bytes every time."""
     counts = {split: int(options[split]) for split in ("train", "test")}
-    made = {split: _examples(split, count, int(options["size"]), source) for split, count in counts.items()}
-    return Task("toy/classify", made["train"], made["test"], tuple(THINGS), "generated")
+    splits = {split: _examples(split, count, int(options["size"]), source) for split, count in counts.items()}
+    return Task("toy/classify", splits["train"], splits["test"], tuple(THINGS), "generated")
 
 
 @dataclass(frozen=True)
-class _Dice:
-    """Random numbers of some images, by purpose: (N, count, 1, 1) float32 in (0, 1), in the same way every time."""
+class _ThingRng:
+    """Reproducible random numbers of images, by purpose: (N, count, 1, 1) float32 in (0, 1)."""
 
     split: str
     index: Tensor
@@ -59,13 +59,13 @@ class _Dice:
         return uniform(hash32(seed, self.index[:, None], torch.arange(count)))[:, :, None, None]
 
     def noise(self, purpose: str, cells: int, size: int, channels: int = 1) -> Tensor:
-        """Smooth noise (N, channels, size, size) in (-1, 1), with about `cells` bumps a side."""
+        """Draw smooth noise (N, channels, size, size) in (-1, 1), with about `cells` bumps per side."""
         grid = self.roll(purpose, channels * cells * cells).view(-1, channels, cells, cells) * 2 - 1
         return interpolate(grid, (size, size), mode="bilinear", align_corners=True)
 
 
 def _examples(split: str, count: int, size: int, source: Source) -> Examples:
-    """`count` images and labels; every ten successive ones hold each class once."""
+    """Draw `count` images and labels; every ten successive ones hold each class once."""
     tens = torch.arange(-(-count // len(THINGS)))[:, None]
     shuffled = hash32(stream_seed("toy", split, "labels"), tens, torch.arange(len(THINGS))).argsort(dim=1, stable=True)
     labels = shuffled.flatten()[:count]
@@ -73,50 +73,50 @@ def _examples(split: str, count: int, size: int, source: Source) -> Examples:
     done = 0
     for number, thing in enumerate(THINGS.values()):
         for index in torch.split((labels == number).nonzero().flatten(), CHUNK):
-            images[index] = _paint(_Dice(split, index), thing, size)
+            images[index] = _paint(_ThingRng(split, index), thing, size)
             done += len(index)
             source.progress(done, count, f"drawing {split} images")
     return Examples(images, labels)
 
 
-def _paint(dice: _Dice, thing: Thing, size: int) -> Tensor:
-    """Images (N, size, size, 3) uint8 of one thing."""
-    plane, pixels = _place(dice, size)
-    base = 0.5 * dice.roll("background", 3)
-    canvas = base + 0.12 * dice.noise("haze", 3, size, 3)
-    canvas = _clutter(dice, canvas, size)
-    colours = _colours(dice, base, thing)
-    grain = 1 + 0.25 * dice.noise("grain", 8, size)
+def _paint(rng: _ThingRng, thing: Thing, size: int) -> Tensor:
+    """Paint images (N, size, size, 3) uint8 of one thing."""
+    plane, pixels = _place(rng, size)
+    base = 0.5 * rng.roll("background", 3)
+    canvas = base + 0.12 * rng.noise("haze", 3, size, 3)
+    canvas = _clutter(rng, canvas, size)
+    colours = _colours(rng, base, thing)
+    grain = 1 + 0.25 * rng.noise("grain", 8, size)
     for distance, slot in thing.parts(plane):
         cover = (0.5 - distance * pixels).clamp(0, 1)[:, None]
         canvas = canvas + cover * (colours[slot] * grain - canvas)
-    canvas = canvas + 0.28 * dice.roll("dirt", 1) * dice.noise("speckle", max(1, size // 2), size)
-    canvas = torch.where(dice.roll("negative", 1) < NEGATIVE, 1 - canvas, canvas)
+    canvas = canvas + 0.28 * rng.roll("dirt", 1) * rng.noise("speckle", max(1, size // 2), size)
+    canvas = torch.where(rng.roll("negative", 1) < NEGATIVE, 1 - canvas, canvas)
     return (canvas.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def _place(dice: _Dice, size: int) -> tuple[Plane, Tensor]:
-    """The pixels in the coordinates of each image's thing, and pixels a unit of them (N, 1, 1)."""
-    scale, x, y, tilt, a, b, c, side = dice.roll("place", 8).unbind(1)
+def _place(rng: _ThingRng, size: int) -> tuple[Plane, Tensor]:
+    """Compute the pixels in the coordinates of each image's thing, and pixels per unit (N, 1, 1)."""
+    scale, x, y, tilt, a, b, c, side = rng.roll("place", 8).unbind(1)
     scale = SCALE[0] + (SCALE[1] - SCALE[0]) * scale
     room = 1.0 - scale
-    u, v = _turned(size, (2 * x - 1) * room, (2 * y - 1) * room, (2 * tilt - 1) * TILT, scale)
+    u, v = _turn(size, (2 * x - 1) * room, (2 * y - 1) * room, (2 * tilt - 1) * TILT, scale)
     return Plane(u, v, 2 * a - 1, 2 * b - 1, 2 * c - 1, (side > 0.5) * 2.0 - 1), scale * size / 2
 
 
-def _turned(size: int, x: Tensor, y: Tensor, angle: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates (N, size, size) of the pixels, -1..1 over the image, from (x, y), turned and scaled."""
+def _turn(size: int, x: Tensor, y: Tensor, angle: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute coordinates (N, size, size) of the pixels, -1..1 over the image, from (x, y), turned and scaled."""
     line = (torch.arange(size) + 0.5) * (2 / size) - 1
     right, down = line[None, None, :] - x, line[None, :, None] - y
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     return cos * right + sin * down, cos * down - sin * right
 
 
-def _clutter(dice: _Dice, canvas: Tensor, size: int) -> Tensor:
-    """Paint ellipses and bars, turned any way, that mean nothing."""
+def _clutter(rng: _ThingRng, canvas: Tensor, size: int) -> Tensor:
+    """Paint random ellipses and bars as clutter."""
     for piece in range(CLUTTER):
-        x, y, angle, width, height, kind, *colour = dice.roll(f"clutter {piece}", 9).unbind(1)
-        u, v = _turned(size, 2.2 * x - 1.1, 2.2 * y - 1.1, 2 * torch.pi * angle, torch.ones(1))
+        x, y, angle, width, height, kind, *colour = rng.roll(f"clutter {piece}", 9).unbind(1)
+        u, v = _turn(size, 2.2 * x - 1.1, 2.2 * y - 1.1, 2 * torch.pi * angle, torch.ones(1))
         width, height = 0.08 + 0.25 * width, 0.08 + 0.25 * height
         bar = torch.maximum(u.abs() - width, v.abs() - height)
         disc = ((u / width).square() + (v / height).square()).sqrt().sub(1) * torch.minimum(width, height)
@@ -125,9 +125,11 @@ def _clutter(dice: _Dice, canvas: Tensor, size: int) -> Tensor:
     return canvas
 
 
-def _colours(dice: _Dice, base: Tensor, thing: Thing) -> list[Tensor]:
-    """Two colours (N, 3, 1, 1) for each image's thing, brighter than its background `base` (N, 3, 1, 1)."""
-    chance = dice.roll("colours", 6).chunk(2, dim=1)
+def _colours(rng: _ThingRng, base: Tensor, thing: Thing) -> list[Tensor]:
+    """Draw two colours (N, 3, 1, 1) for each image's thing, brighter than its background `base` (N, 3, 1, 1)."""
+    chance = rng.roll("colours", 6).chunk(2, dim=1)
     usual = [torch.tensor(colour)[:, None, None] for colour in (thing.first, thing.second)]
-    contrast = 0.2 + 0.6 * dice.roll("contrast", 1)
-    return [base + 0.06 + contrast * torch.lerp(roll, lean, LEANING) for roll, lean in zip(chance, usual, strict=True)]
+    contrast = 0.2 + 0.6 * rng.roll("contrast", 1)
+    return [
+        base + 0.06 + contrast * torch.lerp(roll, lean, USUAL_SHARE) for roll, lean in zip(chance, usual, strict=True)
+    ]

@@ -1,7 +1,7 @@
-"""The kinds of goals: a class an image, a class a pixel, a depth a pixel.
+"""Classification goal: one class per image.
 
-The tasks are those of Newell & Deng (CVPR 2020). Where their code and the text differ, or the code is wrong, the
-classes below say what is done here.
+The task is that of Newell & Deng (CVPR 2020). Where their code and the text differ, or the code is wrong, the class
+below says what is done here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labeleff.training.goals.interface import Goal, Reduction
 
 
 def _some(count: float) -> float:
-    """The count, checked."""
+    """Return the count; raises PluginError where it is 0."""
     if not count:
         raise PluginError("no label of the split is counted: every pixel of its maps is marked as without one")
     return count
@@ -25,7 +25,7 @@ def _some(count: float) -> float:
 
 @dataclass(frozen=True)
 class Classes(Goal):
-    """One class an image; labels int64 (N,), scores (B, classes).
+    """One class per image; labels int64 (N,), scores (B, classes).
 
     Where a mirrored image has another class, as poses do, `mirror` gives it for every class, e.g. (0, 3, 2, 1, 4). The
     paper's code mirrors images and leaves the poses' labels as they were.
@@ -39,44 +39,44 @@ class Classes(Goal):
             raise PluginError(f"mirror: found {self.mirror}, expected classes that mirroring twice brings back")
 
     def outputs(self, classes: int) -> int:
-        """One score a class."""
+        """Number of scores: one per class."""
         return classes
 
     def loss(self, scores: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """Cross-entropy."""
+        """Compute the cross-entropy of scores (B, classes) with classes (B,)."""
         return F.cross_entropy(scores, target, reduction=reduction)
 
     def counted(self, target: Tensor) -> Tensor:
-        """All of them."""
+        """Count every label."""
         return torch.ones_like(target, dtype=torch.bool)
 
     def correct(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Images whose class has the highest score."""
+        """Count the images whose class has the highest score."""
         return (scores.argmax(1) == target).sum()
 
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Numbers of correct images and of all: int64 (2,)."""
+        """Count correct images and all images: int64 (2,)."""
         return torch.stack((self.correct(scores, target), torch.tensor(len(target), device=target.device)))
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
-        """`accuracy`: share of images classified correctly."""
+        """Compute `accuracy`, the share of images classified correctly."""
         correct, count = tally.tolist()
         return {"accuracy": correct / _some(count)}
 
     def chance(self, labels: Tensor) -> float:
-        """Share of the commonest class."""
+        """Compute the share of the commonest class."""
         return int(torch.bincount(labels).max()) / len(labels)
 
     def strata(self, labels: Tensor) -> Tensor:
-        """The classes."""
+        """Use the classes as strata."""
         return labels
 
     def answers(self, target: Tensor) -> Tensor:
-        """The classes."""
+        """Return the classes (P,)."""
         return target
 
     def mirrored(self, labels: Tensor) -> Tensor:
-        """The labels of mirrored images."""
+        """Return the labels of mirrored images."""
         return labels if self.mirror is None else torch.tensor(self.mirror, device=labels.device)[labels]
 
 

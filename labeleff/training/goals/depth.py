@@ -1,4 +1,4 @@
-"""A depth a pixel."""
+"""Depth goal: one depth per pixel."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from labeleff.training.goals.classification import _some
 from labeleff.training.goals.interface import Dense, Reduction
 
 UNIT = 2e-4
-"""Scene units a step of a depth map."""
+"""Scene units per step of a depth map."""
 
 
 @dataclass(frozen=True)
 class Depth(Dense):
-    """A depth a pixel: int16 maps in steps of 2e-4 scene units, 0 or less not counted, scores (B, 1, G, G).
+    """One depth per pixel: int16 maps in steps of 2e-4 scene units, 0 or less not counted, scores (B, 1, G, G).
 
-    A pixel is correct where max(p / g, g / p) < 1.25. In the paper's code negative predictions always are; here a
-    prediction that isn't a positive, finite number never is. There a pixel without depth gets the batch's largest
-    one; here it isn't counted.
+    A pixel is correct where max(p / g, g / p) < 1.25. In the paper's code negative predictions always are; in this
+    class a prediction that isn't a positive, finite number never is. There a pixel without depth gets the batch's
+    largest one; in this class it isn't counted.
     """
 
     name = "depth"
@@ -28,37 +28,37 @@ class Depth(Dense):
     empty = 0
 
     def outputs(self, classes: int) -> int:  # noqa: ARG002
-        """The depth, in scene units."""
+        """Number of scores: one, the depth in scene units."""
         return 1
 
     def counted(self, target: Tensor) -> Tensor:
-        """Pixels that have a depth."""
+        """Mark the pixels that have a depth."""
         return target > 0
 
     def loss(self, scores: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """Absolute error in scene units, a counted pixel (L1)."""
-        kept = self.counted(target)
-        error = torch.where(kept, scores[:, 0] - target * UNIT, 0.0).abs().sum()
-        return error if reduction == "sum" else error / kept.sum().clamp(min=1)
+        """Compute the absolute error in scene units, per counted pixel (L1)."""
+        counted = self.counted(target)
+        error = torch.where(counted, scores[:, 0] - target * UNIT, 0.0).abs().sum()
+        return error if reduction == "sum" else error / counted.sum().clamp(min=1)
 
     def _within(self, scores: Tensor, target: Tensor, factor: float) -> Tensor:
-        truth, said = target.double() * UNIT, scores[:, 0].double()
-        near = (said < factor * truth) & (truth < factor * said)
+        truth, predicted = target.double() * UNIT, scores[:, 0].double()
+        near = (predicted < factor * truth) & (truth < factor * predicted)
         return near & self.counted(target)
 
     def _hits(self, scores: Tensor, target: Tensor) -> Tensor:
         return self._within(scores, target, 1.25)
 
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Pixels counted, within 1.25, within 1.1, sums of squared and absolute errors: float64 (5,)."""
-        kept = self.counted(target)
-        error = scores[:, 0][kept].double() - target[kept].double() * UNIT
+        """Sum up counted pixels, those within 1.25 and 1.1, squared and absolute errors: float64 (5,)."""
+        counted = self.counted(target)
+        error = scores[:, 0][counted].double() - target[counted].double() * UNIT
         within = [self._within(scores, target, factor).sum() for factor in (1.25, 1.1)]
-        sums = (kept.sum(), *within, error.square().sum(), error.abs().sum())
+        sums = (counted.sum(), *within, error.square().sum(), error.abs().sum())
         return torch.stack([one.double() for one in sums])
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
-        """Shares of counted pixels within a factor, and errors in scene units."""
+        """Compute shares of counted pixels within a factor, and errors in scene units."""
         count, within, closer, squares, errors = tally.tolist()
         count = _some(count)
         return {
@@ -69,7 +69,7 @@ class Depth(Dense):
         }
 
     def chance(self, labels: Tensor) -> float:
-        """The largest share of counted pixels of the grid that one depth c is correct for, exactly.
+        """Compute the largest share of the grid's counted pixels that one depth c is correct for, exactly.
 
         c is correct for the depths between c / 1.25 and 1.25 c, so for a set of them if and only if the greatest is
         under 25 / 16 of the least.
@@ -82,11 +82,11 @@ class Depth(Dense):
         return int((upto[greatest] - upto[least - 1]).max()) / _some(len(steps)) if len(steps) else _some(0)
 
     def answers(self, target: Tensor) -> Tensor:
-        """Depths of the counted pixels in scene units."""
+        """Return the depths of the counted pixels in scene units."""
         return target[self.counted(target)].to(torch.float32) * UNIT
 
     def start(self, labels: Tensor) -> float:
-        """The median of the labelled depths of the grid, so that training doesn't begin with learning their scale."""
+        """Compute the median labelled depth of the grid, so that training needn't learn the scale first."""
         depths = self.answers(self.target(labels))
         _some(len(depths))
         return float(depths.median())

@@ -1,4 +1,4 @@
-"""A class a pixel."""
+"""Segmentation goal: one class per pixel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOT_COUNTED = 255
 
 @dataclass(frozen=True)
 class PixelClasses(Dense):
-    """A class a pixel (segmentation): uint8 maps, 0 the background and 255 not counted, scores (B, classes, G, G).
+    """One class per pixel (segmentation): uint8 maps, 0 the background and 255 not counted, scores (B, classes, G, G).
 
     The loss is unweighted and the background is a class like others. The paper reports pixel accuracy alone.
     """
@@ -27,15 +27,15 @@ class PixelClasses(Dense):
     empty = NOT_COUNTED
 
     def outputs(self, classes: int) -> int:
-        """One score a class, background included."""
+        """Number of scores: one per class, background included."""
         return classes
 
     def counted(self, target: Tensor) -> Tensor:
-        """Pixels that have a class."""
+        """Mark the pixels that have a class."""
         return target != NOT_COUNTED
 
     def loss(self, scores: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """Cross-entropy a counted pixel."""
+        """Compute the cross-entropy per counted pixel."""
         total = F.cross_entropy(scores, target.to(torch.int64), ignore_index=NOT_COUNTED, reduction="sum")
         return total if reduction == "sum" else total / self.counted(target).sum().clamp(min=1)
 
@@ -43,13 +43,13 @@ class PixelClasses(Dense):
         return scores.argmax(1) == target
 
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Confusion matrix: rows are labels, columns predictions, int64 (classes, classes)."""
-        classes, kept = scores.shape[1], self.counted(target)
-        pairs = target[kept].to(torch.int64) * classes + scores.argmax(1)[kept]
+        """Count the confusion matrix: rows are labels, columns predictions, int64 (classes, classes)."""
+        classes, counted = scores.shape[1], self.counted(target)
+        pairs = target[counted].to(torch.int64) * classes + scores.argmax(1)[counted]
         return torch.bincount(pairs, minlength=classes**2).view(classes, classes)
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
-        """`pixel_accuracy`, and `mean_iou` over the classes that occur in truth or prediction."""
+        """Compute `pixel_accuracy`, and `mean_iou` over the classes that occur in truth or prediction."""
         correct = tally.diagonal().double()
         union = tally.sum(0) + tally.sum(1) - correct
         seen = union > 0
@@ -57,10 +57,10 @@ class PixelClasses(Dense):
         return {"pixel_accuracy": accuracy, "mean_iou": float((correct[seen] / union[seen]).mean())}
 
     def chance(self, labels: Tensor) -> float:
-        """Share of the commonest class among the counted pixels of the grid."""
+        """Compute the share of the commonest class among the counted pixels of the grid."""
         counts = torch.bincount(self.answers(self.target(labels)))
         return int(counts.max()) / _some(int(counts.sum())) if len(counts) else _some(0)
 
     def answers(self, target: Tensor) -> Tensor:
-        """Classes of the counted pixels."""
+        """Return the classes (P,) of the counted pixels."""
         return target[self.counted(target)].to(torch.int64)

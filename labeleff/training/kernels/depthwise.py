@@ -1,4 +1,4 @@
-"""Depthwise and pointwise convolutions."""
+"""Faster depthwise and pointwise convolutions, and batch-norm without its counter."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class PointwiseConv2d(nn.Conv2d):
     """A 1x1 convolution as one matrix product over the channels-last view."""
 
     alone = False
-    """Whether its model is computed by itself: then the product may be one that `torch.vmap` can't compute."""
+    """Whether the model is computed by itself; then products that `torch.vmap` can't compute are allowed."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """As `nn.Conv2d`: (N, C, H, W) to (N, D, H, W)."""
+        """Convolve (N, C, H, W) to (N, D, H, W), as `nn.Conv2d` does."""
         weight, rows = self.weight.view(self.out_channels, self.in_channels), input.permute(0, 2, 3, 1)
         if self.alone and self.bias is None:
             return linear(rows, weight).permute(0, 3, 1, 2)
@@ -32,7 +32,7 @@ _Table = tuple[tuple[int, ...], ...]
 
 @functools.cache
 def _taps(height: int, width: int, stride: int) -> _Table:
-    """Which of the 9 kernel taps joins each output position (rows) to each input position; 9 means none."""
+    """List which of the 9 kernel taps joins each output position (rows) to each input position; 9 means none."""
     rows = range(0, height, stride)
     columns = range(0, width, stride)
     table = []
@@ -44,7 +44,7 @@ def _taps(height: int, width: int, stride: int) -> _Table:
 
 
 class _FewTaps(torch.autograd.Function):
-    """Pixels (N, P, C) and kernel (9, C) to outputs (N, O, C) by a table of `_taps`, with a backward pass by hand.
+    """Convolution of pixels (N, P, C) by a kernel (9, C) and a table of `_taps`, with a manual backward pass.
 
     Torch's own would fill a whole map with zeros for every pixel that is read.
     """
@@ -53,20 +53,20 @@ class _FewTaps(torch.autograd.Function):
 
     @staticmethod
     def forward(pixels: Tensor, kernel: Tensor, table: _Table) -> Tensor:
-        """Every output is the sum of the pixels near it, each times its tap."""
+        """Sum the pixels near every output, each times its tap: (N, O, C)."""
         rows = ([(place, tap) for place, tap in enumerate(row) if tap < 9] for row in table)
         sums = [_products([(pixels[:, place], kernel[tap]) for place, tap in row]) for row in rows]
         return torch.stack(sums, 1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, _Table], output: Tensor) -> None:  # noqa: ARG004
-        """Keep what the backward pass needs."""
+        """Save the tensors that the backward pass needs."""
         ctx.save_for_backward(*inputs[:2])
         ctx.table = inputs[2]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Gradients of pixels and kernel."""
+        """Compute the gradients of pixels and kernel."""
         (pixels, kernel), [gradient] = ctx.saved_tensors, gradients
         pairs = [(o, place, tap) for o, row in enumerate(ctx.table) for place, tap in enumerate(row) if tap < 9]
         for_pixels = [
@@ -83,16 +83,16 @@ class _FewTaps(torch.autograd.Function):
 
 
 def _products(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """The sum of some products."""
-    first, *rest = pairs
-    return functools.reduce(lambda total, pair: torch.addcmul(total, *pair), rest, first[0] * first[1])
+    """Sum the products of pairs."""
+    first, *others = pairs
+    return functools.reduce(lambda total, pair: torch.addcmul(total, *pair), others, first[0] * first[1])
 
 
 class SmallDepthwiseConv2d(nn.Conv2d):
     """A 3x3 depthwise convolution that, on maps of at most 2x2, multiplies only the taps that meet the map."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """As `nn.Conv2d` with padding 1: (N, C, H, W) to (N, C, H / stride, W / stride)."""
+        """Convolve (N, C, H, W) to (N, C, H / stride, W / stride), as `nn.Conv2d` with padding 1 does."""
         height, width = int(input.shape[2]), int(input.shape[3])
         if max(height, width) > 2:
             return super().forward(input)
@@ -108,7 +108,7 @@ class UncountedBatchNorm2d(nn.BatchNorm2d):
     """Batch-norm of fixed momentum without the step counter, which such a layer never reads."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """As `nn.BatchNorm2d`."""
+        """Normalise (N, C, H, W) as `nn.BatchNorm2d` does."""
         momentum = 0.0 if self.momentum is None else self.momentum
         return F.batch_norm(
             input,

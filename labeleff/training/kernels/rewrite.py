@@ -1,4 +1,4 @@
-"""Exact rewrites of layers that compute the same function faster; weights and state dictionaries don't change.
+"""Exact rewrites of layers to faster forms; weights and state dictionaries stay.
 
 A layer keeps its parameters and only its forward pass is exchanged, so a rewritten network loads and saves like
 the original. Equality with the original is tested; the gain on CPU is measured in `benchmarks/`.
@@ -23,10 +23,10 @@ def _is_depthwise(layer: nn.Conv2d) -> bool:
 
 
 def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
-    """Exchange the forward passes of a network's layers in place, where an exact faster form is known.
+    """Replace the forward passes of a network's layers in place, where an exact faster form exists.
 
     `alone` is for a network that is computed by itself on a CPU. Otherwise depthwise convolutions stay, as their taps
-    are many small operations, which a GPU pays for, and products are those that any number of networks can share.
+    are many small operations, which are slow on a GPU, and products are those that several networks can share.
     """
     for layer in network.modules():
         if type(layer) is nn.Conv2d and is_pointwise(layer):

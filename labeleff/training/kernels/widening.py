@@ -1,4 +1,4 @@
-"""A 1x1 convolution that widens, batch-norm and ReLU6 computed as one, never normalising the wide map by itself.
+"""Widening 1x1 convolution, batch-norm and ReLU6 computed as one layer.
 
 The outputs of a 1x1 convolution are linear in its inputs, so their means and variances follow from the mean and the
 covariance of the narrow inputs, and normalising can be done by scaling weights. What is left to do on the wide map is
@@ -18,21 +18,21 @@ from torch.autograd.function import once_differentiable
 from labeleff.training.kernels.matrix_products import product
 
 LOW, HIGH = 0.0, 6.0
-"""ReLU6's (Howard et al. 2017; Sandler et al. 2018, section 3)."""
+"""Bounds of ReLU6 (Howard et al. 2017; Sandler et al. 2018, section 3)."""
 WIDER = 2
-"""Outputs an input from which on this pays: covariances cost more than they save where there are fewer."""
+"""Output channels per input channel from which this pays; with fewer, covariances cost more than they save."""
 ROWS = 16
-"""Pixels of a batch an input channel from which on it pays: with fewer, products of weights alone cost too much."""
+"""Pixels of a batch per input channel from which this pays; with fewer, products of weights cost too much."""
 
 
 class _Widen(torch.autograd.Function):
-    """Rows (N, C), weights (D, C), gains and offsets (D,) to (N, D), and the outputs' means and variances (D,)."""
+    """The three layers on rows (N, C) with weights (D, C), gains and offsets (D,)."""
 
     @staticmethod
     def forward(
         ctx: Any, rows: Tensor, weight: Tensor, gain: Tensor, offset: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Variances are the biased ones, which normalise."""
+        """Compute outputs (N, D), and the means and biased variances (D,) before normalisation."""
         middle = rows.mean(0)
         centred = rows - middle
         spread = product(weight, centred.t() @ centred).div_(len(rows))
@@ -48,7 +48,7 @@ class _Widen(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of rows, weights, gains and offsets; those of the statistics aren't asked for."""
+        """Compute gradients of rows, weights, gains and offsets; the statistics have none."""
         centred, weight, gain, spread, shrink, scaled, output = ctx.saved_tensors
         inside = torch.ops.aten.hardtanh_backward(gradients[0], output, LOW, HIGH)
         for_scaled = product(centred.t(), inside.t()).t()
@@ -64,13 +64,13 @@ class _Widen(torch.autograd.Function):
 
 
 class WideningConvNormReLU6(nn.Sequential):
-    """A 1x1 convolution with no bias to at least twice as many channels, batch-norm and ReLU6, in training as one."""
+    """A 1x1 convolution without bias to at least twice the channels, batch-norm and ReLU6, as one in training."""
 
     alone = True
-    """Whether its network is computed by itself; where many share an operation, each layer is done by itself."""
+    """Whether the network is computed by itself; in a pack each layer is computed separately."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H, W), as the three layers one after another."""
+        """Compute (N, D, H, W) from (N, C, H, W), as the three layers one after another do."""
         conv, norm, clamp = cast("tuple[nn.Conv2d, nn.BatchNorm2d, nn.ReLU6]", tuple(self))
         if not self._pays(input, conv, norm):
             return clamp(norm(conv(input)))  # type: ignore[no-any-return]
@@ -78,13 +78,16 @@ class WideningConvNormReLU6(nn.Sequential):
         rows = pixels.reshape(-1, conv.in_channels)
         output, mean, variance = _Widen.apply(rows, conv.weight.flatten(1), norm.weight, norm.bias, norm.eps)
         with torch.no_grad():
-            for running, now in ((norm.running_mean, mean), (norm.running_var, variance * len(rows) / (len(rows) - 1))):
-                cast("Tensor", running).lerp_(now, cast("float", norm.momentum))
+            for running, batch_value in (
+                (norm.running_mean, mean),
+                (norm.running_var, variance * len(rows) / (len(rows) - 1)),
+            ):
+                cast("Tensor", running).lerp_(batch_value, cast("float", norm.momentum))
         widened: Tensor = output.view(*pixels.shape[:3], -1)
         return widened.permute(0, 3, 1, 2)
 
     def _pays(self, input: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
-        """Whether the three can be one here, and should."""
+        """Whether the three layers can be computed as one for this input, and gain by it."""
         exact = input.dtype == conv.weight.dtype == norm.weight.dtype and not torch.is_autocast_enabled("cpu")
         many = input.numel() >= ROWS * conv.in_channels**2
         return self.alone and norm.training and input.device.type == "cpu" and exact and many
@@ -96,7 +99,7 @@ def is_pointwise(conv: nn.Conv2d) -> bool:
 
 
 def widens(layer: nn.Module) -> bool:
-    """Whether a module is a sequence of the three layers, with parameters and statistics that all are there."""
+    """Whether a module is a sequence of the three layers, with all parameters and statistics."""
     if not isinstance(layer, nn.Sequential) or len(layer) != 3:
         return False
     conv, norm, clamp = layer

@@ -1,1 +1,1 @@
-"""K models of one shape trained as one. The same numbers as the plain loop, tested in float64."""
+"""Training of K models of one shape as one, with the numbers of the plain loop."""

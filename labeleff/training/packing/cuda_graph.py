@@ -1,6 +1,6 @@
-"""A step as one CUDA graph: launched once, it runs hundreds of kernels without the host.
+"""Capture of a training step as one CUDA graph, which runs without the host.
 
-What a graph may not hold is what the host would have to decide: numbers of Python that change, reading a value back,
+A graph can't hold anything that the host would have to decide: numbers of Python that change, reading a value back,
 shapes that depend on values. `lockstep` is written so; a step is tried under torch's detector of synchronisations
 before it is captured, and where that or the capture fails it goes on uncaptured and the record says why.
 """
@@ -18,11 +18,11 @@ WARM_UP = 3
 Step = Callable[[], None]
 
 
-def captured(step: Step, state: Sequence[Tensor], device: torch.device) -> tuple[Step, str | None]:
-    """A function that does what `step` does, and None; or `step` itself, and why it couldn't be captured.
+def capture(step: Step, state: Sequence[Tensor], device: torch.device) -> tuple[Step, str | None]:
+    """Capture `step`; returns a function that replays it and None, or `step` itself and why the capture failed.
 
-    `state` is everything that a step changes: it is put back to what it was, so that no step counts which was done on
-    the way. Addresses stay: whoever changes what a captured step reads must write into the same tensors.
+    `state` is everything that a step changes: it is restored afterwards, so that steps done during the capture don't
+    count. Addresses stay: to change what a captured step reads, write into the same tensors.
     """
     if device.type != "cuda":
         return step, None
@@ -44,7 +44,7 @@ def captured(step: Step, state: Sequence[Tensor], device: torch.device) -> tuple
 
 
 def _warm_up(step: Step) -> None:
-    """Some steps on a side stream, the last of them with synchronisation forbidden."""
+    """Run some steps on a side stream, the last of them with synchronisation forbidden."""
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

@@ -1,8 +1,8 @@
-"""K networks as one that is K times as wide: slot k has the channels from k C to (k + 1) C of every map.
+"""K networks as one that is K times as wide.
 
-Convolutions become grouped ones, batch-norm goes over K C channels, linear layers become K products in one call, and
-what works channel by channel stays as it is. Every weight and statistic of the wide network is the K slots' own, one
-after the other along its first axis, so the way there and back is exact.
+Slot k has the channels from k C to (k + 1) C of every map. Convolutions become grouped ones, batch-norm
+goes over K C channels, linear layers become K products in one call, and channelwise layers stay as they are. Every
+weight and statistic of the wide network holds those of the K slots along its first axis, so packing is exact.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from labeleff.training.kernels.depthwise import PointwiseConv2d, SmallDepthwiseConv2d, UncountedBatchNorm2d
 
 Packing = Literal["loop", "grouped", "vmap"]
-"""How models are computed as one; `loop` is each by itself."""
+"""Way of computing models as one; `loop` computes each by itself."""
 
 CONVOLUTIONS = (nn.Conv2d, PointwiseConv2d, SmallDepthwiseConv2d)
 NORMS = (nn.BatchNorm2d, UncountedBatchNorm2d)
@@ -30,7 +30,7 @@ class GroupedLinear(nn.Linear):
     slots: int
 
     def forward(self, input: Tensor) -> Tensor:
-        """Each slot's channels through its own layer."""
+        """Pass each slot's channels through its own layer."""
         rows = input.reshape(-1, self.slots, input.shape[-1] // self.slots).transpose(0, 1)
         product = torch.bmm(rows, self.weight.view(self.slots, -1, self.weight.shape[1]).mT)
         if self.bias is not None:
@@ -39,7 +39,7 @@ class GroupedLinear(nn.Linear):
 
 
 def _is_leaf(layer: nn.Module) -> bool:
-    """A layer that can be made K times as wide."""
+    """Whether a layer can be made K times as wide."""
     if type(layer) in CONVOLUTIONS:
         return bool(layer.padding_mode == "zeros")
     if type(layer) in NORMS:
@@ -48,9 +48,9 @@ def _is_leaf(layer: nn.Module) -> bool:
 
 
 def groupable(model: nn.Module) -> bool:
-    """Whether a model can be packed so: it says so of itself (`packing`), and all of its layers are known.
+    """Whether a model can be packed side by side: it declares so (`packing`), and all of its layers are supported.
 
-    A network that says so leaves its channels to its layers; `nn.Sequential` does.
+    A network that declares so leaves its channels to its layers; `nn.Sequential` does.
     """
     if _is_leaf(model):
         return True
@@ -62,8 +62,8 @@ def groupable(model: nn.Module) -> bool:
     return isinstance(model, nn.Sequential) and all(map(groupable, model))
 
 
-def _together(layers: Sequence[Any], name: str) -> Any:
-    """The tensors `name` of K layers, one after the other, as a parameter where they are parameters."""
+def _concatenate(layers: Sequence[Any], name: str) -> Any:
+    """Concatenate the tensors `name` of K layers, as a parameter where they are parameters."""
     parts = [getattr(layer, name) for layer in layers]
     if parts[0] is None:
         return None
@@ -74,11 +74,11 @@ def _together(layers: Sequence[Any], name: str) -> Any:
 
 
 def _widen(layer: Any, layers: Sequence[Any]) -> None:
-    """Turn a copy of a slot's layer into that of all K, in place, so that whoever refers to it still does."""
+    """Turn a copy of a slot's layer in place into the layer of all K slots, so that references to it stay valid."""
     slots = len(layers)
     names = ("weight", "bias", "running_mean", "running_var") if type(layer) in NORMS else ("weight", "bias")
     for name in names:
-        setattr(layer, name, _together(layers, name))
+        setattr(layer, name, _concatenate(layers, name))
     if type(layer) in CONVOLUTIONS:
         layer.__class__ = nn.Conv2d
         layer.groups, layer.in_channels, layer.out_channels = (
@@ -92,8 +92,8 @@ def _widen(layer: Any, layers: Sequence[Any]) -> None:
         layer.slots = slots
 
 
-def widened(models: Sequence[nn.Module]) -> nn.Module:
-    """One network of all K, in the mode of the first; the models stay as they are."""
+def widen_models(models: Sequence[nn.Module]) -> nn.Module:
+    """Build one network of all K models, in the mode of the first; the models stay as they are."""
     wide = copy.deepcopy(models[0])
     for name, layer in wide.named_modules():
         if isinstance(layer, nn.ReLU6):
@@ -104,25 +104,25 @@ def widened(models: Sequence[nn.Module]) -> nn.Module:
 
 
 class Grouped:
-    """A pack in this layout; see `packs.Pack`."""
+    """A pack with slots side by side on the channel axis; see `layouts.Pack`."""
 
     packing: Packing = "grouped"
 
     def __init__(self, models: Sequence[nn.Module]) -> None:
         self.slots = len(models)
-        self.network = widened(models)
+        self.network = widen_models(models)
         tensors = [*self.network.named_parameters(), *self.network.named_buffers()]
         whole = {name: tensor.detach() for name, tensor in tensors if tensor.ndim}
         self.views = {name: tensor.view(self.slots, -1, *tensor.shape[1:]) for name, tensor in whole.items()}
         self.leaves: dict[str, Tensor] = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
 
     def outputs(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What every slot's model gives for its images (K, B, 3, H, W), K in front."""
+        """Compute every slot's outputs for its images (K, B, 3, H, W), K in front."""
         wide = images.permute(1, 3, 4, 0, 2).flatten(3).permute(0, 3, 1, 2)
-        found: Tensor | tuple[Tensor, ...] = self.network(wide)
-        if isinstance(found, Tensor):
-            return self._apart(found)
-        return tuple(map(self._apart, found))
+        result: Tensor | tuple[Tensor, ...] = self.network(wide)
+        if isinstance(result, Tensor):
+            return self._split_slots(result)
+        return tuple(map(self._split_slots, result))
 
-    def _apart(self, output: Tensor) -> Tensor:
+    def _split_slots(self, output: Tensor) -> Tensor:
         return output.reshape(len(output), self.slots, -1, *output.shape[2:]).movedim(1, 0)

@@ -1,7 +1,7 @@
-"""K models as one, in the layout that they allow: side by side on the channel axis, or stacked under `vmap`.
+"""Layouts of K models as one: side by side on the channel axis, or under `vmap`.
 
-Batch-norm works since its statistics are stacked too. What takes numbers from torch's shared generator doesn't: a
-slot's numbers are to depend on its own seed (see `dropout`), so it is refused.
+Batch-norm works since its statistics are stacked too. Layers that draw from torch's shared generator are refused, as a
+slot's numbers must depend on its own seed (see `hashed_random`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from labeleff.training.slots import BatchObjective, Slot
 
 
 class Stacked:
-    """A pack in this layout; see `packs.Pack`."""
+    """A pack with stacked weights, computed under `vmap`; see `Pack`."""
 
     packing: Packing = "vmap"
 
@@ -32,7 +32,7 @@ class Stacked:
         self.leaves: dict[str, Tensor] = {name: p for name, p in self._parameters.items() if p.requires_grad}
 
     def outputs(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What every slot's model gives for its images (K, B, ...), K in front."""
+        """Compute every slot's outputs for its images (K, B, ...), K in front."""
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
             return cast(Tensor, functional_call(self._network, (parameters, buffers), (images,)))
@@ -46,17 +46,17 @@ class Pack(Protocol):
     packing: Packing
     slots: int
     views: dict[str, Tensor]
-    """Weights and buffers by their name in a slot's model, with K more in front; they share their memory."""
+    """Weights and buffers by their name in a slot's model, with a leading axis K; they share memory with the pack."""
     leaves: dict[str, Tensor]
-    """The tensors that gradients are taken by, of the weights that have one."""
+    """Trainable tensors, by which gradients are taken, by name."""
 
     def outputs(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What every slot's model gives for its images (K, B, ...), K in front."""
+        """Compute every slot's outputs for its images (K, B, ...), K in front."""
         ...
 
 
 def packing_of(model: nn.Module) -> Packing:
-    """How copies of a model can be computed as one; `loop` where they can't."""
+    """Choose how copies of a model are computed as one; `loop` where they can't be."""
     if any(getattr(module, "packing", None) == "loop" for module in model.modules()):
         return "loop"
     return "grouped" if groupable(model) else "vmap"
@@ -79,7 +79,7 @@ def _shape(model: nn.Module) -> list[tuple[str, torch.Size, bool]]:
 
 
 def pack(models: Sequence[nn.Module], packing: Packing) -> Pack:
-    """Copies of the models as one; each model's own weights stay where they are."""
+    """Pack copies of the models as one; each model's own weights stay where they are."""
     return Grouped(models) if packing == "grouped" else Stacked(models)
 
 

@@ -1,7 +1,7 @@
-"""K slots on the device, one step at a time: all that a step reads and changes are tensors at fixed addresses.
+"""Steps of K slots at once, on tensors at fixed addresses.
 
-`step` has no number of the host's in it and reads none back, so that it can be captured as one CUDA graph. Between
-steps single trainings are exchanged (`load`, `save`), their tables of examples and rates refilled, and sums read.
+`step` uses no number of the host and reads none back, so that it can be captured as one CUDA graph. Between
+steps, single trainings are exchanged (`load`, `save`), their tables of examples and rates refilled, and sums read.
 """
 
 from __future__ import annotations
@@ -15,51 +15,51 @@ import torch
 from torch import Tensor
 
 from labeleff.errors import LabeleffError
-from labeleff.training.device import Compute, Spent
-from labeleff.training.hashed_random import own_dropout
+from labeleff.training.device import Compute, Durations
+from labeleff.training.hashed_random import use_hashed_dropout
 from labeleff.training.images import Batch
 from labeleff.training.kernels.rewrite import rewrite
-from labeleff.training.packing.cuda_graph import captured
+from labeleff.training.packing.cuda_graph import capture
 from labeleff.training.packing.grouped import Packing
 from labeleff.training.packing.layouts import pack, put, take
 from labeleff.training.packing.optimizer import Rates, Rule, Updates
 from labeleff.training.slots import Bank, BatchObjective, Resident, TrainingState
 
 CHUNK = 64
-"""Steps whose examples and rates are put into a slot's table at once."""
+"""Steps whose examples and rates go into a slot's table at once."""
 
 
 class PackingError(LabeleffError):
-    """These models can't be computed as one."""
+    """Models that can't be computed as one."""
 
 
 @dataclass
 class PackMember:
-    """A training in a slot of the pack, with its optimiser's state while it is in none."""
+    """A training in a slot of the pack; between packs it holds its optimiser's state."""
 
     number: int
     state: TrainingState
-    spent: Spent = field(default_factory=Spent)
-    """Time of the present window's steps: its share of what all trainings in the pack took."""
+    spent: Durations = field(default_factory=Durations)
+    """Duration of the current window's steps: an equal share of what the whole pack took."""
     slots: int = 1
-    """The most slots that a pack had in which it was."""
+    """Most slots of any pack that it has been in."""
     left: int = 0
-    """Steps left in its table."""
-    kept: list[Tensor] = field(default_factory=list)
+    """Steps left in the slot's table."""
+    optimizer_state: list[Tensor] = field(default_factory=list)
 
 
 class SeparateBank:
-    """The examples of K slots, each by itself: for those that can't be kept together. Exchanging one changes code."""
+    """The examples of K slots, each by itself, where they can't be kept together; a new one needs a new capture."""
 
     def __init__(self, slots: int) -> None:
         self._examples: list[Resident] = [None] * slots  # type: ignore[list-item]
 
     def put(self, slot: int, examples: Resident) -> None:
-        """Take in the examples of the slot numbered `slot`."""
+        """Store the examples of the slot numbered `slot`."""
         self._examples[slot] = examples
 
     def batch(self, samples: Tensor, epochs: Tensor) -> Batch:
-        """A batch of samples (K, B) in their epochs (K, B); every field has K more in front."""
+        """Make a batch of samples (K, B) in their epochs (K, B); every field has a leading axis K."""
         parts = [one.batch(*which) for one, *which in zip(self._examples, samples, epochs, strict=True)]
         fields = {f.name: [getattr(part, f.name) for part in parts] for f in dataclasses.fields(Batch)}
         together: dict[str, Any] = {k: None if of[0] is None else torch.stack(of) for k, of in fields.items()}
@@ -79,7 +79,7 @@ class StepTables:
         """Steps done since a slot's table was filled (K, 1)."""
 
     def fill(self, slot: int, state: TrainingState) -> int:
-        """Put in the next steps of a training; returns how many."""
+        """Fill in the next steps of a training; returns their number."""
         count = min(CHUNK, state.steps - state.done)
         samples, epochs = state.order(state.done, count, self._device)
         self._samples[slot, :count] = samples.view(count, -1)
@@ -90,11 +90,11 @@ class StepTables:
         return count
 
     def first(self) -> tuple[Tensor, Tensor]:
-        """Samples and epochs (K, B) of the first step in the tables."""
+        """Return samples and epochs (K, B) of the first step in the tables."""
         return self._samples[:, 0], self._epochs[:, 0]
 
     def present(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Samples and epochs (K, B) and learning rates (K, 1) of the present step."""
+        """Return samples and epochs (K, B) and learning rates (K, 1) of the current step."""
         at = self.at % CHUNK
         which = at[:, :, None].expand(-1, 1, self._samples.shape[2])
         samples, epochs = (table.gather(1, which).squeeze(1) for table in (self._samples, self._epochs))
@@ -102,7 +102,7 @@ class StepTables:
 
 
 class Lockstep:
-    """A slot for each of the `members`, all alike; every training goes on from where it stands."""
+    """K slots stepped together, one for each of the `members`; every training continues from its current step."""
 
     def __init__(self, members: Sequence[PackMember], compute: Compute, packing: Packing) -> None:
         if any(getattr(member.state.slot.images, "streamed", False) for member in members):
@@ -126,31 +126,31 @@ class Lockstep:
             self._enter(slot, member)
         self._updates.gather()
         self._try()
-        self.advance, self.fallback = captured(self.step, self._state(), compute.device)
+        self.advance, self.fallback = capture(self.step, self._state(), compute.device)
 
     def _numbers(self, *shape: int) -> Tensor:
         return torch.zeros(*shape, dtype=self._compute.dtype, device=self._compute.device)
 
     @property
     def backend(self) -> str:
-        """Whether steps are a captured graph."""
+        """Execution of steps: `graph` where they are captured, else `eager`."""
         return "eager" if self.advance == self.step else "graph"
 
     def fits(self, member: PackMember) -> bool:
-        """Whether a training can take another's slot here."""
+        """Whether a training can take another's slot in this pack."""
         return member.state.slot.images.count <= self.room and self._fixed
 
     def _new_bank(self, examples: Resident, slots: int) -> tuple[Bank, bool]:
-        """A bank, and whether slots in it can be exchanged without another code of the step."""
+        """Create a bank; also returns whether its slots can be exchanged without another capture of the step."""
         if hasattr(examples, "bank"):
             return examples.bank(slots, self.room), True
         return SeparateBank(slots), self._compute.device.type != "cuda"
 
     def _prepare(self, member: PackMember) -> None:
-        """Make a training's model ready to be packed: on the device, with dropout of its own."""
+        """Prepare a training's model for packing: on the device, with hashed dropout."""
         slot = member.state.slot
         if member.state.done == 0:
-            own_dropout(slot.model, slot.seed)
+            use_hashed_dropout(slot.model, slot.seed)
         self._compute.place(rewrite(slot.model, alone=False)).train()
 
     def load(self, slot: int, member: PackMember) -> None:
@@ -164,32 +164,32 @@ class Lockstep:
         state = member.state
         self._bank.put(slot, state.slot.images)
         self._decay[slot], self._clip[slot] = state.budget.weight_decay, state.budget.clip or 0.0
-        for number, mine in enumerate(self._own(slot)):
-            mine.copy_(member.kept[number]) if member.kept else mine.zero_()
-        member.kept = []
+        for number, tensor in enumerate(self._slot_state(slot)):
+            tensor.copy_(member.optimizer_state[number]) if member.optimizer_state else tensor.zero_()
+        member.optimizer_state = []
         self.refill(slot, member)
 
-    def _own(self, slot: int) -> list[Tensor]:
-        """What a training takes along beside its weights: moments, steps done, sums."""
+    def _slot_state(self, slot: int) -> list[Tensor]:
+        """Return the state of a slot beside its weights: moments, steps done, sums."""
         return [whole[slot] for whole in (*self._updates.moments, self._steps, self._sums)]
 
     def save(self, slot: int, member: PackMember) -> None:
-        """Bring a training's weights into its model, and keep its optimiser's state."""
+        """Copy a training's weights into its model, and its optimiser's state into `member`."""
         take(self.pack, slot, member.state.slot.model)
-        member.kept = [mine.clone() for mine in self._own(slot)]
+        member.optimizer_state = [tensor.clone() for tensor in self._slot_state(slot)]
 
     def refill(self, slot: int, member: PackMember) -> None:
         """Fill the table of a slot with its next steps."""
         member.left = self._tables.fill(slot, member.state)
 
     def sums(self, slot: int) -> Tensor:
-        """What a slot's window added up to, and 0 from now on."""
-        found = self._sums[slot].clone()
+        """Return the sums of a slot's window, and reset them to 0."""
+        sums = self._sums[slot].clone()
         self._sums[slot].zero_()
-        return found
+        return sums
 
     def step(self) -> None:
-        """One step of every slot."""
+        """Do one step of every slot."""
         samples, epochs, rates = self._tables.present()
         gradients, measures = self._gradients(self._bank.batch(samples, epochs))
         self._updates.step(gradients, Rates(rates, self._decay, self._clip, self._steps))
@@ -199,39 +199,39 @@ class Lockstep:
         self._steps += 1
 
     def _gradients(self, batch: Batch) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Gradients of the sum of all slots' losses, in which none has a part in another's; and the measures."""
+        """Compute each slot's gradients, as those of the sum of independent losses, and the measures."""
         leaves = [self.pack.leaves[name] for name in self._updates.names]
         measures = self._measures(batch)
         return torch.autograd.grad(measures[0].sum(), leaves), measures
 
     def _measures(self, batch: Batch) -> tuple[Tensor, ...]:
-        """What the objective gives for every slot, (K,) each: loss, number correct and further values."""
+        """Evaluate the objective for every slot, (K,) each: loss, number correct and further values."""
         fields = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
-        given = {name: value for name, value in fields.items() if value is not None}
+        present = {name: value for name, value in fields.items() if value is not None}
 
-        def one(outputs: Tensor | tuple[Tensor, ...], given: dict[str, Tensor]) -> tuple[Tensor, ...]:
-            return self._objective.measure(outputs, Batch(**given))
+        def one(outputs: Tensor | tuple[Tensor, ...], present: dict[str, Tensor]) -> tuple[Tensor, ...]:
+            return self._objective.measure(outputs, Batch(**present))
 
         with self._compute.autocast():
-            given["images"] = self._compute.arrange(batch.images)
-            return torch.vmap(one)(self.pack.outputs(given["images"]), given)
+            present["images"] = self._compute.arrange(batch.images)
+            return torch.vmap(one)(self.pack.outputs(present["images"]), present)
 
     def _state(self) -> list[Tensor]:
-        """All that a step changes."""
-        own = [*self._updates.moments, self._updates.weights, self._tables.at, self._steps, self._sums]
-        return [*self.pack.views.values(), *own]
+        """Return all tensors that a step changes."""
+        tensors = [*self._updates.moments, self._updates.weights, self._tables.at, self._steps, self._sums]
+        return [*self.pack.views.values(), *tensors]
 
     def _try(self) -> None:
-        """One pass that counts for nothing: drops weights without a gradient, finds what can't be computed as one."""
+        """Try one pass without effect; raises PackingError where gradients are missing or models don't pack."""
         before = [tensor.clone() for tensor in self.pack.views.values()]
         leaves = list(self.pack.leaves.items())
         try:
             loss = self._measures(self._bank.batch(*self._tables.first()))[0].sum()
-            found = torch.autograd.grad(loss, [leaf for _, leaf in leaves], allow_unused=True)
+            gradients = torch.autograd.grad(loss, [leaf for _, leaf in leaves], allow_unused=True)
         except RuntimeError as error:
             raise PackingError(f"models can't be computed as one: {(str(error).splitlines() or [''])[0]}") from error
         finally:
             for tensor, value in zip(self.pack.views.values(), before, strict=True):
                 tensor.copy_(value)
-        if any(gradient is None for gradient in found):
+        if any(gradient is None for gradient in gradients):
             raise PackingError("some weights have no gradient, and the loop would leave them alone")

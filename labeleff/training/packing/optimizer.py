@@ -1,8 +1,8 @@
-"""One optimiser step for K slots at once, each with its own rate, decay, clipping and step number.
+"""Optimiser step for K slots at once, each with its own rate, decay and clipping.
 
-The formulas are those of `torch.optim`. Weights, gradients and moments are matrices (K, P), one row a slot, so that an
-update is a few elementwise calls however many layers there are. Nothing here is a number of the host's: rates and step
-counts are device tensors, as a captured step needs.
+The formulas are those of `torch.optim`. Weights, gradients and moments are matrices (K, P), one row per slot, so that
+an update is a few elementwise calls however many layers there are. Rates and step counts are device tensors, not
+numbers of the host, as a captured step needs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CLIP_EPS = 1e-6
 
 @dataclass(frozen=True)
 class Rule:
-    """What of a budget the slots of a pack must have in common."""
+    """The part of a budget that the slots of a pack must have in common."""
 
     optimizer: str
     momentum: float
@@ -35,14 +35,14 @@ class Rule:
 
     @staticmethod
     def of(budget: Budget) -> Rule:
-        """The rule of a budget."""
+        """Take the rule of a budget."""
         betas, clips = budget.betas or (0.9, 0.999), budget.clip is not None
         return Rule(budget.optimizer, budget.momentum, betas, budget.batch, budget.weight_decay > 0, clips)
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Per slot, all (K, 1): learning rate, weight decay, largest norm of the gradient, and steps done before."""
+    """Learning rate, weight decay, largest gradient norm and steps done before, per slot: all (K, 1)."""
 
     rate: Tensor
     decay: Tensor
@@ -58,7 +58,7 @@ def _channels_last(weights: Tensor) -> bool:
 class Updates:
     """Weights of a pack with the moments of their optimiser.
 
-    `views` are the weights that are trained, (K, *shape) each. Decay is for those of two and more axes alone.
+    `views` are the trained weights, (K, *shape) each. Only weights of two or more axes decay.
     """
 
     def __init__(self, rule: Rule, views: Mapping[str, Tensor]) -> None:
@@ -76,24 +76,24 @@ class Updates:
         self.moments = [torch.zeros_like(self.weights) for _ in range(moments)]
 
     def gather(self) -> None:
-        """Read the weights anew after a slot's were exchanged."""
+        """Read the weights again after a slot's were exchanged."""
         torch.cat(self._parts, 1, out=self.weights)
 
-    def joined(self, gradients: Sequence[Tensor]) -> Tensor:
-        """Gradients in the order of `names`, (K, *shape) or with K as a part of the first axis, as (K, P)."""
+    def concatenate(self, gradients: Sequence[Tensor]) -> Tensor:
+        """Concatenate gradients in the order of `names`, (K, *shape) or (K * first axis, ...), to (K, P)."""
         pairs = zip(gradients, self._channels_last, strict=True)
         moved = [gradient.movedim(-3, -1) if last else gradient for gradient, last in pairs]
         return torch.cat([gradient.reshape(len(self.weights), -1) for gradient in moved], 1)
 
     @staticmethod
     def _in_memory(weights: Tensor, channels_last: bool) -> Tensor:
-        """A view (K, size) of weights (K, *shape), numbers in the order of memory."""
+        """View weights (K, *shape) as (K, size), numbers in the order of memory."""
         return (weights.movedim(-3, -1) if channels_last else weights).view(len(weights), -1)
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], at: Rates) -> None:
         """Change the weights of every slot in place."""
-        gradient, rule = self.joined(gradients), self._rule
+        gradient, rule = self.concatenate(gradients), self._rule
         if rule.clips:
             norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
             gradient = gradient * (at.clip / (norm + CLIP_EPS)).clamp(max=1.0)
@@ -105,7 +105,7 @@ class Updates:
         torch.split_with_sizes_copy(self.weights, self._sizes, dim=1, out=self._parts)
 
     def _direction(self, gradient: Tensor, at: Rates) -> Tensor:
-        """What the rate is multiplied with: the gradient, or what the optimiser's moments make of it."""
+        """Compute the update direction (K, P): the gradient, or the optimiser's function of its moments."""
         rule = self._rule
         if rule.optimizer == "sgd":
             if not self.moments:

@@ -1,6 +1,6 @@
-"""The number of slots that pay: more are tried for a moment until they hardly help, or memory ends.
+"""Search for the number of slots that pays, and fewer slots where memory ends.
 
-A training's numbers don't depend on how many go beside it, so those that hadn't ended just begin anew.
+A training's numbers don't depend on how many run beside it, so unfinished ones simply begin again.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import torch
 from labeleff.training.device import Compute, is_out_of_memory, now
 from labeleff.training.packing.layouts import packing_of
 from labeleff.training.packing.lockstep import Lockstep
-from labeleff.training.packing.refilling import Ended, Ready, Waiting
+from labeleff.training.packing.refilling import Outcome, PendingTraining, ReadyTraining
 
 
 def halving(
-    waiting: Sequence[Waiting], slots: int, train: Callable[[Sequence[Waiting], int], Iterator[Ended]]
-) -> Iterator[Ended]:
-    """All that `train(waiting, slots)` gives, with fewer slots from where it ran out of memory.
+    waiting: Sequence[PendingTraining], slots: int, train: Callable[[Sequence[PendingTraining], int], Iterator[Outcome]]
+) -> Iterator[Outcome]:
+    """Yield all outcomes of `train(waiting, slots)`, with half the slots whenever memory runs out.
 
-    Everything that waits must be made afresh by its `load`. One that has no room even by itself ends with the error,
-    and the others go on.
+    `load` must create each pending training from scratch. One without room even by itself ends with the error, and the
+    others continue.
     """
     left = dict(enumerate(waiting))
     while left:
@@ -34,7 +34,7 @@ def halving(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            full = error.with_traceback(None)  # whose frames hold what is in the way
+            full = error.with_traceback(None)  # its frames would hold the memory
         if full is None:
             continue
         if slots == 1:
@@ -48,30 +48,32 @@ def halving(
 
 
 SIZES = (1, 4, 8, 16, 32, 64)
+"""Numbers of slots tried, in order."""
 GAIN = 1.1
-"""How much faster all slots together must get for more of them to be taken."""
+"""Factor by which the speed of all slots together must grow for a larger size to be taken."""
 STEPS = 20
+"""Steps timed per size."""
 
 
 def best_size(most: int, rate: Callable[[int], float]) -> int:
-    """The size of at most `most` after which `rate(size)`, steps of all slots per second, grows by less than `GAIN`.
+    """Find the size of at most `most` after which `rate(size)`, steps of all slots per second, hardly grows (`GAIN`).
 
     A size that memory has no room for ends the search.
     """
     best, fastest = 1, 0.0
     for size in (size for size in SIZES if size <= most):
         try:
-            found = rate(size)
+            speed = rate(size)
         except torch.cuda.OutOfMemoryError:
             break
-        if found < GAIN * fastest:
+        if speed < GAIN * fastest:
             break
-        best, fastest = size, found
+        best, fastest = size, speed
     return best
 
 
-def slots_for(load: Callable[[], Ready], most: int, compute: Compute) -> int:
-    """The number of slots that pay for trainings like the one that `load` makes, which itself is left as it was."""
+def slots_for(load: Callable[[], ReadyTraining], most: int, compute: Compute) -> int:
+    """Measure how many slots pay for trainings like the one that `load` creates."""
 
     def rate(size: int) -> float:
         ready = [load() for _ in range(size)]

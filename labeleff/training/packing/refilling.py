@@ -1,4 +1,4 @@
-"""Any number of trainings through K slots: a new one wherever one has ended, and fewer slots at the end."""
+"""Any number of trainings through K slots, refilled as trainings end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from labeleff.records.training_log import Training
 from labeleff.study.cell import Budget
-from labeleff.training.device import Compute, Spent, Stopwatch
+from labeleff.training.device import Compute, Durations, Stopwatch
 from labeleff.training.packing.grouped import Packing
 from labeleff.training.packing.layouts import packing_of, take
 from labeleff.training.packing.lockstep import Lockstep, PackMember
@@ -17,54 +17,54 @@ from labeleff.training.slots import DivergedError, Progress, Slot, TrainingState
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A training that can begin."""
+class ReadyTraining:
+    """A training that can begin at once."""
 
     slot: Slot
     budget: Budget
     steps: int
 
     def member(self, number: int) -> PackMember:
-        """It before its first step, by its number among those that were given."""
+        """Create the pack member, before its first step, with the training's number in the queue."""
         return PackMember(number, TrainingState(self.slot, self.budget, self.steps))
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A training whose slot is made when its turn comes; `steps` is about how many it will take."""
+class PendingTraining:
+    """A training whose slot is created by `load` when its turn comes; `steps` is an estimate of its length."""
 
     steps: int
-    load: Callable[[], Ready]
+    load: Callable[[], ReadyTraining]
 
 
-Ended = tuple[int, Training | Exception]
-"""Number of a training among those that were given, and how it went or why it failed."""
+Outcome = tuple[int, Training | Exception]
+"""Number of a training in the given sequence, and its log or the error that ended it."""
 
 
 class Queue:
-    """Trainings that wait, the longest first, and among equals in the order given."""
+    """Pending trainings, the longest first, and among equals in the given order."""
 
-    def __init__(self, waiting: Sequence[Waiting]) -> None:
+    def __init__(self, waiting: Sequence[PendingTraining]) -> None:
         longest = sorted(range(len(waiting)), key=lambda number: -waiting[number].steps)
         self._left = deque((number, waiting[number]) for number in longest)
-        self.failed: list[Ended] = []
-        """Those that couldn't begin."""
+        self.failed: list[Outcome] = []
+        """Trainings that couldn't begin, with their errors."""
 
     def __len__(self) -> int:
         return len(self._left)
 
     def next(self) -> PackMember | None:
-        """The next that can begin; None where none is left."""
+        """Return the next training that can begin; None where none is left."""
         while self._left:
             number, waiting = self._left.popleft()
             try:
                 return waiting.load().member(number)
-            except Exception as error:  # noqa: BLE001  who asked for it says what becomes of it
+            except Exception as error:  # noqa: BLE001  the caller decides what becomes of it
                 self.failed.append((number, error))
         return None
 
     def up_to(self, count: int) -> list[PackMember]:
-        """All that can begin, `count` at most."""
+        """Return the next trainings that can begin, at most `count`."""
         members: list[PackMember] = []
         while len(members) < count and (member := self.next()) is not None:
             members.append(member)
@@ -72,12 +72,12 @@ class Queue:
 
 
 def train_packed(
-    waiting: Sequence[Waiting], compute: Compute, slots: int, progress: Progress, packing: Packing | None = None
-) -> Iterator[Ended]:
-    """Train all that waits, at most `slots` at a time as one, and give each as it ends.
+    waiting: Sequence[PendingTraining], compute: Compute, slots: int, progress: Progress, packing: Packing | None = None
+) -> Iterator[Outcome]:
+    """Train all pending trainings, at most `slots` at a time as one, and yield each as it ends.
 
-    A training's model has its weights then and is in train mode. What one training does changes nothing in another; one
-    that diverges ends and leaves its slot. `packing` is chosen by the model unless given. Raises PackingError, before
+    A training's model then has its weights and is in train mode. Trainings are independent of each other; one that
+    diverges ends and leaves its slot. `packing` is chosen by the model unless given. Raises PackingError, before
     any step, where the models can't be computed as one.
     """
     queue, total = Queue(waiting), sum(one.steps for one in waiting)
@@ -85,7 +85,7 @@ def train_packed(
     yield from _failures(queue)
     if not members:
         return
-    lockstep = _built(members, compute, packing)
+    lockstep = _build(members, compute, packing)
     done = 0
     while any(members):
         done += _advance(lockstep, members, compute)
@@ -94,22 +94,22 @@ def train_packed(
             if ended:
                 members[slot] = None
                 yield ended
-        lockstep, members = _refilled(lockstep, members, queue, compute)
+        lockstep, members = _refill(lockstep, members, queue, compute)
         yield from _failures(queue)
 
 
-def _failures(queue: Queue) -> Iterator[Ended]:
+def _failures(queue: Queue) -> Iterator[Outcome]:
     yield from queue.failed
     queue.failed.clear()
 
 
-def _built(members: Sequence[PackMember | None], compute: Compute, packing: Packing | None) -> Lockstep:
+def _build(members: Sequence[PackMember | None], compute: Compute, packing: Packing | None) -> Lockstep:
     live = [member for member in members if member is not None]
     return Lockstep(live, compute, packing or packing_of(live[0].state.slot.model))
 
 
 def _advance(lockstep: Lockstep, members: Sequence[PackMember | None], compute: Compute) -> int:
-    """Steps up to the next at which some slot's window or table ends; returns how many all slots did together."""
+    """Step until some slot's window or table ends; returns the number of steps summed over slots."""
     live = [member for member in members if member is not None]
     count = min(min(member.left, member.state.due - member.state.done) for member in live)
     watch = Stopwatch(compute.device)
@@ -126,11 +126,11 @@ def _advance(lockstep: Lockstep, members: Sequence[PackMember | None], compute: 
 
 def _settle(
     lockstep: Lockstep, slot: int, member: PackMember, compute: Compute, progress: Callable[[float, float], None]
-) -> Ended | None:
-    """Close a window that has ended; gives the training where it was its last."""
+) -> Outcome | None:
+    """Close a window that has ended; returns the training's outcome where it was its last."""
     state = member.state
     if state.done == state.due:
-        sums, spent, member.spent = lockstep.sums(slot), member.spent, Spent()
+        sums, spent, member.spent = lockstep.sums(slot), member.spent, Durations()
         take(lockstep.pack, slot, state.slot.model)
         try:
             rate = state.close(sums, spent, state.slot.model)
@@ -145,10 +145,10 @@ def _settle(
     return None
 
 
-def _refilled(
+def _refill(
     lockstep: Lockstep, members: list[PackMember | None], queue: Queue, compute: Compute
 ) -> tuple[Lockstep, list[PackMember | None]]:
-    """New trainings in empty slots; another pack where one doesn't fit, or where half of the slots would be empty."""
+    """Refill empty slots; builds another pack where a training doesn't fit or half of the slots would be empty."""
     misfits: list[PackMember] = []
     for slot, member in enumerate(members):
         if member is None and (new := queue.next()) is not None:
@@ -164,4 +164,4 @@ def _refilled(
         if member is not None:
             lockstep.save(slot, member)
     together: list[PackMember | None] = [*live, *misfits]
-    return _built(together, compute, lockstep.packing), together
+    return _build(together, compute, lockstep.packing), together

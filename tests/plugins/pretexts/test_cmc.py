@@ -11,7 +11,7 @@ from support.slow_losses import slow_info_nce
 from labeleff.errors import PluginError
 from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.plugins.pretexts import cmc
-from labeleff.plugins.pretexts.contrastive import Memories, Memory, remembered
+from labeleff.plugins.pretexts.contrastive import Memories, Memory, memory_loss
 from labeleff.study.cell import Augment, Budget
 from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.images import ResidentImages, ResidentPairs
@@ -64,7 +64,7 @@ def test_against_a_memory_it_is_the_plain_python_one():
     light, _ = vectors()
     bank = F.normalize(torch.randn(20, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(3)), dim=1)
     samples, drawn = torch.arange(6) + 3, torch.tensor([0, 4, 4, 12, 19, 7, 3])
-    loss, _ = remembered(light, bank, samples, drawn, 0.3)
+    loss, _ = memory_loss(light, bank, samples, drawn, 0.3)
     losses = []
     for row, own in zip(light.tolist(), samples.tolist(), strict=True):
         [scores] = slow_scores([row], bank[[own, *(k for k in drawn.tolist() if k != own)]].tolist(), 0.3)
@@ -77,7 +77,7 @@ def test_the_own_image_is_never_a_negative():
     light, _ = vectors()
     bank = F.normalize(torch.randn(6, 5, dtype=torch.float64), dim=1)
     samples = torch.arange(6)
-    all_drawn = remembered(light, bank, samples, torch.arange(6).repeat(3), 0.3)[0]
+    all_drawn = memory_loss(light, bank, samples, torch.arange(6).repeat(3), 0.3)[0]
     scores = torch.tensor(slow_scores(light.tolist(), bank.tolist(), 0.3), dtype=torch.float64)
     own, rest = scores.diag(), scores.masked_fill(torch.eye(6, dtype=torch.bool), -math.inf).logsumexp(1) + math.log(3)
     torch.testing.assert_close(all_drawn, F.softplus(rest - own).mean())

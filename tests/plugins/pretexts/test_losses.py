@@ -212,11 +212,11 @@ def test_dinos_last_layer_rests_for_an_epoch():
 
 
 def test_mocos_groups_of_keys_are_not_those_of_queries():
-    shuffled = module("moco").shuffled
-    order = shuffled(32, 4, CPU.device)
+    shuffle = module("moco").shuffle
+    order = shuffle(32, 4, CPU.device)
     assert sorted(order.tolist()) == list(range(32))
     for part in order.chunk(4):
         assert max(len(set(part.tolist()) & set(range(start, start + 8))) for start in range(0, 32, 8)) == 2
-    assert sorted(shuffled(7, 4, CPU.device).tolist()) == list(range(7))
+    assert sorted(shuffle(7, 4, CPU.device).tolist()) == list(range(7))
     with pytest.raises(PluginError, match="4 groups of a batch of 6"):
         made("moco", groups=4)

@@ -12,7 +12,7 @@ def ours(monkeypatch):
     """oneDNN's products, wherever the test runs."""
     if not matrix_products.onednn_callable():
         pytest.skip("this torch has no such product")
-    monkeypatch.setattr(matrix_products, "onednn_leads", lambda: True)
+    monkeypatch.setattr(matrix_products, "onednn_is_faster", lambda: True)
 
 
 @pytest.mark.parametrize("few", [0, 256])
@@ -57,11 +57,11 @@ def test_which_library_leads(vendor, capability, leads, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(matrix_products, "onednn_callable", lambda: True)
-    matrix_products.onednn_leads.cache_clear()
+    matrix_products.onednn_is_faster.cache_clear()
     try:
-        assert matrix_products.onednn_leads() == leads
+        assert matrix_products.onednn_is_faster() == leads
     finally:
-        matrix_products.onednn_leads.cache_clear()
+        matrix_products.onednn_is_faster.cache_clear()
 
 
 def test_a_torch_without_the_product_does_without(monkeypatch):

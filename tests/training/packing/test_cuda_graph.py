@@ -118,7 +118,7 @@ def test_a_step_that_cannot_be_captured_is_done_as_it_is_and_says_why(monkeypatc
     def step():
         count.add_(1)
 
-    found, reason = cuda_graph.captured(step, [count], torch.device("cuda"))
+    found, reason = cuda_graph.capture(step, [count], torch.device("cuda"))
     assert found is step
     assert reason == "a step couldn't be captured: operation not permitted when stream is capturing"
     assert float(count) == 0
@@ -131,14 +131,14 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(("protocol", "name"), STEP)
 def test_a_captured_step_does_what_it_does_uncaptured(protocol, name, monkeypatch):
     cuda = Compute(torch.device("cuda"), "fp64")
-    captured = lockstep_of(protocol, name, cuda)
-    assert captured.backend == "graph", captured.fallback
-    monkeypatch.setattr("labeleff.training.packing.cuda_graph.captured", lambda step, *_: (step, None))
+    capture = lockstep_of(protocol, name, cuda)
+    assert capture.backend == "graph", capture.fallback
+    monkeypatch.setattr("labeleff.training.packing.cuda_graph.capture", lambda step, *_: (step, None))
     eager = lockstep_of(protocol, name, cuda)
     for _ in range(10):
-        captured.advance()
+        capture.advance()
         eager.advance()
-    for a, b in zip(captured._state(), eager._state(), strict=True):
+    for a, b in zip(capture._state(), eager._state(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
 
@@ -155,13 +155,15 @@ def test_steps_on_a_gpu_never_wait():
 
 @gpu
 def test_packed_on_a_gpu_is_the_loop_on_a_cpu():
-    from labeleff.training.packing.refilling import Ready, Waiting, train_packed
+    from labeleff.training.packing.refilling import PendingTraining, ReadyTraining, train_packed
 
     several = [packed_trainings.ready("resnet9", seed, steps) for seed, steps in ((1, 7), (2, 3), (3, 25))]
     alone = [packed_trainings.ready("resnet9", seed, steps) for seed, steps in ((1, 7), (2, 3), (3, 25))]
     for one in several:
         one.slot.images = packed_trainings.examples(one.slot.seed, torch.device("cuda"))
-    waiting = [Waiting(one.steps, lambda one=one: Ready(one.slot, one.budget, one.steps)) for one in several]
+    waiting = [
+        PendingTraining(one.steps, lambda one=one: ReadyTraining(one.slot, one.budget, one.steps)) for one in several
+    ]
     list(train_packed(waiting, Compute(torch.device("cuda"), "fp64"), 2, lambda *_: None))
     for one, other in zip(several, alone, strict=True):
         packed_trainings.looped(other)

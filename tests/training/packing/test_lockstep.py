@@ -97,7 +97,7 @@ def test_a_training_that_diverges_ends_alone():
 
 
 def test_one_that_cannot_begin_leaves_its_place_to_the_next():
-    from labeleff.training.packing.refilling import Waiting, train_packed
+    from labeleff.training.packing.refilling import PendingTraining, train_packed
 
     several = [packed_trainings.ready("odd", seed, 3) for seed in range(3)]
 
@@ -105,7 +105,7 @@ def test_one_that_cannot_begin_leaves_its_place_to_the_next():
         raise ValueError("no labels")
 
     loads = [lambda: several[0], broken, lambda: several[1], lambda: several[2]]
-    waiting = [Waiting(3, load) for load in loads]
+    waiting = [PendingTraining(3, load) for load in loads]
     found = dict(train_packed(waiting, packed_trainings.EXACT, 2, lambda *_: None))
     assert str(found.pop(1)) == "no labels"
     assert [one.steps for one in found.values()] == [3, 3, 3]

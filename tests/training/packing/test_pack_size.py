@@ -6,7 +6,7 @@ from support import packed_trainings
 
 from labeleff.training import loop
 from labeleff.training.packing.lockstep import Lockstep
-from labeleff.training.packing.refilling import Waiting
+from labeleff.training.packing.refilling import PendingTraining
 
 LENGTHS = ((1, 7), (2, 5), (3, 5), (4, 3), (5, 2))
 """(seed, steps)"""
@@ -41,7 +41,7 @@ def trained(slots):
         made[seed] = packed_trainings.ready("resnet9", seed, steps)
         return made[seed]
 
-    waiting = [Waiting(steps, lambda seed=seed, steps=steps: load(seed, steps)) for seed, steps in LENGTHS]
+    waiting = [PendingTraining(steps, lambda seed=seed, steps=steps: load(seed, steps)) for seed, steps in LENGTHS]
     ended = dict(loop.train_queue(waiting, packed_trainings.EXACT, slots))
     return [(made[seed].slot.model, ended[number]) for number, (seed, _) in enumerate(LENGTHS)]
 

@@ -1,4 +1,4 @@
-"""The ten classes, in the paper's order of labels, and the shapes that their objects have."""
+"""The ten classes of objects, in the paper's order of labels, with their shapes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CLASSES: dict[str, Callable[[Kit], None]] = {
     "watercraft": vehicles.watercraft,
     "motorcycle": vehicles.motorcycle,
 }
-"""Every class by its name."""
+"""Classes by name, each with the function that builds its shapes."""
 
 
 def shapes(split: str, label: int, numbers: Tensor) -> Parts:
-    """The shapes of one class with these numbers (N,) int64, each a list of solids.
+    """Build the shapes of one class with these numbers (N,) int64, each a list of solids.
 
     A shape depends on the split, the class and its number alone, so no shape of one split is in another.
     """
@@ -38,8 +38,8 @@ def shapes(split: str, label: int, numbers: Tensor) -> Parts:
     return kit.parts()
 
 
-def warped(parts: Parts, factors: Tensor) -> Parts:
-    """The parts with the object's own axes stretched by `factors` (N, 3)."""
+def stretch(parts: Parts, factors: Tensor) -> Parts:
+    """Stretch parts along the object's axes by `factors` (N, 3)."""
     return Parts(
         parts.rounds,
         parts.cones,
@@ -52,6 +52,6 @@ def warped(parts: Parts, factors: Tensor) -> Parts:
 
 
 def warp(rng: SceneRng) -> Tensor:
-    """Factors (N, 3) as the rendering code has them: 1 + N(0, 0.1) an axis, less their mean, within 0.5..1.5."""
+    """Draw factors (N, 3) as the rendering code does: 1 + N(0, 0.1) per axis, less their mean, within 0.5..1.5."""
     noise = 0.1 * rng.normal("warp", 3)
     return torch.clamp(1 + noise - noise.mean(1, keepdim=True), 0.5, 1.5)

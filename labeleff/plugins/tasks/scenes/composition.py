@@ -1,4 +1,4 @@
-"""What is where in a scene, under which light and in which colours, drawn from the split and the scene's number."""
+"""Composition of scenes: objects, poses, places, light and colours, by number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIELD = 0.36
 """Tangent of half the camera's field of view (a 50 mm lens before a 36 mm sensor)."""
 EYE = (1.0, 0.0, 0.4)
 PITCH = 0.14 * math.pi
-"""Where the camera of a single object stands, and by how much it looks down, in radians."""
+"""Pitch in radians by which the camera of a single object, at `EYE`, looks down."""
 SIZE = 0.56
 """Longest side of a single object: 0.7, times 0.8."""
 REUSED = 10
@@ -28,10 +28,10 @@ LIGHT_ANGLE, LIGHT_SPREAD, LIGHT_DISTANCE = -0.5, 2.0, 1.5
 
 @dataclass(frozen=True)
 class Layout:
-    """How many objects a scene has, how large they are, and the plane behind them.
+    """Layout of a scene: number and size of its objects, and the plane behind them.
 
     The plane's depth at image height y (tangent of the angle below the axis) is `distance` / (1 + `slope` y);
-    `centre` is the depth of what the light turns about.
+    `centre` is the depth of the point that the light turns about.
     """
 
     objects: int
@@ -47,7 +47,7 @@ LAYOUTS = {1: Layout(1, SIZE, 1.8, 0.0, 1.0753), 4: Layout(4, 0.75, 2.3, 1.2, 1.
 
 @dataclass(frozen=True)
 class Scenes:
-    """A set of N scenes of K objects each, whatever the objects are made of; object k of scene n is thing n * K + k.
+    """A set of N scenes of K objects each, of any shapes; object k of scene n is thing n * K + k.
 
     Positions are in the camera's frame (right, down, forward). A point p of an object at unit size, within -0.5..0.5
     along its longest side, is at `place` + `layout.size` * `to_camera` (`warp` * p).
@@ -66,9 +66,9 @@ class Scenes:
     to_camera: Tensor
     """Rotations (N * K, 3, 3) from the things' frames."""
     place: Tensor
-    """(N * K, 3)."""
+    """Positions of the things (N * K, 3)."""
     light: Tensor
-    """The point light in the camera's frame (N, 3)."""
+    """Positions of the point light in the camera's frame (N, 3)."""
     surfaces: Materials
     """Materials of the N * K objects."""
     backdrops: Materials
@@ -76,13 +76,13 @@ class Scenes:
 
 
 def view() -> Tensor:
-    """Rotation (3, 3) from the world's frame to the camera's: its rows are right, down and forward in the world."""
+    """Compute the rotation (3, 3) from the world's frame to the camera's; rows are right, down and forward."""
     cos, sin = math.cos(PITCH), math.sin(PITCH)
     return torch.tensor([[0.0, 1.0, 0.0], [sin, 0.0, -cos], [-cos, 0.0, -sin]], dtype=torch.float64)
 
 
 def compose(split: str, numbers: Tensor, objects: int, factors: Factors, *, balanced: bool = True) -> Scenes:
-    """The scenes of a split with these numbers (N,) int64.
+    """Compose the scenes of a split with these numbers (N,) int64.
 
     Every ten successive scenes of several objects have each class once in each slot; every fifty successive single
     objects have each class five times, and where the viewpoint varies once with each pose bin unless `balanced` is off.
@@ -109,7 +109,7 @@ def compose(split: str, numbers: Tensor, objects: int, factors: Factors, *, bala
 
 
 def _labels(split: str, numbers: Tensor, objects: int) -> tuple[Tensor, Tensor]:
-    """Classes (N, objects), and the pose bin (N,) that a single object is to have."""
+    """Draw classes (N, objects), and the pose bins (N,) of single objects."""
     if objects == 1:
         pairs = SceneRng((split, "class and pose"), numbers).permuted("pairs", len(CLASSES) * len(poses.POSES))
         return pairs[:, None] % len(CLASSES), pairs // len(CLASSES)
@@ -118,7 +118,7 @@ def _labels(split: str, numbers: Tensor, objects: int) -> tuple[Tensor, Tensor]:
 
 
 def _places(rng: SceneRng, layout: Layout) -> Tensor:
-    """Positions (N, K, 3) in the camera's frame.
+    """Draw positions (N, K, 3) in the camera's frame.
 
     A single object is at the world's origin. Of four, each is about the middle of its own quarter of the image,
     before the plane, at 0.6 to 0.9 of the plane's depth there.
@@ -136,13 +136,13 @@ def _places(rng: SceneRng, layout: Layout) -> Tensor:
 
 
 def _shape_numbers(numbers: Tensor, objects: int) -> Tensor:
-    """The number of every object's shape (N * K,): a shape serves `REUSED` objects of its class, then the next does."""
+    """Compute the number of every object's shape (N * K,); a shape serves `REUSED` successive objects of its class."""
     blocks = torch.div(numbers, len(CLASSES) * REUSED, rounding_mode="floor")
     return (blocks[:, None] * objects + torch.arange(objects)).flatten()
 
 
 def _light(rng: SceneRng, layout: Layout, factors: Factors) -> Tensor:
-    """Where the point light is (N, 3), in the camera's frame: on a circle about the scene's centre, across the view."""
+    """Draw the point light's positions (N, 3), in the camera's frame: on a circle about the scene's centre."""
     spread = LIGHT_SPREAD * rng.normal("lighting", 1)[:, 0]
     angle = LIGHT_ANGLE + (spread if factors.lighting else torch.zeros_like(spread))
     circle = torch.stack((torch.zeros_like(angle), angle.sin(), angle.cos()), dim=1)

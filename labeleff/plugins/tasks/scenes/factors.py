@@ -1,4 +1,4 @@
-"""The four factors of variation, spelled as the paper spells them: `TCVL`, `-CV-`, ..., `----`."""
+"""The four factors of variation, spelled as in the paper: `TCVL`, `-CV-`, ..., `----`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labeleff.errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Factors:
-    """Which factors vary (Newell & Deng 2020, section 3; distributions from their rendering code).
+    """Factors that vary (Newell & Deng 2020, section 3; distributions from their rendering code).
 
     texture: a random pattern on every object and on the plane, else flat colours. colour: objects have colours
     that say nothing of their class, else every class has its hue. viewpoint: N(0, 0.5) radians are added to each Euler
@@ -24,7 +24,7 @@ class Factors:
 
     @staticmethod
     def parse(text: str) -> Factors:
-        """Factors from four letters in the order T, C, V, L, each replaced by `-` where it is off."""
+        """Parse factors from four letters in the order T, C, V, L, each replaced by `-` where it is off."""
         if text not in FACTORS:
             raise UnknownNameError("setting of factors", text, FACTORS)
         return Factors(*(letter != "-" for letter in text))

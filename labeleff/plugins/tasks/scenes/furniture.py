@@ -1,4 +1,7 @@
-"""Proportions of six classes of furniture: each function draws its objects' own and adds their solids to the kit."""
+"""Six classes of furniture, as solids with random proportions.
+
+Each function draws its objects' proportions and adds their solids to the kit.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from labeleff.plugins.tasks.scenes.parts import Kit, Number
 
 
 def _legs(kit: Kit, width: Number, depth: Number, top: Number, thick: Number, where: Tensor) -> None:
-    """Four square legs from y = 0 to `top`, at x = +-width and z = +-depth."""
+    """Add four square legs from y = 0 to `top`, at x = +-width and z = +-depth."""
     for z in (-1.0, 1.0):
         kit.block((width, top / 2, z * depth), (thick, top / 2, thick), pair=True, where=where)
 
 
 def bench(kit: Kit) -> None:
-    """A long seat of slats on legs or end panels, with or without a back."""
+    """Build a long seat of slats on legs or end panels, with or without a back."""
     width, depth, seat = kit.between(0.8, 1.15), kit.between(0.2, 0.3), kit.between(0.36, 0.5)
     panels, slatted = kit.chance(0.45), kit.chance(0.6)
     back, arms = kit.chance(0.55), kit.chance(0.35)
@@ -35,7 +38,7 @@ def bench(kit: Kit) -> None:
 
 
 def cabinet(kit: Kit) -> None:
-    """A closed box with doors or drawers and knobs, on a plinth or on feet."""
+    """Build a closed box with doors or drawers and knobs, on a plinth or on feet."""
     width, height, depth = kit.between(0.32, 0.8), kit.between(0.4, 1.0), kit.between(0.2, 0.36)
     drawers, feet, board = kit.chance(0.5), kit.chance(0.5), kit.chance(0.6)
     lift = kit.between(0.05, 0.16)
@@ -55,7 +58,7 @@ def cabinet(kit: Kit) -> None:
 
 
 def chair(kit: Kit) -> None:
-    """A seat with a back, on four legs or a swivel foot; some have arms, some a round seat."""
+    """Build a seat with a back, on four legs or a swivel foot; some have arms, some a round seat."""
     width, depth, seat = kit.between(0.24, 0.33), kit.between(0.23, 0.31), kit.between(0.4, 0.55)
     swivel, rounded, arms = kit.chance(0.3), kit.chance(0.3), kit.chance(0.4)
     solid, slats, spindles = kit.choice(0.4, 0.3, 0.3)
@@ -85,7 +88,7 @@ def chair(kit: Kit) -> None:
 
 
 def lamp(kit: Kit) -> None:
-    """A table lamp with a vase, a floor lamp, a desk lamp with a jointed arm, or one that hangs."""
+    """Build a table lamp with a vase, a floor lamp, a desk lamp with a jointed arm, or one that hangs."""
     vase, floor, desk, hanging = kit.choice(0.3, 0.3, 0.2, 0.2)
     tall = kit.between(0.55, 0.8)
     shade, high, open_ = kit.between(0.28, 0.46), kit.between(0.2, 0.34), kit.between(0.15, 0.65)
@@ -115,7 +118,7 @@ def lamp(kit: Kit) -> None:
 
 
 def sofa(kit: Kit) -> None:
-    """A deep cushioned seat with a thick back and arms, some with a chaise."""
+    """Build a deep cushioned seat with a thick back and arms, some with a chaise."""
     width, depth = kit.between(0.65, 1.05), kit.between(0.32, 0.42)
     seat, high = kit.between(0.3, 0.4), kit.between(0.28, 0.45)
     arm, rest = kit.between(0.06, 0.13), kit.between(0.12, 0.26)
@@ -143,7 +146,7 @@ def sofa(kit: Kit) -> None:
 
 
 def table(kit: Kit) -> None:
-    """A rectangular or round top on four legs, a pedestal or two end panels; some have a shelf."""
+    """Build a rectangular or round top on four legs, a pedestal or two end panels; some have a shelf."""
     long = kit.chance(0.6)
     width, height = kit.between(0.45, 0.7) + 0.3 * long, kit.between(0.35, 0.8)
     depth = kit.between(0.35, 0.55)

@@ -21,28 +21,29 @@ NOISE = (0.06, 0.2, 0.2)
 """Standard deviation of hue, saturation and value about a class's own."""
 SATURATION, VALUE = 0.65, 0.7
 TINT = 0.4
-"""How much of the class's colour there is over a pattern."""
+"""Share of the class's colour mixed into a pattern."""
 WAVES = 4
+"""Plane waves per pattern."""
 
 
 @dataclass(frozen=True)
 class Materials:
-    """M materials. Colours are linear red, green and blue in 0..1."""
+    """Table of M materials; colours are linear red, green and blue in 0..1."""
 
     first: Tensor
-    """(M, 3)."""
+    """First colours (M, 3)."""
     second: Tensor
-    """(M, 3), the same as the first where there is no pattern."""
+    """Second colours (M, 3), the same as the first where there is no pattern."""
     waves: Tensor
-    """(M, 4, 4): wave vectors in radians a unit, and phases."""
+    """Wave vectors in radians per unit, and phases (M, 4, 4)."""
     weights: Tensor
-    """(M, 4): of a single wave, of a product of two, of a bent wave, and how far it is bent."""
+    """Weights of a single wave, a product of two and a bent wave, and the bend (M, 4)."""
     gain: Tensor
-    """(M, 1)."""
+    """Hardness of a pattern's edges (M, 1)."""
 
 
 def hsv(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """Red, green and blue (M, 3) of hue (in turns), saturation and value (each (M,))."""
+    """Convert hue (in turns), saturation and value, (M,) each, to red, green and blue (M, 3)."""
     corner = torch.tensor([5.0, 3.0, 1.0], dtype=hue.dtype)
     k = torch.remainder(corner + 6 * hue[:, None], 6)
     fall = torch.minimum(k, 4 - k).clamp(0, 1)
@@ -50,14 +51,14 @@ def hsv(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
 
 
 def class_colours(rng: SceneRng, labels: Tensor) -> Tensor:
-    """Colours (M, 3) about the hues of the classes `labels` (M,)."""
+    """Draw colours (M, 3) about the hues of the classes `labels` (M,)."""
     noise = rng.normal("class colour", 3) * torch.tensor(NOISE, dtype=torch.float64)
     hue = torch.tensor(HUES, dtype=torch.float64)[labels] + noise[:, 0]
     return hsv(hue, (SATURATION + noise[:, 1]).clamp(0, 1), (VALUE + noise[:, 2]).clamp(0.1, 1))
 
 
 def surfaces(rng: SceneRng, labels: Tensor, factors: Factors) -> Materials:
-    """The objects' materials; `labels` (M,) matter only where colour doesn't vary."""
+    """Draw the objects' materials; `labels` (M,) matter only where colour doesn't vary."""
     usual = class_colours(rng, labels)
     if not factors.texture:
         return _flat(rng.uniform("colour", 3) if factors.colour else usual)
@@ -69,7 +70,7 @@ def surfaces(rng: SceneRng, labels: Tensor, factors: Factors) -> Materials:
 
 
 def backdrops(rng: SceneRng, factors: Factors) -> Materials:
-    """The planes' materials: a pattern, or a flat colour that says nothing of any class."""
+    """Draw the planes' materials: a pattern, or a flat colour that says nothing of any class."""
     return _pattern(rng, 4.0, 24.0) if factors.texture else _flat(rng.uniform("colour", 3))
 
 
@@ -80,7 +81,7 @@ def _flat(colour: Tensor) -> Materials:
 
 
 def _pattern(rng: SceneRng, low: float, high: float) -> Materials:
-    """Patterns whose waves have `low` to `high` radians a unit of length, evenly in the logarithm."""
+    """Draw patterns whose waves have `low` to `high` radians per unit of length, evenly in the logarithm."""
     count = len(rng.index)
     direction = rng.normal("directions", 3 * WAVES).view(count, WAVES, 3)
     direction = direction / direction.norm(dim=2, keepdim=True)

@@ -1,6 +1,6 @@
-"""Meshes in scenes: how far away, of which thing and how inclined what a pixel shows is.
+"""Tracer of meshes: depth, thing and normal of what each pixel shows.
 
-Which triangle a ray meets first is asked of the mesh; depth and normal follow from the triangle's plane, in float64.
+The mesh finds the triangle that a ray meets first; depth and normal follow from the triangle's plane, in float64.
 Normals are the triangles' own, on whichever side is seen, as many models have triangles that face inwards.
 """
 
@@ -28,60 +28,60 @@ class Mesh:
     """The triangles of one object in its own frame, its box centred with a longest side of 1."""
 
     corners: Floats
-    """(F, 3, 3): the third axis is x, y, z. No triangle is without area."""
+    """Corners of the triangles (F, 3, 3): the third axis is x, y, z. No triangle is without area."""
     first: Callable[[Floats, Floats], NDArray[np.integer[Any]]]
-    """Which triangle (Q,) rays from places (Q, 3) along directions (Q, 3) meet first; -1 for none."""
+    """A function from places and directions (Q, 3) of rays to the triangles (Q,) that they meet first; -1 for none."""
 
     @functools.cached_property
     def box(self) -> Floats:
-        """Corners (8, 3) of a box around it."""
+        """Corners (8, 3) of the bounding box."""
         ends = np.stack((self.corners.min((0, 1)), self.corners.max((0, 1))))
         return np.stack(np.meshgrid(*ends.T), axis=-1).reshape(-1, 3)
 
 
 Models = Callable[[int, int], Mesh]
-"""The mesh of a class (0..9) with a shape's number."""
+"""A function from a class (0..9) and a shape's number to a mesh."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What the pixels show, as `seen.Seen` has it."""
+class VisibleMeshes:
+    """Visible triangles by pixel, as `hits.Seen`."""
 
     depth: Tensor
-    """Float32; infinite where there is only the plane."""
+    """Depth, float32; infinite where there is only the plane."""
     thing: Tensor
-    """Int64; -1 for the plane."""
+    """Number of the thing, int64; -1 for the plane."""
     normal: Tensor
-    """(3, Q) float32."""
+    """Unit normals (3, Q) float32."""
 
     def things(self, at: Tensor) -> Tensor:
-        """Which things (Q,) the pixels number `at` show."""
+        """Return the things (Q,) in the pixels number `at`."""
         return self.thing[at]
 
     def normals(self, at: Tensor, point: Vector) -> Tensor:  # noqa: ARG002
-        """Unit normals there."""
+        """Return the unit normals (3, Q) in those pixels."""
         return self.normal[:, at]
 
 
 def tracer(models: Models) -> Tracer:
-    """Shows these models in the scenes, one a shape's number."""
+    """Build the tracer that shows these models in the scenes, one per shape's number."""
     return functools.partial(_trace, models)
 
 
 def _trace(models: Models, scenes: Scenes, sides: Sequence[int], device: torch.device) -> list[Seen]:
-    """What square images of the scenes show, for each number of pixels a side; every model is asked for once."""
+    """Trace square images of the scenes, for each number of pixels per side; every model is loaded once."""
     canvases = [_Canvas(len(scenes.labels), scenes.layout.objects, pixels) for pixels in sides]
-    for label, number, things in _alike(scenes):
+    for label, number, things in _by_shape(scenes):
         mesh = models(label, number)
         for thing in things:
             frame = scenes.layout.size * scenes.to_camera[thing].numpy() * scenes.warp[thing].numpy()
             for canvas in canvases:
                 canvas.draw(mesh, frame, scenes.place[thing].numpy(), thing)
-    return [canvas.shown(device) for canvas in canvases]
+    return [canvas.visible(device) for canvas in canvases]
 
 
-def _alike(scenes: Scenes) -> Iterator[tuple[int, int, list[int]]]:
-    """Class, shape's number and things of every shape that is in the scenes."""
+def _by_shape(scenes: Scenes) -> Iterator[tuple[int, int, list[int]]]:
+    """Yield class, shape's number and things of every shape in the scenes."""
     pairs = torch.stack((scenes.labels.flatten(), scenes.shape), dim=1)
     kinds, which = torch.unique(pairs, dim=0, return_inverse=True)
     for kind, (label, number) in enumerate(kinds.tolist()):
@@ -89,7 +89,7 @@ def _alike(scenes: Scenes) -> Iterator[tuple[int, int, list[int]]]:
 
 
 class _Canvas:
-    """Images of N scenes, `pixels` a side, on which the nearest thing stays."""
+    """Images of N scenes, `pixels` per side, with a depth buffer."""
 
     def __init__(self, count: int, objects: int, pixels: int) -> None:
         self._objects, self._pixels = objects, pixels
@@ -99,7 +99,7 @@ class _Canvas:
         self._normal = np.zeros((count, pixels, pixels, 3), np.float32)
 
     def draw(self, mesh: Mesh, frame: Floats, place: Floats, thing: int) -> None:
-        """A thing whose point p is at `frame` p + `place` in the camera's frame."""
+        """Draw a thing whose point p is at `frame` p + `place` in the camera's frame."""
         rows, columns = self._window(mesh.box @ frame.T + place)
         if not (len(rows) and len(columns)):
             return
@@ -115,20 +115,20 @@ class _Canvas:
         self._depth[window], self._normal[window], self._thing[window] = depth[near], normal[near], thing
 
     def _window(self, box: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows and columns of a rectangle around what is in a box with these corners (8, 3)."""
+        """Find rows and columns of a rectangle around a box with these corners (8, 3)."""
         at = (box[:, :2] / np.maximum(box[:, 2:], NEAR) / FIELD + 1) * (self._pixels / 2)
         first, last = (np.clip(end, 0, self._pixels).astype(int) for end in (np.floor(at.min(0)), np.ceil(at.max(0))))
         return np.arange(first[1], last[1]), np.arange(first[0], last[0])
 
-    def shown(self, device: torch.device) -> Shown:
-        """What has been drawn."""
+    def visible(self, device: torch.device) -> VisibleMeshes:
+        """Return what has been drawn, on the device."""
         depth, thing = torch.from_numpy(self._depth).flatten(), torch.from_numpy(self._thing).flatten()
         normal = torch.from_numpy(self._normal).view(-1, 3).T.contiguous()
-        return Shown(depth.to(device), thing.to(device), normal.to(device))
+        return VisibleMeshes(depth.to(device), thing.to(device), normal.to(device))
 
 
 def _plane(corners: Floats, rays: Floats) -> tuple[NDArray[np.float32], Floats]:
-    """Depths (Q,) and unit normals (Q, 3) towards the camera where rays (Q, 3) from it meet triangles (Q, 3, 3)."""
+    """Compute depths (Q,) and unit normals (Q, 3) towards the camera where rays (Q, 3) meet triangles (Q, 3, 3)."""
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     level, slope = (normal * corners[:, 0]).sum(1), (normal * rays).sum(1)

@@ -1,4 +1,4 @@
-"""Objects as unions of convex solids: blocks and solids of revolution, each tapered, turned and placed.
+"""Objects as unions of convex solids: tapered blocks and solids of revolution.
 
 An object's own frame is ShapeNet's: x to its right, y up, and it looks along -z. A solid's local frame has it within
 -1..1 along each axis, its third axis being the one along which it tapers.
@@ -19,7 +19,7 @@ Axis = Literal["x", "y", "z"]
 Profile = Literal["tube", "ball", "dome", "bowl"]
 
 _ORDER: dict[str, tuple[int, int, int]] = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
-"""Which axis of the object is a solid's first, second and third, by the axis that it lies along."""
+"""Axes of the object that are a solid's first, second and third, by the axis that it lies along."""
 
 _QUADRICS: dict[str, tuple[float, float, float]] = {
     "ball": (1.0, 0.0, -1.0),
@@ -39,34 +39,34 @@ class Parts:
     """
 
     rounds: tuple[bool, ...]
-    """Per solid: of revolution, or a block."""
+    """Whether each solid is one of revolution, not a block."""
     cones: tuple[bool, ...]
-    """Per solid: a round one whose quadric has two halves."""
+    """Whether each solid is a round one whose quadric has two halves."""
     plain: tuple[bool, ...]
-    """Per solid: a block that doesn't taper."""
+    """Whether each solid is a block that doesn't taper."""
     centre: Tensor
-    """(N, P, 3)."""
+    """Centres (N, P, 3)."""
     axes: Tensor
-    """(N, P, 3, 3), the columns being the solid's three half axes."""
+    """Half axes of the solids as columns (N, P, 3, 3)."""
     shape: Tensor
-    """(N, P, 3): two tapers and 0 of a block; a, b and c of a round solid."""
+    """Form (N, P, 3): two tapers and 0 of a block; a, b and c of a round solid."""
     present: Tensor
-    """(N, P) bool."""
+    """Whether an object has the solid (N, P) bool."""
 
     def corners(self) -> Tensor:
-        """Corners (N, P, 8, 3) of a box around each solid."""
+        """Compute corners (N, P, 8, 3) of a box around each solid."""
         signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)
         return self.centre[:, :, None] + torch.einsum("npij,cj->npci", self.axes, signs)
 
     def box(self) -> tuple[Tensor, Tensor]:
-        """Least and greatest coordinates (N, 3) of each object."""
-        corners, here = self.corners(), self.present[:, :, None, None]
-        low = torch.where(here, corners, torch.inf).amin((1, 2))
-        return low, torch.where(here, corners, -torch.inf).amax((1, 2))
+        """Compute least and greatest coordinates (N, 3) of each object."""
+        corners, present = self.corners(), self.present[:, :, None, None]
+        low = torch.where(present, corners, torch.inf).amin((1, 2))
+        return low, torch.where(present, corners, -torch.inf).amax((1, 2))
 
 
 class Kit:
-    """Draws an object's proportions and collects its solids; everything is a tensor (N,) or one number for all."""
+    """A builder that draws objects' proportions and collects solids; values are tensors (N,) or one number for all."""
 
     def __init__(self, draw: Callable[[int], Tensor], count: int) -> None:
         self._draw, self._count = draw, count
@@ -75,16 +75,16 @@ class Kit:
         self._solids: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def between(self, low: Number, high: Number) -> Tensor:
-        """The next random number, evenly between `low` and `high`."""
+        """Draw the next random number, evenly between `low` and `high`."""
         self._draws += 1
         return low + (high - low) * self._draw(self._draws)
 
     def chance(self, probability: float) -> Tensor:
-        """True (N,) with this probability."""
+        """Draw a mask (N,), true with this probability."""
         return self.between(0.0, 1.0) < probability
 
     def choice(self, *weights: float) -> list[Tensor]:
-        """One of several kinds: a mask (N,) a kind, by their probabilities, which sum to 1."""
+        """Choose one of several kinds by their probabilities, which sum to 1: a mask (N,) per kind."""
         roll, low, masks = self.between(0.0, 1.0), 0.0, []
         for weight in weights:
             masks.append((roll >= low) & (roll < low + weight))
@@ -102,7 +102,7 @@ class Kit:
         where: Tensor | None = None,
         pair: bool = False,
     ) -> None:
-        """A box around `centre` with these half sizes along x, y, z, then turned about `centre` by an angle.
+        """Add a box around `centre` with these half sizes along x, y, z, then turned about `centre` by an angle.
 
         It lies `along` an axis, towards whose end its other two half sizes (in the order x, y, z, cyclic after that
         axis) shrink by the shares `taper`; negative ones shrink towards the other end. `pair` adds its mirror image
@@ -123,7 +123,7 @@ class Kit:
         where: Tensor | None = None,
         pair: bool = False,
     ) -> None:
-        """A solid of revolution (stretched by its half sizes) as `block`; a tube may taper to a cone."""
+        """Add a solid of revolution (stretched by its half sizes) as `block` does; a tube may taper to a cone."""
         quadric: Vector
         if profile == "tube":
             slope = -self._wide(taper) / 2
@@ -154,17 +154,17 @@ class Kit:
         place, order = self._stack(centre), _ORDER[along]
         axes = torch.diag_embed(self._stack(half))[:, :, list(order)]
         if turn is not None:
-            axes = turned(turn[0], self._wide(turn[1])) @ axes
-        here = torch.ones(self._count, dtype=torch.bool) if where is None else where
+            axes = rotation_about(turn[0], self._wide(turn[1])) @ axes
+        present = torch.ones(self._count, dtype=torch.bool) if where is None else where
         form = self._stack(shape)
         mirror = torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64)
         for side in (False, True) if pair else (False,):
             self._kinds.append(kind)
             flipped = (place * mirror, mirror[:, None] * axes) if side else (place, axes)
-            self._solids.append((*flipped, form, here))
+            self._solids.append((*flipped, form, present))
 
     def parts(self) -> Parts:
-        """What was collected, moved and scaled so that the box around the object is centred and its longest side 1."""
+        """Return the solids, moved and scaled so that the box around the object is centred and its longest side 1."""
         rounds, cones, plain = (tuple(kinds) for kinds in zip(*self._kinds, strict=True))
         centre, axes, shape, present = (torch.stack(items, dim=1) for items in zip(*self._solids, strict=True))
         parts = Parts(rounds, cones, plain, centre, axes, shape, present)
@@ -174,8 +174,8 @@ class Kit:
         return Parts(rounds, cones, plain, (centre - middle) / size, axes / size[..., None], shape, present)
 
 
-def turned(axis: Axis, angle: Tensor) -> Tensor:
-    """Rotation matrices (N, 3, 3) about an axis by angles (N,) in radians, right-handed."""
+def rotation_about(axis: Axis, angle: Tensor) -> Tensor:
+    """Compute rotation matrices (N, 3, 3) about an axis by angles (N,) in radians, right-handed."""
     cos, sin, zero, one = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle), torch.ones_like(angle)
     rows = {
         "x": ((one, zero, zero), (zero, cos, -sin), (zero, sin, cos)),

@@ -1,4 +1,4 @@
-"""Scenes to images, masks and depths."""
+"""Renderer of scenes: images, masks and depths."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from labeleff.plugins.tasks.scenes.trace import trace
 from labeleff.training.goals.depth import UNIT
 
 FINER = 2
-"""Rays a pixel along each side, whose mean is the pixel's colour."""
+"""Rays per pixel along each side, whose mean is the pixel's colour."""
 SCENES = {"cpu": 200, "cuda": 2000}
-"""Scenes of 64 pixels a side composed at once."""
+"""Scenes of 64 pixels per side composed at once, by kind of device."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """N images of K objects with everything that is known of them, on the CPU."""
+    """N images of K objects with all their labels, on the CPU."""
 
     images: Tensor
-    """Uint8 (N, S, S, 3)."""
+    """Images, uint8 (N, S, S, 3)."""
     classes: Tensor
-    """Int64 (N, K)."""
+    """Classes, int64 (N, K)."""
     rotations: Tensor
-    """Float64 (N, K, 3, 3): object to world."""
+    """Rotations from object to world, float64 (N, K, 3, 3)."""
     objects: Tensor | None
-    """Uint8 (N, S, S): 0 for the plane, else 1 + the object's place in the scene; at the pixels' middles."""
+    """Maps of objects, uint8 (N, S, S): 0 for the plane, else 1 + the object's number in its scene."""
     depths: Tensor | None
-    """Int16 (N, S, S): depth along the camera's axis in steps of `UNIT`."""
+    """Maps of depth, int16 (N, S, S): depth along the camera's axis in steps of `UNIT`."""
 
     @property
     def poses(self) -> Tensor:
-        """Bins (N, K) int64 of the rotations."""
+        """Pose bins (N, K) int64 of the rotations."""
         return pose_bins(self.rotations.flatten(0, 1)).view(self.classes.shape)
 
     @property
     def masks(self) -> Tensor:
-        """Uint8 (N, S, S): 0 for the plane, else 1 + the class."""
+        """Maps of classes, uint8 (N, S, S): 0 for the plane, else 1 + the class."""
         assert self.objects is not None
         table = torch.cat((torch.zeros_like(self.classes[:, :1]), self.classes + 1), dim=1)
         flat = table.gather(1, self.objects.flatten(1).to(torch.int64))
@@ -64,10 +64,10 @@ def render(
     tracer: Tracer = trace,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Rendered:
-    """The scenes of `split` with these numbers (N,), as images of `side` pixels, with `maps` of objects and depths.
+    """Render the scenes of `split` with these numbers (N,) at `side` pixels, with `maps` of objects and depths.
 
-    Every image depends on its split, number, side and the settings alone; on the CPU to the last byte. The objects are
-    what `tracer` knows: the classes' own solids by default.
+    Every image depends on its split, number, side and the settings alone; on the CPU to the last byte. The objects'
+    shapes come from `tracer`: the classes' solids by default.
     """
     device = device or torch.device("cpu")
     size = max(1, SCENES[device.type] * 64**2 // side**2)
@@ -90,19 +90,19 @@ def _block(scenes: Scenes, side: int, device: torch.device, tracer: Tracer, *, m
     count = max(1, RAYS[device.type] // fine**2)
     for start in range(0, len(scenes.labels), count):
         last = min(start + count, len(scenes.labels))
-        images.append(_developed(shader.light(seen, start, last, fine).view(3, last - start, fine, fine)))
+        images.append(_expose(shader.light(seen, start, last, fine).view(3, last - start, fine, fine)))
     objects, depths = _maps(scenes, plain[0], side) if plain else (None, None)
     return Rendered(torch.cat(images).cpu(), scenes.labels, scenes.rotation, objects, depths)
 
 
-def _developed(light: Tensor) -> Tensor:
-    """Uint8 (N, S, S, 3) of light (3, N, 2 S, 2 S): the mean of each pixel's rays, and a square root for the screen."""
+def _expose(light: Tensor) -> Tensor:
+    """Convert light (3, N, 2 S, 2 S) to uint8 (N, S, S, 3): the square root of each pixel's mean."""
     mean = (light[:, :, 0::2, 0::2] + light[:, :, 1::2, 0::2] + light[:, :, 0::2, 1::2] + light[:, :, 1::2, 1::2]) / 4
     return (mean.clamp(0, 1).sqrt() * 255).round().to(torch.uint8).permute(1, 2, 3, 0).contiguous()
 
 
 def _maps(scenes: Scenes, seen: Seen, side: int) -> tuple[Tensor, Tensor]:
-    """Objects and depths (N, S, S), with the plane where there is nothing else."""
+    """Map objects and depths (N, S, S), with the plane where there is nothing else."""
     shape, layout = (len(scenes.labels), side, side), scenes.layout
     depth, hit = seen.depth, seen.depth.isfinite().nonzero()[:, 0]
     objects = torch.zeros(depth.shape, dtype=torch.uint8, device=depth.device)

@@ -1,4 +1,4 @@
-"""Random numbers of numbered objects or scenes, by purpose: the same wherever, whenever and in whatever order drawn."""
+"""Reproducible random numbers of numbered objects or scenes, by purpose."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class SceneRng:
     index: Tensor
 
     def hashes(self, purpose: str, count: int) -> Tensor:
-        """Int64 (N, count) in [0, 2**32)."""
+        """Draw hashes (N, count) int64 in [0, 2**32)."""
         seed = stream_seed("scenes", *self.name, purpose)
         return hash32(seed, self.index[:, None], torch.arange(count))
 
     def uniform(self, purpose: str, count: int) -> Tensor:
-        """(N, count) strictly inside (0, 1)."""
+        """Draw (N, count) numbers strictly inside (0, 1)."""
         return (self.hashes(purpose, count).to(torch.float64) + 0.5) / _TWO_32
 
     def between(self, purpose: str, count: int, low: float, high: float) -> Tensor:
-        """(N, count) strictly inside (low, high)."""
+        """Draw (N, count) numbers strictly inside (low, high)."""
         return low + (high - low) * self.uniform(purpose, count)
 
     def normal(self, purpose: str, count: int) -> Tensor:
-        """(N, count), standard normal (inverse of the distribution function, so that no tail is cut)."""
+        """Draw (N, count) standard normal numbers (by the inverse distribution function, so that no tail is cut)."""
         return torch.special.ndtri(self.uniform(purpose, count))  # type: ignore[no-any-return]
 
     def permuted(self, purpose: str, size: int) -> Tensor:
-        """(N,) numbers of 0..size-1: every `size` successive ones have each once, in an order of their own."""
+        """Draw (N,) numbers of 0..size-1; every `size` successive ones have each once, in random order."""
         blocks = torch.div(self.index, size, rounding_mode="floor")
         seed = stream_seed("scenes", *self.name, purpose)
         orders = hash32(seed, blocks[:, None], torch.arange(size)).argsort(dim=1, stable=True)

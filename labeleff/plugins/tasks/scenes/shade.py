@@ -1,4 +1,4 @@
-"""Light on what is seen: a point light, a sun, and some from everywhere; Lambert's law and a faint gloss."""
+"""Shading: point light, sun and ambient light by Lambert's law, and a faint gloss."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Shader:
         self._object = _frames(scenes, device)
 
     def light(self, seen: Seen, first: int, last: int, pixels: int) -> Tensor:
-        """Light (3, last - first, pixels**2) from the scenes number `first` up to `last`, without it."""
+        """Compute light (3, last - first, pixels**2) from the scenes number `first` to `last` - 1."""
         device = self._light.device
         line = lines(pixels, device)
         x, y = line.repeat(pixels), line.repeat_interleave(pixels)
@@ -40,25 +40,27 @@ class Shader:
         return colour.view(3, last - first, pixels**2)
 
     def _plane(self, scene: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """Light (3, n, Q) from the planes of scenes (n,) at the rays x, y (Q,)."""
+        """Compute light (3, n, Q) from the planes of scenes (n,) at the rays x, y (Q,)."""
         slope = self._layout.slope
         depth = self._layout.distance / (1 + slope * y)
         point = (x * depth, y * depth, depth)
         normal = torch.tensor([0.0, -slope, -1.0], device=x.device)
         colour = _pattern(self._backdrops[:, scene, None], point)
-        return self._lit(colour, point, list(normal / normal.norm()), scene[:, None], gloss=0.0)
+        return self._reflect(colour, point, list(normal / normal.norm()), scene[:, None], gloss=0.0)
 
     def _thing(self, seen: Seen, at: Tensor, scene: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """Light (3, Q) from the things in the pixels number `at`."""
+        """Compute light (3, Q) from the things in the pixels number `at`."""
         depth, thing = seen.depth[at], seen.things(at)
         point = (x * depth, y * depth, depth)
-        own = self._object[:, thing]
-        inside = [dot(own[3 * k : 3 * k + 3], point) + own[9 + k] for k in range(3)]
+        frame = self._object[:, thing]
+        inside = [dot(frame[3 * k : 3 * k + 3], point) + frame[9 + k] for k in range(3)]
         colour = _pattern(self._surfaces[:, thing], (inside[0], inside[1], inside[2]))
-        return self._lit(colour, point, seen.normals(at, point), scene, gloss=GLOSS)
+        return self._reflect(colour, point, seen.normals(at, point), scene, gloss=GLOSS)
 
-    def _lit(self, colour: Tensor, point: tuple[Tensor, ...], normal: Vector, scene: Tensor, gloss: float) -> Tensor:
-        """Light (3, Q) that surfaces of these colours, places and normals send to the camera."""
+    def _reflect(
+        self, colour: Tensor, point: tuple[Tensor, ...], normal: Vector, scene: Tensor, gloss: float
+    ) -> Tensor:
+        """Compute light (3, Q) that surfaces of these colours, places and normals send to the camera."""
         lamp = self._light[:, scene]
         to = [lamp[k] - point[k] for k in range(3)]
         square = dot(to, to)
@@ -75,13 +77,13 @@ class Shader:
 
 
 def _table(materials: Materials, device: torch.device) -> Tensor:
-    """Materials as rows (27, M)."""
+    """Lay materials out as rows (27, M)."""
     flat = (materials.first, materials.second, materials.waves.flatten(1), materials.weights, materials.gain)
     return torch.cat([part.to(torch.float64) for part in flat], dim=1).T.contiguous().to(device, torch.float32)
 
 
 def _pattern(row: Tensor, point: tuple[Tensor, ...]) -> Tensor:
-    """Colours (3, Q) at points, by material rows (27, Q)."""
+    """Compute colours (3, Q) at points, by material rows (27, Q)."""
     phase = [dot(row[6 + 4 * wave : 9 + 4 * wave], point) + row[9 + 4 * wave] for wave in range(4)]
     second = torch.sin(phase[1])
     value = row[22] * torch.sin(phase[0]) + row[23] * second * torch.sin(phase[2])
@@ -91,7 +93,7 @@ def _pattern(row: Tensor, point: tuple[Tensor, ...]) -> Tensor:
 
 
 def _frames(scenes: Scenes, device: torch.device) -> Tensor:
-    """Rotations and origins (12, N * K) that bring points of the camera's frame into the things' own."""
+    """Compute rotations and origins (12, N * K) that bring points of the camera's frame into the things' own."""
     back = scenes.to_camera.mT / scenes.layout.size
     origin = -(back @ scenes.place[..., None])[..., 0]
     return torch.cat((back.flatten(1), origin), dim=1).T.contiguous().to(device, torch.float32)

@@ -1,4 +1,4 @@
-"""The objects of scenes as solids, class by class: in their own frames, and in the camera's."""
+"""Objects of scenes as solids, in their own frames and in the camera's."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labeleff.plugins.tasks.scenes.classes import CLASSES, shapes, warped
+from labeleff.plugins.tasks.scenes.classes import CLASSES, shapes, stretch
 from labeleff.plugins.tasks.scenes.composition import Scenes
 from labeleff.plugins.tasks.scenes.hits import Vector, dot
 from labeleff.plugins.tasks.scenes.parts import Parts
 
 NEAR = 0.05
-"""Least depth that is seen."""
+"""Least visible depth."""
 
 
 @dataclass(frozen=True)
@@ -24,29 +24,29 @@ class Group:
     scene: Tensor
     """Position of the scene in the set (M,)."""
     slot: Tensor
-    """Which of the scene's objects (M,)."""
+    """Number of the object in its scene (M,)."""
     parts: Parts
     """Solids in the objects' frame, warped and at unit size."""
     to_camera: Tensor
     """Rotations (M, 3, 3) from the objects' frame."""
     place: Tensor
-    """(M, 3)."""
+    """Positions (M, 3)."""
     size: Tensor
-    """(M,): scale of the parts."""
+    """Scale of the parts (M,)."""
 
 
 def groups(scenes: Scenes) -> list[Group]:
-    """The objects of scenes, class by class; a shape depends on the split, its class and its number alone."""
-    flat, objects, found = scenes.labels.flatten(), scenes.layout.objects, []
+    """Group the objects of scenes by class; a shape depends on the split, its class and its number alone."""
+    flat, objects, by_class = scenes.labels.flatten(), scenes.layout.objects, []
     for label in range(len(CLASSES)):
         of = (flat == label).nonzero()[:, 0]
         if len(of) == 0:
             continue
-        parts = warped(shapes(scenes.split, label, scenes.shape[of]), scenes.warp[of])
+        parts = stretch(shapes(scenes.split, label, scenes.shape[of]), scenes.warp[of])
         size = torch.full((len(of),), scenes.layout.size, dtype=torch.float64)
         scene, slot = of // objects, of % objects
-        found.append(Group(label, scene, slot, parts, scenes.to_camera[of], scenes.place[of], size))
-    return found
+        by_class.append(Group(label, scene, slot, parts, scenes.to_camera[of], scenes.place[of], size))
+    return by_class
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,25 @@ class Frames:
 
     parts: Parts
     inverse: Tensor
-    """(M, P, 3, 3)."""
+    """Rotation and scale into a solid's frame (M, P, 3, 3)."""
     origin: Tensor
-    """(M, P, 3)."""
+    """Camera's position in a solid's frame (M, P, 3)."""
     shape: Tensor
-    """(M, P, 3)."""
+    """Form of a solid (M, P, 3), as in `Parts`."""
     present: Tensor
-    """(M, P) bool."""
+    """Whether an object has the solid (M, P) bool."""
     low: Tensor
-    """Least and, in `high`, greatest x and y of the object's rays (M, 2), on the CPU."""
+    """Least x and y of the object's rays (M, 2), on the CPU; `high` has the greatest."""
     high: Tensor
 
     @property
     def count(self) -> int:
-        """Solids in all."""
+        """Total number of solids."""
         return int(self.present.numel())
 
 
 def frames(group: Group, device: torch.device) -> Frames:
-    """A group's solids brought into the camera's frame; computed in float64 on the CPU."""
+    """Bring a group's solids into the camera's frame; computed in float64 on the CPU."""
     parts = group.parts
     scaled = group.size[:, None, None] * group.to_camera
     centre = group.place[:, None] + torch.einsum("mij,mpj->mpi", scaled, parts.centre)
@@ -87,15 +87,15 @@ def frames(group: Group, device: torch.device) -> Frames:
     placed = Parts(parts.rounds, parts.cones, parts.plain, centre, axes, parts.shape, parts.present)
     corners = placed.corners()
     line = corners[..., :2] / corners[..., 2:].clamp(min=NEAR)
-    here = parts.present[:, :, None, None]
+    present = parts.present[:, :, None, None]
     return Frames(
         parts,
         inverse.to(device, torch.float32),
         origin.to(device, torch.float32),
         parts.shape.to(device, torch.float32),
         parts.present.to(device),
-        torch.where(here, line, torch.inf).amin((1, 2)),
-        torch.where(here, line, -torch.inf).amax((1, 2)),
+        torch.where(present, line, torch.inf).amin((1, 2)),
+        torch.where(present, line, -torch.inf).amax((1, 2)),
     )
 
 
@@ -104,17 +104,17 @@ class Faces:
     """All R solids of some scenes on the device, as tables to look up by solid, counted through all groups."""
 
     thing: Tensor
-    """(R,) int64."""
+    """Number of the solid's thing (R,) int64."""
     rows: Tensor
-    """(15, R): rotation into a solid's frame, origin, form."""
+    """Rotation into a solid's frame, origin, form (15, R)."""
     round: Tensor
-    """(R,) bool: of revolution, or a block."""
+    """Whether a solid is one of revolution, not a block (R,) bool."""
 
     @staticmethod
-    def of(found: list[Group], all_frames: list[Frames], objects: int, device: torch.device) -> Faces:
-        """The tables of all groups, in scenes of `objects` objects each."""
+    def of(all_groups: list[Group], all_frames: list[Frames], objects: int, device: torch.device) -> Faces:
+        """Build the tables of all groups, in scenes of `objects` objects each."""
         things, rows, rounds = [], [], []
-        for group, frame in zip(found, all_frames, strict=True):
+        for group, frame in zip(all_groups, all_frames, strict=True):
             thing, parts = group.scene * objects + group.slot, len(frame.parts.rounds)
             things.append(thing.repeat_interleave(parts))
             rounds.append(torch.tensor(frame.parts.rounds).repeat(len(thing)))
@@ -122,7 +122,7 @@ class Faces:
         return Faces(torch.cat(things).to(device), torch.cat(rows).T.contiguous(), torch.cat(rounds).to(device))
 
     def normals(self, solid: Tensor, point: Vector) -> list[Tensor]:
-        """Unit normals in the camera's frame at points of solids: of the face that a point is nearest to."""
+        """Compute unit normals in the camera's frame at points of solids, of the face nearest to each point."""
         row = self.rows[:, solid]
         local = [dot(row[3 * k : 3 * k + 3], point) + row[9 + k] for k in range(3)]
         t = row[12:15]

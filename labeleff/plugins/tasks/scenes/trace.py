@@ -1,4 +1,4 @@
-"""Which solid a pixel's ray meets first, and at what depth: exact intersections with convex solids.
+"""Tracer of solids: exact first intersections of pixels' rays with convex solids.
 
 All rays share their origin; in the frame of a solid it is one point, and directions are sums of a row's and a column's
 share.
@@ -25,14 +25,14 @@ class Window:
     """Square windows of B by B pixels, one around each of some objects."""
 
     of: Tensor
-    """Which objects of the group (n,)."""
+    """Numbers of the objects in the group (n,)."""
     left: Tensor
     top: Tensor
     side: int
 
 
 def windows(frame: Frames, slot: Tensor, pixels: int, rays: int) -> Iterator[Window]:
-    """Windows around all objects of a group in an image of `pixels` a side, at most about `rays` pixels at once.
+    """Yield windows around all objects of a group in an image of `pixels` per side, about `rays` pixels at once.
 
     Objects in one window set differ in their scenes: they have one `slot`.
     """
@@ -50,7 +50,7 @@ def windows(frame: Frames, slot: Tensor, pixels: int, rays: int) -> Iterator[Win
 
 
 def nearest(frame: Frames, window: Window, pixels: int) -> tuple[Tensor, Tensor]:
-    """Depth (n, B, B) of the first solid in each pixel, infinite where there is none, and which solid (int32)."""
+    """Find the depth (n, B, B) of the first solid in each pixel, infinite without one, and its number (int32)."""
     device = frame.inverse.device
     of = window.of.to(device)
     line, step = lines(pixels, device), torch.arange(window.side, device=device)
@@ -78,7 +78,7 @@ Slab = tuple[Tensor, Tensor]
 
 
 def _between(o: Tensor, d: Tensor) -> Slab:
-    """Where a ray is within -1..1 along one axis."""
+    """Intersect a ray with -1..1 along one axis."""
     inverse = 1 / d
     one, other = (-1 - o) * inverse, (1 - o) * inverse
     return torch.minimum(one, other), torch.maximum(one, other)
@@ -89,13 +89,13 @@ def _both(first: Slab, second: Slab) -> Slab:
 
 
 def _half_space(level: Tensor, slope: Tensor) -> Slab:
-    """Where level + slope t <= 0."""
+    """Solve level + slope t <= 0."""
     at = -level / slope
     return torch.where(slope < 0, at, -torch.inf), torch.where(slope > 0, at, torch.inf)
 
 
 def _block(o: list[Tensor], d: list[Tensor], tapers: list[Tensor] | None) -> Slab:
-    """Where a ray o + t d is inside a block: |z| <= 1, |x| and |y| at most 1 - |taper|/2 - taper z / 2 each."""
+    """Intersect a ray o + t d with a block: |z| <= 1, |x| and |y| at most 1 - |taper|/2 - taper z / 2 each."""
     inside = _between(o[2], d[2])
     for axis in range(2):
         if tapers is None:
@@ -109,7 +109,7 @@ def _block(o: list[Tensor], d: list[Tensor], tapers: list[Tensor] | None) -> Sla
 
 
 def _round(o: list[Tensor], d: list[Tensor], quadric: list[Tensor], *, cone: bool) -> Slab:
-    """Where a ray o + t d is inside a solid of revolution with |z| <= 1.
+    """Intersect a ray o + t d with a solid of revolution with |z| <= 1.
 
     Inside its curved side x^2 + y^2 <= a0 + b0 z + c0 z^2, which along the ray is a t^2 + 2 b t + c <= 0 with
 
@@ -141,48 +141,50 @@ def _round(o: list[Tensor], d: list[Tensor], quadric: list[Tensor], *, cone: boo
 
 @dataclass(frozen=True)
 class Visible:
-    """The nearest solids, as `seen.Seen` has it."""
+    """Visible solids by pixel, as `hits.Seen`."""
 
     depth: Tensor
-    """Float32; infinite where there is only the plane."""
+    """Depth, float32; infinite where there is only the plane."""
     solid: Tensor
-    """Int64: which solid, counted through all groups; -1 for the plane."""
+    """Number of the solid, int64, counted through all groups; -1 for the plane."""
     faces: Faces
 
     def things(self, at: Tensor) -> Tensor:
-        """Which things (Q,) the pixels number `at` show."""
+        """Return the things (Q,) in the pixels number `at`."""
         return self.faces.thing[self.solid[at]]
 
     def normals(self, at: Tensor, point: Vector) -> list[Tensor]:
-        """Unit normals there, at these points."""
+        """Compute unit normals in those pixels, at these points."""
         return self.faces.normals(self.solid[at], point)
 
 
 def trace(scenes: Scenes, sides: Sequence[int], device: torch.device) -> list[Seen]:
-    """What square images of the scenes show of the classes' own solids, for each number of pixels a side."""
-    found = groups(scenes)
-    all_frames = [frames(group, device) for group in found]
-    faces = Faces.of(found, all_frames, scenes.layout.objects, device)
+    """Trace square images of the scenes with the classes' solids, for each number of pixels per side."""
+    by_class = groups(scenes)
+    all_frames = [frames(group, device) for group in by_class]
+    faces = Faces.of(by_class, all_frames, scenes.layout.objects, device)
     count = len(scenes.labels)
-    return [_visible(found, all_frames, faces, count, pixels, RAYS[device.type]) for pixels in sides]
+    return [_visible(by_class, all_frames, faces, count, pixels, RAYS[device.type]) for pixels in sides]
 
 
-def _visible(found: list[Group], all_frames: list[Frames], faces: Faces, count: int, pixels: int, rays: int) -> Visible:
+def _visible(
+    by_class: list[Group], all_frames: list[Frames], faces: Faces, count: int, pixels: int, rays: int
+) -> Visible:
     device = faces.thing.device
     depth = torch.full((count * pixels**2,), torch.inf, device=device)
     solid = torch.full(depth.shape, -1, dtype=torch.int64, device=device)
     base = 0
-    for group, frame in zip(found, all_frames, strict=True):
+    for group, frame in zip(by_class, all_frames, strict=True):
         for window in windows(frame, group.slot, pixels, rays):
-            here, which = nearest(frame, window, pixels)
+            new_depth, which = nearest(frame, window, pixels)
             step = torch.arange(window.side, device=device)
             corner = group.scene[window.of] * pixels**2 + window.top * pixels + window.left
             at = (corner.to(device)[:, None, None] + step[:, None] * pixels + step).flatten()
-            here = here.flatten()
-            closer = here < depth[at]
+            new_depth = new_depth.flatten()
+            closer = new_depth < depth[at]
             parts = len(frame.parts.rounds)
             number = (base + window.of.to(device) * parts)[:, None, None] + which
-            depth[at] = torch.where(closer, here, depth[at])
+            depth[at] = torch.where(closer, new_depth, depth[at])
             solid[at] = torch.where(closer, number.flatten(), solid[at])
         base += frame.count
     return Visible(depth, solid, faces)

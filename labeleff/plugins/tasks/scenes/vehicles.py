@@ -1,4 +1,4 @@
-"""Proportions of four classes of vehicles, as in `furniture`; all of them look along -z."""
+"""Four classes of vehicles, as solids with random proportions; they face -z."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from labeleff.plugins.tasks.scenes.parts import Kit
 
 
 def airplane(kit: Kit) -> None:
-    """A fuselage with wings and a tail: airliners, propeller planes, fighters with a delta wing."""
+    """Build a fuselage with wings and a tail: airliners, propeller planes, fighters with a delta wing."""
     liner, propeller, fighter = kit.choice(0.5, 0.25, 0.25)
     girth, length = kit.between(0.075, 0.12), kit.between(0.62, 0.85)
     kit.round((0.0, 0.0, 0.0), (girth, girth, 0.72 * length), along="z")
@@ -42,7 +42,7 @@ def airplane(kit: Kit) -> None:
 
 
 def car(kit: Kit) -> None:
-    """A body with a cabin on four wheels: saloon, van, pick-up, low sports car."""
+    """Build a body with a cabin on four wheels: saloon, van, pick-up, low sports car."""
     saloon, van, pickup, sports = kit.choice(0.4, 0.22, 0.18, 0.2)
     length, width = kit.between(0.85, 1.05), kit.between(0.36, 0.44)
     wheel = kit.between(0.13, 0.19)
@@ -72,7 +72,7 @@ def car(kit: Kit) -> None:
 
 
 def motorcycle(kit: Kit) -> None:
-    """Two wheels in line with a frame, a tank, a seat and handlebars: road bikes, choppers, scooters."""
+    """Build two wheels in line with a frame, a tank, a seat and handlebars: road bikes, choppers, scooters."""
     road, chopper, scooter = kit.choice(0.5, 0.25, 0.25)
     wheel = kit.between(0.24, 0.31) - 0.08 * scooter
     base = kit.between(0.5, 0.6) + 0.14 * chopper
@@ -110,7 +110,7 @@ def motorcycle(kit: Kit) -> None:
 
 
 def watercraft(kit: Kit) -> None:
-    """A hull that narrows to its bow: sailing boats, motor yachts, cargo ships."""
+    """Build a hull that narrows to its bow: sailing boats, motor yachts, cargo ships."""
     sail, motor, cargo = kit.choice(0.38, 0.32, 0.3)
     length = kit.between(0.6, 0.75) + 0.25 * cargo
     width, draught = kit.between(0.17, 0.25), kit.between(0.1, 0.15)

@@ -1,1 +1,1 @@
-"""What data sets are read from: archives, arrays, formats of other projects, simulations."""
+"""Sources of data sets: archives, arrays, formats of other projects, simulations."""

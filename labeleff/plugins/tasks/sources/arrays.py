@@ -1,4 +1,4 @@
-"""Data sets on disk: arrays of known content, checked on every read, written atomically, shared by processes."""
+"""Arrays on disk, checked on every read, written atomically, shared by processes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from labeleff.errors import DataError, UnwritableError
 ByteArray = NDArray[np.uint8]
 
 ORIGIN = "ORIGIN.txt"
-"""Beside the arrays: where they came from, in words."""
+"""File beside the arrays with their provenance in words."""
 
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """One uint8 array of a data set, kept as `NAME.npy`: its shape and the SHA-256 of its bytes in C order."""
+    """One uint8 array of a data set, stored as `NAME.npy`: its shape and the SHA-256 of its bytes in C order."""
 
     name: str
     shape: tuple[int, ...]
@@ -43,7 +43,7 @@ def check_array(array: ByteArray, expected: ArrayFile, where: str) -> None:
 
 
 def read_arrays(folder: Path, files: Sequence[ArrayFile]) -> tuple[dict[str, ByteArray], str]:
-    """The arrays kept in `folder` by name, and where they came from; every byte is checked.
+    """Read the arrays in `folder` by name, and their provenance; every byte is checked.
 
     They are mapped into memory, copy on write, so that processes share one copy. Raises DataError naming the
     first file that is missing, truncated or changed, with what was found and expected.
@@ -70,7 +70,7 @@ def _read_array(path: Path, expected: ArrayFile) -> ByteArray:
 
 
 def write_arrays(folder: Path, files: Sequence[ArrayFile], arrays: Mapping[str, ByteArray], origin: str) -> None:
-    """Put checked arrays in `folder` in one step, in place of what is there. Hold `locked(folder)` meanwhile."""
+    """Write checked arrays to `folder` in one step, in place of its content. Hold `locked(folder)` meanwhile."""
     for file in files:
         check_array(arrays[file.name], file, f"{origin}, {file.name}")
 
@@ -83,7 +83,7 @@ def write_arrays(folder: Path, files: Sequence[ArrayFile], arrays: Mapping[str, 
 
 
 def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Put what `fill` writes into a new folder in place of `folder`, in one step. Hold `locked(folder)` meanwhile."""
+    """Replace `folder` in one step by a new one that `fill` writes. Hold `locked(folder)` meanwhile."""
     with scratch_folder(folder) as scratch:
         new = scratch / "new"
         new.mkdir()
@@ -115,9 +115,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder`, removed at the end. Hold `locked(folder)` meanwhile.
+    """Create an empty folder beside `folder`, removed at the end. Hold `locked(folder)` meanwhile.
 
-    What a killed process left there is removed first. An OSError inside counts as a failure to write.
+    What a killed process left in it is removed first. An OSError inside counts as a failure to write.
     """
     scratch = folder.parent / f".{folder.name}.unfinished"
     with _writable(folder.parent):
@@ -160,27 +160,27 @@ Array = NDArray[Any]
 Arrays = Mapping[str, Array | Streamed]
 
 
-def kept(folder: Path, make: Callable[[], Arrays]) -> Mapping[str, Array]:
-    """The arrays kept in `folder`; `make` is called where they aren't there, and again where a byte has changed.
+def load_or_make(folder: Path, make: Callable[[], Arrays]) -> Mapping[str, Array]:
+    """Read the arrays stored in `folder`; `make` is called where they are missing or a byte has changed.
 
-    They are mapped into memory, copy on write. Where the folder can't be written they are made and not kept. Errors of
-    `make` go to the caller, and then nothing is kept.
+    They are mapped into memory, copy on write. Where the folder can't be written they are made and not stored. Errors
+    of `make` go to the caller, and then nothing is stored.
     """
     try:
         return _read(folder)
     except DataError as problem:
         if folder.exists():
             log.warning("%s; making it again", problem)
-    made: Arrays | None = None
+    new_arrays: Arrays | None = None
     try:
         with locked(folder):
             if folder.exists() and not _damaged(folder):  # another process made it while this one waited
                 return _read(folder)
-            made = make()
-            replace_folder(folder, lambda new: _write(new, made or {}))
+            new_arrays = make()
+            replace_folder(folder, lambda new: _write(new, new_arrays or {}))
     except UnwritableError as problem:
         log.warning("%s; what was made is not kept", problem)
-        return {name: _whole(array) for name, array in (make() if made is None else made).items()}
+        return {name: _whole(array) for name, array in (make() if new_arrays is None else new_arrays).items()}
     return _read(folder)
 
 
@@ -222,7 +222,7 @@ def _digest(path: Path) -> str:
 
 
 def _read(folder: Path) -> dict[str, Array]:
-    """Every array that the list of sums names; DataError naming the first file that is missing or changed."""
+    """Read every array in the list of sums; raises DataError naming the first file that is missing or changed."""
     try:
         lines = (folder / SUMS).read_text(encoding="ascii").splitlines()
         arrays = {}

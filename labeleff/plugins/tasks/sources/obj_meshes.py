@@ -1,4 +1,4 @@
-"""OBJ files to meshes, read by trimesh, an extra; rays through embree where embreex is installed."""
+"""OBJ files as meshes, read by trimesh; rays by embree where it is installed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from labeleff.errors import DataError, OptionError
 from labeleff.plugins.tasks.scenes.meshes import Floats, Mesh
 
 SMALLEST, LARGEST = 1e-6, 1e6
-"""The longest side of a model is at least the first, and every coordinate is under the second."""
+"""Least longest side of a model, and bound of its coordinates."""
 FLAT = 1e-12
-"""A triangle with a smaller area, of an object with a longest side of 1, is left out."""
+"""Area up to which a triangle is left out, for an object with a longest side of 1."""
 
 
 def engine() -> str:
-    """What finds the triangles that rays meet, in words; OptionError where neither way is installed."""
+    """Name the engine that finds the triangles that rays meet; OptionError where none is installed."""
     trimesh = _trimesh("models are rendered")
     if trimesh.ray.has_embree:
         return "embree"
@@ -34,7 +34,7 @@ def engine() -> str:
 
 
 def read(path: Path) -> Mesh:
-    """The mesh of an OBJ file, its box centred with a longest side of 1; materials and textures are not read.
+    """Read the mesh of an OBJ file, its box centred with a longest side of 1; materials and textures are not read.
 
     Raises OptionError without trimesh; DataError where the file isn't a whole OBJ file with triangles or polygons.
     """
@@ -53,7 +53,7 @@ def read(path: Path) -> Mesh:
 
 
 def _corners(trimesh: Any, path: Path) -> Floats:
-    """The triangles' corners (F, 3, 3)."""
+    """Read the triangles' corners (F, 3, 3)."""
     try:
         text = path.read_bytes().decode("utf-8", "replace")
         with warnings.catch_warnings():
@@ -73,7 +73,7 @@ def _corners(trimesh: Any, path: Path) -> Floats:
 
 
 def _first(trimesh: Any, corners: Floats) -> Any:
-    """What a mesh's `first` is: embree's answer, or that of trimesh's own tracer."""
+    """Build a mesh's `first` by embree, or by trimesh's own tracer."""
     mesh = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(3 * len(corners)).reshape(-1, 3), process=False)
 
     def first(places: Floats, directions: Floats) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Columns of the reference project's HDF5 files: what each must be, how it is checked, and what is made of it.
+"""Columns of the reference project's HDF5 files: checks and conversion.
 
 Constants and encodings are those of its preprocessing (Newell & Deng, CVPR 2020, rendering code): images are
 (x - mean) / deviation of each channel, in float16; depths are hundredths of a scene unit, cut off at 2.55.
@@ -28,8 +28,8 @@ Shape = tuple[int | None, ...]
 
 
 def shape(path: Path, name: str, kind: str, expected: Shape) -> tuple[int, ...]:
-    """The shape of a dataset; DataError unless its type is `kind`, such as `float16`, and it fits `expected`."""
-    with _opened(path) as file, _reading(path, name):
+    """Read the shape of a dataset; DataError unless its type is `kind`, such as `float16`, and it fits `expected`."""
+    with _open(path) as file, _h5py_errors(path, name):
         if name not in file or not hasattr(file[name], "shape"):
             raise DataError(
                 f"{path}: found no dataset {name!r} among {', '.join(sorted(file)) or 'nothing'}, "
@@ -43,17 +43,17 @@ def shape(path: Path, name: str, kind: str, expected: Shape) -> tuple[int, ...]:
 
 
 def blocks(path: Path, name: str, first: int, last: int, rows: int) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Rows `first` up to `last`, without it, at most `rows` at once, each block with the number of its first row."""
-    with _opened(path) as file:
+    """Yield rows `first` to `last` - 1, at most `rows` at once, each block with the number of its first row."""
+    with _open(path) as file:
         for start in range(first, last, rows):
-            with _reading(path, name):
+            with _h5py_errors(path, name):
                 block = file[name][start : min(start + rows, last)]
             yield start, block
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The open file; OptionError without h5py, DataError where it isn't a whole HDF5 file."""
+def _open(path: Path) -> Iterator[Any]:
+    """Open the file; OptionError without h5py, DataError where it isn't a whole HDF5 file."""
     try:
         import h5py
     except ImportError as error:
@@ -73,8 +73,8 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _reading(path: Path, name: str) -> Iterator[None]:
-    """What h5py raises where a file's insides are broken, as DataError."""
+def _h5py_errors(path: Path, name: str) -> Iterator[None]:
+    """Turn what h5py raises for a damaged file into DataError."""
     try:
         yield
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
@@ -91,14 +91,14 @@ NORMALISED = {
 }
 """Mean and deviation of the channels, the same for all datasets."""
 LEVEL = 0.1
-"""How far from a whole number a level of red, green or blue may be; float16 moves it by 0.05 at most."""
+"""Largest distance of a level of red, green or blue from an integer; float16 moves it by 0.05 at most."""
 HUNDREDTH = round(0.01 / UNIT)
-"""Steps of a depth map."""
+"""Steps of a depth map per hundredth of a scene unit."""
 ROTATION = 1e-4
-"""How far a rotation matrix times its transpose may be from 1."""
+"""Largest distance of a rotation matrix times its transpose from the identity."""
 
 Where = Callable[[int], str]
-"""Says where the image number i of a block is, for errors: file, dataset, image."""
+"""A function from an image's number in a block to its file, dataset and image, for errors."""
 Block = NDArray[Any]
 
 
@@ -107,7 +107,7 @@ class Column:
     """One column of a task, out of one dataset."""
 
     name: str
-    """Its name in `objects.Columns`."""
+    """Name in `paper_tasks.Columns`."""
     dataset: str
     kind: str
     """Type of the dataset's numbers."""
@@ -118,7 +118,7 @@ class Column:
     row: Callable[[int], tuple[int, ...]]
     """Shape of one image's entry, for R pixels a side."""
     convert: Callable[[Block, Where], Block]
-    """A block of the dataset to a block of the column; raises DataError for what can't be."""
+    """A function from a block of the dataset to one of the column; raises DataError for impossible values."""
 
 
 def _refuse(wrong: Block, where: Where, say: Callable[[int], str]) -> None:
@@ -128,16 +128,16 @@ def _refuse(wrong: Block, where: Where, say: Callable[[int], str]) -> None:
 
 
 def _images(colours: str, block: Block, where: Where) -> Block:
-    """Levels (N, R, R, 3) uint8 of normalised channels (N, 3, R, R)."""
+    """Convert normalised channels (N, 3, R, R) to levels (N, R, R, 3) uint8."""
     _refuse(~np.isfinite(block), where, lambda _: "found a number that isn't finite")
     _refuse((block == 0).all((1, 2, 3)), where, lambda _: "found nothing but 0; was the file's making cut short?")
     mean, deviation = (np.array(numbers)[:, None, None] for numbers in NORMALISED[colours])
     channels = block.astype(np.float64) * deviation + mean
-    levels = _of_lab(channels, where) if colours == "lab" else _of_rgb(channels, where)
+    levels = _levels_of_lab(channels, where) if colours == "lab" else _levels_of_rgb(channels, where)
     return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
 
 
-def _of_lab(channels: Block, where: Where) -> Block:
+def _levels_of_lab(channels: Block, where: Where) -> Block:
     light = torch.stack(cielab.linear(*torch.from_numpy(channels).unbind(1)), dim=1)
     beyond = ((light < -cielab.GAMUT) | (light > 1 + cielab.GAMUT)).any(1).numpy()
 
@@ -151,7 +151,7 @@ def _of_lab(channels: Block, where: Where) -> Block:
     return levels
 
 
-def _of_rgb(channels: Block, where: Where) -> Block:
+def _levels_of_rgb(channels: Block, where: Where) -> Block:
     levels = np.rint(channels)
     wrong = (np.abs(channels - levels) > LEVEL) | (levels < 0) | (levels > 255)
 
@@ -170,7 +170,7 @@ def _classes(block: Block, where: Where) -> Block:
 
 
 def _poses(block: Block, where: Where) -> Block:
-    """Bins (N,) of rotations (N, 3, 3)."""
+    """Convert rotations (N, 3, 3) to pose bins (N,)."""
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.abs(block @ block.transpose(0, 2, 1) - np.eye(3))
         wrong = ~(off < ROTATION).all((1, 2)) | ~(np.linalg.det(block) > 0)
@@ -179,7 +179,7 @@ def _poses(block: Block, where: Where) -> Block:
 
 
 def _masks(block: Block, where: Where) -> Block:
-    """Classes (N, R, R) of targets (N, 3, R, R), 0 being the background."""
+    """Extract classes (N, R, R) from targets (N, 3, R, R), 0 being the background."""
     _refuse((block == 0).all((1, 2, 3)), where, lambda _: "found nothing but 0; was the file's making cut short?")
     masks = block[:, 1]
     say = f"expected classes 0..{len(CLASSES)} in the second channel"
@@ -188,14 +188,14 @@ def _masks(block: Block, where: Where) -> Block:
 
 
 def _depths(block: Block, where: Where) -> Block:
-    """Depths (N, R, R) in steps of `UNIT` of targets (N, 3, R, R); 0 has no depth and isn't counted."""
+    """Extract depths (N, R, R) in steps of `UNIT` from targets (N, 3, R, R); 0 is no depth and isn't counted."""
     depths = block[:, 2]
     _refuse((depths == 0).all((1, 2)), where, lambda _: "found no depth over 0 in the third channel")
     return depths.astype(np.int16) * HUNDREDTH
 
 
 def images(colours: str) -> Column:
-    """The images of a file in `lab` or `rgb`."""
+    """Return the column of images of a file in `lab` or `rgb`."""
     return Column(
         name="images",
         dataset="data",

@@ -1,4 +1,4 @@
-"""Outlines of the toy's ten things, as unions of ellipses and tapered blocks.
+"""Outlines of the toy task's ten things, as ellipses and tapered blocks.
 
 Coordinates are the thing's own: u to the right and v down, about -1..1. Distances are negative inside, in the
 same unit, and exact enough near the edge for a soft outline. All tensors broadcast to (N, H, W).
@@ -18,7 +18,7 @@ Part = tuple[Tensor, int]
 
 @dataclass(frozen=True)
 class Plane:
-    """The pixels of N images in the coordinates of the thing, and what makes each thing its own.
+    """The pixels of N images in the coordinates of the thing, and the variation of each thing.
 
     `u`, `v` (N, H, W); `a`, `b`, `c` (N, 1, 1) in -1..1 vary the thing's proportions; `side` is -1 or 1.
     """
@@ -31,7 +31,7 @@ class Plane:
     side: Tensor
 
     def ellipse(self, u: Tensor | float, v: Tensor | float, width: Tensor | float, height: Tensor | float) -> Tensor:
-        """Distance to an ellipse around (u, v) with these half axes."""
+        """Compute the distance to an ellipse around (u, v) with these half axes."""
         width, height = torch.as_tensor(width), torch.as_tensor(height)
         radius = (((self.u - u) / width).square() + ((self.v - v) / height).square()).sqrt()
         return (radius - 1) * torch.minimum(width, height)
@@ -44,7 +44,7 @@ class Plane:
         lower: Tensor | float,
         u: Tensor | float = 0.0,
     ) -> Tensor:
-        """Distance to a block from v = top to bottom, `upper` and `lower` its half widths there, around `u`."""
+        """Compute the distance to a block from v = top to bottom with half widths `upper` and `lower`, around `u`."""
         slope = (torch.as_tensor(lower) - upper) / (bottom - top)
         edge = (self.u - u).abs() - upper - slope * (self.v - top)
         return torch.maximum(edge / (1 + slope.square()).sqrt(), torch.maximum(top - self.v, self.v - bottom))
@@ -133,7 +133,7 @@ def _lamp(p: Plane) -> list[Part]:
 
 @dataclass(frozen=True)
 class Thing:
-    """How to draw one thing, and the two colours (red, green, blue in 0..1) that it leans to."""
+    """One kind of thing: its outline, and its two usual colours (red, green, blue in 0..1)."""
 
     parts: Callable[[Plane], list[Part]]
     first: tuple[float, float, float]
@@ -152,4 +152,4 @@ THINGS = {
     "cup": Thing(_cup, (0.0, 0.8, 1.0), (0.0, 0.4, 0.6)),
     "lamp": Thing(_lamp, (1.0, 1.0, 0.0), (0.4, 0.4, 0.4)),
 }
-"""Every thing by its name."""
+"""Kinds of things by name."""

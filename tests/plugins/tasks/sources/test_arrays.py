@@ -23,7 +23,7 @@ class Maker:
 
 def test_arrays_are_made_once(folder):
     maker = Maker()
-    first, second = arrays.kept(folder, maker), arrays.kept(folder, maker)
+    first, second = arrays.load_or_make(folder, maker), arrays.load_or_make(folder, maker)
     assert maker.calls == 1
     for name, array in maker().items():
         np.testing.assert_array_equal(first[name], array)
@@ -32,7 +32,7 @@ def test_arrays_are_made_once(folder):
 
 
 def test_the_list_of_sums_is_what_sha256sum_reads(folder):
-    arrays.kept(folder, Maker())
+    arrays.load_or_make(folder, Maker())
     checked = subprocess.run(["sha256sum", "-c", arrays.SUMS], cwd=folder, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -41,14 +41,14 @@ def test_the_list_of_sums_is_what_sha256sum_reads(folder):
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "empty"])
 def test_what_is_damaged_is_made_again_and_said(folder, caplog, name, damage):
     maker = Maker()
-    arrays.kept(folder, maker)
+    arrays.load_or_make(folder, maker)
     path, content = folder / name, (folder / name).read_bytes()
     if damage == "remove":
         path.unlink()
     else:
         changed = {"flip": bytes([content[0] ^ 1]) + content[1:], "cut": content[:-5], "empty": b""}[damage]
         path.write_bytes(changed)
-    again = arrays.kept(folder, maker)
+    again = arrays.load_or_make(folder, maker)
     assert maker.calls == 2
     assert "making it again" in caplog.text
     np.testing.assert_array_equal(again["images"], maker()["images"])
@@ -58,7 +58,7 @@ def test_what_is_damaged_is_made_again_and_said(folder, caplog, name, damage):
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     maker = Maker()
-    found = arrays.kept(tmp_path / "file" / "these", maker)
+    found = arrays.load_or_make(tmp_path / "file" / "these", maker)
     assert maker.calls == 1
     np.testing.assert_array_equal(found["images"], maker()["images"])
     assert "not kept" in caplog.text
@@ -74,17 +74,17 @@ class Blocks(Maker):
 
 def test_blocks_are_kept_as_the_whole_array_is(folder):
     whole, blocks = Maker(), Blocks()
-    arrays.kept(folder, whole)
-    found = arrays.kept(folder.with_name("blocks"), blocks)
+    arrays.load_or_make(folder, whole)
+    found = arrays.load_or_make(folder.with_name("blocks"), blocks)
     np.testing.assert_array_equal(found["images"], whole()["images"])
     assert (folder.with_name("blocks") / "images.npy").read_bytes() == (folder / "images.npy").read_bytes()
-    arrays.kept(folder.with_name("blocks"), blocks)
+    arrays.load_or_make(folder.with_name("blocks"), blocks)
     assert blocks.calls == 1
 
 
 def test_blocks_that_cant_be_written_are_put_together(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
-    found = arrays.kept(tmp_path / "file" / "these", Blocks())
+    found = arrays.load_or_make(tmp_path / "file" / "these", Blocks())
     np.testing.assert_array_equal(found["images"], Maker()()["images"])
     assert "not kept" in caplog.text
 
@@ -101,6 +101,6 @@ def test_an_error_of_the_maker_is_the_callers_and_nothing_stays(folder, caplog, 
         return {"images": arrays.Streamed((3, 4), np.uint8, fail)}
 
     with pytest.raises(DataError, match="the source is broken"):
-        arrays.kept(folder, make)
+        arrays.load_or_make(folder, make)
     assert not folder.exists()
     assert not caplog.text
