@@ -51,7 +51,7 @@ class Speed(Frozen):
 
     @property
     def place(self) -> str:
-        """Text like `cpu, 1 thread a process, 2 processes side by side`."""
+        """Device, threads and processes in words, as `plan` prints them."""
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''} a process"
         beside = f", {self.processes} processes side by side" if self.processes > 1 else ""
         return f"{self.device}, {threads}{beside}"

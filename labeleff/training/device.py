@@ -26,7 +26,7 @@ from labeleff.errors import OptionError
 from labeleff.study.cell import Layout
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""glibc's numbers of the two parameters that are set (malloc.h; mallopt(3))."""
+"""Numbers of glibc's two parameters that are set (malloc.h; mallopt(3))."""
 FREE_HEAP = 512 * 2**20
 """Free bytes at the end of the heap that aren't given back to the system."""
 LARGE_PIECE = 32 * 2**20
