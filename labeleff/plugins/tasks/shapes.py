@@ -24,7 +24,7 @@ from labeleff.plugins.tasks.scenes.factors import Factors
 from labeleff.plugins.tasks.scenes.hits import Tracer
 from labeleff.plugins.tasks.scenes.render import Rendered, render
 from labeleff.plugins.tasks.scenes.trace import trace
-from labeleff.plugins.tasks.sources import arrays as sources_arrays
+from labeleff.plugins.tasks.sources.arrays import Arrays, load_or_make
 from labeleff.training.examples import Source
 
 
@@ -51,7 +51,7 @@ def columns(
     def progress(done: int, total: int) -> None:
         source.progress(done, total, f"rendering {split} images")
 
-    def make() -> sources_arrays.Arrays:
+    def make() -> Arrays:
         rendered = render(
             split,
             torch.arange(count),
@@ -66,7 +66,7 @@ def columns(
         )
         return {key: value.numpy() for key, value in _columns(rendered, maps=maps).items()}
 
-    arrays = sources_arrays.load_or_make(place, make)
+    arrays = load_or_make(place, make)
     if len(arrays["images"]) != count:
         raise DataError(f"{place}: found {len(arrays['images'])} images, expected {count}; delete the folder")
     return {key: torch.from_numpy(array) for key, array in arrays.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeleff.catalogue.metrics import metric
 from labeleff.records.training_log import ProbeCurve, mean_curve
-from labeleff.reporting.figures import style as figures_style
+from labeleff.reporting.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,22 +18,22 @@ def figure(groups: Mapping[str, Sequence[ProbeCurve]], heading: str) -> Figure:
 
     `groups` are curves of all seeds by pretext, at least one.
     """
-    drawn, legend_columns = figures_style.beside_legend(len(groups) + 1)
+    drawn, legend_columns = style.beside_legend(len(groups) + 1)
     axes = drawn.add_subplot()
     for number, (name, seeds) in enumerate(groups.items()):
-        lap, colour = divmod(number, len(figures_style.COLOURS))
-        style: dict[str, Any] = {"color": figures_style.COLOURS[colour], "linestyle": ("-", "--", ":", "-.")[lap % 4]}
+        lap, colour = divmod(number, len(style.COLOURS))
+        line: dict[str, Any] = {"color": style.COLOURS[colour], "linestyle": ("-", "--", ":", "-.")[lap % 4]}
         for curve in seeds:
             points = [(point.epoch, 100 * point.value) for point in curve.points if point.value is not None]
-            axes.plot(*_columns(points), linewidth=0.7, alpha=0.5, label="_seed", **style)
+            axes.plot(*_columns(points), linewidth=0.7, alpha=0.5, label="_seed", **line)
         means = [(epoch, 100 * value) for epoch, value in mean_curve(seeds)]
         axes.plot(
             *_columns(means),
             linewidth=2,
-            marker=figures_style.MARKERS[number % 8],
+            marker=style.MARKERS[number % 8],
             markersize=4,
-            label=figures_style.label(name),
-            **style,
+            label=style.label(name),
+            **line,
         )
     first = next(iter(groups.values()))[0]
     axes.axhline(100 * first.chance, color="0.4", linestyle=":", linewidth=1, label="chance")
@@ -41,7 +41,7 @@ def figure(groups: Mapping[str, Sequence[ProbeCurve]], heading: str) -> Figure:
     axes.set_ylabel(f"{metric(first.metric).words} of a linear probe (%)")
     axes.set_title(heading, fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
-    figures_style.legend(axes, legend_columns)
+    style.legend(axes, legend_columns)
     return drawn
 
 

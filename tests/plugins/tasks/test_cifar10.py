@@ -13,7 +13,6 @@ import torch
 from labeleff.errors import DataError
 from labeleff.plugins.tasks import cifar10
 from labeleff.plugins.tasks.cifar10 import BATCHES, read_official, read_package
-from labeleff.plugins.tasks.sources import arrays
 from labeleff.training.examples import Source
 
 COUNT = 5
@@ -184,7 +183,7 @@ def test_a_full_disk_says_what_to_do(small, npm, tmp_path, monkeypatch):
 def test_a_complete_cache_needs_no_write_access(small, npm, tmp_path, monkeypatch):
     load(tmp_path / "data")
 
-    monkeypatch.setattr(arrays, "locked", lambda _: pytest.fail("wanted to write"))
+    monkeypatch.setattr(cifar10, "locked", lambda _: pytest.fail("wanted to write"))
     assert_is(load(tmp_path / "data", offline=True), small)
 
 
