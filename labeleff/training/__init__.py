@@ -1,1 +1,1 @@
-"""Training of one model, or of K as one, on any device; pretexts and protocols belong in `plugins`."""
+"""Training of one model, or of K as one, on any device."""

@@ -66,7 +66,7 @@ FP32 = frozenset({"memnet", "qrn"})
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how one encoder is computed."""
+    """Device, precision and memory layout of an encoder's computation."""
 
     device: torch.device
     precision: Literal["fp32", "bf16", "fp64"]

@@ -1,4 +1,4 @@
-"""Cache of pretrained encoders: one safetensors file per key, with its record; never unpickled."""
+"""Cache of pretrained encoders: one safetensors file per key, with its record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split encoder: one half for lightness, one for colour, together as large as a plain one.
+"""Split encoder: halves for lightness and colour, together as large as a plain one.
 
 Contrastive multiview coding (Tian et al. 2020; Newell & Deng 2020, section 4) trains such a pair. Its features are
 those of both, side by side and not normalised, so that every protocol and head works as on a plain encoder.

@@ -1,4 +1,4 @@
-"""AMDIM, augmented multiscale InfoMax (Bachman et al. 2019; Newell & Deng 2020, section 4).
+"""AMDIM, multiscale InfoMax (Bachman et al. 2019; Newell & Deng 2020, section 4).
 
 An image is augmented twice with the same flip, and the features of one view must find the local vectors of the other
 among those of all other images in the batch, and local vectors must find local ones. Local vectors lie on a 7x7 and a

@@ -1,4 +1,6 @@
-"""Barlow Twins (Zbontar et al. 2021, "Self-Supervised Learning via Redundancy Reduction").
+"""Barlow Twins (Zbontar et al. 2021).
+
+The paper is "Barlow Twins: Self-Supervised Learning via Redundancy Reduction".
 
 The loss is computed over a batch: every dimension of one view's projection must correlate with the same dimension of
 the other's and with no other one (eq. 1). Head and loss through lightly.

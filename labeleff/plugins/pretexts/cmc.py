@@ -1,4 +1,4 @@
-"""CMC: contrastive coding of lightness and colour (Tian et al. 2020; Newell & Deng 2020).
+"""CMC, lightness against colour (Tian et al. 2020; Newell & Deng 2020, section 4).
 
 One half of a split encoder sees L*, the other a* and b*, and each must find the other's vector of its image. Lightness
 comes from one augmentation and colour from another, with nothing but the flip in common: with one for both, as in the

@@ -1,4 +1,4 @@
-"""Interface of pretexts: ways to train an encoder without labels, one function per file.
+"""Interface of pretexts: training of an encoder without labels, one function per file.
 
 A pretext gets images, an encoder, a seed and a budget. It never gets labels or test images. One that takes weights
 from outside (`load`, with `loaded = True` in the catalogue) gets no images either; the runner fills the encoder.

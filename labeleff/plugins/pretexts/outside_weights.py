@@ -1,4 +1,4 @@
-"""Pretrained weights from outside: read without unpickling, checked, and put into an encoder.
+"""Pretrained weights from outside, read without unpickling and checked.
 
 Names are the encoder's own, or those of the network in torchvision that it is made from (timm names ResNets alike):
 then the classifier, which an encoder doesn't have, is left out. Nothing else is skipped. Batch-norm's step counters,

@@ -1,1 +1,1 @@
-"""What a head predicts: its loss, its metrics, its chance level. One kind of target per file."""
+"""Goals: kinds of targets with loss, metrics and chance level, one per file."""

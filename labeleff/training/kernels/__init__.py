@@ -1,1 +1,1 @@
-"""Layers computed faster on CPUs, exactly. Each is tested against the plain layer in float64."""
+"""Faster exact layers for CPUs, each tested against the plain layer in float64."""

@@ -133,7 +133,7 @@ def test_a_captured_step_does_what_it_does_uncaptured(protocol, name, monkeypatc
     cuda = Compute(torch.device("cuda"), "fp64")
     capture = lockstep_of(protocol, name, cuda)
     assert capture.backend == "graph", capture.fallback
-    monkeypatch.setattr("labeleff.training.packing.cuda_graph.capture", lambda step, *_: (step, None))
+    monkeypatch.setattr("labeleff.training.packing.lockstep.capture", lambda step, *_: (step, None))
     eager = lockstep_of(protocol, name, cuda)
     for _ in range(10):
         capture.advance()

@@ -101,7 +101,7 @@ def frames(group: Group, device: torch.device) -> Frames:
 
 @dataclass(frozen=True)
 class Faces:
-    """All R solids of some scenes on the device, as tables to look up by solid, counted through all groups."""
+    """Tables of all R solids of some scenes on the device, numbered through all groups."""
 
     thing: Tensor
     """Number of the solid's thing (R,) int64."""
