@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -92,3 +93,46 @@ class Work:
         if self._limit is not None:
             self._limit.learn(job, time.monotonic() - assignment.since)
         self._display.finished(assignment.worker, job)
+
+
+MOST_DEATHS = 3
+"""Deaths of workers at one cell or pretraining after which it is given up."""
+
+Recorded = Sequence[PretrainingRecord | Record]
+
+
+@dataclass
+class Tries:
+    """Counts, by key of a cell or pretraining, how many workers died while it wasn't recorded yet."""
+
+    run: str
+    deaths: Counter[str] = field(default_factory=Counter)
+
+    def after_death(
+        self, job: Job, recorded: Recorded, cause: str
+    ) -> tuple[list[Job], list[PretrainingRecord | Record]]:
+        """Split what a dead worker's job left into jobs to be done again and failed records of cells that are given up.
+
+        Nobody knows at which of its cells a worker died, so cells with one try left get jobs of their own: those
+        beside a cell that kills its workers are measured, and only that cell is given up.
+        """
+        keys = {record.key for record in recorded}
+        if isinstance(job, Pretrain):
+            key = job.pretraining.key
+            self.deaths[key] += key not in keys
+            if key in keys:
+                return [], []
+            if self.deaths[key] < MOST_DEATHS:
+                return [job], []
+            return [], [PretrainingRecord.failed(self.run, job.pretraining, _reason(cause))]
+        left = [cell for cell in job.cells if cell.key not in keys]
+        self.deaths.update(cell.key for cell in left)
+        given_up = [cell for cell in left if self.deaths[cell.key] >= MOST_DEATHS]
+        alone = [cell for cell in left if self.deaths[cell.key] == MOST_DEATHS - 1]
+        together = [cell for cell in left if self.deaths[cell.key] < MOST_DEATHS - 1]
+        jobs = [part_of(job, cells) for cells in (together, *([cell] for cell in alone)) if cells]
+        return jobs, [Record.failed(self.run, cell, _reason(cause)) for cell in given_up]
+
+
+def _reason(cause: str) -> str:
+    return f"its worker died {MOST_DEATHS} times, at last of: {cause}; the usual cause is that memory ran out"

@@ -7,7 +7,6 @@ machine, is lost goes on elsewhere with the cells that aren't recorded yet.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,14 +16,14 @@ from ray.exceptions import LocalRayletDiedError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from labeleff.errors import LabeleffError
-from labeleff.execution.engines.assignments import Assignment, Display, Sink, Work
+from labeleff.execution.engines.assignments import Assignment, Display, Sink, Tries, Work
 from labeleff.execution.engines.ray_cluster import Cluster
 from labeleff.execution.engines.ray_worker import Orders, do, encoder_keys
 from labeleff.execution.job_runner import JobRunner
 from labeleff.files import write_whole
-from labeleff.records.entries import Conditions, PretrainingRecord, Record
+from labeleff.records.entries import Conditions
 from labeleff.records.jsonl import reader_path
-from labeleff.scheduling.jobs import Job, Pretrain, part_of
+from labeleff.scheduling.jobs import Job
 from labeleff.scheduling.queue import Limit
 
 News = tuple[int, int, float, float]
@@ -45,49 +44,6 @@ class Board:
         """Take out what has come since the last call."""
         last, self._last = self._last, {}
         return last
-
-
-LIMIT = 3
-"""Deaths of workers at one cell or pretraining after which it is given up."""
-
-Recorded = Sequence[PretrainingRecord | Record]
-
-
-@dataclass
-class Tries:
-    """Counts, by key of a cell or pretraining, how many workers died while it wasn't recorded yet."""
-
-    run: str
-    deaths: Counter[str] = field(default_factory=Counter)
-
-    def after_death(
-        self, job: Job, recorded: Recorded, cause: str
-    ) -> tuple[list[Job], list[PretrainingRecord | Record]]:
-        """Split what a dead worker's job left into jobs to be done again and failed records of cells that are given up.
-
-        Nobody knows at which of its cells a worker died, so cells with one try left get jobs of their own: those
-        beside a cell that kills its workers are measured, and only that cell is given up.
-        """
-        keys = {record.key for record in recorded}
-        if isinstance(job, Pretrain):
-            key = job.pretraining.key
-            self.deaths[key] += key not in keys
-            if key in keys:
-                return [], []
-            if self.deaths[key] < LIMIT:
-                return [job], []
-            return [], [PretrainingRecord.failed(self.run, job.pretraining, _reason(cause))]
-        left = [cell for cell in job.cells if cell.key not in keys]
-        self.deaths.update(cell.key for cell in left)
-        given_up = [cell for cell in left if self.deaths[cell.key] >= LIMIT]
-        alone = [cell for cell in left if self.deaths[cell.key] == LIMIT - 1]
-        together = [cell for cell in left if self.deaths[cell.key] < LIMIT - 1]
-        jobs = [part_of(job, cells) for cells in (together, *([cell] for cell in alone)) if cells]
-        return jobs, [Record.failed(self.run, cell, _reason(cause)) for cell in given_up]
-
-
-def _reason(cause: str) -> str:
-    return f"its worker died {LIMIT} times, at last of: {cause}; the usual cause is that memory ran out"
 
 
 AHEAD = 2

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from support import toy_study
 
-from labeleff.execution.engines.ray_driver import LIMIT, Tries
+from labeleff.execution.engines.assignments import MOST_DEATHS, Tries
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.scheduling.job_seconds import job_estimates
 from labeleff.scheduling.jobs import Pretrain, Solve, Train, TrainTogether, jobs_for, part_of
@@ -46,7 +46,7 @@ def test_a_poisonous_cell_is_given_up_alone(tmp_path):
             more, given_up = tries.after_death(job, [record(cell) for cell in before], "a crash")
             waiting += more
             failed += given_up
-    assert died == LIMIT
+    assert died == MOST_DEATHS
     assert [one.key for one in failed] == [poison.key]
     assert failed[0].status == "failed"
     assert failed[0].reason.startswith("its worker died 3 times, at last of: a crash")
@@ -70,7 +70,7 @@ def test_a_pretraining_is_given_up_and_fails_its_cells(tmp_path):
     ready, tries = Ready(asked), Tries("r")
     first = ready.take()
     assert isinstance(first, Pretrain)
-    for _ in range(LIMIT - 1):
+    for _ in range(MOST_DEATHS - 1):
         left, failed = tries.after_death(first, [], "a crash")
         assert (left, failed) == ([first], [])
         ready.put_back(left)
