@@ -1,6 +1,6 @@
 """One formula of a learning curve, fitted to rung means by weighted least squares.
 
-Given phi's parameters the coefficients (c, b) have a closed form within the bounds of `curves.formulas` (variable
+Given phi's parameters the coefficients (c, b) have a closed form within the bounds of `curves.shapes` (variable
 projection, Golub and Pereyra 1973): only one or two shape parameters are searched, in logarithms and in ranges that
 follow the ladder, so that the unit in which labels are counted makes no difference.
 """
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from labeleff.curves.formulas import PHIS, Shapes
 from labeleff.curves.interpolation import check_ladder
 from labeleff.curves.methods import FORMULAS, Formula, Linear, check_rungs, parameters
 from labeleff.curves.rung_means import checked_rungs
+from labeleff.curves.shapes import PHIS, Shapes
 from labeleff.stats.moderation import Array, moderated_variance
 
 GRID = {0: 1, 1: 60, 2: 24}

@@ -20,7 +20,7 @@ class Formula(NamedTuple):
     saturates: bool
     """Whether phi falls to 0, so that c is the asymptote."""
     phi: str
-    """Name in `curves.formulas.PHIS`."""
+    """Name in `curves.shapes.PHIS`."""
     template: str
     """Text of the formula, to be filled with its parameters."""
 

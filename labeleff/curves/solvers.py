@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.curves import bayes
-from labeleff.curves.formulas import Shapes
 from labeleff.curves.interpolation import Curves, check_ladder, fit
 from labeleff.curves.inversion import (
     FittedCurve,
@@ -32,6 +31,7 @@ from labeleff.curves.least_squares import fit_shape, refit
 from labeleff.curves.methods import BAYES, FORMULAS, check_method, check_rungs, needs_fractions
 from labeleff.curves.model_average import BOOTSTRAPS, average
 from labeleff.curves.rung_means import NoisyMeans, checked_rungs, means_of_groups
+from labeleff.curves.shapes import Shapes
 from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from labeleff.commands.report import METHODS as HELP
-from labeleff.curves.formulas import PHIS
 from labeleff.curves.interpolation import METHODS
 from labeleff.curves.methods import FORMULAS, INTERPOLATIONS, methods, parameters, rungs_needed
+from labeleff.curves.shapes import PHIS
 from labeleff.errors import UnknownNameError
 
 

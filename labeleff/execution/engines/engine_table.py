@@ -44,7 +44,7 @@ class Choice(NamedTuple):
     """An engine as it is described before it is imported."""
 
     target: str
-    """MODULE:FUNCTION, a context manager that `open_engine` enters."""
+    """MODULE:FUNCTION, which makes the context manager that `open_engine` returns."""
     extra: str | None = None
     """The package that it needs, which is also the extra's name."""
     options: tuple[str, ...] = ()

@@ -135,7 +135,7 @@ PHIS: Mapping[str, Phi] = {
     "hill": Phi(_hill, _hill_slopes, _hill_inverse, _scale_ranges),
     "weibull": Phi(_weibull, _weibull_slopes, _weibull_inverse, _scale_ranges),
 }
-"""Shapes by the names that `method_table.FORMULAS` uses."""
+"""Shapes by the names that `methods.FORMULAS` uses."""
 
 
 @dataclass(frozen=True)
