@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,13 @@ def run(
     from labeleff.files import data_folder
     from labeleff.reporting.results import load
     from labeleff.scheduling.run_options import RunOptions
+    from labeleff.study.option_values import in_range
 
-    _check_names(options)
+    names = ("device", "pack", "engine", "ray_address", "gpu_share", "offline", "retry_failed", "time_limit")
+    _check_names("labeleff.run", options, names)
+    in_range("jobs", jobs, "worker processes, 1 or more", least=1)
+    if options.get("pack") is not None:
+        in_range("pack", options["pack"], "cells trained as one, 1 or more", least=1)
     checked = _check_study(study, overrides)
     folder = Path(out) if out is not None else Path("runs") / checked.name
     check_engine(options.get("engine", "local"), options.get("ray_address"), options.get("gpu_share"))
@@ -65,6 +71,7 @@ def report(folder: str | Path, **options: Any) -> Path:
     from labeleff.reporting.options import ReportOptions
     from labeleff.reporting.study_report import build
 
+    _check_names("labeleff.report", options, [field.name for field in dataclasses.fields(ReportOptions)])
     if options.get("out") is not None:
         options["out"] = Path(options["out"])
     for name in ("targets", "metrics"):
@@ -92,13 +99,12 @@ def compare(
     return regression.compare(old, fresh, rules, fresh.study.level if level is None else level_in_range(level))
 
 
-def _check_names(options: Mapping[str, Any]) -> None:
+def _check_names(function: str, options: Mapping[str, Any], names: Sequence[str]) -> None:
     from labeleff.errors import UnknownNameError
 
-    names = ("device", "pack", "engine", "ray_address", "gpu_share", "offline", "retry_failed", "time_limit")
     for name in options:
         if name not in names:
-            raise UnknownNameError("option of labeleff.run", name, names)
+            raise UnknownNameError(f"option of {function}", name, names)
 
 
 def _check_study(study: str | Path | Mapping[str, Any] | Study, overrides: Sequence[str]) -> Study:

@@ -63,6 +63,11 @@ def test_mistakes_are_named_before_anything_is_trained(tmp_path):
         labeleff.run({**TABLE, "rungs": []}, tmp_path / "out")
     with pytest.raises(OptionError, match="--ray-address"):
         labeleff.run("smoke", tmp_path / "out", ray_address="auto")
+    with pytest.raises(UnknownNameError, match=r"option of labeleff.report 'lvel'.*level"):
+        labeleff.report(tmp_path, lvel=0.8)
+    for option in ("jobs", "pack"):
+        with pytest.raises(OptionError, match=f"{option}.*1 or more"):
+            labeleff.run("smoke", tmp_path / "out", **{option: 0})
     with pytest.raises(LabeleffError, match="no run found"):
         labeleff.report(tmp_path)
     assert not (tmp_path / "out").exists()
