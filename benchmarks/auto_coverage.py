@@ -1,7 +1,7 @@
 """Coverage of a chosen ladder's intervals: `python benchmarks/auto_coverage.py [--studies 100] [--out DIR]`.
 
 To end as soon as intervals are narrow is a choice by the data, which can cost coverage. Studies are simulated as in
-benchmarks/coverage.py: curves of five families and of none of them, 5 to 9 rungs, 3 to 10 runs per rung, an arm that
+benchmarks/simulated.py: curves of five families and of none of them, 5 to 9 rungs, 3 to 10 runs per rung, an arm that
 shares the baseline's draws. U(n) is requested at two rungs of the lower half, and the chooser may measure what the
 simulated ladder has. Where the true n1 lies inside the largest ladder, the interval is checked, beside that of the
 whole ladder in the same world.
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import simulated
-from coverage import ratio_of, with_seeds
 from csv_rows import to_csv
 from simulated import FAMILIES
 
@@ -33,10 +32,10 @@ def hits(family: str, number: int, seed: int, width: float) -> tuple[list[tuple[
     """Check one world: (kind of interval, whether it has the true value), and the share of training steps chosen."""
     rng = np.random.default_rng([seed, list(FAMILIES).index(family), number])
     world = simulated.world(family, rng)
-    ratio, luck = ratio_of(rng, world), rng.standard_normal((world.runs, 2))
+    ratio, luck = simulated.ratio_of(rng, world.ns), world.luck(rng)
     tables = {
-        BASE: with_seeds(world.measure(rng, luck), world.ns),
-        ARM: with_seeds(world.measure(rng, luck, simulated.moved(world, ratio)), world.ns),
+        BASE: simulated.runs(world.measure(rng, luck), world.ns),
+        ARM: simulated.runs(world.measure(rng, luck, simulated.moved(world, ratio)), world.ns),
     }
     values = {
         Choice(arm, n, run): v for arm, rungs in tables.items() for n, runs in rungs.items() for run, v in runs.items()
@@ -48,7 +47,7 @@ def hits(family: str, number: int, seed: int, width: float) -> tuple[list[tuple[
         arms=(ARM,),
         at=at,
         rungs=rungs,
-        runs=tuple((i, i) for i in range(world.runs)),
+        runs=tuple((draw, 0) for draw in range(world.noise.draws)),
         width=width,
         cost=lambda choice: float(max(400, 0.2 * choice.n)),
         pretraining=lambda _: None,

@@ -1,4 +1,8 @@
-"""Simulated measurements with known answers: learning curves of five families and of none, and noisy runs of them."""
+"""Simulated measurements with known answers: learning curves of five families and of none, and noisy runs of them.
+
+The true curve is smooth, strictly rising and known; noise of runs, draws and rungs is added to it. Whatever the noise,
+the true n1 of an accuracy is where the smooth curve reaches it.
+"""
 
 from __future__ import annotations
 
@@ -10,77 +14,106 @@ import numpy.typing as npt
 from scipy import optimize
 
 Array = npt.NDArray[np.float64]
+Curve = Callable[[Array], Array]
 UNEVEN = 0.4
 """Standard deviation of ln variance around its trend over the rungs, as on real curves with 25 runs per rung."""
 REACH = 10.0
-"""Multiple of the last rung up to which curves are used."""
+"""Multiple of the last rung up to which curves are used, and stay under 1."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How runs differ: their number, and which part of a run's variance they have in common.
+
+    A draw's part is the same in both arms. Scatter belongs to one rung of one arm, and all its runs share it.
+    """
+
+    draws: int
+    seeds: int = 1
+    common: float = 0.0
+    """Share of a run's variance that a draw brings to all its rungs."""
+    labels: float = 0.0
+    """Share of a run's variance that a draw brings to one rung."""
+    scatter: float = 0.0
+    """Standard deviation of a rung's error, in units of a run's."""
 
 
 @dataclass(frozen=True)
 class World:
     """One simulated study: a baseline's true curve, its ladder, and how noisy its runs are."""
 
-    curve: Callable[[Array], Array]
+    curve: Curve
     ns: Array
-    runs: int
     sd: Array
-    """Standard deviation of one run at every rung, (R,)."""
-    shared: float
-    """Correlation of a draw's errors at different rungs and, in utility, between arms."""
+    """Standard deviation of one run at every rung without scatter, (R,)."""
+    noise: Noise
 
-    def measure(self, rng: np.random.Generator, luck: Array, curve: Callable[[Array], Array] | None = None) -> Array:
-        """Simulate accuracies (runs, R) of a curve; `luck` (runs, 2) are standard normals of the draws: common, own."""
-        true = (curve or self.curve)(self.ns)
-        noise = rng.standard_normal((self.runs, len(self.ns)))
-        noise = np.sqrt(self.shared) * luck[:, :1] + np.sqrt(1 - self.shared) * noise
-        return np.clip(true + self.sd * noise, 0, 1)
+    def luck(self, rng: np.random.Generator) -> Array:
+        """Draw standard normals (draws, 1 + R) of the draws' errors: for all rungs, and for each."""
+        return rng.standard_normal((self.noise.draws, 1 + len(self.ns)))
+
+    def measure(self, rng: np.random.Generator, luck: Array, curve: Curve | None = None) -> Array:
+        """Simulate accuracies (draws, seeds, R) of the baseline's or another curve."""
+        noise, rungs = self.noise, len(self.ns)
+        draw = np.sqrt(noise.common) * luck[:, :1] + np.sqrt(noise.labels) * luck[:, 1:]
+        own = np.sqrt(1 - noise.common - noise.labels) * rng.standard_normal((noise.draws, noise.seeds, rungs))
+        errors = draw[:, None] + own + noise.scatter * rng.standard_normal(rungs)
+        return np.clip((curve or self.curve)(self.ns) + self.sd * errors, 0, 1)
 
 
-def _between(first: float, last: float, low: float, high: float, phi: Callable[[Array], Array]) -> Callable:
+def runs(accuracies: Array, ns: Array) -> dict[int, dict[tuple[int, int], float]]:
+    """Name accuracies (draws, seeds, R) by label count, draw and seed, as labeleff has them."""
+    places = list(np.ndindex(accuracies.shape[:2]))
+    return {int(n): {place: float(accuracies[(*place, k)]) for place in places} for k, n in enumerate(ns)}
+
+
+def between(first: float, last: float, low: float, high: float, phi: Curve) -> Curve:
     """Make the curve c - b phi through (first, low) and (last, high)."""
-    start, end = (float(phi(np.array([n]))[0]) for n in (first, last))
+    start, end = phi(np.array([first, last]))
     b = (high - low) / (start - end)
     return lambda n: low + b * (start - phi(np.asarray(n, dtype=float)))
 
 
-def _power(rng: np.random.Generator, n: Array) -> Callable:
-    rate = rng.uniform(0.15, 0.9)
-    return lambda m: m**-rate
+def _power(rng: np.random.Generator, n: Array) -> Curve:
+    rate = _log_uniform(rng, 0.05, 3)
+    return lambda m: (m / n[0]) ** -rate
 
 
-def _shifted(rng: np.random.Generator, n: Array) -> Callable:
-    rate, shift = rng.uniform(0.2, 1.0), n[0] * np.exp(rng.uniform(np.log(0.3), np.log(8)))
-    return lambda m: (m + shift) ** -rate
+def _shifted(rng: np.random.Generator, n: Array) -> Curve:
+    rate, shift = _log_uniform(rng, 0.05, 3), _log_uniform(rng, 0.3, 30)
+    return lambda m: (m / n[0] + shift) ** -rate
 
 
-def _exponential(rng: np.random.Generator, n: Array) -> Callable:
-    scale = n[-1] / rng.uniform(0.4, 1.6)
+def _exponential(rng: np.random.Generator, n: Array) -> Curve:
+    scale = n[-1] / _log_uniform(rng, 0.3, (n[-1] / n[0]) ** 0.8)
     return lambda m: np.exp(-m / scale)
 
 
-def _mmf(rng: np.random.Generator, n: Array) -> Callable:
-    k = np.exp(rng.uniform(np.log(n[0] / 2), np.log(n[-1])))
-    rate = rng.uniform(0.4, 1.3)
+def _mmf(rng: np.random.Generator, n: Array) -> Curve:
+    k, rate = _log_uniform(rng, n[0] / 5, n[-1]), rng.uniform(0.3, 2.5)
     return lambda m: 1 / (1 + (m / k) ** rate)
 
 
-def _weibull(rng: np.random.Generator, n: Array) -> Callable:
-    k = np.exp(rng.uniform(np.log(np.sqrt(n[0] * n[-1])), np.log(4 * n[-1])))
-    rate = rng.uniform(0.25, 0.8)
+def _weibull(rng: np.random.Generator, n: Array) -> Curve:
+    k, rate = _log_uniform(rng, n[0] / 5, 4 * n[-1]), rng.uniform(0.15, 1.3)
     return lambda m: np.exp(-((m / k) ** rate))
 
 
-def _none(rng: np.random.Generator, n: Array) -> Callable:
+def _none(rng: np.random.Generator, n: Array) -> Curve:
     """Make two smooth steps in ln n of different places, heights and widths, a shape of no family."""
     span = np.log(n[-1] / n[0])
-    places = np.log(n[0]) + span * np.array([rng.uniform(0.0, 0.5), rng.uniform(0.6, 1.3)])
-    widths = span * rng.uniform(0.12, 0.3, 2)
+    places = np.log(n[0]) + span * np.array([rng.uniform(-0.1, 0.5), rng.uniform(0.3, 1.3)])
+    widths = span * rng.uniform(0.06, 0.3, 2)
     share = rng.uniform(0.3, 0.7)
     steps = ((share, places[0], widths[0]), (1 - share, places[1], widths[1]))
-    return lambda m: 1 - sum(h / (1 + np.exp(-(np.log(m) - p) / w)) for h, p, w in steps)
+    return lambda m: sum(h / (1 + np.exp((np.log(m) - p) / w)) for h, p, w in steps)
 
 
-FAMILIES: dict[str, Callable[[np.random.Generator, Array], Callable]] = {
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+FAMILIES: dict[str, Callable[[np.random.Generator, Array], Curve]] = {
     "pow3": _power,
     "pow4": _shifted,
     "exp3": _exponential,
@@ -90,32 +123,42 @@ FAMILIES: dict[str, Callable[[np.random.Generator, Array], Callable]] = {
 }
 
 
-def world(family: str, rng: np.random.Generator) -> World:
-    """Draw a study whose baseline has a curve of the family.
+def spread(rng: np.random.Generator, ns: Array, level: float, slope: tuple[float, float]) -> Array:
+    """Draw standard deviations (R,) of runs: `level` at the first rung, with variance falling as a power of n."""
+    trend = (ns / ns[0]) ** (rng.uniform(*slope) / 2)
+    return level * trend * np.exp(UNEVEN / 2 * rng.standard_normal(len(ns)))
 
-    Every curve rises by 0.15 or more over its ladder, stays under 1 up to REACH times the last rung, and rises by 0.01
-    or more at the first doubling beyond it.
+
+def world(family: str, rng: np.random.Generator) -> World:
+    """Draw a study of 5 to 9 rungs and 3 to 10 runs per rung, whose baseline has a curve of the family.
+
+    Every curve rises by 0.15 or more over its ladder, and by 0.01 or more at the first doubling beyond it.
     """
     while True:
-        count = int(rng.integers(5, 10))
-        ns = np.round(rng.choice([20, 50, 100]) * rng.choice([2.0, 2.5, 3.0]) ** np.arange(count))
+        ns = np.round(rng.choice([20, 50, 100]) * rng.choice([2.0, 2.5, 3.0]) ** np.arange(rng.integers(5, 10)))
         low = rng.uniform(0.1, 0.5)
         high = rng.uniform(low + 0.15, 0.95)
-        curve = _between(ns[0], ns[-1], low, high, FAMILIES[family](rng, ns))
+        curve = between(ns[0], ns[-1], low, high, FAMILIES[family](rng, ns))
         beyond = curve(ns[-1] * np.array([2.0, REACH]))
         if beyond[1] < 1 and beyond[0] - high > 0.01:
             break
-    slope = rng.uniform(-1.2, 0.0)
-    sd = rng.uniform(0.01, 0.05) * (ns / ns[0]) ** (slope / 2) * np.exp(UNEVEN / 2 * rng.standard_normal(count))
-    return World(curve, ns, int(rng.integers(3, 11)), np.maximum(sd, 0.003), float(rng.choice([0.0, 0.5])))
+    sd = np.maximum(spread(rng, ns, rng.uniform(0.01, 0.05), (-1.2, 0.0)), 0.003)
+    return World(curve, ns, sd, Noise(int(rng.integers(3, 11)), common=float(rng.choice([0.0, 0.5]))))
 
 
-def moved(base: World, ratio: Callable[[Array], Array]) -> Callable[[Array], Array]:
+def ratio_of(rng: np.random.Generator, ns: Array) -> Curve:
+    """Draw a label ratio as a function of n: often over 1 with few labels and falling, as that of pretraining."""
+    start, end = _log_uniform(rng, 0.7, 6), _log_uniform(rng, 0.5, 3)
+    span = np.log(ns[-1] / ns[0])
+    return lambda n: start * (end / start) ** np.clip(np.log(np.asarray(n) / ns[0]) / span, 0, 1)
+
+
+def moved(base: World, ratio: Curve) -> Curve:
     """Make the curve of an arm with which n labels do the work of n times `ratio` labels of the baseline."""
     return lambda n: base.curve(np.asarray(n) * ratio(np.asarray(n, dtype=float)))
 
 
-def crossing_of(ratio: Callable[[Array], Array], first: float, last: float) -> float | None:
+def crossing_of(ratio: Curve, first: float, last: float) -> float | None:
     """Find where the ratio falls to 1 between two label counts; None where it doesn't."""
     if not float(ratio(np.array(first))) > 1 > float(ratio(np.array(last))):
         return None
