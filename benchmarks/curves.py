@@ -168,7 +168,8 @@ def ratio(clusters: Sequence[str], over: Sequence[float], under: Sequence[float]
     if len(names) < FEWEST_CLUSTERS:
         return text
     drawn = sums[:, np.random.default_rng(0).integers(0, len(names), (RESAMPLES, len(names)))].sum(axis=2)
-    low, high = np.nanquantile(drawn[0] / drawn[1], [0.05, 0.95])
+    drawn = drawn[:, drawn[1] > 0]
+    low, high = np.quantile(drawn[0] / drawn[1], [0.05, 0.95])
     return f"{text} ({low:.2f} to {high:.2f})"
 
 

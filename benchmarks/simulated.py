@@ -53,12 +53,17 @@ class World:
         return rng.standard_normal((self.noise.draws, 1 + len(self.ns)))
 
     def measure(self, rng: np.random.Generator, luck: Array, curve: Curve | None = None) -> Array:
-        """Simulate accuracies (draws, seeds, R) of the baseline's or another curve."""
+        """Simulate accuracies (draws, seeds, R) of the baseline's or another curve.
+
+        Errors are cut to both sides alike where they would leave 0..1, so that their mean stays 0.
+        """
         noise, rungs = self.noise, len(self.ns)
         draw = np.sqrt(noise.common) * luck[:, :1] + np.sqrt(noise.labels) * luck[:, 1:]
         own = np.sqrt(1 - noise.common - noise.labels) * rng.standard_normal((noise.draws, noise.seeds, rungs))
         errors = draw[:, None] + own + noise.scatter * rng.standard_normal(rungs)
-        return np.clip((curve or self.curve)(self.ns) + self.sd * errors, 0, 1)
+        true = (curve or self.curve)(self.ns)
+        room = np.minimum(true, 1 - true)
+        return true + np.clip(self.sd * errors, -room, room)
 
 
 def runs(accuracies: Array, ns: Array) -> dict[int, dict[tuple[int, int], float]]:
