@@ -1,56 +1,27 @@
-"""Posterior draws of a learning curve: the Bayesian average of families with a misfit.
+"""Posterior of a learning curve's family in closed form.
 
-The accuracy behind the rung means is a curve c - b phi of `labeleff.curves.bayes_priors` plus a smooth misfit. Given
-phi, the curve is linear in (c, b), so that the normal posterior and the marginal likelihood of every grid point are in
-closed form (Rasmussen and Williams 2006, section 2.7): nothing is optimised, nothing has to converge.
+The rung means are a curve c - b phi of `labeleff.curves.bayes_priors` with errors that are normal. Given phi, the curve
+is linear in (c, b), so that the normal posterior and the marginal likelihood of every grid point are in closed form
+(Rasmussen and Williams 2006, section 2.7): nothing is optimised, nothing has to converge.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, special
 
-from labeleff.curves.bayes_priors import FAMILIES, Family, Grid
-from labeleff.curves.interpolation import Curves
-from labeleff.seeding import generator
+from labeleff.curves.bayes_priors import Family, Grid
 from labeleff.stats.moderation import Array
 
 Indices = npt.NDArray[np.intp]
 
-DRAWS = 800
-"""Number of drawn curves."""
 NODES = 16
 """Quantiles of b over which the share of (c, b) within bounds is averaged, and from which a draw is taken."""
-POINTS = 160
-"""Number of label counts at which a drawn curve is evaluated."""
-REACH = (1 / 8, 1000.0)
-"""Range of the curves: factors of the first and of the last rung."""
-MISFIT_LENGTH = 1.0
-"""Length scale of the Matern-3/2 misfit, in ln n."""
-MISFIT_FLOOR, MISFIT_SHARE = 0.02, 0.05
-"""Size of the misfit: its sd is hypot(floor in accuracy, share of the curve's rise over the ladder)."""
-
-
-def matern(distance: Array) -> Array:
-    """Correlation of the misfit at a `distance` in ln n (Matern, smoothness 3/2)."""
-    scaled = math.sqrt(3) * np.abs(distance) / MISFIT_LENGTH
-    return np.asarray((1 + scaled) * np.exp(-scaled))
-
-
-def misfit_sd(means: Array) -> float:
-    """Standard deviation of the misfit for isotonic rung means (R,)."""
-    return math.hypot(MISFIT_FLOOR, MISFIT_SHARE * float(means[-1] - means[0]))
-
-
-def covariance(u: Array, means: Array, noise: Array) -> Array:
-    """Covariance (R, R) of the rung means around f at `u` (R,): their `noise` (R, R) and the misfit."""
-    return np.asarray(noise + misfit_sd(means) ** 2 * matern(u[:, None] - u))
 
 
 def log_share(low: Array, high: Array) -> Array:
@@ -86,6 +57,15 @@ class Posterior:
     c_centre: Array
     c_slope: Array
     c_sd: float
+
+    def probable(self, least: float) -> Posterior:
+        """The grid points whose log evidence is over `least`."""
+        rows = np.flatnonzero(self.log_evidence > least)
+        grid = Grid(self.grid.first[rows], self.grid.second[rows], self.grid.log_prior[rows])
+        evidence, b_centre, b_sd, c_centre, c_slope = (
+            array[rows] for array in (self.log_evidence, self.b_centre, self.b_sd, self.c_centre, self.c_slope)
+        )
+        return Posterior(self.family, grid, evidence, b_centre, b_sd, c_centre, c_slope, self.c_sd)
 
     def _b_limits(self) -> tuple[Array, Array]:
         """Limits of standardised b, each (M,)."""
@@ -133,10 +113,19 @@ class Posterior:
 
 def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Posterior:
     """Condition a family on rung `means` (R,) at `u` (R,) whose errors have the `covariance` (R, R)."""
+    return posteriors(family, u, means, [covariance])[0]
+
+
+def posteriors(family: Family, u: Array, means: Array, covariances: Sequence[Array]) -> list[Posterior]:
+    """Condition a family on rung `means` (R,) at `u` (R,), once for each of several covariances (R, R) of their errors."""
     grid = family.grid(float(u[0]), float(u[-1]))
     phi = family.phi(u, grid.first[:, None], grid.second[:, None])
+    return [_conditioned(family, grid, phi, means, covariance) for covariance in covariances]
+
+
+def _conditioned(family: Family, grid: Grid, phi: Array, means: Array, covariance: Array) -> Posterior:
     root = linalg.cholesky(covariance, lower=True)
-    whiten = linalg.solve_triangular(root, np.eye(len(u)), lower=True).T
+    whiten = linalg.solve_triangular(root, np.eye(len(means)), lower=True).T
     # In standardised (c, b) the prior is N(0, 1) twice; the precision's Cholesky factor is (l11, 0; l21, l22).
     first, second = family.c.sd * whiten.sum(axis=0), -family.b.sd * (phi @ whiten)
     residual = (means - family.c.mean + family.b.mean * phi) @ whiten
@@ -146,7 +135,7 @@ def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Post
     h1 = residual @ first / l11
     h2 = ((residual * second).sum(axis=1) - l21 * h1) / l22
     quadratic = (residual**2).sum(axis=1) - h1**2 - h2**2
-    log_volume = len(u) * math.log(2 * math.pi) / 2 + np.log(np.diag(root)).sum() + np.log(l11 * l22)
+    log_volume = len(means) * math.log(2 * math.pi) / 2 + np.log(np.diag(root)).sum() + np.log(l11 * l22)
     return Posterior(
         family,
         grid,
@@ -157,100 +146,3 @@ def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Post
         c_slope=-family.c.sd / family.b.sd * l21 / l11,
         c_sd=family.c.sd / l11,
     )
-
-
-@dataclass(frozen=True)
-class Average:
-    """Equally likely learning curves that never fall, and the families they were drawn from."""
-
-    curves: Curves
-    """DRAWS rows at POINTS label counts; accuracies are at most 1."""
-    weights: Mapping[str, float]
-    """Share of each family in the draws; they sum to 1."""
-
-
-@functools.cache
-def _stream(name: str, rows: int, columns: int) -> Array:
-    """Random numbers (rows, columns), normal for the misfit, else uniform in 0..1.
-
-    They are the same for every curve, so that similar curves get similar answers.
-    """
-    stream = generator("bayes", name)
-    values = stream.standard_normal((rows, columns)) if name == "misfit" else stream.random((rows, columns))
-    values.flags.writeable = False
-    return values
-
-
-def _places(log_weights: Array) -> Indices:
-    """DRAWS places in `log_weights`, rising, each in proportion to its weight (stratified sampling)."""
-    shares = np.cumsum(np.exp(log_weights - log_weights.max()))
-    strata = (np.arange(DRAWS) + _stream("strata", 1, DRAWS)[0]) / DRAWS
-    return np.asarray(np.minimum(np.searchsorted(shares, strata * shares[-1]), len(shares) - 1))
-
-
-@dataclass(frozen=True)
-class _Members:
-    """The draws from one family: their grid points, c and b, each (S,)."""
-
-    part: Posterior
-    index: Indices
-    c: Array
-    b: Array
-
-    def at(self, u: Array) -> Array:
-        """Accuracies c - b phi at `u` (P,), shape (S, P)."""
-        grid = self.part.grid
-        phi = self.part.family.phi(u, grid.first[self.index, None], grid.second[self.index, None])
-        return np.asarray(self.c[:, None] - self.b[:, None] * phi)
-
-
-def _members(parts: list[Posterior]) -> Iterator[_Members]:
-    """Draw DRAWS curves over all families together, family by family."""
-    places = _places(np.concatenate([part.log_weights() for part in parts]))
-    uniforms = _stream("coefficients", DRAWS, NODES + 2)
-    start = 0
-    for part in parts:
-        rows = np.flatnonzero((places >= start) & (places < start + len(part.log_evidence)))
-        index = places[rows] - start
-        yield _Members(part, index, *part.draw(index, uniforms[rows]))
-        start += len(part.log_evidence)
-
-
-def _misfit(u: Array, points: Array, residuals: Array, covariance: Array, sd: float) -> Array:
-    """Draws of the misfit (S, G) at `points` (G,) given the `residuals` (S, R) of f at the rungs `u` (R,).
-
-    The jitter, a thousandth of the misfit's standard deviation, keeps the Cholesky factor real.
-    """
-    across = sd**2 * matern(points[:, None] - u)
-    gain = linalg.solve(covariance, across.T, assume_a="pos")
-    remainder = sd**2 * (matern(points[:, None] - points) + 1e-6 * np.eye(len(points))) - across @ gain
-    root = linalg.cholesky(remainder, lower=True)
-    return np.asarray(residuals @ gain + _stream("misfit", len(residuals), len(points)) @ root.T)
-
-
-def _rising(values: Array, first: int) -> Array:
-    """Make rows (S, G) never fall: running maximum to the right of column `first`, running minimum to its left.
-
-    Left of the rungs nothing is measured; a running maximum from there would lift the measured part.
-    """
-    left = np.minimum.accumulate(values[:, first::-1], axis=1)[:, ::-1]
-    return np.concatenate([left[:, :-1], np.maximum.accumulate(values[:, first:], axis=1)], axis=1)
-
-
-def draw(ns: Array, means: Array, noise: Array) -> Average:
-    """Draw learning curves given rungs `ns` (R,), isotonic rung `means` (R,) and the covariance of their `noise`.
-
-    Label counts rise, accuracies lie in 0..1, variances are over 0. The same input gives the same draws.
-    """
-    x = np.log(ns)
-    middle = (x[0] + x[-1]) / 2
-    u, points = x - middle, np.linspace(x[0] + math.log(REACH[0]), x[-1] + math.log(REACH[1]), POINTS) - middle
-    errors = covariance(u, means, noise)
-    members = list(_members([posterior(family, u, means, errors) for family in FAMILIES.values()]))
-    residuals = means - np.concatenate([each.at(u) for each in members])
-    values = np.concatenate([each.at(points) for each in members])
-    values += _misfit(u, points, residuals, errors, misfit_sd(means))
-    values = np.minimum(_rising(values, int(np.searchsorted(points, u[0]))), 1.0)
-    curves = Curves(np.exp(points + middle), values, log=True)
-    shares = [len(each.index) / DRAWS for each in members]
-    return Average(curves, dict(zip(FAMILIES, shares, strict=True)))

@@ -63,6 +63,15 @@ def _hill_grid(low: float, high: float) -> Grid:
     return _grid(g, log_k, np.outer(_log_normal(g, 0.6, 0.6), np.ones(34)))
 
 
+MISFITS: Mapping[float, float] = {0.01: 0.25, 0.03: 0.4, 0.1: 0.35}
+"""Prior weights of the misfit's standard deviation, in units of the curve's rise over the ladder."""
+NUGGETS: Mapping[float, float] = {0.0: 0.4, 0.01: 0.3, 0.03: 0.2, 0.1: 0.1}
+"""Prior weights of the nugget's standard deviation, in the same units.
+
+The nugget is scatter of the rungs that the runs of a rung share, such as the luck of its label subset.
+"""
+
+
 @dataclass(frozen=True)
 class Normal:
     """A normal distribution; sd 0 is a fixed value."""
@@ -93,9 +102,9 @@ class Family:
 
 _FREE, _ONE = Normal(0.9, 0.25), Normal(1.0, 0.0)
 FAMILIES: Mapping[str, Family] = {
-    "power": Family(power, _power_grid, c=_FREE, b=Normal(0.3, 0.4), positive=False, weight=1 / 6),
-    "power to 1": Family(power, _power_grid, c=_ONE, b=Normal(0.5, 0.5), positive=False, weight=1 / 3),
-    "hill": Family(hill, _hill_grid, c=_FREE, b=Normal(0.3, 0.4), positive=True, weight=1 / 6),
-    "hill to 1": Family(hill, _hill_grid, c=_ONE, b=Normal(0.5, 0.5), positive=True, weight=1 / 3),
+    "power": Family(power, _power_grid, c=_FREE, b=Normal(0.3, 0.4), positive=False, weight=0.1),
+    "power to 1": Family(power, _power_grid, c=_ONE, b=Normal(0.5, 0.5), positive=False, weight=0.4),
+    "hill": Family(hill, _hill_grid, c=_FREE, b=Normal(0.3, 0.4), positive=True, weight=0.1),
+    "hill to 1": Family(hill, _hill_grid, c=_ONE, b=Normal(0.5, 0.5), positive=True, weight=0.4),
 }
 """Families by name; their weights, before the data and the bounds, sum to 1."""

@@ -13,7 +13,7 @@ from labeleff.curves.methods import BAYES
 from labeleff.curves.utility import ARM, BaselineCurve, check_runs, same
 from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
-from labeleff.stats.resampling import Runs, means, resample
+from labeleff.stats.resampling import Runs, fingerprint, means, resample
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _crossing(curve: BaselineCurve, arm: Runs, level: float, name: str) -> Cross
         return None
     columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(rungs), shared)
     difference = (means(arm)[columns] - ladder.curve.values[0, rows])[None]
-    n, replicates = float(_last_fall(shared, difference)[0]), resample(arm, name)
+    n, replicates = float(_last_fall(shared, difference)[0]), resample(arm, fingerprint(arm))
     low = high = None
     if ladder.replicates is not None and replicates is not None:
         crossings = _last_fall(shared, replicates[:, columns] - ladder.replicates.values[:, rows])

@@ -1,8 +1,7 @@
-"""The default inversion: the Bayesian average, combined with isotonic PCHIP inside the ladder.
+"""The default inversion: equally likely curves of the Bayesian average.
 
-Inside the ladder the point is PCHIP's, which no model improved on real curves; beyond it, the median of the average.
-Both ends are weighted geometric means of the two methods' ends; an end beyond the reach of the drawn curves is 0 or,
-for the lower one, the reach itself.
+The interval is that of the curves' label counts. Inside the ladder the point is the geometric mean of isotonic PCHIP's
+label count and of the curves' median, which beats either on real curves; beyond it, the median alone.
 """
 
 from __future__ import annotations
@@ -12,75 +11,54 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves import bayes
+from labeleff.curves import posterior_curves
 from labeleff.curves.interpolation import Curves, fit
-from labeleff.curves.inversion import Kind, Solution, Targets, quantiles, rank, rows, without_noise
+from labeleff.curves.inversion import Kind, Solution, Targets, quantiles, rank, rows
+from labeleff.curves.posterior_curves import Average
 from labeleff.curves.rung_means import NoisyMeans
 from labeleff.stats.moderation import Array
-
-BOOTSTRAPS = 500
-"""Number of PCHIP replicates behind its share of the interval."""
-MODEL_SHARE = 0.25
-"""Weight of the average, beside PCHIP, in the logarithms of an interval's ends inside the ladder."""
-PIECES = 16
-"""Number of straight pieces between two rungs that replace one of PCHIP's cubics."""
 
 
 @dataclass(frozen=True)
 class AverageCurve:
-    """A curve fitted by the Bayesian average and by PCHIP."""
+    """A curve fitted by the Bayesian average, with isotonic PCHIP beside it."""
 
     measured: NoisyMeans
     fitted: Curves
     """PCHIP through the isotonic means."""
-    curves: Curves
-    """The posterior's curves."""
-    bootstraps: Curves | None
-    """PCHIP through resampled means; None without noise."""
+    average: Average
+
+    @property
+    def curves(self) -> Curves:
+        """The posterior's equally likely curves."""
+        return self.average.curves
 
     def solve(self, targets: Targets, level: float) -> Solution:
         """Invert at K targets with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
-        measured = self.fitted.invert(targets.values[None])[0]
-        [middle] = _certain(self.curves, targets.values, [0.5])
-        points = _point(measured, middle, first, last)
-        kinds = [_kind(at, n) for at, n in zip(measured, points, strict=True)]
-        reach = last * bayes.REACH[1]
-        if self.bootstraps is None:
-            return Solution(without_noise(points, kinds, first, last), (), last, reach)
-        true_targets = targets.conditional(self.measured.means - self.curves.at(self.measured.ns))
-        tails = [(1 - level) / 2, (1 + level) / 2]
+        reach, tails = last * posterior_curves.REACH[1], [(1 - level) / 2, (1 + level) / 2]
+        values = np.minimum(targets.values, max(1 - self.measured.resolution / 2, float(self.measured.means.max())))
+        measured = self.fitted.invert(values[None])[0]
+        true_targets = np.minimum(targets.values, 1 - self.measured.resolution / 2)
+        middle, low, high = _certain(self.curves, true_targets, [0.5, *tails])
         samples: tuple[Array, ...] = ()
-        if targets.certain:
-            ends = [_certain(curves, targets.values, tails) for curves in (self.bootstraps, self.curves)]
-        else:
-            samples = self.bootstraps.invert(targets.sample(BOOTSTRAPS)), self.curves.invert(true_targets)
-            ends = [[quantiles(sample, p) for p in tails] for sample in samples]
-        low, high = (combine(one, other, first, last) for one, other in zip(*ends, strict=True))
-        low = np.where(measured == 0, 0.0, np.minimum(np.minimum(low, points), reach))
         never = (self.curves.values[:, -1:] < true_targets).mean(axis=0)
+        if not targets.certain:
+            drawn = targets.conditional(self.measured.means - self.curves.at(self.measured.ns))
+            drawn = np.minimum(drawn, 1 - self.measured.resolution / 2)
+            samples = (self.curves.invert(drawn),)
+            low, high = (quantiles(samples[0], p) for p in tails)
+            never = (self.curves.values[:, -1:] < drawn).mean(axis=0)
+        points = _points(measured, middle, first, last)
+        kinds = [_kind(at, n) for at, n in zip(measured, points, strict=True)]
+        low = np.where(measured == 0, 0.0, np.minimum(np.minimum(low, points), reach))
         return Solution(rows(points, low, np.maximum(high, points), kinds, never), samples, last, reach)
 
 
 def average(measured: NoisyMeans) -> AverageCurve:
     """Fit the Bayesian average to rung means in 0..1."""
-    replicates = measured.draw(BOOTSTRAPS)
     fitted = fit(measured.ns, measured.means[None], measured.counts, "pchip")
-    return AverageCurve(
-        measured=measured,
-        fitted=fitted,
-        curves=bayes.draw(fitted.ns, fitted.values[0], measured.covariance).curves,
-        bootstraps=None if replicates is None else _bootstraps(measured, replicates),
-    )
-
-
-def _bootstraps(measured: NoisyMeans, replicates: Array) -> Curves:
-    """PCHIP through `replicates` (S, R) of the rung means, as straight pieces in ln n, PIECES between two rungs."""
-    curves, count = fit(measured.ns, replicates, measured.counts, "pchip"), len(measured.ns)
-    places = np.arange((count - 1) * PIECES + 1) / PIECES
-    ns = np.exp(np.interp(places, np.arange(count), np.log(measured.ns)))
-    ns[::PIECES] = measured.ns
-    return Curves(ns, np.maximum.accumulate(curves.at(ns), axis=1), log=True)
+    return AverageCurve(measured, fitted, posterior_curves.draw(measured))
 
 
 def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> list[Array]:
@@ -95,20 +73,11 @@ def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> 
     return list(Curves(curves.ns, values, log=True).invert(np.tile(targets, (len(ranks), 1))))
 
 
-def combine(measured: Array, model: Array, first: float, last: float) -> Array:
-    """Weighted geometric mean of PCHIP's label counts and the model's, (K,).
-
-    Where PCHIP only gives a bound (0: at most the first rung; inf: at least the last) the model counts within it.
-    Rises with both, so that a higher target never gets fewer labels.
-    """
+def _points(measured: Array, middle: Array, first: float, last: float) -> Array:
+    """Label counts (K,) from PCHIP's and from the median of the curves; both rise with the target, and so do they."""
     with np.errstate(invalid="ignore"):
-        both = measured ** (1 - MODEL_SHARE) * model**MODEL_SHARE
-    both = np.where(np.isinf(measured), np.maximum(model, last), both)
-    return np.where(measured == 0, np.minimum(model, first), both)
-
-
-def _point(measured: Array, model: Array, first: float, last: float) -> Array:
-    return np.where(np.isinf(measured), np.maximum(model, last), np.maximum(measured, first))
+        inside = np.sqrt(measured * np.clip(middle, first, last))
+    return np.where(np.isinf(measured), np.maximum(middle, last), np.maximum(inside, first))
 
 
 def _kind(measured: float, n: float) -> Kind:

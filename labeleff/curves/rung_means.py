@@ -13,8 +13,17 @@ import numpy as np
 from scipy import linalg
 
 from labeleff.errors import CurveError
-from labeleff.stats.moderation import Array, moderated_variance
-from labeleff.stats.resampling import Factor, Runs, factors, means, resample, resample_independent
+from labeleff.seeding import generator
+from labeleff.stats.moderation import Array, moderated_variance, resolution
+from labeleff.stats.resampling import (
+    Factor,
+    Runs,
+    factors,
+    means,
+    resample,
+    resample_independent,
+    total_variance,
+)
 
 
 def check_fraction(value: float, what: str) -> None:
@@ -58,13 +67,12 @@ def checked_rungs(ns: Sequence[float], accuracies: Sequence[Sequence[float]]) ->
     return Rungs(ladder, groups)
 
 
-OFFSET_SHARE = 0.2
-"""Variance of the error common to all rungs (one test split, nested draws), as a share of the mean variance.
+LEVEL_MEAN, LEVEL_SLOPE, LEVEL_SD = -1.3, -0.33, 1.0
+"""Noise of one run on real curves: ln(sd / sqrt(p (1 - p))) at n labels is N(mean + slope ln n, sd).
 
-It is assumed only for plain groups of runs; runs with named draws show what they have in common.
+Fitted to 231 accuracy curves of classical learners on tabular data (residual sd 0.6) and to the image and text
+networks of the development curves (0.9), accuracy p in 0..1.
 """
-ASSUMED_SD = 0.02
-"""Standard deviation assumed for one run's accuracy, where no rung has two runs to measure it."""
 BASELINE = "baseline"
 """Name of the baseline's streams of noise."""
 
@@ -79,9 +87,18 @@ class NoisyMeans:
     counts: Array
     """(R,): number of runs behind the means."""
     covariance: Array
-    """(R, R): covariance of the noise of the means; assumed where no rung has two runs."""
+    """(R, R): covariance of the noise of the means; borrowed from other curves where no rung has two runs."""
+    df: float
+    """Median degrees of freedom of the variances; inf where they are borrowed."""
+    resolution: float
+    """The metric's own resolution: the smallest step between two values."""
     draw: Callable[[int], Array | None]
     """Function from a count B to replicates (B, R) of the means; it returns None where no rung has two runs."""
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether no rung has two runs, so that the noise is known up to a factor e^(LEVEL_SD z) alone."""
+        return self.df == np.inf
 
     @property
     def variance(self) -> Array:
@@ -99,29 +116,40 @@ class NoisyMeans:
         return float(self.ns[-1])
 
 
+def borrowed_sd(ns: Array, accuracies: Array) -> Array:
+    """Standard deviation of one run at label counts `ns` (R,) and `accuracies` (R,) in 0..1, as on other curves."""
+    p = np.clip(accuracies, 0.02, 0.98)
+    return np.asarray(np.exp(LEVEL_MEAN + LEVEL_SLOPE * np.log(ns)) * np.sqrt(p * (1 - p)))
+
+
 def means_of_groups(ladder: Rungs) -> NoisyMeans:
-    """Means of plain groups of runs, which are taken as independent except for OFFSET_SHARE."""
-    ns, groups, counts = ladder.ns, ladder.groups, ladder.counts
-    moderated = moderated_variance(ns, groups)
-    variance = (ASSUMED_SD**2 if moderated is None else moderated.variance) / counts
+    """Means of plain groups of runs, which are taken as independent."""
+    ns, groups, counts = np.asarray(ladder.ns, dtype=float), ladder.groups, ladder.counts
+    moderated = moderated_variance(ladder.ns, groups)
+    variance = borrowed_sd(ns, ladder.means) ** 2 if moderated is None else moderated.variance
     return NoisyMeans(
-        ns=np.asarray(ns, dtype=float),
+        ns=ns,
         means=ladder.means,
         counts=counts,
-        covariance=np.diag(variance) + OFFSET_SHARE * variance.mean(),
-        draw=lambda count: resample_independent(ns, groups, count),
+        covariance=np.diag(variance / counts),
+        df=np.inf if moderated is None else float(np.median(moderated.df)),
+        resolution=resolution(groups),
+        draw=lambda count: resample_independent(ladder.ns, groups, count),
     )
 
 
 def means_of_runs(runs: Runs, own: str) -> NoisyMeans:
     """Means of runs named by draw and seed; `own` names the streams of noise that the arm shares with no other."""
-    counts = np.array([len(runs[n]) for n in sorted(runs)], dtype=float)
+    ns = np.array(sorted(runs), dtype=float)
+    counts, centres = np.array([len(runs[n]) for n in sorted(runs)], dtype=float), means(runs)
     parts = factors(runs)
     return NoisyMeans(
-        ns=np.array(sorted(runs), dtype=float),
-        means=means(runs),
+        ns=ns,
+        means=centres,
         counts=counts,
-        covariance=_covariance(parts) if parts else np.diag(ASSUMED_SD**2 / counts),
+        covariance=_covariance(parts) if parts else np.diag(borrowed_sd(ns, centres) ** 2 / counts),
+        df=float(np.median(total_variance(parts)[1])) if parts else np.inf,
+        resolution=resolution([list(rung.values()) for rung in runs.values()]),
         draw=lambda count: resample(runs, own, count=count),
     )
 
@@ -162,23 +190,38 @@ class SharedNoise:
 
     parts: Sequence[Factor]
     errors: Array
-    """(S, R): draws of the errors of its means."""
+    """(S, R): draws of the errors of its means; zeros where it shows no noise."""
+    scatter: Array
+    """(S,): standard deviation of what adds to a rung's mean beside the noise of its runs, in the baseline and arms."""
+    level: Array | None
+    """(S,): noise of one run, in units of `borrowed_sd`; None where the method learns none."""
 
     def conditional(self, arm: Runs, own: str) -> Errors | None:
-        """Draws of the arm's errors given the baseline's; None where the arm shows no noise.
+        """Draws of the arm's errors given the baseline's; None where the arm shows no noise and `level` is None.
 
         Errors of both are jointly normal up to the Student factors of `stats.resampling.resample`, whose replicates
         are made conditional by adding the part that the baseline's errors explain (Matheron's rule). The streams are
-        those of the arm's name `own` and of the draws, so that an arm's numbers don't depend on the other arms.
+        those of `own` and of the draws, so that an arm's numbers don't depend on the other arms. An arm with one run
+        per rung has the baseline's level of noise.
         """
-        replicates = resample(arm, own, count=len(self.errors))
+        count, centres = len(self.errors), means(arm)
+        replicates = resample(arm, own, count=count)
+        noise = generator("resample", "own", own, "errors").standard_normal((2, count, len(arm)))
+        residuals = self.scatter[:, None] * noise[0]
+        gain = np.zeros((len(arm), self.errors.shape[1]))
         if replicates is None:
-            return None
-        gain = linalg.solve(_covariance(self.parts), _cross(self.parts, factors(arm)), assume_a="pos").T
-        return Errors(gain, replicates - means(arm) - self.errors @ gain.T)
+            if self.level is None:
+                return None
+            sd = borrowed_sd(np.array(sorted(arm), dtype=float), centres)
+            return Errors(gain, residuals + self.level[:, None] * sd * noise[1])
+        if self.parts:
+            total = _covariance(self.parts) + np.mean(self.scatter**2) * np.eye(self.errors.shape[1])
+            gain = linalg.solve(total, _cross(self.parts, factors(arm)), assume_a="pos").T
+        return Errors(gain, residuals + replicates - centres - self.errors @ gain.T)
 
 
-def shared_noise(baseline: Runs, count: int) -> SharedNoise | None:
-    """`count` draws of the baseline's errors; None where it shows no noise."""
-    replicates = resample(baseline, BASELINE, count=count)
-    return None if replicates is None else SharedNoise(factors(baseline), replicates - means(baseline))
+def shared_noise(baseline: Runs, scatter: Array, level: Array | None) -> SharedNoise:
+    """Draws of the baseline's errors, as many as `scatter` (S,) and `level` (S,) have."""
+    replicates = resample(baseline, BASELINE, count=len(scatter))
+    errors = np.zeros((len(scatter), len(baseline))) if replicates is None else replicates - means(baseline)
+    return SharedNoise(factors(baseline), errors, scatter, level)

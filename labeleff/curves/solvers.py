@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves import bayes
 from labeleff.curves.interpolation import Curves, check_ladder, fit
 from labeleff.curves.inversion import (
     FittedCurve,
@@ -29,13 +28,16 @@ from labeleff.curves.inversion import (
 )
 from labeleff.curves.least_squares import fit_shape, refit
 from labeleff.curves.methods import BAYES, FORMULAS, check_method, check_rungs, needs_fractions
-from labeleff.curves.model_average import BOOTSTRAPS, average
+from labeleff.curves.model_average import average
+from labeleff.curves.posterior_curves import REACH
 from labeleff.curves.rung_means import NoisyMeans, checked_rungs, means_of_groups
 from labeleff.curves.shapes import Shapes
 from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES
 
+BOOTSTRAPS = 500
+"""Number of refits behind the interval of a formula."""
 ROUNDING = 1e-9
 """Relative distance from the first or last rung within which a formula's label count is that rung."""
 
@@ -140,7 +142,7 @@ class _FormulaCurve:
 
     def solve(self, targets: Targets, level: float) -> Solution:
         first, last = self.measured.first, self.measured.last
-        reach = last * bayes.REACH[1]
+        reach = last * REACH[1]
         points = _within(self.curve.invert(targets.values), first, reach)
         kinds = [_formula_kind(n, last) for n in points]
         points = np.maximum(points, first)

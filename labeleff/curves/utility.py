@@ -14,15 +14,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from labeleff.curves import bayes
 from labeleff.curves.interpolation import DEFAULT_METHOD
 from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Solution, Targets
+from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.methods import BAYES, check_method, needs_fractions
+from labeleff.curves.posterior_curves import DRAWS
 from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise
 from labeleff.curves.solvers import InterpolatedCurve, fit_curve, interpolate
 from labeleff.errors import CurveError
 from labeleff.stats.interval_level import LEVEL, check_level
-from labeleff.stats.resampling import Run, Runs, means, resample
+from labeleff.stats.resampling import Run, Runs, fingerprint, means, resample
 
 WIDE = 4.0
 """Factor between the ends of n1's interval above which it is flagged as wide."""
@@ -73,7 +74,8 @@ class UtilityPoint:
     """Share of the posterior's curves that never reach the accuracy; None without a model or an interval."""
     runs: int
     flags: tuple[str, ...] = field(default=())
-    """Weak evidence: `no interval`, `few runs`, `bound`, `extrapolated`, `far`, `wide`."""
+    """Weak evidence: `no interval`, `learned noise` (one run per rung), `few runs`,
+    `bound`, `extrapolated`, `far`, `wide`."""
 
     @property
     def sign(self) -> int:
@@ -141,8 +143,11 @@ class BaselineCurve:
 
     @functools.cached_property
     def noise(self) -> SharedNoise | None:
-        """Draws of the baseline's errors, for all arms; None where it shows no noise."""
-        return shared_noise(self.runs, bayes.DRAWS)
+        """Draws of the baseline's errors, for all arms; None where it shows no noise and the method learns none."""
+        if isinstance(self.fitted, AverageCurve):
+            average = self.fitted.average
+            return shared_noise(self.runs, average.scatter, average.level)
+        return None if self.fitted.measured.borrowed else shared_noise(self.runs, np.zeros(DRAWS), None)
 
     @functools.cached_property
     def ladder(self) -> InterpolatedCurve:
@@ -196,13 +201,14 @@ def utilities(
 
 def arm_utilities(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, ArmUtility]:
     """Utility of several arms, by name, against a fitted baseline; `check_runs` has passed the arms."""
-    return {name: _against(curve, name, arm, level) for name, arm in arms.items() if arm}
+    return {name: _against(curve, arm, level) for name, arm in arms.items() if arm}
 
 
-def _against(curve: BaselineCurve, name: str, arm: Runs, level: float) -> ArmUtility:
+def _against(curve: BaselineCurve, arm: Runs, level: float) -> ArmUtility:
     baseline, ns, centres = curve.runs, sorted(arm), means(arm)
-    errors = None if curve.noise is None else curve.noise.conditional(arm, name)
-    targets = Targets(centres) if errors is None else Targets(centres, resample(arm, name), errors)
+    own = fingerprint(arm)
+    errors = None if curve.noise is None else curve.noise.conditional(arm, own)
+    targets = Targets(centres) if errors is None else Targets(centres, resample(arm, own), errors)
     solution = curve.fitted.solve(targets, level)
     if errors is None:
         solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=())
@@ -243,6 +249,7 @@ def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: R
     above, below = _outside(solution, column)
     flags = [
         ("no interval", not noisy),
+        ("learned noise", noisy and (runs == 1 or all(len(rung) == 1 for rung in baseline.values()))),
         ("few runs", min(runs, *(len(rung) for rung in baseline.values())) < 3),
         ("bound", n1 is None),
         ("extrapolated", row.kind == "extrapolated"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from labeleff.seeding import Part, generator
+from labeleff.seeding import Part, generator, stream_seed
 from labeleff.stats.moderation import COMMON_PRIOR_DF, Array, moderated_variance
 
 Run = tuple[int, int]
@@ -45,15 +45,31 @@ class Factor:
         return np.asarray((self.loadings**2).sum(axis=1) + self.independent)
 
 
+SHARED_DRAW = 1.0
+"""Variance that a draw which all runs share is taken to add to their mean, in variances of one run.
+
+It can't be measured from one draw. In crossed designs the label subset and the seed add about alike.
+"""
+
+
 def _varying(runs: Runs) -> list[tuple[str, int]]:
-    """The factors whose levels distinguish the runs, with their axes: one where every draw (or seed) has one run."""
+    """The factors whose levels distinguish the runs, with their axes.
+
+    It is the draw alone where every draw has one run, or seeds of its own: its seeds are nested in it, and its mean is
+    one observation. It is the seed alone where all runs share a draw.
+    """
     pairs = {run for rung in runs.values() for run in rung}
     draws, seeds = ({run[axis] for run in pairs} for axis in (0, 1))
-    if len(pairs) == len(draws):
-        return [("draw", 0)]
-    if len(pairs) == len(seeds):
+    if len(draws) == 1 < len(seeds):
         return [("seed", 1)]
+    if len(pairs) in (len(draws), len(seeds)):
+        return [("draw", 0)]
     return [("draw", 0), ("seed", 1)]
+
+
+def share_a_draw(runs: Runs) -> bool:
+    """Whether several runs differ by their seeds alone, so that what the draw adds can't be measured."""
+    return _varying(runs) == [("seed", 1)]
 
 
 def factors(runs: Runs) -> list[Factor]:
@@ -84,6 +100,8 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
             loadings[row, places[level]] = value - centre
         loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
     unexplained = np.maximum(moderated.variance / counts - (loadings**2).sum(axis=1), 0.0)
+    if share_a_draw(runs):
+        unexplained = unexplained + SHARED_DRAW * moderated.variance
     return Factor(name, tuple(levels), loadings, unexplained, moderated.df)
 
 
@@ -98,6 +116,12 @@ def level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
 def means(runs: Runs) -> Array:
     """Mean accuracy at every rung in rising order, shape (R,)."""
     return np.array([np.mean([runs[n][run] for run in sorted(runs[n])]) for n in sorted(runs)])
+
+
+def fingerprint(runs: Runs) -> str:
+    """Name of an arm's own streams, made of its runs: renaming the arm changes no number."""
+    rows = (f"{n} {draw} {seed} {runs[n][draw, seed]!r}" for n in sorted(runs) for draw, seed in sorted(runs[n]))
+    return format(stream_seed("runs", *rows), "x")
 
 
 def total_variance(parts: Sequence[Factor]) -> tuple[Array, Array]:
