@@ -124,25 +124,27 @@ def posteriors(family: Family, u: Array, means: Array, covariances: Sequence[Arr
 
 
 def _conditioned(family: Family, grid: Grid, phi: Array, means: Array, covariance: Array) -> Posterior:
+    # Parameters are standardised c and b times phi's value at the first rung, its largest: numbers stay moderate however
+    # steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), h the solution of its forward substitution.
     root = linalg.cholesky(covariance, lower=True)
     whiten = linalg.solve_triangular(root, np.eye(len(means)), lower=True).T
-    # In standardised (c, b) the prior is N(0, 1) twice; the precision's Cholesky factor is (l11, 0; l21, l22).
-    first, second = family.c.sd * whiten.sum(axis=0), -family.b.sd * (phi @ whiten)
-    residual = (means - family.c.mean + family.b.mean * phi) @ whiten
+    largest, residual = phi[:, 0], (means - family.c.mean) @ whiten
+    first, second = family.c.sd * whiten.sum(axis=0), -(phi / largest[:, None]) @ whiten
+    prior_sd, prior_mean = family.b.sd * largest, family.b.mean * largest
     l11 = math.sqrt(1 + first @ first)
     l21 = second @ first / l11
-    l22 = np.sqrt(1 + (second**2).sum(axis=1) - l21**2)
+    l22 = np.sqrt((second**2).sum(axis=1) - l21**2 + prior_sd**-2)
     h1 = residual @ first / l11
-    h2 = ((residual * second).sum(axis=1) - l21 * h1) / l22
-    quadratic = (residual**2).sum(axis=1) - h1**2 - h2**2
-    log_volume = len(means) * math.log(2 * math.pi) / 2 + np.log(np.diag(root)).sum() + np.log(l11 * l22)
+    h2 = (second @ residual + prior_mean / prior_sd**2 - l21 * h1) / l22
+    quadratic = residual @ residual + (family.b.mean / family.b.sd) ** 2 - h1**2 - h2**2
+    log_volume = len(means) * math.log(2 * math.pi) / 2 + np.log(np.diag(root)).sum() + np.log(l11 * l22 * prior_sd)
     return Posterior(
         family,
         grid,
         log_evidence=math.log(family.weight) + grid.log_prior - quadratic / 2 - log_volume,
-        b_centre=family.b.mean + family.b.sd * h2 / l22,
-        b_sd=family.b.sd / l22,
+        b_centre=h2 / l22 / largest,
+        b_sd=1 / l22 / largest,
         c_centre=family.c.mean + family.c.sd * (h1 - l21 * h2 / l22) / l11,
-        c_slope=-family.c.sd / family.b.sd * l21 / l11,
+        c_slope=-family.c.sd * largest * l21 / l11,
         c_sd=family.c.sd / l11,
     )

@@ -1,8 +1,9 @@
 """Families of saturating learning curves, with their grids and priors.
 
 A curve is f(n) = c - b phi(n). Label counts enter as u = ln(n / n0), n0 the geometric middle of the ladder, and the
-grids follow the ladder: the unit in which labels are counted makes no difference. Every family comes twice, with its
-asymptote c free and with c = 1: a free asymptote alone says "never" too readily, a fixed one alone "soon".
+grids follow the ladder: the unit in which labels are counted makes no difference. Power law and Hill come twice, with
+their asymptote c free and with c = 1: a free asymptote alone says "never" too readily, a fixed one alone "soon". The
+stretched exponential, whose tail is the lightest, has it free: it stands for curves that are flat at the last rung.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import numpy as np
 
 from labeleff.stats.moderation import Array
 
-HIGHEST_EXPONENT = 30.0
-"""Largest exponent of phi, near which only ladders of a ratio over 10^8 come: its squares stay finite."""
+HIGHEST_EXPONENT = 300.0
+"""Largest exponent of phi, so that it stays finite however long the ladder."""
+
+HIGHEST_WEIBULL = 6.5
+"""Largest logarithm of -ln phi of the stretched exponential, whose phi stays over 0."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,18 @@ def _hill_grid(low: float, high: float) -> Grid:
     return _grid(g, log_k, np.outer(_log_normal(g, 0.6, 0.6), np.ones(34)))
 
 
-MISFITS: Mapping[float, float] = {0.01: 0.25, 0.03: 0.4, 0.1: 0.35}
+def weibull(u: Array, g: Array, log_k: Array) -> Array:
+    """Stretched exponential exp(-(n / k)^g) at u = ln(n / n0), with log_k = ln(k / n0)."""
+    return np.asarray(np.exp(-np.exp(np.minimum(g * (u - log_k), HIGHEST_WEIBULL))))
+
+
+def _weibull_grid(low: float, high: float) -> Grid:
+    g = np.geomspace(0.2, 2.0, 12)
+    log_k = np.linspace(low - math.log(10), high + math.log(30), 20)
+    return _grid(g, log_k, np.outer(_log_normal(g, 0.6, 0.6), np.ones(20)))
+
+
+MISFITS: Mapping[float, float] = {0.01: 0.15, 0.03: 0.45, 0.1: 0.4}
 """Prior weights of the misfit's standard deviation, in units of the curve's rise over the ladder."""
 NUGGETS: Mapping[float, float] = {0.0: 0.4, 0.01: 0.3, 0.03: 0.2, 0.1: 0.1}
 """Prior weights of the nugget's standard deviation, in the same units.
@@ -101,10 +116,12 @@ class Family:
 
 
 _FREE, _ONE = Normal(0.9, 0.25), Normal(1.0, 0.0)
+_FREE_B, _ONE_B = Normal(0.3, 0.4), Normal(0.5, 0.5)
 FAMILIES: Mapping[str, Family] = {
-    "power": Family(power, _power_grid, c=_FREE, b=Normal(0.3, 0.4), positive=False, weight=0.1),
-    "power to 1": Family(power, _power_grid, c=_ONE, b=Normal(0.5, 0.5), positive=False, weight=0.4),
-    "hill": Family(hill, _hill_grid, c=_FREE, b=Normal(0.3, 0.4), positive=True, weight=0.1),
-    "hill to 1": Family(hill, _hill_grid, c=_ONE, b=Normal(0.5, 0.5), positive=True, weight=0.4),
+    "power": Family(power, _power_grid, c=_FREE, b=_FREE_B, positive=False, weight=0.05),
+    "power to 1": Family(power, _power_grid, c=_ONE, b=_ONE_B, positive=False, weight=0.35),
+    "hill": Family(hill, _hill_grid, c=_FREE, b=_FREE_B, positive=True, weight=0.05),
+    "hill to 1": Family(hill, _hill_grid, c=_ONE, b=_ONE_B, positive=True, weight=0.35),
+    "weibull": Family(weibull, _weibull_grid, c=_FREE, b=_FREE_B, positive=True, weight=0.2),
 }
 """Families by name; their weights, before the data and the bounds, sum to 1."""

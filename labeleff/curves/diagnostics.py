@@ -16,6 +16,8 @@ from labeleff.curves.rung_means import NoisyMeans
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES
 
+SIGNIFICANT = 0.05
+"""p value under which a fall contradicts a curve that never falls."""
 ADEQUATE = 0.05
 """Smallest p value of the chi-square test of fit at which a formula's answer counts."""
 

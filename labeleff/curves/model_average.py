@@ -6,12 +6,14 @@ label count and of the curves' median, which beats either on real curves; beyond
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from labeleff.curves import posterior_curves
+from labeleff.curves.diagnostics import SIGNIFICANT, fall
 from labeleff.curves.interpolation import Curves, fit
 from labeleff.curves.inversion import Kind, Solution, Targets, quantiles, rank, rows
 from labeleff.curves.posterior_curves import Average
@@ -33,6 +35,12 @@ class AverageCurve:
         """The posterior's equally likely curves."""
         return self.average.curves
 
+    @functools.cached_property
+    def sound(self) -> bool:
+        """Whether the curve passes its checks: means within their bands, and no significant fall."""
+        dip = fall(self.measured)
+        return self.average.sound and (dip is None or dip.p_value is None or dip.p_value >= SIGNIFICANT)
+
     def solve(self, targets: Targets, level: float) -> Solution:
         """Invert at K targets with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
@@ -51,8 +59,18 @@ class AverageCurve:
             never = (self.curves.values[:, -1:] < drawn).mean(axis=0)
         points = _points(measured, middle, first, last)
         kinds = [_kind(at, n) for at, n in zip(measured, points, strict=True)]
+        if not self.sound:
+            first_crossing, last_crossing = self._crossings(values)
+            low, high = np.minimum(low, first_crossing), np.maximum(high, last_crossing)
         low = np.where(measured == 0, 0.0, np.minimum(np.minimum(low, points), reach))
         return Solution(rows(points, low, np.maximum(high, points), kinds, never), samples, last, reach)
+
+    def _crossings(self, targets: Array) -> tuple[Array, Array]:
+        """First and last label counts (K,) at which straight pieces through the raw means reach `targets` (K,)."""
+        ns, means = self.measured.ns, self.measured.means[None]
+        highest, lowest = np.maximum.accumulate(means, axis=1), np.minimum.accumulate(means[:, ::-1], axis=1)[:, ::-1]
+        earliest, latest = (Curves(ns, values, log=True).invert(targets[None])[0] for values in (highest, lowest))
+        return np.minimum(earliest, self.measured.last), latest
 
 
 def average(measured: NoisyMeans) -> AverageCurve:

@@ -42,13 +42,16 @@ BEND_SHIFT, BEND_SCALE = 0.5, 0.2
 The share of the rise that is done is bent in its logit: shifted, and scaled in its logarithm.
 """
 BEND_MISFIT, BEND_DECADES = 0.03, 2.0
-STRETCH_MEAN, STRETCH_SD = 0.05, 0.45
+STRETCH_MEAN, STRETCH_SD = 0.05, 0.5
 """Normal distribution of the logarithm by which a curve's way beyond the last rung, in ln n, is longer than its family's.
 
-Chosen on the development curves, as is CREEP: curves of real learners are slower there than the families.
+Chosen on the development curves, as is CREEP: curves of real learners are slower there than the families, and rise on.
 """
-CREEP = 0.5
-"""Further rise beyond the last rung, which its noise hides: half-normal, in standard deviations of the last rung."""
+CREEP, CREEP_FROM = 3.0, 1.6
+"""Further rise per unit of ln n, from CREEP_FROM beyond the last rung on, too slow for the rungs to show it.
+
+It is half-normal, in standard deviations of the last rung: a curve that is flat within its noise isn't flat for ever.
+"""
 CHECK = 0.99
 """Probability of the bands in which all measured means should lie."""
 WIDER, ROUNDS = 3.0, 3
@@ -104,6 +107,11 @@ class Average:
     """Factor by which nuggets had to grow for the means to lie in their bands; over 1, the curve failed its check."""
     passes: bool
     """Whether all means lie in their bands."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the means lay in their bands from the start."""
+        return self.wider == 1 and self.passes
 
 
 def draw(measured: NoisyMeans) -> Average:
@@ -319,7 +327,7 @@ class _Grid:
             piece = slice(self.rungs[k], self.rungs[k + 1] + 1)
             done = _bent(members.values[:, piece], self.u[piece], members.misfit, k)
             values[:, piece] = rungs[:, k : k + 1] + (rungs[:, k + 1 : k + 2] - rungs[:, k : k + 1]) * done
-        creep = CREEP * rungs[:, -1].std() * np.abs(_stream("creep", 1)) * np.log1p(self.beyond)
+        creep = CREEP * rungs[:, -1].std() * np.abs(_stream("creep", 1)) * np.maximum(self.beyond - CREEP_FROM, 0.0)
         values[:, last:] = rungs[:, -1:] + members.beyond + creep
         return np.maximum(values, 0.0)
 

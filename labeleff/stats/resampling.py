@@ -45,11 +45,13 @@ class Factor:
         return np.asarray((self.loadings**2).sum(axis=1) + self.independent)
 
 
-SHARED_DRAW = 1.0
-"""Variance that a draw which all runs share is taken to add to their mean, in variances of one run.
+ONE_DRAW = 1.0
+"""Variance that the only draw of an arm is taken to add to its means, in variances of one run.
 
 It can't be measured from one draw. In crossed designs the label subset and the seed add about alike.
 """
+LEAST_INDEPENDENT = 0.05
+"""Least share of a mean's variance that is independent of other means: two draws alone would seem to move alike."""
 
 
 def _varying(runs: Runs) -> list[tuple[str, int]]:
@@ -67,11 +69,6 @@ def _varying(runs: Runs) -> list[tuple[str, int]]:
     return [("draw", 0), ("seed", 1)]
 
 
-def share_a_draw(runs: Runs) -> bool:
-    """Whether several runs differ by their seeds alone, so that what the draw adds can't be measured."""
-    return _varying(runs) == [("seed", 1)]
-
-
 def factors(runs: Runs) -> list[Factor]:
     """Moderated noise of the means, by factor; empty where no rung has two runs.
 
@@ -79,7 +76,8 @@ def factors(runs: Runs) -> list[Factor]:
     interaction twice: intervals are then somewhat wide, never narrow.
     """
     by_factor = [_factor(runs, name, axis) for name, axis in _varying(runs)]
-    return [factor for factor in by_factor if factor is not None]
+    parts = [factor for factor in by_factor if factor is not None]
+    return [*parts, _one_draw(runs, parts[0])] if parts and parts[0].name == "seed" else parts
 
 
 def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
@@ -99,10 +97,17 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
         for level, value in rung.items():
             loadings[row, places[level]] = value - centre
         loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
-    unexplained = np.maximum(moderated.variance / counts - (loadings**2).sum(axis=1), 0.0)
-    if share_a_draw(runs):
-        unexplained = unexplained + SHARED_DRAW * moderated.variance
+    whole = moderated.variance / counts
+    unexplained = np.maximum(whole - (loadings**2).sum(axis=1), LEAST_INDEPENDENT * whole)
     return Factor(name, tuple(levels), loadings, unexplained, moderated.df)
+
+
+def _one_draw(runs: Runs, seeds: Factor) -> Factor:
+    """What the only draw may add to every mean, half of it alike at all rungs and in all arms."""
+    counts = np.array([len(runs[n]) for n in sorted(runs)], dtype=float)
+    variance = ONE_DRAW * seeds.variance * counts
+    [draw] = {draw for rung in runs.values() for draw, _ in rung}
+    return Factor("draw", (draw,), np.sqrt(variance / 2)[:, None], variance / 2, seeds.df)
 
 
 def level_means(rung: Mapping[Run, float], axis: int) -> dict[int, float]:
