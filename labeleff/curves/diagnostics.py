@@ -12,12 +12,14 @@ from scipy import special
 
 from labeleff.curves.least_squares import fit_shape
 from labeleff.curves.methods import FORMULAS
-from labeleff.curves.rung_means import NoisyMeans
+from labeleff.curves.rung_means import ASSUMED_SD, NoisyMeans
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES
 
 ADEQUATE = 0.05
 """Smallest p value of the chi-square test of fit at which a formula's answer counts."""
+SIGNIFICANT = 0.05
+"""p value under which a fall is flagged."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Fall:
     """Size of the fall in accuracy, over 0."""
     p_value: float | None
     """Probability of a fall as significant anywhere in the ladder if the true curve never falls; None without noise."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether the fall is significant; where no noise is measured, whether it is large for a single run."""
+        return self.size > 2 * ASSUMED_SD if self.p_value is None else self.p_value < SIGNIFICANT
 
 
 def fall(measured: NoisyMeans) -> Fall | None:
