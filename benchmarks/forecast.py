@@ -1,0 +1,216 @@
+"""Forecasts from pilots of real learning curves: `python benchmarks/forecast.py DATA_DIR [--out reports/forecast]`.
+
+DATA_DIR has `development_curves.csv.gz`: accuracies of many runs at many label counts, dense curves by data set and
+learner. A pilot is three runs per rung at three to five rungs up to 100 to 900 labels of such a curve (every ladder of
+LADDERS that the curve has label counts for); the rest of the curve, 2 to 100 times the pilot's last rung, is what
+`labeleff.forecast` has to predict from it. The pilot's own runs are left out of all that is predicted.
+
+Accuracy: the interval of the true accuracy has to hold the mean of the later runs, whose own noise (a few thousandths)
+makes it look a little worse than it is. Label counts: a target is the isotonic dense curve's accuracy at the factor;
+the label count at which that curve first reaches it is the truth, and where the target is no higher than what is
+reached at the pilot's end (a flat curve) there is no truth to ask for. Data sets are split in two by a hash of their
+name as in benchmarks/curves.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import csv
+import gzip
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from csv_rows import to_csv
+from curves import HALVES, half
+
+from labeleff.curves.forecast import forecast
+from labeleff.curves.interpolation import isotonic
+
+LEVEL = 0.90
+PILOT_RUNS = 3
+LADDERS = ((32, 64, 128), (16, 32, 64, 128, 256), (64, 128, 256, 512), (91, 256, 724), (45, 91, 181, 362, 724))
+"""Rungs of pilots; all are label counts of the dense curves, which are powers of the square root of two."""
+FACTORS = (2, 4, 8, 16, 32, 64)
+CLOSE = 2.0
+"""Factor within which a label count is right."""
+CLEAR = 0.01
+"""Least rise, from the pilot's last rung on, of an accuracy that labels are counted for."""
+Dense = dict[int, list[float]]
+"""Accuracies of one learner on one data set by label count, in the order of their seeds."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One prediction and what came."""
+
+    dataset: str
+    ladder: str
+    factor: int
+    accuracy_holds: bool
+    accuracy_width: float
+    accuracy_error: float
+    """Predicted less measured accuracy."""
+    labels_hold: bool | None
+    """None where there is no label count to ask for."""
+    labels_log: float | None
+    """Natural logarithm of predicted over true label count; inf for never."""
+    labels_open: bool | None
+    """Whether the interval has no upper end."""
+
+
+def read(path: Path) -> dict[tuple[str, str], Dense]:
+    """Read the dense curves by data set and learner."""
+    curves: dict[tuple[str, str], Dense] = collections.defaultdict(lambda: collections.defaultdict(list))
+    with gzip.open(path / "development_curves.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["accuracy"]:  # empty where training failed
+                curves[row["dataset"], row["learner"]][int(row["n"])].append(float(row["accuracy"]))
+    return curves
+
+
+def pilots(curve: Dense) -> Iterator[tuple[int, ...]]:
+    """Ladders that the curve has, with runs to spare, and at least one later label count."""
+    for ladder in LADDERS:
+        if all(len(curve.get(n, [])) > PILOT_RUNS for n in ladder) and max(curve) >= FACTORS[0] * ladder[-1]:
+            yield ladder
+
+
+def later(curve: Dense, ladder: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
+    """Label counts and isotonic means of the runs that the pilot doesn't have."""
+    ns = sorted(curve)
+    rest = [curve[n][PILOT_RUNS:] if n in ladder else curve[n] for n in ns]
+    weights = np.array([len(runs) for runs in rest], dtype=float)
+    return ns, isotonic(np.array([[np.mean(runs) for runs in rest]]), weights)[0]
+
+
+def tested(ns: Sequence[int], last: int) -> dict[int, int]:
+    """Label counts by factor: the nearest to FACTORS times the pilot, within 15 %."""
+    nearest = {factor: min(ns, key=lambda n: abs(math.log(n / (factor * last)))) for factor in FACTORS}
+    return {factor: n for factor, n in nearest.items() if abs(math.log(n / (factor * last))) < 0.15}
+
+
+def reached(ns: Sequence[int], means: np.ndarray, target: float) -> float:
+    """The label count at which the dense curve first reaches the target, by straight pieces in ln n."""
+    upper = int(np.argmax(means >= target))
+    share = (target - means[upper - 1]) / (means[upper] - means[upper - 1])
+    return float(np.exp(np.log(ns[upper - 1]) + share * math.log(ns[upper] / ns[upper - 1])))
+
+
+def hits(dataset: str, curve: Dense, ladder: tuple[int, ...]) -> Iterator[Hit]:
+    """Forecast one pilot, and compare it with the rest of its curve."""
+    ns, means = later(curve, ladder)
+    places = tested(ns, ladder[-1])
+    if not places:
+        return
+    targets = [float(means[ns.index(n)]) for n in places.values()]
+    found = forecast({n: curve[n][:PILOT_RUNS] for n in ladder}, targets=targets, at=places.values(), level=LEVEL)
+    for (factor, n), point, labels in zip(places.items(), found.accuracies, found.labels, strict=True):
+        measured, start = float(np.mean(curve[n])), float(means[ns.index(ladder[-1])])
+        asked = labels.target - start >= CLEAR
+        truth = reached(ns, means, labels.target) if asked else math.nan
+        holds = labels.labels.low <= truth <= labels.labels.high
+        yield Hit(
+            dataset=dataset,
+            ladder="-".join(map(str, ladder)),
+            factor=factor,
+            accuracy_holds=point.accuracy.low <= measured <= point.accuracy.high,
+            accuracy_width=point.accuracy.high - point.accuracy.low,
+            accuracy_error=point.accuracy.value - measured,
+            labels_hold=holds if asked else None,
+            labels_log=math.log(labels.labels.value / truth) if asked else None,
+            labels_open=math.isinf(labels.labels.high) if asked else None,
+        )
+
+
+def share(values: Sequence[bool], datasets: Sequence[str]) -> str:
+    """Share with its 90 % interval, by resampling whole data sets, as the curves of one are alike."""
+    names = sorted(set(datasets))
+    place = np.array([names.index(name) for name in datasets])
+    sums, counts = (np.bincount(place, weights, len(names)) for weights in (np.array(values, dtype=float), None))
+    picks = np.random.default_rng(0).integers(0, len(names), (2000, len(names)))
+    low, high = np.quantile(sums[picks].sum(axis=1) / counts[picks].sum(axis=1), [0.05, 0.95])
+    return f"{np.mean(values):.2f} [{low:.2f}, {high:.2f}]"
+
+
+HEADER = (
+    "times the pilot",
+    "pilots",
+    "accuracy intervals hold",
+    "mean error (points)",
+    "mean width (points)",
+    "targets",
+    "label intervals hold",
+    "open above",
+    "answered never",
+    "median factor off",
+    "median n-hat / n",
+    "within a factor 2",
+)
+
+
+def row(name: str, group: Sequence[Hit]) -> str:
+    """Summarise the predictions at one factor."""
+    asked = [hit for hit in group if hit.labels_hold is not None]
+    logs = np.array([hit.labels_log for hit in asked], dtype=float)
+    cells = [
+        name,
+        len(group),
+        share([hit.accuracy_holds for hit in group], [hit.dataset for hit in group]),
+        f"{100 * np.mean([hit.accuracy_error for hit in group]):+.2f}",
+        f"{100 * np.mean([hit.accuracy_width for hit in group]):.1f}",
+        len(asked),
+        share([bool(hit.labels_hold) for hit in asked], [hit.dataset for hit in asked]),
+        f"{np.mean([bool(hit.labels_open) for hit in asked]):.2f}",
+        f"{np.isinf(logs).mean():.2f}",
+        f"{math.exp(np.median(np.abs(logs))):.2f}",
+        f"{math.exp(np.median(logs)):.2f}",
+        f"{(np.abs(logs) <= math.log(CLOSE)).mean():.2f}",
+    ]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def document(name: str, found: Sequence[Hit], seconds: float) -> Iterator[str]:
+    """Write the tables in Markdown."""
+    yield (
+        f"Half `{name}`: {len({hit.dataset for hit in found})} data sets, {PILOT_RUNS} runs per rung, nominal "
+        f"{LEVEL:.0%}; median processor time of a forecast {1000 * seconds:.0f} ms.\n"
+    )
+    rule = "|" + "---:|" * len(HEADER)
+    yield f"| {' | '.join(HEADER)} |\n{rule}"
+    for factor in FACTORS:
+        yield row(str(factor), [hit for hit in found if hit.factor == factor])
+    yield row("all", found)
+    yield "\nAt 8 times the pilot, by its rungs:\n"
+    yield f"| {' | '.join(('rungs', *HEADER[1:]))} |\n{rule}"
+    for ladder in dict.fromkeys(hit.ladder for hit in found):
+        yield row(ladder, [hit for hit in found if hit.factor == 8 and hit.ladder == ladder])
+
+
+def main() -> None:
+    """Print the tables of one half, and write them where a folder is given."""
+    parser = argparse.ArgumentParser(description="Forecasts from pilots of real learning curves, as Markdown tables.")
+    parser.add_argument("data", type=Path, help="folder with development_curves.csv.gz")
+    parser.add_argument("--half", choices=(*HALVES, "both"), default="report", help="which half of the data sets")
+    parser.add_argument("--out", type=Path, help="folder for real.md and hits.csv")
+    arguments = parser.parse_args()
+    found, times = [], []
+    for (dataset, _), curve in sorted(read(arguments.data).items()):
+        if arguments.half in ("both", half(dataset)):
+            for ladder in pilots(curve):
+                start = time.process_time()
+                found += hits(dataset, curve, ladder)
+                times.append(time.process_time() - start)
+    text = "\n".join(document(arguments.half, found, float(np.median(times))))
+    print(text)
+    if arguments.out:
+        (arguments.out / "real.md").write_text(f"# Forecasts from real pilots\n\n{text}\n", encoding="utf-8")
+        (arguments.out / "hits.csv").write_text(to_csv([vars(hit) for hit in found]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
