@@ -10,6 +10,10 @@ makes it look a little worse than it is. Label counts: a target is the isotonic 
 the label count at which that curve first reaches it is the truth, and where the target is no higher than what is
 reached at the pilot's end (a flat curve) there is no truth to ask for. Data sets are split in two by a hash of their
 name as in benchmarks/curves.py.
+
+DATA_DIR also has `image_development.json.gz`: ladders of image and text networks with a rung beyond them that was left
+out; that rung's mean is the accuracy to predict and the target, its label count the truth. All with
+accuracies in 0..1 of single runs are used.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import argparse
 import collections
 import csv
 import gzip
+import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -25,10 +30,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from csv_rows import to_csv
 from curves import HALVES, half
 
-from labeleff.curves.forecast import forecast
+from labeleff.curves.forecast import Forecast, forecast
 from labeleff.curves.interpolation import isotonic
 
 LEVEL = 0.90
@@ -36,6 +40,8 @@ PILOT_RUNS = 3
 LADDERS = ((32, 64, 128), (16, 32, 64, 128, 256), (64, 128, 256, 512), (91, 256, 724), (45, 91, 181, 362, 724))
 """Rungs of pilots; all are label counts of the dense curves, which are powers of the square root of two."""
 FACTORS = (2, 4, 8, 16, 32, 64)
+NETWORK_FACTORS = (2, 4, 16)
+"""Upper ends of the factors by which networks are grouped."""
 CLOSE = 2.0
 """Factor within which a label count is right."""
 CLEAR = 0.01
@@ -109,22 +115,29 @@ def hits(dataset: str, curve: Dense, ladder: tuple[int, ...]) -> Iterator[Hit]:
         return
     targets = [float(means[ns.index(n)]) for n in places.values()]
     found = forecast({n: curve[n][:PILOT_RUNS] for n in ladder}, targets=targets, at=places.values(), level=LEVEL)
-    for (factor, n), point, labels in zip(places.items(), found.accuracies, found.labels, strict=True):
-        measured, start = float(np.mean(curve[n])), float(means[ns.index(ladder[-1])])
-        asked = labels.target - start >= CLEAR
-        truth = reached(ns, means, labels.target) if asked else math.nan
-        holds = labels.labels.low <= truth <= labels.labels.high
-        yield Hit(
-            dataset=dataset,
-            ladder="-".join(map(str, ladder)),
-            factor=factor,
-            accuracy_holds=point.accuracy.low <= measured <= point.accuracy.high,
-            accuracy_width=point.accuracy.high - point.accuracy.low,
-            accuracy_error=point.accuracy.value - measured,
-            labels_hold=holds if asked else None,
-            labels_log=math.log(labels.labels.value / truth) if asked else None,
-            labels_open=math.isinf(labels.labels.high) if asked else None,
-        )
+    name, start = "-".join(map(str, ladder)), float(means[ns.index(ladder[-1])])
+    for place, (factor, n) in enumerate(places.items()):
+        asked = targets[place] - start >= CLEAR
+        truth = reached(ns, means, targets[place]) if asked else None
+        yield hit(dataset, name, factor, found, place, float(np.mean(curve[n])), truth)
+
+
+def hit(
+    dataset: str, ladder: str, factor: int, found: Forecast, place: int, measured: float, truth: float | None
+) -> Hit:
+    """Compare one place of a forecast with the accuracy measured there, and its target with the true label count."""
+    point, labels = found.accuracies[place].accuracy, found.labels[place].labels
+    return Hit(
+        dataset=dataset,
+        ladder=ladder,
+        factor=factor,
+        accuracy_holds=point.low <= measured <= point.high,
+        accuracy_width=point.high - point.low,
+        accuracy_error=point.value - measured,
+        labels_hold=None if truth is None else labels.low <= truth <= labels.high,
+        labels_log=None if truth is None else math.log(labels.value / truth),
+        labels_open=None if truth is None else math.isinf(labels.high),
+    )
 
 
 def share(values: Sequence[bool], datasets: Sequence[str]) -> str:
@@ -135,6 +148,18 @@ def share(values: Sequence[bool], datasets: Sequence[str]) -> str:
     picks = np.random.default_rng(0).integers(0, len(names), (2000, len(names)))
     low, high = np.quantile(sums[picks].sum(axis=1) / counts[picks].sum(axis=1), [0.05, 0.95])
     return f"{np.mean(values):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def networks(path: Path) -> Iterator[Hit]:
+    """Forecasts of image and text networks, compared with the rung that was left out."""
+    with gzip.open(path / "image_development.json.gz", "rt", encoding="utf-8") as file:
+        cases = [case for case in json.load(file)["cases"] if case["kind"] == "extrapolate"]
+    for case in cases:
+        if all(rung.get("accs") and min(rung["accs"]) >= 0 for rung in case["rungs"]):
+            runs = {int(rung["n"]): rung["accs"] for rung in case["rungs"]}
+            found = forecast(runs, targets=[case["target"]], at=[case["n1"]], level=LEVEL)
+            factor = next(most for most in NETWORK_FACTORS if found.accuracies[0].factor <= most)
+            yield hit(case["cluster"], case["modality"], factor, found, 0, case["target"], case["n1"])
 
 
 HEADER = (
@@ -191,12 +216,20 @@ def document(name: str, found: Sequence[Hit], seconds: float) -> Iterator[str]:
         yield row(ladder, [hit for hit in found if hit.factor == 8 and hit.ladder == ladder])
 
 
+def network_document(found: Sequence[Hit]) -> Iterator[str]:
+    """Write the table of image and text networks in Markdown."""
+    yield f"\nImage and text networks: {len(found)} ladders of {len({hit.dataset for hit in found})} data sets.\n"
+    yield f"| {' | '.join(('times the ladder, up to', *HEADER[1:]))} |\n|{'---:|' * len(HEADER)}"
+    for factor in NETWORK_FACTORS:
+        yield row(str(factor), [hit for hit in found if hit.factor == factor])
+
+
 def main() -> None:
     """Print the tables of one half, and write them where a folder is given."""
     parser = argparse.ArgumentParser(description="Forecasts from pilots of real learning curves, as Markdown tables.")
     parser.add_argument("data", type=Path, help="folder with development_curves.csv.gz")
     parser.add_argument("--half", choices=(*HALVES, "both"), default="report", help="which half of the data sets")
-    parser.add_argument("--out", type=Path, help="folder for real.md and hits.csv")
+    parser.add_argument("--out", type=Path, help="folder for real.md")
     arguments = parser.parse_args()
     found, times = [], []
     for (dataset, _), curve in sorted(read(arguments.data).items()):
@@ -205,11 +238,11 @@ def main() -> None:
                 start = time.process_time()
                 found += hits(dataset, curve, ladder)
                 times.append(time.process_time() - start)
-    text = "\n".join(document(arguments.half, found, float(np.median(times))))
+    others = list(networks(arguments.data))
+    text = "\n".join([*document(arguments.half, found, float(np.median(times))), *network_document(others)])
     print(text)
     if arguments.out:
         (arguments.out / "real.md").write_text(f"# Forecasts from real pilots\n\n{text}\n", encoding="utf-8")
-        (arguments.out / "hits.csv").write_text(to_csv([vars(hit) for hit in found]), encoding="utf-8")
 
 
 if __name__ == "__main__":

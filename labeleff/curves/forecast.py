@@ -20,7 +20,7 @@ from labeleff.curves.interpolation import Curves
 from labeleff.curves.inversion import Inversion, Kind, Targets, quantile, quantiles
 from labeleff.curves.methods import BAYES
 from labeleff.curves.model_average import AverageCurve
-from labeleff.curves.next_rung import Learning, learning, run_sd
+from labeleff.curves.next_rung import Learning, Quantities, learning, run_sd
 from labeleff.curves.rung_means import BASELINE, NoisyMeans, check_fraction, means_of_runs
 from labeleff.curves.solvers import fit_curve
 from labeleff.curves.utility import Accuracies, as_runs, check_curve_runs
@@ -51,6 +51,10 @@ class Range:
     def mapped(self, change: Callable[[float], float]) -> Range:
         """The range of `change` of this number, a function that rises."""
         return Range(change(self.value), change(self.low), change(self.high))
+
+    def around(self, other: Range) -> Range:
+        """The range with the interval of `other` within its own."""
+        return Range(self.value, min(self.low, other.low), max(self.high, other.high))
 
     def cost(self, per_label: float) -> Range:
         """The price of these labels at `per_label` each."""
@@ -189,7 +193,7 @@ def forecast(
             _labels(target, row, sample, measured.last, paid, level)
             for target, row, sample in zip(targets, rows, samples.T, strict=True)
         ),
-        learning=_learning(fitted, targets, samples, int(places[-1]), paid),
+        learning=learning(measured, fitted.curves, _quantities(fitted.curves, targets, samples, places[-1]), paid),
         curve=_accuracies(fitted, dense, goals, level),
         fall=fall(measured),
     )
@@ -239,12 +243,11 @@ def _accuracies(fitted: AverageCurve, ns: Array, targets: Array, level: float) -
     values = fitted.curves.at(ns)
     noise = run_sd(fitted.measured, ns) * special.ndtri((np.arange(NODES) + 0.5) / NODES)[:, None, None]
     single = np.clip(values + noise, 0.0, 1.0).reshape(-1, len(ns))
+    means, runs = _ranges(values, level), _ranges(single, level)
     reached = (values[:, :, None] >= targets).mean(axis=0)
     return tuple(
-        AccuracyForecast(float(n), float(n) / fitted.measured.last, accuracy, run, tuple(shares))
-        for n, accuracy, run, shares in zip(
-            ns, _ranges(values, level), _ranges(single, level), reached.tolist(), strict=True
-        )
+        AccuracyForecast(float(n), float(n) / fitted.measured.last, mean, run.around(mean), tuple(shares))
+        for n, mean, run, shares in zip(ns, means, runs, reached.tolist(), strict=True)
     )
 
 
@@ -265,22 +268,7 @@ def _labels(target: float, row: Inversion, sample: Array, last: float, labelled:
     return LabelForecast(target, row.kind, labels, additional, enough, never, row.n / last)
 
 
-def _learning(
-    fitted: AverageCurve, targets: Sequence[float], samples: Array, n: int, labelled: float
-) -> tuple[Learning, ...]:
-    """What a next rung teaches about every target's ln n (never counts as the curves' end) or the accuracy at `n`."""
-    measured, curves = fitted.measured, fitted.curves
-    if not targets:
-        found = [learning(measured, curves, curves.at(np.array([float(n)]))[:, 0], labelled, target=None, n=n)]
-    else:
-        logs = np.log(_within(curves, samples))
-        found = [
-            learning(measured, curves, column, labelled, target=target, n=None)
-            for target, column in zip(targets, logs.T, strict=True)
-        ]
-    return tuple(each for each in found if each is not None)
-
-
-def _within(curves: Curves, samples: Array) -> Array:
-    """Label counts (S, K) brought to the range of the curves."""
-    return np.clip(samples, curves.ns[0], curves.ns[-1])
+def _quantities(curves: Curves, targets: Sequence[float], samples: Array, n: float) -> Quantities:
+    """Every target's ln n, where never counts as the curves' end; without targets the accuracy at `n`."""
+    values = np.log(np.clip(samples, curves.ns[0], curves.ns[-1])) if targets else curves.at(np.array([n]))
+    return Quantities(values, tuple(targets), int(n))

@@ -87,34 +87,47 @@ def run_sd(measured: NoisyMeans, ns: Array) -> Array:
     return np.asarray(np.exp(np.interp(np.log(ns), np.log(measured.ns), logs)))
 
 
-def remaining_variance(quantity: Array, accuracy: Array, noise_sd: float) -> float:
-    """Expected variance of a quantity after a mean accuracy with error `noise_sd` is seen.
+def remaining_variance(quantities: Array, accuracy: Array, noise_sd: float) -> Array:
+    """Expected variances (Q,) of quantities after a mean accuracy with error `noise_sd` is seen.
 
-    `quantity` (S,) and `accuracy` (S,) are of the same S equally likely curves. Every curve gives a simulated result,
-    from which the quantity is predicted as the mean over all other curves, weighted by the likelihood of that result;
-    the mean squared error of these predictions is the answer. A curve never predicts itself, so that few curves near a
-    result make the answer too high rather than too low.
+    `quantities` (S, Q) and `accuracy` (S,) are of the same S equally likely curves. Every curve gives a simulated
+    result, from which a quantity is predicted as the mean over all other curves, weighted by the likelihood of that
+    result; the mean squared error of these predictions is the answer. A curve never predicts itself, so that few curves
+    near a result make the answer too high rather than too low.
     """
     seen = accuracy + noise_sd * generator("next rung").standard_normal(len(accuracy))
     log_weights = -0.5 * ((seen[:, None] - accuracy) / noise_sd) ** 2
     np.fill_diagonal(log_weights, -np.inf)
     weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    errors = quantity - weights @ quantity / weights.sum(axis=1)
-    return min(float((errors**2).mean()), float(quantity.var()))
+    errors = quantities - weights @ quantities / weights.sum(axis=1, keepdims=True)
+    return np.asarray(np.minimum((errors**2).mean(axis=0), quantities.var(axis=0)))
 
 
-def learning(
-    measured: NoisyMeans, curves: Curves, quantity: Array, labelled: float, *, target: float | None, n: int | None
-) -> Learning | None:
-    """What every candidate teaches about a `quantity` (S,) of the posterior's `curves`; None where it doesn't vary."""
-    variance = float(quantity.var())
-    if not variance > 0:
-        return None
-    ns = candidates(measured.ns)
+@dataclass(frozen=True)
+class Quantities:
+    """Quantities of the posterior's curves that a next rung is to teach about."""
+
+    values: Array
+    """(S, Q): one column per quantity."""
+    targets: tuple[float, ...]
+    """Accuracies whose ln n the columns are; empty for the accuracy at `n` labels."""
+    n: int
+
+
+def learning(measured: NoisyMeans, curves: Curves, quantities: Quantities, labelled: float) -> tuple[Learning, ...]:
+    """What every candidate teaches about every quantity; quantities that don't vary are left out."""
+    ns, now = candidates(measured.ns), quantities.values.var(axis=0)
     runs = max(1, int(np.median(measured.counts)))
     accuracies, noise = curves.at(np.array(ns, dtype=float)), run_sd(measured, np.array(ns)) / math.sqrt(runs)
-    left = [remaining_variance(quantity, column, sd) for column, sd in zip(accuracies.T, noise, strict=True)]
-    return Learning(target, n, math.sqrt(variance), _rungs(ns, left, variance, labelled, runs))
+    left = np.stack(
+        [remaining_variance(quantities.values, column, sd) for column, sd in zip(accuracies.T, noise, strict=True)]
+    )
+    names: list[tuple[float | None, int | None]] = [(target, None) for target in quantities.targets]
+    return tuple(
+        Learning(target, n, math.sqrt(variance), _rungs(ns, column.tolist(), variance, labelled, runs))
+        for (target, n), column, variance in zip(names or [(None, quantities.n)], left.T, now.tolist(), strict=True)
+        if variance > 0
+    )
 
 
 def _rungs(ns: Sequence[int], left: Sequence[float], now: float, labelled: float, runs: int) -> tuple[NextRung, ...]:

@@ -22,15 +22,17 @@ def test_the_variance_left_is_the_normal_one(correlation: float, noise: float) -
     accuracy = 0.8 + 0.03 * normal[0]
     quantity = 7 + 1.2 * (correlation * normal[0] + math.sqrt(1 - correlation**2) * normal[1])
     expected = 1.2**2 * (1 - correlation**2 * 0.03**2 / (0.03**2 + noise**2))
-    assert remaining_variance(quantity, accuracy, noise) == pytest.approx(expected, rel=0.12, abs=0.02 * 1.2**2)
+    [left] = remaining_variance(quantity[:, None], accuracy, noise)
+    assert left == pytest.approx(expected, rel=0.12, abs=0.02 * 1.2**2)
 
 
 def test_it_is_never_more_than_now_and_noise_hides_everything() -> None:
     rng = np.random.default_rng(2)
-    quantity, accuracy = rng.standard_normal(COUNT), rng.standard_normal(COUNT)
-    assert remaining_variance(quantity, accuracy, 0.001) == quantity.var()
-    assert remaining_variance(accuracy, accuracy, 1e6) == pytest.approx(accuracy.var(), rel=0.01)
-    assert remaining_variance(accuracy, accuracy, 1e-9) < 0.05 * accuracy.var()
+    quantities = rng.standard_normal((COUNT, 2))
+    accuracy, now = quantities[:, 1], quantities.var(axis=0)
+    assert remaining_variance(quantities, accuracy, 0.001)[0] == now[0]
+    assert remaining_variance(quantities, accuracy, 1e6) == pytest.approx(now, rel=0.01)
+    assert remaining_variance(quantities, accuracy, 1e-9)[1] < 0.05 * now[1]
 
 
 def test_candidates_lie_between_distant_rungs_and_beyond_the_last() -> None:

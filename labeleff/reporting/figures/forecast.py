@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+ROOM = 0.16
+"""Part of the axis before its end that has no other tick."""
+
 
 def forecast(found: Forecast, runs: Runs, name: str, quantity: str) -> Figure:
     """Draw one arm's forecast; `quantity` names the vertical axis."""
@@ -56,8 +59,8 @@ def _target(axes: Axes, found: LabelForecast, colour: str, first: float, last: f
 
 
 def _ticks(found: Forecast) -> list[int]:
-    """Rungs, and beyond them 1, 2 and 5 times powers of ten up to the curve's end."""
+    """Rungs, beyond them 1, 2 and 5 times powers of ten as far as there is room, and the curve's end."""
     rungs, last = [int(rung.n) for rung in found.rungs], found.curve[-1].n
     powers = range(int(math.log10(rungs[-1])), int(math.log10(last)) + 1)
-    beyond = [m * 10**e for e in powers for m in (1, 2, 5) if rungs[-1] < m * 10**e < last]
-    return [*rungs, *beyond, int(last)]
+    room = last / (last / rungs[0]) ** ROOM
+    return [*rungs, *(m * 10**e for e in powers for m in (1, 2, 5) if rungs[-1] < m * 10**e < room), int(last)]

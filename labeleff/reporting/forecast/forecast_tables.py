@@ -11,8 +11,8 @@ from labeleff.curves.next_rung import Learning
 from labeleff.reporting.csv_tables import Row, columns, frame, to_csv
 from labeleff.reporting.forecast.arm_forecasts import ArmForecast
 from labeleff.reporting.forecast.options import Options
-from labeleff.reporting.forecast.sentences import goal, interval, learned, rung, share, with_interval
-from labeleff.reporting.markdown import bold, count, money, percent, table
+from labeleff.reporting.forecast.sentences import goal, interval, learned, price, rung, share, with_interval
+from labeleff.reporting.markdown import bold, count, percent, table
 from labeleff.study.prices import Cost
 
 FORECAST = columns("task arm n factor additional cost cost_unit accuracy low high run_low run_high")
@@ -136,11 +136,11 @@ def _price_header(cost: Cost | None) -> list[str]:
 
 
 def _price(labels: float, cost: Cost | None) -> list[str]:
-    return [] if cost is None else [money(labels * cost.per_label)]
+    return [] if cost is None else [price(labels * cost.per_label)]
 
 
 def _price_range(labels: Range, cost: Cost | None) -> list[str]:
-    return [] if cost is None else [with_interval(labels.cost(cost.per_label), money)]
+    return [] if cost is None else [with_interval(labels.cost(cost.per_label), price)]
 
 
 def csvs(items: Sequence[ArmForecast], cost: Cost | None) -> dict[str, bytes]:

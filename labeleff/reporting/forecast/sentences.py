@@ -29,6 +29,11 @@ def with_interval(value: Range, show: Callable[[float], str]) -> str:
     return f"> {show(value.low)}" if value.value == math.inf else f"{show(value.value)} {interval(value, show)}"
 
 
+def price(value: float) -> str:
+    """Format what labels cost, with no more digits than their count: three from 10,000 on."""
+    return count(value) if value >= 10_000 else money(value)
+
+
 def goal(target: float) -> str:
     """Format a target accuracy: `92.5 %`."""
     return f"{100 * target:.10g} %"
@@ -76,34 +81,31 @@ def _needed(each: LabelForecast, forecast: Forecast, options: Options) -> str:
         more = f", {count(each.additional.low)} more than are labelled" if each.additional.low > 0 else ""
         return (
             f"{target} is never reached by most curves ({share(each.p_never)}): it takes over {count(labels.low)} "
-            f"labels with probability {surely}{more}{_price(each.additional, options)}"
+            f"labels with probability {surely}{more}{_costs(each.additional, options)}"
         )
     return (
         f"{target} is reached by {count(labels.value)} labels in the median {interval(labels, count)}"
         f"{_extrapolated(each.factor)}, {count(each.additional.value)} more than the {count(forecast.labelled)} "
-        f"labelled{_price(each.additional, options)}"
+        f"labelled{_costs(each.additional, options)}"
     )
 
 
-def _price(additional: Range, options: Options) -> str:
+def _costs(additional: Range, options: Options) -> str:
     cost = options.table.cost
     if cost is None:
         return ""
-    price = additional.cost(cost.per_label)
-    if price.value == math.inf:
-        return f", which cost over {money(price.low)} {cost.unit}" if price.low > 0 else ""
-    return f", which cost {money(price.value)} {cost.unit} {interval(price, money)}"
+    total = additional.cost(cost.per_label)
+    if total.value == math.inf:
+        return f", which cost over {price(total.low)} {cost.unit}" if total.low > 0 else ""
+    return f", which cost {price(total.value)} {cost.unit} {interval(total, price)}"
 
 
 def _next(forecast: Forecast) -> str:
-    """The rung that teaches most per additional label about the first quantity that it teaches about at all."""
+    """The rung that teaches most per additional label about the first target that may need further labels."""
+    surely = {each.target for each in forecast.labels if each.p_enough >= (1 + forecast.level) / 2}
+    pairs = [(each, each.best) for each in forecast.learning if each.target not in surely]
     return next(
-        (
-            f"a rung at {rung(each.best)} would say most per label about {learned(each)}"
-            for each in forecast.learning
-            if each.best is not None
-        ),
-        "",
+        (f"a rung at {rung(best)} would say most per label about {learned(each)}" for each, best in pairs if best), ""
     )
 
 

@@ -56,7 +56,7 @@ def test_a_forecast_in_one_sentence() -> None:
         (
             NEVER,
             "95 % is never reached by most curves (60 %): it takes over 8,000 labels with probability 95 %, 7,000 more "
-            "than are labelled, which cost over 14,000 h;",
+            "than are labelled, which cost over 14,000 h",
         ),
         (
             ENOUGH,
@@ -68,6 +68,15 @@ def test_a_forecast_in_one_sentence() -> None:
 )
 def test_other_kinds_of_answers(labels: LabelForecast, text: str) -> None:
     assert text in sentences.verdict(item(labels), options(Cost(per_label=2, unit="h")))
+
+
+def test_no_rung_is_proposed_for_a_target_that_is_surely_reached() -> None:
+    texts = [sentences.verdict(item(dataclasses.replace(LABELS, p_enough=p)), options()) for p in (0.94, 0.96)]
+    assert ["would say most" in text for text in texts] == [True, False]
+
+
+def test_prices_have_no_more_digits_than_label_counts() -> None:
+    assert [sentences.price(value) for value in (0.5, 62.4, 1540, 329461.2)] == ["0.50", "62.4", "1,540", "329,000"]
 
 
 def test_the_first_label_count_is_the_one_asked_for() -> None:
