@@ -170,8 +170,8 @@ def forecast(
         labelled: labels that are there already; by default the last rung's, whose set contains the smaller ones.
         level: probability of intervals.
 
-    Label counts for targets are those of `labeleff.invert` for such runs. Raises CurveError for runs, targets or label
-    counts that can't be used, OptionError for the level.
+    Label counts for targets are inversions by the default method, as `labeleff utility --target` gives them. Raises
+    CurveError for runs, targets or label counts that can't be used, OptionError for the level.
     """
     check_level(level)
     own = as_runs(runs)

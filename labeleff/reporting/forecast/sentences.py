@@ -158,7 +158,7 @@ def weak_points(found: Forecasts, options: Options) -> Iterator[str]:
         ),
         ("Mostly never", _never, "Most curves never reach these targets: plan without them, or with another method."),
         ("No upper limit", _open, "No budget makes these targets safe."),
-        ("Reached already", _reached, "No further label is needed for what the pilot has already, if it isn't luck."),
+        ("Reached already", _reached, "The pilot is there already; the probability says how surely."),
     )
     for kind, describe, advice in sentences:
         texts = [f"{item.title}{what}".rstrip() for item in found.arms if (what := describe(item))]
