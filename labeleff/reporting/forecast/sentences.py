@@ -72,9 +72,10 @@ def _needed(each: LabelForecast, forecast: Forecast, options: Options) -> str:
     if each.kind == "below":
         return f"{target} is reached already by the first rung, {count(labels.value)} labels"
     if labels.value <= forecast.labelled:
+        unseen = ", though no measured mean reaches it" if each.kind == "extrapolated" else ""
         return (
             f"{target} is reached by {count(labels.value)} labels in the median {interval(labels, count)}, which are "
-            f"there already (enough with probability {share(each.p_enough)})"
+            f"there already (enough with probability {share(each.p_enough)}{unseen})"
         )
     if labels.value == math.inf:
         surely = share((1 + forecast.level) / 2)
@@ -239,5 +240,5 @@ def _reached(item: ArmForecast) -> str:
     return _listed(
         f"{goal(each.target)}: enough with probability {share(each.p_enough)}"
         for each in item.forecast.labels
-        if each.factor <= 1
+        if each.kind in ("below", "inside")
     )

@@ -63,6 +63,7 @@ def test_a_forecast_in_one_sentence() -> None:
             "80 % is reached by 700 labels in the median [500, 1,200], which are there already (enough with "
             "probability 90 %);",
         ),
+        (dataclasses.replace(ENOUGH, kind="extrapolated"), "probability 90 %, though no measured mean reaches it);"),
         (BELOW, "50 % is reached already by the first rung, 100 labels;"),
     ],
 )
