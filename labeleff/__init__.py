@@ -3,6 +3,7 @@
 `labeleff.run`, `labeleff.report` and `labeleff.compare` do what the commands of these names do, and return what they
 find. `labeleff.invert` and `labeleff.utility` answer the core questions for anybody's measurements: at how many labels
 does a curve of accuracies reach a target, and how many more labels does a baseline need for what another arm reaches?
+`labeleff.forecast` predicts accuracy and labels from the few rungs of a pilot.
 All are imported on first use, so that the command line starts fast.
 """
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from labeleff.commands.functions import compare as compare
     from labeleff.commands.functions import report as report
     from labeleff.commands.functions import run as run
+    from labeleff.curves.forecast import Forecast as Forecast
+    from labeleff.curves.forecast import forecast as forecast
     from labeleff.curves.inversion import Inversion as Inversion
     from labeleff.curves.solvers import invert as invert
     from labeleff.curves.utility import UtilityPoint as UtilityPoint
@@ -25,11 +28,13 @@ if TYPE_CHECKING:
     from labeleff.study.loading import load_study as load_study
 
 _HOMES = {
+    "Forecast": "labeleff.curves.forecast:Forecast",
     "Inversion": "labeleff.curves.inversion:Inversion",
     "Results": "labeleff.reporting.results:Results",
     "UtilityPoint": "labeleff.curves.utility:UtilityPoint",
     "__version__": "labeleff.files:VERSION",
     "compare": "labeleff.commands.functions:compare",
+    "forecast": "labeleff.curves.forecast:forecast",
     "invert": "labeleff.curves.solvers:invert",
     "load_study": "labeleff.study.loading:load_study",
     "read_records": "labeleff.records.jsonl:read_records",

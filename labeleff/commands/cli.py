@@ -20,6 +20,7 @@ from labeleff.commands.ask import ask
 from labeleff.commands.bench.entry import bench
 from labeleff.commands.check.entry import check
 from labeleff.commands.compare import COMPARE, compare, history, noise
+from labeleff.commands.forecast import forecast
 from labeleff.commands.listing import list_plugins
 from labeleff.commands.merge import merge_folders
 from labeleff.commands.plan import plan
@@ -70,6 +71,7 @@ for _command in (
     track,
     ask,
     utility,
+    forecast,
     check,
     bench,
     compare,

@@ -10,10 +10,17 @@ import numpy as np
 
 from labeleff.curves.inversion import Kind, quantile
 from labeleff.curves.methods import BAYES
+from labeleff.curves.model_average import AverageCurve, average
+from labeleff.curves.rung_means import means_of_runs
 from labeleff.curves.utility import ARM, BaselineCurve, check_runs, same
+from labeleff.seeding import generator
 from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Runs, fingerprint, means, resample
+
+
+PIECES = 8
+"""Pieces between two shared rungs at whose ends two curves are compared."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,9 @@ def crossing(
     """Find the label count at which the arm stops being better than the baseline; None below two shared rungs.
 
     The difference between the arm's means and the baseline's curve is joined by straight pieces in ln n over
-    the shared rungs; a method that isn't one of `curves.interpolation` is replaced by isotonic PCHIP. The interval
-    comes from the same joint replicates as that of utility.
+    the shared rungs; a method that isn't one of `curves.interpolation` is replaced by isotonic PCHIP. With "bayes" the
+    interval is that of the last crossings of equally likely curves of both, which follow the noise of the rungs less
+    than the means do; otherwise it comes from the same joint replicates as that of utility.
     """
     check_runs(baseline, [arm], method)
     return crossings(BaselineCurve.fit(baseline, method), {name: arm}, level=level)[name]
@@ -68,24 +76,40 @@ def crossing(
 def crossings(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, Crossing | None]:
     """`crossing` of several arms, by name, with a fitted baseline; `utility.check_runs` has passed the arms."""
     check_level(level)
-    return {name: None if same(curve.runs, arm) else _crossing(curve, arm, level, name) for name, arm in arms.items()}
+    return {name: None if same(curve.runs, arm) else _crossing(curve, arm, level) for name, arm in arms.items()}
 
 
-def _crossing(curve: BaselineCurve, arm: Runs, level: float, name: str) -> Crossing | None:
+def _crossing(curve: BaselineCurve, arm: Runs, level: float) -> Crossing | None:
     ladder, rungs = curve.ladder, sorted(curve.runs)
     shared = np.array([n for n in sorted(arm) if n in curve.runs], dtype=float)
     if len(shared) < 2:
         return None
     columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(rungs), shared)
     difference = (means(arm)[columns] - ladder.curve.values[0, rows])[None]
-    n, replicates = float(_last_fall(shared, difference)[0]), resample(arm, fingerprint(arm))
+    n, falls = float(_last_fall(shared, difference)[0]), _last_falls(curve, arm, shared)
     low = high = None
-    if ladder.replicates is not None and replicates is not None:
-        crossings = _last_fall(shared, replicates[:, columns] - ladder.replicates.values[:, rows])
-        ends = quantile(crossings, (1 - level) / 2), quantile(crossings, (1 + level) / 2)
-        low = None if ends[0] == 0 else float(min(ends[0], shared[-1]))
-        high = None if ends[1] == math.inf else float(max(ends[1], shared[0]))
+    if falls is not None:
+        ends = quantile(falls, (1 - level) / 2), quantile(falls, (1 + level) / 2)
+        low = None if min(ends[0], n) == 0 else float(min(ends[0], n, shared[-1]))
+        high = None if max(ends[1], n) == math.inf else float(max(ends[1], n, shared[0]))
     kind: Kind = "above" if n == math.inf else "below" if n == 0 else "inside"
     bound = {"above": int(shared[-1]), "below": int(shared[0])}.get(kind)
     changes = int((np.diff(difference[0] > 0)).sum())
     return Crossing(kind, n if kind == "inside" else None, bound, low, high, changes)
+
+
+def _last_falls(curve: BaselineCurve, arm: Runs, shared: Array) -> Array | None:
+    """Equally likely label counts (S,) of the last crossing within the `shared` rungs; None without noise."""
+    own = fingerprint(arm)
+    if isinstance(curve.fitted, AverageCurve):
+        ns = np.geomspace(shared[0], shared[-1], (len(shared) - 1) * PIECES + 1)
+        ns[[0, -1]] = shared[[0, -1]]
+        other = average(means_of_runs(arm, own)).curves.at(ns)
+        # Draws of all curves come from the same random numbers; in another order they are independent.
+        order = generator("break-even").permutation(len(other))
+        return _last_fall(ns, other[order] - curve.fitted.curves.at(ns))
+    replicates = resample(arm, own)
+    if curve.ladder.replicates is None or replicates is None:
+        return None
+    columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(sorted(curve.runs)), shared)
+    return _last_fall(shared, replicates[:, columns] - curve.ladder.replicates.values[:, rows])

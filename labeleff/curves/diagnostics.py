@@ -20,6 +20,8 @@ SIGNIFICANT = 0.05
 """p value under which a fall contradicts a curve that never falls."""
 ADEQUATE = 0.05
 """Smallest p value of the chi-square test of fit at which a formula's answer counts."""
+LARGE = 0.04
+"""Fall in accuracy of single runs, whose noise isn't measured, over which it counts as one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Fall:
     """Size of the fall in accuracy, over 0."""
     p_value: float | None
     """Probability of a fall as significant anywhere in the ladder if the true curve never falls; None without noise."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether the fall is significant; where no noise is measured, whether it is large for a single run."""
+        return self.size > LARGE if self.p_value is None else self.p_value < SIGNIFICANT
 
 
 def fall(measured: NoisyMeans) -> Fall | None:

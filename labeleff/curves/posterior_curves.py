@@ -223,7 +223,7 @@ class _Members:
             phi = functools.partial(_phi, part, index)
             values[row] = c - b * phi(grid.u[None])
             beyond[row] = b * (phi(u[None, -1:]) - phi(u[-1] + grid.beyond / _stretch()[row, None]))
-            gain, root = _given(errors[place], sizes[place].misfit**2 * shape)
+            gain, root = _given(errors[place], sizes[place].misfit ** 2 * shape)
             at_rungs = values[row][:, grid.rungs]
             expected[row] = at_rungs + (measured.means - at_rungs) @ gain
             doubt[row] = _stream("rungs", count)[here] @ root.T
@@ -280,9 +280,10 @@ def _rungs(members: _Members, measured: NoisyMeans) -> Array:
     centre = drawn.mean(axis=0)
     if not measured.borrowed:
         uniforms = _stream("uniform scale", 1)[:, 0]
-        drawn = centre + (drawn - centre) * np.sqrt(
-            measured.df / (2 * special.gammaincinv(measured.df / 2, uniforms))
-        )[:, None]
+        drawn = (
+            centre
+            + (drawn - centre) * np.sqrt(measured.df / (2 * special.gammaincinv(measured.df / 2, uniforms)))[:, None]
+        )
     return isotonic(np.clip(drawn, 0.0, 1.0), 1 / (drawn.var(axis=0) + 1e-12))
 
 

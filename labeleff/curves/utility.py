@@ -114,18 +114,23 @@ def check_runs(baseline: Runs, arms: Iterable[Runs], method: str) -> None:
     """Raise CurveError for runs that the method can't compare, UnknownNameError for an unknown method."""
     check_method(method)
     for name, runs in (("baseline", baseline), *(("arm", arm) for arm in arms)):
-        for n, rung in runs.items():
-            if not n > 0:
-                raise CurveError(f"label counts of the {name}: found {n}, expected numbers over 0")
-            if not rung:
-                raise CurveError(f"the {name}'s rung of {n} labels has no runs; leave it out")
-            for value in rung.values():
-                if not math.isfinite(value):
-                    raise CurveError(f"accuracies of the {name} at {n} labels: found {value}, expected finite numbers")
-                if needs_fractions(method):
-                    check_fraction(value, f"accuracies of the {name} at {n} labels")
+        check_curve_runs(runs, name, method)
     if len(baseline) < 2:
         raise CurveError(f"the baseline's curve needs at least two rungs with runs, found {len(baseline)}")
+
+
+def check_curve_runs(runs: Runs, name: str, method: str) -> None:
+    """Raise CurveError for label counts or accuracies that the method can't take; errors call the runs `name`."""
+    for n, rung in runs.items():
+        if not n > 0:
+            raise CurveError(f"label counts of the {name}: found {n}, expected numbers over 0")
+        if not rung:
+            raise CurveError(f"the {name}'s rung of {n} labels has no runs; leave it out")
+        for value in rung.values():
+            if not math.isfinite(value):
+                raise CurveError(f"accuracies of the {name} at {n} labels: found {value}, expected finite numbers")
+            if needs_fractions(method):
+                check_fraction(value, f"accuracies of the {name} at {n} labels")
 
 
 @dataclass(frozen=True)

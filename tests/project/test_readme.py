@@ -50,6 +50,19 @@ def test_the_example_table_gives_what_is_quoted(command, tmp_path):
     assert quoted in (tmp_path / "runs" / "runs-utility" / "report.md").read_text()
 
 
+def test_the_example_pilot_gives_what_is_quoted(command, tmp_path):
+    """The command as written, on the table as committed, which is part of the other example."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    [written] = [text for text in blocks("") if text.startswith("labeleff forecast ")]
+    done = command(*written.split()[1:])
+    assert (done.returncode, done.stderr) == (0, "")
+    [quoted] = blocks("output")
+    assert quoted in done.stdout
+    assert quoted in (tmp_path / "runs" / "pilot-forecast" / "report.md").read_text()
+    whole = (ROOT / "examples" / "runs.csv").read_text().splitlines()
+    assert set((ROOT / "examples" / "pilot.csv").read_text().splitlines()) <= set(whole)
+
+
 def test_quotations_of_the_committed_report_are_in_it():
     quoted = re.findall(r"^> (- .*)$", TEXT, re.MULTILINE)
     assert quoted

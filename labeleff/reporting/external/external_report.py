@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
@@ -113,14 +113,19 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
             *_results(findings, options),
             *([reference_code.section(measured)] if options.convention == "selfstudy" else []),
             Section([*explain(measured)]),
-            Section([*_origin(table, notes, options)]),
+            Section([*origin(table, notes, options.command)]),
         ]
     )
+    return write_beside(options, files), notes
+
+
+def write_beside(options: Options, files: Mapping[str, bytes]) -> Path:
+    """Write a report's files, and return report.md's path; OptionError where one of them would replace the table."""
     for name in files:
         if (options.out / name).exists() and (options.out / name).samefile(options.path):
             raise OptionError(f"--out: {options.out / name} is the table itself, expected another folder")
     output_files.write(options.out, files)
-    return options.out / output_files.REPORT, notes
+    return options.out / output_files.REPORT
 
 
 def _results(findings: Findings, options: Options) -> Iterator[Section]:
@@ -135,7 +140,8 @@ def _results(findings: Findings, options: Options) -> Iterator[Section]:
         yield accuracy_and_utility.section(findings, place, figures[place])
 
 
-def _origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterator[str]:
+def origin(table: RunsTable, notes: Sequence[str], command: Sequence[str]) -> Iterator[str]:
+    """The last sections in paragraphs: file, how it was read, and the `command` that makes the report again."""
     yield "## Where the numbers come from"
     runs = sum(len(rung) for runs in table.groups.values() for rung in runs.values())
     tasks = [task for task in table.tasks if task is not None]
@@ -154,4 +160,4 @@ def _origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterato
         "nothing was chosen on the test set, is not known here."
     )
     yield "## Reproduce"
-    yield f"```\n{shlex.join(options.command)}\n```"
+    yield f"```\n{shlex.join(command)}\n```"

@@ -7,14 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from labeleff.curves.diagnostics import Fall, disagreement, fall
 from labeleff.curves.methods import rungs_needed
-from labeleff.curves.rung_means import ASSUMED_SD
 from labeleff.curves.utility import FAR, UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings
 from labeleff.reporting.markdown import at_labels, counts, join_texts, percent
 from labeleff.reporting.measurements import Measurements, Place
 
-SIGNIFICANT = 0.05
-"""p value under which a fall is flagged."""
 APART = 2.0
 """Formulas that differ from the reported label count by more than this factor are flagged."""
 
@@ -30,7 +27,7 @@ def _falls(measured: Measurements, place: Place) -> Iterator[str]:
     falls: dict[str, Fall] = {}
     for arm in measured.arms:
         worst = fall(measured.noisy(place, arm)) if len(measured.at(place, arm)) > 1 else None
-        if worst is not None and _is_clear(worst):
+        if worst is not None and worst.clear:
             falls[arm] = worst
     base = falls.pop(measured.baseline, None)
     if base is not None:
@@ -41,11 +38,6 @@ def _falls(measured: Measurements, place: Place) -> Iterator[str]:
     if falls:
         texts = join_texts(f"{arm} falls {_fall(measured, place, arm, item)}" for arm, item in falls.items())
         yield f"**Non-monotone arms**: {texts} (each tested alone)."
-
-
-def _is_clear(item: Fall) -> bool:
-    """Whether a fall is significant; where no noise is measured, whether it is large for a single run."""
-    return item.size > 2 * ASSUMED_SD if item.p_value is None else item.p_value < SIGNIFICANT
 
 
 def _fall(measured: Measurements, place: Place, arm: str, item: Fall) -> str:

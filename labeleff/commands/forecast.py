@@ -1,0 +1,70 @@
+"""`labeleff forecast`: accuracy at more labels and labels for targets, from a pilot's runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeleff.commands.options import UnitOption
+from labeleff.commands.report import print_verdict
+from labeleff.stats.interval_level import LEVEL
+
+
+def forecast(
+    runs: Annotated[Path, typer.Argument(metavar="RUNS.csv", help="One row a run: arm, n, run, accuracy.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ACCURACY", help="Say how many labels this takes: 0.9, 90% or 90; may be repeated."),
+    ] = None,
+    cost_per_label: Annotated[
+        str | None, typer.Option(metavar="PRICE", help="Price of a label: 0.35EUR, or a number with --cost-unit.")
+    ] = None,
+    cost_unit: UnitOption = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N,N", help="Label counts to predict accuracy at (default: 1, 2 ... 64 times the last)."),
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option(metavar="ARM", help="Forecast this arm alone (default: every arm).")
+    ] = None,
+    labelled: Annotated[
+        int | None, typer.Option(metavar="N", help="Labels that are there already (default: the last rung).")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
+    ] = None,
+    scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
+    level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-forecast).")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The report's title.")] = None,
+    metric_name: Annotated[str, typer.Option(help="What the accuracies are called.")] = "accuracy",
+    chance: Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")] = None,
+) -> None:
+    """Predict accuracy at more labels, and labels and money for targets, from a pilot's runs in a CSV file."""
+    from labeleff.reporting.external import options as external_options
+    from labeleff.reporting.forecast import options as forecast_options
+    from labeleff.reporting.forecast.forecast_report import build
+
+    table = external_options.Options(
+        path=runs,
+        out=out or Path("runs") / f"{runs.stem}-forecast",
+        command=["labeleff", *sys.argv[1:]],
+        columns=external_options.columns(column or []),
+        scale=external_options.scale(scale),
+        delimiter=external_options.delimiter(delimiter),
+        level=level,
+        title=title,
+        metric=metric_name,
+        chance=chance,
+        targets=forecast_options.targets(target or []),
+        cost=forecast_options.cost(cost_per_label, cost_unit),
+    )
+    counts = forecast_options.counts(at or [])
+    path, notes = build(forecast_options.Options(table, arm, counts, labelled))
+    print(f"read {runs}: {'; '.join(notes)}")
+    print_verdict(path)

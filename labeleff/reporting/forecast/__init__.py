@@ -1,0 +1,1 @@
+"""Report of a forecast from a pilot: `labeleff forecast`."""
