@@ -117,15 +117,15 @@ def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Post
 
 
 def posteriors(family: Family, u: Array, means: Array, covariances: Sequence[Array]) -> list[Posterior]:
-    """Condition a family on rung `means` (R,) at `u` (R,), once for each of several covariances (R, R) of their errors."""
+    """Condition a family on rung `means` (R,) at `u` (R,), once for each covariance (R, R) of their errors."""
     grid = family.grid(float(u[0]), float(u[-1]))
     phi = family.phi(u, grid.first[:, None], grid.second[:, None])
     return [_conditioned(family, grid, phi, means, covariance) for covariance in covariances]
 
 
 def _conditioned(family: Family, grid: Grid, phi: Array, means: Array, covariance: Array) -> Posterior:
-    # Parameters are standardised c and b times phi's value at the first rung, its largest: numbers stay moderate however
-    # steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), h the solution of its forward substitution.
+    # Parameters are standardised c, and b times phi's value at the first rung, its largest: numbers stay moderate,
+    # however steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), whose substitution gives (h1, h2).
     root = linalg.cholesky(covariance, lower=True)
     whiten = linalg.solve_triangular(root, np.eye(len(means)), lower=True).T
     largest, residual = phi[:, 0], (means - family.c.mean) @ whiten

@@ -18,7 +18,6 @@ from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Runs, fingerprint, means, resample
 
-
 PIECES = 8
 """Pieces between two shared rungs at whose ends two curves are compared."""
 

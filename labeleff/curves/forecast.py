@@ -1,6 +1,6 @@
 """Forecast from a pilot: the accuracy at more labels, the labels for a target, and the next rung to measure.
 
-Everything is read from the posterior's curves of `labeleff.curves.posterior_curves`, equally likely accuracies of the method as
+Everything is read from the curves of `labeleff.curves.posterior_curves`, equally likely accuracies of the method as
 functions of the label count, up to 1000 times the last rung. How well such forecasts hold on real learning curves is in
 reports/forecast.
 """

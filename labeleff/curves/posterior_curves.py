@@ -10,6 +10,7 @@ between far rungs moves what was measured at them.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,9 +44,9 @@ The share of the rise that is done is bent in its logit: shifted, and scaled in 
 """
 BEND_MISFIT, BEND_DECADES = 0.03, 2.0
 STRETCH_MEAN, STRETCH_SD = 0.05, 0.5
-"""Normal distribution of the logarithm by which a curve's way beyond the last rung, in ln n, is longer than its family's.
+"""Normal distribution of the logarithm by which a curve's way beyond the last rung, in ln n, is longer.
 
-Chosen on the development curves, as is CREEP: curves of real learners are slower there than the families, and rise on.
+It is chosen on the development curves, as is CREEP: real learners are slower there than the families, and rise on.
 """
 CREEP, CREEP_FROM = 3.0, 1.6
 """Further rise per unit of ln n, from CREEP_FROM beyond the last rung on, too slow for the rungs to show it.
@@ -127,7 +128,7 @@ def draw(measured: NoisyMeans) -> Average:
 
 
 def interpolation_shares(average: Average, ns: Array) -> Array:
-    """Share of the variance half way (in ln n) between rungs `ns` (R,) that isn't that of the rungs around; (R - 1,)."""
+    """Shares (R - 1,) of the variance half way, in ln n, between rungs `ns` (R,) that isn't that of the two rungs."""
     rungs, middles = average.curves.at(ns), average.curves.at(np.sqrt(ns[1:] * ns[:-1]))
     shares = []
     for k in range(len(ns) - 1):
@@ -263,7 +264,7 @@ def _places(log_weights: Array) -> Indices:
     """DRAWS places in `log_weights`, rising, each in proportion to its weight (stratified sampling)."""
     total = np.cumsum(np.exp(log_weights - log_weights.max()))
     places = np.searchsorted(total, (np.arange(DRAWS) + 0.5) / DRAWS * total[-1])
-    return np.minimum(places, len(log_weights) - 1)
+    return np.asarray(np.minimum(places, len(log_weights) - 1))
 
 
 def _given(total: Array, part: Array) -> tuple[Array, Array]:
@@ -301,7 +302,7 @@ class _Grid:
     def over(cls, x: Array, middle: float) -> _Grid:
         """The grid of a ladder with rungs at `x` = ln n."""
         parts, places = [np.linspace(x[0] + math.log(REACH[0]), x[0], 9)[:-1]], [8]
-        for low, high in zip(x[:-1], x[1:], strict=True):
+        for low, high in itertools.pairwise(x):
             pieces = min(max(math.ceil((high - low) / STEP), FEWEST), MOST)
             parts.append(np.linspace(low, high, pieces + 1)[:-1])
             places.append(places[-1] + pieces)

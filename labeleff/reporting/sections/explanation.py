@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from labeleff.catalogue.metrics import Metric
-from labeleff.curves.bayes import DRAWS
 from labeleff.curves.methods import BAYES, FORMULAS
-from labeleff.curves.model_average import BOOTSTRAPS, MODEL_SHARE
+from labeleff.curves.posterior_curves import DRAWS
+from labeleff.curves.solvers import BOOTSTRAPS
 from labeleff.curves.utility import FAR
 from labeleff.reporting.markdown import ENDLESS, OPEN
 from labeleff.reporting.measurements import Measurements, Setting, common
@@ -79,8 +79,10 @@ def _intervals(measured: Measurements) -> str:
     whole = f"in which {_RESAMPLED[measured.shared]}; variances are moderated ({PRIOR_DF:g} prior degrees of freedom)"
     if measured.method == BAYES:
         return (
-            f"Those of U weigh the ends from {BOOTSTRAPS:,} joint replicates of both curves "
-            f"({100 * (1 - MODEL_SHARE):.0f} % inside the ladder) and from {DRAWS:,} curves of the average, {whole}. "
+            f"Those of U come from {DRAWS:,} equally likely curves of the baseline, with the arm's noise given each of "
+            f"them, {whole}. They hold the noise of the runs, scatter between rungs as far as the curve shows it, and "
+            "the doubt about the curve's shape between the rungs and beyond. Where every rung has one run, their noise "
+            "is learned from the scatter around the curve and from other curves. "
             f"`{OPEN}` is an end that the ladder can't measure; `{ENDLESS}`: the curve may never get there."
         )
     if measured.method in _INTERPOLATED:
@@ -101,10 +103,11 @@ def _curve(method: str, entry: Metric) -> str:
         )
     if method == BAYES:
         return (
-            f"between the rungs a monotone cubic (PCHIP) in ln n through the isotonic mean {entry.plural}, beyond the "
-            "last one an average of saturating curves, weighted by how well they fit, with room for what none of them "
-            "fits. Beyond the ladder it was early on real curves (by 30 % of the labels in the median), and past "
-            f"{FAR:g} times the last rung off by a factor of 3 in the mean."
+            f"equally likely curves that never fall, through the mean {entry.plural} within their noise: between the "
+            "rungs and beyond they follow saturating families, weighted by how well they fit, with room for what none "
+            "of them fits. Inside the ladder n1 is the geometric mean of their median and of a monotone cubic (PCHIP) in "
+            f"ln n. Beyond it n1 was off by a factor of 1.5 in the median on real curves, and past {FAR:g} times the "
+            "last rung by a factor of 2 to 3 in the mean."
         )
     names = FORMULAS[method].names
     formula = FORMULAS[method].template.format(**{name: name for name in names})
