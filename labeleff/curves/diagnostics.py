@@ -12,12 +12,16 @@ from scipy import special
 
 from labeleff.curves.least_squares import fit_shape
 from labeleff.curves.methods import FORMULAS
-from labeleff.curves.rung_means import NoisyMeans
+from labeleff.curves.rung_means import ASSUMED_SD, NoisyMeans
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES
 
 ADEQUATE = 0.05
 """Smallest p value of the chi-square test of fit at which a formula's answer counts."""
+SIGNIFICANT = 0.05
+"""p value under which a fall is significant."""
+ERRORS = 2.0
+"""Number of standard errors around the accuracies of a fall within which label counts are ill-defined."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,13 @@ class Fall:
     """Size of the fall in accuracy, over 0."""
     p_value: float | None
     """Probability of a fall as significant anywhere in the ladder if the true curve never falls; None without noise."""
+    reached_twice: tuple[float, float]
+    """Accuracies from the lowest mean after the fall to the highest before it, each ERRORS standard errors farther."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether the fall is significant; where no noise is measured, whether it is large for a single run."""
+        return self.size > 2 * ASSUMED_SD if self.p_value is None else self.p_value < SIGNIFICANT
 
 
 def fall(measured: NoisyMeans) -> Fall | None:
@@ -54,8 +65,16 @@ def fall(measured: NoisyMeans) -> Fall | None:
         noise = replicates - measured.means
         falls_of_noise = (noise[:, first] - noise[:, second]) / np.sqrt(variance)
         p_value = float((falls_of_noise.max(axis=1) >= scaled[worst]).mean())
-    ns = measured.ns[[first[worst], second[worst]]]
-    return Fall(float(ns[0]), float(ns[1]), float(falls[worst]), p_value)
+    before, after = int(first[worst]), int(second[worst])
+    ns = measured.ns[[before, after]]
+    return Fall(float(ns[0]), float(ns[1]), float(falls[worst]), p_value, _reached_twice(measured, before, after))
+
+
+def _reached_twice(measured: NoisyMeans, before: int, after: int) -> tuple[float, float]:
+    errors = ERRORS * np.sqrt(measured.variance)
+    top = int(measured.means[:after].argmax())
+    bottom = before + int(measured.means[before:].argmin())
+    return float(measured.means[bottom] - errors[bottom]), float(measured.means[top] + errors[top])
 
 
 @dataclass(frozen=True)
