@@ -12,7 +12,7 @@ from scipy import special
 
 from labeleff.curves.least_squares import fit_shape
 from labeleff.curves.methods import FORMULAS
-from labeleff.curves.rung_means import ASSUMED_SD, NoisyMeans
+from labeleff.curves.rung_means import NoisyMeans
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES
 
@@ -20,6 +20,8 @@ ADEQUATE = 0.05
 """Smallest p value of the chi-square test of fit at which a formula's answer counts."""
 SIGNIFICANT = 0.05
 """p value under which a fall is significant."""
+LARGE = 0.04
+"""Fall in accuracy of single runs, whose noise isn't measured, over which it counts as one."""
 ERRORS = 2.0
 """Number of standard errors around the accuracies of a fall within which label counts are ill-defined."""
 
@@ -42,7 +44,7 @@ class Fall:
     @property
     def clear(self) -> bool:
         """Whether the fall is significant; where no noise is measured, whether it is large for a single run."""
-        return self.size > 2 * ASSUMED_SD if self.p_value is None else self.p_value < SIGNIFICANT
+        return self.size > LARGE if self.p_value is None else self.p_value < SIGNIFICANT
 
 
 def fall(measured: NoisyMeans) -> Fall | None:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves.bayes import REACH
 from labeleff.curves.inversion import Solution, quantile
 from labeleff.curves.utility import FAR, ArmUtility
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.moderation import Array
 from labeleff.stats.multiple_comparisons import tie_group
+
+LEAST = 1 / 8
+"""Factor of the first rung down to which draws of a method that models the curve count."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,14 @@ def trapezoids(ns: Sequence[int]) -> Array:
 def log_ratio_draws(arm: ArmUtility, ns: Sequence[int], first: float) -> Array | None:
     """Equally likely mean log ratios (S,) of an arm over its rungs `ns`; None without noise.
 
-    A method that models the curve knows it down to REACH[0] times the first rung, and draws count as low as that: if
-    they were brought up to the first rung, which is no less than its own n, luck there could only add.
+    Draws under the first rung, which only a method that models the curve has, count down to LEAST times it: if they
+    were brought up to the first rung, which is no less than its own n, luck there could only add.
     """
     solution = arm.solution
     if not solution.samples:
         return None
     draws = solution.samples[-1][:, _columns(arm, ns)]
-    return _log_ratios(draws, ns, first * REACH[0] if solution.models else first, _cap(solution))
+    return _log_ratios(draws, ns, first * LEAST if solution.models else first, _cap(solution))
 
 
 def _log_ratios(n1: Array, ns: Sequence[int], floor: float, cap: float) -> Array:
