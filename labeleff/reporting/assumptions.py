@@ -139,14 +139,15 @@ def _against_formulas(evidence: Evidence) -> Iterator[Failure]:
     for arm, answers in evidence.answers.items():
         rows = zip(evidence.points[arm], answers, strict=True)
         affected[arm] = tuple(point.n for point, answer in rows if _leaves_out(point, answer))
-    arms = [f"{arm} at {', '.join(f'{n:,}' for n in ns)} labels" for arm, ns in affected.items() if ns]
+    arms = [f"{arm} at {' and '.join(f'{n:,}' for n in ns)} labels" for arm, ns in affected.items() if ns]
     if arms:
         text = f"no formula that fits {evidence.measured.baseline} gives a label count in the interval of "
         yield Failure("against all formulas", f"{text}{'; '.join(arms)}", affected)
 
 
 def _leaves_out(point: UtilityPoint, answer: Disagreement) -> bool:
-    if point.n1 is None or "far" in point.flags or "no interval" in point.flags:
+    exact = point.n1_low is not None and point.n1_low == point.n1_high  # the baseline's own runs
+    if point.n1 is None or "far" in point.flags or "no interval" in point.flags or exact:
         return False
     low, high = point.n1_low or 0.0, math.inf if point.n1_high is None else point.n1_high
     return answer.high < low or answer.low > high

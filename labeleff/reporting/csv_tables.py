@@ -52,7 +52,7 @@ rungs and arms of a place at once; `assumption`: what fails of what the row rest
 
 TARGETS = columns(
     "task encoder arm target rungs kind n n_at_least n_at_most n_low n_high p_never factor baseline share "
-    "share_at_least share_at_most reason"
+    "share_at_least share_at_most reason assumption"
 )
 """`target`: the accuracy that needs `n` labels; kinds and bounds as in UTILITY; `share`: `n` over the baseline's."""
 CURVES = columns(
@@ -204,6 +204,7 @@ def targets(items: Sequence[TargetLabels], baseline: str) -> pd.DataFrame:
             "share_at_least": item.share.at_least,
             "share_at_most": item.share.at_most,
             "reason": item.reason,
+            "assumption": "; ".join(item.doubts),
         }
         for item in items
     ]

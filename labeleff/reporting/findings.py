@@ -170,11 +170,31 @@ class TargetLabels:
     """Reason why `labels` is None; else None."""
     share: Share
     """Labels over those of the baseline for the same accuracy."""
+    doubts: tuple[str, ...] = ()
+    """Kinds of the assumptions that fail for this accuracy, of the arm's curve or the baseline's."""
 
 
-def target_labels(measured: Measurements) -> list[TargetLabels]:
-    """Labels of every arm (also the baseline) for every target, by the method that inverts the baseline's curve."""
-    return [row for place in measured.places for row in _targets_at(measured, place)] if measured.targets else []
+def target_labels(
+    measured: Measurements, failed: Mapping[Place, Sequence[Failure]] | None = None
+) -> list[TargetLabels]:
+    """Labels of every arm (also the baseline) for every target, by the method that inverts the baseline's curve.
+
+    `failed` are the assumptions that fail, by place.
+    """
+    places = measured.places if measured.targets else []
+    return [
+        replace(
+            row, doubts=tuple(item.kind for item in (failed or {}).get(place, ()) if _bears_on(item, row, measured))
+        )
+        for place in places
+        for row in _targets_at(measured, place)
+    ]
+
+
+def _bears_on(item: Failure, row: TargetLabels, measured: Measurements) -> bool:
+    if item.accuracies is None or item.arm not in (row.arm, measured.baseline):
+        return False
+    return item.accuracies[0] <= row.target <= item.accuracies[1]
 
 
 def _targets_at(measured: Measurements, place: Place) -> Iterator[TargetLabels]:
@@ -247,10 +267,11 @@ class Findings:
 def find(measured: Measurements) -> Findings:
     """Compute all findings. Raises CurveError for accuracies that the method can't take."""
     by_place = {place: _at_place(measured, place) for place in measured.places}
+    failed = {place: item.failures for place, item in by_place.items()}
     return Findings(
         measured=measured,
-        failures={place: item.failures for place, item in by_place.items()},
+        failures=failed,
         comparisons=[comparison for item in by_place.values() for comparison in item.comparisons],
-        labels=target_labels(measured),
+        labels=target_labels(measured, failed),
         formulas=formulas(measured),
     )

@@ -30,7 +30,9 @@ def test_a_table_as_a_process(command):
     text = Path("runs/my runs-utility/report.md").read_text()
     verdict = text.split("## Verdict\n\n")[1].split("\n\n")[0]
     assert re.match(
-        r"- At 100 labels, rotation is worth U = \S+ \[\S+, \S+\]: 100 labels do the work of 1\d\d\. ", verdict
+        r"- rotation is worth labels: averaged over 100 to 200 labels, one label does the work of \S+ \[\S+, \S+\] of "
+        r"scratch\. Most certain at 100 labels: U = \S+ \[\S+, \S+\]: 100 labels do the work of 1\d\d\. ",
+        verdict,
     )
     assert done.stdout == (
         "read my runs.csv: accuracies are in 0..1: none is over 1; fields are separated by comma; no column draw: runs "
@@ -173,4 +175,4 @@ def test_several_tasks_have_their_verdicts_printed(called):
     _, output, _ = called("runs.csv")
     printed = output.splitlines()
     assert [printed.index("a:"), printed.index("b:"), len(printed)] == [1, 3, 6]
-    assert printed[2].startswith("- At 100 labels, rotation is worth")
+    assert printed[2].startswith("- rotation is worth labels: averaged over 100 to 200 labels")

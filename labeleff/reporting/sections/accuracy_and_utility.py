@@ -178,7 +178,7 @@ def _how_to_read(measured: Measurements, comparisons: Sequence[Comparison]) -> I
             "shows; those of the verdict hold for all arms and rungs here together."
         )
     if any(item.doubts(point.n) for item in comparisons for point in item.points):
-        yield f"`{DOUBT.strip()}`: rests on an assumption that fails, see the verdict."
+        yield f"`{DOUBT.strip()}` rests on an assumption that fails: see the verdict."
 
 
 def _by_rung(item: Comparison, rungs: Sequence[int], show: Callable[[UtilityPoint], str]) -> list[str]:
@@ -204,6 +204,10 @@ def _saved(measured: Measurements, place: Place, comparisons: Sequence[Compariso
     )
 
 
+def _labels(item: TargetLabels) -> str:
+    return f"{amount(item.labels, count)}{DOUBT if item.doubts else ''}" if item.labels else "–"
+
+
 def _targets(measured: Measurements, place: Place, labels: Sequence[TargetLabels]) -> Iterator[str]:
     """Table of the labels that arms need for the target accuracies."""
     if not labels:
@@ -216,11 +220,7 @@ def _targets(measured: Measurements, place: Place, labels: Sequence[TargetLabels
     rows = []
     for arm in dict.fromkeys(item.arm for item in labels):
         arm_labels = [item for item in labels if item.arm == arm]
-        cells = [
-            text
-            for item in arm_labels
-            for text in (amount(item.labels, count) if item.labels else "–", portion(item.share))
-        ]
+        cells = [text for item in arm_labels for text in (_labels(item), portion(item.share))]
         rows.append([arm, *cells])
     yield table(header, rows)
     yield (
