@@ -72,6 +72,8 @@ def told(text: str) -> Iterator[tuple[float, float]]:
     number = r"([^ \],]+)"
     for low, high in re.findall(rf"U = \S+ \[{number}, {number}[^\]]*\]", text):
         yield float(low.replace(",", "").replace("…", "-1")), _end(high)
+    for low in re.findall(r"more than U = (\S+) \(", text):
+        yield float(low.replace(",", "")), float("inf")
     for low, high in re.findall(rf"does the work of (?:[<>]= )?\S+ \[{number}, {number}\]", text):
         yield float(low) - 1, _end(high) - 1
 

@@ -168,6 +168,19 @@ def test_every_option_at_once(called):
     assert Path("o/utility-selfstudy.csv").exists()
 
 
+def test_the_verdict_opens_with_a_label_count_named_beforehand(called):
+    Path("runs.csv").write_text(table())
+    status, output, _ = called("runs.csv", "--headline-n", "200")
+    assert status == 0
+    assert re.search(r"^- (Whether rotation is worth labels at 200 |At 200 labels, rotation is )", output, re.MULTILINE)
+    status, _, error = called("runs.csv", "--headline-n", "77", "--out", "other")
+    assert (status, error) == (
+        2,
+        "labeleff: runs.csv: --headline-n: found 77, expected a label count of an arm: 100, 200\n",
+    )
+    assert not Path("other").exists()
+
+
 def test_several_tasks_have_their_verdicts_printed(called):
     lines = table().splitlines()
     content = [f"{lines[0]},task", *(f"{line},{task}" for task in ("a", "b") for line in lines[1:])]
