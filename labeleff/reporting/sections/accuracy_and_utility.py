@@ -129,13 +129,10 @@ def _ranking(measured: Measurements, comparisons: Sequence[Comparison]) -> Itera
     distinguishable = all(mean.low is not None for _, mean in ranking) and len(ranking) > 1
     rows = []
     for item, mean in ranking:
-        cells = [
-            item.arm,
-            mean_ratio(mean, mean.low, mean.high),
-            f"{mean.above} of {len(mean.ns)}",
-            f"{mean.below} of {len(mean.ns)}",
-        ]
-        rows.append([bold(text) for text in cells[:2]] + cells[2:] if distinguishable and mean.tied else cells)
+        doubt = DOUBT if any(item.doubts(n) for n in mean.ns) else ""
+        shown = [item.arm, f"{mean_ratio(mean, mean.low, mean.high)}{doubt}"]
+        clipped = [f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
+        rows.append([bold(text) for text in shown] + clipped if distinguishable and mean.tied else shown + clipped)
     yield table(["arm", "mean label ratio", "rungs brought down", "rungs brought up"], rows)
     ns, most = ranking[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
     best = " Bold: can't be told from the best of these arms." if distinguishable else ""
