@@ -65,7 +65,8 @@ def report(folder: str | Path, **options: Any) -> Path:
     """Write a folder's tables, figures and report.md again from its records; returns the path of report.md.
 
     `options` replace what the study says: `baseline`, `method`, `level` (over 0.5 and under 1), `targets` (accuracies
-    in 0..1), `cost` (`labeleff.study.prices.Cost`), `metrics` (pairs of task and metric), and `out`, another folder.
+    in 0..1), `cost` (`labeleff.study.prices.Cost`), `metrics` (pairs of task and metric), `headline` (the label count
+    whose utility opens the verdict), and `out`, another folder.
     Raises RecordError where there is no run to report on, StudyError for options that don't fit the study.
     """
     from labeleff.reporting.options import ReportOptions

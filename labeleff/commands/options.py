@@ -47,6 +47,10 @@ TimeLimitOption = Annotated[
         help="2h, 30m, 90s, 1h30m or seconds: measure what tells most a second first, stop in time, and report.",
     ),
 ]
+HeadlineOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Open the verdict with U at N labels (default: the mean over the ladder)."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 
 

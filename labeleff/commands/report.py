@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import CostOption, TargetOption, UnitOption
+from labeleff.commands.options import CostOption, HeadlineOption, TargetOption, UnitOption
 from labeleff.curves.methods import methods_in_words
 
 METHODS = f"The baseline's curve: {methods_in_words()}"
@@ -24,6 +24,7 @@ def report(
         list[str] | None,
         typer.Option(metavar="TASK=NAME", help="Report on another recorded metric of a task; may be repeated."),
     ] = None,
+    headline_n: HeadlineOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: DIR itself).")] = None,
 ) -> None:
     """Rebuild CSVs, figures and report.md from records.jsonl, byte for byte; options replace what the study says."""
@@ -33,7 +34,7 @@ def report(
 
     cost = options.cost(cost_per_label, cost_unit)
     targets, metrics = options.targets(target or []), options.metrics(metric or [])
-    print_verdict(build(folder, ReportOptions(baseline, method, level, targets, cost, out, metrics)))
+    print_verdict(build(folder, ReportOptions(baseline, method, level, targets, cost, out, metrics, headline_n)))
 
 
 def build_and_print(folder: Path) -> None:

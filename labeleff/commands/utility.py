@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import CostOption, TargetOption, UnitOption
+from labeleff.commands.options import CostOption, HeadlineOption, TargetOption, UnitOption
 from labeleff.commands.report import METHODS, print_verdict
 from labeleff.curves.methods import BAYES
 from labeleff.stats.interval_level import LEVEL
@@ -33,6 +33,7 @@ def utility(
     metric_name: Annotated[str, typer.Option(help="What the accuracies are called.")] = "accuracy",
     chance: Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")] = None,
     test_count: Annotated[int | None, typer.Option(help="Test examples, for the test set's sampling error.")] = None,
+    headline_n: HeadlineOption = None,
     target: TargetOption = None,
     cost_per_label: CostOption = None,
     cost_unit: UnitOption = None,
@@ -57,6 +58,7 @@ def utility(
         metric=metric_name,
         chance=chance,
         test_count=test_count,
+        headline=headline_n,
         targets=reporting_options.targets(target or []),
         cost=reporting_options.cost(cost_per_label, cost_unit),
     )

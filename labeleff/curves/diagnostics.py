@@ -22,6 +22,8 @@ ADEQUATE = 0.05
 """Smallest p value of the chi-square test of fit at which a formula's answer counts."""
 LARGE = 0.04
 """Fall in accuracy of single runs, whose noise isn't measured, over which it counts as one."""
+ERRORS = 2.0
+"""Number of standard errors around the accuracies of a fall within which label counts are ill-defined."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Fall:
     """Size of the fall in accuracy, over 0."""
     p_value: float | None
     """Probability of a fall as significant anywhere in the ladder if the true curve never falls; None without noise."""
+    reached_twice: tuple[float, float]
+    """Accuracies from the lowest mean after the fall to the highest before it, each ERRORS standard errors farther."""
 
     @property
     def clear(self) -> bool:
@@ -63,8 +67,16 @@ def fall(measured: NoisyMeans) -> Fall | None:
         noise = replicates - measured.means
         falls_of_noise = (noise[:, first] - noise[:, second]) / np.sqrt(variance)
         p_value = float((falls_of_noise.max(axis=1) >= scaled[worst]).mean())
-    ns = measured.ns[[first[worst], second[worst]]]
-    return Fall(float(ns[0]), float(ns[1]), float(falls[worst]), p_value)
+    before, after = int(first[worst]), int(second[worst])
+    ns = measured.ns[[before, after]]
+    return Fall(float(ns[0]), float(ns[1]), float(falls[worst]), p_value, _reached_twice(measured, before, after))
+
+
+def _reached_twice(measured: NoisyMeans, before: int, after: int) -> tuple[float, float]:
+    errors = ERRORS * np.sqrt(measured.variance)
+    top = int(measured.means[:after].argmax())
+    bottom = before + int(measured.means[before:].argmin())
+    return float(measured.means[bottom] - errors[bottom]), float(measured.means[top] + errors[top])
 
 
 @dataclass(frozen=True)

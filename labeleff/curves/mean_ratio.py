@@ -14,18 +14,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves.inversion import quantile
-from labeleff.curves.utility import FAR, ArmUtility, UtilityPoint
+from labeleff.curves.inversion import Solution, quantile
+from labeleff.curves.utility import FAR, ArmUtility
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.moderation import Array
 from labeleff.stats.multiple_comparisons import tie_group
+
+LEAST = 1 / 8
+"""Factor of the first rung down to which draws of a method that models the curve count."""
 
 
 @dataclass(frozen=True)
 class MeanRatio:
     """Mean log label ratio of an arm over `ns`, as a factor.
 
-    1: nothing is saved overall; 2: the baseline needs twice the labels. `low` and `high` are None without noise.
+    1: nothing is saved overall; 2: the baseline needs twice the labels. Ends of intervals are None without noise.
     """
 
     ns: tuple[int, ...]
@@ -39,11 +42,21 @@ class MeanRatio:
     """Number of rungs whose n1 was raised to the baseline's first rung, so that `ratio` is rather too high."""
     tied: bool
     """Whether the arm can't be separated from the best of those it was compared with."""
+    joint_low: float | None = None
+    joint_high: float | None = None
+    """Ends that hold for all rungs and arms of a place at once (`curves.simultaneous`)."""
 
     @property
     def log2(self) -> float:
         """Number of doublings of the label count that the arm is worth."""
         return math.log2(self.ratio)
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the simultaneous interval lies over or under 1, else 0."""
+        if self.joint_low is not None and self.joint_low > 1:
+            return 1
+        return -1 if self.joint_high is not None and self.joint_high < 1 else 0
 
 
 def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = LEVEL) -> dict[str, MeanRatio]:
@@ -52,24 +65,18 @@ def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = 
     `first` is the baseline's first rung. Label counts are clipped to between it and the last rung, or FAR times that
     for methods that model the curve. Empty where the arms have no rung in common.
     """
-    ns = sorted(set.intersection(*({point.n for point in arm.points} for arm in arms.values()))) if arms else []
+    ns = common_rungs(arms)
     if not ns:
         return {}
-    means = {name: _Mean(arm, ns, first) for name, arm in arms.items()}
-    tied = _tied(means, level)
-    ratios = {}
-    for name, mean in means.items():
-        low, high = mean.ends(level) or (None, None)
-        ratios[name] = MeanRatio(
-            ns=tuple(ns),
-            ratio=math.exp(mean.point),
-            low=None if low is None else math.exp(min(low, mean.point)),
-            high=None if high is None else math.exp(max(high, mean.point)),
-            above=sum(n1 > mean.cap for n1 in mean.points),
-            below=sum(point.kind == "below" for point in mean.rows),
-            tied=name in tied,
-        )
-    return ratios
+    points = {name: _point(arm, ns, first) for name, arm in arms.items()}
+    draws = {name: log_ratio_draws(arm, ns, first) for name, arm in arms.items()}
+    tied = _tied(points, draws, level)
+    return {name: _mean_ratio(arm, ns, points[name], draws[name], level, name in tied) for name, arm in arms.items()}
+
+
+def common_rungs(arms: Mapping[str, ArmUtility]) -> list[int]:
+    """Label counts that all arms have, in rising order."""
+    return sorted(set.intersection(*({point.n for point in arm.points} for arm in arms.values()))) if arms else []
 
 
 def trapezoids(ns: Sequence[int]) -> Array:
@@ -81,49 +88,59 @@ def trapezoids(ns: Sequence[int]) -> Array:
     return np.asarray(np.diff(edges) / (x[-1] - x[0]))
 
 
-class _Mean:
-    """One arm's mean log ratio: its point and its samples."""
+def log_ratio_draws(arm: ArmUtility, ns: Sequence[int], first: float) -> Array | None:
+    """Equally likely mean log ratios (S,) of an arm over its rungs `ns`; None without noise.
 
-    def __init__(self, arm: ArmUtility, ns: Sequence[int], first: float) -> None:
-        solution = arm.solution
-        columns = [place for place, point in enumerate(arm.points) if point.n in ns]
-        self.rows: list[UtilityPoint] = [arm.points[place] for place in columns]
-        self.cap = solution.last * (FAR if solution.models else 1.0)
-        self.points = [solution.rows[place].n for place in columns]
-        counts, weights = np.array(ns, dtype=float), trapezoids(ns)
-
-        def mean(n1: Array) -> Array:
-            return np.asarray(np.log(np.clip(n1, first, self.cap) / counts) @ weights)
-
-        self.point = float(mean(np.array(self.points)))
-        self.samples = [mean(sample[:, columns]) for sample in _completed(solution.samples)]
-
-    def ends(self, level: float) -> tuple[float, float] | None:
-        """Both ends of the interval, averaged over the samples; None without noise."""
-        if not self.samples:
-            return None
-        low, high = (
-            float(np.mean([quantile(sample, p) for sample in self.samples])) for p in ((1 - level) / 2, (1 + level) / 2)
-        )
-        return low, high
+    Draws under the first rung, which only a method that models the curve has, count down to LEAST times it: if they
+    were brought up to the first rung, which is no less than its own n, luck there could only add.
+    """
+    solution = arm.solution
+    if not solution.samples:
+        return None
+    draws = solution.samples[-1][:, _columns(arm, ns)]
+    return _log_ratios(draws, ns, first * LEAST if solution.models else first, _cap(solution))
 
 
-def _completed(samples: Sequence[Array]) -> list[Array]:
-    """Samples of n1 (S, K); where the first is only a bound, values of the second, a model's, replace it."""
-    if len(samples) < 2:
-        return list(samples)
-    measured, model = samples
-    rows = model[np.arange(len(measured)) % len(model)]
-    return [np.where(np.isinf(measured) | (measured == 0), rows, measured), model]
+def _log_ratios(n1: Array, ns: Sequence[int], floor: float, cap: float) -> Array:
+    return np.asarray(np.log(np.clip(n1, floor, cap) / np.array(ns, dtype=float)) @ trapezoids(ns))
 
 
-def _tied(means: Mapping[str, _Mean], level: float) -> set[str]:
-    """Arms that can't be separated from the best; all where any shows no noise."""
-    if not all(mean.samples for mean in means.values()):
-        return set(means)
-    count = min(len(sample) for mean in means.values() for sample in mean.samples)
-    replicates = np.stack(
-        [np.concatenate([sample[:count] for sample in mean.samples]) for mean in means.values()], axis=1
+def _columns(arm: ArmUtility, ns: Sequence[int]) -> list[int]:
+    return [place for place, point in enumerate(arm.points) if point.n in ns]
+
+
+def _cap(solution: Solution) -> float:
+    return solution.last * (FAR if solution.models else 1.0)
+
+
+def _point(arm: ArmUtility, ns: Sequence[int], first: float) -> float:
+    n1 = np.array([arm.solution.rows[place].n for place in _columns(arm, ns)])
+    return float(_log_ratios(n1, ns, first, _cap(arm.solution)))
+
+
+def _mean_ratio(
+    arm: ArmUtility, ns: Sequence[int], point: float, draws: Array | None, level: float, tied: bool
+) -> MeanRatio:
+    columns, cap = _columns(arm, ns), _cap(arm.solution)
+    low = high = None
+    if draws is not None:
+        low = math.exp(min(quantile(draws, (1 - level) / 2), point))
+        high = math.exp(max(quantile(draws, (1 + level) / 2), point))
+    return MeanRatio(
+        ns=tuple(ns),
+        ratio=math.exp(point),
+        low=low,
+        high=high,
+        above=sum(arm.solution.rows[place].n > cap for place in columns),
+        below=sum(arm.points[place].kind == "below" for place in columns),
+        tied=tied,
     )
-    gaps_to_best = tie_group(replicates, np.array([mean.point for mean in means.values()]), level=level)
-    return {name for name, gap in zip(means, gaps_to_best, strict=True) if gap.tied}
+
+
+def _tied(points: Mapping[str, float], draws: Mapping[str, Array | None], level: float) -> set[str]:
+    """Arms that can't be separated from the best; all where any shows no noise."""
+    columns = [column for column in draws.values() if column is not None]
+    if len(columns) < len(points):
+        return set(points)
+    gaps_to_best = tie_group(np.stack(columns, axis=1), np.array(list(points.values())), level=level)
+    return {name for name, gap in zip(points, gaps_to_best, strict=True) if gap.tied}

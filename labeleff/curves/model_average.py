@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.curves import posterior_curves
-from labeleff.curves.diagnostics import SIGNIFICANT, fall
+from labeleff.curves.diagnostics import fall
 from labeleff.curves.interpolation import Curves, fit
 from labeleff.curves.inversion import Kind, Solution, Targets, quantiles, rank, rows
 from labeleff.curves.posterior_curves import Average
@@ -39,7 +39,7 @@ class AverageCurve:
     def sound(self) -> bool:
         """Whether the curve passes its checks: means within their bands, and no significant fall."""
         dip = fall(self.measured)
-        return self.average.sound and (dip is None or dip.p_value is None or dip.p_value >= SIGNIFICANT)
+        return self.average.sound and (dip is None or not dip.clear)
 
     def solve(self, targets: Targets, level: float) -> Solution:
         """Invert at K targets with intervals of probability `level`."""

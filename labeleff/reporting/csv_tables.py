@@ -42,16 +42,17 @@ UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
     "n1_low n1_high p_above p_below p_never factor saved saved_low saved_high saved_at_least saved_at_most "
-    "saved_unit flags"
+    "saved_unit flags simultaneous_low simultaneous_high assumption"
 )
 """`accuracy`: by the metric that `summary.csv` names; `utility`: measured for the kind "inside", a model's for
 "extrapolated", where n1 is `factor` times the last rung; `utility_at_least`, `utility_at_most`: bounds measured
 outside the ladder; `p_never`: share of the model's curves that never reach the accuracy; `saved`: n1 - n labels at the
-price of one, empty without a price."""
+price of one, empty without a price; `simultaneous_low`, `simultaneous_high`: interval of `utility` that holds for all
+rungs and arms of a place at once; `assumption`: what fails of what the row rests on."""
 
 TARGETS = columns(
     "task encoder arm target rungs kind n n_at_least n_at_most n_low n_high p_never factor baseline share "
-    "share_at_least share_at_most reason"
+    "share_at_least share_at_most reason assumption"
 )
 """`target`: the accuracy that needs `n` labels; kinds and bounds as in UTILITY; `share`: `n` over the baseline's."""
 CURVES = columns(
@@ -60,9 +61,13 @@ CURVES = columns(
 """`parameters`, `standard_errors`: JSON, by name; `rss`: over the variances of the means, in accuracy squared where no
 rung has two runs; `p_value`: of the chi-square test that the formula is correct; `leave_one_out`: mean absolute error
 of a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
-RANKING = columns("task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied")
+RANKING = columns(
+    "task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied "
+    "simultaneous_low simultaneous_high"
+)
 """`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: numbers of rungs whose label
-count was brought down or up to the end of what the ladder measures; `tied`: not distinguishable from the best."""
+count was brought down or up to the end of what the ladder measures; `tied`: not distinguishable from the best;
+`simultaneous_low`, `simultaneous_high`: interval that holds for all arms and rungs at once."""
 
 
 def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
@@ -132,11 +137,15 @@ def _arm_rows(measured: Measurements, place: Place, arm: str) -> Iterable[Row]:
 
 def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> pd.DataFrame:
     """Table of utilities: one row per arm and rung, with savings where labels have a price."""
-    rows = [_utility(item, point, cost) for item in comparisons for point in item.points]
+    rows = [
+        _utility(item, point, joint, cost)
+        for item in comparisons
+        for point, joint in zip(item.points, item.joint, strict=True)
+    ]
     return frame(rows, UTILITY)
 
 
-def _utility(item: Comparison, point: UtilityPoint, cost: Cost | None) -> Row:
+def _utility(item: Comparison, point: UtilityPoint, joint: UtilityPoint, cost: Cost | None) -> Row:
     return {
         "task": item.place.task,
         "encoder": item.place.encoder,
@@ -158,6 +167,9 @@ def _utility(item: Comparison, point: UtilityPoint, cost: Cost | None) -> Row:
         **(_numbers("saved", savings(point, cost.per_label)) if cost else {}),
         "saved_unit": cost and cost.unit,
         "flags": "; ".join(point.flags),
+        "simultaneous_low": joint.low,
+        "simultaneous_high": joint.high,
+        "assumption": "; ".join(item.doubts(point.n)),
     }
 
 
@@ -192,6 +204,7 @@ def targets(items: Sequence[TargetLabels], baseline: str) -> pd.DataFrame:
             "share_at_least": item.share.at_least,
             "share_at_most": item.share.at_most,
             "reason": item.reason,
+            "assumption": "; ".join(item.doubts),
         }
         for item in items
     ]
@@ -216,6 +229,8 @@ def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "above": mean.above,
             "below": mean.below,
             "tied": mean.tied,
+            "simultaneous_low": mean.joint_low,
+            "simultaneous_high": mean.joint_high,
         }
         for item, mean in rank_comparisons(comparisons)
     ]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
 
 from labeleff.curves.bounds import Reading, label_count
 from labeleff.curves.break_even import Crossing, crossings
+from labeleff.curves.diagnostics import Disagreement, disagreement
 from labeleff.curves.inversion import Targets
 from labeleff.curves.least_squares import FormulaFit, fit_formula
 from labeleff.curves.mean_ratio import MeanRatio, mean_ratios
 from labeleff.curves.methods import FORMULAS, extrapolates, parameters, rungs_needed
+from labeleff.curves.simultaneous import joint_intervals
 from labeleff.curves.solvers import fit_curve
 from labeleff.curves.utility import BaselineCurve, UtilityPoint, arm_utilities
+from labeleff.reporting.assumptions import Evidence, Failure, failures
 from labeleff.reporting.measurements import Measurements, Place
 
 
@@ -28,16 +32,32 @@ class Comparison:
     arm: str
     baseline: str
     points: list[UtilityPoint]
+    joint: list[UtilityPoint]
+    """The same points with intervals that hold for all rungs and arms of the place at once."""
     crossing: Crossing | None
     mean: MeanRatio | None
     """Mean over the rungs that all arms have; None where they have none in common."""
+    headline: int | None = None
+    """Label count named beforehand as the one that counts; None: the mean over the ladder counts."""
+    answers: Sequence[Disagreement] = ()
+    """Label counts by the formulas that fit the baseline, in the order of `points`; empty where fewer than two fit."""
+    failures: tuple[Failure, ...] = ()
+    """Assumptions that fail at this place."""
+
+    def doubts(self, n: int) -> list[str]:
+        """Kinds of the assumptions that fail and that the utility at `n` labels rests on."""
+        return [item.kind for item in self.failures if n in item.affected.get(self.arm, ())]
+
+
+@dataclass(frozen=True)
+class _PlaceFindings:
+    failures: tuple[Failure, ...]
+    comparisons: list[Comparison]
 
 
 def compare_arms(measured: Measurements) -> list[Comparison]:
     """Compare every other arm that has finished runs, where the baseline has as many rungs as the method needs."""
-    return [
-        item for place, curve in measured.baseline_curves.items() for item in _comparisons_at(measured, place, curve)
-    ]
+    return [item for place in measured.baseline_curves for item in _at_place(measured, place).comparisons]
 
 
 def rank_comparisons(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRatio]]:
@@ -47,14 +67,42 @@ def rank_comparisons(comparisons: Sequence[Comparison]) -> list[tuple[Comparison
     return sorted(pairs, key=lambda pair: (places.index(pair[0].place), -pair[1].ratio))
 
 
-def _comparisons_at(measured: Measurements, place: Place, curve: BaselineCurve) -> Iterator[Comparison]:
+def _at_place(measured: Measurements, place: Place) -> _PlaceFindings:
+    """Comparisons at one place, each with all assumptions that fail there."""
+    curve = measured.baseline_curves.get(place)
+    compared = [] if curve is None else list(_comparisons(measured, place, curve))
+    evidence = Evidence(
+        measured,
+        place,
+        points={item.arm: item.joint for item in compared},
+        answers={item.arm: item.answers for item in compared if item.answers},
+    )
+    failed = failures(evidence)
+    return _PlaceFindings(failed, [replace(item, failures=failed) for item in compared])
+
+
+def _comparisons(measured: Measurements, place: Place, curve: BaselineCurve) -> Iterator[Comparison]:
     others = (arm for arm in measured.arms if arm != measured.baseline)
     arms = {arm: runs for arm in others if (runs := measured.at(place, arm))}
-    results = arm_utilities(curve, arms, level=measured.level)
-    means = mean_ratios(results, min(curve.runs), level=measured.level)
+    results, first = arm_utilities(curve, arms, level=measured.level), min(curve.runs)
+    means = mean_ratios(results, first, level=measured.level)
+    joint = joint_intervals(results, means, first, level=measured.level, headline=measured.headline)
     break_evens = crossings(curve, arms, level=measured.level)
-    for arm in arms:
-        yield Comparison(place, arm, measured.baseline, results[arm].points, break_evens[arm], means.get(arm))
+    accuracies = [point.accuracy for result in results.values() for point in result.points]
+    formulas_say = disagreement(measured.noisy(place, measured.baseline), accuracies) if accuracies else None
+    answers = iter(formulas_say or ())
+    for arm, result in results.items():
+        yield Comparison(
+            place=place,
+            arm=arm,
+            baseline=measured.baseline,
+            points=result.points,
+            joint=joint[arm].points,
+            crossing=break_evens[arm],
+            mean=joint[arm].mean,
+            headline=measured.headline,
+            answers=tuple(itertools.islice(answers, len(result.points))),
+        )
 
 
 @dataclass(frozen=True)
@@ -122,11 +170,31 @@ class TargetLabels:
     """Reason why `labels` is None; else None."""
     share: Share
     """Labels over those of the baseline for the same accuracy."""
+    doubts: tuple[str, ...] = ()
+    """Kinds of the assumptions that fail for this accuracy, of the arm's curve or the baseline's."""
 
 
-def target_labels(measured: Measurements) -> list[TargetLabels]:
-    """Labels of every arm (also the baseline) for every target, by the method that inverts the baseline's curve."""
-    return [row for place in measured.places for row in _targets_at(measured, place)] if measured.targets else []
+def target_labels(
+    measured: Measurements, failed: Mapping[Place, Sequence[Failure]] | None = None
+) -> list[TargetLabels]:
+    """Labels of every arm (also the baseline) for every target, by the method that inverts the baseline's curve.
+
+    `failed` are the assumptions that fail, by place.
+    """
+    places = measured.places if measured.targets else []
+    return [
+        replace(
+            row, doubts=tuple(item.kind for item in (failed or {}).get(place, ()) if _bears_on(item, row, measured))
+        )
+        for place in places
+        for row in _targets_at(measured, place)
+    ]
+
+
+def _bears_on(item: Failure, row: TargetLabels, measured: Measurements) -> bool:
+    if item.accuracies is None or item.arm not in (row.arm, measured.baseline):
+        return False
+    return item.accuracies[0] <= row.target <= item.accuracies[1]
 
 
 def _targets_at(measured: Measurements, place: Place) -> Iterator[TargetLabels]:
@@ -182,6 +250,8 @@ class Findings:
     """Measured accuracies with all that follows from them."""
 
     measured: Measurements
+    failures: Mapping[Place, tuple[Failure, ...]]
+    """Assumptions that fail, by place."""
     comparisons: list[Comparison]
     """Comparison of every other arm with the baseline, place by place."""
     labels: list[TargetLabels]
@@ -196,4 +266,12 @@ class Findings:
 
 def find(measured: Measurements) -> Findings:
     """Compute all findings. Raises CurveError for accuracies that the method can't take."""
-    return Findings(measured, compare_arms(measured), target_labels(measured), formulas(measured))
+    by_place = {place: _at_place(measured, place) for place in measured.places}
+    failed = {place: item.failures for place, item in by_place.items()}
+    return Findings(
+        measured=measured,
+        failures=failed,
+        comparisons=[comparison for item in by_place.values() for comparison in item.comparisons],
+        labels=target_labels(measured, failed),
+        formulas=formulas(measured),
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from labeleff.curves.bounds import Reading
 from labeleff.curves.break_even import Crossing
+from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.utility import FAR
 from labeleff.reporting.findings import Share
 
@@ -128,17 +129,25 @@ def portion(share: Share) -> str:
     return f">= {low} %" if low is not None else f"<= {high} %" if high is not None else "–"
 
 
+def mean_ratio(mean: MeanRatio, low: float | None, high: float | None) -> str:
+    """Format a mean label ratio with the ends `low` and `high` of an interval, or without where there is none."""
+    sign = ">= " if mean.above and not mean.below else "<= " if mean.below and not mean.above else ""
+    ends = "" if low is None or high is None else f" [{ratio(low)}, {ratio(high)}]"
+    return f"{sign}{ratio(mean.ratio)}{ends}"
+
+
 def break_even(crossing: Crossing | None) -> str:
     """Format a break-even point: a label count with its interval, or the end of the ladder that it lies beyond."""
     if crossing is None:
         return "not measured"
     if crossing.n is None:
         return f"{'> ' if crossing.kind == 'above' else '< '}{crossing.bound:,}"
+    last = f" (last of {crossing.changes})" if crossing.changes > 1 else ""
     if crossing.low is None and crossing.high is None:
-        return count(crossing.n)
+        return f"{count(crossing.n)}{last}"
     low = OPEN if crossing.low is None else count(crossing.low)
     high = OPEN if crossing.high is None else count(crossing.high)
-    return f"{count(crossing.n)} [{low}, {high}]"
+    return f"{count(crossing.n)} [{low}, {high}]{last}"
 
 
 def counts(ns: Iterable[int]) -> str:

@@ -102,6 +102,8 @@ class Measurements:
     """Target accuracies in 0..1, for which labels are reported."""
     cost: Cost | None = None
     """Price of a label; None where savings aren't reported."""
+    headline: int | None = None
+    """Label count named beforehand, whose utility opens the verdict; None: the mean over the ladder does."""
 
     @property
     def places(self) -> list[Place]:

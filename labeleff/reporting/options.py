@@ -67,6 +67,8 @@ class ReportOptions:
     out: Path | None = None
     metrics: tuple[tuple[str, str], ...] = ()
     """Names of tasks, each with the metric to report on."""
+    headline: int | None = None
+    """Label count whose utility opens the verdict."""
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -78,6 +80,7 @@ class ReportOptions:
             "targets": list(self.targets) or None,
             "cost": self.cost and self.cost.model_dump(),
             "metrics": dict(self.metrics) or None,
+            "headline": self.headline,
         }
         return {key: value for key, value in values.items() if value is not None}
 
@@ -93,6 +96,7 @@ class ReportOptions:
             words += ["--cost-per-label", repr(self.cost.per_label), "--cost-unit", self.cost.unit]
         for task, metric in self.metrics:
             words += ["--metric", f"{task}={metric}"]
+        words += [] if self.headline is None else ["--headline-n", str(self.headline)]
         return shlex.join([*words, *(["--out", str(self.out)] if self.out else [])])
 
     def beside(self, records: Path) -> ReportOptions:

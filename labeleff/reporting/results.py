@@ -158,6 +158,7 @@ class Results:
             rehearsal=study.smoke,
             targets=tuple(study.targets),
             cost=study.cost,
+            headline=study.headline,
         )
 
     def _setting(self, place: Place) -> Setting:

@@ -107,6 +107,13 @@ def check_names(study: Study) -> None:
         )
 
 
+def check_headline(study: Study) -> None:
+    """Raise StudyError for a headline that is no rung."""
+    if study.headline is not None and study.headline not in study.rungs:
+        rungs = ", ".join(map(str, study.rungs))
+        raise StudyError(f"headline: found {study.headline}, expected one of the rungs: {rungs}")
+
+
 def check_size(study: Study) -> None:
     """Check that there are not too many cells, nor too few rungs to compare arms."""
     runs = study.draws * (1 if study.pairing == "zipped" else study.seeds)

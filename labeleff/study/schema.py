@@ -23,6 +23,7 @@ from labeleff.study.consistency import (
     check_block,
     check_budgets,
     check_examples,
+    check_headline,
     check_metrics,
     check_names,
     check_pools,
@@ -146,6 +147,8 @@ class Study(Frozen):
     """Accuracies in 0..1 for which the report gives the labels that every arm needs."""
     cost: Cost | None = None
     """Price of a label, from which the report computes savings."""
+    headline: int | None = None
+    """Label count whose utility opens the report's verdict; None for the mean over the ladder."""
     gate: Gate | None = None
     """Rules by which `labeleff compare` judges a run of this study."""
     probe: Probe | None = None
@@ -160,7 +163,7 @@ class Study(Frozen):
         table = expand_auto(table)
         if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
             return table
-        unshared = {"stories", "title", "baseline", "metrics", "gate", "probe", "auto"}
+        unshared = {"stories", "title", "baseline", "metrics", "headline", "gate", "probe", "auto"}
         shared = {key: value for key, value in table.items() if key not in unshared}
         blocks = {}
         for name, block in table["stories"].items():
@@ -217,6 +220,7 @@ class Study(Frozen):
     def _consistent(self) -> Study:
         check_names(self)
         check_size(self)
+        check_headline(self)
         if self.auto is not None:
             check_auto(self.auto, self.rungs, len(self.runs), len(self.arms))
         for name, block in self.stories.items():

@@ -30,7 +30,9 @@ def test_a_table_as_a_process(command):
     text = Path("runs/my runs-utility/report.md").read_text()
     verdict = text.split("## Verdict\n\n")[1].split("\n\n")[0]
     assert re.match(
-        r"- At 100 labels, rotation is worth U = \S+ \[\S+, \S+\]: 100 labels do the work of 1\d\d\. ", verdict
+        r"- rotation is worth labels: averaged over 100 to 200 labels, one label does the work of \S+ \[\S+, \S+\] of "
+        r"scratch\. Most certain at 100 labels: U = \S+ \[\S+, \S+\]: 100 labels do the work of 1\d\d\. ",
+        verdict,
     )
     assert done.stdout == (
         "read my runs.csv: accuracies are in 0..1: none is over 1; fields are separated by comma; no column draw: runs "
@@ -166,6 +168,19 @@ def test_every_option_at_once(called):
     assert Path("o/utility-selfstudy.csv").exists()
 
 
+def test_the_verdict_opens_with_a_label_count_named_beforehand(called):
+    Path("runs.csv").write_text(table())
+    status, output, _ = called("runs.csv", "--headline-n", "200")
+    assert status == 0
+    assert re.search(r"^- (Whether rotation is worth labels at 200 |At 200 labels, rotation is )", output, re.MULTILINE)
+    status, _, error = called("runs.csv", "--headline-n", "77", "--out", "other")
+    assert (status, error) == (
+        2,
+        "labeleff: runs.csv: --headline-n: found 77, expected a label count of an arm: 100, 200\n",
+    )
+    assert not Path("other").exists()
+
+
 def test_several_tasks_have_their_verdicts_printed(called):
     lines = table().splitlines()
     content = [f"{lines[0]},task", *(f"{line},{task}" for task in ("a", "b") for line in lines[1:])]
@@ -173,4 +188,4 @@ def test_several_tasks_have_their_verdicts_printed(called):
     _, output, _ = called("runs.csv")
     printed = output.splitlines()
     assert [printed.index("a:"), printed.index("b:"), len(printed)] == [1, 3, 6]
-    assert printed[2].startswith("- At 100 labels, rotation is worth")
+    assert printed[2].startswith("- rotation is worth labels: averaged over 100 to 200 labels")

@@ -65,6 +65,7 @@ def test_prices_that_cant_be_meant(per_label: float | None, unit: str | None, me
         ({"targets": [70]}, "targets: found 70, expected accuracies in 0..1 (percent divided by 100)"),
         ({"targets": [0.5, 0.5]}, "targets: found 0.5 twice"),
         ({"targets": ["much"]}, "targets.0: "),
+        ({"headline": 77}, "headline: found 77, expected one of the rungs: 20, 50, 100, "),
         ({"cost": {"per_label": 0}}, "cost.per_label: Input should be greater than 0; found 0"),
         ({"cost": {"unit": "h"}}, "cost.per_label: Field required"),
         ({"cost": {"per_label": 1, "unit": ""}}, "found '', expected a name"),
@@ -78,13 +79,14 @@ def test_a_study_with_what_cant_be_meant(changes: dict[str, Any], message: str) 
 
 
 def test_report_options_are_keys_of_the_study_and_options() -> None:
-    given = ReportOptions("a b", "log2", 0.8, (0.7, 0.75), prices.Cost(per_label=0.05, unit="h"))
+    given = ReportOptions("a b", "log2", 0.8, (0.7, 0.75), prices.Cost(per_label=0.05, unit="h"), headline=50)
     of = factories.study(targets=[0.1], cost={"per_label": 9})
     changed = type(of).model_validate({**of.model_dump(), **given.changes, "baseline": "rotation/linear"})
     assert (changed.curve, changed.level, changed.targets) == ("log2", 0.8, [0.7, 0.75])
-    assert changed.cost == given.cost
+    assert (changed.cost, changed.headline) == (given.cost, 50)
     options = (
-        "--baseline 'a b' --method log2 --level 0.8 --target 0.7 --target 0.75 --cost-per-label 0.05 --cost-unit h"
+        "--baseline 'a b' --method log2 --level 0.8 --target 0.7 --target 0.75 --cost-per-label 0.05 --cost-unit h "
+        "--headline-n 50"
     )
     assert given.text == options
     assert (ReportOptions().changes, ReportOptions().text) == ({}, "")

@@ -35,13 +35,18 @@ def whole(folder: Path) -> dict[str, bytes]:
 
 def test_the_whole_report(tmp_path: Path) -> None:
     text = built(factories.folder(tmp_path))
-    opening = r"# Known curves\n\n## Verdict\n\n- At 20 labels, rotation/finetune is worth U = (.+?) \[(.+?), (.+?)\]:"
+    opening = (
+        r"# Known curves\n\n## Verdict\n\n- rotation/finetune is worth labels: averaged over 20 to 1,000 labels, one "
+        r"label does the work of (.+?) \[(.+?), (.+?)\] of scratch/finetune\. Most certain at 20 labels: "
+        r"U = (.+?) \[(.+?), (.+?)\]:"
+    )
     found = re.match(opening, text)
     assert found
-    utility, low, high = map(float, found.groups())
+    mean, mean_low, mean_high, utility, low, high = map(float, found.groups())
+    assert mean_low < mean < mean_high
     assert low < utility < high
     assert abs(utility - 5) < 1.5
-    linear = next(line for line in text.splitlines() if line.startswith("- At 20 labels, rotation/linear"))
+    linear = next(line for line in text.splitlines() if line.startswith("- rotation/linear is worth labels"))
     assert re.search(r"U = \d+ \[.+\] \(extrapolated x[1-4]\.\d\): 20 labels do the work of about \d", linear)
     assert "measured is U >= 49.0, over 1,000, the last rung of scratch/finetune" in linear
     assert "**One pretraining seed**" in text
@@ -111,7 +116,7 @@ def test_a_rehearsal_says_so_first(tmp_path: Path) -> None:
 def test_one_run_a_rung_gives_no_interval(tmp_path: Path) -> None:
     text = built(factories.folder(tmp_path, draws=1))
     assert "**One run a rung**" in text
-    assert "(one run a rung: without an interval)" in text
+    assert "(one run a rung: without an interval, nothing is certain)" in text
     assert "[" not in text.split("### Utility")[1].split("![")[0]
 
 
@@ -126,7 +131,9 @@ def test_weak_baselines_are_flagged(tmp_path: Path) -> None:
         records.append(record.model_copy(update={"metrics": {"accuracy": value}}))
     text = built(factories.write(tmp_path, [factories.run_entry(of), *records]))
     assert re.search(
-        r"\*\*Non-monotone baseline\*\*: it falls from .+ % at 100 labels to .+ % at 200 \(by .+, p < 0.001\)", text
+        r"## Verdict\n\n\*\*Not to be trusted as it stands\*\*: scratch/finetune falls from .+ % at 100 labels to "
+        r".+ % at 200 \(by .+, p < 0.001\), so label counts between these accuracies are ill-defined",
+        text,
     )
     assert "**Near chance**: the baseline is less than 2 points over chance at 20 labels" in text
 
@@ -179,10 +186,11 @@ def test_pretexts_of_one_name_have_rows_of_their_own(tmp_path: Path) -> None:
 def test_verdicts_in_words(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path, curve="pchip"))
     words = {item.arm: verdict(item) for item in compare_arms(replace(results.measured, baseline="rotation/linear"))}
-    assert words["scratch/finetune"].startswith("scratch/finetune costs labels: at no rung")
+    assert words["scratch/finetune"].startswith("scratch/finetune costs labels: averaged over 20 to 1,000 labels, one ")
     assert words["scratch/finetune"].endswith("it is over rotation/linear at no rung.")
     few = {item.arm: verdict(item) for item in compare_arms(results.measured)}
-    assert "rotation/linear is worth at least U = 49.0 [" in few["rotation/linear"]
+    assert few["rotation/linear"].startswith("rotation/linear is worth labels: averaged over 20 to 1,000 labels, one ")
+    assert "Most certain at 20 labels: at least U = 49.0 [" in few["rotation/linear"]
     assert few["rotation/finetune"].endswith("it is still over scratch/finetune at 1,000 labels.")
 
 

@@ -86,13 +86,14 @@ Trend = Literal["falls", "rises", "unclear"]
 TRENDS: dict[int, Trend] = {-1: "falls", 1: "rises", 0: "unclear"}
 
 
-def trend(points: Sequence[UtilityPoint]) -> Trend | None:
+def trend(points: Sequence[UtilityPoint], joint: Sequence[UtilityPoint]) -> Trend | None:
     """Judge the trend from the first rung where utility excludes 0 to the last; None without one before the last.
 
-    It falls where all of the first interval lies above all of the last.
+    It falls where all of the first interval lies above all of the last. The first rung is chosen by its interval, so
+    that this is the one in `joint`, which holds for all rungs at once; the last rung has its own, in `points`.
     """
     bounded = [point for point in points if point.low is not None or point.high is not None]
-    paying = [point for point in bounded if point.sign > 0]
+    paying = [point for point in joint if point.sign > 0]
     if not paying or paying[0].n == bounded[-1].n:
         return None
     first, last = worth(paying[0]), worth(bounded[-1])
@@ -105,7 +106,7 @@ def falls_with_labels(folders: Sequence[Folder]) -> Outcome:
     merged = saturated = 0
     for folder in folders:
         for item in folder.finetuned():
-            direction = trend(item.points)
+            direction = trend(item.points, item.joint)
             if direction is None:
                 continue
             trends[direction] += 1
@@ -117,10 +118,11 @@ def falls_with_labels(folders: Sequence[Folder]) -> Outcome:
     evidence = "No finetuned arm has a utility that excludes 0 before the last rung."
     if total:
         evidence = (
-            f"Of {total} finetuned arms (arm, task, encoder) whose utility excludes 0 at some rung before the last, it "
-            f"falls for {trends['falls']} beyond doubt from there to the last rung, rises for {trends['rises']}, and "
-            f"can't be told for {trends['unclear']}. {merged} can't be told from scratch at the last rung while the "
-            f"accuracy from scratch still rises; for {saturated} it has stopped rising there."
+            f"Of {total} finetuned arms (arm, task, encoder) whose utility excludes 0 at some rung before the last (by "
+            f"an interval that holds for all rungs together), it falls for {trends['falls']} beyond doubt from there "
+            f"to the last rung, rises for {trends['rises']}, and can't be told for {trends['unclear']}. {merged} can't "
+            "be told from scratch at the last rung while the accuracy from scratch still rises; for "
+            f"{saturated} it has stopped rising there."
         )
     return Outcome(judgement, evidence)
 

@@ -49,7 +49,7 @@ def _arm_list(arms: list[str]) -> str:
 
 
 def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
-    """Measurements from a table of runs. Raises RunsError where the baseline has too few rungs for the method."""
+    """Measurements from a table of runs. Raises RunsError for a baseline or a headline without rungs."""
     for pair in table.against(baseline):
         _check_rungs(table, pair, options.method)
     return Measurements(
@@ -63,7 +63,17 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
         shared=table.shared,
         targets=options.targets,
         cost=options.cost,
+        headline=_headline(table, baseline, options.headline),
     )
+
+
+def _headline(table: RunsTable, baseline: str, headline: int | None) -> int | None:
+    """The label count named beforehand; RunsError where no arm beside the baseline has it."""
+    rungs = {n for (_, arm), runs in table.groups.items() if arm != baseline for n in runs}
+    if headline is not None and headline not in rungs:
+        listed = ", ".join(map(str, sorted(rungs)[:MOST]))
+        raise RunsError(f"{table.source}: --headline-n: found {headline}, expected a label count of an arm: {listed}")
+    return headline
 
 
 def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:

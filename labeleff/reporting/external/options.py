@@ -52,6 +52,8 @@ class Options:
     targets: tuple[float, ...] = ()
     """Target accuracies in 0..1."""
     cost: Cost | None = None
+    headline: int | None = None
+    """Label count whose utility opens the verdict; None for the mean over the ladder."""
 
     def __post_init__(self) -> None:
         level_in_range(self.level)

@@ -7,20 +7,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labeleff.curves.bounds import savings, worth
-from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.methods import extrapolates
 from labeleff.curves.utility import FAR, UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
-from labeleff.reporting.markdown import amount, bold, break_even, count, money, percent, portion, ratio, table
+from labeleff.reporting.markdown import (
+    amount,
+    bold,
+    break_even,
+    count,
+    mean_ratio,
+    money,
+    percent,
+    portion,
+    ratio,
+    table,
+)
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.sections.resolution import runs_needed
-from labeleff.reporting.sections.verdict import verdict
+from labeleff.reporting.sections.verdict import distrust, verdict
 from labeleff.stats.multiple_comparisons import tied_by_rung
 from labeleff.stats.resampling import Runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+DOUBT = " (?)"
+"""Mark of numbers that rest on an assumption that fails."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +49,14 @@ class PlaceFigure:
 
 
 def verdicts(findings: Findings) -> Iterator[str]:
-    """Verdicts: one list per place, with one item per arm; places without a comparison are left out."""
+    """Verdicts: what fails at a place, then a list with one item per arm; places with nothing to say are left out."""
     measured = findings.measured
     for place in measured.places:
-        comparisons = findings.at(place)
-        if comparisons:
-            heading = f"{measured.settings[place].title}:\n\n" if len(measured.places) > 1 else ""
-            yield heading + "\n".join(f"- {verdict(item)}" for item in comparisons)
+        comparisons = "\n".join(f"- {verdict(item)}" for item in findings.at(place))
+        parts = [text for text in (distrust(findings.failures[place]), comparisons) if text]
+        if parts:
+            heading = [f"{measured.settings[place].title}:"] if len(measured.places) > 1 else []
+            yield "\n\n".join([*heading, *parts])
 
 
 def weak_points(flags: Sequence[str]) -> Iterator[str]:
@@ -69,6 +84,7 @@ def _tables(findings: Findings, place: Place) -> Iterator[str]:
     if comparisons:
         yield f"### Utility against {measured.baseline}"
         yield _utilities(measured, place, comparisons)
+        yield from _how_to_read(measured, comparisons)
         yield from _ranking(measured, comparisons)
         yield from _saved(measured, place, comparisons)
     yield from _targets(measured, place, [item for item in findings.labels if item.place == place])
@@ -113,8 +129,10 @@ def _ranking(measured: Measurements, comparisons: Sequence[Comparison]) -> Itera
     distinguishable = all(mean.low is not None for _, mean in ranking) and len(ranking) > 1
     rows = []
     for item, mean in ranking:
-        cells = [item.arm, _mean_ratio(mean), f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
-        rows.append([bold(text) for text in cells[:2]] + cells[2:] if distinguishable and mean.tied else cells)
+        doubt = DOUBT if any(item.doubts(n) for n in mean.ns) else ""
+        shown = [item.arm, f"{mean_ratio(mean, mean.low, mean.high)}{doubt}"]
+        clipped = [f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
+        rows.append([bold(text) for text in shown] + clipped if distinguishable and mean.tied else shown + clipped)
     yield table(["arm", "mean label ratio", "rungs brought down", "rungs brought up"], rows)
     ns, most = ranking[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
     best = " Bold: can't be told from the best of these arms." if distinguishable else ""
@@ -124,12 +142,6 @@ def _ranking(measured: Measurements, comparisons: Sequence[Comparison]) -> Itera
         "brought down to it, so that the mean is rather too low (`>=`), those under the first rung are brought up to "
         f"it, so that it is rather too high (`<=`).{best}"
     )
-
-
-def _mean_ratio(mean: MeanRatio) -> str:
-    sign = ">= " if mean.above and not mean.below else "<= " if mean.below and not mean.above else ""
-    ends = "" if mean.low is None or mean.high is None else f" [{ratio(mean.low)}, {ratio(mean.high)}]"
-    return f"{sign}{ratio(mean.ratio)}{ends}"
 
 
 def _mean(runs: Runs, n: int, planned: int | None) -> str:
@@ -155,8 +167,19 @@ def _utilities(measured: Measurements, place: Place, comparisons: Sequence[Compa
     return table(header, rows)
 
 
+def _how_to_read(measured: Measurements, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Notes under the table of utilities: for how many numbers an interval holds, and what not to trust."""
+    if any(point.p_above is not None for item in comparisons for point in item.points):
+        yield (
+            f"Each interval holds {100 * measured.level:g} % alone, and less often where it is picked for what it "
+            "shows; those of the verdict hold for all arms and rungs here together."
+        )
+    if any(item.doubts(point.n) for item in comparisons for point in item.points):
+        yield f"`{DOUBT.strip()}` rests on an assumption that fails: see the verdict."
+
+
 def _by_rung(item: Comparison, rungs: Sequence[int], show: Callable[[UtilityPoint], str]) -> list[str]:
-    points = {point.n: show(point) for point in item.points}
+    points = {point.n: f"{show(point)}{DOUBT if item.doubts(point.n) else ''}" for point in item.points}
     return [points.get(n, "–") for n in rungs]
 
 
@@ -178,6 +201,10 @@ def _saved(measured: Measurements, place: Place, comparisons: Sequence[Compariso
     )
 
 
+def _labels(item: TargetLabels) -> str:
+    return f"{amount(item.labels, count)}{DOUBT if item.doubts else ''}" if item.labels else "–"
+
+
 def _targets(measured: Measurements, place: Place, labels: Sequence[TargetLabels]) -> Iterator[str]:
     """Table of the labels that arms need for the target accuracies."""
     if not labels:
@@ -190,11 +217,7 @@ def _targets(measured: Measurements, place: Place, labels: Sequence[TargetLabels
     rows = []
     for arm in dict.fromkeys(item.arm for item in labels):
         arm_labels = [item for item in labels if item.arm == arm]
-        cells = [
-            text
-            for item in arm_labels
-            for text in (amount(item.labels, count) if item.labels else "–", portion(item.share))
-        ]
+        cells = [text for item in arm_labels for text in (_labels(item), portion(item.share))]
         rows.append([arm, *cells])
     yield table(header, rows)
     yield (

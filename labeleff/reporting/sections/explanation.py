@@ -48,8 +48,14 @@ def _utility(measured: Measurements, level: str) -> Iterator[str]:
     yield f"**Outside the ladder**: {_outside(measured)}"
     yield f"**Intervals** hold {level}. {_intervals(measured)}"
     yield (
+        f"**Verdict**: its intervals of U and of the mean label ratio hold {level} for all arms and rungs of a place "
+        "together, since it tells what looks most certain among many. An arm is worth labels only where such an "
+        "interval excludes that it saves none, and no assumption behind it fails."
+    )
+    yield (
         "**Break-even** is the label count past which the arm is no longer over the baseline's curve, interpolated "
-        "in ln n; `>` the last rung and `<` the first rung mean that there is no such point inside the ladder."
+        "in ln n; `>` the last rung and `<` the first rung mean that there is no such point inside the ladder. "
+        "Where the two curves cross several times, the tables give the last crossing and the verdict none."
     )
 
 
@@ -105,8 +111,8 @@ def _curve(method: str, entry: Metric) -> str:
         return (
             f"equally likely curves that never fall, through the mean {entry.plural} within their noise: between the "
             "rungs and beyond they follow saturating families, weighted by how well they fit, with room for what none "
-            "of them fits. Inside the ladder n1 is the geometric mean of their median and of a monotone cubic (PCHIP) in "
-            f"ln n. Beyond it n1 was off by a factor of 1.5 in the median on real curves, and past {FAR:g} times the "
+            "of them fits. Inside the ladder n1 is the geometric mean of their median and of a monotone cubic (PCHIP) "
+            f"in ln n. Beyond it n1 was off by a factor of 1.5 in the median on real curves, and past {FAR:g} times the "
             "last rung by a factor of 2 to 3 in the mean."
         )
     names = FORMULAS[method].names

@@ -1,21 +1,58 @@
-"""First sentences of a report: what an arm is worth, where it breaks even."""
+"""First sentences of a report: what fails, what an arm is worth, where it breaks even.
+
+Every number that the data choose, or that stands beside those of other arms, has its simultaneous interval here
+(`curves.simultaneous`), and nothing is called worth labels unless that interval excludes zero.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labeleff.curves.bounds import equivalent, worth
 from labeleff.curves.break_even import Crossing
+from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.utility import UtilityPoint
+from labeleff.reporting.assumptions import Failure
 from labeleff.reporting.findings import Comparison
-from labeleff.reporting.markdown import amount, count, extent, interval, ratio
+from labeleff.reporting.markdown import amount, at_labels, count, counts, extent, interval, mean_ratio, ratio
 
 
-def verdict(comparison: Comparison) -> str:
-    """Describe an arm's utility at the rung where it is most certain, then its break-even point."""
-    return f"{_utility_sentence(comparison)} {_break_even(comparison)}".strip()
+def distrust(failures: Sequence[Failure]) -> str:
+    """Sentences to read before all others: the assumptions that fail, and the utilities that rest on them."""
+    if not failures:
+        return ""
+    affected: dict[str, set[int]] = {}
+    for item in failures:
+        for arm, ns in item.affected.items():
+            affected.setdefault(arm, set()).update(ns)
+    arms = [(arm, sorted(ns)) for arm, ns in affected.items() if ns]
+    withheld = f" Nothing is claimed of {at_labels(arms)}." if arms else ""
+    return f"**Not to be trusted as it stands**: {'; '.join(item.text for item in failures)}.{withheld}"
 
 
-def _most_certain(points: list[UtilityPoint]) -> UtilityPoint:
-    """The point with the highest lower end of its interval; without intervals the one of the highest utility or bound.
+def verdict(item: Comparison) -> str:
+    """Describe what an arm is worth: what was named beforehand, the rung that is most certain, break-even."""
+    if item.points and all(item.doubts(point.n) for point in item.points):
+        kinds = dict.fromkeys(kind for point in item.points for kind in item.doubts(point.n))
+        return f"Nothing is claimed of {item.arm} ({', '.join(kinds)})."
+    return " ".join(text for text in (*_worth(item), _break_even(item)) if text)
+
+
+def _worth(item: Comparison) -> list[str]:
+    """What is certain first: the mean over the ladder or the rung named beforehand, or else the most certain rung."""
+    best = _most_certain(item)
+    named, sign = _named(item) if item.headline is not None else _mean(item, best)
+    if best is None or best.n == item.headline:
+        return [named]
+    gain = _gain(best, item.baseline)
+    if sign:
+        lead = f"Most certain at {best.n:,} labels:" if sign > 0 else f"But at {best.n:,} labels it is worth"
+        return [named, f"{lead} {gain}"]
+    return [f"At {best.n:,} labels, where that is most certain, {item.arm} is worth {gain}", named]
+
+
+def _most_certain(item: Comparison) -> UtilityPoint | None:
+    """The point whose interval reaches farthest over 0, of those that rest on nothing that fails; None without one.
 
     Beyond the ladder a lower end counts only up to the measured bound.
     """
@@ -23,42 +60,72 @@ def _most_certain(points: list[UtilityPoint]) -> UtilityPoint:
     def merit(point: UtilityPoint) -> tuple[float, float]:
         value = point.utility if point.bound is None else point.bound
         assert value is not None
-        low = -1.0 if point.low is None else point.low
-        return (low if point.kind in ("inside", "below") else min(low, value), value)
+        assert point.low is not None
+        return (point.low if point.kind in ("inside", "below") else min(point.low, value), value)
 
-    return max(points, key=merit)
+    certain = [point for point in item.joint if point.sign == 1 and not item.doubts(point.n)]
+    return max(certain, key=merit) if certain else None
 
 
-def _utility_sentence(item: Comparison) -> str:
-    point = _most_certain(item.points)
-    if point.sign == 1 or (point.p_above is None and (point.utility or point.bound or 0) > 0):
-        return f"At {point.n:,} labels, {item.arm} is worth {_gain(point, item.baseline)}"
+def _named(item: Comparison) -> tuple[str, int]:
+    """Sentence on the utility at the label count named beforehand, and its sign where that is certain."""
+    point = next((point for point in item.joint if point.n == item.headline), None)
+    if point is None:
+        return f"{item.arm} has no runs at {item.headline:,} labels, the label count named beforehand.", 0
+    at, value = f"At {point.n:,} labels", f"U = {amount(worth(point), ratio)}".replace("= >", ">").replace("= <", "<")
+    if doubts := item.doubts(point.n):
+        return f"{at} nothing is claimed of {item.arm} ({', '.join(doubts)}).", 0
     if point.p_above is None:
-        return f"{item.arm} is worth no labels at any rung (one run a rung: without intervals)."
-    if all(p.high is not None and p.high <= 0 for p in item.points) and any(p.sign == -1 for p in item.points):
-        return f"{item.arm} costs labels: at no rung does the interval of its utility reach over 0."
-    value = amount(worth(point), ratio)
-    sign = "" if value.startswith(("<", ">")) else "= "
-    return f"No rung shows beyond doubt that {item.arm} is worth anything; U {sign}{value} at {point.n:,} labels."
+        return f"{at} {item.arm} has {value} (one run a rung: without an interval, nothing is certain).", 0
+    if point.sign:
+        words = f"is worth {_gain(point, item.baseline)}" if point.sign > 0 else f"costs labels: {value}."
+        return f"{at}, {item.arm} {words}", point.sign
+    return f"Whether {item.arm} is worth labels at {point.n:,} can't be told: {value}.", 0
+
+
+def _mean(item: Comparison, best: UtilityPoint | None) -> tuple[str, int]:
+    """Sentence on the mean ratio over the ladder, and its sign where that is certain."""
+    mean = item.mean
+    if mean is None:
+        return "" if best else f"No rung shows beyond doubt that {item.arm} is worth labels.", 0
+    value = mean_ratio(mean, mean.joint_low, mean.joint_high)
+    work = f"averaged {_span(mean)}, one label does the work of {value} of {item.baseline}"
+    if doubted := [n for n in mean.ns if item.doubts(n)]:
+        return (
+            f"Nothing is claimed of {item.arm} over the whole ladder, for what is wrong at {counts(doubted)} labels.",
+            0,
+        )
+    if mean.joint_low is None:
+        return f"{item.arm}: {work} (one run a rung: without an interval, nothing is certain).", 0
+    if mean.sign:
+        return f"{item.arm} {'is worth' if mean.sign > 0 else 'costs'} labels: {work}.", mean.sign
+    if best:
+        return f"For the whole ladder it can't be told: {work}.", 0
+    if all(point.high is not None and point.high <= 0 for point in item.joint):
+        return f"{item.arm} is worth no labels: at no rung does the interval of its utility reach over 0.", 0
+    return f"Whether {item.arm} is worth labels can't be told: {work}.", 0
+
+
+def _span(mean: MeanRatio) -> str:
+    return f"over {mean.ns[0]:,} to {mean.ns[-1]:,} labels" if len(mean.ns) > 1 else f"over {mean.ns[0]:,} labels alone"
 
 
 def _gain(point: UtilityPoint, baseline: str) -> str:
     """Describe a utility over 0; beyond the ladder with a model's value and the measured bound."""
     utility, labels = worth(point), equivalent(point)
-    doubt = "" if utility.interval else " (one run a rung: without an interval)"
-    within = f" {interval(utility, ratio)}" if utility.interval else ""
-    work = f"{point.n:,} labels do the work of"
+    within, work = interval(utility, ratio), f"{point.n:,} labels do the work of"
     if utility.value is not None and labels.value is not None and utility.shown == "point":
-        return f"U = {ratio(utility.value)}{within}{doubt}: {work} {count(labels.value)}."
+        return f"U = {ratio(utility.value)} {within}: {work} {count(labels.value)}."
     assert utility.bound is not None
     assert labels.bound is not None
     last = f"{count(labels.bound)}, the last rung of {baseline}"
     if utility.shown == "at least":
-        return f"at least U = {ratio(utility.bound)}{within}{doubt}: {work} over {last}."
+        return f"at least U = {ratio(utility.bound)} {within}: {work} over {last}."
     measured = f"measured is U >= {ratio(utility.bound)}, over {last}"
     if utility.value is not None and labels.value is not None and utility.shown == "extrapolated":
-        tag = f" ({extent(utility)})"
-        return f"U = {ratio(utility.value)}{within}{tag}{doubt}: {work} about {count(labels.value)}; {measured}."
+        return (
+            f"U = {ratio(utility.value)} {within} ({extent(utility)}): {work} about {count(labels.value)}; {measured}."
+        )
     assert utility.low is not None
     assert labels.low is not None
     over = f"more than U = {ratio(utility.low)} ({extent(utility)}): {work} over {count(labels.low)}"
@@ -70,19 +137,29 @@ def _break_even(item: Comparison) -> str:
     crossing = item.crossing
     if crossing is None:
         return "Where it stops paying is not measured."
+    if crossing.changes > 1:
+        return f"It crosses {item.baseline} {crossing.changes} times, so it has no one break-even point."
     if crossing.kind == "below":
         return f"No crossing inside the ladder: it is over {item.baseline} at no rung."
     if crossing.kind == "above":
         over = f"it is still over {item.baseline} at {crossing.bound:,} labels"
         return f"No crossing inside the ladder: {over}{_reservation(crossing, item)}."
     assert crossing.n is not None
-    what = "It stops paying" if any(point.sign == 1 for point in item.points) else "The two curves cross"
+    if any(fails.labels and fails.labels[0] <= crossing.n <= fails.labels[1] for fails in _of_both(item)):
+        return f"Where the two curves cross can't be told: one of them falls near {count(crossing.n)} labels."
+    paying = (item.mean and item.mean.sign == 1) or any(point.sign == 1 for point in item.joint)
+    what = "It stops paying" if paying else "The two curves cross"
     return f"{what} at about {count(crossing.n)} labels{_range(crossing)}."
+
+
+def _of_both(item: Comparison) -> list[Failure]:
+    """Failures of the two curves that are compared."""
+    return [fails for fails in item.failures if fails.arm in (item.arm, item.baseline)]
 
 
 def _reservation(crossing: Crossing, item: Comparison) -> str:
     """Clause to add where the arm's lead at the last rung isn't certain; empty where it is."""
-    last = next((point for point in item.points if point.n == crossing.bound), None)
+    last = next((point for point in item.joint if point.n == crossing.bound), None)
     if last is None or last.sign == 1 or last.p_above is None:
         return ""
     if crossing.low is not None and crossing.bound is not None and crossing.low < crossing.bound:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from labeleff.curves.diagnostics import Fall, disagreement, fall
 from labeleff.curves.methods import rungs_needed
 from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.reporting.assumptions import NEAR_CHANCE
 from labeleff.reporting.findings import Comparison, Findings
-from labeleff.reporting.markdown import at_labels, counts, join_texts, percent
+from labeleff.reporting.markdown import at_labels, counts, join_texts
 from labeleff.reporting.measurements import Measurements, Place
 
 APART = 2.0
@@ -18,52 +18,19 @@ APART = 2.0
 
 def curve_flags(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
     """One sentence per weakness of the curves at one place, whose baseline has two rungs."""
-    yield from _falls(measured, place)
-    yield from _disagreement(measured, place, comparisons)
+    yield from _disagreement(comparisons)
     yield from _test_set(measured, place)
 
 
-def _falls(measured: Measurements, place: Place) -> Iterator[str]:
-    falls: dict[str, Fall] = {}
-    for arm in measured.arms:
-        worst = fall(measured.noisy(place, arm)) if len(measured.at(place, arm)) > 1 else None
-        if worst is not None and worst.clear:
-            falls[arm] = worst
-    base = falls.pop(measured.baseline, None)
-    if base is not None:
-        yield (
-            f"**Non-monotone baseline**: it falls {_fall(measured, place, measured.baseline, base)}; label counts "
-            f"between these {measured.settings[place].metric_entry.plural} are ill-defined."
-        )
-    if falls:
-        texts = join_texts(f"{arm} falls {_fall(measured, place, arm, item)}" for arm, item in falls.items())
-        yield f"**Non-monotone arms**: {texts} (each tested alone)."
-
-
-def _fall(measured: Measurements, place: Place, arm: str, item: Fall) -> str:
-    means = {row.n: row.mean for row in measured.intervals[place, arm]}
-    first, after = int(item.n), int(item.after)
-    chance = "one run a rung: not tested"
-    if item.p_value is not None:
-        chance = "p < 0.001" if item.p_value < 0.001 else f"p = {item.p_value:.2g}"
-    return (
-        f"from {percent(means[first])} % at {first:,} labels to {percent(means[after])} % at {after:,} "
-        f"(by {100 * item.size:.1f} points, {chance})"
-    )
-
-
-def _disagreement(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
+def _disagreement(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Flag label counts that a formula which the rungs don't reject puts elsewhere by more than APART."""
-    points = [(item.arm, point) for item in comparisons for point in item.points if _has_number(point)]
-    if not points:
-        return
-    answers = disagreement(measured.noisy(place, measured.baseline), [point.accuracy for _, point in points])
     apart: dict[str, list[tuple[int, float, float]]] = {}
-    for (arm, point), answer in zip(points, answers or [], strict=bool(answers)):
-        assert point.n1 is not None
-        low, high = answer.low / point.n1, answer.high / point.n1
-        if low < 1 / APART or high > APART:
-            apart.setdefault(arm, []).append((point.n, low, high))
+    for item in comparisons:
+        for point, answer in zip(item.points, item.answers, strict=bool(item.answers)):
+            if point.n1 is not None and "far" not in point.flags:
+                low, high = answer.low / point.n1, answer.high / point.n1
+                if low < 1 / APART or high > APART:
+                    apart.setdefault(item.arm, []).append((point.n, low, high))
     if apart:
         texts = join_texts(
             f"{arm} at {counts(n for n, _, _ in rows)} labels ({_span(rows)})" for arm, rows in apart.items()
@@ -72,11 +39,6 @@ def _disagreement(measured: Measurements, place: Place, comparisons: Sequence[Co
             f"**Formulas disagree** with n1 by more than a factor of {APART:g}: {texts}. They are single formulas that "
             "the rungs don't reject (`curves.csv`): what counts there is the shape of the curve, which few rungs tell."
         )
-
-
-def _has_number(point: UtilityPoint) -> bool:
-    """Whether a point's label count is reported as a number, not as a limit or a bound."""
-    return point.n1 is not None and "far" not in point.flags
 
 
 def _span(rows: Sequence[tuple[int, float, float]]) -> str:
@@ -110,8 +72,6 @@ def _test_set(measured: Measurements, place: Place) -> Iterator[str]:
         )
 
 
-NEAR_CHANCE = 0.02
-"""Baselines with less accuracy (0..1) over chance than this are flagged."""
 FEW_RUNS = 3
 
 
@@ -217,4 +177,4 @@ def _utilities(measured: Measurements, comparisons: Sequence[Comparison]) -> Ite
     several = [item for item in comparisons if item.crossing is not None and item.crossing.changes > 1]
     if several:
         names = join_texts(f"{item.arm} ({item.crossing.changes} times)" for item in several if item.crossing)
-        yield f"**Several crossings** with {baseline}: {names}; the break-even point given is the last one."
+        yield f"**Several crossings** with {baseline}: {names}; the tables give the last one."

@@ -69,7 +69,7 @@ def test_what_is_written() -> None:
         "## Reproduce",
     ]
     assert "In full" not in text
-    assert " labels, rotation is worth U = " in text
+    assert "\n- rotation is worth labels: averaged over 20 to 500 labels, one label does the work of " in text
     assert "| scratch  |     30.0 ± 1.0 |" in text
     assert "| rotation | **35.0 ± 1.0** |" in text
     assert "Bold: can't be told from the best at that n (90 %, all arms of a rung together)." in text
@@ -155,7 +155,8 @@ def test_several_tasks_one_without_an_arm() -> None:
 def test_one_run_a_rung() -> None:
     text = report(table([*rows("scratch", runs=1), *rows("rotation", 0.05, runs=1)]))
     assert "**One run a rung**" in text
-    assert "(one run a rung: without an interval)" in text
+    assert "(one run a rung: without an interval, nothing is certain)" in text
+    assert "is worth" not in text.split("## Verdict")[1].split("##")[0]
     assert csv("utility.csv")[["utility_low", "utility_high", "p_above"]].isna().all(axis=None)
 
 
@@ -231,7 +232,8 @@ def test_identical_arms(paired: bool) -> None:
     if not paired:
         middle = points[points.n == 100].iloc[0]
         assert middle.utility_low < 0 < middle.utility_high
-    assert "is worth U" not in text.split("## Verdict")[1].split("##")[0]
+    verdict = text.split("## Verdict")[1].split("##")[0]
+    assert ("copy is worth no labels" if paired else "Whether copy is worth labels can't be told") in verdict
 
 
 def test_paired_runs_have_differences() -> None:
@@ -258,7 +260,17 @@ def test_other_ladders_and_few_shared_rungs() -> None:
 def test_weak_accuracies_are_flagged() -> None:
     falling = {20: 0.11, 50: 0.5, 100: 0.3, 200: 0.6}
     text = report(table([*rows("scratch", ladder=falling), *rows("x", 0.05, ladder=falling)]), chance=0.1)
-    assert "**Non-monotone baseline**" in text
+    verdict = text.split("## Verdict\n\n")[1]
+    assert verdict.startswith(
+        "**Not to be trusted as it stands**: scratch falls from 50.0 % at 50 labels to 30.0 % at "
+    )
+    assert csv("utility.csv").set_index("n").assumption.str.contains("baseline falls").tolist() == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert re.search(r"\| x  .* \(\?\) \|", text)
     assert "**Near chance**: the baseline is less than 2 points over chance at 20 labels" in text
 
 

@@ -43,7 +43,7 @@ def drawn(*points: UtilityPoint, method: str = "bayes") -> Axes:
     measured = Measurements(
         {PLACE: Setting("t", (20, 100, 1000))}, ("base", "arm"), "base", runs, level=0.9, method=method, design=""
     )
-    comparison = Comparison(PLACE, "arm", "base", list(points), None, None)
+    comparison = Comparison(PLACE, "arm", "base", list(points), list(points), None, None)
     return utility.utility(measured, [comparison]).axes[0]
 
 

@@ -42,30 +42,6 @@ def test_nothing_is_said_of_a_good_curve() -> None:
     assert said(seen({"base": runs(RISING), "arm": runs([v + 0.02 for v in RISING])})) == []
 
 
-def test_falls_are_tested() -> None:
-    fallen = list(RISING)
-    fallen[3] = 0.45
-    [base, arm] = said(seen({"base": runs(fallen), "arm": runs(fallen), "rising": runs(RISING)}))
-    assert base.startswith("**Non-monotone baseline**: it falls from 51.0 % at 100 labels to 45.0 % at 200 (by 6.0 ")
-    assert arm.startswith("**Non-monotone arms**: arm falls from 51.0 % at 100 labels")
-    assert "p < 0.001" in base
-
-
-def test_a_fall_within_the_noise_is_none() -> None:
-    fallen = list(RISING)
-    fallen[3] = 0.509
-    assert said(seen({"base": runs(fallen)})) == []
-
-
-@pytest.mark.parametrize(("value", "flagged"), [(0.45, True), (0.49, False)])
-def test_a_single_run_has_no_test(value: float, flagged: bool) -> None:
-    fallen = list(RISING)
-    fallen[3] = value
-    found = said(seen({"base": runs(fallen, 1)}))
-    assert bool(found) == flagged
-    assert all("one run a rung: not tested" in text for text in found)
-
-
 def test_formulas_that_disagree_with_what_is_given() -> None:
     found = said(seen({"base": runs(RISING), "arm": runs([0.3, 0.42, 0.51, 0.59, 0.76])}))
     assert not any("Formulas" in text for text in found)
