@@ -10,10 +10,10 @@ from labeleff.catalogue.metrics import metric
 from labeleff.curves.forecast import FLAT, AccuracyForecast, Forecast, LabelForecast, Range
 from labeleff.curves.next_rung import Learning, NextRung
 from labeleff.curves.utility import FAR
+from labeleff.reporting.assumptions import NEAR_CHANCE
 from labeleff.reporting.forecast.arm_forecasts import ArmForecast, Forecasts
 from labeleff.reporting.forecast.options import Options
 from labeleff.reporting.markdown import ENDLESS, count, counts, join_texts, money, percent
-from labeleff.reporting.sections.weak_results import NEAR_CHANCE
 
 VERY_FAR = 10.0
 """Multiple of the last rung beyond which a forecast is one scenario among many."""
