@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg, special
+from threadpoolctl import ThreadpoolController
 
 from labeleff.curves.bayes import NODES, Indices, Posterior, posteriors
 from labeleff.curves.bayes_priors import FAMILIES, MISFITS, NUGGETS
@@ -116,15 +117,24 @@ class Average:
 
 
 def draw(measured: NoisyMeans) -> Average:
-    """Draw learning curves given rung means in 0..1. The same input gives the same draws."""
-    wider = 1.0
-    average = _draw(measured, wider)
-    for _ in range(ROUNDS):
-        if average.passes:
-            break
-        wider *= WIDER
+    """Draw learning curves given rung means in 0..1. The same input gives the same draws.
+
+    BLAS has one thread meanwhile: matrices are small, and threads on busy cores only wait for each other.
+    """
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        wider = 1.0
         average = _draw(measured, wider)
+        for _ in range(ROUNDS):
+            if average.passes:
+                break
+            wider *= WIDER
+            average = _draw(measured, wider)
     return average
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def interpolation_shares(average: Average, ns: Array) -> Array:
