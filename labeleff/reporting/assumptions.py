@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from labeleff.curves.diagnostics import Disagreement, Fall, fall
+from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.intervals import MeanInterval
@@ -102,6 +103,19 @@ def _falling_baseline(evidence: Evidence) -> Iterator[Failure]:
     yield Failure("baseline falls", text, affected, baseline, (item.n, item.after), item.reached_twice)
 
 
+def _outside_bands(evidence: Evidence) -> Iterator[Failure]:
+    """A baseline's curve that misses its own measurements."""
+    curve = evidence.measured.baseline_curves.get(evidence.place)
+    if curve is None or not isinstance(curve.fitted, AverageCurve) or curve.fitted.average.sound:
+        return
+    plural = evidence.measured.settings[evidence.place].metric_entry.plural
+    text = (
+        f"no curve that never falls passes through the {plural} of {evidence.measured.baseline} within their noise, so "
+        "its intervals are widened until it does"
+    )
+    yield Failure("curve misses its rungs", text, evidence.all_points, evidence.measured.baseline)
+
+
 def _falling_arms(evidence: Evidence) -> Iterator[Failure]:
     """Falls of the other arms, whose p values are adjusted for the number of arms."""
     others = [arm for arm in evidence.measured.arms if arm != evidence.measured.baseline]
@@ -156,6 +170,7 @@ def _leaves_out(point: UtilityPoint, answer: Disagreement) -> bool:
 CHECKS: tuple[Callable[[Evidence], Iterator[Failure]], ...] = (
     _at_chance,
     _falling_baseline,
+    _outside_bands,
     _falling_arms,
     _against_formulas,
 )

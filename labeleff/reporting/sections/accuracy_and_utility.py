@@ -24,6 +24,7 @@ from labeleff.reporting.markdown import (
 )
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
+from labeleff.reporting.sections.curve_check import curve_check
 from labeleff.reporting.sections.resolution import runs_needed
 from labeleff.reporting.sections.verdict import distrust, verdict
 from labeleff.stats.multiple_comparisons import tied_by_rung
@@ -87,6 +88,7 @@ def _tables(findings: Findings, place: Place) -> Iterator[str]:
         yield from _how_to_read(measured, comparisons)
         yield from _ranking(measured, comparisons)
         yield from _saved(measured, place, comparisons)
+        yield from curve_check(measured, place)
     yield from _targets(measured, place, [item for item in findings.labels if item.place == place])
     yield from runs_needed(measured, place)
 
