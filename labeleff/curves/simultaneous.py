@@ -38,9 +38,10 @@ def joint_intervals(
 ) -> dict[str, Joint]:
     """Simultaneous intervals of everything that `arms` are said to be worth, by arm; they contain each one's own.
 
-    `means` are the arms' mean ratios, `first` is the baseline's first rung. What is named beforehand counts as much as
-    all of an arm's rungs together, and so has an interval that is hardly wider than its own: U at `headline` labels,
-    or without that the mean ratio. Arms without noise keep their points as they are.
+    `means` are the arms' mean ratios, `first` is the baseline's first rung. U at `headline` labels, named beforehand,
+    counts as much as all of an arm's rungs together, and so has an interval that is hardly wider than its own; then
+    means have none. A mean counts as one rung, though it is fixed too: where the baseline is nearly flat, its own
+    interval left out the truth too often. Arms without noise keep their points as they are.
     """
     noisy = {name: arm for name, arm in arms.items() if arm.solution.samples}
     ns = common_rungs(arms) if headline is None else []
@@ -52,7 +53,7 @@ def joint_intervals(
         draws = log_ratio_draws(arm, ns, first) if ns else None
         if draws is not None:
             columns.append(draws[:, None])
-            weights.append(count)
+            weights.append(1.0)
     joint = {name: Joint(arm.points, means.get(name)) for name, arm in arms.items()}
     if noisy:
         every = np.concatenate(columns, axis=1)
