@@ -83,7 +83,9 @@ MISFITS: Mapping[float, float] = {0.01: 0.15, 0.03: 0.45, 0.1: 0.4}
 NUGGETS: Mapping[float, float] = {0.0: 0.4, 0.01: 0.3, 0.03: 0.2, 0.1: 0.1}
 """Prior weights of the nugget's standard deviation, in the same units.
 
-The nugget is scatter of the rungs that the runs of a rung share, such as the luck of its label subset.
+The nugget is scatter of the rungs that the runs of a rung share, such as the luck of its label subset. Averaged over
+the development curves the posterior weights are about these (0.4, 0.3, 0.2, 0.06 on tabular data; 0.4, 0.25, 0.2, 0.15
+for image and text networks).
 """
 
 

@@ -26,7 +26,7 @@ class Inversion:
     for a formula, the fitted one. "below": the first rung, or the formula at that rung, is already over it and `n`,
     the first rung, is an upper bound.
 
-    `low` is 0, or `high` inf, where nothing is known on that side. With one run per rung there is no interval:
+    `low` is 0, or `high` inf, where nothing is known on that side. With one run per rung "bayes" alone has an interval:
     `low` and `high` are None, and repeat the bound for "above" and "below".
     """
 

@@ -1,8 +1,7 @@
 """Inversion: the label count at which a measured accuracy-against-labels curve reaches a target.
 
 The methods of `labeleff.curves.interpolation` stay inside the ladder: a target over the last rung is "above", one under
-the first "below". The method "bayes" combines isotonic PCHIP inside the ladder with the Bayesian average of
-`curves.bayes`. A formula of `labeleff.curves.methods` is fitted by least squares; it extrapolates too, with less
+the first "below". The method "bayes" is the Bayesian average of `curves.model_average`. A formula of `labeleff.curves.methods` is fitted by least squares; it extrapolates too, with less
 justification than the average.
 """
 
@@ -58,9 +57,9 @@ def invert(
     taken as independent), not of the target. Raises CurveError for fewer than two rungs, rungs without runs, numbers
     that aren't finite and, with "bayes" and formulas, not in 0..1; a formula needs as many rungs as it has parameters.
 
-    Beyond the ladder "bayes" is early (by 0.15 decades, or 30 % of the labels, in the median on real curves), and past
-    four times the last rung off by a factor of two to three in the mean: `low` then says more than `n`. With one run
-    per rung its `n` rests on an assumed noise (`curves.rung_means.ASSUMED_SD`).
+    Past four times the last rung "bayes" is off by a factor of two to three in the mean on real curves: `low` then says
+    more than `n`. With one run per rung its noise is learned from the scatter around the curve and from other curves
+    (`curves.rung_means.LEVEL_MEAN`); other methods then have no interval.
     """
     return invert_many(ns, accuracies, [target], level=level, method=method)[0]
 

@@ -179,7 +179,8 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, meth
     Both are mappings from label count to accuracies: {n: {(draw, seed): accuracy}}, where arms are compared in pairs
     as far as they share draws and seeds, or {n: [accuracy, ...]}, which are independent runs. The baseline's curve is
     fitted by `method` (see `curves.solvers.invert`) and inverted at the arm's means. The interval of probability
-    `level` carries the noise of both; with one run per rung in either arm there is none. Raises CurveError for a
+    `level` carries the noise of both; with one run per rung in either arm only "bayes" has one, from noise that is
+    learned (flag `learned noise`). Raises CurveError for a
     baseline of fewer than two rungs, numbers that aren't finite and, with "bayes" and formulas, accuracies that aren't
     in 0..1.
     """

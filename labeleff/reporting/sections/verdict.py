@@ -98,12 +98,17 @@ def _mean(item: Comparison, best: UtilityPoint | None) -> tuple[str, int]:
     if mean.joint_low is None:
         return f"{item.arm}: {work} (one run a rung: without an interval, nothing is certain).", 0
     if mean.sign:
-        return f"{item.arm} {'is worth' if mean.sign > 0 else 'costs'} labels: {work}.", mean.sign
+        learned = " (with noise that is learned: one run a rung)" if _has_learned_noise(item) else ""
+        return f"{item.arm} {'is worth' if mean.sign > 0 else 'costs'} labels: {work}{learned}.", mean.sign
     if best:
         return f"For the whole ladder it can't be told: {work}.", 0
     if all(point.high is not None and point.high <= 0 for point in item.joint):
         return f"{item.arm} is worth no labels: at no rung does the interval of its utility reach over 0.", 0
     return f"Whether {item.arm} is worth labels can't be told: {work}.", 0
+
+
+def _has_learned_noise(item: Comparison) -> bool:
+    return any("learned noise" in point.flags for point in item.points)
 
 
 def _span(mean: MeanRatio) -> str:
