@@ -1,8 +1,8 @@
 """Inversion: the label count at which a measured accuracy-against-labels curve reaches a target.
 
 The methods of `labeleff.curves.interpolation` stay inside the ladder: a target over the last rung is "above", one under
-the first "below". The method "bayes" is the Bayesian average of `curves.model_average`. A formula of `labeleff.curves.methods` is fitted by least squares; it extrapolates too, with less
-justification than the average.
+the first "below". The method "bayes" is the Bayesian average of `curves.model_average`. A formula of
+`labeleff.curves.methods` is fitted by least squares; it extrapolates too, with less justification than the average.
 """
 
 from __future__ import annotations
