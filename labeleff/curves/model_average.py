@@ -93,9 +93,8 @@ def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> 
 
 def _points(measured: Array, middle: Array, first: float, last: float) -> Array:
     """Label counts (K,) from PCHIP's and from the median of the curves; both rise with the target, and so do they."""
-    with np.errstate(invalid="ignore"):
-        inside = np.sqrt(measured * np.clip(middle, first, last))
-    return np.where(np.isinf(measured), np.maximum(middle, last), np.maximum(inside, first))
+    inside = np.sqrt(measured) * np.sqrt(np.clip(middle, first, last))  # their product may overflow
+    return np.where(np.isinf(measured), np.maximum(middle, last), np.clip(inside, first, last))
 
 
 def _kind(measured: float, n: float) -> Kind:
