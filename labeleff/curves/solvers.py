@@ -60,7 +60,7 @@ def invert(
 
     Beyond the ladder "bayes" is early (by 0.15 decades, or 30 % of the labels, in the median on real curves), and past
     four times the last rung off by a factor of two to three in the mean: `low` then says more than `n`. With one run
-    per rung its `n` rests on an assumed noise (`curves.rung_means.ASSUMED_SD`).
+    per rung its interval rests on noise borrowed from other curves (`curves.rung_means.borrowed_sd`).
     """
     return invert_many(ns, accuracies, [target], level=level, method=method)[0]
 
