@@ -81,7 +81,7 @@ def average(measured: NoisyMeans) -> AverageCurve:
 
 
 def _lowered(targets: Targets, values: Array, most: float) -> Array:
-    """Accuracies `values` (..., K) of the targets, at most `most`; those of targets over 1, which is never, as they are."""
+    """Accuracies `values` (..., K) of the targets, at most `most`; targets over 1, which is never, stay over it."""
     return np.where(targets.values > 1, values, np.minimum(values, most))
 
 

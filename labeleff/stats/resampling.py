@@ -124,7 +124,7 @@ def means(runs: Runs) -> Array:
 
 
 def fingerprint(runs: Runs) -> str:
-    """Name of an arm's own streams, made of its runs: neither the arm's name nor the unit of labels changes a number."""
+    """Name of an arm's own streams, made of its runs: neither its name nor the unit of labels changes a number."""
     first = min(runs)
     rows = (
         f"{n / first!r} {draw} {seed} {runs[n][draw, seed]!r}" for n in sorted(runs) for draw, seed in sorted(runs[n])

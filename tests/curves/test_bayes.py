@@ -94,7 +94,9 @@ def test_posterior_against_exact_conditioning(name: str, ladder: str) -> None:
         design = [[Fraction(1), -value] for value in exact(phi)[0]]
         whole = [[*row, Fraction(float(mean))] for row, mean in zip(design, means, strict=True)]
         weighted, _ = solved(exact(errors(u)), whole)
-        product = [[sum(x[i] * y[j] for x, y in zip(design, weighted, strict=True)) for j in range(3)] for i in range(2)]
+        product = [
+            [sum(x[i] * y[j] for x, y in zip(design, weighted, strict=True)) for j in range(3)] for i in range(2)
+        ]
         priors = [(Fraction(p.mean), Fraction(p.sd)) for p in (family.c, family.b)]
         precision = [[product[i][j] + (priors[i][1] ** -2 if i == j else 0) for j in range(2)] for i in range(2)]
         right = [[product[i][2] + priors[i][0] / priors[i][1] ** 2] for i in range(2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,9 +21,7 @@ STAIRS = [0.30, 0.31, 0.55, 0.56, 0.80]
 DECADES = [10, 100, 1000, 10_000]
 
 accuracies = st.integers(0, 1000).map(lambda value: value / 1000)
-tables = st.dictionaries(
-    st.integers(1, 100_000), st.lists(accuracies, min_size=1, max_size=4), min_size=2, max_size=7
-)
+tables = st.dictionaries(st.integers(1, 100_000), st.lists(accuracies, min_size=1, max_size=4), min_size=2, max_size=7)
 
 
 def measured(means: list[float], noise: float, ns: list[int] = NS, count: int = 3, seed: int = 0) -> NoisyMeans:
@@ -83,7 +83,7 @@ def test_sparse_rungs_keep_what_was_measured_at_them(seed: int) -> None:
 def test_between_two_rungs_curves_stay_between_them_and_are_uncertain() -> None:
     means = saturating(0)
     curves = draw(means).curves
-    for low, high in zip(DECADES, DECADES[1:], strict=False):
+    for low, high in itertools.pairwise(DECADES):
         ends, between = curves.at(np.array([low, high], dtype=float)), curves.at(np.geomspace(low, high, 9)[1:-1])
         assert (between >= ends[:, :1]).all()
         assert (between <= ends[:, 1:]).all()
