@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from curves import HALVES, half
+from measured_cases import HALVES, half_of
 
 from labeleff.curves.forecast import Forecast, forecast
 from labeleff.curves.interpolation import isotonic
@@ -273,12 +273,12 @@ def main() -> None:
     """Print the tables of one half, and write them where a folder is given."""
     parser = argparse.ArgumentParser(description="Forecasts from pilots of real learning curves, as Markdown tables.")
     parser.add_argument("data", type=Path, help="folder with development_curves.csv.gz")
-    parser.add_argument("--half", choices=(*HALVES, "both"), default="report", help="which half of the data sets")
+    parser.add_argument("--half", choices=(*HALVES, "all"), default="report", help="which half of the data sets")
     parser.add_argument("--out", type=Path, help="folder for real.md")
     arguments = parser.parse_args()
     found, times, taught = [], [], []
     for (dataset, _), curve in sorted(read(arguments.data).items()):
-        if arguments.half in ("both", half(dataset)):
+        if arguments.half in ("all", half_of(dataset)):
             for ladder in pilots(curve):
                 start = time.process_time()
                 found += hits(dataset, curve, ladder)

@@ -88,7 +88,12 @@ Item = TypeVar("Item", bound=Clustered)
 
 def half(items: list[Item], name: str) -> list[Item]:
     """Keep one half of the data sets, by a hash of their names; anything may be tuned on `choice`."""
-    return [item for item in items if name == "all" or HALVES[stream_seed("half", item.cluster) % 2] == name]
+    return [item for item in items if name in ("all", half_of(item.cluster))]
+
+
+def half_of(cluster: str) -> str:
+    """Tell which half the cases of one data set belong to."""
+    return HALVES[stream_seed("half", cluster) % 2]
 
 
 def first_runs(ladder: Ladder) -> Ladder:

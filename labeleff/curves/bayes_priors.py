@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -127,3 +127,14 @@ FAMILIES: Mapping[str, Family] = {
     "weibull": Family(weibull, _weibull_grid, c=_FREE, b=_FREE_B, positive=True, weight=0.2),
 }
 """Families by name; their weights, before the data and the bounds, sum to 1."""
+ABOVE = 0.4
+"""Expected rise of a free asymptote over the last rung, where accuracies are low."""
+
+
+def families(highest: float) -> dict[str, Family]:
+    """Families by name for a curve whose last rung has the isotonic mean `highest`.
+
+    A free asymptote is expected at most ABOVE over it: a curve that ends at 0.2 isn't expected to end up at 0.9.
+    """
+    free = Normal(min(_FREE.mean, highest + ABOVE), _FREE.sd)
+    return {name: replace(each, c=free) if each.c.sd else each for name, each in FAMILIES.items()}

@@ -45,15 +45,16 @@ class AverageCurve:
         """Invert at K targets with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
         reach, tails = last * posterior_curves.REACH[1], [(1 - level) / 2, (1 + level) / 2]
-        values = np.minimum(targets.values, max(1 - self.measured.resolution / 2, float(self.measured.means.max())))
+        near_one = 1 - self.measured.resolution / 2
+        values = _lowered(targets, targets.values, max(near_one, float(self.measured.means.max())))
         measured = self.fitted.invert(values[None])[0]
-        true_targets = np.minimum(targets.values, 1 - self.measured.resolution / 2)
+        true_targets = _lowered(targets, targets.values, near_one)
         middle, low, high = _certain(self.curves, true_targets, [0.5, *tails])
         samples: tuple[Array, ...] = ()
         never = (self.curves.values[:, -1:] < true_targets).mean(axis=0)
         if not targets.certain:
             drawn = targets.conditional(self.measured.means - self.curves.at(self.measured.ns))
-            drawn = np.minimum(drawn, 1 - self.measured.resolution / 2)
+            drawn = _lowered(targets, drawn, near_one)
             samples = (self.curves.invert(drawn),)
             low, high = (quantiles(samples[0], p) for p in tails)
             never = (self.curves.values[:, -1:] < drawn).mean(axis=0)
@@ -79,6 +80,11 @@ def average(measured: NoisyMeans) -> AverageCurve:
     return AverageCurve(measured, fitted, posterior_curves.draw(measured))
 
 
+def _lowered(targets: Targets, values: Array, most: float) -> Array:
+    """Accuracies `values` (..., K) of the targets, at most `most`; targets over 1, which is never, stay over it."""
+    return np.where(targets.values > 1, values, np.minimum(values, most))
+
+
 def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> list[Array]:
     """Quantiles (K,) of the label counts at which `curves`, which never fall, reach `targets` (K,).
 
@@ -93,9 +99,8 @@ def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> 
 
 def _points(measured: Array, middle: Array, first: float, last: float) -> Array:
     """Label counts (K,) from PCHIP's and from the median of the curves; both rise with the target, and so do they."""
-    with np.errstate(invalid="ignore"):
-        inside = np.sqrt(measured * np.clip(middle, first, last))
-    return np.where(np.isinf(measured), np.maximum(middle, last), np.maximum(inside, first))
+    inside = np.sqrt(measured) * np.sqrt(np.clip(middle, first, last))  # their product may overflow
+    return np.where(np.isinf(measured), np.maximum(middle, last), np.clip(inside, first, last))
 
 
 def _kind(measured: float, n: float) -> Kind:

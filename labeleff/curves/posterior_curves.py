@@ -20,7 +20,7 @@ from scipy import linalg, special
 from threadpoolctl import ThreadpoolController
 
 from labeleff.curves.bayes import NODES, Indices, Posterior, posteriors
-from labeleff.curves.bayes_priors import FAMILIES, MISFITS, NUGGETS
+from labeleff.curves.bayes_priors import FAMILIES, MISFITS, NUGGETS, families
 from labeleff.curves.interpolation import Curves, isotonic
 from labeleff.curves.rung_means import LEVEL_SD, NoisyMeans, borrowed_sd
 from labeleff.seeding import generator
@@ -49,8 +49,8 @@ STRETCH_MEAN, STRETCH_SD = 0.05, 0.5
 
 It is chosen on the development curves, as is CREEP: real learners are slower there than the families, and rise on.
 """
-CREEP, CREEP_FROM = 3.0, 1.6
-"""Further rise per unit of ln n, from CREEP_FROM beyond the last rung on, too slow for the rungs to show it.
+CREEP, CREEP_FROM = 5.0, 1.6
+"""Further rise with ln(1 + x), x in ln n from CREEP_FROM beyond the last rung on, too slow for the rungs to show it.
 
 It is half-normal, in standard deviations of the last rung: a curve that is flat within its noise isn't flat for ever.
 """
@@ -260,7 +260,7 @@ def _probable(
     """Families by setting, with their probable grid points and the log weights of these."""
     every = [
         (name, place, part)
-        for name, family in FAMILIES.items()
+        for name, family in families(float(isotonic(means[None], np.ones(len(means)))[0, -1])).items()
         for place, part in enumerate(posteriors(family, u, means, errors))
     ]
     largest = max(part.log_evidence.max() + priors[place] for _, place, part in every)
@@ -339,7 +339,12 @@ class _Grid:
             piece = slice(self.rungs[k], self.rungs[k + 1] + 1)
             done = _bent(members.values[:, piece], self.u[piece], members.misfit, k)
             values[:, piece] = rungs[:, k : k + 1] + (rungs[:, k + 1 : k + 2] - rungs[:, k : k + 1]) * done
-        creep = CREEP * rungs[:, -1].std() * np.abs(_stream("creep", 1)) * np.maximum(self.beyond - CREEP_FROM, 0.0)
+        creep = (
+            CREEP
+            * rungs[:, -1].std()
+            * np.abs(_stream("creep", 1))
+            * np.log1p(np.maximum(self.beyond - CREEP_FROM, 0.0))
+        )
         values[:, last:] = rungs[:, -1:] + members.beyond + creep
         return np.maximum(values, 0.0)
 

@@ -59,7 +59,7 @@ def invert(
 
     Past four times the last rung "bayes" is off by a factor of two to three in the mean on real curves: `low` then says
     more than `n`. With one run per rung its noise is learned from the scatter around the curve and from other curves
-    (`curves.rung_means.LEVEL_MEAN`); other methods then have no interval.
+    (`curves.rung_means.borrowed_sd`); other methods then have no interval.
     """
     return invert_many(ns, accuracies, [target], level=level, method=method)[0]
 

@@ -124,8 +124,11 @@ def means(runs: Runs) -> Array:
 
 
 def fingerprint(runs: Runs) -> str:
-    """Name of an arm's own streams, made of its runs: renaming the arm changes no number."""
-    rows = (f"{n} {draw} {seed} {runs[n][draw, seed]!r}" for n in sorted(runs) for draw, seed in sorted(runs[n]))
+    """Name of an arm's own streams, made of its runs: neither its name nor the unit of labels changes a number."""
+    first = min(runs)
+    rows = (
+        f"{n / first!r} {draw} {seed} {runs[n][draw, seed]!r}" for n in sorted(runs) for draw, seed in sorted(runs[n])
+    )
     return format(stream_seed("runs", *rows), "x")
 
 

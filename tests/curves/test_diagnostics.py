@@ -68,7 +68,7 @@ def test_formulas_agree_on_what_was_measured_and_not_on_what_was_not() -> None:
     true = [0.9 - 1.4 * n**-0.35 for n in (50, 100, 200, 400, 800, 1600)]
     ns = [50, 100, 200, 400, 800, 1600]
     noise = np.random.default_rng(1).standard_normal((6, 3))
-    curve = measured((np.array(true)[:, None] + 0.004 * noise).tolist(), ns)
+    curve = measured((np.array(true)[:, None] + 0.008 * noise).tolist(), ns)
     found = disagreement(curve, [0.9 - 1.4 * 300**-0.35, 0.9 - 1.4 * 20_000**-0.35])
     assert found is not None
     inside, beyond = found

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from labeleff.curves.rung_means import (
-    ASSUMED_SD,
     BASELINE,
-    OFFSET_SHARE,
+    LEVEL_MEAN,
+    LEVEL_SLOPE,
     Errors,
+    borrowed_sd,
     checked_rungs,
     means_of_groups,
     means_of_runs,
     shared_noise,
 )
+from labeleff.stats.moderation import COARSEST, moderated_variance
 from labeleff.stats.resampling import means, resample
 
 NS = [50, 100, 200, 400]
@@ -32,35 +33,60 @@ def runs(seed: int, luck: np.ndarray | None = None, draws: int = 4, first: int =
 
 
 def given(base: Table, arm: Table, own: str, count: int) -> Errors | None:
-    noise = shared_noise(base, count)
-    assert noise is not None
-    return noise.conditional(arm, own)
+    """Errors of an arm given the baseline's, where a method learns neither scatter nor the level of noise."""
+    return shared_noise(base, np.zeros(count), None).conditional(arm, own)
 
 
 LUCK = 0.05 * np.array([1.0, -1.0, 0.5, -0.5])
 
 
-def test_covariance_of_groups_is_moderated_and_has_a_common_offset() -> None:
+def test_groups_have_moderated_variances_and_no_covariance() -> None:
     groups = [[0.30, 0.34], [0.41, 0.44, 0.42], [0.52, 0.50]]
     found = means_of_groups(checked_rungs(NS[:3], groups))
-    off = found.covariance[0, 1]
-    np.testing.assert_allclose(found.covariance - np.diag(np.diag(found.covariance)), off * (1 - np.eye(3)))
-    assert off == pytest.approx(OFFSET_SHARE * (found.variance - off).mean())
+    moderated = moderated_variance(NS[:3], groups)
+    assert moderated is not None
+    np.testing.assert_allclose(found.covariance, np.diag(moderated.variance / [2, 3, 2]))
     assert (found.first, found.last, found.counts.tolist()) == (50, 200, [2, 3, 2])
+    assert not found.borrowed
+    assert found.df == np.median(moderated.df)
+    assert found.resolution == COARSEST
     drawn = found.draw(2000)
     assert drawn is not None
     np.testing.assert_allclose(drawn.mean(axis=0), found.means, atol=0.003)
 
 
-def test_one_run_a_rung_has_an_assumed_noise_and_no_replicates() -> None:
+def test_one_run_per_rung_borrows_its_noise_and_has_no_replicates() -> None:
     alone = {10: {(0, 0): 0.2}, 20: {(0, 0): 0.4}}
+    sd = [np.exp(LEVEL_MEAN + LEVEL_SLOPE * np.log(n)) * np.sqrt(p * (1 - p)) for n, p in ((10, 0.2), (20, 0.4))]
     for found in (means_of_groups(checked_rungs([10, 20], [[0.2], [0.4]])), means_of_runs(alone, "own")):
+        assert found.borrowed
         assert found.draw(10) is None
-        assert (found.variance >= ASSUMED_SD**2).all()
-    assert shared_noise(alone, 10) is None
-    noise = shared_noise(runs(1), 10)
-    assert noise is not None
-    assert noise.conditional(alone, "arm") is None
+        np.testing.assert_allclose(found.covariance, np.diag(np.square(sd)))
+    assert (borrowed_sd(np.array([10.0, 10.0]), np.array([0.0, 1.0])) > 0).all()
+
+
+def test_without_noise_there_are_errors_only_where_the_method_learns_them() -> None:
+    alone = {10: {(0, 0): 0.2}, 20: {(0, 0): 0.4}}
+    assert given(runs(1), alone, "arm", 10) is None
+    assert given(alone, alone, "arm", 10) is None
+    level = np.full(20_000, 2.0)
+    for base in (runs(1), alone):
+        found = shared_noise(base, np.zeros(len(level)), level).conditional(alone, "arm")
+        assert found is not None
+        assert (found.gain == 0).all()
+        sd = 2 * borrowed_sd(np.array([10.0, 20.0]), np.array([0.2, 0.4]))
+        np.testing.assert_allclose(found.residuals.std(axis=0), sd, rtol=0.03)
+        np.testing.assert_allclose(found.residuals.mean(axis=0), 0, atol=0.03 * sd.max())
+
+
+def test_scatter_adds_to_the_noise_of_an_arms_runs() -> None:
+    base, arm, count = runs(1, LUCK), runs(2, LUCK, first=10), 20_000
+    plain = given(base, arm, "arm", count)
+    scattered = shared_noise(base, np.full(count, 0.05), None).conditional(arm, "arm")
+    assert plain is not None
+    assert scattered is not None
+    expected = np.sqrt(plain.residuals.var(axis=0) + 0.05**2)
+    np.testing.assert_allclose(scattered.residuals.std(axis=0), expected, rtol=0.03)
 
 
 def test_covariance_of_runs_is_that_of_their_replicates() -> None:

@@ -12,10 +12,12 @@ from labeleff.errors import CurveError, OptionError
 from labeleff.stats import moderation
 from labeleff.stats.differences import compare, ladder_values, pairs
 from labeleff.stats.intervals import mean_intervals
-from labeleff.stats.moderation import FLOOR
+from labeleff.stats.moderation import COARSEST
 from labeleff.stats.resampling import paired_differences
 
 NS = [50, 100, 200, 400, 800]
+FLOOR = COARSEST**2 / 12
+"""Smallest variance of equal values: that of rounding to the resolution they are taken to have."""
 
 
 def runs_of(table, first=0):

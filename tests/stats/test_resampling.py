@@ -8,10 +8,21 @@ from scipy import stats as reference
 
 from labeleff.errors import OptionError
 from labeleff.stats.intervals import mean_intervals
-from labeleff.stats.moderation import FLOOR, PRIOR_DF, moderated_variance, wilson
-from labeleff.stats.resampling import factors, means, paired_differences, resample
+from labeleff.stats.moderation import COARSEST, PRIOR_DF, moderated_variance, resolution, wilson
+from labeleff.stats.resampling import (
+    LEAST_INDEPENDENT,
+    Run,
+    factors,
+    fingerprint,
+    means,
+    paired_differences,
+    resample,
+    total_variance,
+)
 
 NS = [50, 100, 200, 400, 800]
+FLOOR = COARSEST**2 / 12
+"""Smallest variance of equal values: that of rounding to the resolution they are taken to have."""
 
 
 def runs_of(table: np.ndarray) -> dict[int, dict[tuple[int, int], float]]:
@@ -54,6 +65,30 @@ def test_equal_runs_meet_the_floor() -> None:
     np.testing.assert_allclose(found.variance, FLOOR)
 
 
+def test_no_variance_is_under_that_of_rounding_to_the_metrics_resolution() -> None:
+    """A test set of 10,000 has steps of 0.0001, which its accuracies show."""
+    fine = [[0.5, 0.5001], [0.6, 0.6], [0.7, 0.7], [0.8, 0.8], [0.9, 0.9]]
+    assert resolution(fine) == pytest.approx(1e-4)
+    found = moderated_variance(NS, fine)
+    assert found is not None
+    assert (found.variance >= 0.99e-8 / 12).all()
+    assert found.variance[-1] < FLOOR
+    assert resolution([[0.1], [0.5]]) == COARSEST
+    assert resolution([[0.5, 0.5 + 1e-15]]) == COARSEST
+
+
+def test_doubt_about_the_slope_widens_the_trend_at_the_ends() -> None:
+    """Two rungs with runs in the middle say little of the variance far from them."""
+    groups = [[0.5], [0.5], [0.48, 0.50, 0.52], [0.58, 0.60, 0.62], [0.5], [0.5]]
+    ns = [1, 10, 100, 200, 2000, 20_000]
+    found = moderated_variance(ns, groups)
+    assert found is not None
+    first, second = found.variance[[0, 1]] / found.variance[2], found.variance[[4, 5]] / found.variance[3]
+    assert first[0] > first[1] > 1
+    slope = np.log(first[0] / first[1]), np.log(second[1] / second[0])
+    assert slope[0] > -slope[1]  # steadier with more labels, but less so than it is noisier with fewer
+
+
 def test_one_run_a_rung_has_no_interval() -> None:
     runs = {n: {(0, 0): 0.5} for n in NS}
     assert moderated_variance(NS, [[0.5]] * 5) is None
@@ -91,7 +126,53 @@ def test_crossed_designs_have_two_factors_and_zipped_ones_one() -> None:
     seeds = {n: {(0, s): rng.random() for s in range(3)} for n in NS}
     assert [part.name for part in factors(crossed)] == ["draw", "seed"]
     assert [part.name for part in factors(zipped)] == ["draw"]
-    assert [part.name for part in factors(seeds)] == ["seed"]
+    assert [part.name for part in factors(seeds)] == ["seed", "draw"]
+
+
+def test_seeds_nested_in_draws_count_as_their_draws() -> None:
+    """12 runs with seeds of their own in 3 draws are 3 observations."""
+    rng = np.random.default_rng(8)
+    nested: dict[int, dict[Run, float]] = {
+        n: {(d, 4 * d + s): float(0.5 + 0.02 * rng.standard_normal()) for d in range(3) for s in range(4)} for n in NS
+    }
+    by_draw = {
+        n: {(d, 0): float(np.mean([v for (draw, _), v in sorted(rung.items()) if draw == d])) for d in range(3)}
+        for n, rung in nested.items()
+    }
+    [found], [expected] = factors(nested), factors(by_draw)
+    assert (found.name, found.levels) == ("draw", (0, 1, 2))
+    np.testing.assert_allclose(found.variance, expected.variance)
+    np.testing.assert_array_equal(found.df, expected.df)
+
+
+def test_an_only_draw_adds_as_much_as_a_run_half_of_it_alike() -> None:
+    rng = np.random.default_rng(9)
+    table = 0.5 + 0.02 * rng.standard_normal((4, 5))
+    one_draw = {n: {(0, d): v for (d, _), v in rung.items()} for n, rung in runs_of(table).items()}
+    seeds, draw = factors(one_draw)
+    np.testing.assert_allclose(draw.variance, 4 * seeds.variance)
+    np.testing.assert_allclose(draw.independent, draw.variance / 2)
+    several, _ = total_variance(factors(runs_of(table)))
+    np.testing.assert_allclose(total_variance(factors(one_draw))[0], 5 * several)
+    assert draw.levels == (0,)
+
+
+def test_two_draws_do_not_make_all_rungs_move_alike() -> None:
+    table = np.array([[0.40, 0.50, 0.60], [0.44, 0.54, 0.64]])
+    [found] = factors(runs_of(table))
+    assert (found.independent >= LEAST_INDEPENDENT * found.variance * 0.95).all()
+    drawn = resample(runs_of(table), "arm", count=4000)
+    assert drawn is not None
+    assert np.corrcoef(drawn.T)[0, 2] < 0.99
+
+
+def test_an_arms_own_streams_follow_its_runs_alone() -> None:
+    """Neither the order of runs nor the unit of labels counts; every accuracy does."""
+    runs = runs_of(np.random.default_rng(10).random((3, 4)))
+    turned = {n: dict(reversed(rung.items())) for n, rung in reversed(runs.items())}
+    assert fingerprint(runs) == fingerprint(turned) == fingerprint({1000 * n: rung for n, rung in runs.items()})
+    changed = {**runs, 100: {**runs[100], (0, 0): 0.123}}
+    assert fingerprint(changed) != fingerprint(runs)
 
 
 def test_replicates_have_the_means_and_spread_of_the_interval() -> None:
