@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from labeleff.curves.methods import rungs_needed
+from labeleff.curves.methods import BAYES, rungs_needed
 from labeleff.curves.utility import FAR, UtilityPoint
 from labeleff.reporting.assumptions import NEAR_CHANCE
 from labeleff.reporting.findings import Comparison, Findings
@@ -77,7 +77,12 @@ FEW_RUNS = 3
 
 def few_runs(measured: Measurements) -> Iterator[str]:
     """Flag too few runs for intervals."""
-    if measured.size == 1:
+    if measured.size == 1 and measured.method == BAYES:
+        yield (
+            "**One run a rung**: there is no spread to measure, so accuracies have no intervals; those of label counts "
+            "rest on the scatter of the rungs around the curve and on the noise of other curves."
+        )
+    elif measured.size == 1:
         yield "**One run a rung**: there is no spread to measure, so no number here has an interval."
     elif measured.size < FEW_RUNS:
         yield f"**Few runs**: {measured.size} a rung; intervals rest on what the rungs have in common."
