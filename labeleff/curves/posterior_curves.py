@@ -278,11 +278,14 @@ def _places(log_weights: Array) -> Indices:
 
 
 def _given(total: Array, part: Array) -> tuple[Array, Array]:
-    """Gain (R, R) of a normal `part` from the sum with the covariance `total`, and a root of what stays unknown."""
+    """Gain (R, R) of a normal `part` from the sum with the covariance `total`, and the root of what stays unknown.
+
+    The root is the symmetric one, as eigenvectors differ in sign between machines.
+    """
     gain = linalg.solve(total, part, assume_a="pos")
     remainder = part - part @ gain
     values, vectors = np.linalg.eigh((remainder + remainder.T) / 2)
-    return gain, vectors * np.sqrt(np.maximum(values, 0.0))
+    return gain, vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
 
 
 def _rungs(members: _Members, measured: NoisyMeans) -> Array:

@@ -217,7 +217,9 @@ class SharedNoise:
             return Errors(gain, residuals + self.level[:, None] * sd * noise[1])
         if self.parts:
             total = _covariance(self.parts) + np.mean(self.scatter**2) * np.eye(self.errors.shape[1])
-            gain = linalg.solve(total, _cross(self.parts, factors(arm)), assume_a="pos").T
+            sd = np.sqrt(np.diag(total))[:, None]  # variances may differ by many decades, correlations don't
+            shared = _cross(self.parts, factors(arm)) / sd
+            gain = (linalg.solve(total / sd / sd.T, shared, assume_a="pos") / sd).T
         return Errors(gain, residuals + replicates - centres - self.errors @ gain.T)
 
 

@@ -25,11 +25,13 @@ def rung_estimates(runs: Runs) -> dict[int, Estimate]:
     """Means of the rungs with moderated variances, in rising order; empty without spread.
 
     Degrees of freedom are fewer where nested draws make the rungs' noise alike: rungs that move together measure a
-    variance once.
+    variance once. What an only draw may add is taken from the seeds, and so are its degrees of freedom.
     """
-    parts = [replace(part, df=np.minimum(part.df, _effective_df(part))) for part in factors(runs)]
+    parts = factors(runs)
     if not parts:
         return {}
+    most = [_effective_df(part if len(part.levels) > 1 else parts[0]) for part in parts]
+    parts = [replace(part, df=np.minimum(part.df, limit)) for part, limit in zip(parts, most, strict=True)]
     rows = zip(sorted(runs), means(runs), *total_variance(parts), strict=True)
     return {n: Estimate(float(mean), float(variance), float(df)) for n, mean, variance, df in rows}
 

@@ -49,9 +49,9 @@ def moderated_variance(ns: Sequence[float], groups: Sequence[Sequence[float]]) -
     Slope of ln variance by weighted regression on bias-corrected log variances with a prior, level by pooling, then
     (PRIOR_DF * trend + df * own) / (PRIOR_DF + df), as in the moderated t statistic (Smyth 2004, Stat. Appl.
     Genet. Mol. Biol. 3, article 3), whose cap on the degrees of freedom is kept: no more than all rungs have
-    together. The trend is widened by the doubt about its slope, which grows towards the ends of the ladder. No
-    variance is under that of rounding to the metric's own resolution. `groups` holds one sequence of accuracies per
-    rung. None where no rung has two runs.
+    together. The trend is widened by the doubt about its slope, which grows towards the ends of the ladder, but
+    by no more than the steepest slopes allow. No variance is under that of rounding to the metric's own resolution.
+    `groups` holds one sequence of accuracies per rung. None where no rung has two runs.
     """
     own = np.array([np.var(group, ddof=1) if len(group) > 1 else 0.0 for group in groups])
     own_df = np.array([max(len(group) - 1.0, 0.0) for group in groups])
@@ -84,9 +84,12 @@ def _trend(x: Array, own: Array, df: Array) -> Array:
     centred = x[measured] - middle
     precision = (weights * centred**2).sum() + SLOPE_SD**-2
     slope = ((weights * centred * logs).sum() + SLOPE_MEAN * SLOPE_SD**-2) / precision
-    shape = np.exp(float(np.clip(slope, *SLOPE_LIMITS)) * (x - middle))
+    away = x - middle
+    exponent = float(np.clip(slope, *SLOPE_LIMITS)) * away
+    shape = np.exp(exponent)
     level = (df[measured] * own[measured] / shape[measured]).sum() / df[measured].sum()
-    return np.asarray(level * shape * np.exp((x - middle) ** 2 / precision / 2))
+    steepest = np.maximum(SLOPE_LIMITS[0] * away, SLOPE_LIMITS[1] * away)
+    return np.asarray(level * np.exp(np.minimum(exponent + away**2 / precision / 2, steepest)))
 
 
 def wilson(accuracy: float, count: int, *, level: float = LEVEL) -> tuple[float, float]:

@@ -138,3 +138,13 @@ def test_an_arms_errors_do_not_depend_on_the_other_arms_name() -> None:
     assert two is not None
     np.testing.assert_array_equal(one.gain, two.gain)
     assert not np.allclose(one.residuals, two.residuals)
+
+
+def test_variances_that_differ_by_decades_have_a_gain() -> None:
+    """Without a warning of an ill-conditioned matrix."""
+    ns = [1, 1000, 10**15]
+    base = {n: {(d, 0): 0.5 + spread * d for d in range(3)} for n, spread in zip(ns, (0.1, 1e-4, 1e-9), strict=True)}
+    found = given(base, {n: dict(rung) for n, rung in base.items()}, "arm", 50)
+    assert found is not None
+    assert np.isfinite(found.gain).all()
+    assert (np.diag(found.gain) > 0).all()

@@ -113,8 +113,14 @@ def test_a_rehearsal_says_so_first(tmp_path: Path) -> None:
     assert "**Few runs**: 2 a rung" in text
 
 
-def test_one_run_a_rung_gives_no_interval(tmp_path: Path) -> None:
+def test_one_run_a_rung_gives_intervals_from_learned_noise(tmp_path: Path) -> None:
     text = built(factories.folder(tmp_path, draws=1))
+    assert "**One run a rung**: there is no spread to measure, so accuracies have no intervals" in text
+    assert "[" in text.split("### Utility")[1].split("![")[0]
+
+
+def test_one_run_a_rung_gives_no_interval_by_interpolation(tmp_path: Path) -> None:
+    text = built(factories.folder(tmp_path, draws=1, curve="pchip"))
     assert "**One run a rung**" in text
     assert "(one run a rung: without an interval, nothing is certain)" in text
     assert "[" not in text.split("### Utility")[1].split("![")[0]

@@ -89,6 +89,16 @@ def test_doubt_about_the_slope_widens_the_trend_at_the_ends() -> None:
     assert slope[0] > -slope[1]  # steadier with more labels, but less so than it is noisier with fewer
 
 
+def test_the_trend_far_from_all_runs_stays_within_the_steepest_slopes() -> None:
+    """However long the ladder, whose ends have but one run."""
+    ns = [1, 10**7, 2 * 10**7, 10**15]
+    found = moderated_variance(ns, [[0.5], [0.48, 0.50, 0.52], [0.58, 0.60, 0.62], [0.5]])
+    assert found is not None
+    low, high = found.variance[0] / found.variance[1], found.variance[3] / found.variance[2]
+    assert 1 < low < (2 * 10**7) ** 1.5
+    assert high < (10**8) ** 0.5
+
+
 def test_one_run_a_rung_has_no_interval() -> None:
     runs = {n: {(0, 0): 0.5} for n in NS}
     assert moderated_variance(NS, [[0.5]] * 5) is None
@@ -155,6 +165,16 @@ def test_an_only_draw_adds_as_much_as_a_run_half_of_it_alike() -> None:
     several, _ = total_variance(factors(runs_of(table)))
     np.testing.assert_allclose(total_variance(factors(one_draw))[0], 5 * several)
     assert draw.levels == (0,)
+
+
+def test_means_of_an_only_draw_have_wide_intervals() -> None:
+    rng = np.random.default_rng(12)
+    runs = runs_of(0.5 + 0.02 * rng.standard_normal((4, 5)))
+    one_draw = {n: {(0, d): v for (d, _), v in rung.items()} for n, rung in runs.items()}
+    for wide, narrow in zip(mean_intervals(one_draw), mean_intervals(runs), strict=True):
+        assert wide.low is not None
+        assert narrow.low is not None
+        assert wide.mean - wide.low == pytest.approx(np.sqrt(5) * (narrow.mean - narrow.low), rel=0.3)
 
 
 def test_two_draws_do_not_make_all_rungs_move_alike() -> None:

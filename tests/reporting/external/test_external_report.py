@@ -153,8 +153,13 @@ def test_several_tasks_one_without_an_arm() -> None:
 
 
 def test_one_run_a_rung() -> None:
-    text = report(table([*rows("scratch", runs=1), *rows("rotation", 0.05, runs=1)]))
-    assert "**One run a rung**" in text
+    content = table([*rows("scratch", runs=1), *rows("rotation", 0.05, runs=1)])
+    learned = report(content)
+    assert "**One run a rung**: there is no spread to measure, so accuracies have no intervals" in learned
+    assert csv("utility.csv").p_above.notna().all()
+    assert csv("utility.csv")["flags"].str.contains("learned noise").all()
+    text = report(content, method="pchip")
+    assert "**One run a rung**: there is no spread to measure, so no number here has an interval." in text
     assert "(one run a rung: without an interval, nothing is certain)" in text
     assert "is worth" not in text.split("## Verdict")[1].split("##")[0]
     assert csv("utility.csv")[["utility_low", "utility_high", "p_above"]].isna().all(axis=None)
@@ -201,7 +206,7 @@ def test_arms_without_a_common_rung_have_no_rank() -> None:
 
 
 def test_without_spread_nothing_is_bold() -> None:
-    text = report(table([*rows("scratch", runs=1), *rows("rotation", 0.05, runs=1)]))
+    text = report(table([*rows("scratch", runs=1), *rows("rotation", 0.05, runs=1)]), method="pchip")
     assert "**" not in text.split("## runs")[1].split("## What")[0]
     assert csv("ranking.csv")[["low", "high"]].isna().all(axis=None)
 

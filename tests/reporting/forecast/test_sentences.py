@@ -93,7 +93,7 @@ def test_what_it_rests_on() -> None:
 
 
 def test_weak_points_name_kind_arm_and_numbers() -> None:
-    fall = Fall(300, 1000, 0.05, 0.01)
+    fall = Fall(300, 1000, 0.05, 0.01, (0.55, 0.62))
     rungs = tuple(Rung(n, mean, 1) for n, mean in ((100, 0.6), (1000, 0.61)))
     found = Forecasts([item(LABELS, NEVER, ENOUGH, rungs=rungs, fall=fall)], ["other"])
     texts = [*sentences.weak_points(found, options(chance=0.6))]

@@ -47,7 +47,7 @@ def test_formulas_that_disagree_with_what_is_given() -> None:
     assert not any("Formulas" in text for text in found)
     found = said(seen({"base": runs(RISING, 1), "arm": runs([0.3, 0.42, 0.51, 0.59, 0.77], 1)}))
     text = next(text for text in found if text.startswith("**Formulas disagree**"))
-    assert "arm at 500 labels (x" in text
+    assert " 500 labels (x" in text
     short = {"base": runs(RISING[:3]), "arm": runs([0.3, 0.42, 0.6])}
     assert said(seen(short)) == []
 
