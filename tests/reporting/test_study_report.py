@@ -115,7 +115,7 @@ def test_a_rehearsal_says_so_first(tmp_path: Path) -> None:
 
 def test_one_run_a_rung_gives_intervals_from_learned_noise(tmp_path: Path) -> None:
     text = built(factories.folder(tmp_path, draws=1))
-    assert "**One run a rung**: there is no spread to measure, so accuracies have no intervals" in text
+    assert "**One run a rung**: their spread isn't measured" in text
     assert "[" in text.split("### Utility")[1].split("![")[0]
 
 

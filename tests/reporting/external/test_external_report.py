@@ -63,6 +63,7 @@ def test_what_is_written() -> None:
         "### Accuracy (%), mean ± standard deviation",
         "### Utility against scratch",
         "### Over the whole ladder",
+        "### Check of the curve of scratch",
         "### How many runs are enough",
         "## What the numbers mean",
         "## Where the numbers come from",
@@ -155,7 +156,7 @@ def test_several_tasks_one_without_an_arm() -> None:
 def test_one_run_a_rung() -> None:
     content = table([*rows("scratch", runs=1), *rows("rotation", 0.05, runs=1)])
     learned = report(content)
-    assert "**One run a rung**: there is no spread to measure, so accuracies have no intervals" in learned
+    assert "**One run a rung**: their spread isn't measured" in learned
     assert csv("utility.csv").p_above.notna().all()
     assert csv("utility.csv")["flags"].str.contains("learned noise").all()
     text = report(content, method="pchip")
