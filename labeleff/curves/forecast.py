@@ -20,7 +20,7 @@ from labeleff.curves.inversion import Inversion, Kind, Targets, quantile, quanti
 from labeleff.curves.methods import BAYES
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.next_rung import Learning, Quantities, learning, run_sd
-from labeleff.curves.posterior_curves import REACH
+from labeleff.curves.posterior_grid import REACH
 from labeleff.curves.rung_means import BASELINE, NoisyMeans, check_fraction, means_of_runs
 from labeleff.curves.solvers import fit_curve
 from labeleff.curves.utility import Accuracies, as_runs, check_curve_runs

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves import posterior_curves
 from labeleff.curves.diagnostics import fall
 from labeleff.curves.interpolation import Curves, fit
 from labeleff.curves.inversion import Kind, Solution, Targets, quantiles, rank, rows
-from labeleff.curves.posterior_curves import Average
+from labeleff.curves.posterior_curves import Average, draw
+from labeleff.curves.posterior_grid import REACH
 from labeleff.curves.rung_means import NoisyMeans
 from labeleff.stats.moderation import Array
 
@@ -44,7 +44,7 @@ class AverageCurve:
     def solve(self, targets: Targets, level: float) -> Solution:
         """Invert at K targets with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
-        reach, tails = last * posterior_curves.REACH[1], [(1 - level) / 2, (1 + level) / 2]
+        reach, tails = last * REACH[1], [(1 - level) / 2, (1 + level) / 2]
         near_one = 1 - self.measured.resolution / 2
         values = _lowered(targets, targets.values, max(near_one, float(self.measured.means.max())))
         measured = self.fitted.invert(values[None])[0]
@@ -77,7 +77,7 @@ class AverageCurve:
 def average(measured: NoisyMeans) -> AverageCurve:
     """Fit the Bayesian average to rung means in 0..1."""
     fitted = fit(measured.ns, measured.means[None], measured.counts, "pchip")
-    return AverageCurve(measured, fitted, posterior_curves.draw(measured))
+    return AverageCurve(measured, fitted, draw(measured))
 
 
 def _lowered(targets: Targets, values: Array, most: float) -> Array:

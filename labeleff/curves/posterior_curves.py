@@ -10,7 +10,6 @@ between far rungs moves what was measured at them.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,38 +21,16 @@ from threadpoolctl import ThreadpoolController
 from labeleff.curves.bayes import NODES, Indices, Posterior, posteriors
 from labeleff.curves.bayes_priors import FAMILIES, MISFITS, NUGGETS, families
 from labeleff.curves.interpolation import Curves, isotonic
+from labeleff.curves.posterior_grid import DRAWS, Grid, stream, stretch
 from labeleff.curves.rung_means import LEVEL_SD, NoisyMeans, borrowed_sd
-from labeleff.seeding import generator
 from labeleff.stats.moderation import Array
 
-DRAWS = 800
-"""Number of drawn curves."""
-REACH = (1 / 8, 1000.0)
-"""Range of the curves: factors of the first and of the last rung."""
-STEP, FEWEST, MOST = 0.15, 4, 20
-"""Pieces between two rungs: their width in ln n, and how many at least and at most."""
 MISFIT_LENGTH = 1.0
 """Length scale of the Matern-3/2 misfit, in ln n."""
 LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """Borrowed noise is tried at these numbers of LEVEL_SD from its centre."""
 NEGLIGIBLE = 12.0
 """Grid points whose evidence is smaller than the largest by more than a factor of e to this are left out."""
-BEND_SHIFT, BEND_SCALE = 0.5, 0.2
-"""Standard deviations of the bend between rungs a decade apart, where the misfit is BEND_MISFIT of the rise.
-
-The share of the rise that is done is bent in its logit: shifted, and scaled in its logarithm.
-"""
-BEND_MISFIT, BEND_DECADES = 0.03, 2.0
-STRETCH_MEAN, STRETCH_SD = 0.05, 0.5
-"""Normal distribution of the logarithm by which a curve's way beyond the last rung, in ln n, is longer.
-
-It is chosen on the development curves, as is CREEP: real learners are slower there than the families, and rise on.
-"""
-CREEP, CREEP_FROM = 5.0, 1.6
-"""Further rise with ln(1 + x), x in ln n from CREEP_FROM beyond the last rung on, too slow for the rungs to show it.
-
-It is half-normal, in standard deviations of the last rung: a curve that is flat within its noise isn't flat for ever.
-"""
 CHECK = 0.99
 """Probability of the bands in which all measured means should lie."""
 WIDER, ROUNDS = 3.0, 3
@@ -149,27 +126,17 @@ def interpolation_shares(average: Average, ns: Array) -> Array:
     return np.array(shares)
 
 
-@functools.cache
-def _stream(name: str, columns: int) -> Array:
-    """Random numbers (DRAWS, columns), uniform in 0..1 for "uniform" names and else normal.
-
-    They are the same for every curve, so that similar curves get similar answers.
-    """
-    stream = generator("posterior curves", name)
-    values = stream.random((DRAWS, columns)) if name.startswith("uniform") else stream.standard_normal((DRAWS, columns))
-    values.flags.writeable = False
-    return values
-
-
 def _draw(measured: NoisyMeans, wider: float) -> Average:
     x = np.log(measured.ns)
     middle = (x[0] + x[-1]) / 2
     level = isotonic(measured.means[None], 1 / measured.variance)[0]
-    grid = _Grid.over(x, middle)
+    grid = Grid.over(x, middle)
     sizes = settings(measured, float(level[-1] - level[0]), wider)
     members = _Members.draw(measured, grid, sizes)
     rungs = _rungs(members, measured)
-    values = np.minimum(np.maximum.accumulate(grid.curves(members, rungs), axis=1), 1.0)
+    values = np.minimum(
+        np.maximum.accumulate(grid.curves(members.values, members.beyond, members.misfit, rungs), axis=1), 1.0
+    )
     noise = np.array([sizes[place].level for place in members.setting])
     if not measured.borrowed:
         ratio = measured.variance * measured.counts / borrowed_sd(measured.ns, measured.means) ** 2
@@ -211,7 +178,7 @@ class _Members:
     weights: Mapping[str, float]
 
     @classmethod
-    def draw(cls, measured: NoisyMeans, grid: _Grid, sizes: list[Setting]) -> _Members:
+    def draw(cls, measured: NoisyMeans, grid: Grid, sizes: list[Setting]) -> _Members:
         """Draw members, DRAWS in all, each in proportion to its posterior probability (stratified sampling)."""
         u, count = grid.u[grid.rungs], len(measured.ns)
         shape = matern(u[:, None] - u)
@@ -219,7 +186,7 @@ class _Members:
         errors = [noise + size.misfit**2 * shape for noise, size in zip(noises, sizes, strict=True)]
         parts = list(_probable(u, measured.means, errors, [size.log_prior for size in sizes]))
         chosen = _places(np.concatenate([weights for *_, weights in parts]))
-        rows = np.argsort(_stream("uniform order", 1)[:, 0])
+        rows = np.argsort(stream("uniform order", 1)[:, 0])
         values, beyond = np.empty((DRAWS, len(grid.u))), np.empty((DRAWS, len(grid.beyond)))
         expected, doubt = np.empty((DRAWS, count)), np.empty((DRAWS, count))
         setting, start = np.empty(DRAWS, dtype=np.intp), 0
@@ -230,14 +197,14 @@ class _Members:
             start += len(weights)
             if not len(here):
                 continue
-            c, b = (each[:, None] for each in part.draw(index, _stream("uniform members", NODES + 2)[here]))
+            c, b = (each[:, None] for each in part.draw(index, stream("uniform members", NODES + 2)[here]))
             phi = functools.partial(_phi, part, index)
             values[row] = c - b * phi(grid.u[None])
-            beyond[row] = b * (phi(u[None, -1:]) - phi(u[-1] + grid.beyond / _stretch()[row, None]))
+            beyond[row] = b * (phi(u[None, -1:]) - phi(u[-1] + grid.beyond / stretch()[row, None]))
             gain, root = _given(errors[place], sizes[place].misfit ** 2 * shape)
             at_rungs = values[row][:, grid.rungs]
             expected[row] = at_rungs + (measured.means - at_rungs) @ gain
-            doubt[row] = _stream("rungs", count)[here] @ root.T
+            doubt[row] = stream("rungs", count)[here] @ root.T
             setting[row] = place
             shares[name] += len(here) / DRAWS
         widest = max(size.misfit for size in sizes)
@@ -248,10 +215,6 @@ class _Members:
 def _phi(part: Posterior, index: Indices, u: Array) -> Array:
     """Phi (S, G) of the grid points `index` (S,) at `u`, (1, G) or (S, G)."""
     return part.family.phi(u, part.grid.first[index, None], part.grid.second[index, None])
-
-
-def _stretch() -> Array:
-    return np.exp(STRETCH_MEAN + STRETCH_SD * _stream("stretch", 1)[:, 0])
 
 
 def _probable(
@@ -293,73 +256,9 @@ def _rungs(members: _Members, measured: NoisyMeans) -> Array:
     drawn = members.expected + members.doubt
     centre = drawn.mean(axis=0)
     if not measured.borrowed:
-        uniforms = _stream("uniform scale", 1)[:, 0]
+        uniforms = stream("uniform scale", 1)[:, 0]
         drawn = (
             centre
             + (drawn - centre) * np.sqrt(measured.df / (2 * special.gammaincinv(measured.df / 2, uniforms)))[:, None]
         )
     return isotonic(np.clip(drawn, 0.0, 1.0), 1 / (drawn.var(axis=0) + 1e-12))
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Label counts at which curves are evaluated, as u = ln n - middle."""
-
-    u: Array
-    """(G,): rising."""
-    rungs: Indices
-    """(R,): places of the rungs."""
-    middle: float
-
-    @classmethod
-    def over(cls, x: Array, middle: float) -> _Grid:
-        """The grid of a ladder with rungs at `x` = ln n."""
-        parts, places = [np.linspace(x[0] + math.log(REACH[0]), x[0], 9)[:-1]], [8]
-        for low, high in itertools.pairwise(x):
-            pieces = min(max(math.ceil((high - low) / STEP), FEWEST), MOST)
-            parts.append(np.linspace(low, high, pieces + 1)[:-1])
-            places.append(places[-1] + pieces)
-        near, far = np.linspace(0, math.log(4), 15), np.linspace(math.log(4), math.log(REACH[1]), 30)
-        parts.append(x[-1] + np.concatenate([near, far[1:]]))
-        return cls(np.concatenate(parts) - middle, np.array(places, dtype=np.intp), middle)
-
-    @property
-    def beyond(self) -> Array:
-        """Distances in ln n from the last rung to it and to what lies beyond."""
-        return np.asarray(self.u[self.rungs[-1] :] - self.u[self.rungs[-1]])
-
-    def ns(self, ladder: Array) -> Array:
-        """The label counts, with those of the `ladder` (R,) exact."""
-        values = np.exp(self.u + self.middle)
-        values[self.rungs] = ladder
-        return np.asarray(values)
-
-    def curves(self, members: _Members, rungs: Array) -> Array:
-        """Curves (S, G) through accuracies `rungs` (S, R), each with its member's shape."""
-        values, first, last = np.empty_like(members.values), self.rungs[0], self.rungs[-1]
-        values[:, :first] = rungs[:, :1] + members.values[:, :first] - members.values[:, first : first + 1]
-        for k in range(len(self.rungs) - 1):
-            piece = slice(self.rungs[k], self.rungs[k + 1] + 1)
-            done = _bent(members.values[:, piece], self.u[piece], members.misfit, k)
-            values[:, piece] = rungs[:, k : k + 1] + (rungs[:, k + 1 : k + 2] - rungs[:, k : k + 1]) * done
-        creep = (
-            CREEP
-            * rungs[:, -1].std()
-            * np.abs(_stream("creep", 1))
-            * np.log1p(np.maximum(self.beyond - CREEP_FROM, 0.0))
-        )
-        values[:, last:] = rungs[:, -1:] + members.beyond + creep
-        return np.maximum(values, 0.0)
-
-
-def _bent(values: Array, u: Array, misfit: Array, k: int) -> Array:
-    """Share (S, P) of the rise from a rung to the next that is done: that of `values` (S, P), bent with the misfit."""
-    rise = values[:, -1:] - values[:, :1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(rise > 1e-12, (values - values[:, :1]) / rise, (u - u[0]) / (u[-1] - u[0]))
-    logit = special.logit(np.clip(share, 1e-12, 1 - 1e-12))
-    size = (misfit / BEND_MISFIT * min((u[-1] - u[0]) / math.log(10), BEND_DECADES))[:, None]
-    shift, scale = (_stream(f"{name} {k}", 1) for name in ("shift", "scale"))
-    bent = special.expit(logit * np.exp(np.clip(BEND_SCALE * size * scale, -2, 2)) + BEND_SHIFT * size * shift)
-    bent[:, 0], bent[:, -1] = 0.0, 1.0
-    return np.asarray(bent)

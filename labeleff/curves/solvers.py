@@ -28,7 +28,7 @@ from labeleff.curves.inversion import (
 from labeleff.curves.least_squares import fit_shape, refit
 from labeleff.curves.methods import BAYES, FORMULAS, check_method, check_rungs, needs_fractions
 from labeleff.curves.model_average import average
-from labeleff.curves.posterior_curves import REACH
+from labeleff.curves.posterior_grid import REACH
 from labeleff.curves.rung_means import NoisyMeans, checked_rungs, means_of_groups
 from labeleff.curves.shapes import Shapes
 from labeleff.stats.interval_level import LEVEL, check_level

@@ -18,7 +18,7 @@ from labeleff.curves.interpolation import DEFAULT_METHOD
 from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Solution, Targets
 from labeleff.curves.methods import BAYES, check_method, needs_fractions
 from labeleff.curves.model_average import AverageCurve
-from labeleff.curves.posterior_curves import DRAWS
+from labeleff.curves.posterior_grid import DRAWS
 from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise
 from labeleff.curves.solvers import InterpolatedCurve, fit_curve, interpolate
 from labeleff.errors import CurveError

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from labeleff.curves import posterior_curves
 from labeleff.curves.bayes_priors import FAMILIES
-from labeleff.curves.posterior_curves import CHECK, DRAWS, REACH, Average, draw, interpolation_shares, matern
+from labeleff.curves.posterior_curves import CHECK, Average, draw, interpolation_shares, matern
+from labeleff.curves.posterior_grid import DRAWS, REACH
 from labeleff.curves.rung_means import NoisyMeans, checked_rungs, means_of_groups
 from labeleff.stats.moderation import Array
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labeleff.catalogue.metrics import metric
-from labeleff.curves.posterior_curves import REACH
+from labeleff.curves.posterior_grid import REACH
 from labeleff.records.jsonl import without_collection
 from labeleff.reporting import output_files
 from labeleff.reporting.external.external_report import origin, write_beside

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from labeleff.catalogue.metrics import Metric
 from labeleff.curves.methods import BAYES, FORMULAS
-from labeleff.curves.posterior_curves import DRAWS
+from labeleff.curves.posterior_grid import DRAWS
 from labeleff.curves.solvers import BOOTSTRAPS
 from labeleff.curves.utility import FAR
 from labeleff.reporting.markdown import ENDLESS, OPEN
