@@ -31,10 +31,11 @@ STRETCH_MEAN, STRETCH_SD = 0.05, 0.5
 
 It is chosen on the development curves, as is CREEP: real learners are slower there than the families, and rise on.
 """
-CREEP, CREEP_FROM = 5.0, 1.6
-"""Further rise with ln(1 + x), x in ln n from CREEP_FROM beyond the last rung on, too slow for the rungs to show it.
+CREEP, CREEP_FROM = 8.0, 1.6
+"""Further rise beyond the last rung, too slow for the rungs to show it, from CREEP_FROM in ln n on.
 
-It is half-normal, in standard deviations of the last rung: a curve that is flat within its noise isn't flat for ever.
+A curve that is flat within its noise isn't flat for ever: what is left to 1 shrinks by a factor of exp(-r ln(1 + x)), x
+in ln n from there on, where r is CREEP z^2 (z standard normal) times the last rung's doubt over what it leaves to 1.
 """
 
 
@@ -101,13 +102,10 @@ class Grid:
             piece = slice(self.rungs[k], self.rungs[k + 1] + 1)
             done = _bent(shapes[:, piece], self.u[piece], misfit, k)
             values[:, piece] = rungs[:, k : k + 1] + (rungs[:, k + 1 : k + 2] - rungs[:, k : k + 1]) * done
-        creep = (
-            CREEP
-            * rungs[:, -1].std()
-            * np.abs(stream("creep", 1))
-            * np.log1p(np.maximum(self.beyond - CREEP_FROM, 0.0))
-        )
-        values[:, last:] = rungs[:, -1:] + beyond + creep
+        gap = np.maximum(1 - rungs[:, -1:], 1e-9)
+        further = np.log1p(np.maximum(self.beyond - CREEP_FROM, 0.0))
+        closed = CREEP * rungs[:, -1].std() / gap * stream("creep", 1) ** 2 * further
+        values[:, last:] = 1 - np.maximum(gap - beyond, 0.0) * np.exp(-closed)
         return np.maximum(values, 0.0)
 
 
