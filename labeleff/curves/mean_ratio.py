@@ -4,21 +4,25 @@ It is the area between the line of no saving and ln(n1/n) over ln n, divided by 
 average n labels of the arm equal `ratio` times n of the baseline. Label counts outside the ladder are brought to its
 ends, as in a restricted mean of survival analysis (Royston and Parmar 2013, BMC Med. Res. Methodol. 13), and the
 result says so: a mean over an infinite value would be infinite.
+
+Where the data choose the number to be told, such as the rung that looks most certain, its own interval of 90 % holds
+less often than that. `joint_intervals` hold for whatever is chosen: with the probability `level` all of them do.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from labeleff.curves.inversion import Solution, quantile
-from labeleff.curves.utility import FAR, ArmUtility
+from labeleff.curves.utility import FAR, ArmUtility, UtilityPoint
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.moderation import Array
 from labeleff.stats.multiple_comparisons import tie_group
+from labeleff.stats.simultaneous import ends, joint_tails
 
 LEAST = 1 / 8
 """Factor of the first rung down to which draws of a method that models the curve count."""
@@ -44,7 +48,7 @@ class MeanRatio:
     """Whether the arm can't be separated from the best of those it was compared with."""
     joint_low: float | None = None
     joint_high: float | None = None
-    """Ends that hold for all rungs and arms of a place at once (`curves.simultaneous`)."""
+    """Ends that hold for all rungs and arms of a place at once (`joint_intervals`)."""
 
     @property
     def log2(self) -> float:
@@ -144,3 +148,70 @@ def _tied(points: Mapping[str, float], draws: Mapping[str, Array | None], level:
         return set(points)
     gaps_to_best = tie_group(np.stack(columns, axis=1), np.array(list(points.values())), level=level)
     return {name for name, gap in zip(points, gaps_to_best, strict=True) if gap.tied}
+
+
+@dataclass(frozen=True)
+class Joint:
+    """An arm's utility at every rung and its mean ratio, with simultaneous intervals."""
+
+    points: list[UtilityPoint]
+    """The arm's points, with wider intervals."""
+    mean: MeanRatio | None
+    """The arm's mean ratio, with `joint_low` and `joint_high`."""
+
+
+def joint_intervals(
+    arms: Mapping[str, ArmUtility],
+    means: Mapping[str, MeanRatio],
+    first: float,
+    *,
+    level: float = LEVEL,
+    headline: int | None = None,
+) -> dict[str, Joint]:
+    """Simultaneous intervals of everything that `arms` are said to be worth, by arm; they contain each one's own.
+
+    `means` are the arms' mean ratios, `first` is the baseline's first rung. U at `headline` labels, named beforehand,
+    counts as much as all of an arm's rungs together, and so has an interval that is hardly wider than its own; then
+    means have none. A mean counts as one rung, though it is fixed too: where the baseline is nearly flat, its own
+    interval left out the truth too often. Arms without noise keep their points as they are.
+    """
+    noisy = {name: arm for name, arm in arms.items() if arm.solution.samples}
+    ns = common_rungs(arms) if headline is None else []
+    columns, weights = [], []
+    for arm in noisy.values():
+        count = float(len(arm.points))
+        columns.append(arm.solution.samples[-1])
+        weights += [count if point.n == headline else 1.0 for point in arm.points]
+        draws = log_ratio_draws(arm, ns, first) if ns else None
+        if draws is not None:
+            columns.append(draws[:, None])
+            weights.append(1.0)
+    joint = {name: Joint(arm.points, means.get(name)) for name, arm in arms.items()}
+    if noisy:
+        every = np.concatenate(columns, axis=1)
+        bounds = iter([ends(c, p) for c, p in zip(every.T, joint_tails(every, np.array(weights), level), strict=True)])
+        for name, arm in noisy.items():
+            points = [_widened(point, *next(bounds)) for point in arm.points]
+            joint[name] = Joint(points, _joint_mean(means[name], *next(bounds)) if ns else means.get(name))
+    return joint
+
+
+def _widened(point: UtilityPoint, low: float, high: float) -> UtilityPoint:
+    """The point with an interval of n1 from `low` to `high`, or its own ends where these lie farther out."""
+    n1_low = None if point.n1_low is None or low == 0 else min(point.n1_low, low)
+    n1_high = None if point.n1_high is None or high == math.inf else max(point.n1_high, high)
+    return replace(
+        point,
+        n1_low=n1_low,
+        n1_high=n1_high,
+        low=None if n1_low is None else n1_low / point.n - 1,
+        high=None if n1_high is None else n1_high / point.n - 1,
+        low_bound=point.low_bound and n1_low == point.n1_low,
+        high_bound=point.high_bound and n1_high == point.n1_high,
+    )
+
+
+def _joint_mean(mean: MeanRatio, low: float, high: float) -> MeanRatio:
+    assert mean.low is not None
+    assert mean.high is not None
+    return replace(mean, joint_low=min(mean.low, math.exp(low)), joint_high=max(mean.high, math.exp(high)))

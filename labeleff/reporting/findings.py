@@ -15,9 +15,8 @@ from labeleff.curves.break_even import Crossing, crossings
 from labeleff.curves.diagnostics import Disagreement, disagreement
 from labeleff.curves.inversion import Targets
 from labeleff.curves.least_squares import FormulaFit, fit_formula
-from labeleff.curves.mean_ratio import MeanRatio, mean_ratios
+from labeleff.curves.mean_ratio import MeanRatio, joint_intervals, mean_ratios
 from labeleff.curves.methods import FORMULAS, extrapolates, parameters, rungs_needed
-from labeleff.curves.simultaneous import joint_intervals
 from labeleff.curves.solvers import fit_curve
 from labeleff.curves.utility import BaselineCurve, UtilityPoint, arm_utilities
 from labeleff.reporting.assumptions import Evidence, Failure, failures
