@@ -6,13 +6,22 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import UnitOption
+from labeleff.commands.options import (
+    ChanceOption,
+    ColumnOption,
+    DelimiterOption,
+    MetricNameOption,
+    RunsArgument,
+    ScaleOption,
+    TitleOption,
+    UnitOption,
+)
 from labeleff.commands.report import print_verdict
 from labeleff.stats.interval_level import LEVEL
 
 
 def forecast(
-    runs: Annotated[Path, typer.Argument(metavar="RUNS.csv", help="One row a run: arm, n, run, accuracy.")],
+    runs: RunsArgument,
     target: Annotated[
         list[str] | None,
         typer.Option(metavar="ACCURACY", help="Say how many labels this takes: 0.9, 90% or 90; may be repeated."),
@@ -31,19 +40,16 @@ def forecast(
     labelled: Annotated[
         int | None, typer.Option(metavar="N", help="Labels that are there already (default: the last rung).")
     ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
-    ] = None,
-    scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
+    column: ColumnOption = None,
+    scale: ScaleOption = None,
+    delimiter: DelimiterOption = None,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-forecast).")
     ] = None,
-    title: Annotated[str | None, typer.Option(help="The report's title.")] = None,
-    metric_name: Annotated[str, typer.Option(help="What the accuracies are called.")] = "accuracy",
-    chance: Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")] = None,
+    title: TitleOption = None,
+    metric_name: MetricNameOption = "accuracy",
+    chance: ChanceOption = None,
 ) -> None:
     """Predict accuracy at more labels, and labels and money for targets, from a pilot's runs in a CSV file."""
     from labeleff.reporting.external import options as external_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,6 +52,16 @@ HeadlineOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="Open the verdict with U at N labels (default: the mean over the ladder)."),
 ]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
+]
+ScaleOption = Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")]
+DelimiterOption = Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")]
+TitleOption = Annotated[str | None, typer.Option(help="The report's title.")]
+MetricNameOption = Annotated[str, typer.Option(help="What the accuracies are called.")]
+ChanceOption = Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")]
+RunsArgument = Annotated[Path, typer.Argument(metavar="RUNS.csv", help="One row a run: arm, n, run, accuracy.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 
 

@@ -6,32 +6,41 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import CostOption, HeadlineOption, TargetOption, UnitOption
+from labeleff.commands.options import (
+    ChanceOption,
+    ColumnOption,
+    CostOption,
+    DelimiterOption,
+    HeadlineOption,
+    MetricNameOption,
+    RunsArgument,
+    ScaleOption,
+    TargetOption,
+    TitleOption,
+    UnitOption,
+)
 from labeleff.commands.report import METHODS, print_verdict
 from labeleff.curves.methods import BAYES
 from labeleff.stats.interval_level import LEVEL
 
 
 def utility(
-    runs: Annotated[Path, typer.Argument(metavar="RUNS.csv", help="One row a run: arm, n, run, accuracy.")],
+    runs: RunsArgument,
     baseline: Annotated[
         str | None, typer.Option(metavar="ARM", help="What the others are measured against (default: by its name).")
     ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
-    ] = None,
-    scale: Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")] = None,
+    column: ColumnOption = None,
+    scale: ScaleOption = None,
+    delimiter: DelimiterOption = None,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
     method: Annotated[str, typer.Option(help=f"{METHODS}.")] = BAYES,
     convention: Annotated[
         str, typer.Option(help="definition, or selfstudy: add what the paper's reference code computes.")
     ] = "definition",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-utility).")] = None,
-    title: Annotated[str | None, typer.Option(help="The report's title.")] = None,
-    metric_name: Annotated[str, typer.Option(help="What the accuracies are called.")] = "accuracy",
-    chance: Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")] = None,
+    title: TitleOption = None,
+    metric_name: MetricNameOption = "accuracy",
+    chance: ChanceOption = None,
     test_count: Annotated[int | None, typer.Option(help="Test examples, for the test set's sampling error.")] = None,
     headline_n: HeadlineOption = None,
     target: TargetOption = None,

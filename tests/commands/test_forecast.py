@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -118,21 +116,3 @@ def test_one_label_count_gives_no_forecast(called):
     status, output, _ = called("runs.csv")
     assert (status, output.count("is expected at")) == (0, 1)
     assert "**No forecast**: a. One label count alone" in Path("runs/runs-forecast/report.md").read_text()
-
-
-def test_it_never_imports_torch_nor_figures_before_it_needs_them():
-    Path("runs.csv").write_text(table())
-    Path("bad.csv").write_text("x")
-    code = (
-        "import sys; from labeleff.commands.cli import main\n"
-        "def call(name):\n"
-        "    sys.argv = ['labeleff', 'forecast', name]\n"
-        "    try: main()\n"
-        "    except SystemExit as e: return e.code or 0\n"
-        "assert call('bad.csv') == 2\n"
-        "assert not {'pandas', 'matplotlib', 'torch'} & set(sys.modules)\n"
-        "assert call('runs.csv') == 0\n"
-        "assert 'matplotlib' in sys.modules and 'torch' not in sys.modules\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

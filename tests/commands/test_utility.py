@@ -65,13 +65,14 @@ def test_an_error_as_a_process(command):
     assert everything() == ["runs.csv"]
 
 
-def test_it_never_imports_torch_nor_figures_before_it_needs_them():
+@pytest.mark.parametrize("name", ["utility", "forecast"])
+def test_commands_on_tables_never_import_torch_nor_figures_before_they_need_them(name):
     Path("runs.csv").write_text(table())
     Path("bad.csv").write_text("x")
     code = (
         "import sys; from labeleff.commands.cli import main\n"
         "def call(name):\n"
-        "    sys.argv = ['labeleff', 'utility', name]\n"
+        f"    sys.argv = ['labeleff', '{name}', name]\n"
         "    try: main()\n"
         "    except SystemExit as e: return e.code or 0\n"
         "assert call('bad.csv') == 2\n"
