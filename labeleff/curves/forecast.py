@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from labeleff.curves.diagnostics import Fall, fall
+from labeleff.curves.diagnostics import Fall
 from labeleff.curves.interpolation import Curves
-from labeleff.curves.inversion import Inversion, Kind, Targets, quantile, quantiles
+from labeleff.curves.inversion import Inversion, Kind, Targets, quantiles
 from labeleff.curves.methods import BAYES
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.next_rung import Learning, Quantities, learning, run_sd
@@ -190,12 +190,12 @@ def forecast(
         level=level,
         accuracies=_accuracies(fitted, places, goals, level),
         labels=tuple(
-            _labels(target, row, sample, measured.last, paid, level)
+            _labels(target, row, sample, measured.last, paid)
             for target, row, sample in zip(targets, rows, samples.T, strict=True)
         ),
         learning=learning(measured, fitted.curves, _quantities(fitted.curves, targets, samples, places[-1]), paid),
         curve=_accuracies(fitted, dense, goals, level),
-        fall=fall(measured),
+        fall=fitted.fall,
     )
 
 
@@ -257,12 +257,11 @@ def _ranges(values: Array, level: float) -> list[Range]:
     return [Range(*each) for each in zip(middle, low, high, strict=True)]
 
 
-def _labels(target: float, row: Inversion, sample: Array, last: float, labelled: float, level: float) -> LabelForecast:
-    """Labels for a target, from its inversion; the ends are those of the curves (S,) where that has none."""
-    low, high = row.low, row.high
-    if row.p_above is None or low is None or high is None:
-        low, high = (quantile(sample, p) for p in ((1 - level) / 2, (1 + level) / 2))
-    labels = Range(row.n, min(low, row.n), max(high, row.n))
+def _labels(target: float, row: Inversion, sample: Array, last: float, labelled: float) -> LabelForecast:
+    """Labels for a target, from its inversion, and what the curves' label counts (S,) say of it."""
+    assert row.low is not None
+    assert row.high is not None
+    labels = Range(row.n, row.low, row.high)
     additional = labels.mapped(lambda n: max(n - labelled, 0.0))
     enough, never = float((sample <= labelled).mean()), float(np.isinf(sample).mean())
     return LabelForecast(target, row.kind, labels, additional, enough, never, row.n / last)

@@ -105,11 +105,10 @@ class Solution:
     """The inversions of K targets, and the samples behind their intervals."""
 
     rows: list[Inversion]
-    samples: tuple[Array, ...]
-    """Equally likely label counts, each (S, K); 0 where a target lies below the ladder, inf where it is never reached.
+    samples: Array | None
+    """(S, K): equally likely label counts; 0 where a target lies below the ladder, inf where it is never reached.
 
-    The first come from curves through resampled means, the second, for "bayes", from the posterior's curves. Empty
-    without noise, and for "bayes" with certain targets.
+    None without noise, and for "bayes" with certain targets.
     """
     last: float
     """The largest label count measured."""

@@ -18,14 +18,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labeleff.curves.inversion import Solution, quantile
+from labeleff.curves.posterior_grid import REACH
 from labeleff.curves.utility import FAR, ArmUtility, UtilityPoint
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.moderation import Array
 from labeleff.stats.multiple_comparisons import tie_group
 from labeleff.stats.simultaneous import ends, joint_tails
-
-LEAST = 1 / 8
-"""Factor of the first rung down to which draws of a method that models the curve count."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +93,14 @@ def trapezoids(ns: Sequence[int]) -> Array:
 def log_ratio_draws(arm: ArmUtility, ns: Sequence[int], first: float) -> Array | None:
     """Equally likely mean log ratios (S,) of an arm over its rungs `ns`; None without noise.
 
-    Draws under the first rung, which only a method that models the curve has, count down to LEAST times it: if they
+    Draws under the first rung, which only a method that models the curve has, count down to REACH[0] times it: if they
     were brought up to the first rung, which is no less than its own n, luck there could only add.
     """
     solution = arm.solution
-    if not solution.samples:
+    if solution.samples is None:
         return None
-    draws = solution.samples[-1][:, _columns(arm, ns)]
-    return _log_ratios(draws, ns, first * LEAST if solution.models else first, _cap(solution))
+    draws = solution.samples[:, _columns(arm, ns)]
+    return _log_ratios(draws, ns, first * REACH[0] if solution.models else first, _cap(solution))
 
 
 def _log_ratios(n1: Array, ns: Sequence[int], floor: float, cap: float) -> Array:
@@ -175,12 +173,12 @@ def joint_intervals(
     means have none. A mean counts as one rung, though it is fixed too: where the baseline is nearly flat, its own
     interval left out the truth too often. Arms without noise keep their points as they are.
     """
-    noisy = {name: arm for name, arm in arms.items() if arm.solution.samples}
+    noisy = {name: (arm, samples) for name, arm in arms.items() if (samples := arm.solution.samples) is not None}
     ns = common_rungs(arms) if headline is None else []
     columns, weights = [], []
-    for arm in noisy.values():
+    for arm, samples in noisy.values():
         count = float(len(arm.points))
-        columns.append(arm.solution.samples[-1])
+        columns.append(samples)
         weights += [count if point.n == headline else 1.0 for point in arm.points]
         draws = log_ratio_draws(arm, ns, first) if ns else None
         if draws is not None:
@@ -190,7 +188,7 @@ def joint_intervals(
     if noisy:
         every = np.concatenate(columns, axis=1)
         bounds = iter([ends(c, p) for c, p in zip(every.T, joint_tails(every, np.array(weights), level), strict=True)])
-        for name, arm in noisy.items():
+        for name, (arm, _) in noisy.items():
             points = [_widened(point, *next(bounds)) for point in arm.points]
             joint[name] = Joint(points, _joint_mean(means[name], *next(bounds)) if ns else means.get(name))
     return joint

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves.diagnostics import fall
+from labeleff.curves.diagnostics import Fall, fall
 from labeleff.curves.interpolation import Curves, fit
 from labeleff.curves.inversion import Kind, Solution, Targets, quantiles, rank, rows
 from labeleff.curves.posterior_curves import Average, draw
@@ -36,10 +36,14 @@ class AverageCurve:
         return self.average.curves
 
     @functools.cached_property
+    def fall(self) -> Fall | None:
+        """The largest fall of the means with more labels; None where they never fall."""
+        return fall(self.measured)
+
+    @property
     def sound(self) -> bool:
         """Whether the curve passes its checks: means within their bands, and no significant fall."""
-        dip = fall(self.measured)
-        return self.average.sound and (dip is None or not dip.clear)
+        return self.average.sound and (self.fall is None or not self.fall.clear)
 
     def solve(self, targets: Targets, level: float) -> Solution:
         """Invert at K targets with intervals of probability `level`."""
@@ -50,13 +54,13 @@ class AverageCurve:
         measured = self.fitted.invert(values[None])[0]
         true_targets = _lowered(targets, targets.values, near_one)
         middle, low, high = _certain(self.curves, true_targets, [0.5, *tails])
-        samples: tuple[Array, ...] = ()
+        samples = None
         never = (self.curves.values[:, -1:] < true_targets).mean(axis=0)
         if not targets.certain:
             drawn = targets.conditional(self.measured.means - self.curves.at(self.measured.ns))
             drawn = _lowered(targets, drawn, near_one)
-            samples = (self.curves.invert(drawn),)
-            low, high = (quantiles(samples[0], p) for p in tails)
+            samples = self.curves.invert(drawn)
+            low, high = (quantiles(samples, p) for p in tails)
             never = (self.curves.values[:, -1:] < drawn).mean(axis=0)
         points = _points(measured, middle, first, last)
         kinds = [_kind(at, n) for at, n in zip(measured, points, strict=True)]

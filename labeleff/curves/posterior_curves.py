@@ -33,8 +33,10 @@ NEGLIGIBLE = 12.0
 """Grid points whose evidence is smaller than the largest by more than a factor of e to this are left out."""
 CHECK = 0.99
 """Probability of the bands in which all measured means should lie."""
-WIDER, ROUNDS = 3.0, 3
-"""Factor by which the nugget grows where a mean lies outside its band, and how often."""
+WIDER = 3.0
+"""Factor by which the nugget grows where a mean lies outside its band."""
+ROUNDS = 3
+"""How often it may grow."""
 
 
 def matern(distance: Array) -> Array:
@@ -99,13 +101,11 @@ def draw(measured: NoisyMeans) -> Average:
     BLAS has one thread meanwhile: matrices are small, and threads on busy cores only wait for each other.
     """
     with _thread_pools().limit(limits=1, user_api="blas"):
-        wider = 1.0
-        average = _draw(measured, wider)
-        for _ in range(ROUNDS):
+        average = _draw(measured, 1.0)
+        for growth in range(1, ROUNDS + 1):
             if average.passes:
                 break
-            wider *= WIDER
-            average = _draw(measured, wider)
+            average = _draw(measured, WIDER**growth)
     return average
 
 
@@ -137,22 +137,20 @@ def _draw(measured: NoisyMeans, wider: float) -> Average:
     values = np.minimum(
         np.maximum.accumulate(grid.curves(members.values, members.beyond, members.misfit, rungs), axis=1), 1.0
     )
-    noise = np.array([sizes[place].level for place in members.setting])
+    noise = members.level
     if not measured.borrowed:
         ratio = measured.variance * measured.counts / borrowed_sd(measured.ns, measured.means) ** 2
         noise = noise * math.sqrt(ratio.mean())
-    scatter = np.array([sizes[place].nugget for place in members.setting])
-    bands = _bands(measured, rungs, sizes, members)
+    bands = _bands(measured, rungs, members)
     passes = bool(((bands[:, 0] <= measured.means) & (measured.means <= bands[:, 1])).all())
     return Average(
-        Curves(grid.ns(measured.ns), values, log=True), members.weights, scatter, noise, bands, wider, passes
+        Curves(grid.ns(measured.ns), values, log=True), members.weights, members.nugget, noise, bands, wider, passes
     )
 
 
-def _bands(measured: NoisyMeans, rungs: Array, sizes: list[Setting], members: _Members) -> Array:
+def _bands(measured: NoisyMeans, rungs: Array, members: _Members) -> Array:
     """Bands (R, 2) of the means that the drawn `rungs` (S, R) predict, with their noise and nugget (Bonferroni)."""
-    within = np.array([size.level**2 for size in sizes])[members.setting].mean() * measured.variance
-    within = within + np.array([size.nugget**2 for size in sizes])[members.setting].mean()
+    within = (members.level**2).mean() * measured.variance + (members.nugget**2).mean()
     df = 1e6 if measured.borrowed else measured.df
     width = float(special.stdtrit(df, 1 - (1 - CHECK) / 2 / len(measured.ns))) * np.sqrt(within + rungs.var(axis=0))
     centre = np.median(rungs, axis=0)
@@ -167,14 +165,16 @@ class _Members:
     """(S, G): accuracies on the grid."""
     beyond: Array
     """(S, G'): rise since the last rung at the grid's label counts beyond it, stretched."""
-    setting: Indices
-    """(S,): place of the draw's setting."""
     expected: Array
     """(S, R): expected accuracies at the rungs given the member and the means."""
     doubt: Array
     """(S, R): draws of their error."""
     misfit: Array
     """(S,): misfit, in units of the rise."""
+    nugget: Array
+    """(S,): standard deviation of the nugget, in accuracy."""
+    level: Array
+    """(S,): factor of the noise's standard deviation."""
     weights: Mapping[str, float]
 
     @classmethod
@@ -207,9 +207,9 @@ class _Members:
             doubt[row] = stream("rungs", count)[here] @ root.T
             setting[row] = place
             shares[name] += len(here) / DRAWS
+        misfit, nugget, level = np.array([[size.misfit, size.nugget, size.level] for size in sizes])[setting].T
         widest = max(size.misfit for size in sizes)
-        misfit = np.array([size.misfit for size in sizes])[setting] * max(MISFITS) / widest
-        return cls(values, beyond, setting, expected, doubt, misfit, shares)
+        return cls(values, beyond, expected, doubt, misfit * max(MISFITS) / widest, nugget, level, shares)
 
 
 def _phi(part: Posterior, index: Indices, u: Array) -> Array:

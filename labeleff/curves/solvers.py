@@ -110,11 +110,11 @@ class InterpolatedCurve:
         kinds: list[Kind] = ["above" if n == math.inf else "below" if n == 0 else "inside" for n in points]
         points = np.where(points == 0, first, points)
         if self.replicates is None:
-            return Solution(without_noise(points, kinds, first, last), (), last, last)
+            return Solution(without_noise(points, kinds, first, last), None, last, last)
         samples = self.replicates.invert(targets.sample(REPLICATES))
         low = quantiles(np.where(np.isinf(samples), last, samples), (1 - level) / 2)
         high = quantiles(np.where(samples == 0, first, samples), (1 + level) / 2)
-        return Solution(rows(points, low, high, kinds, np.isinf(samples).mean(axis=0)), (samples,), last, last)
+        return Solution(rows(points, low, high, kinds, np.isinf(samples).mean(axis=0)), samples, last, last)
 
 
 def interpolate(measured: NoisyMeans, method: str) -> InterpolatedCurve:
@@ -146,12 +146,12 @@ class _FormulaCurve:
         kinds = [_formula_kind(n, last) for n in points]
         points = np.maximum(points, first)
         if self.refits is None:
-            return Solution(without_noise(points, kinds, first, last), (), last, reach)
+            return Solution(without_noise(points, kinds, first, last), None, last, reach)
         samples = _within(self.refits.invert(targets.sample(BOOTSTRAPS)), first, reach)
         low = np.minimum(np.minimum(quantiles(samples, (1 - level) / 2), points), reach)
         low = np.where(np.array(kinds) == "below", 0.0, low)
         high = np.maximum(quantiles(np.maximum(samples, first), (1 + level) / 2), points)
-        return Solution(rows(points, low, high, kinds, np.isinf(samples).mean(axis=0)), (samples,), last, reach)
+        return Solution(rows(points, low, high, kinds, np.isinf(samples).mean(axis=0)), samples, last, reach)
 
 
 def _formula(measured: NoisyMeans, name: str) -> _FormulaCurve:

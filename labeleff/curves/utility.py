@@ -217,7 +217,7 @@ def _against(curve: BaselineCurve, arm: Runs, level: float) -> ArmUtility:
     targets = Targets(centres) if errors is None else Targets(centres, resample(arm, own), errors)
     solution = curve.fitted.solve(targets, level)
     if errors is None:
-        solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=())
+        solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=None)
     if _alike(baseline, arm):
         solution = _nothing_saved(solution, ns, certain=same(baseline, arm))
     points = [
@@ -235,16 +235,16 @@ def _nothing_saved(solution: Solution, ns: Sequence[int], *, certain: bool) -> S
         never = 0.0 if certain and row.p_above is not None else row.p_above
         inversions.append(Inversion(float(n), low, high, "inside", never))
     samples = solution.samples
-    if certain:
-        samples = tuple(np.tile(np.array(ns, dtype=float), (len(sample), 1)) for sample in samples)
+    if certain and samples is not None:
+        samples = np.tile(np.array(ns, dtype=float), (len(samples), 1))
     return replace(solution, rows=inversions, samples=samples)
 
 
 def _outside(solution: Solution, column: int) -> tuple[float | None, float | None]:
     """Shares of one rung's replicates over and under the baseline's ladder; None where there is no interval."""
-    if solution.rows[column].p_above is None:
+    if solution.rows[column].p_above is None or solution.samples is None:
         return None, None
-    sample = solution.samples[0][:, column]
+    sample = solution.samples[:, column]
     return float((sample > solution.last).mean()), float((sample == 0).mean())
 
 
