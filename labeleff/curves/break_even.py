@@ -29,7 +29,7 @@ class Crossing:
     kind "inside": `n` labels. "above": the arm is still above the baseline at the last shared rung, `bound`.
     "below": it is above it at no rung; `bound` is the first. `low` None: no lower end was measured; `high` None: no
     upper end. `changes` counts the sign changes of the measured difference: over 1 the crossing is one of
-    several, and the last one is given.
+    several, and the one up to which the arm's advantage, summed over ln n, is greatest is given.
     """
 
     kind: Kind
@@ -40,22 +40,25 @@ class Crossing:
     changes: int
 
 
-def _last_fall(ns: Array, difference: Array) -> Array:
-    """Label counts (B,) at which rows of `difference` (B, R) last fall to 0.
+def _main_fall(ns: Array, difference: Array) -> Array:
+    """Label counts (B,) at which rows of `difference` (B, R) fall to 0 for good.
 
-    0: the row is nowhere above it; inf: it is above it at the last rung.
+    Of several, the one up to which their sum over ln n is greatest: where both curves are flat, noise alone makes them
+    cross again and again, by little. 0: the row is nowhere above 0; inf: its sum is greatest at the last rung.
     """
-    over = difference > 0
-    count = len(ns)
-    last = count - 1 - over[:, ::-1].argmax(axis=1)
-    following = np.minimum(last + 1, count - 1)
-    row = np.arange(len(difference))
-    d0, d1 = difference[row, last], difference[row, following]
-    x = np.log(ns)
+    x, before, after = np.log(ns), difference[:, :-1], difference[:, 1:]
+    steps = np.diff(x)
+    sums = np.cumsum((before + after) / 2 * steps, axis=1)
+    falls = (before > 0) & (after <= 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        place = np.exp(x[last] + d0 / (d0 - d1) * (x[following] - x[last]))
-    inside = np.where(over[:, -1], np.inf, place)
-    return np.asarray(np.where(over.any(axis=1), inside, 0.0))
+        share = np.where(falls, before / (before - after), 0.0)
+    tops = sums - (before + after) / 2 * steps + before * share * steps / 2
+    ends = np.where(after[:, -1] > 0, sums[:, -1], -np.inf)
+    tops = np.column_stack([np.where(falls, tops, -np.inf), ends])
+    best, row = tops.argmax(axis=1), np.arange(len(tops))
+    place = np.exp(x[:-1] + share * steps)
+    places = np.column_stack([place, np.full(len(tops), np.inf)])[row, best]
+    return np.asarray(np.where(np.isinf(tops[row, best]), 0.0, places))
 
 
 def crossing(
@@ -65,7 +68,7 @@ def crossing(
 
     The difference between the arm's means and the baseline's curve is joined by straight pieces in ln n over
     the shared rungs; a method that isn't one of `curves.interpolation` is replaced by isotonic PCHIP. With "bayes" the
-    interval is that of the last crossings of equally likely curves of both, which follow the noise of the rungs less
+    interval is that of the crossings of equally likely curves of both, which follow the noise of the rungs less
     than the means do; otherwise it comes from the same joint replicates as that of utility.
     """
     check_runs(baseline, [arm], method)
@@ -85,7 +88,7 @@ def _crossing(curve: BaselineCurve, arm: Runs, level: float) -> Crossing | None:
         return None
     columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(rungs), shared)
     difference = (means(arm)[columns] - ladder.curve.values[0, rows])[None]
-    n, falls = float(_last_fall(shared, difference)[0]), _last_falls(curve, arm, shared)
+    n, falls = float(_main_fall(shared, difference)[0]), _main_falls(curve, arm, shared)
     low = high = None
     if falls is not None:
         ends = quantile(falls, (1 - level) / 2), quantile(falls, (1 + level) / 2)
@@ -97,8 +100,8 @@ def _crossing(curve: BaselineCurve, arm: Runs, level: float) -> Crossing | None:
     return Crossing(kind, n if kind == "inside" else None, bound, low, high, changes)
 
 
-def _last_falls(curve: BaselineCurve, arm: Runs, shared: Array) -> Array | None:
-    """Equally likely label counts (S,) of the last crossing within the `shared` rungs; None without noise."""
+def _main_falls(curve: BaselineCurve, arm: Runs, shared: Array) -> Array | None:
+    """Equally likely label counts (S,) of the crossing within the `shared` rungs; None without noise."""
     own = fingerprint(arm)
     if isinstance(curve.fitted, AverageCurve):
         ns = np.geomspace(shared[0], shared[-1], (len(shared) - 1) * PIECES + 1)
@@ -106,9 +109,9 @@ def _last_falls(curve: BaselineCurve, arm: Runs, shared: Array) -> Array | None:
         other = average(means_of_runs(arm, own)).curves.at(ns)
         # Draws of all curves come from the same random numbers; in another order they are independent.
         order = generator("break-even").permutation(len(other))
-        return _last_fall(ns, other[order] - curve.fitted.curves.at(ns))
+        return _main_fall(ns, other[order] - curve.fitted.curves.at(ns))
     replicates = resample(arm, own)
     if curve.ladder.replicates is None or replicates is None:
         return None
     columns, rows = np.isin(np.array(sorted(arm)), shared), np.isin(np.array(sorted(curve.runs)), shared)
-    return _last_fall(shared, replicates[:, columns] - curve.ladder.replicates.values[:, rows])
+    return _main_fall(shared, replicates[:, columns] - curve.ladder.replicates.values[:, rows])

@@ -20,12 +20,14 @@ REACH = (1 / 8, 1000.0)
 """Range of the curves: factors of the first and of the last rung."""
 STEP, FEWEST, MOST = 0.15, 4, 20
 """Pieces between two rungs: their width in ln n, and how many at least and at most."""
-BEND_SHIFT, BEND_SCALE = 0.5, 0.2
-"""Standard deviations of the bend between rungs a decade apart, where the misfit is BEND_MISFIT of the rise.
+BEND_SHIFT, BEND_SCALE = 0.25, 0.1
+"""Standard deviations of the bend between rungs BEND_GAP or more apart, where the misfit is BEND_MISFIT of the rise.
 
-The share of the rise that is done is bent in its logit: shifted, and scaled in its logarithm.
+The share of the rise that is done is bent in its logit: shifted, and scaled in its logarithm. It grows with the gap up
+to BEND_GAP, in ln n, and no further: on ladders cut from the development curves with rungs a factor of 4, 8, 11 and 16
+apart, 92 to 96 % of intervals between the rungs hold the truth; without any bend 87 to 91 %.
 """
-BEND_MISFIT, BEND_DECADES = 0.03, 2.0
+BEND_MISFIT, BEND_GAP = 0.03, math.log(10) / 2
 STRETCH_MEAN, STRETCH_SD = 0.05, 0.5
 """Normal distribution of the logarithm by which a curve's way beyond the last rung, in ln n, is longer.
 
@@ -115,7 +117,7 @@ def _bent(values: Array, u: Array, misfit: Array, k: int) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(rise > 1e-12, (values - values[:, :1]) / rise, (u - u[0]) / (u[-1] - u[0]))
     logit = special.logit(np.clip(share, 1e-12, 1 - 1e-12))
-    size = (misfit / BEND_MISFIT * min((u[-1] - u[0]) / math.log(10), BEND_DECADES))[:, None]
+    size = (misfit / BEND_MISFIT * min((u[-1] - u[0]) / BEND_GAP, 1.0))[:, None]
     shift, scale = (stream(f"{name} {k}", 1) for name in ("shift", "scale"))
     bent = special.expit(logit * np.exp(np.clip(BEND_SCALE * size * scale, -2, 2)) + BEND_SHIFT * size * shift)
     bent[:, 0], bent[:, -1] = 0.0, 1.0

@@ -55,7 +55,8 @@ def _utility(measured: Measurements, level: str) -> Iterator[str]:
     yield (
         "**Break-even** is the label count past which the arm is no longer over the baseline's curve, interpolated "
         "in ln n; `>` the last rung and `<` the first rung mean that there is no such point inside the ladder. "
-        "Where the two curves cross several times, the tables give the last crossing and the verdict none."
+        "Where the two curves cross several times, the tables give the one before which the arm gains most, "
+        "and the verdict none."
     )
 
 
