@@ -1,23 +1,45 @@
-"""How a table is to be read: what the user said of its columns, units and layout."""
+"""How tables are to be read: what the user says of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+Shape = Literal["long", "by-arm", "by-n", "by-task-and-n"]
+"""One value per row, or a column per arm, per label count, or per task and label count."""
+Spread = Literal["sd", "population-sd", "se", "ci"]
+"""What follows a mean: sample or population standard deviation, standard error, or interval."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the user gave of a table; None where it is to be recognised."""
+    """What the user says of tables; None where it is to be recognised."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Names of the file's columns, by labeleff's names."""
+    """Names of the files' columns, by labeleff's names."""
     delimiter: str | None = None
+    """Character between the fields of delimited text."""
+    scale: Literal["fraction", "percent"] | None = None
+    """Scale of values in 0..1 or 0..100."""
+    shape: Shape | None = None
+    per_class: int | None = None
+    """Number of classes, where label counts are given per class."""
+    pools: Mapping[str | None, int] = field(default_factory=dict)
+    """Number of all labels by task (None: of every other task), for shares and for whole-data rows."""
+    runs: int | None = None
+    """Number of runs that means are over, where the table doesn't say."""
+    spread: Spread | None = None
+    lower_is_better: bool | None = None
+    best: float | None = None
+    """Value of a perfect result, where it isn't the end of the metric's range."""
+    metric: str | None = None
+    """Name of what was measured, where the table doesn't say or is wrong."""
     pattern: str | None = None
-    """Path pattern whose fields in braces are columns: results/{arm}/train-{n}-{draw}/results.json."""
+    """Pattern of paths of a folder of files, with `{arm}`, `{n}` and the like."""
     value: str | None = None
-    """Name of the value: dots go into nested JSON (test.accuracy)."""
+    """Name of the value in files of a pattern, with dots for nesting."""
     skip_empty: bool = False
-    """Whether rows without a value, of runs that crashed, are left out and counted."""
+    """Whether rows without a value are left out."""
     sheet: str | None = None
-    """Name of the sheet, or number (from 1) of the table, where a file has several."""
+    """Name of the sheet of a workbook."""
