@@ -18,16 +18,7 @@ _MEAN = re.compile(r"[ _-]*(?:mean|avg|average)$|^(?:mean|avg|average)[ _-]*", r
 
 def arm_columns(columns: Columns) -> list[int]:
     """Indices of the columns that may be arms: values, and neither spreads nor epochs nor training results."""
-    fields = columns.grid.fields
-    return [
-        at
-        for at in columns.free()
-        if columns.values_in(at)
-        and not names.spread_kind(fields[at])
-        and not names.is_step(fields[at])
-        and not names.is_tally(fields[at])
-        and names.metric_rank(fields[at]) in (None, 3)
-    ]
+    return [at for at in columns.value_columns() if names.metric_rank(columns.grid.fields[at]) in (None, 3)]
 
 
 def layout(columns: Columns) -> Layout:

@@ -37,7 +37,7 @@ def recognise(grid: Grid, reading: Reading) -> tuple[Layout, tuple[str, ...]]:
         layout = by_arm.layout(columns)
     else:
         layout = by_n.layout(columns, counts, shape)
-    return layout, tuple(columns.guessed)
+    return layout, (", ".join(dict.fromkeys(columns.guessed)),) if columns.guessed else ()
 
 
 def _shape(columns: Columns, counts: list[HeaderCount]) -> Shape:

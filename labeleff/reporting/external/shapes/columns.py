@@ -37,7 +37,7 @@ class Columns:
     """Names that the user gave."""
     places: dict[str, int] = field(default_factory=dict)
     guessed: list[str] = field(default_factory=list)
-    """Sentences on columns found by a common name."""
+    """What was found under another name than labeleff's: `arm from 'method'`."""
 
     def find(self, name: str) -> int | None:
         """Find a column by its given, its own or a common name; None without. Raises RunsError for several."""
@@ -78,9 +78,8 @@ class Columns:
         counted = [at for at in self.free() if names.plain(self.grid.fields[at]) in names.RUNS]
         seeds = [self.places[name] for name in ("draw", "seed") if name in self.places] if "seed" in self.places else []
         found = tuple(dict.fromkeys([*counted, *seeds]))
-        self.guessed += (
-            [f"runs are numbered by {' and '.join(repr(self.grid.fields[at]) for at in found)}"] if found else []
-        )
+        if found:
+            self.guessed.append(f"run from {' and '.join(repr(self.grid.fields[at]) for at in found)}")
         return found
 
     def free(self) -> list[int]:
@@ -139,7 +138,7 @@ class Columns:
             raise self.twice(at)
         self.places[name] = at
         if name not in self.given and of != name:
-            self.guessed.append(f"{name} is in the column {of!r}")
+            self.guessed.append(f"{name} from {of!r}")
         return at
 
     def missing(self, name: str) -> RunsError:
@@ -166,7 +165,7 @@ class Columns:
             return None
         self.places["arm"] = candidates[0]
         if self.grid.fields[candidates[0]]:
-            self.guessed.append(f"arm is in the column {self.grid.fields[candidates[0]]!r}")
+            self.guessed.append(f"arm from {self.grid.fields[candidates[0]]!r}")
         return candidates[0]
 
     def _cells(self, at: int) -> set[str]:
@@ -176,6 +175,24 @@ class Columns:
         """Whether a column's cells are names: none is a number alone."""
         cells = self._cells(at)
         return bool(cells) and not any(_NUMBER.fullmatch(cell) for cell in cells)
+
+    def broken(self, at: int) -> bool:
+        """Whether some of a column's cells hold a number that isn't whole."""
+        return any(re.search(r"[0-9]?[.,][0-9]", cell) for cell in self._cells(at))
+
+    def value_columns(self) -> list[int]:
+        """Indices of free columns of values that are neither spreads nor epochs nor numbers of runs."""
+        fields = self.grid.fields
+        return [
+            at
+            for at in self.free()
+            if self.values_in(at)
+            and self._cells(at)
+            and not names.spread_kind(fields[at])
+            and not names.is_step(fields[at])
+            and not names.is_tally(fields[at])
+            and not {"train", "training", "lr", "time", "seconds", "minutes", "hours"} & set(names.words(fields[at]))
+        ]
 
     def values_in(self, at: int) -> bool:
         """Whether a column's cells are values or blanks: all that is in it begins with a number."""

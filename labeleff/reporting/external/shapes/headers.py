@@ -41,8 +41,9 @@ def _count(at: int, name: str) -> HeaderCount | None:
         return HeaderCount(at, "", name)
     if names.spread_kind(name) or names.plain(name) in _DATA_SETS:
         return None
-    for match in _SEPARATOR.finditer(name):
-        before, after = name[: match.start()].strip(), name[match.end() :].strip().removesuffix(")").removesuffix("]")
+    splits = sorted(_SEPARATOR.finditer(name), key=lambda split: ("(" in split[0] or "[" in split[0], split.end()))
+    for split in reversed(splits):
+        before, after = name[: split.start()].strip(), name[split.end() :].strip().removesuffix(")").removesuffix("]")
         if before and after and parse(after) is not None and not _RUN.fullmatch(name):
             if names.is_label_count(before):
                 return HeaderCount(at, "", f"{after} shots" if "shot" in before.casefold() else after)

@@ -20,7 +20,8 @@ def value_column(columns: Columns) -> int | None:
             at for _, at in ranked if names.metric_words(fields[at]) == names.metric_words(columns.reading.metric)
         ]
         ranked = [(0, at) for at in wanted] or ranked
-    if not ranked:
+    ranked = ranked or [(4, at) for at in _unknown_values(columns)]
+    if not ranked or (ranked[0][0] == 4 and repeats(columns)):
         return None
     best = min(rank for rank, _ in ranked)
     candidates = [at for rank, at in ranked if rank == best]
@@ -31,9 +32,17 @@ def value_column(columns: Columns) -> int | None:
         raise columns.several("accuracy", candidates)
     at = candidates[0]
     if fields[at] != "accuracy":
-        columns.guessed.append(f"values are in the column {fields[at]!r}")
+        columns.guessed.append(f"values from {fields[at]!r}")
     columns.places["accuracy"] = at
     return at
+
+
+def _unknown_values(columns: Columns) -> list[int]:
+    """Indices of columns of broken numbers that no known name stands for."""
+    for name in ("n", "task", "draw", "seed", "arm"):
+        columns.find(name)
+    columns.run_columns()
+    return [at for at in columns.value_columns() if columns.broken(at)]
 
 
 def repeats(columns: Columns) -> list[ValueColumn]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, cast
 
-from labeleff.reporting.external.grid import Grid
+from labeleff.reporting.external.grid import Grid, cell_error
 from labeleff.reporting.external.observations import Observation, Observed, SpreadKind
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import files_together, numbering, rungs
@@ -72,15 +72,28 @@ def _name_columns(part: _Part) -> dict[str, str]:
 
 def _rows(counted: Sequence[Counted]) -> Iterator[Observation]:
     """Observations with a run each: numbered in their order within task, arm and label count where none is given."""
+    seen: dict[tuple[object, ...], Counted] = {}
     made: Counter[tuple[str | None, str, int]] = Counter()
-    for source, entry, arm, n, run in counted:
+    for each in counted:
+        source, entry, arm, n, run = each
         number = run
-        if number is None:
+        while number is None or (run is None and (entry.task, arm, n, number) in seen):
             number = made[entry.task, arm, n]
             made[entry.task, arm, n] += 1
+        _check_twin(each, seen.setdefault((entry.task, arm, n, number), each), "run", f"run {number}")
+        if entry.draw is not None and entry.seed is not None:
+            key = ("draw and seed", entry.task, arm, n, entry.draw, entry.seed)
+            _check_twin(each, seen.setdefault(key, each), "seed", f"draw {entry.draw}, seed {entry.seed}")
         row = entry.row
         where = (source, row.place, entry.column, entry.task, arm, n)
         yield Observation(*where, number, entry.draw, entry.seed, entry.value, entry.spread, entry.tally)
+
+
+def _check_twin(each: Counted, twin: Counted, column: str, what: str) -> None:
+    """Refuse what was measured twice under one number."""
+    if each is not twin:
+        found = f"{what} of arm {each.arm!r} at n = {each.n} again (as in {twin.entry.row.place})"
+        raise cell_error(each.source, each.entry.row.place, column, found, "every one once", "keep one row per run")
 
 
 def _shape_line(rows: Sequence[Observation], parts: Sequence[_Part]) -> str:
@@ -90,8 +103,12 @@ def _shape_line(rows: Sequence[Observation], parts: Sequence[_Part]) -> str:
     runs = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     spread = any(row.spread for row in rows[:100]) or any("±" in row.value for row in rows[:100])
     of = f"{runs} {'mean' if spread else 'run'}{'' if runs == '1' else 's'}"
-    sized = [*([f"{len(tasks)} tasks"] if len(tasks) > 1 else []), f"{len(arms)} arms", f"{len(ns)} label counts", of]
+    sized = [*([_many(tasks, "task")] if len(tasks) > 1 else []), _many(arms, "arm"), _many(ns, "label count"), of]
     return f"{' x '.join(sized)}, {' and '.join(dict.fromkeys(WORDS[part.layout.shape] for part in parts))}"
+
+
+def _many(things: Collection[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _digest(grids: Sequence[Grid]) -> str:

@@ -154,11 +154,14 @@ def _aside_notes(aside: Sequence[Entry], whole: set[str], baseline: str | None) 
 def _unit_notes(units: LabelUnits, known: Mapping[tuple[str, str | None], int | None]) -> list[str]:
     """Sentence with examples of label counts that aren't written as plain counts."""
     changed = [
-        (text, task, n) for (text, task), n in known.items() if n is not None and text.replace(".0", "") != str(n)
+        (text, task, n)
+        for (text, task), n in known.items()
+        if n is not None and re.sub(r"\.0+$|[^0-9.]", "", text) != str(n)
     ]
     examples = [f"{text} is {n:,}" + (f" of {task}" if task else "") for text, task, n in changed[:MOST]]
-    words = {"share": "as shares", "percent": "as percentages", "per class": "per class", "labels": "as counts"}
-    return [f"n {words[units.bare]}: {', '.join(examples)}"] if examples else []
+    words = {"share": " as shares", "percent": " as percentages", "per class": " per class"}
+    more = " ..." if len(changed) > MOST else ""
+    return [f"label counts{words.get(units.bare, '')}: {', '.join(examples)}{more}"] if examples else []
 
 
 def join_near(counted: list[Counted], numbered: bool) -> tuple[list[Counted], list[str]]:
