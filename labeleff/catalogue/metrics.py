@@ -2,8 +2,88 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units of a metric. Curves see scores in 0..1 of which more is better, people the metric's own values.
+
+    The map is affine: the score 0 is the value `worst`, the score 1 is `best`.
+    """
+
+    worst: float = 0.0
+    best: float = 1.0
+    percent: bool = True
+    """Whether values are printed in percent."""
+
+    @property
+    def lower(self) -> bool:
+        """Whether less is better."""
+        return self.best < self.worst
+
+    @property
+    def mark(self) -> str:
+        """Text after a value: ` %`, or nothing."""
+        return " %" if self.percent else ""
+
+    @property
+    def axis(self) -> str:
+        """Text after the quantity of a heading or an axis: ` (%)`, or nothing."""
+        return " (%)" if self.percent else ""
+
+    @property
+    def size(self) -> float:
+        """Size of a score of 1, in printed numbers."""
+        return abs(self.best - self.worst) * (100.0 if self.percent else 1.0)
+
+    @property
+    def digits(self) -> int:
+        """Number of decimals that values are printed with: one in percent, else three digits of the range or more."""
+        return 1 if self.percent else max(0, 3 - math.floor(math.log10(self.size)))
+
+    def score(self, value: float) -> float:
+        """Map a value to its score."""
+        return (value - self.worst) / (self.best - self.worst)
+
+    def value(self, score: float) -> float:
+        """Map a score to its value: a share in 0..1 where values are printed in percent."""
+        return self.worst + (self.best - self.worst) * score
+
+    def change(self, difference: float) -> float:
+        """Map a difference of scores to that of values: under 0 for a better score where less is better."""
+        return (self.best - self.worst) * difference
+
+    def ends(self, low: float | None, high: float | None) -> tuple[float | None, float | None]:
+        """Map the ends of an interval of scores to the lower and the upper one of values."""
+        ends = [None if end is None else self.value(end) for end in (low, high)]
+        return (ends[1], ends[0]) if self.lower else (ends[0], ends[1])
+
+    def shown(self, score: float) -> float:
+        """The number that is printed for a score: a percentage, or the value itself."""
+        return 100 * self.value(score) if self.percent else self.value(score)
+
+    def text(self, score: float | None) -> str:
+        """Print a score's value, without mark: `61.3`; empty for None."""
+        return "" if score is None else f"{self.shown(score):.{self.digits}f}"
+
+    def spread(self, deviation: float, digits: int | None = None) -> str:
+        """Print the size of a difference of scores, without mark: `1.2`, with as many decimals as a value."""
+        return f"{self.size * deviation:.{self.digits if digits is None else digits}f}"
+
+    def points(self, deviation: float, more: int = 0) -> str:
+        """Print the size of a difference of scores: `1.2 points`, or `0.012`; with `more` decimals than a value."""
+        return f"{self.spread(deviation, self.digits + more)}{' points' if self.percent else ''}"
+
+    def exact(self, score: float) -> str:
+        """Print a score's value with all its digits and its mark: `92.5 %`."""
+        return f"{self.shown(score):.10g}{self.mark}"
+
+
+SHARES = Units()
+"""Units of accuracies: shares in 0..1, printed in percent."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +102,21 @@ class Metric:
     """Whether it lies in 0..1 and higher is better, so that labels can be counted against it."""
     of_examples: bool = False
     """Whether it is a share of independent test examples, so that its sampling error follows from their number."""
+    worst: float = 0.0
+    """Value of the worst result, inf where there is none; tables may have worse ones where it is `open`."""
+    best: float = 1.0
+    """Value of a perfect result."""
+    percent: bool = True
+    """Whether its values are shares, printed in percent."""
+    open: bool = False
+    """Whether values may be worse than `worst`."""
+    chance: float | None = None
+    """Value of guessing where that is the same for every task; None where it depends on the task."""
+
+    @property
+    def lower(self) -> bool:
+        """Whether less is better."""
+        return self.best < self.worst
 
     @property
     def one(self) -> str:
@@ -33,6 +128,11 @@ def _within(factor: str) -> Metric:
     words = f"of depths within {factor}"
     meaning = f"pixels of the grid with max(p/g, g/p) < {factor}, p the predicted and g the true depth"
     return Metric(f"within_{factor}", f"share {words}", f"shares {words}", meaning)
+
+
+def _loss(name: str, words: str, plural: str, meaning: str = "", best: float = 0.0) -> Metric:
+    """A metric from `best` upwards, without a worst value."""
+    return Metric(name, words, plural, meaning, share=False, worst=math.inf, best=best, percent=False, open=True)
 
 
 _METRICS = (
@@ -48,14 +148,8 @@ _METRICS = (
     ),
     _within("1.25"),
     _within("1.1"),
-    Metric("rmse", "RMSE", "RMSEs", "root mean square error of depths, in scene units", share=False),
-    Metric(
-        "mean_absolute_error",
-        "mean absolute error",
-        "mean absolute errors",
-        "of depths, in scene units",
-        share=False,
-    ),
+    _loss("rmse", "RMSE", "RMSEs", "root mean square error of depths, in scene units"),
+    _loss("mean_absolute_error", "mean absolute error", "mean absolute errors", "of depths, in scene units"),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _METRICS}
 
