@@ -121,7 +121,8 @@ class Metric:
     @property
     def one(self) -> str:
         """The name with its article: `an accuracy`."""
-        return f"{'an' if self.words[:1] in tuple('aeiou') else 'a'} {self.words}"
+        spelt = self.words.startswith(("a", "e", "i", "o", "u", "AUROC", "F1", "FID", "R2", "RMSE"))
+        return f"{'an' if spelt else 'a'} {self.words}"
 
 
 def _within(factor: str) -> Metric:
@@ -130,8 +131,9 @@ def _within(factor: str) -> Metric:
     return Metric(f"within_{factor}", f"share {words}", f"shares {words}", meaning)
 
 
-def _loss(name: str, words: str, plural: str, meaning: str = "", best: float = 0.0) -> Metric:
-    """A metric from `best` upwards, without a worst value."""
+def _loss(name: str, words: str, plural: str = "", meaning: str = "", best: float = 0.0) -> Metric:
+    """A metric from `best` upwards of which less is better."""
+    plural = plural or f"{words} values"
     return Metric(name, words, plural, meaning, share=False, worst=math.inf, best=best, percent=False, open=True)
 
 
@@ -167,6 +169,51 @@ SCORE = Metric("score", "score", "scores")
 """Placeholder for the metrics of several tasks that aren't the same."""
 
 
+def _share(name: str, words: str, plural: str = "", chance: float | None = None) -> Metric:
+    """A metric in 0..1 of which more is better, whose sampling error the number of examples doesn't give."""
+    return Metric(name, words, plural or f"{words} values", chance=chance)
+
+
+def _error(name: str, words: str, plural: str, *, of_examples: bool = False, beyond: bool = False) -> Metric:
+    """A share of which less is better; `beyond`: it may be over 1."""
+    return Metric(name, words, plural, share=False, of_examples=of_examples, worst=1.0, best=0.0, open=beyond)
+
+
+def _signed(name: str, words: str, *, beyond: bool = False, worst: float = -1.0, chance: float | None = None) -> Metric:
+    """A metric up to 1 that may be under 0."""
+    return Metric(name, words, f"{words} values", share=False, worst=worst, percent=False, open=beyond, chance=chance)
+
+
+_PUBLISHED = (
+    _error("error", "error", "errors", of_examples=True),
+    _error("wer", "word error rate", "word error rates", beyond=True),
+    _error("cer", "character error rate", "character error rates", beyond=True),
+    _error("eer", "equal error rate", "equal error rates"),
+    _error("ece", "calibration error", "calibration errors"),
+    _loss("loss", "loss", "losses"),
+    _loss("nll", "negative log-likelihood"),
+    _loss("brier", "Brier score", "Brier scores"),
+    _loss("perplexity", "perplexity", "perplexities", best=1.0),
+    _loss("mse", "mean square error", "mean square errors"),
+    _loss("mape", "mean absolute percentage error", "mean absolute percentage errors"),
+    _loss("fid", "FID", "FIDs"),
+    _signed("kappa", "Cohen's kappa", chance=0.0),
+    _signed("mcc", "Matthews correlation", chance=0.0),
+    _signed("spearman", "Spearman correlation", chance=0.0),
+    _signed("pearson", "Pearson correlation", chance=0.0),
+    _signed("r2", "R2", beyond=True, worst=0.0, chance=0.0),
+    _share("auroc", "AUROC", chance=0.5),
+    _share("map", "mAP"),
+    _share("average_precision", "average precision"),
+    _share("f1", "F1", "F1 scores"),
+    _share("dice", "Dice score", "Dice scores"),
+    _share("iou", "IoU", "IoUs"),
+    _share("balanced_accuracy", "balanced accuracy", "balanced accuracies"),
+)
+PUBLISHED: Mapping[str, Metric] = {**METRICS, **{metric.name: metric for metric in _PUBLISHED}}
+"""Metrics of studies and of other people's tables, by name; `catalogue.metric_names` has what else they are called."""
+
+
 def metric(name: str) -> Metric:
     """The metric called `name`; an unknown one is taken as a share of examples."""
-    return METRICS.get(name, Metric(name, name, f"{name} values", of_examples=True))
+    return PUBLISHED.get(name, Metric(name, name, f"{name} values", of_examples=True))

@@ -50,13 +50,15 @@ class Setting:
     """Word for test examples, in the plural."""
     split: str | None = None
     """Name of the split that was scored."""
+    entry: Metric | None = None
+    """The metric itself where the catalogue doesn't have one of that name; None where it has."""
     units: Units = SHARES
     """Units in which every table, figure and sentence gives the scores that are computed with."""
 
     @property
     def metric_entry(self) -> Metric:
-        """Metric's entry in the catalogue: words, range, direction."""
-        return metric(self.metric)
+        """The metric's words, range and direction."""
+        return self.entry or metric(self.metric)
 
     @property
     def sampled(self) -> int | None:
@@ -71,8 +73,8 @@ class Setting:
 
 def common(settings: Sequence[Setting]) -> Metric:
     """The metric that these settings share, or SCORE where they have several."""
-    names = {setting.metric for setting in settings}
-    return metric(names.pop()) if len(names) == 1 else SCORE
+    entries = {setting.metric_entry for setting in settings}
+    return entries.pop() if len(entries) == 1 else SCORE
 
 
 @dataclass(frozen=True)

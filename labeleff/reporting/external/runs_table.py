@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from labeleff.catalogue.metrics import SHARES, Units
+from labeleff.catalogue.metrics import METRICS, SHARES, Metric, Units
 from labeleff.errors import RunsError, UnknownNameError
 from labeleff.stats.resampling import Runs
 
@@ -40,8 +40,8 @@ class RunsTable:
     """Sentences on what was detected and what it means, for the reader of the results."""
     sha256: str
     """SHA-256 of the file's bytes, in hex."""
-    metric: str = "accuracy"
-    """Name of what was measured: an entry of the catalogue, or the file's own name."""
+    metric: Metric = METRICS["accuracy"]
+    """What was measured, with the words for it."""
     units: Units = SHARES
     """Units of the values in the file, of which `groups` has scores in 0..1."""
     summarised: frozenset[tuple[str | None, str]] = frozenset()
