@@ -69,7 +69,7 @@ MALFORMED = {
     "latin-1": (cell(6, 0, "größe").encode("latin-1"), 6, "character 3", "0xf6, which isn't UTF-8"),
     "latin-1 below a mark": (b"\xef\xbb\xbfarm,n,\xc3\xa4,\xe4", 1, "character 9", "0xe4, which isn't UTF-8"),
     "line break in header": (table(header=["arm", "n", "run", '"accuracy\nx"']), 1, "4", "without line breaks"),
-    "utf-16": (table().encode("utf-16"), 1, "character 1", "found UTF-16"),
+    "utf-16, damaged": (table().encode("utf-16")[:-1], 1, "character 1", "found UTF-16 that breaks off"),
     "twin": (table([*ROWS, ROWS[0]]), 12, "run", "again (as in line 2)"),
     "twin name": (cell(4, 0, "Scratch"), 4, "arm", "'scratch' as in line 2"),
     "invisible twin": (cell(4, 0, "scr\u200batch"), 4, "arm", "'scratch' as in line 2"),

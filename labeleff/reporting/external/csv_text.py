@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import csv
 import io
 import itertools
@@ -11,16 +13,29 @@ from collections.abc import Iterable, Iterator
 from labeleff.errors import RunsError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+PREFERENCE = ",;\t"
+"""Delimiters from the last to the first choice, where lines are regular by several."""
+SNIFFED = 20
+"""Number of records that a delimiter is detected by."""
 LONGEST = 2000
 """Number of characters of a record that are searched for the field at fault."""
+SPACES = " \t\v\f\x1c\x1d\x1e\x1f"
+"""Characters of ASCII that are left out around fields."""
 Record = tuple[int, list[str]]
 """Line (from 1) and fields without surrounding spaces."""
 
 
 def decode(content: bytes, source: str) -> str:
-    """Decode a file in UTF-8, without its byte order mark. Raises RunsError, with line and character, for others."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise RunsError(f"{source}, line 1, character 1: found UTF-16, expected UTF-8; save it again as CSV UTF-8")
+    """Decode a file in UTF-8, or in UTF-16 with a byte order mark, without that mark.
+
+    Raises RunsError, with line and character, for others.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return content.decode("utf-16")
+        except UnicodeDecodeError as error:
+            found = "UTF-16 that breaks off or is damaged"
+            raise RunsError(f"{source}, line 1, character 1: found {found}, expected UTF-8 or UTF-16") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -33,10 +48,15 @@ def decode(content: bytes, source: str) -> str:
 def records(text: str, delimiter: str, source: str) -> Iterator[Record]:
     """Parse records in their order, without blank lines. Raises RunsError for quotes that are open or end mid-field."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    if '"' not in text:
+        spaces = not text.isascii() or any(space in text for space in SPACES.replace(delimiter, ""))
+        lines = ([field.strip() for field in fields] for fields in reader) if spaces else reader
+        yield from ((line, fields) for line, fields in enumerate(lines, start=1) if len(fields) > 1 or any(fields))
+        return
     begin = 1
     while True:
         try:
-            fields = [field.strip() for field in next(reader)]
+            fields = list(map(str.strip, next(reader)))
         except StopIteration:
             return
         except csv.Error as error:
@@ -60,15 +80,25 @@ def _fault(text: str, delimiter: str, line: int) -> int:
     return len(next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter)))
 
 
+def _first(text: str, delimiter: str) -> list[list[str]]:
+    """Fields of the first records, up to one that can't be read."""
+    found: list[list[str]] = []
+    with contextlib.suppress(RunsError):
+        found.extend(fields for _, fields in itertools.islice(records(text, delimiter, "the first lines"), SNIFFED))
+    return found
+
+
 def sniff(text: str, names: Iterable[str]) -> str:
-    """Detect the delimiter: the one with most of `names` in the first record, then the one with most fields in it."""
+    """Detect the delimiter: the one with most of `names` in the first record.
+
+    Then the first of tab, semicolon and comma by which the first records all have as many fields, two or more (so
+    that decimal commas beside semicolons stay within their fields); then the one with most fields in the first.
+    """
     expected = set(names)
 
-    def merit(delimiter: str) -> tuple[int, int]:
-        try:
-            _, fields = next(records(text, delimiter, "the header"), (1, []))
-        except RunsError:
-            return 0, 0
-        return len(expected & set(fields)), len(fields)
+    def merit(delimiter: str) -> tuple[int, bool, int]:
+        header, *rows = _first(text, delimiter) or [[]]
+        regular = len(header) > 1 and all(len(fields) in (len(header), len(header) + 1) for fields in rows)
+        return len(expected & set(header)), regular, PREFERENCE.index(delimiter) if regular else len(header)
 
     return max(DELIMITERS, key=merit)
