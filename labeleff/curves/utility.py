@@ -19,11 +19,13 @@ from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Solution, Ta
 from labeleff.curves.methods import BAYES, check_method, needs_fractions
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.posterior_grid import DRAWS
-from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise
+from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise, shown_values
 from labeleff.curves.solvers import InterpolatedCurve, fit_curve, interpolate
 from labeleff.errors import CurveError
 from labeleff.stats.interval_level import LEVEL, check_level
+from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Run, Runs, fingerprint, means, resample
+from labeleff.stats.stand_ins import Mean, stand_ins
 
 WIDE = 4.0
 """Factor between the ends of n1's interval above which it is flagged as wide."""
@@ -34,8 +36,14 @@ On real curves the point is then off by a factor of two to three in the mean: th
 """
 ARM = "arm"
 """Name of the streams of noise that an arm shares with no baseline."""
-Accuracies = Mapping[int, Mapping[Run, float]] | Mapping[int, Sequence[float]]
-"""Accuracies by label count: by (draw, seed), which arms may share, or as a sequence of independent runs."""
+Accuracies = (
+    Mapping[int, Mapping[Run, float]]
+    | Mapping[int, Sequence[float] | Array | Mean]
+    | Mapping[int, Sequence[float]]
+    | Mapping[int, Array]
+    | Mapping[int, Mean]
+)
+"""Accuracies by label count: by (draw, seed), which arms may share, as independent runs, or as their mean."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ def check_curve_runs(runs: Runs, name: str, method: str) -> None:
             raise CurveError(f"label counts of the {name}: found {n}, expected numbers over 0")
         if not rung:
             raise CurveError(f"the {name}'s rung of {n} labels has no runs; leave it out")
-        for value in rung.values():
+        for value in shown_values(rung):
             if not math.isfinite(value):
                 raise CurveError(f"accuracies of the {name} at {n} labels: found {value}, expected finite numbers")
             if needs_fractions(method):
@@ -163,13 +171,18 @@ class BaselineCurve:
 
 
 def as_runs(accuracies: Accuracies, first_draw: int = 0) -> Runs:
-    """Runs by (draw, seed); accuracies without them get new draws from `first_draw` on."""
+    """Runs by (draw, seed); accuracies without them get new draws from `first_draw` on, and means get stand-ins."""
+    means_given = [rung for rung in accuracies.values() if isinstance(rung, Mean)]
+    from_means = iter(stand_ins(means_given, first_draw))
     runs: dict[int, Mapping[Run, float]] = {}
     for n, rung in accuracies.items():
-        if isinstance(rung, Mapping):
-            runs[n] = rung
+        key = n.item() if isinstance(n, np.generic) else n
+        if isinstance(rung, Mean):
+            runs[key] = next(from_means)
+        elif isinstance(rung, Mapping):
+            runs[key] = rung
         else:
-            runs[n] = {(first_draw + place, 0): float(value) for place, value in enumerate(rung)}
+            runs[key] = {(first_draw + place, 0): float(value) for place, value in enumerate(rung)}
     return runs
 
 
@@ -177,7 +190,8 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, meth
     """Utility of `arm` against `baseline` at each of the arm's rungs, in rising order.
 
     Both are mappings from label count to accuracies: {n: {(draw, seed): accuracy}}, where arms are compared in pairs
-    as far as they share draws and seeds, or {n: [accuracy, ...]}, which are independent runs. The baseline's curve is
+    as far as they share draws and seeds, {n: [accuracy, ...]}, which are independent runs, or
+    {n: labeleff.Mean(mean, sd, runs)}, whose runs are taken as independent. The baseline's curve is
     fitted by `method` (see `curves.solvers.invert`) and inverted at the arm's means. The interval of probability
     `level` carries the noise of both; with one run per rung in either arm only "bayes" has one, from noise that is
     learned (flag `learned noise`). Raises CurveError for a

@@ -17,10 +17,13 @@ from labeleff.curves.inversion import Targets
 from labeleff.curves.least_squares import FormulaFit, fit_formula
 from labeleff.curves.mean_ratio import MeanRatio, joint_intervals, mean_ratios
 from labeleff.curves.methods import FORMULAS, extrapolates, parameters, rungs_needed
+from labeleff.curves.rung_means import shown_values
 from labeleff.curves.solvers import fit_curve
 from labeleff.curves.utility import BaselineCurve, UtilityPoint, arm_utilities
 from labeleff.reporting.assumptions import Evidence, Failure, failures
 from labeleff.reporting.measurements import Measurements, Place
+from labeleff.stats.resampling import Runs
+from labeleff.stats.stand_ins import mean_or_values
 
 
 @dataclass(frozen=True)
@@ -127,22 +130,22 @@ class FittedFormula:
 def formulas(measured: Measurements) -> list[FittedFormula]:
     """Fit every formula at every place whose baseline has two rungs and accuracies in 0..1."""
     return [
-        _fit(place, name, [(n, list(rung.values())) for n, rung in sorted(runs.items())])
+        _fit(place, name, runs)
         for place in measured.places
         if len(runs := measured.at(place, measured.baseline)) > 1
-        and all(0 <= value <= 1 for rung in runs.values() for value in rung.values())
+        and all(0 <= value <= 1 for rung in runs.values() for value in shown_values(rung))
         for name in FORMULAS
     ]
 
 
-def _fit(place: Place, name: str, rungs: list[tuple[int, list[float]]]) -> FittedFormula:
-    df = len(rungs) - parameters(name)
+def _fit(place: Place, name: str, runs: Runs) -> FittedFormula:
+    df = len(runs) - parameters(name)
     if df < 0:
-        return FittedFormula(place, name, len(rungs), None, None, None)
-    ns, groups = zip(*rungs, strict=True)
-    fit = fit_formula(name, ns, groups, exact=False)
-    testable = df > 0 and max(map(len, groups)) > 1
-    return FittedFormula(place, name, len(rungs), fit, df, float(special.chdtrc(df, fit.rss)) if testable else None)
+        return FittedFormula(place, name, len(runs), None, None, None)
+    groups = [mean_or_values(runs[n]) for n in sorted(runs)]
+    fit = fit_formula(name, sorted(runs), groups, exact=False)
+    testable = df > 0 and max(map(len, runs.values())) > 1
+    return FittedFormula(place, name, len(runs), fit, df, float(special.chdtrc(df, fit.rss)) if testable else None)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Accuracies by place, arm, label count, run: input of tables, figures, verdicts.
 
+Other metrics are scores in 0..1 too, of which more is better; `Setting.units` maps them back to values for people.
 They come from a study's folder (labeleff.reporting.results) or from a table of runs measured elsewhere
 (labeleff.reporting.external).
 """
@@ -10,7 +11,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labeleff.catalogue.metrics import SCORE, Metric, metric
+from labeleff.catalogue.metrics import SCORE, SHARES, Metric, Units, metric
 from labeleff.curves.methods import rungs_needed
 from labeleff.curves.rung_means import BASELINE, NoisyMeans, means_of_runs
 from labeleff.curves.utility import BaselineCurve, check_runs
@@ -42,18 +43,22 @@ class Setting:
     metric: str = "accuracy"
     """Name of the metric, as in records."""
     chance: float | None = None
-    """Chance level in 0..1."""
+    """Score of guessing in 0..1."""
     test_count: int | None = None
     """Number of test examples behind each accuracy."""
     unit: str = "examples"
     """Word for test examples, in the plural."""
     split: str | None = None
     """Name of the split that was scored."""
+    entry: Metric | None = None
+    """The metric itself where the catalogue doesn't have one of that name; None where it has."""
+    units: Units = SHARES
+    """Units in which every table, figure and sentence gives the scores that are computed with."""
 
     @property
     def metric_entry(self) -> Metric:
-        """Metric's entry in the catalogue: words, range, direction."""
-        return metric(self.metric)
+        """The metric's words, range and direction."""
+        return self.entry or metric(self.metric)
 
     @property
     def sampled(self) -> int | None:
@@ -63,13 +68,13 @@ class Setting:
     @property
     def quantity(self) -> str:
         """Text of an axis or a heading: `accuracy on the test split (%)`."""
-        return f"{self.metric_entry.words}{f' on the {self.split} split' if self.split else ''} (%)"
+        return f"{self.metric_entry.words}{f' on the {self.split} split' if self.split else ''}{self.units.axis}"
 
 
 def common(settings: Sequence[Setting]) -> Metric:
     """The metric that these settings share, or SCORE where they have several."""
-    names = {setting.metric for setting in settings}
-    return metric(names.pop()) if len(names) == 1 else SCORE
+    entries = {setting.metric_entry for setting in settings}
+    return entries.pop() if len(entries) == 1 else SCORE
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,8 @@ class Measurements:
     """Price of a label; None where savings aren't reported."""
     headline: int | None = None
     """Label count named beforehand, whose utility opens the verdict; None: the mean over the ladder does."""
+    summarised: frozenset[tuple[Place, str]] = frozenset()
+    """Arms of a place that were given as means over runs: their `runs` are stand-ins, no measured run."""
 
     @property
     def places(self) -> list[Place]:

@@ -23,6 +23,10 @@ class Reading:
     scale: Literal["fraction", "percent"] | None = None
     """Scale of values in 0..1 or 0..100."""
     shape: Shape | None = None
+    label_unit: Literal["labels", "per class", "percent", "share"] | None = None
+    """What label counts without a mark count."""
+    baseline: str | None = None
+    """The arm that whole-data rows such as `fullysupervised` belong to."""
     per_class: int | None = None
     """Number of classes, where label counts are given per class."""
     pools: Mapping[str | None, int] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from labeleff.catalogue.metrics import METRICS, SHARES, Metric, Units
 from labeleff.errors import RunsError, UnknownNameError
 from labeleff.stats.resampling import Runs
 
@@ -25,12 +26,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class RunsTable:
-    """Runs of one file, with accuracies in 0..1."""
+    """Runs of one table, with scores in 0..1 of which more is better: accuracies, or others mapped by `units`."""
 
     source: str
     """Name of the file in errors."""
     groups: Mapping[tuple[str | None, str], Runs]
-    """Accuracies {n: {(draw, seed): accuracy}} by (task, arm), in the order of the file; task None without a column."""
+    """Scores {n: {(draw, seed): score}} by (task, arm), in the order of the file; task None without a column."""
     scale: Scale
     """Scale of the accuracies in the file."""
     shared: tuple[Literal["draw", "seed"], ...]
@@ -39,6 +40,12 @@ class RunsTable:
     """Sentences on what was detected and what it means, for the reader of the results."""
     sha256: str
     """SHA-256 of the file's bytes, in hex."""
+    metric: Metric = METRICS["accuracy"]
+    """What was measured, with the words for it."""
+    units: Units = SHARES
+    """Units of the values in the file, of which `groups` has scores in 0..1."""
+    summarised: frozenset[tuple[str | None, str]] = frozenset()
+    """Arms of a task of which the file has means over runs: `groups` has stand-ins, no measured run."""
 
     @property
     def paired(self) -> bool:

@@ -1,0 +1,117 @@
+"""Measured values of grids of any shape."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple, cast
+
+from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.observations import Observation, Observed, SpreadKind
+from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.shapes import files_together, numbering, rungs
+from labeleff.reporting.external.shapes.choosing import WORDS, recognise
+from labeleff.reporting.external.shapes.columns import unused_note
+from labeleff.reporting.external.shapes.layout import Layout, column_name
+from labeleff.reporting.external.shapes.melting import melt
+from labeleff.reporting.external.shapes.rungs import Counted
+
+
+class _Part(NamedTuple):
+    """What one grid holds."""
+
+    grid: Grid
+    layout: Layout
+    counted: list[Counted]
+    notes: list[str]
+
+
+def observations(grids: Sequence[Grid], reading: Reading) -> Observed:
+    """Measured values of all files, in their order, with sentences on what was recognised.
+
+    Raises RunsError for what is wrong in a file or may be read in two ways, OptionError for options that fit nothing.
+    """
+    parts = [_part(grid, reading) for grid in grids]
+    layouts = [(part.grid, part.layout) for part in parts]
+    named, notes = files_together.keep_apart([(part.grid, part.counted) for part in parts])
+    counted = [each for part in named for each in part]
+    numbered = all(each.run is not None for each in counted)
+    counted, joined = rungs.join_near(counted, numbered)
+    files_together.check_names(counted, _name_columns(parts[0]))
+    rows = [*_rows(counted)]
+    shape = _shape_line(rows, parts)
+    own = dict.fromkeys(note for part in parts for note in part.notes)
+    kind = cast("SpreadKind | None", files_together.spread_kind(layouts))
+    return Observed(
+        rows=rows,
+        notes=(shape, *own, *notes, *joined),
+        value_name=files_together.value_name(layouts),
+        spread_kind=kind if any(row.spread for row in rows) else None,
+        draws=all("draw" in part.layout.rows for part in parts),
+        seeds=all("seed" in part.layout.rows for part in parts),
+        sha256=_digest(grids),
+    )
+
+
+def _part(grid: Grid, reading: Reading) -> _Part:
+    """One grid's values at their label counts, with numbers of runs."""
+    layout, guessed = recognise(grid, reading)
+    entries, blank = melt(grid, layout, reading)
+    numbering.check(grid, layout, entries)
+    numbers, run_notes = numbering.run_numbers(grid, layout, entries)
+    counted, count_notes = rungs.count(grid, layout, entries, numbers, reading)
+    notes = [*guessed, *run_notes, *count_notes, *blank, *grid.notes, *unused_note(grid, layout.used)]
+    return _Part(grid, layout, counted, notes)
+
+
+def _name_columns(part: _Part) -> dict[str, str]:
+    rows = part.layout.rows
+    return {name: column_name(part.grid, rows[name]) for name in ("arm", "task") if name in rows}
+
+
+def _rows(counted: Sequence[Counted]) -> Iterator[Observation]:
+    """Observations with a run each: numbered in their order within task, arm and label count where none is given."""
+    seen: dict[tuple[object, ...], Counted] = {}
+    made: Counter[tuple[str | None, str, int]] = Counter()
+    for each in counted:
+        source, entry, arm, n, run = each
+        number = run
+        while number is None or (run is None and (entry.task, arm, n, number) in seen):
+            number = made[entry.task, arm, n]
+            made[entry.task, arm, n] += 1
+        _check_twin(each, seen.setdefault((entry.task, arm, n, number), each), "run", f"run {number}")
+        if entry.draw is not None and entry.seed is not None:
+            key = ("draw and seed", entry.task, arm, n, entry.draw, entry.seed)
+            _check_twin(each, seen.setdefault(key, each), "seed", f"draw {entry.draw}, seed {entry.seed}")
+        row = entry.row
+        where = (source, row.place, entry.column, entry.task, arm, n)
+        yield Observation(*where, number, entry.draw, entry.seed, entry.value, entry.spread, entry.tally)
+
+
+def _check_twin(each: Counted, twin: Counted, column: str, what: str) -> None:
+    """Refuse what was measured twice under one number."""
+    if each is not twin:
+        found = f"{what} of arm {each.arm!r} at n = {each.n} again (as in {twin.entry.row.place})"
+        raise cell_error(each.source, each.entry.row.place, column, found, "every one once", "keep one row per run")
+
+
+def _shape_line(rows: Sequence[Observation], parts: Sequence[_Part]) -> str:
+    """Sentence on the size and shape of the table."""
+    tasks, arms, ns = ({getattr(row, name) for row in rows} for name in ("task", "arm", "n"))
+    sizes = Counter((row.task, row.arm, row.n) for row in rows).values()
+    runs = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+    spread = any(row.spread for row in rows[:100]) or any("±" in row.value for row in rows[:100])
+    of = f"{runs} {'mean' if spread else 'run'}{'' if runs == '1' else 's'}"
+    sized = [*([_many(tasks, "task")] if len(tasks) > 1 else []), _many(arms, "arm"), _many(ns, "label count"), of]
+    return f"{' x '.join(sized)}, {' and '.join(dict.fromkeys(WORDS[part.layout.shape] for part in parts))}"
+
+
+def _many(things: Collection[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
+def _digest(grids: Sequence[Grid]) -> str:
+    """Hash of the file; of several files the hash of their hashes."""
+    digests = list(dict.fromkeys(grid.sha256 for grid in grids))
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
