@@ -263,10 +263,8 @@ class Findings:
         return [item for item in self.comparisons if item.place == place]
 
     def best(self, place: Place, most: int) -> Findings:
-        """The findings of one place, of at most `most` arms beside the baseline: those of the highest mean ratio."""
+        """The findings of one place, of `most` arms beside the baseline: those of the highest mean ratio."""
         items = self.at(place)
-        if len(items) <= most:
-            return self
         ranked = [item.arm for item, _ in rank_comparisons(items)]
         kept = {*(ranked + [item.arm for item in items if item.arm not in ranked])[:most], self.measured.baseline}
         arms = tuple(arm for arm in self.measured.arms if arm in kept)

@@ -72,7 +72,9 @@ def draw(material: Material) -> dict[Place, list[PlaceFigure]]:
 
 def _kinds(material: Material, place: Place) -> Iterator[tuple[str, Iterator[Figure]]]:
     """Figures of a place by kind."""
-    shown = replace(material, findings=material.findings.best(place, style.MOST_ARMS))
+    shown = material
+    if len(material.findings.at(place)) > style.MOST_ARMS:
+        shown = replace(material, findings=material.findings.best(place, style.BEST))
     for kind, figures_of in FIGURES.items():
         yield kind, figures_of(shown, place)
     for kind, further_of in material.further.items():

@@ -21,6 +21,8 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 MARKERS = "sD^vP*Xh"
 MOST_ARMS = 24
 """Largest number of arms, beside the baseline, that a figure shows: more can't be told apart."""
+BEST = 12
+"""Number of arms that a figure shows where there are more than MOST_ARMS: the best, with room around them."""
 LEGEND = 15
 """Number of legend entries per column."""
 
