@@ -17,9 +17,11 @@ from labeleff.commands.options import (
     UnitOption,
 )
 from labeleff.commands.report import print_verdict
+from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
 
+@without_collection()
 def forecast(
     runs: RunsArgument,
     target: Annotated[

@@ -21,9 +21,11 @@ from labeleff.commands.options import (
 )
 from labeleff.commands.report import METHODS, print_verdict
 from labeleff.curves.methods import BAYES
+from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
 
+@without_collection()
 def utility(
     runs: RunsArgument,
     baseline: Annotated[

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +81,33 @@ def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(names)).astype(whole)
 
 
+@dataclass(frozen=True)
+class Table:
+    """Rows with the names of their columns; pandas, which takes long to load, is only needed for `frame`."""
+
+    rows: Sequence[Row]
+    names: Sequence[str]
+
+    def frame(self) -> pd.DataFrame:
+        """The table as a data frame."""
+        return frame(self.rows, self.names)
+
+    def csv(self) -> bytes:
+        """The table as CSV, with the bytes that `to_csv` gives for its frame."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(self.names)
+        writer.writerows([_cell(row.get(name)) for name in self.names] for row in self.rows)
+        return stream.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    """Text of a cell: ten significant digits, empty for what is missing."""
+    if isinstance(value, float):  # also numpy's
+        return "" if value != value else f"{value:.10g}"
+    return _no_formula(value)
+
+
 def to_csv(table: pd.DataFrame) -> bytes:
     """Write the table as UTF-8 CSV with `\\n` line ends; the same table gives the same bytes everywhere.
 
@@ -90,10 +120,10 @@ def _no_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def summary(measured: Measurements) -> pd.DataFrame:
+def summary(measured: Measurements) -> Table:
     """Table of accuracies: one row per task, encoder, arm and rung, also for planned rungs without a finished run."""
     rows = [row for place in measured.places for arm in measured.arms for row in _arm_rows(measured, place, arm)]
-    return frame(rows, SUMMARY)
+    return Table(rows, SUMMARY)
 
 
 def _arm_rows(measured: Measurements, place: Place, arm: str) -> Iterable[Row]:
@@ -135,14 +165,14 @@ def _arm_rows(measured: Measurements, place: Place, arm: str) -> Iterable[Row]:
         }
 
 
-def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> pd.DataFrame:
+def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> Table:
     """Table of utilities: one row per arm and rung, with savings where labels have a price."""
     rows = [
         _utility(item, point, joint, cost)
         for item in comparisons
         for point, joint in zip(item.points, item.joint, strict=True)
     ]
-    return frame(rows, UTILITY)
+    return Table(rows, UTILITY)
 
 
 def _utility(item: Comparison, point: UtilityPoint, joint: UtilityPoint, cost: Cost | None) -> Row:
@@ -184,7 +214,7 @@ def _numbers(name: str, reading: Reading) -> Row:
     }
 
 
-def targets(items: Sequence[TargetLabels], baseline: str) -> pd.DataFrame:
+def targets(items: Sequence[TargetLabels], baseline: str) -> Table:
     """Table of the labels for target accuracies: one row per arm and target."""
     rows = [
         {
@@ -208,10 +238,10 @@ def targets(items: Sequence[TargetLabels], baseline: str) -> pd.DataFrame:
         }
         for item in items
     ]
-    return frame(rows, TARGETS)
+    return Table(rows, TARGETS)
 
 
-def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def ranking(comparisons: Sequence[Comparison]) -> Table:
     """Table of mean label ratios: one row per arm that has one, the best of a place first."""
     rows = [
         {
@@ -234,10 +264,10 @@ def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
         }
         for item, mean in rank_comparisons(comparisons)
     ]
-    return frame(rows, RANKING)
+    return Table(rows, RANKING)
 
 
-def curves(items: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
+def curves(items: Sequence[FittedFormula], baseline: str) -> Table:
     """Table of formulas fitted to the baseline: one row per place and formula."""
     rows = [
         {
@@ -253,7 +283,7 @@ def curves(items: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
         }
         for item in items
     ]
-    return frame(rows, CURVES)
+    return Table(rows, CURVES)
 
 
 def _formula(fit: FormulaFit) -> Row:

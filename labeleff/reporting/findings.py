@@ -265,6 +265,19 @@ class Findings:
         """The comparisons of one place."""
         return [item for item in self.comparisons if item.place == place]
 
+    def best(self, place: Place, most: int) -> Findings:
+        """The findings of one place, of `most` arms beside the baseline: those of the highest mean ratio."""
+        items = self.at(place)
+        ranked = [item.arm for item, _ in rank_comparisons(items)]
+        kept = {*(ranked + [item.arm for item in items if item.arm not in ranked])[:most], self.measured.baseline}
+        arms = tuple(arm for arm in self.measured.arms if arm in kept)
+        runs = {key: runs for key, runs in self.measured.runs.items() if key[0] == place and key[1] in kept}
+        return replace(
+            self,
+            measured=replace(self.measured, arms=arms, runs=runs),
+            comparisons=[item for item in items if item.arm in kept],
+        )
+
 
 def find(measured: Measurements) -> Findings:
     """Compute all findings. Raises CurveError for accuracies that the method can't take."""

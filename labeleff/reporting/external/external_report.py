@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
 from labeleff.errors import OptionError, RunsError
-from labeleff.records.jsonl import without_collection
+from labeleff.records.collection import without_collection
 from labeleff.reporting import output_files, place_figures
 from labeleff.reporting.external import reference_code
 from labeleff.reporting.external.options import Options

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labeleff.catalogue.metrics import metric
 from labeleff.curves.posterior_grid import REACH
-from labeleff.records.jsonl import without_collection
+from labeleff.records.collection import without_collection
 from labeleff.reporting import output_files
 from labeleff.reporting.external.external_report import origin, write_beside
 from labeleff.reporting.external.reader import read_runs

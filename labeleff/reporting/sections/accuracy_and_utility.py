@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from labeleff.curves.bounds import savings, worth
 from labeleff.curves.methods import extrapolates
 from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.reporting.figures.style import BEST, MOST_ARMS
 from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
 from labeleff.reporting.markdown import (
     amount,
@@ -71,6 +72,9 @@ def section(findings: Findings, place: Place, drawn: Sequence[PlaceFigure]) -> S
     """Tables and figures of one place."""
     title = findings.measured.settings[place].title.replace("[", "\\[").replace("]", "\\]")
     images = [f"![{item.words} at {title}](figures/{item.name}.png)" for item in drawn]
+    compared = len(findings.at(place))
+    if images and compared > MOST_ARMS:
+        images.append(f"The figures show the {BEST} arms with the highest mean label ratio, of {compared:,}.")
     return Section([*_tables(findings, place), *images], figures={item.name: item.figure for item in drawn})
 
 
