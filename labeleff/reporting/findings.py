@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
+from labeleff.catalogue.metrics import SHARES, Units
 from labeleff.curves.bounds import Reading, label_count
 from labeleff.curves.break_even import Crossing, crossings
 from labeleff.curves.diagnostics import Disagreement, disagreement
@@ -45,6 +46,18 @@ class Comparison:
     """Label counts by the formulas that fit the baseline, in the order of `points`; empty where fewer than two fit."""
     failures: tuple[Failure, ...] = ()
     """Assumptions that fail at this place."""
+    units: Units = SHARES
+    """Units in which the scores of the points are given."""
+
+    @property
+    def over(self) -> str:
+        """Word for where the better curve lies: `over`, or `under` where less is better."""
+        return self.units.over
+
+    @property
+    def falls(self) -> str:
+        """Word for a curve that gets worse: `falls`, or `rises` where less is better."""
+        return f"{self.units.fall}s"
 
     def doubts(self, n: int) -> list[str]:
         """Kinds of the assumptions that fail and that the utility at `n` labels rests on."""
@@ -103,6 +116,7 @@ def _comparisons(measured: Measurements, place: Place, curve: BaselineCurve) -> 
             crossing=break_evens[arm],
             mean=joint[arm].mean,
             headline=measured.headline,
+            units=measured.settings[place].units,
             answers=tuple(itertools.islice(answers, len(result.points))),
         )
 
