@@ -10,9 +10,14 @@ from labeleff.commands.options import (
     ChanceOption,
     ColumnOption,
     DelimiterOption,
+    LabelUnitOption,
     MetricNameOption,
+    PerClassOption,
+    PoolOption,
     RunsArgument,
     ScaleOption,
+    ShapeOption,
+    SkipEmptyOption,
     TitleOption,
     UnitOption,
 )
@@ -45,6 +50,11 @@ def forecast(
     column: ColumnOption = None,
     scale: ScaleOption = None,
     delimiter: DelimiterOption = None,
+    shape: ShapeOption = None,
+    label_unit: LabelUnitOption = None,
+    per_class: PerClassOption = None,
+    pool: PoolOption = None,
+    skip_empty: SkipEmptyOption = False,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-forecast).")
@@ -53,18 +63,26 @@ def forecast(
     metric_name: MetricNameOption = "accuracy",
     chance: ChanceOption = None,
 ) -> None:
-    """Predict accuracy at more labels, and labels and money for targets, from a pilot's runs in a CSV file."""
+    """Predict accuracy at more labels, and labels and money for targets, from tables of a pilot's runs."""
     from labeleff.reporting.external import options as external_options
     from labeleff.reporting.forecast import options as forecast_options
     from labeleff.reporting.forecast.forecast_report import build
 
     table = external_options.Options(
-        path=runs,
-        out=out or Path("runs") / f"{runs.stem}-forecast",
+        path=runs[0],
+        more=tuple(runs[1:]),
+        out=out or Path("runs") / f"{runs[0].stem}-forecast",
         command=["labeleff", *sys.argv[1:]],
-        columns=external_options.columns(column or []),
-        scale=external_options.scale(scale),
-        delimiter=external_options.delimiter(delimiter),
+        reading=external_options.reading(
+            column=column,
+            delimiter=delimiter,
+            scale=scale,
+            shape=shape,
+            label_unit=label_unit,
+            per_class=per_class,
+            pool=pool,
+            skip_empty=skip_empty,
+        ),
         level=level,
         title=title,
         metric=metric_name,
@@ -74,5 +92,5 @@ def forecast(
     )
     counts = forecast_options.counts(at or [])
     path, notes = build(forecast_options.Options(table, arm, counts, labelled))
-    print(f"read {runs}: {'; '.join(notes)}")
+    print(f"read {' and '.join(map(str, runs))}: {'; '.join(notes)}")
     print_verdict(path)

@@ -57,11 +57,31 @@ ColumnOption = Annotated[
     typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
 ]
 ScaleOption = Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")]
+ShapeOption = Annotated[
+    str | None,
+    typer.Option(help="long, by-arm, by-n or by-task-and-n: what a column of values is (default: detected)."),
+]
+LabelUnitOption = Annotated[
+    str | None,
+    typer.Option(help="What plain numbers of labels are: labels, per-class, percent or share (default: detected)."),
+]
+PerClassOption = Annotated[
+    int | None, typer.Option(metavar="CLASSES", help="Number of classes, where label counts are per class.")
+]
+PoolOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[TASK=]N", help="Number of all labels, for shares and rows trained on all of them; may be repeated."
+    ),
+]
+SkipEmptyOption = Annotated[bool, typer.Option("--skip-empty", help="Leave rows without a value out.")]
 DelimiterOption = Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")]
 TitleOption = Annotated[str | None, typer.Option(help="The report's title.")]
 MetricNameOption = Annotated[str, typer.Option(help="What the accuracies are called.")]
 ChanceOption = Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")]
-RunsArgument = Annotated[Path, typer.Argument(metavar="RUNS.csv", help="One row a run: arm, n, run, accuracy.")]
+RunsArgument = Annotated[
+    list[Path], typer.Argument(metavar="RUNS.csv...", help="Tables of results; arms of several are kept apart by file.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 
 

@@ -12,9 +12,14 @@ from labeleff.commands.options import (
     CostOption,
     DelimiterOption,
     HeadlineOption,
+    LabelUnitOption,
     MetricNameOption,
+    PerClassOption,
+    PoolOption,
     RunsArgument,
     ScaleOption,
+    ShapeOption,
+    SkipEmptyOption,
     TargetOption,
     TitleOption,
     UnitOption,
@@ -34,6 +39,11 @@ def utility(
     column: ColumnOption = None,
     scale: ScaleOption = None,
     delimiter: DelimiterOption = None,
+    shape: ShapeOption = None,
+    label_unit: LabelUnitOption = None,
+    per_class: PerClassOption = None,
+    pool: PoolOption = None,
+    skip_empty: SkipEmptyOption = False,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
     method: Annotated[str, typer.Option(help=f"{METHODS}.")] = BAYES,
     convention: Annotated[
@@ -49,19 +59,28 @@ def utility(
     cost_per_label: CostOption = None,
     cost_unit: UnitOption = None,
 ) -> None:
-    """Report the utility of runs measured elsewhere, from a CSV file; optional columns: draw, seed, task."""
+    """Report the utility of runs measured elsewhere, from tables of any shape."""
     from labeleff.reporting import options as reporting_options
     from labeleff.reporting.external import options as external_options
     from labeleff.reporting.external.external_report import build
 
     options = external_options.Options(
-        path=runs,
-        out=out or Path("runs") / f"{runs.stem}-utility",
+        path=runs[0],
+        more=tuple(runs[1:]),
+        out=out or Path("runs") / f"{runs[0].stem}-utility",
         command=["labeleff", *sys.argv[1:]],
         baseline=baseline,
-        columns=external_options.columns(column or []),
-        scale=external_options.scale(scale),
-        delimiter=external_options.delimiter(delimiter),
+        reading=external_options.reading(
+            column=column,
+            delimiter=delimiter,
+            scale=scale,
+            shape=shape,
+            label_unit=label_unit,
+            per_class=per_class,
+            pool=pool,
+            skip_empty=skip_empty,
+            baseline=baseline,
+        ),
         level=level,
         method=method,
         convention=external_options.convention(convention),
@@ -74,5 +93,5 @@ def utility(
         cost=reporting_options.cost(cost_per_label, cost_unit),
     )
     path, notes = build(options)
-    print(f"read {runs}: {'; '.join(notes)}")
+    print(f"read {' and '.join(map(str, runs))}: {'; '.join(notes)}")
     print_verdict(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from labeleff.errors import OptionError, RunsError
 from labeleff.records.collection import without_collection
 from labeleff.reporting import output_files, place_figures
 from labeleff.reporting.external import reference_code
+from labeleff.reporting.external.baseline_names import BASELINES, like_baseline
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.runs_table import Pair, RunsTable
@@ -23,8 +23,6 @@ from labeleff.reporting.place_figures import Material
 from labeleff.reporting.sections import accuracy_and_utility, weak_results
 from labeleff.reporting.sections.explanation import explain
 
-BASELINES = ("scratch", "from scratch", "scratch/finetune", "baseline", "supervised", "supervised baseline")
-"""Names by which a baseline is recognised, in any case and with space, - or _ between words."""
 MOST = 12
 """Largest number of arms that an error lists."""
 
@@ -36,7 +34,7 @@ def choose_baseline(table: RunsTable, requested: str | None) -> tuple[str, str]:
     """
     if requested is not None:
         return requested, f"the baseline is {requested!r}, as given"
-    candidates = [arm for arm in table.arms if re.sub(r"[ _-]+", " ", arm).casefold() in BASELINES]
+    candidates = like_baseline(table.arms)
     if len(candidates) == 1:
         return candidates[0], f"the baseline is {candidates[0]!r}, by its name"
     examples = ", ".join(map(repr, BASELINES[:1] + BASELINES[3:5]))
@@ -113,7 +111,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
 
     Raises RunsError for what is wrong in the file, OptionError for what is wrong in the options.
     """
-    table = read_runs(options.path, columns=options.columns, delimiter=options.delimiter, scale=options.scale)
+    table = read_runs(options.paths, options.reading)
     baseline, baseline_note = choose_baseline(table, options.baseline)
     notes = (*table.notes, baseline_note)
     measured = view(table, baseline, options)
@@ -132,14 +130,14 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
 def write_beside(options: Options, files: Mapping[str, bytes]) -> Path:
     """Write a report's files, and return report.md's path; OptionError where one of them would replace the table."""
     for name in files:
-        if (options.out / name).exists() and (options.out / name).samefile(options.path):
+        if (options.out / name).exists() and any((options.out / name).samefile(path) for path in options.paths):
             raise OptionError(f"--out: {options.out / name} is the table itself, expected another folder")
     output_files.write(options.out, files)
     return options.out / output_files.REPORT
 
 
 def _results(findings: Findings, options: Options) -> Iterator[Section]:
-    yield Section([f"# {options.title or f'What the runs in {options.path.name} are worth'}", "## Verdict"])
+    yield Section([f"# {options.title or f'What the runs in {options.files} are worth'}", "## Verdict"])
     flags = [*weak_results.few_runs(findings.measured), *weak_results.flags(findings)]
     yield Section(
         [*accuracy_and_utility.verdicts(findings), *accuracy_and_utility.weak_points(flags)],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,10 @@ from labeleff.catalogue.metrics import metric
 from labeleff.curves.methods import BAYES, methods
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.reporting.external.csv_text import DELIMITERS
-from labeleff.reporting.external.rows import column_names
+from labeleff.reporting.external.label_counts import label_unit as _label_unit
+from labeleff.reporting.external.reading import Reading, Shape
 from labeleff.reporting.external.runs_table import Scale
+from labeleff.reporting.external.shapes.names import column_names
 from labeleff.reporting.output_files import check_folder
 from labeleff.stats.interval_level import LEVEL
 from labeleff.study.option_values import in_range, level_in_range, pairs
@@ -22,6 +25,12 @@ Convention = Literal["definition", "selfstudy"]
 """U(n) as the paper defines it, or also as its reference code computes it."""
 
 _SCALES: Mapping[str, Scale] = {"fraction": "fraction", "percent": "percent"}
+_SHAPES: Mapping[str, Shape] = {
+    "long": "long",
+    "by-arm": "by-arm",
+    "by-n": "by-n",
+    "by-task-and-n": "by-task-and-n",
+}
 _CONVENTIONS: Mapping[str, Convention] = {"definition": "definition", "selfstudy": "selfstudy"}
 
 
@@ -38,10 +47,10 @@ class Options:
     command: Sequence[str]
     """Command line that makes the same report again."""
     baseline: str | None = None
-    columns: Mapping[str, str] | None = None
-    """Names of the file's columns, by labeleff's names."""
-    scale: Scale | None = None
-    delimiter: str | None = None
+    reading: Reading = field(default_factory=Reading)
+    """What is said of the table."""
+    more: tuple[Path, ...] = ()
+    """Further files, read together with the first."""
     level: float = LEVEL
     method: str = BAYES
     convention: Convention = "definition"
@@ -73,6 +82,44 @@ class Options:
                 raise OptionError(f"{option}: found {text!r}, expected a name without line breaks")
         check_folder(self.out)
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files in their order."""
+        return self.path, *self.more
+
+    @property
+    def files(self) -> str:
+        """Names of all files without their folders."""
+        return " and ".join(path.name for path in self.paths)
+
+
+def reading(
+    *,
+    column: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    scale: str | None = None,
+    shape: str | None = None,
+    label_unit: str | None = None,
+    per_class: int | None = None,
+    pool: Sequence[str] | None = None,
+    skip_empty: bool = False,
+    baseline: str | None = None,
+) -> Reading:
+    """What the command line says of a table. Raises OptionError or UnknownNameError naming the option."""
+    if per_class is not None:
+        in_range("--per-class", per_class, "a number of classes from 1", least=1)
+    return Reading(
+        columns=columns(column or []),
+        delimiter=_delimiter(delimiter),
+        scale=_scale(scale),
+        shape=_shape(shape),
+        label_unit=_label_unit(label_unit),
+        per_class=per_class,
+        pools=pools(pool or []),
+        skip_empty=skip_empty,
+        baseline=baseline,
+    )
+
 
 def columns(assignments: Sequence[str]) -> dict[str, str]:
     """Names of the file's columns by labeleff's names, from assignments `NAME=THEIRS`. Raises OptionError."""
@@ -84,7 +131,7 @@ def columns(assignments: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def delimiter(text: str | None) -> str | None:
+def _delimiter(text: str | None) -> str | None:
     """Delimiter from itself, its name, or `\\t`. Raises UnknownNameError for anything else."""
     by_name = {**{mark: mark for mark in DELIMITERS}, **{name: mark for mark, name in DELIMITERS.items()}, "\\t": "\t"}
     if text is None or text in by_name:
@@ -92,11 +139,34 @@ def delimiter(text: str | None) -> str | None:
     raise UnknownNameError("--delimiter", text, DELIMITERS.values())
 
 
-def scale(text: str | None) -> Scale | None:
+def _scale(text: str | None) -> Scale | None:
     """Scale from its name, `fraction` or `percent`. Raises UnknownNameError for anything else."""
     if text is not None and text not in _SCALES:
         raise UnknownNameError("--scale", text, _SCALES)
     return None if text is None else _SCALES[text]
+
+
+def _shape(text: str | None) -> Shape | None:
+    """Shape from its name. Raises UnknownNameError for anything else."""
+    if text is not None and text not in _SHAPES:
+        raise UnknownNameError("--shape", text, _SHAPES)
+    return None if text is None else _SHAPES[text]
+
+
+def pools(texts: Sequence[str]) -> dict[str | None, int]:
+    """Numbers of all labels by task from `50000` and `svhn=604388`. Raises OptionError for anything else."""
+    expected = "a number of labels from 1, or TASK=NUMBER, e.g. 50000 or svhn=604388"
+    found: dict[str | None, int] = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        task = name.strip() if equals else None
+        count = re.sub(r"(?<=[0-9])[,_ ](?=[0-9]{3})", "", number.strip())
+        if not re.fullmatch(r"[1-9][0-9]{0,14}", count) or task == "":
+            raise OptionError(f"--pool: found {text!r}, expected {expected}")
+        if task in found:
+            raise OptionError(f"--pool: found {task or text!r} twice, expected every task once")
+        found[task] = int(count)
+    return found
 
 
 def convention(text: str) -> Convention:

@@ -28,7 +28,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     OptionError and UnknownNameError for what is wrong in the options.
     """
     how = options.table
-    table = read_runs(how.path, columns=how.columns, delimiter=how.delimiter, scale=how.scale)
+    table = read_runs(how.paths, how.reading)
     found = compute(table, options)
     sections = [*_sections(found, table, options), Section([*_explain(found.arms[0].setting, options)])]
     files = output_files.assemble([*sections, Section([*origin(table, table.notes, how.command)])])
@@ -36,7 +36,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
 
 
 def _sections(found: Forecasts, table: RunsTable, options: Options) -> Iterator[Section]:
-    title = options.table.title or f"Forecast from the runs in {options.table.path.name}"
+    title = options.table.title or f"Forecast from the runs in {options.table.files}"
     verdicts = "\n".join(f"- {sentences.verdict(item, options)}" for item in found.arms)
     flags = [*sentences.weak_points(found, options)]
     yield Section(
