@@ -11,6 +11,9 @@ from labeleff.reporting.external.runs_table import RunsTable
 from labeleff.reporting.forecast.options import Options
 from labeleff.reporting.measurements import Setting
 
+ACCURACY = Setting("", ())
+"""Accuracies, in percent."""
+
 
 @dataclass(frozen=True)
 class ArmForecast:
@@ -19,7 +22,7 @@ class ArmForecast:
     task: str | None
     arm: str
     forecast: Forecast
-    setting: Setting
+    setting: Setting = ACCURACY
     """What was measured, and the units of its scores."""
 
     @property

@@ -28,7 +28,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     OptionError and UnknownNameError for what is wrong in the options.
     """
     how = options.table
-    table = read_runs(how.paths, how.reading)
+    table = read_runs(how.paths, how.reading, level=how.level, chance=how.chance)
     found = compute(table, options)
     sections = [*_sections(found, table, options), Section([*_explain(found.arms[0].setting, options)])]
     files = output_files.assemble([*sections, Section([*origin(table, table.notes, how.command)])])
@@ -38,7 +38,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
 def _sections(found: Forecasts, table: RunsTable, options: Options) -> Iterator[Section]:
     title = options.table.title or f"Forecast from the runs in {options.table.files}"
     verdicts = "\n".join(f"- {sentences.verdict(item, options)}" for item in found.arms)
-    flags = [*sentences.weak_points(found, options)]
+    flags = [*sentences.weak_points(found)]
     yield Section(
         [f"# {title}", "## Verdict", verdicts, *weak_points(flags)],
         forecast_tables.csvs(found.arms, options.table.cost),
@@ -81,8 +81,8 @@ def _explain(setting: Setting, options: Options) -> Iterator[str]:
         f"{words}: what the mean of many runs at that label count comes close to; one run: where a single future run "
         "lies, which has the noise of a run too. The noise of runs beyond the ladder is taken to be as large as at its "
         "last rung.",
-        f"P(target): probability that the true {words} at n labels is at {most} the target. Never: share of curves that "
-        f"don't reach it by {reach} times the last rung; where that is most of them, only the lower end is given.",
+        f"P(target): probability that the true {words} at n labels is at {most} the target. Never: share of curves "
+        f"that don't reach it by {reach} times the last rung; where that is most of them, only the lower end is given.",
         "Additional: labels beyond those that are labelled already, whose set is taken to be part of the larger one. "
         "Enough now: probability that these reach the target.",
         "Variance removed by a next rung: results of that rung are simulated from the curves, and the share of the "

@@ -138,7 +138,7 @@ def basis(item: ArmForecast) -> str:
     )
 
 
-def weak_points(found: Forecasts, options: Options) -> Iterator[str]:
+def weak_points(found: Forecasts) -> Iterator[str]:
     """One text per kind of weakness, with the arms that have it."""
     if found.without:
         yield f"**No forecast**: {join_texts(found.without)}. One label count alone gives no curve."

@@ -110,9 +110,9 @@ def _curve(method: str, entry: Metric, units: Units) -> str:
     if method == BAYES:
         return (
             f"equally likely curves that never {units.fall}, through the mean {entry.plural} within their noise: "
-            "between the rungs and beyond they follow saturating families, weighted by how well they fit, with room for "
-            "what none of them fits. Inside the ladder n1 is the geometric mean of their median and of a monotone cubic (PCHIP) "
-            "in ln n. Beyond it n1 was off by a factor of 1.5 in the median on real curves, and past "
+            "between the rungs and beyond they follow saturating families, weighted by how well they fit, with room "
+            "for what none of them fits. Inside the ladder n1 is the geometric mean of their median and of a monotone "
+            "cubic (PCHIP) in ln n. Beyond it n1 was off by a factor of 1.5 in the median on real curves, and past "
             f"{FAR:g} times the last rung by a factor of 2 to 3 in the mean."
         )
     names = FORMULAS[method].names
