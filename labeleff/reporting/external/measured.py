@@ -36,7 +36,6 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
     unit = 100 if scale == "percent" else 1
     values, best = [value.number / unit for _, value in cells], _on_scale(options.best, entry)
     units, units_note = units_of(entry, values, best, chance)
-    run_keys.check_twins(rows, options.columns)
     means = _means(cells, observed, options, level, commas)
     groups = _groups(cells, means, unit, units)
     trend = check_trend(groups, rows[0].source, entry, insisted=options.lower_is_better is not None)
