@@ -36,8 +36,8 @@ def test_a_table_as_a_process(command):
     )
     assert done.stdout == (
         "read my runs.csv: 2 arms x 3 label counts x 2 runs, one value per row; fields are separated by comma; "
-        "accuracies are in 0..1: none is over 1; no column draw: runs of different arms count as independent; the baseline is "
-        "'scratch', by its name\n"
+        "accuracies are in 0..1: none is over 1; no column draw: runs of different arms count as independent; the "
+        "baseline is 'scratch', by its name\n"
         f"{verdict}\nreport: runs/my runs-utility/report.md\n"
     )
     assert text.startswith("# Mine\n")
