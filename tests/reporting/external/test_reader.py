@@ -71,7 +71,7 @@ def test_a_file_is_read_from_disk(tmp_path):
     assert values(read_runs([path], Reading())) == GOOD
     with pytest.raises(RunsError, match=r"none\.csv: can't be read: No such file"):
         read_runs([tmp_path / "none.csv"], Reading())
-    with pytest.raises(RunsError, match="can't be read"):
+    with pytest.raises(RunsError, match="found a folder"):
         read_runs([tmp_path], Reading())
 
 
