@@ -194,6 +194,11 @@ class Columns:
             and not {"train", "training", "lr", "time", "seconds", "minutes", "hours"} & set(names.words(fields[at]))
         ]
 
+    def some_values_in(self, at: int) -> bool:
+        """Whether some of a column's cells begin with a number, or it has none."""
+        cells = self._cells(at)
+        return not cells or any(re.match(r"[^A-Za-z]*[0-9]", cell) for cell in cells)
+
     def values_in(self, at: int) -> bool:
         """Whether a column's cells are values or blanks: all that is in it begins with a number."""
         return all(re.match(r"[$*\\{~(]*[+-]?[.,]?[0-9]", cell) for cell in self._cells(at))

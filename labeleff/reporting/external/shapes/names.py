@@ -134,6 +134,11 @@ def metric_words(name: str) -> str:
     return "accuracy" if kept in _ACCURACIES else kept
 
 
+def is_validation(name: str) -> bool:
+    """Whether the name speaks of validation, by which runs are often chosen."""
+    return bool(set(words(name)) & {"val", "valid", "validation", "dev"})
+
+
 def names_a_split(name: str) -> bool:
     """Whether the name says which split of the data was measured."""
     return bool(set(words(name)) & _SPLITS)
