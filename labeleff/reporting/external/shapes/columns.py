@@ -161,7 +161,7 @@ class Columns:
             return at
         taken = set(self.places.values())
         candidates = [at for at in range(len(self.grid.fields)) if at not in taken and self.words_in(at)]
-        if len(candidates) != 1 or self.grid.arm is not None or not self.grid.rows:
+        if len(candidates) != 1 or self.grid.arm is not None or not taken:
             return None
         self.places["arm"] = candidates[0]
         if self.grid.fields[candidates[0]]:

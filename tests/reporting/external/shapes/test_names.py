@@ -7,13 +7,11 @@ import pytest
 from labeleff.errors import OptionError, UnknownNameError
 from labeleff.reporting.external.shapes import names
 
+COUNTS = """n N labels n_labels num_labels numLabels #labels Labels(%) budget label_budget train_size n_train percent shots
+num_train_samples training_set_size k-shot label_fraction labels_per_class n_per_class labelled_examples"""
 
-@pytest.mark.parametrize(
-    "name",
-    ["n", "N", "labels", "n_labels", "num_labels", "numLabels", "# labels", "Labels (%)", "budget", "label budget"]
-    + ["train_size", "n_train", "num_train_samples", "training set size", "shots", "k-shot", "label_fraction"]
-    + ["labels_per_class", "n_per_class", "percent", "labelled examples"],
-)
+
+@pytest.mark.parametrize("name", COUNTS.split())
 def test_names_of_label_counts(name: str) -> None:
     assert names.is_label_count(name)
 
