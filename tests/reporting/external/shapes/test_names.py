@@ -7,8 +7,8 @@ import pytest
 from labeleff.errors import OptionError, UnknownNameError
 from labeleff.reporting.external.shapes import names
 
-COUNTS = """n N labels n_labels num_labels numLabels #labels Labels(%) budget label_budget train_size n_train percent shots
-num_train_samples training_set_size k-shot label_fraction labels_per_class n_per_class labelled_examples"""
+COUNTS = """n N labels n_labels num_labels numLabels #labels Labels(%) budget label_budget train_size n_train percent
+num_train_samples training_set_size k-shot label_fraction labels_per_class n_per_class labelled_examples shots"""
 
 
 @pytest.mark.parametrize("name", COUNTS.split())
