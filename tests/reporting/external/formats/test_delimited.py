@@ -74,7 +74,9 @@ def test_dialects(text, notes):
 def test_lines_are_counted_from_the_files_begin():
     found = grid("sep=;\n# comment\n\n" + TABLE.replace(",", ";"))
     assert (found.place, found.rows[0].place) == ("line 4", "line 5")
-    with pytest.raises(RunsError, match=r"^runs\.csv, line 9, column 'run': found 2 fields, expected 4 as in the header"):
+    with pytest.raises(
+        RunsError, match=r"^runs\.csv, line 9, column 'run': found 2 fields, expected 4 as in the header"
+    ):
         grid("sep=;\n# comment\n\n" + TABLE.replace(",", ";") + "ssl;200\n")
 
 
@@ -85,7 +87,9 @@ def test_a_mark_inside_a_cell_is_content():
 
 @pytest.mark.parametrize("line", ["#1 model,50,0,0.61", "# ssl,200,0,0.80"])
 def test_a_comment_that_may_be_a_row_is_refused(line):
-    with pytest.raises(RunsError, match=r"^runs\.csv, line 6, column 'arm': found '# ?.* a comment or a row; delete it"):
+    with pytest.raises(
+        RunsError, match=r"^runs\.csv, line 6, column 'arm': found '# ?.* a comment or a row; delete it"
+    ):
         grid(TABLE + line + "\n")
 
 
@@ -129,7 +133,10 @@ def test_quotes():
         ("arm,n\n,\n", "line 2, column 'arm': found no row after the header"),
         (TABLE + "ssl,200,0,0.8,\n", "line 6, column '5': found 5 fields, expected 4 as in the header; quote fields"),
         (TABLE + "ssl,200\n", "line 6, column 'run': found 2 fields, expected 4 as in the header; a field is missing"),
-        (TABLE + "ssl;200;0;0.8\n", "line 6, column 'n': found 1 field, expected 4 .*; the header is separated by comma"),
+        (
+            TABLE + "ssl;200;0;0.8\n",
+            "line 6, column 'n': found 1 field, expected 4 .*; the header is separated by comma",
+        ),
         (TABLE + '"ssl,200,0,0.8\n', "line 6, column 1: found a field that can't be read"),
         ("sep=|\n" + TABLE, "line 1, character 5: found 'sep=|', expected sep= with comma, semicolon, tab"),
         (TABLE.encode() + b"\xe4", "line 6, character 1: found the byte 0xe4, which isn't UTF-8"),
