@@ -26,7 +26,7 @@ Leaf = tuple[tuple[str, ...], Any]
 def count_of(key: str) -> str:
     """The label count in a key: "50" of "50", "n=50" and "50 labels", "full" of itself; "" of anything else."""
     found = _COUNT.fullmatch(key.strip())
-    return found[1] if found else ""
+    return found[1].strip() if found else ""
 
 
 def levels_grid(value: Mapping[str, Any], source: str) -> Grid:

@@ -43,8 +43,8 @@ def with_values(content: bytes, values: dict[str, str]) -> bytes:
             data = old.read(name)
             if name == "xl/worksheets/sheet1.xml":
                 for cell, value in values.items():
-                    pattern = rf'(<c r="{cell}"[^>]*>\s*<f>[^<]*</f>\s*)<v\s*/>|(<c r="{cell}"[^>]*>\s*<f>[^<]*</f>\s*)<v></v>'
-                    data = re.sub(pattern.encode(), rb"\1\2<v>" + value.encode() + b"</v>", data)
+                    formula = rf'(<c r="{cell}"[^>]*>\s*<f>[^<]*</f>\s*)(?:<v\s*/>|<v></v>)'
+                    data = re.sub(formula.encode(), rb"\1<v>" + value.encode() + b"</v>", data)
             new.writestr(name, data)
     return stream.getvalue()
 
