@@ -25,6 +25,16 @@ class Units:
         return self.best < self.worst
 
     @property
+    def over(self) -> str:
+        """Word for the side of better values: `over`, or `under` where less is better."""
+        return "under" if self.lower else "over"
+
+    @property
+    def fall(self) -> str:
+        """Word for getting worse: `fall`, or `rise` where less is better."""
+        return "rise" if self.lower else "fall"
+
+    @property
     def mark(self) -> str:
         """Text after a value: ` %`, or nothing."""
         return " %" if self.percent else ""
@@ -61,6 +71,21 @@ class Units:
         ends = [None if end is None else self.value(end) for end in (low, high)]
         return (ends[1], ends[0]) if self.lower else (ends[0], ends[1])
 
+    def changes(self, low: float | None, high: float | None) -> tuple[float | None, float | None]:
+        """Map the ends of an interval of a difference of scores to those of the difference of values."""
+        ends = [None if end is None else self.change(end) for end in (low, high)]
+        return (ends[1], ends[0]) if self.lower else (ends[0], ends[1])
+
+    def in_order(self, low: float, high: float) -> tuple[float, float]:
+        """Two scores in the order of their values."""
+        return (high, low) if self.lower else (low, high)
+
+    def formula(self, text: str) -> str:
+        """A formula of a score as that of the value."""
+        if (self.worst, self.best) == (0.0, 1.0):
+            return text
+        return f"{self.worst:.6g} {'-' if self.lower else '+'} {abs(self.best - self.worst):.6g} ({text})"
+
     def shown(self, score: float) -> float:
         """The number that is printed for a score: a percentage, or the value itself."""
         return 100 * self.value(score) if self.percent else self.value(score)
@@ -76,6 +101,14 @@ class Units:
     def points(self, deviation: float, more: int = 0) -> str:
         """Print the size of a difference of scores: `1.2 points`, or `0.012`; with `more` decimals than a value."""
         return f"{self.spread(deviation, self.digits + more)}{' points' if self.percent else ''}"
+
+    def near(self, deviation: float) -> str:
+        """Print the size of a round difference of scores: `2 points`, or `0.05`."""
+        return f"{self.size * deviation:.3g}{' points' if self.percent else ''}"
+
+    def short(self, score: float) -> str:
+        """Print a score's value with up to six digits and its mark: `92.5 %`."""
+        return f"{self.shown(score):g}{self.mark}"
 
     def exact(self, score: float) -> str:
         """Print a score's value with all its digits and its mark: `92.5 %`."""

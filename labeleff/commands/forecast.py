@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from labeleff.commands.options import (
+    BestOption,
     ChanceOption,
     ColumnOption,
     DelimiterOption,
     LabelUnitOption,
+    LowerOption,
+    MeanRunsOption,
     MetricNameOption,
     PerClassOption,
     PoolOption,
@@ -18,13 +21,16 @@ from labeleff.commands.options import (
     ScaleOption,
     ShapeOption,
     SkipEmptyOption,
+    SpreadOption,
     TitleOption,
     UnitOption,
 )
 from labeleff.commands.report import print_verdict
+from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
 
+@without_collection()
 def forecast(
     runs: RunsArgument,
     target: Annotated[
@@ -58,7 +64,11 @@ def forecast(
         Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-forecast).")
     ] = None,
     title: TitleOption = None,
-    metric_name: MetricNameOption = "accuracy",
+    metric_name: MetricNameOption = None,
+    lower_is_better: LowerOption = None,
+    best: BestOption = None,
+    mean_runs: MeanRunsOption = None,
+    spread: SpreadOption = None,
     chance: ChanceOption = None,
 ) -> None:
     """Predict accuracy at more labels, and labels and money for targets, from tables of a pilot's runs."""
@@ -80,10 +90,14 @@ def forecast(
             per_class=per_class,
             pool=pool,
             skip_empty=skip_empty,
+            metric=metric_name,
+            lower=lower_is_better,
+            best=best,
+            runs=mean_runs,
+            spread=spread,
         ),
         level=level,
         title=title,
-        metric=metric_name,
         chance=chance,
         targets=forecast_options.targets(target or []),
         cost=forecast_options.cost(cost_per_label, cost_unit),

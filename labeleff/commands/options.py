@@ -77,8 +77,26 @@ PoolOption = Annotated[
 SkipEmptyOption = Annotated[bool, typer.Option("--skip-empty", help="Leave rows without a value out.")]
 DelimiterOption = Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")]
 TitleOption = Annotated[str | None, typer.Option(help="The report's title.")]
-MetricNameOption = Annotated[str, typer.Option(help="What the accuracies are called.")]
-ChanceOption = Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")]
+MetricNameOption = Annotated[
+    str | None, typer.Option(help="What was measured (default: by the column's name, else accuracy).")
+]
+ChanceOption = Annotated[
+    float | None, typer.Option(help="Value of guessing, in the metric's own units: 0.1; to flag what is near it.")
+]
+LowerOption = Annotated[
+    bool | None,
+    typer.Option("--lower-is-better/--higher-is-better", help="Direction, where the values are errors or losses."),
+]
+BestOption = Annotated[
+    float | None, typer.Option(metavar="VALUE", help="Value of a perfect result (default: 1, and 0 for losses).")
+]
+MeanRunsOption = Annotated[
+    int | None, typer.Option("--runs", metavar="K", help="Number of runs behind a mean, where the table doesn't say.")
+]
+SpreadOption = Annotated[
+    str | None,
+    typer.Option(help="What follows a mean: sd, population-sd, se or ci (default: by its column's name, else sd)."),
+]
 RunsArgument = Annotated[
     list[Path], typer.Argument(metavar="RUNS.csv...", help="Tables of results; arms of several are kept apart by file.")
 ]

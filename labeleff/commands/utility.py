@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 from labeleff.commands.options import (
+    BestOption,
     ChanceOption,
     ColumnOption,
     CostOption,
     DelimiterOption,
     HeadlineOption,
     LabelUnitOption,
+    LowerOption,
+    MeanRunsOption,
     MetricNameOption,
     PerClassOption,
     PoolOption,
@@ -20,15 +23,18 @@ from labeleff.commands.options import (
     ScaleOption,
     ShapeOption,
     SkipEmptyOption,
+    SpreadOption,
     TargetOption,
     TitleOption,
     UnitOption,
 )
 from labeleff.commands.report import METHODS, print_verdict
 from labeleff.curves.methods import BAYES
+from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
 
+@without_collection()
 def utility(
     runs: RunsArgument,
     baseline: Annotated[
@@ -49,7 +55,11 @@ def utility(
     ] = "definition",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-utility).")] = None,
     title: TitleOption = None,
-    metric_name: MetricNameOption = "accuracy",
+    metric_name: MetricNameOption = None,
+    lower_is_better: LowerOption = None,
+    best: BestOption = None,
+    mean_runs: MeanRunsOption = None,
+    spread: SpreadOption = None,
     chance: ChanceOption = None,
     test_count: Annotated[int | None, typer.Option(help="Test examples, for the test set's sampling error.")] = None,
     headline_n: HeadlineOption = None,
@@ -77,17 +87,21 @@ def utility(
             per_class=per_class,
             pool=pool,
             skip_empty=skip_empty,
+            metric=metric_name,
+            lower=lower_is_better,
+            best=best,
+            runs=mean_runs,
+            spread=spread,
             baseline=baseline,
         ),
         level=level,
         method=method,
         convention=external_options.convention(convention),
         title=title,
-        metric=metric_name,
         chance=chance,
         test_count=test_count,
         headline=headline_n,
-        targets=reporting_options.targets(target or []),
+        targets=tuple(target or []),
         cost=reporting_options.cost(cost_per_label, cost_unit),
     )
     path, notes = build(options)

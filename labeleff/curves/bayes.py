@@ -7,8 +7,9 @@ is linear in (c, b), so that the normal posterior and the marginal likelihood of
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,40 +112,68 @@ class Posterior:
         return centre[row, chosen] + self.c_sd * c, b[row, chosen]
 
 
+@dataclass(frozen=True)
+class Whitening:
+    """Map of errors of R rung means to independent standard normals."""
+
+    matrix: Array
+    """(R, R): errors times it are independent."""
+    log_det: float
+    """Half the logarithm of the covariance's determinant."""
+
+
+def whitening(covariance: Array) -> Whitening:
+    """Whiten errors of the `covariance` (R, R)."""
+    root = linalg.cholesky(covariance, lower=True)
+    matrix = linalg.solve_triangular(root, np.eye(len(covariance)), lower=True).T
+    return Whitening(matrix, float(np.log(np.diag(root)).sum()))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A family's grid for one ladder, with phi at the rungs."""
+
+    grid: Grid
+    largest: Array
+    """(M,): phi at the first rung."""
+    relative: Array
+    """(M, R): phi over its largest value."""
+
+
+@functools.lru_cache(maxsize=32)
+def _table(phi: Callable[..., Array], grid_of: Callable[[float, float], Grid], u: tuple[float, ...]) -> _Table:
+    """Tabulate phi at `u` (R,): curves that have their rungs in common share it."""
+    grid = grid_of(u[0], u[-1])
+    values = phi(np.array(u), grid.first[:, None], grid.second[:, None])
+    return _Table(grid, values[:, 0], values / values[:, :1])
+
+
 def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Posterior:
     """Condition a family on rung `means` (R,) at `u` (R,) whose errors have the `covariance` (R, R)."""
-    return posteriors(family, u, means, [covariance])[0]
+    return posteriors(family, u, means, [whitening(covariance)])[0]
 
 
-def posteriors(family: Family, u: Array, means: Array, covariances: Sequence[Array]) -> list[Posterior]:
-    """Condition a family on rung `means` (R,) at `u` (R,), once for each covariance (R, R) of their errors."""
-    grid = family.grid(float(u[0]), float(u[-1]))
-    phi = family.phi(u, grid.first[:, None], grid.second[:, None])
-    return [_conditioned(family, grid, phi, means, covariance) for covariance in covariances]
+def posteriors(family: Family, u: Array, means: Array, noises: Sequence[Whitening]) -> list[Posterior]:
+    """Condition a family on rung `means` (R,) at `u` (R,), once for each covariance of their errors, whitened.
 
-
-def _conditioned(family: Family, grid: Grid, phi: Array, means: Array, covariance: Array) -> Posterior:
-    # Parameters are standardised c, and b times phi's value at the first rung, its largest: numbers stay moderate,
-    # however steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), whose substitution gives (h1, h2).
-    root = linalg.cholesky(covariance, lower=True)
-    whiten = linalg.solve_triangular(root, np.eye(len(means)), lower=True).T
-    largest, residual = phi[:, 0], (means - family.c.mean) @ whiten
-    first, second = family.c.sd * whiten.sum(axis=0), -(phi / largest[:, None]) @ whiten
-    prior_sd, prior_mean = family.b.sd * largest, family.b.mean * largest
-    l11 = math.sqrt(1 + first @ first)
-    l21 = second @ first / l11
-    l22 = np.sqrt((second**2).sum(axis=1) - l21**2 + prior_sd**-2)
-    h1 = residual @ first / l11
-    h2 = (second @ residual + prior_mean / prior_sd**2 - l21 * h1) / l22
-    quadratic = residual @ residual + (family.b.mean / family.b.sd) ** 2 - h1**2 - h2**2
-    log_volume = len(means) * math.log(2 * math.pi) / 2 + np.log(np.diag(root)).sum() + np.log(l11 * l22 * prior_sd)
-    return Posterior(
-        family,
-        grid,
-        log_evidence=math.log(family.weight) + grid.log_prior - quadratic / 2 - log_volume,
-        b_centre=h2 / l22 / largest,
-        b_sd=1 / l22 / largest,
-        c_centre=family.c.mean + family.c.sd * (h1 - l21 * h2 / l22) / l11,
-        c_slope=-family.c.sd * largest * l21 / l11,
-        c_sd=family.c.sd / l11,
-    )
+    Parameters are standardised c, and b times phi's value at the first rung, its largest: numbers stay moderate,
+    however steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), whose substitution gives (h1, h2).
+    """
+    table, c, b = _table(family.phi, family.grid, tuple(u.tolist())), family.c, family.b
+    whiten = np.stack([noise.matrix.T for noise in noises]).transpose(0, 2, 1)
+    residual, first = (means - c.mean) @ whiten, c.sd * whiten.sum(axis=1)
+    second = -table.relative @ whiten
+    prior_sd, prior_mean = b.sd * table.largest, b.mean * table.largest
+    l11 = np.sqrt([[1 + one @ one] for one in first])
+    l21 = (second @ first[:, :, None])[:, :, 0] / l11
+    l22 = np.sqrt((second**2).sum(axis=2) - l21**2 + prior_sd**-2)
+    h1 = np.array([[one @ other] for one, other in zip(residual, first, strict=True)]) / l11
+    h2 = ((second @ residual[:, :, None])[:, :, 0] + prior_mean / prior_sd**2 - l21 * h1) / l22
+    quadratic = np.array([[one @ one] for one in residual]) + (b.mean / b.sd) ** 2 - h1**2 - h2**2
+    halves = np.array([[len(means) * math.log(2 * math.pi) / 2 + noise.log_det] for noise in noises])
+    log_volume = halves + np.log(l11 * l22 * prior_sd)
+    log_evidence = math.log(family.weight) + table.grid.log_prior - quadratic / 2 - log_volume
+    b_centre, b_sd = h2 / l22 / table.largest, 1 / l22 / table.largest
+    c_centre, c_slope = c.mean + c.sd * (h1 - l21 * h2 / l22) / l11, -c.sd * table.largest * l21 / l11
+    columns = zip(log_evidence, b_centre, b_sd, c_centre, c_slope, (c.sd / l11[:, 0]).tolist(), strict=True)
+    return [Posterior(family, table.grid, *arrays) for arrays in columns]

@@ -148,6 +148,7 @@ class BaselineCurve:
     runs: Runs
     method: str
     fitted: FittedCurve
+    _drawn: dict[tuple[float, ...], Array] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def fit(cls, runs: Runs, method: str) -> BaselineCurve:
@@ -161,6 +162,13 @@ class BaselineCurve:
             average = self.fitted.average
             return shared_noise(self.runs, average.scatter, average.level)
         return None if self.fitted.measured.borrowed else shared_noise(self.runs, np.zeros(DRAWS), None)
+
+    def drawn_at(self, ns: tuple[float, ...]) -> Array:
+        """Accuracies (S, K) of the average's equally likely curves at `ns`; arms with the same rungs share them."""
+        assert isinstance(self.fitted, AverageCurve)
+        if ns not in self._drawn:
+            self._drawn[ns] = self.fitted.curves.at(np.array(ns))
+        return self._drawn[ns]
 
     @functools.cached_property
     def ladder(self) -> InterpolatedCurve:
@@ -228,7 +236,7 @@ def _against(curve: BaselineCurve, arm: Runs, level: float) -> ArmUtility:
     baseline, ns, centres = curve.runs, sorted(arm), means(arm)
     own = fingerprint(arm)
     errors = None if curve.noise is None else curve.noise.conditional(arm, own)
-    targets = Targets(centres) if errors is None else Targets(centres, resample(arm, own), errors)
+    targets = Targets(centres) if errors is None else Targets(centres, _replicates(curve, arm, own), errors)
     solution = curve.fitted.solve(targets, level)
     if errors is None:
         solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=None)
@@ -239,6 +247,11 @@ def _against(curve: BaselineCurve, arm: Runs, level: float) -> ArmUtility:
         for column, (n, centre) in enumerate(zip(ns, centres, strict=True))
     ]
     return ArmUtility(points, solution)
+
+
+def _replicates(curve: BaselineCurve, arm: Runs, own: str) -> Array | None:
+    """Replicates (B, K) of the arm's means; None for the average, whose curves take the errors of `Targets`."""
+    return None if isinstance(curve.fitted, AverageCurve) else resample(arm, own)
 
 
 def _nothing_saved(solution: Solution, ns: Sequence[int], *, certain: bool) -> Solution:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labeleff.catalogue.metrics import Units
 from labeleff.curves.bounds import Reading, equivalent, savings, worth
 from labeleff.curves.least_squares import FormulaFit
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison, FittedFormula, TargetLabels, rank_comparisons
-from labeleff.reporting.measurements import Measurements, Place
+from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.stats.moderation import wilson
 from labeleff.study.prices import Cost
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
+NONE = None, None
+"""Ends of an interval that isn't there."""
 
 
 def columns(text: str) -> list[str]:
@@ -60,7 +66,8 @@ CURVES = columns(
 )
 """`parameters`, `standard_errors`: JSON, by name; `rss`: over the variances of the means, in accuracy squared where no
 rung has two runs; `p_value`: of the chi-square test that the formula is correct; `leave_one_out`: mean absolute error
-of a rung predicted from the others; `residual_max`: largest distance of a mean from the formula."""
+of a rung predicted from the others; `residual_max`: largest distance of a mean from the formula. For metrics that are
+mapped to 0..1, `formula` shows how; parameters and rss are those of what is in its brackets."""
 RANKING = columns(
     "task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied "
     "simultaneous_low simultaneous_high"
@@ -78,6 +85,33 @@ def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(names)).astype(whole)
 
 
+@dataclass(frozen=True)
+class Table:
+    """Rows with the names of their columns; pandas, which takes long to load, is only needed for `frame`."""
+
+    rows: Sequence[Row]
+    names: Sequence[str]
+
+    def frame(self) -> pd.DataFrame:
+        """The table as a data frame."""
+        return frame(self.rows, self.names)
+
+    def csv(self) -> bytes:
+        """The table as CSV, with the bytes that `to_csv` gives for its frame."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(self.names)
+        writer.writerows([_cell(row.get(name)) for name in self.names] for row in self.rows)
+        return stream.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    """Text of a cell: ten significant digits, empty for what is missing."""
+    if isinstance(value, float):  # also numpy's
+        return "" if value != value else f"{value:.10g}"
+    return _no_formula(value)
+
+
 def to_csv(table: pd.DataFrame) -> bytes:
     """Write the table as UTF-8 CSV with `\\n` line ends; the same table gives the same bytes everywhere.
 
@@ -90,14 +124,15 @@ def _no_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def summary(measured: Measurements) -> pd.DataFrame:
+def summary(measured: Measurements) -> Table:
     """Table of accuracies: one row per task, encoder, arm and rung, also for planned rungs without a finished run."""
     rows = [row for place in measured.places for arm in measured.arms for row in _arm_rows(measured, place, arm)]
-    return frame(rows, SUMMARY)
+    return Table(rows, SUMMARY)
 
 
 def _arm_rows(measured: Measurements, place: Place, arm: str) -> Iterable[Row]:
     setting, level, runs = measured.settings[place], measured.level, measured.at(place, arm)
+    units = setting.units
     failures = measured.failed.get((place, arm), {})
     intervals = {item.n: item for item in measured.intervals.get((place, arm), [])}
     from_baseline = measured.differences.get((place, arm))
@@ -106,46 +141,49 @@ def _arm_rows(measured: Measurements, place: Place, arm: str) -> Iterable[Row]:
         values = list(runs.get(n, {}).values())
         interval, difference = intervals.get(n), differences.get(n)
         failed, count = failures.get(n, 0), setting.test_count if values else None
-        test = wilson(interval.mean, count, level=level) if interval and count and setting.sampled else (None, None)
+        size = count if setting.sampled else None
+        test = wilson(units.value(interval.mean), size, level=level) if interval and size else NONE
+        ends = units.ends(interval.low, interval.high) if interval else NONE
+        difference_ends = units.changes(difference.low, difference.high) if difference else NONE
         yield {
             "task": place.task,
             "encoder": place.encoder,
             "arm": arm,
             "n": n,
             "metric": setting.metric,
-            "mean": interval and interval.mean,
-            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-            "low": interval and interval.low,
-            "high": interval and interval.high,
+            "mean": interval and units.value(interval.mean),
+            "sd": abs(units.change(float(np.std(values, ddof=1)))) if len(values) > 1 else None,
+            "low": ends[0],
+            "high": ends[1],
             "runs": len(values),
             "draws": len({draw for draw, _ in runs.get(n, {})}) if "draw" in measured.shared else None,
             "seeds": len({seed for _, seed in runs.get(n, {})}) if "seed" in measured.shared else None,
             "failed": None if measured.planned_runs is None else failed,
             "missing": None if measured.planned_runs is None else measured.planned_runs - len(values) - failed,
-            "chance": setting.chance,
+            "chance": None if setting.chance is None else units.value(setting.chance),
             "test_count": count,
             "test_low": test[0],
             "test_high": test[1],
             "baseline": measured.baseline,
-            "difference": difference and difference.mean,
-            "difference_low": difference and difference.low,
-            "difference_high": difference and difference.high,
+            "difference": difference and units.change(difference.mean),
+            "difference_low": difference_ends[0],
+            "difference_high": difference_ends[1],
             "difference_p": difference and difference.p_value,
             "difference_pairs": difference and difference.pairs,
         }
 
 
-def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> pd.DataFrame:
+def utilities(comparisons: Sequence[Comparison], settings: Mapping[Place, Setting], cost: Cost | None = None) -> Table:
     """Table of utilities: one row per arm and rung, with savings where labels have a price."""
     rows = [
-        _utility(item, point, joint, cost)
+        _utility(item, point, joint, settings[item.place].units, cost)
         for item in comparisons
         for point, joint in zip(item.points, item.joint, strict=True)
     ]
-    return frame(rows, UTILITY)
+    return Table(rows, UTILITY)
 
 
-def _utility(item: Comparison, point: UtilityPoint, joint: UtilityPoint, cost: Cost | None) -> Row:
+def _utility(item: Comparison, point: UtilityPoint, joint: UtilityPoint, units: Units, cost: Cost | None) -> Row:
     return {
         "task": item.place.task,
         "encoder": item.place.encoder,
@@ -153,8 +191,8 @@ def _utility(item: Comparison, point: UtilityPoint, joint: UtilityPoint, cost: C
         "baseline": item.baseline,
         "n": point.n,
         "runs": point.runs,
-        "accuracy": point.accuracy,
-        "baseline_accuracy": point.baseline_accuracy,
+        "accuracy": units.value(point.accuracy),
+        "baseline_accuracy": None if point.baseline_accuracy is None else units.value(point.baseline_accuracy),
         "kind": point.kind,
         **_numbers("utility", worth(point)),
         "low_is_bound": point.low_bound,
@@ -184,14 +222,14 @@ def _numbers(name: str, reading: Reading) -> Row:
     }
 
 
-def targets(items: Sequence[TargetLabels], baseline: str) -> pd.DataFrame:
+def targets(items: Sequence[TargetLabels], settings: Mapping[Place, Setting], baseline: str) -> Table:
     """Table of the labels for target accuracies: one row per arm and target."""
     rows = [
         {
             "task": item.place.task,
             "encoder": item.place.encoder,
             "arm": item.arm,
-            "target": item.target,
+            "target": settings[item.place].units.value(item.target),
             "rungs": item.rungs,
             **(
                 _numbers("n", item.labels)
@@ -208,10 +246,10 @@ def targets(items: Sequence[TargetLabels], baseline: str) -> pd.DataFrame:
         }
         for item in items
     ]
-    return frame(rows, TARGETS)
+    return Table(rows, TARGETS)
 
 
-def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def ranking(comparisons: Sequence[Comparison]) -> Table:
     """Table of mean label ratios: one row per arm that has one, the best of a place first."""
     rows = [
         {
@@ -234,10 +272,10 @@ def ranking(comparisons: Sequence[Comparison]) -> pd.DataFrame:
         }
         for item, mean in rank_comparisons(comparisons)
     ]
-    return frame(rows, RANKING)
+    return Table(rows, RANKING)
 
 
-def curves(items: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
+def curves(items: Sequence[FittedFormula], settings: Mapping[Place, Setting], baseline: str) -> Table:
     """Table of formulas fitted to the baseline: one row per place and formula."""
     rows = [
         {
@@ -246,24 +284,24 @@ def curves(items: Sequence[FittedFormula], baseline: str) -> pd.DataFrame:
             "arm": baseline,
             "family": item.name,
             "rungs": item.rungs,
-            **(_formula(item.fit) if item.fit else {}),
+            **(_formula(item.fit, settings[item.place].units) if item.fit else {}),
             "df": item.df,
             "p_value": item.p_value,
             "reason": item.reason,
         }
         for item in items
     ]
-    return frame(rows, CURVES)
+    return Table(rows, CURVES)
 
 
-def _formula(fit: FormulaFit) -> Row:
+def _formula(fit: FormulaFit, units: Units) -> Row:
     return {
-        "formula": fit.text,
+        "formula": units.formula(fit.text),
         "parameters": _json(fit.parameters),
         "standard_errors": _json(fit.standard_errors),
         "rss": fit.rss,
-        "leave_one_out": fit.leave_one_out,
-        "residual_max": float(np.abs(fit.residuals).max()),
+        "leave_one_out": None if fit.leave_one_out is None else abs(units.change(fit.leave_one_out)),
+        "residual_max": abs(units.change(float(np.abs(fit.residuals).max()))),
     }
 
 

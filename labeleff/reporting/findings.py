@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
+from labeleff.catalogue.metrics import SHARES, Units
 from labeleff.curves.bounds import Reading, label_count
 from labeleff.curves.break_even import Crossing, crossings
 from labeleff.curves.diagnostics import Disagreement, disagreement
@@ -45,6 +46,18 @@ class Comparison:
     """Label counts by the formulas that fit the baseline, in the order of `points`; empty where fewer than two fit."""
     failures: tuple[Failure, ...] = ()
     """Assumptions that fail at this place."""
+    units: Units = SHARES
+    """Units in which the scores of the points are given."""
+
+    @property
+    def over(self) -> str:
+        """Word for where the better curve lies: `over`, or `under` where less is better."""
+        return self.units.over
+
+    @property
+    def falls(self) -> str:
+        """Word for a curve that gets worse: `falls`, or `rises` where less is better."""
+        return f"{self.units.fall}s"
 
     def doubts(self, n: int) -> list[str]:
         """Kinds of the assumptions that fail and that the utility at `n` labels rests on."""
@@ -103,6 +116,7 @@ def _comparisons(measured: Measurements, place: Place, curve: BaselineCurve) -> 
             crossing=break_evens[arm],
             mean=joint[arm].mean,
             headline=measured.headline,
+            units=measured.settings[place].units,
             answers=tuple(itertools.islice(answers, len(result.points))),
         )
 
@@ -264,6 +278,19 @@ class Findings:
     def at(self, place: Place) -> list[Comparison]:
         """The comparisons of one place."""
         return [item for item in self.comparisons if item.place == place]
+
+    def best(self, place: Place, most: int) -> Findings:
+        """The findings of one place, of `most` arms beside the baseline: those of the highest mean ratio."""
+        items = self.at(place)
+        ranked = [item.arm for item, _ in rank_comparisons(items)]
+        kept = {*(ranked + [item.arm for item in items if item.arm not in ranked])[:most], self.measured.baseline}
+        arms = tuple(arm for arm in self.measured.arms if arm in kept)
+        runs = {key: runs for key, runs in self.measured.runs.items() if key[0] == place and key[1] in kept}
+        return replace(
+            self,
+            measured=replace(self.measured, arms=arms, runs=runs),
+            comparisons=[item for item in items if item.arm in kept],
+        )
 
 
 def find(measured: Measurements) -> Findings:

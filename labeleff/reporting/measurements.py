@@ -63,7 +63,7 @@ class Setting:
     @property
     def sampled(self) -> int | None:
         """Number of independent test examples that the accuracies are shares of; None for metrics of pixels."""
-        return self.test_count if self.metric_entry.of_examples else None
+        return self.test_count if self.metric_entry.of_examples and self.units.percent else None
 
     @property
     def quantity(self) -> str:

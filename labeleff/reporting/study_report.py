@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
-from labeleff.records.jsonl import without_collection
+from labeleff.records.collection import without_collection
 from labeleff.records.run_estimate import duration
 from labeleff.reporting import output_files, place_figures
 from labeleff.reporting.findings import Findings, find
@@ -34,6 +34,7 @@ from labeleff.reporting.sections.explanation import explain
 from labeleff.reporting.sections.pretexts import section
 from labeleff.reporting.sections.stories import StoryReport, story_report
 from labeleff.reporting.sections.throughput import throughput_section
+from labeleff.reporting.study_figures import study_figures
 
 
 @without_collection()
@@ -76,7 +77,8 @@ def report(results: Results, options: ReportOptions) -> list[Section]:
 
 def _places(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> Iterator[Section]:
     """Sections of every place whose accuracy is measured at several label counts."""
-    figures = place_figures.draw(Material(findings, results, rank_agreements)) if results.ladders else {}
+    further = study_figures(results, rank_agreements)
+    figures = place_figures.draw(Material(findings, further)) if results.ladders else {}
     for place in results.ladders:
         yield accuracy_and_utility.section(findings, place, figures[place])
         yield agreement.section(rank_agreements, place, findings.measured)

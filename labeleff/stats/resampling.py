@@ -77,6 +77,14 @@ def factors(runs: Runs) -> list[Factor]:
     In a crossed design draws and seeds are moderated apart and their variances added, which counts the
     interaction twice: intervals are then somewhat wide, never narrow.
     """
+    rungs = ((n, isinstance(rung, StandIns), tuple(sorted(rung.items()))) for n, rung in sorted(runs.items()))
+    return list(_factors(tuple(rungs)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _factors(rungs: tuple[tuple[int, bool, tuple[tuple[Run, float], ...]], ...]) -> Sequence[Factor]:
+    """Factors of runs given as items: an arm's noise is asked for by its curve, means, differences and ties."""
+    runs = {n: StandIns(rung) if from_mean else dict(rung) for n, from_mean, rung in rungs}
     by_factor = [_factor(runs, name, axis) for name, axis in _varying(runs)]
     parts = [factor for factor in by_factor if factor is not None]
     return [*parts, _one_draw(runs, parts[0])] if parts and parts[0].name == "seed" else parts

@@ -84,7 +84,7 @@ def units_of(entry: Metric, values: Collection[float], best: float | None, chanc
         raise OptionError(f"{given}: found {top:.10g} beside the value {extreme:.10g}, which is better; give --best")
     least = min([*values, *([] if chance is None else [chance])], key=lambda value: sign * value)
     note = f"a perfect {entry.words} is {top:.10g}" if best is not None else ""
-    if not entry.open or sign * least >= sign * entry.worst:
+    if math.isfinite(entry.worst) and (not entry.open or sign * least >= sign * entry.worst):
         return Units(entry.worst, top, entry.percent), note
     worst = _rounded_outwards(top + ROOM * ((least - top) or -sign), top)
     chosen = f"{entry.plural} have no worst value: {worst:.10g} stands for it, a little over the worst of the table"

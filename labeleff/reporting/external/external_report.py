@@ -8,16 +8,17 @@ from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
 from labeleff.errors import OptionError, RunsError
-from labeleff.records.jsonl import without_collection
+from labeleff.records.collection import without_collection
 from labeleff.reporting import output_files, place_figures
 from labeleff.reporting.external import reference_code
 from labeleff.reporting.external.baseline_names import BASELINES, like_baseline
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.runs_table import Pair, RunsTable
+from labeleff.reporting.external.tasks_aside import with_baseline_curves
 from labeleff.reporting.findings import Findings, find
 from labeleff.reporting.markdown import table as markdown_table
-from labeleff.reporting.measurements import Measurements, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.place_figures import Material
 from labeleff.reporting.sections import accuracy_and_utility, weak_results
@@ -51,7 +52,7 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
     for pair in table.against(baseline):
         _check_rungs(table, pair, options.method)
     return Measurements(
-        settings={Place(task): _setting(table, task, options) for task in table.tasks},
+        settings={Place(task): options.setting(table, task) for task in table.tasks},
         arms=tuple(table.arms),
         baseline=baseline,
         runs={(Place(task), arm): runs for (task, arm), runs in table.groups.items()},
@@ -59,9 +60,10 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
         method=options.method,
         design=_design(table),
         shared=table.shared,
-        targets=options.targets,
+        targets=options.scores(table),
         cost=options.cost,
         headline=_headline(table, baseline, options.headline),
+        summarised=frozenset((Place(task), arm) for task, arm in table.summarised),
     )
 
 
@@ -84,17 +86,6 @@ def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:
         )
 
 
-def _setting(table: RunsTable, task: str | None, options: Options) -> Setting:
-    rungs = {n for (of, _), runs in table.groups.items() if of == task for n in runs}
-    return Setting(
-        title=task or options.title or options.path.stem,
-        rungs=tuple(sorted(rungs)),
-        metric=options.metric,
-        chance=options.chance,
-        test_count=options.test_count,
-    )
-
-
 def _design(table: RunsTable) -> str:
     counts = {len(rung) for runs in table.groups.values() for rung in runs.values()}
     least, most = min(counts), max(counts)
@@ -111,8 +102,9 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
 
     Raises RunsError for what is wrong in the file, OptionError for what is wrong in the options.
     """
-    table = read_runs(options.paths, options.reading)
+    table = read_runs(options.paths, options.reading, level=options.level, chance=options.chance)
     baseline, baseline_note = choose_baseline(table, options.baseline)
+    table = with_baseline_curves(table, baseline)
     notes = (*table.notes, baseline_note)
     measured = view(table, baseline, options)
     findings = find(measured)

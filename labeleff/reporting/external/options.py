@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from labeleff.catalogue.metrics import metric
+from labeleff.catalogue.metric_names import recognised
+from labeleff.catalogue.metrics import Metric, Units
 from labeleff.curves.methods import BAYES, methods
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
+from labeleff.reporting import options as reporting_options
 from labeleff.reporting.external.csv_text import DELIMITERS
 from labeleff.reporting.external.label_counts import label_unit as _label_unit
-from labeleff.reporting.external.reading import Reading, Shape
-from labeleff.reporting.external.runs_table import Scale
+from labeleff.reporting.external.means import WORDS
+from labeleff.reporting.external.reading import Reading, Shape, Spread
+from labeleff.reporting.external.runs_table import RunsTable, Scale
 from labeleff.reporting.external.shapes.names import column_names
+from labeleff.reporting.measurements import Setting
 from labeleff.reporting.output_files import check_folder
 from labeleff.stats.interval_level import LEVEL
+from labeleff.stats.stand_ins import MOST
 from labeleff.study.option_values import in_range, level_in_range, pairs
 from labeleff.study.prices import Cost
 
@@ -55,32 +60,57 @@ class Options:
     method: str = BAYES
     convention: Convention = "definition"
     title: str | None = None
-    metric: str = "accuracy"
     chance: float | None = None
+    """Value of guessing, in the metric's own units: a share in 0..1, or e.g. a loss."""
     test_count: int | None = None
     targets: tuple[float, ...] = ()
-    """Target accuracies in 0..1."""
+    """Target values in the metric's own units: shares in 0..1, or over 1 in percent, or e.g. losses."""
     cost: Cost | None = None
     headline: int | None = None
     """Label count whose utility opens the verdict; None for the mean over the ladder."""
 
     def __post_init__(self) -> None:
         level_in_range(self.level)
-        if self.chance is not None:
-            in_range("--chance", self.chance, "an accuracy from 0 to under 1, e.g. 0.1", least=0, under=1)
+        self._check_values()
         if self.test_count is not None:
             in_range("--test-count", self.test_count, "a number of examples from 1", least=1)
-        if not metric(self.metric).share:
-            raise OptionError(
-                f"--metric-name: {self.metric} is the better the smaller, expected a metric in 0..1 of which more is "
-                "better"
-            )
         if self.method not in methods():
             raise UnknownNameError("--method", self.method, methods())
-        for option, text in (("--title", self.title), ("--metric-name", self.metric)):
+        for option, text in (("--title", self.title), ("--metric-name", self.reading.metric)):
             if text is not None and not (text.strip() and text.isprintable()):
                 raise OptionError(f"{option}: found {text!r}, expected a name without line breaks")
         check_folder(self.out)
+
+    def _check_values(self) -> None:
+        """Check chance and targets before anything is read, as far as the metric's range is known by then."""
+        entry = recognised(self.reading.metric or "accuracy")
+        if self.reading.lower_is_better or not (entry is None or entry.share):
+            return
+        if self.chance is not None:
+            in_range("--chance", self.chance, "an accuracy from 0 to under 1, e.g. 0.1", least=0, under=1)
+        reporting_options.targets(self.targets)
+
+    def scores(self, table: RunsTable) -> tuple[float, ...]:
+        """Scores of the targets, in 0..1. Raises OptionError for values that the table's metric can't have."""
+        units, entry = table.units, table.metric
+        values = reporting_options.targets(self.targets) if units.percent else self.targets
+        return tuple(_score("--target", value, units, entry) for value in values)
+
+    def setting(self, table: RunsTable, task: str | None) -> Setting:
+        """What was measured at a task, with its chance level. Raises OptionError for a chance that can't be."""
+        chance = table.metric.chance if self.chance is None else self.chance
+        score = None if chance is None else _score("--chance", chance, table.units, table.metric)
+        if score == 1:
+            raise OptionError(f"--chance: found {chance:g}, expected a value that is worse than a perfect one")
+        return Setting(
+            title=task or self.title or self.path.stem,
+            rungs=tuple(sorted({n for (of, _), runs in table.groups.items() if of == task for n in runs})),
+            metric=table.metric.name,
+            chance=score,
+            test_count=self.test_count,
+            entry=table.metric,
+            units=table.units,
+        )
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -104,8 +134,17 @@ def reading(
     pool: Sequence[str] | None = None,
     skip_empty: bool = False,
     baseline: str | None = None,
+    metric: str | None = None,
+    lower: bool | None = None,
+    best: float | None = None,
+    runs: int | None = None,
+    spread: str | None = None,
 ) -> Reading:
     """What the command line says of a table. Raises OptionError or UnknownNameError naming the option."""
+    if runs is not None:
+        in_range("--runs", runs, f"a number of runs from 2 to {MOST:,}", least=2, most=MOST)
+    if best is not None:
+        in_range("--best", best, "a finite value")
     if per_class is not None:
         in_range("--per-class", per_class, "a number of classes from 1", least=1)
     return Reading(
@@ -118,7 +157,18 @@ def reading(
         pools=pools(pool or []),
         skip_empty=skip_empty,
         baseline=baseline,
+        metric=metric,
+        lower_is_better=lower,
+        best=best,
+        runs=runs,
+        spread=_spread(spread),
     )
+
+
+def _score(option: str, value: float, units: Units, entry: Metric) -> float:
+    """Score of a value that an option gives. Raises OptionError outside the metric's range."""
+    low, high = sorted((units.worst, units.best))
+    return units.score(in_range(option, value, f"{entry.one} in {low:g}..{high:g}", least=low, most=high))
 
 
 def columns(assignments: Sequence[str]) -> dict[str, str]:
@@ -144,6 +194,13 @@ def _scale(text: str | None) -> Scale | None:
     if text is not None and text not in _SCALES:
         raise UnknownNameError("--scale", text, _SCALES)
     return None if text is None else _SCALES[text]
+
+
+def _spread(text: str | None) -> Spread | None:
+    """Kind of spread from its name. Raises UnknownNameError for anything else."""
+    if text is not None and text not in WORDS:
+        raise UnknownNameError("--spread", text, WORDS)
+    return None if text is None else next(kind for kind in WORDS if kind == text)
 
 
 def _shape(text: str | None) -> Shape | None:

@@ -1,59 +1,15 @@
-"""Numbers of draw and seed of every run, and the rows that repeat a run."""
+"""Numbers of draw and seed of every run: which runs are paired."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
-from labeleff.reporting.external.grid import cell_error
 from labeleff.reporting.external.observations import Observation, Observed
 from labeleff.stats.resampling import Run
 
 UNSHARED = 1 << 30
 """Least draw of a run without one in a table that has draws: such runs are paired with none."""
-
-
-def check_twins(rows: Sequence[Observation], columns: Mapping[str, str]) -> None:
-    """Refuse rows that repeat a run, and names that look the same but aren't.
-
-    `columns` are the file's names of columns. Raises RunsError.
-    """
-    runs: dict[tuple[object, ...], Observation] = {}
-    draws: dict[tuple[object, ...], Observation] = {}
-    for row in rows:
-        group = (row.task, row.arm, row.n)
-        twin = runs.setdefault((*group, row.run), row)
-        if twin is not row:
-            found = f"run {row.run} of arm {row.arm!r} at n = {row.n} again (as in {twin.place})"
-            hint = "number the runs of an arm and n differently"
-            raise cell_error(row.source, row.place, columns.get("run", "run"), found, "every run once", hint)
-        if row.draw is not None and row.seed is not None:
-            twin = draws.setdefault((*group, row.draw, row.seed), row)
-            if twin is not row:
-                found = f"draw {row.draw}, seed {row.seed} of arm {row.arm!r} at n = {row.n} again (as in {twin.place})"
-                raise cell_error(row.source, row.place, columns.get("seed", "seed"), found, "every draw and seed once")
-    _check_names(rows, columns)
-
-
-def _check_names(rows: Sequence[Observation], columns: Mapping[str, str]) -> None:
-    for column in ("task", "arm"):
-        first_rows: dict[str, Observation] = {}
-        for row in rows:
-            first_rows.setdefault(getattr(row, column) or "", row)
-        by_looks: dict[str, str] = {}
-        for name, row in first_rows.items():
-            first = by_looks.setdefault(_skeleton(name), name)
-            if first != name:
-                place = first_rows[first].place
-                expected = f"{first!r} as in {place}, or a name less like it"
-                raise cell_error(row.source, row.place, columns.get(column, column), repr(name), expected)
-
-
-def _skeleton(name: str) -> str:
-    """Reduce a name to its looks: without case, invisible characters and variants of the same character."""
-    visible = (character for character in name if unicodedata.category(character) != "Cf")
-    return unicodedata.normalize("NFKC", "".join(visible)).casefold()
 
 
 def shared(observed: Observed) -> tuple[Literal["draw", "seed"], ...]:

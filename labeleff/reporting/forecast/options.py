@@ -37,8 +37,8 @@ class Options:
 
 
 def targets(texts: Sequence[str]) -> tuple[float, ...]:
-    """Accuracies in 0..1 from texts such as `0.9`, `90` and `90%`. Raises OptionError for anything else."""
-    return reporting_options.targets(map(_target, texts))
+    """Values from texts such as `0.9`, `90` and, as a share, `90%`. Raises OptionError for anything else."""
+    return tuple(map(_target, texts))
 
 
 def _target(text: str) -> float:

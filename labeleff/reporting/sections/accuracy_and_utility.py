@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labeleff.catalogue.metrics import Units
 from labeleff.curves.bounds import savings, worth
 from labeleff.curves.methods import extrapolates
 from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.reporting.figures.style import BEST, MOST_ARMS
 from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
 from labeleff.reporting.markdown import (
     amount,
@@ -17,7 +19,6 @@ from labeleff.reporting.markdown import (
     count,
     mean_ratio,
     money,
-    percent,
     portion,
     ratio,
     table,
@@ -71,6 +72,9 @@ def section(findings: Findings, place: Place, drawn: Sequence[PlaceFigure]) -> S
     """Tables and figures of one place."""
     title = findings.measured.settings[place].title.replace("[", "\\[").replace("]", "\\]")
     images = [f"![{item.words} at {title}](figures/{item.name}.png)" for item in drawn]
+    compared = len(findings.at(place))
+    if images and compared > MOST_ARMS:
+        images.append(f"The figures show the {BEST} arms with the highest mean label ratio, of {compared:,}.")
     return Section([*_tables(findings, place), *images], figures={item.name: item.figure for item in drawn})
 
 
@@ -99,11 +103,11 @@ def _accuracies(measured: Measurements, place: Place) -> Iterator[str]:
     best = _best(measured, place)
     rows = []
     for arm in arms:
-        cells = [_mean(measured.at(place, arm), n, measured.planned_runs) for n in setting.rungs]
+        cells = [_mean(measured.at(place, arm), n, measured.planned_runs, setting.units) for n in setting.rungs]
         marked = [bold(text) if (arm, n) in best else text for n, text in zip(setting.rungs, cells, strict=True)]
         rows.append([arm, *marked])
     yield table(["arm", *(f"n = {n:,}" for n in setting.rungs)], rows)
-    chance = "" if setting.chance is None else f" Chance: {percent(setting.chance)} %."
+    chance = "" if setting.chance is None else f" Chance: {setting.units.text(setting.chance)}{setting.units.mark}."
     level = f"({100 * measured.level:g} %, all arms of a rung together)"
     bold_note = f" Bold: can't be told from the best at that n {level}." if best else ""
     yield f"{measured.design}.{chance}{bold_note}"
@@ -146,7 +150,7 @@ def _ranking(measured: Measurements, comparisons: Sequence[Comparison]) -> Itera
     )
 
 
-def _mean(runs: Runs, n: int, planned: int | None) -> str:
+def _mean(runs: Runs, n: int, planned: int | None, units: Units) -> str:
     """Format a mean as `61.3 ± 1.2`, with the number of runs where some are missing; a dash without runs."""
     values = list(runs.get(n, {}).values())
     if not values:
@@ -154,9 +158,9 @@ def _mean(runs: Runs, n: int, planned: int | None) -> str:
     mean = sum(values) / len(values)
     short = f" ({len(values)} of {planned})" if planned is not None and len(values) < planned else ""
     if len(values) == 1:
-        return f"{percent(mean)}{short}"
+        return f"{units.text(mean)}{short}"
     deviation = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
-    return f"{percent(mean)} ± {percent(deviation)}{short}"
+    return f"{units.text(mean)} ± {units.spread(deviation)}{short}"
 
 
 def _utilities(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> str:
@@ -211,11 +215,10 @@ def _targets(measured: Measurements, place: Place, labels: Sequence[TargetLabels
     """Table of the labels that arms need for the target accuracies."""
     if not labels:
         return
-    entry = measured.settings[place].metric_entry
+    setting = measured.settings[place]
+    entry = setting.metric_entry
     yield f"### Labels needed for {entry.one}"
-    header = ["arm"]
-    for target in measured.targets:
-        header += [f"for {100 * target:g} %", "share"]
+    header = ["arm", *(text for target in measured.targets for text in (f"for {setting.units.short(target)}", "share"))]
     rows = []
     for arm in dict.fromkeys(item.arm for item in labels):
         arm_labels = [item for item in labels if item.arm == arm]

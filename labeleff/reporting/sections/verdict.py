@@ -145,13 +145,13 @@ def _break_even(item: Comparison) -> str:
     if crossing.changes > 1:
         return f"It crosses {item.baseline} {crossing.changes} times, so it has no one break-even point."
     if crossing.kind == "below":
-        return f"No crossing inside the ladder: it is over {item.baseline} at no rung."
+        return f"No crossing inside the ladder: it is {item.over} {item.baseline} at no rung."
     if crossing.kind == "above":
-        over = f"it is still over {item.baseline} at {crossing.bound:,} labels"
+        over = f"it is still {item.over} {item.baseline} at {crossing.bound:,} labels"
         return f"No crossing inside the ladder: {over}{_reservation(crossing, item)}."
     assert crossing.n is not None
     if any(fails.labels and fails.labels[0] <= crossing.n <= fails.labels[1] for fails in _of_both(item)):
-        return f"Where the two curves cross can't be told: one of them falls near {count(crossing.n)} labels."
+        return f"Where the two curves cross can't be told: one of them {item.falls} near {count(crossing.n)} labels."
     paying = (item.mean and item.mean.sign == 1) or any(point.sign == 1 for point in item.joint)
     what = "It stops paying" if paying else "The two curves cross"
     return f"{what} at about {count(crossing.n)} labels{_range(crossing)}."
