@@ -11,6 +11,7 @@ from labeleff.commands.options import (
     ChanceOption,
     ColumnOption,
     DelimiterOption,
+    FromOption,
     LabelUnitOption,
     LowerOption,
     MeanRunsOption,
@@ -20,10 +21,12 @@ from labeleff.commands.options import (
     RunsArgument,
     ScaleOption,
     ShapeOption,
+    SheetOption,
     SkipEmptyOption,
     SpreadOption,
     TitleOption,
     UnitOption,
+    ValueOption,
 )
 from labeleff.commands.report import print_verdict
 from labeleff.records.collection import without_collection
@@ -32,7 +35,7 @@ from labeleff.stats.interval_level import LEVEL
 
 @without_collection()
 def forecast(
-    runs: RunsArgument,
+    runs: RunsArgument = None,
     target: Annotated[
         list[str] | None,
         typer.Option(metavar="ACCURACY", help="Say how many labels this takes: 0.9, 90% or 90; may be repeated."),
@@ -51,6 +54,9 @@ def forecast(
     labelled: Annotated[
         int | None, typer.Option(metavar="N", help="Labels that are there already (default: the last rung).")
     ] = None,
+    pattern: FromOption = None,
+    value: ValueOption = None,
+    sheet: SheetOption = None,
     column: ColumnOption = None,
     scale: ScaleOption = None,
     delimiter: DelimiterOption = None,
@@ -76,12 +82,16 @@ def forecast(
     from labeleff.reporting.forecast import options as forecast_options
     from labeleff.reporting.forecast.forecast_report import build
 
+    path, *more = external_options.paths(runs, pattern)
     table = external_options.Options(
-        path=runs[0],
-        more=tuple(runs[1:]),
-        out=out or Path("runs") / f"{runs[0].stem}-forecast",
+        path=path,
+        more=tuple(more),
+        out=out or Path("runs") / f"{external_options.short_name(path, pattern)}-forecast",
         command=["labeleff", *sys.argv[1:]],
         reading=external_options.reading(
+            pattern=pattern,
+            value=value,
+            sheet=sheet,
             column=column,
             delimiter=delimiter,
             scale=scale,
@@ -103,6 +113,6 @@ def forecast(
         cost=forecast_options.cost(cost_per_label, cost_unit),
     )
     counts = forecast_options.counts(at or [])
-    path, notes = build(forecast_options.Options(table, arm, counts, labelled))
-    print(f"read {' and '.join(map(str, runs))}: {'; '.join(notes)}")
-    print_verdict(path)
+    report, notes = build(forecast_options.Options(table, arm, counts, labelled))
+    print(f"read {table.read}: {'; '.join(notes)}")
+    print_verdict(report)

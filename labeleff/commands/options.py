@@ -97,8 +97,27 @@ SpreadOption = Annotated[
     str | None,
     typer.Option(help="What follows a mean: sd, population-sd, se or ci (default: by its column's name, else sd)."),
 ]
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="PATTERN",
+        help="Read many files: 'results/{arm}/{task}/train-{n}-{draw}/results.json', names in braces being columns.",
+    ),
+]
+ValueOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Name of the value in the files: accuracy, test.accuracy.")
+]
+SheetOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Sheet of a workbook, or number of a table in Markdown or LaTeX.")
+]
 RunsArgument = Annotated[
-    list[Path], typer.Argument(metavar="RUNS.csv...", help="Tables of results; arms of several are kept apart by file.")
+    list[Path] | None,
+    typer.Argument(
+        metavar="RUNS...",
+        help="Tables of results (CSV, xlsx, Parquet, JSON, Markdown, LaTeX, mlruns); arms are kept apart by file.",
+        show_default=False,
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 

@@ -12,6 +12,7 @@ from labeleff.commands.options import (
     ColumnOption,
     CostOption,
     DelimiterOption,
+    FromOption,
     HeadlineOption,
     LabelUnitOption,
     LowerOption,
@@ -22,11 +23,13 @@ from labeleff.commands.options import (
     RunsArgument,
     ScaleOption,
     ShapeOption,
+    SheetOption,
     SkipEmptyOption,
     SpreadOption,
     TargetOption,
     TitleOption,
     UnitOption,
+    ValueOption,
 )
 from labeleff.commands.report import METHODS, print_verdict
 from labeleff.curves.methods import BAYES
@@ -36,10 +39,13 @@ from labeleff.stats.interval_level import LEVEL
 
 @without_collection()
 def utility(
-    runs: RunsArgument,
+    runs: RunsArgument = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="ARM", help="What the others are measured against (default: by its name).")
     ] = None,
+    pattern: FromOption = None,
+    value: ValueOption = None,
+    sheet: SheetOption = None,
     column: ColumnOption = None,
     scale: ScaleOption = None,
     delimiter: DelimiterOption = None,
@@ -72,13 +78,17 @@ def utility(
     from labeleff.reporting.external import options as external_options
     from labeleff.reporting.external.external_report import build
 
+    path, *more = external_options.paths(runs, pattern)
     options = external_options.Options(
-        path=runs[0],
-        more=tuple(runs[1:]),
-        out=out or Path("runs") / f"{runs[0].stem}-utility",
+        path=path,
+        more=tuple(more),
+        out=out or Path("runs") / f"{external_options.short_name(path, pattern)}-utility",
         command=["labeleff", *sys.argv[1:]],
         baseline=baseline,
         reading=external_options.reading(
+            pattern=pattern,
+            value=value,
+            sheet=sheet,
             column=column,
             delimiter=delimiter,
             scale=scale,
@@ -104,6 +114,6 @@ def utility(
         targets=tuple(target or []),
         cost=reporting_options.cost(cost_per_label, cost_unit),
     )
-    path, notes = build(options)
-    print(f"read {' and '.join(map(str, runs))}: {'; '.join(notes)}")
-    print_verdict(path)
+    report, notes = build(options)
+    print(f"read {options.read}: {'; '.join(notes)}")
+    print_verdict(report)

@@ -14,6 +14,7 @@ from labeleff.curves.methods import BAYES, methods
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.reporting import options as reporting_options
 from labeleff.reporting.external.csv_text import DELIMITERS
+from labeleff.reporting.external.formats import path_patterns
 from labeleff.reporting.external.label_counts import label_unit as _label_unit
 from labeleff.reporting.external.means import WORDS
 from labeleff.reporting.external.reading import Reading, Shape, Spread
@@ -103,7 +104,7 @@ class Options:
         if score == 1:
             raise OptionError(f"--chance: found {chance:g}, expected a value that is worse than a perfect one")
         return Setting(
-            title=task or self.title or self.path.stem,
+            title=task or self.title or short_name(self.path, self.reading.pattern),
             rungs=tuple(sorted({n for (of, _), runs in table.groups.items() if of == task for n in runs})),
             metric=table.metric.name,
             chance=score,
@@ -119,12 +120,33 @@ class Options:
 
     @property
     def files(self) -> str:
-        """Names of all files without their folders."""
-        return " and ".join(path.name for path in self.paths)
+        """Names of all files without their folders, or the pattern of their paths."""
+        return self.reading.pattern or " and ".join(path.name for path in self.paths)
+
+    @property
+    def read(self) -> str:
+        """What is read, for a line on the screen."""
+        return self.reading.pattern or " and ".join(map(str, self.paths))
+
+
+def paths(given: Sequence[Path] | None, pattern: str | None) -> list[Path]:
+    """Paths of the command line; with a pattern the folder that it begins in. Raises OptionError without any."""
+    if given or pattern is not None:
+        return list(given or [Path()])
+    raise OptionError("found no RUNS, expected tables of results, or --from with a pattern of paths")
+
+
+def short_name(path: Path, pattern: str | None) -> str:
+    """Name of a table for folders and titles: its file's, or the last folder's before the fields of a pattern."""
+    before = (pattern or "").partition("{")[0].rpartition("/")[0]
+    return (path / before).resolve().name if pattern is not None else path.stem
 
 
 def reading(
     *,
+    pattern: str | None = None,
+    value: str | None = None,
+    sheet: str | None = None,
     column: Sequence[str] | None = None,
     delimiter: str | None = None,
     scale: str | None = None,
@@ -147,8 +169,14 @@ def reading(
         in_range("--best", best, "a finite value")
     if per_class is not None:
         in_range("--per-class", per_class, "a number of classes from 1", least=1)
+    if pattern is not None:
+        path_patterns.fields(pattern)
+    assignments = [*([f"accuracy={value}"] if value is not None else []), *(column or [])]
     return Reading(
-        columns=columns(column or []),
+        columns=columns(assignments),
+        pattern=pattern,
+        value=value,
+        sheet=sheet,
         delimiter=_delimiter(delimiter),
         scale=_scale(scale),
         shape=_shape(shape),

@@ -69,7 +69,7 @@ def parse_grid(content: bytes, source: str, options: Reading) -> Grid:
     elif kind == "columnar":
         grid = columnar.read(content, source)
     elif kind == "json":
-        grid = json_tables.read(decode(content, source), source)
+        grid = json_tables.read(decode(content, source), source, options)
     elif kind == "markdown":
         grid = markdown_tables.read(decode(content, source), source, options)
     elif kind == "latex":
@@ -98,4 +98,5 @@ def short_names(paths: Sequence[Path]) -> list[str]:
         stems = ["/".join((*path.parts[-parts:-1], path.stem)) for path in whole]
         if len(set(stems)) == len(stems):
             return stems
-    return ["/".join((path.parent.name, path.name)) for path in paths]
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]

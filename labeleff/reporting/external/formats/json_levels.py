@@ -8,14 +8,12 @@ from pathlib import PurePath
 from typing import Any
 
 from labeleff.errors import RunsError
+from labeleff.reporting.external.baseline_names import like_baseline
 from labeleff.reporting.external.formats.nesting import records_grid
 from labeleff.reporting.external.grid import Grid
 
 VALUE = "value"
 """Name of the column of values that have no name in the file."""
-BASELINES = frozenset(("scratch", "from scratch", "scratch/finetune", "baseline", "supervised", "supervised baseline"))
-"""Names, in lower case and with spaces, by which a level is known to be that of arms."""
-
 _COUNT = re.compile(
     r"(?:n|labels|n_labels)?[ _=-]?(\d[\d.,]*\s*[kKmM%x]?|full|all|fullysupervised)(?:[ _-]?(?:labels|samples))?"
 )
@@ -28,7 +26,7 @@ Leaf = tuple[tuple[str, ...], Any]
 def count_of(key: str) -> str:
     """The label count in a key: "50" of "50", "n=50" and "50 labels", "full" of itself; "" of anything else."""
     found = _COUNT.fullmatch(key.strip())
-    return found[1] if found else ""
+    return found[1].strip() if found else ""
 
 
 def levels_grid(value: Mapping[str, Any], source: str) -> Grid:
@@ -95,7 +93,7 @@ def _names(levels: Sequence[Sequence[str]], source: str) -> list[str]:
     if len(free) > 2 or ("n" not in names and "" not in names):
         shown = "; ".join(", ".join(map(repr, level[:3])) for level in levels)
         raise RunsError(f"{source}: found keys {shown} by level, expected those of task, arm, label count and run")
-    arms_first = len(free) == 2 and _has_baseline(levels[free[0]]) and not _has_baseline(levels[free[1]])
+    arms_first = len(free) == 2 and like_baseline(levels[free[0]]) and not like_baseline(levels[free[1]])
     above = ("arm", "task") if arms_first else ("task", "arm")
     for at, name in zip(free, above if len(free) == 2 else ("arm",), strict=False):
         names[at] = name
@@ -125,10 +123,6 @@ def _repeats(levels: Sequence[Sequence[str]], counts: Sequence[int], source: str
     raise RunsError(
         f"{source}: found {len(counts)} levels of numbers ({shown}), expected label counts and runs; {hint}"
     )
-
-
-def _has_baseline(level: Sequence[str]) -> bool:
-    return any(re.sub(r"[ _-]+", " ", key).casefold() in BASELINES for key in level)
 
 
 def _cell(name: str, key: str) -> str:

@@ -8,20 +8,35 @@ from pathlib import PurePath
 from typing import Any
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.formats import json_levels
+from labeleff.reporting.external.formats.json_levels import count_of, levels_grid
 from labeleff.reporting.external.formats.json_text import Number, parse
 from labeleff.reporting.external.formats.nesting import flat, records_grid
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.grid import Grid, Row
+from labeleff.reporting.external.reading import Reading
 
 EXPECTED = (
     "a list of records, lists by column, values by arm and label count ({arm: {n: [values]}}), or a record per line"
 )
 
 
-def read(text: str, source: str) -> Grid:
-    """Read a file's text. Raises RunsError for what isn't JSON, and for JSON in no known shape."""
-    return grid(_value(text, source), source)
+def read(text: str, source: str, options: Reading) -> Grid:
+    """Read a file's text. Raises RunsError for what isn't JSON, and for JSON in no known shape.
+
+    An object that has the value's path (`options.value`), or that is one of many files without label counts among its
+    keys, is one record.
+    """
+    value = _value(text, source)
+    if isinstance(value, dict) and value and _is_record(value, options):
+        return records_grid(source, [("the object", value)])
+    return grid(value, source)
+
+
+def _is_record(value: Mapping[str, Any], options: Reading) -> bool:
+    paths = flat(value)
+    one_of_many = options.pattern is not None and not any(map(count_of, ".".join(paths).split(".")))
+    tables = any(_kind(inner) == "table" for inner in paths.values())
+    return options.value in paths or (one_of_many and not tables)
 
 
 def is_json(text: str) -> bool:
@@ -72,12 +87,12 @@ def _object_grid(value: Mapping[str, Any], source: str) -> Grid:
     kinds = {_kind(inner) for inner in value.values()}
     if {"columns", "data"} <= value.keys():
         return _split_grid(value, source)
-    if kinds == {"list"} and not all(map(json_levels.count_of, value)):
+    if kinds == {"list"} and not all(map(count_of, value)):
         return _columns_grid(value, source)
-    if kinds == {"text"} and not all(map(json_levels.count_of, value)):
+    if kinds == {"text"} and not all(map(count_of, value)):
         return records_grid(source, [("the object", value)])
     if kinds <= {"list", "text", "object"} and ("object" not in kinds or kinds == {"object"}):
-        return json_levels.levels_grid(value, source)
+        return levels_grid(value, source)
     tables = [name for name, inner in value.items() if _kind(inner) == "table"]
     if len(tables) == 1:
         others = [name for name in value if name != tables[0]]

@@ -19,7 +19,7 @@ def cell(text: str, refuse: Refuse) -> Cell:
     Raises what `refuse` builds for macros that aren't known.
     """
     reader = _Reader(text, refuse)
-    shown = unmarked(" ".join(reader.shown().split()), refuse)
+    shown = unmarked(re.sub(" ?± ?", "±", " ".join(reader.shown().split())), refuse)
     return Cell("" if re.fullmatch(r"[-–—]+", shown) else shown, reader.columns, reader.rows)
 
 
