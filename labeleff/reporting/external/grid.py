@@ -17,7 +17,7 @@ class Row(NamedTuple):
     place: str
     """Where it is, for errors: "line 12", "sheet 'Results', row 12", "item 3", "results/a/50-0.json"."""
     cells: tuple[str, ...]
-    """As many as the grid has fields, without surrounding spaces; "" where there is no value."""
+    """Text of the cells, without surrounding spaces, as many as the grid has fields; "" where there is no value."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def square(
     head, *body = rows
     kept = [row for row in body if any(row[1])]
     if not kept:
-        raise cell_error(source, _below(head.place), head.cells[0] or "1", "no row after the header", "one row a run")
+        raise cell_error(source, _below(head.place), head.cells[0] or "1", "no row after the header", "one row per run")
     if len(kept) < len(body):
         notes = [*notes, f"{counted(len(body) - len(kept), 'empty row')} left out"]
     fields = head.cells
