@@ -76,6 +76,17 @@ def stand_ins(means: Sequence[Mean], side: int = 0) -> list[StandIns]:
     return rungs
 
 
+def pooled(means: Sequence[Mean]) -> Mean:
+    """One mean of all runs behind several means of one rung, with the standard deviation of all of these runs."""
+    if len(means) == 1:
+        return means[0]
+    runs = sum(each.runs for each in means)
+    mean = math.fsum(each.runs * each.mean for each in means) / runs
+    squares = math.fsum((each.runs - 1) * each.sd**2 + each.runs * (each.mean - mean) ** 2 for each in means)
+    rounding = math.fsum((each.runs / runs) ** 2 * each.rounding for each in means)
+    return Mean(mean, math.sqrt(squares / (runs - 1)), runs, rounding)
+
+
 def mean_or_values(rung: Mapping[tuple[int, int], float]) -> Mean | list[float]:
     """A rung's values, or what its stand-ins stand for."""
     values = list(rung.values())

@@ -35,8 +35,9 @@ def test_a_table_as_a_process(command):
         verdict,
     )
     assert done.stdout == (
-        "read my runs.csv: accuracies are in 0..1: none is over 1; fields are separated by comma; no column draw: runs "
-        "of different arms count as independent; the baseline is 'scratch', by its name\n"
+        "read my runs.csv: 2 arms x 3 label counts x 2 runs, one value per row; fields are separated by comma; "
+        "accuracies are in 0..1: none is over 1; no column draw: runs of different arms count as independent; the "
+        "baseline is 'scratch', by its name\n"
         f"{verdict}\nreport: runs/my runs-utility/report.md\n"
     )
     assert text.startswith("# Mine\n")
@@ -161,8 +162,9 @@ def test_every_option_at_once(called):
     named = ["--convention", "selfstudy", "--title", "All", "--metric-name", "top-1", "-o", "o"]
     status, output, error = called("t.tsv", *mapped, *given, *named)
     assert (status, error) == (0, "")
-    assert "as given; fields are separated by tab" in output
-    assert "columns not used: x; the baseline is 'rotation', as given" in output
+    assert "fields are separated by tab; columns not used: x; " in output
+    assert "as given; no column draw" in output
+    assert "the column seed isn't used; the baseline is 'rotation', as given" in output
     text = Path("o/report.md").read_text()
     for part in ("### Top-1 (%), mean", "straight pieces in ln n", "**Intervals** hold 80 %", "against rotation"):
         assert part in text

@@ -170,8 +170,11 @@ def label_units(texts: Collection[str], words: Iterable[str], reading: Reading, 
     if reading.label_unit is not None:
         return LabelUnits(reading.label_unit, reading, fail)
     if marked:
-        text, (unit, other) = next(iter(bare)), next(iter(marked.items()))
-        raise fail(text, f"{quote(text)} beside {quote(other)}", "one unit", _either(unit, "labels"))
+        unit = next(unit for unit in marked)
+        odd, others = (
+            (list(bare), list(marked.values())) if len(bare) <= len(marked) else (list(marked.values()), list(bare))
+        )
+        raise fail(odd[0], f"{quote(odd[0])} beside {quote(others[0])}", "one unit", _either(unit, "labels"))
     _check_decimals(bare, fail)
     return LabelUnits(_bare_unit(bare, spoken_unit(words), reading, fail), reading, fail)
 

@@ -18,10 +18,10 @@ from labeleff.reporting.external.scales import Cell, scale_of
 from labeleff.reporting.external.values import UnreadableCellError, Value, has_decimal_commas, read_value
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.resampling import Run, Runs
-from labeleff.stats.stand_ins import stand_ins
+from labeleff.stats.stand_ins import pooled, stand_ins
 
-Means = Mapping[tuple[str | None, str, int], Printed]
-"""Means of several runs by task, arm and label count."""
+Means = Mapping[tuple[str | None, str, int], list[Printed]]
+"""Means of several runs by task, arm and label count: one, or several that one row gives."""
 
 
 def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chance: float | None = None) -> RunsTable:
@@ -92,11 +92,11 @@ def _means(
     cells: Sequence[Cell], observed: Observed, options: Reading, level: float, commas: Mapping[tuple[str, str], bool]
 ) -> Means:
     """Means of several runs by rung, each the only row of its rung."""
-    means = {
-        _rung(row): printed(row, value, observed, options, level=level, comma=commas[row.source, row.column])
-        for row, value in cells
-        if has_spread(row, value)
-    }
+    means: dict[tuple[str | None, str, int], list[Printed]] = {}
+    for row, value in cells:
+        if has_spread(row, value):
+            mean = printed(row, value, observed, options, level=level, comma=commas[row.source, row.column])
+            means.setdefault(_rung(row), []).append(mean)
     _check_alone([row for row, _ in cells], means)
     return means
 
@@ -108,10 +108,10 @@ def _rung(row: Observation) -> tuple[str | None, str, int]:
 def _check_alone(rows: Sequence[Observation], means: Means) -> None:
     """Refuse a mean of several runs beside other rows of its rung."""
     several = Counter(map(_rung, rows)) if means else {}
-    for key, mean in means.items():
-        if several[key] > 1:
-            row = mean.row
-            other = next(each for each in rows if _rung(each) == key and each is not row)
+    for key, (mean, *more) in means.items():
+        row = mean.row
+        if several[key] > 1 + len(more) or any(each.row.place != row.place for each in more):
+            other = next(each for each in rows if _rung(each) == key and each.place != row.place)
             found = f"a mean of {mean.runs} runs of arm {row.arm!r} at n = {row.n} beside {other.place}"
             raise cell_error(row.source, row.place, row.column, found, "one mean, or its runs")
 
@@ -119,7 +119,9 @@ def _check_alone(rows: Sequence[Observation], means: Means) -> None:
 def _groups(cells: Sequence[Cell], means: Means, unit: int, units: Units) -> dict[tuple[str | None, str], Runs]:
     """Scores by (task, arm) in the order of the table."""
     groups: dict[tuple[str | None, str], dict[int, Mapping[Run, float]]] = {}
-    from_means = dict(zip(means, stand_ins(to_means(list(means.values()), unit, units)), strict=True))
+    scores = iter(to_means([mean for several in means.values() for mean in several], unit, units))
+    in_one = [pooled([next(scores) for _ in several]) for several in means.values()]
+    from_means = dict(zip(means, stand_ins(in_one), strict=True))
     runs: dict[tuple[str | None, str, int], dict[Run, float]] = {}
     for (row, value), key in zip(cells, run_keys.run_keys([row for row, _ in cells]), strict=True):
         rung = _rung(row)
@@ -148,9 +150,10 @@ def _means_notes(means: Means, observed: Observed, options: Reading, level: floa
     """What the means of several runs were taken for."""
     if not means:
         return
-    counts = sorted({mean.runs for mean in means.values()})
+    several = [mean for rung in means.values() for mean in rung]
+    counts = sorted({mean.runs for mean in several})
     runs = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    kinds = sorted({_kind(mean, observed, options, level) for mean in means.values()})
+    kinds = sorted({_kind(mean, observed, options, level) for mean in several})
     yield (
         f"means of {runs} runs, with {' and '.join(kinds)}; a mean is as uncertain as its runs and rounding make it, "
         "and such an arm is paired with no other"

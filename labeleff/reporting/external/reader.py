@@ -9,7 +9,9 @@ pairing. With draws but without seeds, several runs of a draw get seed numbers o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from labeleff.reporting.external.formats import delimited
@@ -36,4 +38,5 @@ def read_runs(
 def parse_runs(content: bytes, source: str, reading: Reading | None = None) -> RunsTable:
     """Read a file's bytes as delimited text, as `read_runs` does; `source` is its name in errors."""
     how = reading or Reading()
-    return measured(observations([delimited.read(content, source, how)], how), how)
+    grid = replace(delimited.read(content, source, how), sha256=hashlib.sha256(content).hexdigest())
+    return measured(observations([grid], how), how)

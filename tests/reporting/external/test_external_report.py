@@ -20,6 +20,7 @@ from labeleff.errors import LabeleffError, OptionError
 from labeleff.reporting import csv_tables
 from labeleff.reporting.external.external_report import build
 from labeleff.reporting.external.options import Options
+from labeleff.reporting.external.reading import Reading
 from labeleff.study.prices import Cost
 
 LADDER = {20: 0.30, 50: 0.42, 100: 0.51, 200: 0.59, 500: 0.67}
@@ -128,7 +129,7 @@ def test_dialects_give_the_same_numbers() -> None:
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-9)
         assert ("in percent" in said) == ("40.0" in content)
     assert "by tab" in said
-    assert "as given" in report(table(PERCENT), scale="percent")
+    assert "as given" in report(table(PERCENT), reading=Reading(scale="percent"))
 
 
 def test_several_tasks_one_without_an_arm() -> None:

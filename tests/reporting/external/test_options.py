@@ -22,8 +22,12 @@ def test_what_can_be_used() -> None:
         "accuracy": "top 1", "n": "labels", "arm": "a=b"
     }  # fmt: skip
     names = {",": ",", "comma": ",", ";": ";", "semicolon": ";", "\t": "\t", "tab": "\t", "\\t": "\t", None: None}
-    assert {text: runs_options.delimiter(text) for text in names} == names
-    assert [runs_options.scale(text) for text in ("fraction", "percent", None)] == ["fraction", "percent", None]
+    assert {text: runs_options.reading(delimiter=text).delimiter for text in names} == names
+    assert [runs_options.reading(scale=text).scale for text in ("fraction", "percent", None)] == [
+        "fraction",
+        "percent",
+        None,
+    ]
     assert [runs_options.convention(text) for text in ("definition", "selfstudy")] == ["definition", "selfstudy"]
 
 
@@ -78,8 +82,8 @@ def test_columns_that_cant_be_meant(texts: list[str], message: str) -> None:
 
 def test_names_that_are_in_no_list() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown --delimiter 'tabs'; did you mean 'tab'\?"):
-        runs_options.delimiter("tabs")
+        runs_options.reading(delimiter="tabs")
     with pytest.raises(UnknownNameError, match=r"unknown --scale '%' \(known: fraction, percent\)"):
-        runs_options.scale("%")
+        runs_options.reading(scale="%")
     with pytest.raises(UnknownNameError, match=r"unknown --convention 'paper'"):
         runs_options.convention("paper")

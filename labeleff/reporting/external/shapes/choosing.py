@@ -60,6 +60,8 @@ def _shape(columns: Columns, counts: list[HeaderCount]) -> Shape:
             return "by-task-and-n"
     if has_n and not has_value and _no_arms(columns) and len(by_arm.arm_columns(columns)) > bool(columns.grid.arm):
         return "by-arm"
+    if any(parse(name) for name in fields) and not any(map(names.is_known, fields)):
+        raise columns.missing("arm")
     return "long"
 
 

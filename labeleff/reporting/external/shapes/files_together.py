@@ -59,8 +59,10 @@ def spread_kind(parts: Iterable[tuple[Grid, Layout]]) -> str | None:
 def check_names(counted: Iterable[Counted], columns: dict[str, str]) -> None:
     """Refuse names that look the same but aren't; `columns` are the names of the columns task and arm."""
     names: dict[tuple[str, str], tuple[str, Counted]] = {}
-    distinct = {(each.arm, each.entry.task): each for each in reversed(list(counted))}
-    for each in reversed(distinct.values()):
+    distinct: dict[tuple[str, str | None], Counted] = {}
+    for each in counted:
+        distinct.setdefault((each.arm, each.entry.task), each)
+    for each in distinct.values():
         for column, name in (("task", each.entry.task), ("arm", each.arm)):
             if name is None:
                 continue

@@ -17,7 +17,7 @@ _WHOLE_WORDS = "a whole number from 0 to 10^15 - 1"
 
 
 class Entry(NamedTuple):
-    """One value, with what its row and its column say of it."""
+    """One value, with what its row and its column say of it; fields 2 to 5 tell runs apart."""
 
     row: Row
     column: str

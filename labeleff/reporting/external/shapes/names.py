@@ -139,6 +139,12 @@ def names_a_split(name: str) -> bool:
     return bool(set(words(name)) & _SPLITS)
 
 
+def is_known(name: str) -> bool:
+    """Whether a column's name is one that stands for one of labeleff's."""
+    known = {*REQUIRED, *OPTIONAL, *RUNS}.union(*_ARMS, *_TASKS, *_SEEDS)
+    return plain(name) in known or is_label_count(name) or metric_rank(name) is not None
+
+
 def spread_kind(name: str) -> tuple[str, frozenset[str]] | None:
     """Kind of spread (sd, se, ci, or low and high for an interval's ends) and the name's other words."""
     spoken = words(name)

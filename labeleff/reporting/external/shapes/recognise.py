@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, cast
 
 from labeleff.reporting.external.grid import Grid, cell_error
@@ -39,7 +39,7 @@ def observations(grids: Sequence[Grid], reading: Reading) -> Observed:
     numbered = all(each.run is not None for each in counted)
     counted, joined = rungs.join_near(counted, numbered)
     files_together.check_names(counted, _name_columns(parts[0]))
-    rows = [*_rows(counted)]
+    rows = _rows(counted)
     shape = _shape_line(rows, parts)
     own = dict.fromkeys(note for part in parts for note in part.notes)
     kind = cast("SpreadKind | None", files_together.spread_kind(layouts))
@@ -70,36 +70,61 @@ def _name_columns(part: _Part) -> dict[str, str]:
     return {name: column_name(part.grid, rows[name]) for name in ("arm", "task") if name in rows}
 
 
-def _rows(counted: Sequence[Counted]) -> Iterator[Observation]:
-    """Observations with a run each: numbered in their order within task, arm and label count where none is given."""
-    seen: dict[tuple[object, ...], Counted] = {}
+def _rows(counted: Sequence[Counted]) -> list[Observation]:
+    """Observations with a run each: numbered in their order within task, arm and label count where none is given.
+
+    Raises RunsError for what was measured twice.
+    """
+    numbers = _numbers(counted)
+    keys = [(each.entry.task, each.arm, each.n, number) for each, number in zip(counted, numbers, strict=True)]
+    _check_once(counted, keys, "run")
+    drawn = [at for at, each in enumerate(counted) if each.entry.draw is not None and each.entry.seed is not None]
+    _check_once(
+        [counted[at] for at in drawn],
+        [(*keys[at][:3], counted[at].entry.draw, counted[at].entry.seed) for at in drawn],
+        "seed",
+    )
+    return [
+        Observation(source, row.place, column, task, arm, n, number, draw, seed, value, spread, tally)
+        for (source, (row, column, task, _, _, _, draw, seed, value, spread, tally), arm, n, _), number in zip(
+            counted, numbers, strict=True
+        )
+    ]
+
+
+def _numbers(counted: Sequence[Counted]) -> list[int]:
+    """Number of every value's run: its own, or the first that is free."""
+    if all(each.run is not None for each in counted):
+        return [cast("int", each.run) for each in counted]
+    taken = {(each.entry.task, each.arm, each.n, each.run) for each in counted if each.run is not None}
     made: Counter[tuple[str | None, str, int]] = Counter()
+    numbers = []
     for each in counted:
-        source, entry, arm, n, run = each
-        number = run
-        while number is None or (run is None and (entry.task, arm, n, number) in seen):
-            number = made[entry.task, arm, n]
-            made[entry.task, arm, n] += 1
-        _check_twin(each, seen.setdefault((entry.task, arm, n, number), each), "run", f"run {number}")
-        if entry.draw is not None and entry.seed is not None:
-            key = ("draw and seed", entry.task, arm, n, entry.draw, entry.seed)
-            _check_twin(each, seen.setdefault(key, each), "seed", f"draw {entry.draw}, seed {entry.seed}")
-        row = entry.row
-        where = (source, row.place, entry.column, entry.task, arm, n)
-        yield Observation(*where, number, entry.draw, entry.seed, entry.value, entry.spread, entry.tally)
+        rung, number = (each.entry.task, each.arm, each.n), each.run
+        while number is None or (each.run is None and (*rung, number) in taken):
+            number = made[rung]
+            made[rung] += 1
+        numbers.append(number)
+    return numbers
 
 
-def _check_twin(each: Counted, twin: Counted, column: str, what: str) -> None:
+def _check_once(counted: Sequence[Counted], keys: Sequence[tuple[object, ...]], column: str) -> None:
     """Refuse what was measured twice under one number."""
-    if each is not twin:
-        found = f"{what} of arm {each.arm!r} at n = {each.n} again (as in {twin.entry.row.place})"
-        raise cell_error(each.source, each.entry.row.place, column, found, "every one once", "keep one row per run")
+    if len(set(keys)) == len(keys):
+        return
+    seen: dict[tuple[object, ...], Counted] = {}
+    for each, key in zip(counted, keys, strict=True):
+        twin = seen.setdefault(key, each)
+        if twin is not each:
+            what = f"run {key[3]}" if column == "run" else f"draw {key[3]}, seed {key[4]}"
+            found = f"{what} of arm {each.arm!r} at n = {each.n} again (as in {twin.entry.row.place})"
+            raise cell_error(each.source, each.entry.row.place, column, found, "every one once", "keep one row per run")
 
 
 def _shape_line(rows: Sequence[Observation], parts: Sequence[_Part]) -> str:
     """Sentence on the size and shape of the table."""
     tasks, arms, ns = ({getattr(row, name) for row in rows} for name in ("task", "arm", "n"))
-    sizes = Counter((row.task, row.arm, row.n) for row in rows).values()
+    sizes = Counter([(row.task, row.arm, row.n) for row in rows]).values()
     runs = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     spread = any(row.spread for row in rows[:100]) or any("±" in row.value for row in rows[:100])
     of = f"{runs} {'mean' if spread else 'run'}{'' if runs == '1' else 's'}"

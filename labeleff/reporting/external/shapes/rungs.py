@@ -44,8 +44,9 @@ def count(
     """Entries at their label counts, without those on a whole data set of unknown size; and sentences. RunsError."""
     units = _units(grid, layout, entries, reading)
     known: dict[tuple[str, str | None], int | None] = {}
-    whole = {entry.arm for entry in entries if _WHOLE_DATA.fullmatch(entry.arm)}
-    baseline = _baseline({entry.arm for entry in entries} - whole, reading) if whole else None
+    arms = {entry.arm for entry in entries}
+    whole = {arm for arm in arms if _WHOLE_DATA.fullmatch(arm)}
+    baseline = _baseline(arms - whole, reading) if whole else None
     counted, aside = [], []
     for entry, number in zip(entries, numbers, strict=True):
         text = "all" if entry.arm in whole else entry.n
@@ -62,14 +63,8 @@ def count(
     counted, notes = _without_copies(counted, entries, whole)
     notes = [*_unit_notes(units, known), *notes, *_aside_notes(aside, whole, baseline)]
     if not counted:
-        raise cell_error(
-            grid.source,
-            entries[0].row.place,
-            entries[0].column,
-            "values on whole data sets alone",
-            "label counts",
-            "give --pool N",
-        )
+        first, found = entries[0], "values on whole data sets alone"
+        raise cell_error(grid.source, first.row.place, first.column, found, "label counts", "give --pool N")
     return counted, notes
 
 
@@ -133,8 +128,8 @@ def _without_copies(
     several = [task for task, many in Counter(task for task, _ in seen).items() if many > 1]
     if several:
         notes.append(
-            f"{names}: values in several columns of a task are further measurements of one rung "
-            f"({', '.join(str(task) for task in several)})"
+            f"{names}: values in several columns of a task are further measurements of one rung, whose runs count "
+            f"together ({', '.join(str(task) for task in several)})"
         )
     return kept, notes
 
