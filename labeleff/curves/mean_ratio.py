@@ -187,7 +187,7 @@ def _tied(arms: Mapping[str, ArmUtility], rungs: Mapping[str, tuple[int, ...]], 
     Arms are compared over the rungs that they share with the best; groups that share others have equal parts of the
     error's probability.
     """
-    if any(arm.solution.samples is None for arm in arms.values()):
+    if len(arms) < 2 or any(arm.solution.samples is None for arm in arms.values()):
         return set(arms)
     best, *others = arms
     by_shared: dict[tuple[int, ...], list[str]] = {}

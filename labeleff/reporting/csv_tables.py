@@ -87,12 +87,17 @@ def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(names)).astype(whole)
 
 
+DIGITS, EXACT = 10, 17
+"""Number of significant digits of a table, and the number that keeps every value exactly."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows with the names of their columns; pandas, which takes long to load, is only needed for `frame`."""
 
     rows: Sequence[Row]
     names: Sequence[str]
+    digits: int = DIGITS
 
     def frame(self) -> pd.DataFrame:
         """The table as a data frame."""
@@ -103,14 +108,14 @@ class Table:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(self.names)
-        writer.writerows([_cell(row.get(name)) for name in self.names] for row in self.rows)
+        writer.writerows([_cell(row.get(name), self.digits) for name in self.names] for row in self.rows)
         return stream.getvalue().encode()
 
 
-def _cell(value: object) -> object:
-    """Text of a cell: ten significant digits, empty for what is missing."""
+def _cell(value: object, digits: int) -> object:
+    """Text of a cell; empty for what is missing."""
     if isinstance(value, float):  # also numpy's
-        return "" if value != value else f"{value:.10g}"
+        return "" if value != value else repr(float(value)) if digits == EXACT else f"{value:.{digits}g}"
     return _no_formula(value)
 
 

@@ -83,7 +83,11 @@ def parse_runs(
         *_unused(header, places),
     )
     digest = hashlib.sha256(content).hexdigest()
-    return RunsTable(source, _groups(rows, used_scale), used_scale, _shared(places), notes, digest)
+    keys = _keys(rows)
+    numbers: dict[tuple[str | None, str], dict[tuple[int, Run], int]] = {}
+    for row, key in zip(rows, keys, strict=True):
+        numbers.setdefault((row.task, row.arm), {})[row.n, key] = row.run
+    return RunsTable(source, _groups(rows, used_scale), used_scale, _shared(places), notes, digest, dict(numbers))
 
 
 def _scale(rows: Sequence[RunRow], requested: Scale | None, head: Header) -> tuple[Scale, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from labeleff.errors import RunsError, UnknownNameError
-from labeleff.stats.resampling import Runs
+from labeleff.stats.resampling import Run, Runs
 
 Scale = Literal["fraction", "percent"]
 """Scale of accuracies: 0..1 or 0..100."""
@@ -39,6 +39,8 @@ class RunsTable:
     """Sentences on what was detected and what it means, for the reader of the results."""
     sha256: str
     """SHA-256 of the file's bytes, in hex."""
+    run_numbers: Mapping[tuple[str | None, str], Mapping[tuple[int, Run], int]] = field(default_factory=dict)
+    """Numbers of runs in the file by (task, arm), then by label count and (draw, seed)."""
 
     @property
     def paired(self) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from labeleff.curves.methods import BAYES, rungs_needed
-from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.curves.utility import FAR, FEW_RUNS, UtilityPoint
 from labeleff.reporting.assumptions import NEAR_CHANCE
 from labeleff.reporting.findings import Comparison, Findings
 from labeleff.reporting.markdown import at_labels, counts, join_texts
@@ -70,9 +70,6 @@ def _test_set(measured: Measurements, place: Place) -> Iterator[str]:
             f"({100 * sampling:.2f} points against {100 * runs:.2f}). All arms share it: it bears on "
             f"{setting.metric_entry.plural}, less on differences, and no number of runs reduces it."
         )
-
-
-FEW_RUNS = 3
 
 
 def few_runs(measured: Measurements) -> Iterator[str]:
