@@ -118,7 +118,9 @@ def _check_alone(rows: Sequence[Observation], means: Means) -> None:
             raise cell_error(row.source, row.place, row.column, found, "one mean, or its runs")
 
 
-def _groups(cells: Sequence[Cell], means: Means, unit: int, units: Units) -> dict[tuple[str | None, str], Runs]:
+def _groups(
+    cells: Sequence[Cell], keys: Sequence[Run], means: Means, unit: int, units: Units
+) -> dict[tuple[str | None, str], Runs]:
     """Scores by (task, arm) in the order of the table."""
     groups: dict[tuple[str | None, str], dict[int, Mapping[Run, float]]] = {}
     scores = iter(to_means([mean for several in means.values() for mean in several], unit, units))
