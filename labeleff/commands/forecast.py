@@ -10,6 +10,7 @@ from labeleff.commands.options import (
     BestOption,
     ChanceOption,
     ColumnOption,
+    CostOption,
     DelimiterOption,
     FromOption,
     LabelUnitOption,
@@ -40,9 +41,7 @@ def forecast(
         list[str] | None,
         typer.Option(metavar="ACCURACY", help="Say how many labels this takes: 0.9, 90% or 90; may be repeated."),
     ] = None,
-    cost_per_label: Annotated[
-        str | None, typer.Option(metavar="PRICE", help="Price of a label: 0.35EUR, or a number with --cost-unit.")
-    ] = None,
+    cost_per_label: CostOption = None,
     cost_unit: UnitOption = None,
     at: Annotated[
         list[str] | None,
@@ -78,6 +77,7 @@ def forecast(
     chance: ChanceOption = None,
 ) -> None:
     """Predict accuracy at more labels, and labels and money for targets, from tables of a pilot's runs."""
+    from labeleff.reporting import options as reporting_options
     from labeleff.reporting.external import options as external_options
     from labeleff.reporting.forecast import options as forecast_options
     from labeleff.reporting.forecast.forecast_report import build
@@ -110,7 +110,7 @@ def forecast(
         title=title,
         chance=chance,
         targets=forecast_options.targets(target or []),
-        cost=forecast_options.cost(cost_per_label, cost_unit),
+        cost=reporting_options.cost(cost_per_label, cost_unit),
     )
     counts = forecast_options.counts(at or [])
     report, notes = build(forecast_options.Options(table, arm, counts, labelled))

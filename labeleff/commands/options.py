@@ -158,5 +158,8 @@ TargetOption = Annotated[
     list[float] | None,
     typer.Option(help="Say how many labels this accuracy takes, in 0..1 or, over 1, in percent; may be repeated."),
 ]
-CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
-UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]
+CostOption = Annotated[
+    str | None,
+    typer.Option(metavar="PRICE", help="Price of a label, to say what is saved: 0.35EUR, $0.05 or '2 hours'."),
+]
+UnitOption = Annotated[str | None, typer.Option(help="What a price without a unit is in, e.g. hours (default: USD).")]
