@@ -17,7 +17,7 @@ def reading_of(
         typer.Option(
             "--from",
             metavar="PATTERN",
-            help="Read many files: 'results/{arm}/{task}/train-{n}-{draw}/results.json', names in braces being columns.",
+            help="Read many files: 'results/{arm}/{task}/train-{n}-{draw}/results.json', names in braces are columns.",
         ),
     ] = None,
     value: Annotated[

@@ -191,7 +191,7 @@ class Columns:
             and not names.spread_kind(fields[at])
             and not names.is_step(fields[at])
             and not names.is_tally(fields[at])
-            and not {"train", "training", "lr", "time", "seconds", "minutes", "hours"} & set(names.words(fields[at]))
+            and not names.is_other(fields[at])
         ]
 
     def some_values_in(self, at: int) -> bool:
