@@ -14,10 +14,10 @@ from typing import Any
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.formats.choosing import choose
-from labeleff.reporting.external.formats.packages import needed
+from labeleff.reporting.external.formats.packages import needed, reason
 from labeleff.reporting.external.formats.spans import Cell, SpannedRow, plain
 from labeleff.reporting.external.formats.squaring import square
-from labeleff.reporting.external.grid import LONGEST, Grid, Row, cell_error, counted
+from labeleff.reporting.external.grid import Grid, Row, cell_error, counted
 from labeleff.reporting.external.reading import Reading
 
 DATES = (datetime.date, datetime.time, datetime.timedelta)
@@ -61,8 +61,9 @@ def _reading(source: str) -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
-        reason = str(error).partition("\n")[0][:LONGEST] or type(error).__name__
-        raise RunsError(f"{source}: found a damaged workbook ({reason}), expected one that Excel opens") from error
+        raise RunsError(
+            f"{source}: found a damaged workbook ({reason(error)}), expected one that Excel opens"
+        ) from error
 
 
 def _open(content: bytes, *, merged: bool, values: bool) -> Any:
