@@ -52,64 +52,9 @@ HeadlineOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="Open the verdict with U at N labels (default: the mean over the ladder)."),
 ]
-ColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
-]
-ScaleOption = Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")]
-ShapeOption = Annotated[
-    str | None,
-    typer.Option(help="long, by-arm, by-n or by-task-and-n: what a column of values is (default: detected)."),
-]
-LabelUnitOption = Annotated[
-    str | None,
-    typer.Option(help="What plain numbers of labels are: labels, per-class, percent or share (default: detected)."),
-]
-PerClassOption = Annotated[
-    int | None, typer.Option(metavar="CLASSES", help="Number of classes, where label counts are per class.")
-]
-PoolOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="[TASK=]N", help="Number of all labels, for shares and rows trained on all of them; may be repeated."
-    ),
-]
-SkipEmptyOption = Annotated[bool, typer.Option("--skip-empty", help="Leave rows without a value out.")]
-DelimiterOption = Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")]
 TitleOption = Annotated[str | None, typer.Option(help="The report's title.")]
-MetricNameOption = Annotated[
-    str | None, typer.Option(help="What was measured (default: by the column's name, else accuracy).")
-]
 ChanceOption = Annotated[
     float | None, typer.Option(help="Value of guessing, in the metric's own units: 0.1; to flag what is near it.")
-]
-LowerOption = Annotated[
-    bool | None,
-    typer.Option("--lower-is-better/--higher-is-better", help="Direction, where the values are errors or losses."),
-]
-BestOption = Annotated[
-    float | None, typer.Option(metavar="VALUE", help="Value of a perfect result (default: 1, and 0 for losses).")
-]
-MeanRunsOption = Annotated[
-    int | None, typer.Option("--runs", metavar="K", help="Number of runs behind a mean, where the table doesn't say.")
-]
-SpreadOption = Annotated[
-    str | None,
-    typer.Option(help="What follows a mean: sd, population-sd, se or ci (default: by its column's name, else sd)."),
-]
-FromOption = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        metavar="PATTERN",
-        help="Read many files: 'results/{arm}/{task}/train-{n}-{draw}/results.json', names in braces being columns.",
-    ),
-]
-ValueOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Name of the value in the files: accuracy, test.accuracy.")
-]
-SheetOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Sheet of a workbook, or number of a table in Markdown or LaTeX.")
 ]
 RunsArgument = Annotated[
     list[Path] | None,
@@ -158,5 +103,8 @@ TargetOption = Annotated[
     list[float] | None,
     typer.Option(help="Say how many labels this accuracy takes, in 0..1 or, over 1, in percent; may be repeated."),
 ]
-CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
-UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]
+CostOption = Annotated[
+    str | None,
+    typer.Option(metavar="PRICE", help="Price of a label, to say what is saved: 0.35EUR, $0.05 or '2 hours'."),
+]
+UnitOption = Annotated[str | None, typer.Option(help="What a price without a unit is in, e.g. hours (default: USD).")]

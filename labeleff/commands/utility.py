@@ -1,59 +1,39 @@
 """`labeleff utility`: a report on runs measured by other programs."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labeleff.commands.options import (
-    BestOption,
     ChanceOption,
-    ColumnOption,
     CostOption,
-    DelimiterOption,
-    FromOption,
     HeadlineOption,
-    LabelUnitOption,
-    LowerOption,
-    MeanRunsOption,
-    MetricNameOption,
-    PerClassOption,
-    PoolOption,
     RunsArgument,
-    ScaleOption,
-    ShapeOption,
-    SheetOption,
-    SkipEmptyOption,
-    SpreadOption,
     TargetOption,
     TitleOption,
     UnitOption,
-    ValueOption,
 )
+from labeleff.commands.reading_options import reads_tables
 from labeleff.commands.report import METHODS, print_verdict
 from labeleff.curves.methods import BAYES
 from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
+if TYPE_CHECKING:
+    from labeleff.reporting.external.reading import Reading
+
 
 @without_collection()
+@reads_tables
 def utility(
+    reading: "Reading",
     runs: RunsArgument = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="ARM", help="What the others are measured against (default: by its name).")
     ] = None,
-    pattern: FromOption = None,
-    value: ValueOption = None,
-    sheet: SheetOption = None,
-    column: ColumnOption = None,
-    scale: ScaleOption = None,
-    delimiter: DelimiterOption = None,
-    shape: ShapeOption = None,
-    label_unit: LabelUnitOption = None,
-    per_class: PerClassOption = None,
-    pool: PoolOption = None,
-    skip_empty: SkipEmptyOption = False,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
     method: Annotated[str, typer.Option(help=f"{METHODS}.")] = BAYES,
     convention: Annotated[
@@ -61,11 +41,6 @@ def utility(
     ] = "definition",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-utility).")] = None,
     title: TitleOption = None,
-    metric_name: MetricNameOption = None,
-    lower_is_better: LowerOption = None,
-    best: BestOption = None,
-    mean_runs: MeanRunsOption = None,
-    spread: SpreadOption = None,
     chance: ChanceOption = None,
     test_count: Annotated[int | None, typer.Option(help="Test examples, for the test set's sampling error.")] = None,
     headline_n: HeadlineOption = None,
@@ -78,32 +53,14 @@ def utility(
     from labeleff.reporting.external import options as external_options
     from labeleff.reporting.external.external_report import build
 
-    path, *more = external_options.paths(runs, pattern)
+    path, *more = external_options.paths(runs, reading.pattern)
     options = external_options.Options(
         path=path,
         more=tuple(more),
-        out=out or Path("runs") / f"{external_options.short_name(path, pattern)}-utility",
+        out=out or Path("runs") / f"{external_options.short_name(path, reading.pattern)}-utility",
         command=["labeleff", *sys.argv[1:]],
         baseline=baseline,
-        reading=external_options.reading(
-            pattern=pattern,
-            value=value,
-            sheet=sheet,
-            column=column,
-            delimiter=delimiter,
-            scale=scale,
-            shape=shape,
-            label_unit=label_unit,
-            per_class=per_class,
-            pool=pool,
-            skip_empty=skip_empty,
-            metric=metric_name,
-            lower=lower_is_better,
-            best=best,
-            runs=mean_runs,
-            spread=spread,
-            baseline=baseline,
-        ),
+        reading=replace(reading, baseline=baseline),
         level=level,
         method=method,
         convention=external_options.convention(convention),

@@ -33,6 +33,17 @@ def log_share(low: Array, high: Array) -> Array:
         return np.asarray(special.log_ndtr(high) + np.log(-np.expm1(special.log_ndtr(low) - special.log_ndtr(high))))
 
 
+def _log_sum(logs: Array) -> Array:
+    """Logarithm of the sum of exp(`logs`) over each row; -inf for rows that are -inf throughout."""
+    largest = logs.max(axis=1, keepdims=True)
+    ties = logs == largest
+    count = ties.sum(axis=1, keepdims=True, dtype=float)
+    with np.errstate(invalid="ignore"):
+        others = np.exp(np.where(ties, -np.inf, logs) - largest).sum(axis=1, keepdims=True)
+    total = np.log1p(np.where(others == 0, others, others / count)) + np.log(count) + largest
+    return np.asarray(np.where(np.isinf(largest), largest, total)[:, 0])
+
+
 def truncated_normal(share: Array, low: Array, high: Array) -> Array:
     """Quantiles at `share` in 0..1 of a standard normal cut to `low`..`high`."""
     upper = low + high > 0
@@ -44,7 +55,7 @@ def truncated_normal(share: Array, low: Array, high: Array) -> Array:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Posterior of one family's c and b at each of its M grid points; arrays are (M,).
+    """Posterior of one family's c and b at each of M grid points; arrays are (M,).
 
     Before the bounds b ~ N(b_centre, b_sd) and, given b, c ~ N(c_centre + c_slope (b - b_centre), c_sd).
     """
@@ -57,16 +68,13 @@ class Posterior:
     b_sd: Array
     c_centre: Array
     c_slope: Array
-    c_sd: float
+    c_sd: Array
 
-    def probable(self, least: float) -> Posterior:
-        """The grid points whose log evidence is over `least`."""
-        rows = np.flatnonzero(self.log_evidence > least)
+    def at(self, rows: Indices) -> Posterior:
+        """The posterior at some of the grid points."""
         grid = Grid(self.grid.first[rows], self.grid.second[rows], self.grid.log_prior[rows])
-        evidence, b_centre, b_sd, c_centre, c_slope = (
-            array[rows] for array in (self.log_evidence, self.b_centre, self.b_sd, self.c_centre, self.c_slope)
-        )
-        return Posterior(self.family, grid, evidence, b_centre, b_sd, c_centre, c_slope, self.c_sd)
+        arrays = (self.log_evidence, self.b_centre, self.b_sd, self.c_centre, self.c_slope, self.c_sd)
+        return Posterior(self.family, grid, *(array[rows] for array in arrays))
 
     def _b_limits(self) -> tuple[Array, Array]:
         """Limits of standardised b, each (M,)."""
@@ -82,34 +90,35 @@ class Posterior:
         """Centre of c given `b` (S, J) and the limits of standardised c; only for a free c."""
         centre = self.c_centre[index, None] + self.c_slope[index, None] * (b - self.b_centre[index, None])
         lowest = b if self.family.positive else 0.0
-        return centre, (lowest - centre) / self.c_sd, (1 - centre) / self.c_sd
+        sd = self.c_sd[index, None]
+        return centre, (lowest - centre) / sd, (1 - centre) / sd
 
     def log_weights(self) -> Array:
         """Log of prior weight times marginal likelihood within the bounds, (M,)."""
         weights = self.log_evidence + log_share(*self._b_limits())
-        if self.c_sd == 0:
+        if self.family.c.sd == 0:
             return np.asarray(weights)
         index = np.arange(len(weights))
         b = self._b(index, np.tile((np.arange(NODES) + 0.5) / NODES, (len(weights), 1)))
         _, low, high = self._c_limits(index, b)
-        return np.asarray(weights + special.logsumexp(log_share(low, high), axis=1) - math.log(NODES))
+        return np.asarray(weights + _log_sum(log_share(low, high)) - math.log(NODES))
 
-    def draw(self, index: Indices, uniforms: Array) -> tuple[Array, Array]:
+    def draw(self, index: Indices, uniforms: Array, turns: Indices | None = None) -> tuple[Array, Array]:
         """Draw c and b within the bounds, each (S,), at grid points `index` (S,), from `uniforms` (S, NODES + 2).
 
         One of NODES stratified values of b is taken in proportion to the share of c that the bounds allow for it;
-        given b, c is exact.
+        given b, c is exact. Where c is fixed, draws take the values in turn, from `turns` (S,) or one after another.
         """
         b = self._b(index, (np.arange(NODES) + uniforms[:, :NODES]) / NODES)
         row = np.arange(len(index))
-        if self.c_sd == 0:
-            return np.full(len(index), self.family.c.mean), b[row, np.arange(len(index)) % NODES]
+        if self.family.c.sd == 0:
+            return np.full(len(index), self.family.c.mean), b[row, (row if turns is None else turns) % NODES]
         centre, low, high = self._c_limits(index, b)
         allowed = log_share(low, high)
         total = np.cumsum(np.exp(allowed - allowed.max(axis=1, keepdims=True)), axis=1)
         chosen = (total < uniforms[:, NODES, None] * total[:, -1:]).sum(axis=1)
         c = truncated_normal(uniforms[:, NODES + 1], low[row, chosen], high[row, chosen])
-        return centre[row, chosen] + self.c_sd * c, b[row, chosen]
+        return centre[row, chosen] + self.c_sd[index] * c, b[row, chosen]
 
 
 @dataclass(frozen=True)
@@ -150,11 +159,11 @@ def _table(phi: Callable[..., Array], grid_of: Callable[[float, float], Grid], u
 
 def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Posterior:
     """Condition a family on rung `means` (R,) at `u` (R,) whose errors have the `covariance` (R, R)."""
-    return posteriors(family, u, means, [whitening(covariance)])[0]
+    return stacked(family, u, means, [whitening(covariance)])
 
 
-def posteriors(family: Family, u: Array, means: Array, noises: Sequence[Whitening]) -> list[Posterior]:
-    """Condition a family on rung `means` (R,) at `u` (R,), once for each covariance of their errors, whitened.
+def stacked(family: Family, u: Array, means: Array, noises: Sequence[Whitening]) -> Posterior:
+    """Condition a family on rung `means` (R,) at `u` (R,): its grid once for each covariance of their errors, in turn.
 
     Parameters are standardised c, and b times phi's value at the first rung, its largest: numbers stay moderate,
     however steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), whose substitution gives (h1, h2).
@@ -175,5 +184,7 @@ def posteriors(family: Family, u: Array, means: Array, noises: Sequence[Whitenin
     log_evidence = math.log(family.weight) + table.grid.log_prior - quadratic / 2 - log_volume
     b_centre, b_sd = h2 / l22 / table.largest, 1 / l22 / table.largest
     c_centre, c_slope = c.mean + c.sd * (h1 - l21 * h2 / l22) / l11, -c.sd * table.largest * l21 / l11
-    columns = zip(log_evidence, b_centre, b_sd, c_centre, c_slope, (c.sd / l11[:, 0]).tolist(), strict=True)
-    return [Posterior(family, table.grid, *arrays) for arrays in columns]
+    c_sd = np.broadcast_to(c.sd / l11, h2.shape)
+    arrays = (log_evidence, b_centre, b_sd, c_centre, c_slope, c_sd)
+    grid = Grid(*(np.tile(each, len(noises)) for each in (table.grid.first, table.grid.second, table.grid.log_prior)))
+    return Posterior(family, grid, *(array.ravel() for array in arrays))

@@ -7,6 +7,7 @@ extrapolation beside it where the method models the curve.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,8 @@ FAR = 4.0
 
 On real curves the point is then off by a factor of two to three in the mean: the interval's lower end counts.
 """
+FEW_RUNS = 3
+"""Number of runs of a rung under which its spread is hardly known."""
 ARM = "arm"
 """Name of the streams of noise that an arm shares with no baseline."""
 Accuracies = (
@@ -82,8 +85,8 @@ class UtilityPoint:
     """Share of the posterior's curves that never reach the accuracy; None without a model or an interval."""
     runs: int
     flags: tuple[str, ...] = field(default=())
-    """Weak evidence: `no interval`, `learned noise` (one run per rung), `few runs`,
-    `bound`, `extrapolated`, `far`, `wide`."""
+    """Weak evidence of this rung: `no interval`, `learned noise` (one run per rung), `few runs` (of the arm here, or of
+    the baseline at the rungs next to n1), `bound`, `extrapolated`, `far`, `wide`."""
 
     @property
     def sign(self) -> int:
@@ -243,7 +246,7 @@ def _against(curve: BaselineCurve, arm: Runs, level: float) -> ArmUtility:
     if _alike(baseline, arm):
         solution = _nothing_saved(solution, ns, certain=same(baseline, arm))
     points = [
-        _point(n, solution, column, float(centre), baseline, len(arm[n]))
+        _point(n, solution, column, float(centre), baseline, arm)
         for column, (n, centre) in enumerate(zip(ns, centres, strict=True))
     ]
     return ArmUtility(points, solution)
@@ -275,15 +278,23 @@ def _outside(solution: Solution, column: int) -> tuple[float | None, float | Non
     return float((sample > solution.last).mean()), float((sample == 0).mean())
 
 
-def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: Runs, runs: int) -> UtilityPoint:
+def _around(baseline: Runs, n1: float) -> list[Mapping[Run, float]]:
+    """The rungs of the baseline next to `n1` labels, which U rests on: two inside the ladder, one outside."""
+    rungs = sorted(baseline)
+    place = bisect.bisect_left(rungs, n1)
+    at = range(place, place + 1) if place < len(rungs) and rungs[place] == n1 else range(place - 1, place + 1)
+    return [baseline[rungs[k]] for k in at if 0 <= k < len(rungs)]
+
+
+def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: Runs, arm: Runs) -> UtilityPoint:
     row, first, last = solution.rows[column], float(min(baseline)), float(max(baseline))
     n1, bound, (low, high) = row.value, row.bound(first, last), row.ends
     noisy = row.p_above is not None
     above, below = _outside(solution, column)
     flags = [
         ("no interval", not noisy),
-        ("learned noise", noisy and (runs == 1 or all(len(rung) == 1 for rung in baseline.values()))),
-        ("few runs", min(runs, *(len(rung) for rung in baseline.values())) < 3),
+        ("learned noise", noisy and any(all(len(rung) == 1 for rung in each.values()) for each in (arm, baseline))),
+        ("few runs", min(len(rung) for rung in (arm[n], *_around(baseline, row.n))) < FEW_RUNS),
         ("bound", n1 is None),
         ("extrapolated", row.kind == "extrapolated"),
         ("far", row.kind == "extrapolated" and row.n > FAR * last),
@@ -307,6 +318,6 @@ def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: R
         p_above=above,
         p_below=below,
         p_never=row.p_above if solution.models else None,
-        runs=runs,
+        runs=len(arm[n]),
         flags=tuple(text for text, holds in flags if holds),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labeleff.catalogue.metrics import Units
-from labeleff.curves.bounds import Reading, equivalent, savings, worth
+from labeleff.curves.bounds import Reading, equivalent, multiplier, savings, worth
 from labeleff.curves.least_squares import FormulaFit
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison, FittedFormula, TargetLabels, rank_comparisons
@@ -48,13 +48,18 @@ UTILITY = columns(
     "task encoder arm baseline n runs accuracy baseline_accuracy kind utility utility_at_least "
     "utility_at_most utility_low utility_high low_is_bound high_is_bound n1 n1_at_least n1_at_most "
     "n1_low n1_high p_above p_below p_never factor saved saved_low saved_high saved_at_least saved_at_most "
-    "saved_unit flags simultaneous_low simultaneous_high assumption"
+    "saved_unit flags simultaneous_low simultaneous_high assumption effective_data_transferred "
+    "effective_data_transferred_low effective_data_transferred_high effective_data_transferred_at_least "
+    "effective_data_transferred_at_most data_multiplier data_multiplier_low data_multiplier_high "
+    "data_multiplier_at_least data_multiplier_at_most"
 )
 """`accuracy`: by the metric that `summary.csv` names; `utility`: measured for the kind "inside", a model's for
 "extrapolated", where n1 is `factor` times the last rung; `utility_at_least`, `utility_at_most`: bounds measured
 outside the ladder; `p_never`: share of the model's curves that never reach the accuracy; `saved`: n1 - n labels at the
 price of one, empty without a price; `simultaneous_low`, `simultaneous_high`: interval of `utility` that holds for all
-rungs and arms of a place at once; `assumption`: what fails of what the row rests on."""
+rungs and arms of a place at once; `assumption`: what fails of what the row rests on;
+`effective_data_transferred`: n U(n) = n1 - n labels, and `data_multiplier`: U(n) + 1 = n1/n, as in Hernandez et al.
+(2021), Scaling Laws for Transfer, section 2."""
 
 TARGETS = columns(
     "task encoder arm target rungs kind n n_at_least n_at_most n_low n_high p_never factor baseline share "
@@ -72,9 +77,10 @@ RANKING = columns(
     "task encoder arm baseline rungs n_first n_last mean_ratio low high mean_log2_ratio above below tied "
     "simultaneous_low simultaneous_high"
 )
-"""`mean_ratio`: the mean label ratio over the rungs that all arms have; `above`, `below`: numbers of rungs whose label
-count was brought down or up to the end of what the ladder measures; `tied`: not distinguishable from the best;
-`simultaneous_low`, `simultaneous_high`: interval that holds for all arms and rungs at once."""
+"""`mean_ratio`: the mean label ratio over the arm's rungs, the best first; arms that are set aside have no row;
+`above`, `below`: numbers of rungs whose label count was brought down or up to the end of what the ladder measures;
+`tied`: not distinguishable from the best; `simultaneous_low`, `simultaneous_high`: interval that holds for all arms and
+rungs at once."""
 
 
 def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
@@ -85,12 +91,17 @@ def frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(names)).astype(whole)
 
 
+DIGITS, EXACT = 10, 17
+"""Number of significant digits of a table, and the number that keeps every value exactly."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows with the names of their columns; pandas, which takes long to load, is only needed for `frame`."""
 
     rows: Sequence[Row]
     names: Sequence[str]
+    digits: int = DIGITS
 
     def frame(self) -> pd.DataFrame:
         """The table as a data frame."""
@@ -101,14 +112,14 @@ class Table:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(self.names)
-        writer.writerows([_cell(row.get(name)) for name in self.names] for row in self.rows)
+        writer.writerows([_cell(row.get(name), self.digits) for name in self.names] for row in self.rows)
         return stream.getvalue().encode()
 
 
-def _cell(value: object) -> object:
-    """Text of a cell: ten significant digits, empty for what is missing."""
+def _cell(value: object, digits: int) -> object:
+    """Text of a cell; empty for what is missing."""
     if isinstance(value, float):  # also numpy's
-        return "" if value != value else f"{value:.10g}"
+        return "" if value != value else repr(float(value)) if digits == EXACT else f"{value:.{digits}g}"
     return _no_formula(value)
 
 
@@ -208,6 +219,8 @@ def _utility(item: Comparison, point: UtilityPoint, joint: UtilityPoint, units: 
         "simultaneous_low": joint.low,
         "simultaneous_high": joint.high,
         "assumption": "; ".join(item.doubts(point.n)),
+        **_numbers("effective_data_transferred", savings(point, 1.0)),
+        **_numbers("data_multiplier", multiplier(point)),
     }
 
 

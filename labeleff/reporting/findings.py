@@ -39,7 +39,7 @@ class Comparison:
     """The same points with intervals that hold for all rungs and arms of the place at once."""
     crossing: Crossing | None
     mean: MeanRatio | None
-    """Mean over the rungs that all arms have; None where they have none in common."""
+    """Mean over the arm's rungs; None where there is none."""
     headline: int | None = None
     """Label count named beforehand as the one that counts; None: the mean over the ladder counts."""
     answers: Sequence[Disagreement] = ()
@@ -76,10 +76,10 @@ def compare_arms(measured: Measurements) -> list[Comparison]:
 
 
 def rank_comparisons(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRatio]]:
-    """Comparisons that have a mean over the ladder with that mean, place by place, the best of each first."""
+    """Comparisons that are ranked, with their mean over the ladder, place by place, the best of each first."""
     places = list(dict.fromkeys(item.place for item in comparisons))
-    pairs = [(item, item.mean) for item in comparisons if item.mean is not None]
-    return sorted(pairs, key=lambda pair: (places.index(pair[0].place), -pair[1].ratio))
+    pairs = [(item, item.mean) for item in comparisons if item.mean is not None and item.mean.rank is not None]
+    return sorted(pairs, key=lambda pair: (places.index(pair[0].place), pair[1].rank))
 
 
 def _at_place(measured: Measurements, place: Place) -> _PlaceFindings:

@@ -17,7 +17,7 @@ from labeleff.curves.rung_means import BASELINE, NoisyMeans, means_of_runs
 from labeleff.curves.utility import BaselineCurve, check_runs
 from labeleff.stats.differences import Differences, compare
 from labeleff.stats.intervals import MeanInterval, mean_intervals
-from labeleff.stats.resampling import Runs
+from labeleff.stats.resampling import Run, Runs
 from labeleff.study.prices import Cost
 
 
@@ -111,6 +111,8 @@ class Measurements:
     """Label count named beforehand, whose utility opens the verdict; None: the mean over the ladder does."""
     summarised: frozenset[tuple[Place, str]] = frozenset()
     """Arms of a place that were given as means over runs: their `runs` are stand-ins, no measured run."""
+    run_numbers: Mapping[tuple[Place, str], Mapping[tuple[int, Run], int]] = field(default_factory=dict)
+    """Numbers that runs have in a table, by place and arm, then by label count and (draw, seed)."""
 
     @property
     def places(self) -> list[Place]:

@@ -142,6 +142,16 @@ class Results:
         return runs
 
     @property
+    def run_metrics(self) -> dict[tuple[Place, str, int, Run], Mapping[str, float | None]]:
+        """All recorded metrics of every finished run."""
+        return {
+            (place, arm, record.cell.n, (record.cell.draw, record.cell.seed)): record.metrics
+            for (place, arm), records in self.groups.items()
+            for record in records
+            if record.status == "ok"
+        }
+
+    @property
     def measured(self) -> Measurements:
         """The accuracies alone, for all code that needs nothing else."""
         study = self.study

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from labeleff.reporting.figures import agreement as agreement_figures
 from labeleff.reporting.figures import pretexts, style
 from labeleff.reporting.figures import probes as probe_figures
-from labeleff.reporting.measurements import Place
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.rank_agreement import Agreement
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections import probes
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 
 def study_figures(
-    results: Results, agreements: Sequence[Agreement]
+    results: Results, measured: Measurements, agreements: Sequence[Agreement]
 ) -> Mapping[str, Callable[[Place], Iterator[Figure]]]:
     """Drawing functions by kind (`place_figures.OF_STUDIES`), in the order of a place's section."""
-    measured = results.measured
 
     def learning_curves(place: Place) -> Iterator[Figure]:
         figure = pretexts.learning_curves(results.pretrainings_at(place), style.title(measured, place))

@@ -12,8 +12,9 @@ from pathlib import Path
 from labeleff.curves.methods import rungs_needed
 from labeleff.records.collection import without_collection
 from labeleff.records.run_estimate import duration
-from labeleff.reporting import output_files, place_figures
+from labeleff.reporting import output_files, place_figures, runs_csv
 from labeleff.reporting.findings import Findings, find
+from labeleff.reporting.measurements import Measurements
 from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.output_files import REPORT, Section
 from labeleff.reporting.place_figures import Material
@@ -71,13 +72,13 @@ def report(results: Results, options: ReportOptions) -> list[Section]:
         Section([*explain(findings.measured)] if results.ladders else []),
         fairness(results.study),
         conditions(results),
-        Section([*_reproduce(results, options)]),
+        Section([*_reproduce(results, findings.measured, options)]),
     ]
 
 
 def _places(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> Iterator[Section]:
     """Sections of every place whose accuracy is measured at several label counts."""
-    further = study_figures(results, rank_agreements)
+    further = study_figures(results, findings.measured, rank_agreements)
     figures = place_figures.draw(Material(findings, further)) if results.ladders else {}
     for place in results.ladders:
         yield accuracy_and_utility.section(findings, place, figures[place])
@@ -90,6 +91,8 @@ def _places(results: Results, findings: Findings, rank_agreements: list[Agreemen
 def _tables(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> dict[str, bytes]:
     """Tables with rows of all places."""
     files = output_files.csvs(findings) | agreement.to_files(rank_agreements)
+    if results.ladders:
+        files |= runs_csv.to_files(findings.measured, results.run_metrics)
     return files | other_metrics.to_files(results) | probes.to_files(results)
 
 
@@ -131,7 +134,7 @@ def _stopped(results: Results) -> Iterator[str]:
         )
 
 
-def _reproduce(results: Results, options: ReportOptions) -> Iterator[str]:
+def _reproduce(results: Results, measured: Measurements, options: ReportOptions) -> Iterator[str]:
     yield "## Reproduce"
     yield f"```\n{_commands(results)}\n```"
     where = "the folder of records" if options.out else "this folder"
@@ -139,6 +142,8 @@ def _reproduce(results: Results, options: ReportOptions) -> Iterator[str]:
         f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
         f"```\nlabeleff report DIR{f' {options.text}' if options.text else ''}\n```"
     )
+    if results.ladders:
+        yield runs_csv.note(measured)
 
 
 def _commands(results: Results) -> str:

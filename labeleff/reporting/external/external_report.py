@@ -9,7 +9,7 @@ from pathlib import Path
 from labeleff.curves.methods import rungs_needed
 from labeleff.errors import OptionError, RunsError
 from labeleff.records.collection import without_collection
-from labeleff.reporting import output_files, place_figures
+from labeleff.reporting import output_files, place_figures, runs_csv
 from labeleff.reporting.external import reference_code
 from labeleff.reporting.external.baseline_names import BASELINES, like_baseline
 from labeleff.reporting.external.options import Options
@@ -64,6 +64,7 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
         cost=options.cost,
         headline=_headline(table, baseline, options.headline),
         summarised=frozenset((Place(task), arm) for task, arm in table.summarised),
+        run_numbers={(Place(task), arm): numbers for (task, arm), numbers in table.run_numbers.items()},
     )
 
 
@@ -113,7 +114,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
             *_results(findings, options),
             *([reference_code.section(measured)] if options.convention == "selfstudy" else []),
             Section([*explain(measured)]),
-            Section([*origin(table, notes, options.command)]),
+            Section([*origin(table, notes, options.command), runs_csv.note(measured)]),
         ]
     )
     return write_beside(options, files), notes
@@ -133,7 +134,7 @@ def _results(findings: Findings, options: Options) -> Iterator[Section]:
     flags = [*weak_results.few_runs(findings.measured), *weak_results.flags(findings)]
     yield Section(
         [*accuracy_and_utility.verdicts(findings), *accuracy_and_utility.weak_points(flags)],
-        output_files.csvs(findings),
+        output_files.csvs(findings) | runs_csv.to_files(findings.measured),
     )
     figures = place_figures.draw(Material(findings))
     for place in findings.measured.places:

@@ -164,7 +164,10 @@ def label_units(texts: Collection[str], words: Iterable[str], reading: Reading, 
     """
     counts = {text: count for text in texts if (count := parse(text)) is not None}
     bare = {text: count for text, count in counts.items() if count.unit is None}
-    marked = {count.unit: text for text, count in counts.items() if count.unit not in (None, "all", "labels")}
+    marked: dict[Unit | None, str] = {}
+    for text, count in counts.items():
+        if count.unit not in (None, "all", "labels"):
+            marked.setdefault(count.unit, text)
     if not bare:
         return LabelUnits("labels", reading, fail)
     if reading.label_unit is not None:

@@ -37,7 +37,8 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
     values, best = [value.number / unit for _, value in cells], _on_scale(options.best, entry)
     units, units_note = units_of(entry, values, best, chance)
     means = _means(cells, observed, options, level, commas)
-    groups = _groups(cells, means, unit, units)
+    keys = run_keys.run_keys(rows)
+    groups = _groups(cells, keys, means, unit, units)
     trend = check_trend(groups, rows[0].source, entry, insisted=options.lower_is_better is not None)
     notes = (
         scale_note,
@@ -57,6 +58,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
         metric=entry,
         units=units,
         summarised=frozenset((task, arm) for task, arm, _ in means),
+        run_numbers=_run_numbers(rows, keys),
     )
 
 
@@ -116,14 +118,16 @@ def _check_alone(rows: Sequence[Observation], means: Means) -> None:
             raise cell_error(row.source, row.place, row.column, found, "one mean, or its runs")
 
 
-def _groups(cells: Sequence[Cell], means: Means, unit: int, units: Units) -> dict[tuple[str | None, str], Runs]:
+def _groups(
+    cells: Sequence[Cell], keys: Sequence[Run], means: Means, unit: int, units: Units
+) -> dict[tuple[str | None, str], Runs]:
     """Scores by (task, arm) in the order of the table."""
     groups: dict[tuple[str | None, str], dict[int, Mapping[Run, float]]] = {}
     scores = iter(to_means([mean for several in means.values() for mean in several], unit, units))
     in_one = [pooled([next(scores) for _ in several]) for several in means.values()]
     from_means = dict(zip(means, stand_ins(in_one), strict=True))
     runs: dict[tuple[str | None, str, int], dict[Run, float]] = {}
-    for (row, value), key in zip(cells, run_keys.run_keys([row for row, _ in cells]), strict=True):
+    for (row, value), key in zip(cells, keys, strict=True):
         rung = _rung(row)
         if rung in from_means:
             groups.setdefault(rung[:2], {})[row.n] = from_means[rung]
@@ -132,6 +136,16 @@ def _groups(cells: Sequence[Cell], means: Means, unit: int, units: Units) -> dic
             groups.setdefault(rung[:2], {})[row.n] = runs[rung] = {}
         runs[rung][key] = _score(value, unit, units)
     return dict(groups)
+
+
+def _run_numbers(
+    rows: Sequence[Observation], keys: Sequence[Run]
+) -> dict[tuple[str | None, str], dict[tuple[int, Run], int]]:
+    """The table's numbers of runs by (task, arm), then by label count and (draw, seed)."""
+    numbers: dict[tuple[str | None, str], dict[tuple[int, Run], int]] = {}
+    for row, key in zip(rows, keys, strict=True):
+        numbers.setdefault((row.task, row.arm), {})[row.n, key] = row.run
+    return numbers
 
 
 def _score(value: Value, unit: int, units: Units) -> float:
@@ -143,7 +157,7 @@ def _score(value: Value, unit: int, units: Units) -> float:
 
 def _direction_notes(entry: Metric) -> Iterator[str]:
     if entry.lower:
-        yield f"less is better; utility compares {entry.plural} turned around, and all of them are shown as they are"
+        yield f"less is better: {entry.plural} are turned around to be compared, and shown as they are"
 
 
 def _means_notes(means: Means, observed: Observed, options: Reading, level: float) -> Iterator[str]:

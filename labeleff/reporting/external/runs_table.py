@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from labeleff.catalogue.metrics import METRICS, SHARES, Metric, Units
 from labeleff.errors import RunsError, UnknownNameError
-from labeleff.stats.resampling import Runs
+from labeleff.stats.resampling import Run, Runs
 
 Scale = Literal["fraction", "percent"]
 """Scale of accuracies: 0..1 or 0..100."""
@@ -46,6 +46,8 @@ class RunsTable:
     """Units of the values in the file, of which `groups` has scores in 0..1."""
     summarised: frozenset[tuple[str | None, str]] = frozenset()
     """Arms of a task of which the file has means over runs: `groups` has stand-ins, no measured run."""
+    run_numbers: Mapping[tuple[str | None, str], Mapping[tuple[int, Run], int]] = field(default_factory=dict)
+    """Numbers of runs in the file by (task, arm), then by label count and (draw, seed)."""
 
     @property
     def paired(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from labeleff.reporting.external.grid import counted
 from labeleff.reporting.external.runs_table import RunsTable
 
 LEAST = 2
@@ -20,9 +21,7 @@ def with_baseline_curves(table: RunsTable, baseline: str) -> RunsTable:
     aside = [task for task in table.tasks if rungs[task] < LEAST or task in alone]
     if not aside or len(aside) == len(rungs):
         return table
-    why = ", ".join(
-        f"{task} ({'no other arm' if rungs[task] >= LEAST else _label_counts(rungs[task])})" for task in aside
-    )
+    why = ", ".join(f"{task} ({_reason(rungs[task])})" for task in aside)
     return replace(
         table,
         groups={key: runs for key, runs in table.groups.items() if key[0] not in aside},
@@ -30,5 +29,7 @@ def with_baseline_curves(table: RunsTable, baseline: str) -> RunsTable:
     )
 
 
-def _label_counts(count: int) -> str:
-    return f"{count} label count{'' if count == 1 else 's'}"
+def _reason(count: int) -> str:
+    if count >= LEAST:
+        return "no other arm"
+    return counted(count, "label count")

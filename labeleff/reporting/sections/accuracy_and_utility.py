@@ -17,6 +17,8 @@ from labeleff.reporting.markdown import (
     bold,
     break_even,
     count,
+    counts,
+    join_texts,
     mean_ratio,
     money,
     portion,
@@ -129,25 +131,39 @@ def _ranking(measured: Measurements, comparisons: Sequence[Comparison]) -> Itera
     """Table of the arms by their mean label ratio."""
     yield "### Over the whole ladder"
     ranking = rank_comparisons(comparisons)
-    if not ranking:
-        yield "The arms have no label count in common, so there is no mean to rank them by."
-        return
     distinguishable = all(mean.low is not None for _, mean in ranking) and len(ranking) > 1
+    alike = len({mean.ns for _, mean in ranking}) == 1
     rows = []
     for item, mean in ranking:
         doubt = DOUBT if any(item.doubts(n) for n in mean.ns) else ""
         shown = [item.arm, f"{mean_ratio(mean, mean.low, mean.high)}{doubt}"]
-        clipped = [f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
-        rows.append([bold(text) for text in shown] + clipped if distinguishable and mean.tied else shown + clipped)
-    yield table(["arm", "mean label ratio", "rungs brought down", "rungs brought up"], rows)
+        others = [f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
+        others += [] if alike else [counts(mean.ns)]
+        rows.append([bold(text) for text in shown] + others if distinguishable and mean.tied else shown + others)
+    header = ["arm", "mean label ratio", "rungs brought down", "rungs brought up", *([] if alike else ["over n"])]
+    yield table(header, rows)
     ns, most = ranking[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
     best = " Bold: can't be told from the best of these arms." if distinguishable else ""
+    span = f"n = {ns[0]:,} to {ns[-1]:,}" if alike else "the label counts that it has"
+    which = "the rungs that all arms have count" if alike else "two arms are ranked over the rungs that both have"
     yield (
-        f"Mean label ratio: on the (geometric) average over n = {ns[0]:,} to {ns[-1]:,}, one label of the arm does the "
-        f"work of so many of {measured.baseline}; the rungs that all arms have count. Label counts over {most} are "
+        f"Mean label ratio: on the (geometric) average over {span}, one label of the arm does the "
+        f"work of so many of {measured.baseline}; {which}. Label counts over {most} are "
         "brought down to it, so that the mean is rather too low (`>=`), those under the first rung are brought up to "
         f"it, so that it is rather too high (`<=`).{best}"
     )
+    yield from _set_aside(comparisons)
+
+
+def _set_aside(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Sentence on the arms that aren't ranked."""
+    aside = [(item, item.mean) for item in comparisons if item.mean is not None and item.mean.rank is None]
+    if aside:
+        arms = join_texts(
+            f"{item.arm} (only {counts(mean.ns)}; label ratio {mean_ratio(mean, mean.low, mean.high)})"
+            for item, mean in aside
+        )
+        yield f"Set aside, since too few of their label counts are those of the others: {arms}."
 
 
 def _mean(runs: Runs, n: int, planned: int | None, units: Units) -> str:

@@ -42,7 +42,9 @@ def _utility(measured: Measurements, level: str) -> Iterator[str]:
     yield (
         f"**Utility** U(n) = n1/n - 1, where n1 is the number of labels with which {measured.baseline} reaches the "
         f"{metric.words} that the arm reaches with n labels (Newell and Deng, CVPR 2020). 0: nothing saved; 1: "
-        "the baseline needs twice the labels; -0.5: half of them. -1 is the least possible."
+        "the baseline needs twice the labels; -0.5: half of them. -1 is the least possible. n U(n) = n1 - n is the "
+        "effective data transferred, U(n) + 1 = n1/n the effective data multiplier (Hernandez et al. 2021, Scaling "
+        "Laws for Transfer)."
     )
     yield f"**Curve** ({measured.method}): {_curve(measured.method, metric, units)}"
     yield f"**Outside the ladder**: {_outside(measured)}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from labeleff.curves.methods import BAYES, rungs_needed
-from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.curves.utility import FAR, FEW_RUNS, UtilityPoint
 from labeleff.reporting.assumptions import NEAR_CHANCE
 from labeleff.reporting.findings import Comparison, Findings
 from labeleff.reporting.markdown import at_labels, counts, join_texts
@@ -71,9 +71,6 @@ def _test_set(measured: Measurements, place: Place) -> Iterator[str]:
             f"({units.points(sampling, 1)} against {units.spread(runs, units.digits + 1)}). All arms share it: it "
             f"bears on {setting.metric_entry.plural}, less on differences, and no number of runs reduces it."
         )
-
-
-FEW_RUNS = 3
 
 
 def few_runs(measured: Measurements) -> Iterator[str]:

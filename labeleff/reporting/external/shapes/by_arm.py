@@ -60,7 +60,7 @@ def _check_numbers(columns: Columns, arms: list[int]) -> None:
     fields = columns.grid.fields
     for at in arms:
         match = _COUNTED.fullmatch(fields[at])
-        if match and columns.reading.shape is None:
+        if match and columns.reading.shape is None and not re.search(r"[^a-z]v$", match[1], re.IGNORECASE):
             numbered.setdefault(match[1], set()).add(int(match[2]))
     for name, found in numbered.items():
         if (

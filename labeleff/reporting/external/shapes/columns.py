@@ -161,7 +161,7 @@ class Columns:
             return at
         taken = set(self.places.values())
         candidates = [at for at in range(len(self.grid.fields)) if at not in taken and self.words_in(at)]
-        if len(candidates) != 1 or self.grid.arm is not None or not self.grid.rows:
+        if len(candidates) != 1 or self.grid.arm is not None or not taken:
             return None
         self.places["arm"] = candidates[0]
         if self.grid.fields[candidates[0]]:
@@ -191,8 +191,13 @@ class Columns:
             and not names.spread_kind(fields[at])
             and not names.is_step(fields[at])
             and not names.is_tally(fields[at])
-            and not {"train", "training", "lr", "time", "seconds", "minutes", "hours"} & set(names.words(fields[at]))
+            and not names.is_other(fields[at])
         ]
+
+    def some_values_in(self, at: int) -> bool:
+        """Whether some of a column's cells begin with a number, or it has none."""
+        cells = self._cells(at)
+        return not cells or any(re.match(r"[^A-Za-z]*[0-9]", cell) for cell in cells)
 
     def values_in(self, at: int) -> bool:
         """Whether a column's cells are values or blanks: all that is in it begins with a number."""

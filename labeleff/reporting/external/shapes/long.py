@@ -8,13 +8,20 @@ from labeleff.reporting.external.shapes.headers import run_of
 from labeleff.reporting.external.shapes.layout import Layout, ValueColumn
 from labeleff.reporting.external.shapes.spreads import beside
 
+UNSURE = 3
+"""Rank of names that only contain a metric's."""
+
 
 def value_column(columns: Columns) -> int | None:
     """Index of the column of what was measured; None without one. Raises RunsError where several may be it."""
     fields = columns.grid.fields
     if "accuracy" in columns.given:
         return columns.find("accuracy")
-    ranked = [(rank, at) for at in columns.free() if (rank := names.metric_rank(fields[at])) is not None]
+    ranked = [
+        (rank, at)
+        for at in columns.free()
+        if (rank := names.metric_rank(fields[at])) is not None and columns.some_values_in(at)
+    ]
     if columns.reading.metric is not None:
         wanted = [
             at for _, at in ranked if names.metric_words(fields[at]) == names.metric_words(columns.reading.metric)
@@ -28,6 +35,8 @@ def value_column(columns: Columns) -> int | None:
     exact = [at for at in candidates if fields[at] == "accuracy"]
     if exact and not any(names.names_a_split(fields[at]) for at in candidates if at not in exact):
         candidates = exact
+    if len(candidates) == 1 and names.is_validation(fields[candidates[0]]):
+        candidates += [at for rank, at in ranked if best < rank < UNSURE and not names.is_validation(fields[at])]
     if len(candidates) > 1:
         raise columns.several("accuracy", candidates)
     at = candidates[0]

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from labeleff.reporting.external.grid import Grid, Row, cell_error, quote
+from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, quote
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes.layout import NOT_MEASURED, Layout, ValueColumn, column_name
 
@@ -43,7 +43,7 @@ def melt(grid: Grid, layout: Layout, reading: Reading) -> tuple[list[Entry], lis
         place = grid.place if not grid.rows else grid.rows[0].place
         column = column_name(grid, layout.values[0].at)
         raise cell_error(grid.source, place, column, found, "one row per run")
-    return entries, [f"{blank} of {cells} cells are empty: not measured"] if blank else []
+    return entries, [f"{blank} of {counted(cells, 'cell')} empty: not measured"] if blank else []
 
 
 def _entries(grid: Grid, layout: Layout, reading: Reading) -> Iterator[Entry]:

@@ -66,6 +66,13 @@ _STEPS = {"epoch", "step", "iteration", "iter", "it", "epochs", "steps", "iterat
 _OF_A_RUN = {"best", "num", "n", "max", "total", "final", "last", "stopped", "number", "of", "early", "selected"}
 
 
+_OTHERS = {"train", "training", "lr", "wd", "time", "seconds", "minutes", "hours", "epoch", "epochs", "step"} | {
+    "params", "parameters", "flops", "batch", "gpu", "gpus", "id", "index", "unnamed", "date", "width", "depth",
+    "learning", "decay", "gain", "delta", "diff", "difference", "improvement", "pvalue", "rank", "size", "steps",
+}  # fmt: skip
+"""Words of columns that hold neither arms' values nor what was measured."""
+
+
 def column_names(columns: Mapping[str, str]) -> dict[str, str]:
     """Names of the file's columns by labeleff's names, as the user gave them, without spaces around them.
 
@@ -134,6 +141,11 @@ def metric_words(name: str) -> str:
     return "accuracy" if kept in _ACCURACIES else kept
 
 
+def is_validation(name: str) -> bool:
+    """Whether the name speaks of validation, by which runs are often chosen."""
+    return bool(set(words(name)) & {"val", "valid", "validation", "dev"})
+
+
 def names_a_split(name: str) -> bool:
     """Whether the name says which split of the data was measured."""
     return bool(set(words(name)) & _SPLITS)
@@ -160,6 +172,11 @@ def spread_kind(name: str) -> tuple[str, frozenset[str]] | None:
     if joined in _LOWER_ENDS - {"min"} or joined in _UPPER_ENDS - {"max"}:
         return ("low" if joined in _LOWER_ENDS else "high"), frozenset()
     return None
+
+
+def is_other(name: str) -> bool:
+    """Whether a column of numbers holds settings, times or differences rather than values."""
+    return bool(set(words(name)) & _OTHERS)
 
 
 def is_tally(name: str) -> bool:

@@ -152,11 +152,10 @@ def _crossed(grid: Grid, at: int, group: Sequence[Entry]) -> RunsError:
     entry, name = group[1], grid.fields[at]
     cells = quote_list(list(dict.fromkeys(each.row.cells[at] for each in group)))
     found = f"{cells} for arm {entry.arm!r} at n = {entry.n}, and no column run"
-    hint = (
-        f"give --column task={name} for tasks, --column arm={name} for arms, --column run={name} where it numbers runs"
-    )
+    ways = f"give --column task={name} for tasks, --column arm={name} for arms"
+    ways += f"; {_WAY_OUT}" if len(group) >= TREND else f", --column run={name} for numbers of runs"
     expected = "to know whether these are runs, or results under several conditions"
-    return cell_error(grid.source, entry.row.place, name, found, expected, hint)
+    return cell_error(grid.source, entry.row.place, name, found, expected, ways)
 
 
 def _steady(group: Sequence[Entry]) -> bool:

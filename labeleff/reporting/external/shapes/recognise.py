@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.grid import counted as amount
 from labeleff.reporting.external.observations import Observation, Observed, SpreadKind
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import files_together, numbering, rungs
@@ -128,12 +129,13 @@ def _shape_line(rows: Sequence[Observation], parts: Sequence[_Part]) -> str:
     runs = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     spread = any(row.spread for row in rows[:100]) or any("±" in row.value for row in rows[:100])
     of = f"{runs} {'mean' if spread else 'run'}{'' if runs == '1' else 's'}"
-    sized = [*([_many(tasks, "task")] if len(tasks) > 1 else []), _many(arms, "arm"), _many(ns, "label count"), of]
+    sized = [
+        *([amount(len(tasks), "task")] if len(tasks) > 1 else []),
+        amount(len(arms), "arm"),
+        amount(len(ns), "label count"),
+        of,
+    ]
     return f"{' x '.join(sized)}, {' and '.join(dict.fromkeys(WORDS[part.layout.shape] for part in parts))}"
-
-
-def _many(things: Collection[object], name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _digest(grids: Sequence[Grid]) -> str:

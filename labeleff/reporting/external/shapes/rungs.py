@@ -10,6 +10,7 @@ from typing import NamedTuple
 from labeleff.errors import OptionError, RunsError, UnknownNameError
 from labeleff.reporting.external.baseline_names import like_baseline
 from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.grid import counted as amount
 from labeleff.reporting.external.label_counts import LabelUnits, label_units
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes.layout import Layout, column_name
@@ -124,8 +125,8 @@ def _without_copies(
             seen.add(key)
         kept.append(each)
     names = ", ".join(sorted(whole))
-    notes = [f"{copies} cells of {names} repeat another cell of their task: counted once"] if copies else []
-    several = [task for task, many in Counter(task for task, _ in seen).items() if many > 1]
+    notes = [f"{amount(copies, 'cell')} of {names} like another of the same task: counted once"] if copies else []
+    several = [task for task, times in Counter(task for task, _ in seen).items() if times > 1]
     if several:
         notes.append(
             f"{names}: values in several columns of a task are further measurements of one rung, whose runs count "
@@ -143,7 +144,7 @@ def _aside_notes(aside: Sequence[Entry], whole: set[str], baseline: str | None) 
     if whole and baseline is None:
         return [f"{', '.join(sorted(whole))}{of} set aside: which arm is the baseline isn't known; give --baseline"]
     way = " ".join(f"--pool {task}=N" for task in tasks) or "--pool N"
-    return [f"{len(aside)} values on all labels{of} set aside: their number isn't known; give {way}"]
+    return [f"{amount(len(aside), 'value')} on all labels{of} set aside: their number isn't known; give {way}"]
 
 
 def _unit_notes(units: LabelUnits, known: Mapping[tuple[str, str | None], int | None]) -> list[str]:
