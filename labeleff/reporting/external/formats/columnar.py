@@ -7,7 +7,7 @@ from typing import Any
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.formats.nesting import records_grid
-from labeleff.reporting.external.formats.packages import needed
+from labeleff.reporting.external.formats.packages import needed, reason
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.grid import Grid, Row
 
@@ -42,9 +42,7 @@ def _table(content: bytes, source: str) -> Any:
         else:
             table = pa.ipc.open_stream(io.BytesIO(content)).read_all()
     except (pa.ArrowException, OSError) as error:
-        raise RunsError(
-            f"{source}: can't be read ({str(error).partition(chr(10))[0]}), expected a whole file"
-        ) from error
+        raise RunsError(f"{source}: can't be read ({reason(error)}), expected a whole file") from error
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     return table

@@ -1,4 +1,4 @@
-"""Optional packages that read files of tables, imported when such a file is read."""
+"""Optional packages that read files of tables, imported when such a file is read, and what they raise."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import importlib
 from types import ModuleType
 
 from labeleff.errors import OptionError
+
+LONGEST = 100
+"""Largest number of characters of a foreign error that is shown."""
 
 
 def needed(module: str, source: str, kind: str) -> ModuleType:
@@ -17,3 +20,9 @@ def needed(module: str, source: str, kind: str) -> ModuleType:
         raise OptionError(
             f"{source}: {kind} are read by {package}, which isn't installed; pip install 'labeleff[tables]'"
         ) from error
+
+
+def reason(error: BaseException) -> str:
+    """A foreign error's first line for an error of one line: without control characters, and not too long."""
+    line = str(error).partition("\n")[0] or type(error).__name__
+    return "".join(each if each.isprintable() else "?" for each in line)[:LONGEST]

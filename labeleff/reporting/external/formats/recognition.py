@@ -63,7 +63,7 @@ def _kind_of_archive(content: bytes, source: str) -> Kind:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise _refused(source, "a damaged archive", "save it again") from error
     if "xl/workbook.xml" in names:
         return "workbook"

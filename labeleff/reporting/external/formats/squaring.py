@@ -28,7 +28,7 @@ def square(
     commas: bool = False,
     sha256: str = "",
 ) -> Grid:
-    """Grid of a file's rows, the first of them its header; none of `rows` may be without cells.
+    """Grid of a file's rows, the first of them its header.
 
     Rows without a value are left out and counted, columns without name and value are left out. Lines with one empty
     field too many, and headers that lack R's column of row names, are made as long as the others; `commas` says that
@@ -36,6 +36,8 @@ def square(
     any other length, by `unequal`, and for a table without rows.
     """
     error = unequal or (lambda fields, row: ragged(source, fields, row))
+    if not rows:
+        raise RunsError(f"{source}: found no row with cells of its own, expected a header and rows below it")
     head, *body = rows
     kept = [row for row in body if any(row[1])]
     if not kept:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.formats.choosing import choose
-from labeleff.reporting.external.formats.packages import needed
+from labeleff.reporting.external.formats.packages import needed, reason
 from labeleff.reporting.external.formats.spans import Cell, SpannedRow, plain
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.grid import Grid, Row, cell_error, counted
@@ -19,6 +22,11 @@ from labeleff.reporting.external.reading import Reading
 
 DATES = (datetime.date, datetime.time, datetime.timedelta)
 
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, SyntaxError, OSError, EOFError, NotImplementedError, RuntimeError),
+    *(KeyError, ValueError, TypeError, IndexError, AttributeError),
+)
+"""What openpyxl raises for a damaged workbook."""
 Sheet = Any
 """A worksheet of openpyxl, which has no types."""
 
@@ -30,29 +38,39 @@ def read(content: bytes, source: str, options: Reading) -> Grid:
     and for dates that Excel made of other entries; OptionError where openpyxl is missing.
     """
     needed("openpyxl", source, "Excel workbooks")
-    book = _open(content, source, merged=_has_merged_cells(content), values=False)
-    sheets = {sheet.title: sheet for sheet in book.worksheets if _has_cells(sheet)}
+    with _reading(source):
+        book = _open(content, merged=_has_merged_cells(content), values=False)
+        sheets = {sheet.title: sheet for sheet in book.worksheets if _has_cells(sheet)}
     visible = {name: "" for name, sheet in sheets.items() if sheet.sheet_state == "visible" or name == options.sheet}
     name, notes = choose(source, "sheet", visible, options.sheet)
-    rows, formulas = _rows(sheets[name])
+    with _reading(source):
+        rows, formulas = _rows(sheets[name])
+        values = dict(enumerate(_open(content, merged=False, values=True)[name].iter_rows(), 1)) if formulas else {}
     if formulas:
-        values = _open(content, source, merged=False, values=True)[name]
-        rows = _computed(rows, formulas, values, source)
+        rows = _computed(rows, formulas, values, f"{source}, sheet {name!r}")
         notes.append(f"{counted(len(formulas), 'formula')} by the value that was last computed")
     shown = _shown(rows, name, source)
     merged = {(span.min_row, span.min_col): span for span in getattr(sheets[name], "merged_cells", ())}
-    flat, left = plain(list(_spanned(shown, merged)))
+    flat, left = plain(list(_spanned(shown, merged))) if merged else (shown, [])
     return square(source, flat, [*notes, *left])
 
 
-def _open(content: bytes, source: str, *, merged: bool, values: bool) -> Any:
+@contextlib.contextmanager
+def _reading(source: str) -> Iterator[None]:
+    """Make what openpyxl raises for a damaged workbook, an error of one line."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise RunsError(
+            f"{source}: found a damaged workbook ({reason(error)}), expected one that Excel opens"
+        ) from error
+
+
+def _open(content: bytes, *, merged: bool, values: bool) -> Any:
     """Open a workbook: whole where cells are merged, which reading row by row (half the time) doesn't tell."""
     import openpyxl
 
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=not merged, data_only=values)
-    except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile, SyntaxError) as error:
-        raise RunsError(f"{source}: found a damaged workbook ({error}), expected one that Excel opens") from error
+    book = openpyxl.load_workbook(io.BytesIO(content), read_only=not merged, data_only=values)
     for sheet in () if merged else book.worksheets:
         sheet.reset_dimensions()  # Some programs write a smaller range than the sheet has.
     return book
@@ -84,42 +102,39 @@ def _rows(sheet: Sheet) -> tuple[list[tuple[int, list[Any]]], Found]:
 
 
 def _computed(
-    rows: Sequence[tuple[int, list[Any]]], formulas: Found, values: Sheet, source: str
+    rows: Sequence[tuple[int, list[Any]]], formulas: Found, computed: Mapping[int, Sequence[Any]], source: str
 ) -> list[tuple[int, list[Any]]]:
     """Rows with the computed values in the places of formulas."""
-    computed = dict(enumerate(values.iter_rows(), start=1))
     for (row, column), formula in formulas.items():
         if computed[row][column - 1].value is None:
             expected = "a formula whose value is in the file, or a number"
             hint = "open the file in Excel and save it, or paste the values"
-            place = f"sheet {values.title!r}, cell {formula.coordinate}"
-            raise RunsError(f"{source}, {place}: found a formula without a value, expected {expected}; {hint}")
-    places = {number: {at for row, at in formulas if row == number} for number, _ in rows}
+            where = f"{source}, cell {formula.coordinate}"
+            raise RunsError(f"{where}: found a formula without a value, expected {expected}; {hint}")
     return [
-        (number, [computed[number][at - 1] if at in places[number] else cell for at, cell in enumerate(cells, start=1)])
-        for number, cells in rows
+        (row, [computed[row][at - 1] if (row, at) in formulas else cell for at, cell in enumerate(cells, start=1)])
+        for row, cells in rows
     ]
 
 
 def _shown(rows: Sequence[tuple[int, list[Any]]], name: str, source: str) -> list[Row]:
     """Rows of text. A column of dates alone is one of dates; a date beside other cells was something else."""
     width = max(len(cells) for _, cells in rows)
-    kinds: list[set[bool]] = [set() for _ in range(width)]
-    for number, cells in rows:
-        for at, cell in enumerate(cells):
-            if cell.value is not None and number != rows[0][0]:
-                kinds[at].add(isinstance(cell.value, DATES))
+    first, header = rows[0]
+    others = {
+        at for row, cells in rows[1:] for at, cell in enumerate(cells) if not isinstance(cell.value, (NoneType, *DATES))
+    }
     shown = []
-    for number, cells in rows:
+    for row, cells in rows:
+        place = f"sheet {name!r}, row {row}"
         for at, cell in enumerate(cells):
-            if isinstance(cell.value, DATES) and (False in kinds[at] or number == rows[0][0]):
-                header = str(rows[0][1][at].value or at + 1) if at < len(rows[0][1]) else str(at + 1)
+            if isinstance(cell.value, DATES) and (at in others or row == first):
+                column = str((header[at].value if at < len(header) else None) or at + 1)
                 found = f"the date {cell.value} in cell {cell.coordinate}"
                 hint = "Excel makes dates of entries such as 1/10: format the cell as text and type it again"
-                place = f"sheet {name!r}, row {number}"
-                raise cell_error(source, place, header, found, "text or a number like its neighbours", hint)
+                raise cell_error(source, place, column, found, "text or a number like its neighbours", hint)
         texts = [_text(cell.value, getattr(cell, "number_format", None)) for cell in cells]
-        shown.append(Row(f"sheet {name!r}, row {number}", (*texts, *[""] * (width - len(texts)))))
+        shown.append(Row(place, (*texts, *[""] * (width - len(texts)))))
     return shown
 
 
@@ -136,14 +151,13 @@ def _text(value: Any, shown_as: str | None) -> str:
     return str(value).strip()
 
 
-def _spanned(rows: Sequence[Row], merged: dict[tuple[int, int], Any]) -> Iterator[SpannedRow]:
+def _spanned(rows: Sequence[Row], merged: Found) -> Iterator[SpannedRow]:
     """Rows whose merged cells are one cell each, from the leftmost to the rightmost column that has text."""
     used = [at for row in rows for at, text in enumerate(row.cells) if text]
     first, last = min(used), max(used)
     for row in rows:
-        number = int(row.place.rpartition(" ")[2])
+        number, at = int(row.place.rpartition(" ")[2]), first
         cells: list[Cell] = []
-        at = first
         while at <= last:
             span = merged.get((number, at + 1))
             columns = min(span.max_col - at, last + 1 - at) if span else 1

@@ -30,6 +30,7 @@ def test_a_named_column_without_values_stays():
         ([["a", "b"], ["1", "2", "3"], ["1", "2"]], r"x, item 2, column '3': found 3 fields"),
         ([["a", "b"], ["1", "2", "3"], ["1", "5", "6"]], r"x, item 2, column '3': found 3 fields"),
         ([["a", ""], ["1"], ["1", "2", "3"]], r"x, item 2, column '2': found 1 field"),
+        ([], "x: found no row with cells of its own"),
         ([["a", "b"]], "x, item 2, column 'a': found no row after the header"),
         ([["a", "b"], ["", ""]], "x, item 2, column 'a': found no row after the header"),
     ],

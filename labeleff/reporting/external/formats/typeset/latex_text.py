@@ -82,7 +82,9 @@ class _Reader:
         elif name in {"multicolumn", "multirow", "multirow*"}:
             self._span(name.rstrip("*"))
         elif name not in SWITCHES:
-            shown = f"\\{name}" + (f"{{{self._argument()}}}" if name in {"begin", "end"} else "")
+            shown = f"\\{name if name.isprintable() else ascii(name)}" + (
+                f"{{{self._argument()}}}" if name in {"begin", "end"} else ""
+            )
             hint = f"replace {shown} by what it shows"
             raise self.refuse(f"the macro {shown}", "text, numbers, and macros that are known", hint)
 
