@@ -192,3 +192,23 @@ def test_several_tasks_have_their_verdicts_printed(called):
     printed = output.splitlines()
     assert [printed.index("a:"), printed.index("b:"), len(printed)] == [1, 3, 6]
     assert printed[2].startswith("- rotation is worth labels: averaged over 100 to 200 labels")
+
+
+def test_a_file_per_run(called):
+    for at, line in enumerate(table().splitlines()[1:]):
+        arm, n, run, value = line.split(",")
+        Path(f"all/{arm}/{n}-{run}").mkdir(parents=True)
+        Path(f"all/{arm}/{n}-{run}/out.json").write_text(f'{{"test": {{"acc": {value}, "loss": {at}}}}}')
+    pattern = "all/{arm}/{n}-{run}/out.json"
+    status, output, error = called("--from", pattern, "--value", "test.acc")
+    assert (status, error) == (0, "")
+    assert output.startswith(f"read {pattern}: ")
+    assert Path("runs/all-utility/utility.csv").is_file()
+    for arguments, message in [
+        ((), "found no RUNS, expected tables of results, or --from with a pattern of paths"),
+        (("--from", pattern), "found the values test.acc, test.loss, expected --value to name one of them"),
+        (("--from", "all/out.json"), "--from: found 'all/out.json', expected names of columns in braces"),
+        (("all/rotation/100-0/out.json", "--from", pattern), "--from: found the files all/rotation/100-0/out.json too"),
+    ]:
+        assert called(*arguments)[2].startswith("labeleff: ")
+        assert message in called(*arguments)[2]
