@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from labeleff.errors import RunsError
 from labeleff.reporting.external.grid import Grid, Row, cell_error, counted
 
+SURE = 10
+"""Number of rows from which row names 1, 2, 3 ... are taken for R's, whatever follows them."""
 Ragged = Callable[[tuple[str, ...], Row], RunsError]
 """Builds the error for a row that isn't as long as the header."""
 
@@ -25,15 +27,15 @@ def square(
     notes: Sequence[str] = (),
     *,
     unequal: Ragged | None = None,
-    commas: bool = False,
+    delimiter: str = "",
     sha256: str = "",
 ) -> Grid:
     """Grid of a file's rows, the first of them its header.
 
     Rows without a value are left out and counted, columns without name and value are left out. Lines with one empty
-    field too many, and headers that lack R's column of row names, are made as long as the others; `commas` says that
-    decimal commas may have split numbers, which looks like row names and is refused. Raises RunsError for rows of
-    any other length, by `unequal`, and for a table without rows.
+    field too many, and headers that lack R's column of row names, are made as long as the others. A `delimiter` may
+    have split numbers (decimal commas) or names (spaces), which looks like row names: such rows are refused. Raises
+    RunsError for rows of any other length, by `unequal`, and for a table without rows.
     """
     error = unequal or (lambda fields, row: ragged(source, fields, row))
     if not rows:
@@ -46,7 +48,7 @@ def square(
         notes = [*notes, f"{counted(len(body) - len(kept), 'empty row')} left out"]
     fields = head.cells
     if {len(cells) for _, cells in kept} != {len(fields)}:
-        fields, kept = _level(source, head, kept, commas=commas)
+        fields, kept = _level(source, head, kept, delimiter)
         for row in kept:
             if len(row.cells) != len(fields):
                 raise error(fields, row)
@@ -59,7 +61,7 @@ def _below(place: str) -> str:
     return re.sub(r"\d+$", lambda number: str(int(number[0]) + 1), place)
 
 
-def _level(source: str, head: Row, rows: list[Row], *, commas: bool) -> tuple[tuple[str, ...], list[Row]]:
+def _level(source: str, head: Row, rows: list[Row], delimiter: str) -> tuple[tuple[str, ...], list[Row]]:
     """Header and rows without a trailing empty field that only one of them has, or with R's column of row names."""
     fields, width = head.cells, len(head.cells)
     named = max((at for at, field in enumerate(fields, start=1) if field), default=width)
@@ -71,7 +73,10 @@ def _level(source: str, head: Row, rows: list[Row], *, commas: bool) -> tuple[tu
     names = [row.cells[0] for row in rows]
     if len(set(names)) < len(names) or "" in names:
         return fields, rows
-    if commas and _may_be_decimals(rows, numbered=names == [str(at) for at in range(1, len(names) + 1)]):
+    numbered = names == [str(at) for at in range(1, len(names) + 1)]
+    if delimiter == " " and not numbered:
+        return fields, rows
+    if delimiter == "," and not (numbered and len(names) >= SURE) and _may_be_decimals(rows, numbered=numbered):
         found = "one field more than in the header in every row"
         hint = "quote numbers with decimal commas, or write R's row names with a header (write.csv)"
         raise cell_error(source, rows[0].place, str(width + 1), found, "as many fields as in the header", hint)
