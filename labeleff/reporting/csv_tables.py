@@ -16,7 +16,7 @@ from labeleff.curves.bounds import Reading, equivalent, multiplier, savings, wor
 from labeleff.curves.least_squares import FormulaFit
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison, FittedFormula, TargetLabels, rank_comparisons
-from labeleff.reporting.measurements import Measurements, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.moderation import wilson
 from labeleff.study.prices import Cost
 
@@ -184,17 +184,18 @@ def _arm_rows(measured: Measurements, place: Place, arm: str) -> Iterable[Row]:
         }
 
 
-def utilities(comparisons: Sequence[Comparison], settings: Mapping[Place, Setting], cost: Cost | None = None) -> Table:
+def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> Table:
     """Table of utilities: one row per arm and rung, with savings where labels have a price."""
     rows = [
-        _utility(item, point, joint, settings[item.place].units, cost)
+        _utility(item, point, joint, cost)
         for item in comparisons
         for point, joint in zip(item.points, item.joint, strict=True)
     ]
     return Table(rows, UTILITY)
 
 
-def _utility(item: Comparison, point: UtilityPoint, joint: UtilityPoint, units: Units, cost: Cost | None) -> Row:
+def _utility(item: Comparison, point: UtilityPoint, joint: UtilityPoint, cost: Cost | None) -> Row:
+    units = item.units
     return {
         "task": item.place.task,
         "encoder": item.place.encoder,
@@ -235,14 +236,14 @@ def _numbers(name: str, reading: Reading) -> Row:
     }
 
 
-def targets(items: Sequence[TargetLabels], settings: Mapping[Place, Setting], baseline: str) -> Table:
+def targets(items: Sequence[TargetLabels], baseline: str) -> Table:
     """Table of the labels for target accuracies: one row per arm and target."""
     rows = [
         {
             "task": item.place.task,
             "encoder": item.place.encoder,
             "arm": item.arm,
-            "target": settings[item.place].units.value(item.target),
+            "target": item.units.value(item.target),
             "rungs": item.rungs,
             **(
                 _numbers("n", item.labels)
@@ -288,7 +289,7 @@ def ranking(comparisons: Sequence[Comparison]) -> Table:
     return Table(rows, RANKING)
 
 
-def curves(items: Sequence[FittedFormula], settings: Mapping[Place, Setting], baseline: str) -> Table:
+def curves(items: Sequence[FittedFormula], baseline: str) -> Table:
     """Table of formulas fitted to the baseline: one row per place and formula."""
     rows = [
         {
@@ -297,7 +298,7 @@ def curves(items: Sequence[FittedFormula], settings: Mapping[Place, Setting], ba
             "arm": baseline,
             "family": item.name,
             "rungs": item.rungs,
-            **(_formula(item.fit, settings[item.place].units) if item.fit else {}),
+            **(_formula(item.fit, item.units) if item.fit else {}),
             "df": item.df,
             "p_value": item.p_value,
             "reason": item.reason,

@@ -16,13 +16,14 @@ from labeleff.curves.break_even import Crossing, crossings
 from labeleff.curves.diagnostics import Disagreement, disagreement
 from labeleff.curves.inversion import Targets
 from labeleff.curves.least_squares import FormulaFit, fit_formula
-from labeleff.curves.mean_ratio import MeanRatio, joint_intervals, mean_ratios
+from labeleff.curves.mean_ratio import Joint, MeanRatio
 from labeleff.curves.methods import FORMULAS, extrapolates, parameters, rungs_needed
 from labeleff.curves.rung_means import shown_values
 from labeleff.curves.solvers import fit_curve
-from labeleff.curves.utility import BaselineCurve, UtilityPoint, arm_utilities
+from labeleff.curves.utility import ArmUtility, BaselineCurve, UtilityPoint, arm_utilities
 from labeleff.reporting.assumptions import Evidence, Failure, failures
 from labeleff.reporting.measurements import Measurements, Place
+from labeleff.reporting.outlying_runs import OutlyingRun, compare_utilities, outlying_runs
 from labeleff.stats.resampling import Runs
 from labeleff.stats.stand_ins import mean_or_values
 
@@ -68,6 +69,7 @@ class Comparison:
 class _PlaceFindings:
     failures: tuple[Failure, ...]
     comparisons: list[Comparison]
+    outlying: list[OutlyingRun]
 
 
 def compare_arms(measured: Measurements) -> list[Comparison]:
@@ -85,7 +87,8 @@ def rank_comparisons(comparisons: Sequence[Comparison]) -> list[tuple[Comparison
 def _at_place(measured: Measurements, place: Place) -> _PlaceFindings:
     """Comparisons at one place, each with all assumptions that fail there."""
     curve = measured.baseline_curves.get(place)
-    compared = [] if curve is None else list(_comparisons(measured, place, curve))
+    results, joint = ({}, {}) if curve is None else _utilities(measured, place, curve)
+    compared = [] if curve is None else list(_comparisons(measured, place, curve, results, joint))
     evidence = Evidence(
         measured,
         place,
@@ -93,16 +96,31 @@ def _at_place(measured: Measurements, place: Place) -> _PlaceFindings:
         answers={item.arm: item.answers for item in compared if item.answers},
     )
     failed = failures(evidence)
-    return _PlaceFindings(failed, [replace(item, failures=failed) for item in compared])
+    return _PlaceFindings(
+        failed,
+        [replace(item, failures=failed) for item in compared],
+        outlying_runs(measured, place, curve, results, joint),
+    )
 
 
-def _comparisons(measured: Measurements, place: Place, curve: BaselineCurve) -> Iterator[Comparison]:
+def _utilities(
+    measured: Measurements, place: Place, curve: BaselineCurve
+) -> tuple[dict[str, ArmUtility], dict[str, Joint]]:
+    """Utilities of all other arms, alone and with simultaneous intervals."""
     others = (arm for arm in measured.arms if arm != measured.baseline)
     arms = {arm: runs for arm in others if (runs := measured.at(place, arm))}
-    results, first = arm_utilities(curve, arms, level=measured.level), min(curve.runs)
-    means = mean_ratios(results, first, level=measured.level)
-    joint = joint_intervals(results, means, first, level=measured.level, headline=measured.headline)
-    break_evens = crossings(curve, arms, level=measured.level)
+    results = arm_utilities(curve, arms, level=measured.level)
+    return results, compare_utilities(measured, results, min(curve.runs))
+
+
+def _comparisons(
+    measured: Measurements,
+    place: Place,
+    curve: BaselineCurve,
+    results: Mapping[str, ArmUtility],
+    joint: Mapping[str, Joint],
+) -> Iterator[Comparison]:
+    break_evens = crossings(curve, {arm: measured.at(place, arm) for arm in results}, level=measured.level)
     accuracies = [point.accuracy for result in results.values() for point in result.points]
     formulas_say = disagreement(measured.noisy(place, measured.baseline), accuracies) if accuracies else None
     answers = iter(formulas_say or ())
@@ -134,6 +152,8 @@ class FittedFormula:
     """Degrees of freedom: number of rungs minus number of parameters."""
     p_value: float | None
     """p value of the chi-square test that the formula is correct; None without measured noise, or where `df` is 0."""
+    units: Units = SHARES
+    """Units of the scores that it was fitted to."""
 
     @property
     def reason(self) -> str | None:
@@ -144,7 +164,7 @@ class FittedFormula:
 def formulas(measured: Measurements) -> list[FittedFormula]:
     """Fit every formula at every place whose baseline has two rungs and accuracies in 0..1."""
     return [
-        _fit(place, name, runs)
+        replace(_fit(place, name, runs), units=measured.settings[place].units)
         for place in measured.places
         if len(runs := measured.at(place, measured.baseline)) > 1
         and all(0 <= value <= 1 for rung in runs.values() for value in shown_values(rung))
@@ -188,6 +208,8 @@ class TargetLabels:
     """Labels over those of the baseline for the same accuracy."""
     doubts: tuple[str, ...] = ()
     """Kinds of the assumptions that fail for this accuracy, of the arm's curve or the baseline's."""
+    units: Units = SHARES
+    """Units of the target's score."""
 
 
 def target_labels(
@@ -200,7 +222,9 @@ def target_labels(
     places = measured.places if measured.targets else []
     return [
         replace(
-            row, doubts=tuple(item.kind for item in (failed or {}).get(place, ()) if _bears_on(item, row, measured))
+            row,
+            units=measured.settings[place].units,
+            doubts=tuple(item.kind for item in (failed or {}).get(place, ()) if _bears_on(item, row, measured)),
         )
         for place in places
         for row in _targets_at(measured, place)
@@ -274,6 +298,8 @@ class Findings:
     """Labels for the requested accuracies; empty where none was requested."""
     formulas: list[FittedFormula]
     """Fits of every single formula to the baseline's curve."""
+    outlying: Sequence[OutlyingRun] = ()
+    """Runs that lie far from the others of their rung, place by place."""
 
     def at(self, place: Place) -> list[Comparison]:
         """The comparisons of one place."""
@@ -303,4 +329,5 @@ def find(measured: Measurements) -> Findings:
         comparisons=[comparison for item in by_place.values() for comparison in item.comparisons],
         labels=target_labels(measured, failed),
         formulas=formulas(measured),
+        outlying=[run for item in by_place.values() for run in item.outlying],
     )

@@ -17,7 +17,7 @@ from labeleff.curves.rung_means import BASELINE, NoisyMeans, means_of_runs
 from labeleff.curves.utility import BaselineCurve, check_runs
 from labeleff.stats.differences import Differences, compare
 from labeleff.stats.intervals import MeanInterval, mean_intervals
-from labeleff.stats.resampling import Run, Runs
+from labeleff.stats.resampling import Run, Runs, fingerprint
 from labeleff.study.prices import Cost
 
 
@@ -124,8 +124,9 @@ class Measurements:
         return self.runs.get((place, arm), {})
 
     def noisy(self, place: Place, arm: str) -> NoisyMeans:
-        """Means of one arm with their noise; an arm has the same random streams everywhere."""
-        return means_of_runs(self.at(place, arm), BASELINE if arm == self.baseline else arm)
+        """Means of one arm with their noise; an arm has the same random streams everywhere, whatever its name."""
+        runs = self.at(place, arm)
+        return means_of_runs(runs, BASELINE if arm == self.baseline else fingerprint(runs))
 
     def rungs_at(self, place: Place, arm: str) -> Sequence[int]:
         """Rungs to report on: all rungs of the place where runs were planned, else those that the arm has."""

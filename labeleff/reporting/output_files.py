@@ -61,10 +61,10 @@ def csvs(findings: Findings) -> dict[str, bytes]:
     measured, comparisons = findings.measured, findings.comparisons
     return {
         "summary.csv": csv_tables.summary(measured).csv(),
-        "utility.csv": csv_tables.utilities(comparisons, measured.settings, measured.cost).csv(),
+        "utility.csv": csv_tables.utilities(comparisons, measured.cost).csv(),
         "ranking.csv": csv_tables.ranking(comparisons).csv(),
-        "curves.csv": csv_tables.curves(findings.formulas, measured.settings, measured.baseline).csv(),
-        "targets.csv": csv_tables.targets(findings.labels, measured.settings, measured.baseline).csv(),
+        "curves.csv": csv_tables.curves(findings.formulas, measured.baseline).csv(),
+        "targets.csv": csv_tables.targets(findings.labels, measured.baseline).csv(),
     }
 
 

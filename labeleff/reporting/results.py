@@ -68,9 +68,7 @@ class Results:
         """Utilities with U(n), n1, intervals: a row per task, encoder, arm and rung; columns as in `utility.csv`."""
         from labeleff.reporting import csv_tables, findings
 
-        return csv_tables.utilities(
-            findings.find(self.measured).comparisons, self.measured.settings, self.study.cost
-        ).frame()
+        return csv_tables.utilities(findings.find(self.measured).comparisons, self.study.cost).frame()
 
     @property
     def failed(self) -> list[Record]:

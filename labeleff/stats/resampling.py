@@ -100,17 +100,22 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
     places = {level: place for place, level in enumerate(levels)}
     loadings = np.zeros((len(means), len(levels)))
     counts = np.array([len(rung) for rung in means], dtype=float)
+    seen_of_stand_ins = np.zeros(len(means))
     for row, rung in enumerate(means):
-        if len(rung) < 2 or not measured[row]:
+        if len(rung) < 2:
             continue
         centre = float(np.mean(list(rung.values())))
         share = moderated.own_df[row] / (COMMON_PRIOR_DF + moderated.own_df[row])
+        if not measured[row]:
+            seen_of_stand_ins[row] = share * moderated.own[row] / counts[row]
+            continue
         for level, value in rung.items():
             loadings[row, places[level]] = value - centre
         loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
     whole = moderated.variance / counts
-    unexplained = np.maximum(whole - (loadings**2).sum(axis=1), LEAST_INDEPENDENT * whole)
-    return Factor(name, tuple(levels), loadings, unexplained, moderated.df)
+    seen = (loadings**2).sum(axis=1) + seen_of_stand_ins
+    unexplained = np.maximum(whole - seen, LEAST_INDEPENDENT * whole)
+    return Factor(name, tuple(levels), loadings, unexplained + seen_of_stand_ins, moderated.df)
 
 
 def _one_draw(runs: Runs, seeds: Factor) -> Factor:

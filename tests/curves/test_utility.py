@@ -261,10 +261,10 @@ def test_few_runs_are_those_of_the_rung_and_of_the_baseline_beside_it() -> None:
         mean = {n: 1 - 0.8 * (n * gain / 50) ** -0.3 for n in ns}
         return {n: [mean[n] + 0.005 * float(z) for z in rng.standard_normal(counts.get(n, 10))] for n in ns}
 
-    points = utility(measured(1.0, counts), measured(2.0, {}))
+    points = utility(measured(1.0, counts), measured(3.0, {}))
     assert [point.n for point in points if "few runs" in point.flags] == []
     points = utility(measured(1.0, counts), measured(0.7, {}))
-    assert [point.n for point in points if "few runs" in point.flags] == [50]
+    assert [point.n for point in points if "few runs" in point.flags] == [50, 100]
     points = utility(measured(1.0, {}), measured(2.0, {200: 1}))
     assert [point.n for point in points if "few runs" in point.flags] == [200]
     assert not any("learned noise" in point.flags for point in points)

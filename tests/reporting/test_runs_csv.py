@@ -15,6 +15,7 @@ from labeleff.reporting.csv_tables import utilities
 from labeleff.reporting.external import external_report
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import read_runs
+from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.findings import find
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.results import load
@@ -46,7 +47,7 @@ def written(folder: Path, names: tuple[str, ...], *, percent: bool = False) -> P
 
 
 def seen(path: Path) -> Measurements:
-    table = read_runs(path)
+    table = read_runs([path], Reading())
     return external_report.view(table, "scratch", Options(path=path, out=path.parent / "report", command=[]))
 
 
@@ -74,7 +75,7 @@ def test_a_study_is_read_back_place_by_place(tmp_path: Path) -> None:
 
 
 def seen_with(path: Path, baseline: str) -> Measurements:
-    return external_report.view(read_runs(path), baseline, Options(path=path, out=path.parent / "report", command=[]))
+    return external_report.view(read_runs([path], Reading()), baseline, Options(path=path, out=path.parent / "report", command=[]))
 
 
 def measurements(metric: str = "accuracy", **changes: object) -> Measurements:

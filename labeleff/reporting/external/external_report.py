@@ -51,6 +51,7 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
     """Measurements from a table of runs. Raises RunsError for a baseline or a headline without rungs."""
     for pair in table.against(baseline):
         _check_rungs(table, pair, options.method)
+    table = table.without_names(baseline)
     return Measurements(
         settings={Place(task): options.setting(table, task) for task in table.tasks},
         arms=tuple(table.arms),

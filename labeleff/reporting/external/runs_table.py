@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from labeleff.catalogue.metrics import METRICS, SHARES, Metric, Units
 from labeleff.errors import RunsError, UnknownNameError
-from labeleff.stats.resampling import Run, Runs
+from labeleff.seeding import stream_seed
+from labeleff.stats.resampling import Run, Runs, fingerprint
 
 Scale = Literal["fraction", "percent"]
 """Scale of accuracies: 0..1 or 0..100."""
@@ -22,6 +23,26 @@ class Pair:
     arm: str
     baseline_runs: Runs
     arm_runs: Runs
+
+
+MADE = 1 << 30
+"""Least draw of a run without one in a table that has draws."""
+
+
+def _own_keys(runs: Runs, shared: Sequence[str], apart: bool) -> dict[Run, Run]:
+    """New (draw, seed) by old ones: what no other arm shares gets numbers from the arm's own accuracies."""
+    every = sorted({run for rung in runs.values() for run in rung})
+    ranks, seeds = {run: rank for rank, run in enumerate(every)}, sorted({seed for _, seed in every})
+    values = {n: {(ranks[run], 0): value for run, value in rung.items()} for n, rung in runs.items()}
+    first = stream_seed("own runs", fingerprint(values), int(apart)) >> 2  # arrays of 64 bits hold all that follow
+
+    def key(draw: int, seed: int) -> Run:
+        if not shared or draw >= MADE:
+            number = first + ranks[draw, seed]
+            return number, number if shared else 0
+        return draw, first + seeds.index(seed) if shared == ("draw",) and seeds != [0] else seed
+
+    return {run: key(*run) for run in every}
 
 
 @dataclass(frozen=True)
@@ -48,6 +69,23 @@ class RunsTable:
     """Arms of a task of which the file has means over runs: `groups` has stand-ins, no measured run."""
     run_numbers: Mapping[tuple[str | None, str], Mapping[tuple[int, Run], int]] = field(default_factory=dict)
     """Numbers of runs in the file by (task, arm), then by label count and (draw, seed)."""
+
+    def without_names(self, baseline: str | None = None) -> RunsTable:
+        """The same table with numbers of draws and seeds that don't depend on the names of arms.
+
+        Numbers that the file lacks were made in the order of the arms' names, and random streams are named by them.
+        Here they come from an arm's own accuracies, and those of the baseline are kept apart from an arm's like it.
+        """
+        keys = {pair: _own_keys(runs, self.shared, pair[1] == baseline) for pair, runs in self.groups.items()}
+        groups = {
+            pair: {n: {keys[pair][run]: value for run, value in rung.items()} for n, rung in runs.items()}
+            for pair, runs in self.groups.items()
+        }
+        numbers = {
+            pair: {(n, keys[pair][run]): number for (n, run), number in of_arm.items()}
+            for pair, of_arm in self.run_numbers.items()
+        }
+        return replace(self, groups=groups, run_numbers=numbers)
 
     @property
     def paired(self) -> bool:

@@ -27,6 +27,7 @@ from labeleff.reporting.markdown import (
 )
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
+from labeleff.reporting.sections import outlying_runs
 from labeleff.reporting.sections.curve_check import curve_check
 from labeleff.reporting.sections.resolution import runs_needed
 from labeleff.reporting.sections.verdict import distrust, verdict
@@ -56,8 +57,9 @@ def verdicts(findings: Findings) -> Iterator[str]:
     """Verdicts: what fails at a place, then a list with one item per arm; places with nothing to say are left out."""
     measured = findings.measured
     for place in measured.places:
-        comparisons = "\n".join(f"- {verdict(item)}" for item in findings.at(place))
-        parts = [text for text in (distrust(findings.failures[place]), comparisons) if text]
+        comparisons = "\n".join(f"- {verdict(item, measured.cost)}" for item in findings.at(place))
+        decisive = outlying_runs.decisive(measured, [item for item in findings.outlying if item.place == place])
+        parts = [text for text in (distrust(findings.failures[place]), *decisive, comparisons) if text]
         if parts:
             heading = [f"{measured.settings[place].title}:"] if len(measured.places) > 1 else []
             yield "\n\n".join([*heading, *parts])

@@ -11,6 +11,7 @@ from labeleff.reporting.assumptions import NEAR_CHANCE
 from labeleff.reporting.findings import Comparison, Findings
 from labeleff.reporting.markdown import at_labels, counts, join_texts
 from labeleff.reporting.measurements import Measurements, Place
+from labeleff.reporting.sections import outlying_runs
 
 APART = 2.0
 """Formulas that differ from the reported label count by more than this factor are flagged."""
@@ -96,6 +97,7 @@ def flags(findings: Findings) -> Iterator[str]:
             *_accuracies(measured, place),
             *_curves(measured, place, comparisons),
             *_utilities(measured, comparisons),
+            *outlying_runs.weak(measured, [item for item in findings.outlying if item.place == place]),
         ):
             yield f"{text}{where}"
 

@@ -10,6 +10,7 @@ import pytest
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.reporting.external import options as runs_options
 from labeleff.reporting.external.options import Options
+from labeleff.reporting.external.reading import Reading
 
 
 def options(**changes: Any) -> Options:
@@ -44,8 +45,10 @@ def test_what_can_be_used() -> None:
         ({"method": "pchp"}, "unknown --method 'pchp'; did you mean 'pchip'?"),
         ({"title": ""}, "--title: found ''"),
         ({"title": "a\nb"}, r"--title: found 'a\nb', expected a name without line breaks"),
-        ({"metric": " "}, "--metric-name: found ' '"),
-        ({"metric": "rmse"}, "--metric-name: rmse is the better the smaller"),
+        ({"reading": Reading(metric=" ")}, "--metric-name: found ' '"),
+        ({"targets": (101.0,)}, "--target: found 101"),
+        ({"targets": (-0.1,)}, "--target: found -0.1"),
+        ({"targets": (0.9, 90.0)}, "--target: found 90 twice"),
     ],
 )
 def test_what_cant_be_used_is_named(changes: dict[str, Any], message: str) -> None:

@@ -13,6 +13,8 @@ from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes.layout import NOT_MEASURED, Layout, ValueColumn, column_name
 
 _WHOLE = re.compile(r"[0-9]{1,15}(?:\.0{1,6})?")
+_NO_NAMES = NOT_MEASURED - {"none", "null"}
+"""Cells without a name; a baseline may be called None."""
 _WHOLE_WORDS = "a whole number from 0 to 10^15 - 1"
 
 
@@ -96,7 +98,9 @@ def _filled(grid: Grid, row: Row, at: int | None) -> str:
 
 def _label(grid: Grid, row: Row, at: int) -> str:
     cell = _filled(grid, row, at)
-    if not _printable(cell):
+    if not _is_name(cell):
+        if cell.casefold() in _NO_NAMES:
+            raise cell_error(grid.source, row.place, column_name(grid, at), quote(cell), "a name")
         hint = "is a quote missing?" if "\n" in cell or "\r" in cell else ""
         expected = "a name without line breaks and control characters"
         raise cell_error(grid.source, row.place, column_name(grid, at), quote(cell), expected, hint)
@@ -104,8 +108,8 @@ def _label(grid: Grid, row: Row, at: int) -> str:
 
 
 @functools.cache
-def _printable(cell: str) -> bool:
-    return not any(unicodedata.category(character) == "Cc" for character in cell)
+def _is_name(cell: str) -> bool:
+    return cell.casefold() not in _NO_NAMES and not any(unicodedata.category(character) == "Cc" for character in cell)
 
 
 def _number(grid: Grid, row: Row, at: int) -> int:

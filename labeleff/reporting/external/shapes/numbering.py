@@ -10,7 +10,7 @@ from itertools import pairwise
 from labeleff.errors import RunsError
 from labeleff.reporting.external.grid import Grid, cell_error, quote
 from labeleff.reporting.external.shapes import names
-from labeleff.reporting.external.shapes.columns import quote_list, unused
+from labeleff.reporting.external.shapes.columns import quote_argument, quote_list, unused
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import Entry, whole, whole_hint
 
@@ -18,6 +18,7 @@ MANY = 100
 """More rows of an arm at a label count than this are no runs unless they are numbered."""
 TREND = 8
 """Least number of such rows whose order is looked at."""
+_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test"}
 _WAY_OUT = "keep one row per run: its last one, or the one chosen on validation data"
 Key = tuple[str | None, str, str]
 
@@ -108,9 +109,13 @@ def _twin(grid: Grid, layout: Layout, twin: Entry, entry: Entry, entries: Sequen
 def _conditions(grid: Grid, at: int) -> str:
     """Way out where an unused column tells rows apart."""
     name = column_name(grid, at)
-    return (
-        f"keep the rows of one {name}, or give --column task={name} where they are tasks, --column arm={name} for arms"
+    cells = {row.cells[at].casefold() for row in grid.rows}
+    if cells & _SPLITS:
+        return f"keep the rows of one {name}, those of the test set"
+    ways = (
+        f"give --column task={quote_argument(name)} where they are tasks, --column arm={quote_argument(name)} for arms"
     )
+    return f"keep the rows of one {name}, or {ways}"
 
 
 def _check_groups(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> None:
@@ -152,8 +157,11 @@ def _crossed(grid: Grid, at: int, group: Sequence[Entry]) -> RunsError:
     entry, name = group[1], grid.fields[at]
     cells = quote_list(list(dict.fromkeys(each.row.cells[at] for each in group)))
     found = f"{cells} for arm {entry.arm!r} at n = {entry.n}, and no column run"
-    ways = f"give --column task={name} for tasks, --column arm={name} for arms"
-    ways += f"; {_WAY_OUT}" if len(group) >= TREND else f", --column run={name} for numbers of runs"
+    ways = _conditions(grid, at)
+    if len(group) >= TREND:
+        ways += f"; {_WAY_OUT}"
+    elif "test set" not in ways:
+        ways += f", --column run={quote_argument(name)} for numbers of runs"
     expected = "to know whether these are runs, or results under several conditions"
     return cell_error(grid.source, entry.row.place, name, found, expected, ways)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from labeleff.reporting.external.grid import Grid, cell_error
@@ -16,6 +17,7 @@ from labeleff.reporting.external.shapes.choosing import WORDS, recognise
 from labeleff.reporting.external.shapes.columns import unused_note
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import melt
+from labeleff.reporting.external.shapes.metric_rows import of_one_metric
 from labeleff.reporting.external.shapes.rungs import Counted
 
 
@@ -57,7 +59,9 @@ def observations(grids: Sequence[Grid], reading: Reading) -> Observed:
 
 def _part(grid: Grid, reading: Reading) -> _Part:
     """One grid's values at their label counts, with numbers of runs."""
+    grid, metric = of_one_metric(grid, reading)
     layout, guessed = recognise(grid, reading)
+    layout = replace(layout, value_name=metric or layout.value_name)
     entries, blank = melt(grid, layout, reading)
     numbering.check(grid, layout, entries)
     numbers, run_notes = numbering.run_numbers(grid, layout, entries)

@@ -75,7 +75,7 @@ def test_a_run_that_is_there_twice() -> None:
 
 
 def test_conditions_that_no_column_stands_for() -> None:
-    with pytest.raises(RunsError, match="give --column task=lr for tasks, --column arm=lr for arms, --column run=lr "):
+    with pytest.raises(RunsError, match="--column arm=lr for arms, --column run=lr for numbers of runs"):
         observed(rows("lr | acc", "0.{at} | 5", 2))
     assert len(observed(rows("lr | acc", "0.1 | 5", 2)).rows) == 8
     assert len(observed(rows("lr | acc", "0.{at} | 5", 2), columns={"task": "lr"}).rows) == 8
@@ -85,3 +85,9 @@ def test_conditions_that_no_column_stands_for() -> None:
 def test_numbers_of_runs_that_are_none(cell: str) -> None:
     with pytest.raises(RunsError, match="line 3, column 'run': found"):
         observed(f"arm | n | run | acc\na | 10 | 0 | 5\na | 10 | {cell} | 6")
+
+
+def test_rows_of_several_splits() -> None:
+    split = "arm | n | split | acc\n" + "\n".join(f"{a} | 10 | {s} | 5" for a in "ab" for s in ("train", "test"))
+    with pytest.raises(RunsError, match=r"keep the rows of one split, those of the test set$"):
+        observed(split)
