@@ -10,6 +10,8 @@ from labeleff.reporting.external.grid import Grid, Row, cell_error, counted
 
 SURE = 10
 """Number of rows from which row names 1, 2, 3 ... are taken for R's, whatever follows them."""
+_COUNT = re.compile(r"[0-9][0-9.,]*\s*[kKmM%x]?|full|all")
+_CORNER = re.compile(r"|.*(label|method|model|algorithm|arm|#|shot).*", re.IGNORECASE)
 Ragged = Callable[[tuple[str, ...], Row], RunsError]
 """Builds the error for a row that isn't as long as the header."""
 
@@ -53,6 +55,9 @@ def square(
             if len(row.cells) != len(fields):
                 raise error(fields, row)
     fields, kept = _without_empty_columns(fields, kept)
+    if len(kept) > 1 and _is_divided(fields, kept[0].cells):
+        notes = [*notes, "2 header rows were joined"]
+        fields, head, kept = _joined(fields, kept[0].cells), kept[0], kept[1:]
     return Grid(source, head.place, fields, tuple(kept), tuple(notes), sha256=sha256)
 
 
@@ -98,3 +103,19 @@ def _without_empty_columns(fields: tuple[str, ...], rows: list[Row]) -> tuple[tu
         return fields, rows
     kept = [at for at in range(len(fields)) if at not in empty]
     return tuple(fields[at] for at in kept), [Row(place, tuple(cells[at] for at in kept)) for place, cells in rows]
+
+
+def _is_divided(fields: tuple[str, ...], below: tuple[str, ...]) -> bool:
+    """Whether the row below a header is one too: label counts below names that stand at the first of their columns."""
+    named = len(fields) > 2 and fields[1] != "" and "" in fields[2:]
+    return named and _CORNER.fullmatch(below[0]) is not None and all(map(_COUNT.fullmatch, below[1:]))
+
+
+def _joined(fields: tuple[str, ...], below: tuple[str, ...]) -> tuple[str, ...]:
+    """Header of two rows: a name holds for the nameless columns right of it."""
+    joined = ["_".join(dict.fromkeys(name for name in (fields[0], below[0]) if name))]
+    group = ""
+    for name, count in zip(fields[1:], below[1:], strict=True):
+        group = name or group
+        joined.append(f"{group}_{count}")
+    return tuple(joined)
