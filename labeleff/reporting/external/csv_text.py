@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from labeleff.errors import RunsError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+NAMES = {**DELIMITERS, " ": "spaces"}
+"""What separates fields in messages; spaces, as R's write.table writes them, are detected alone."""
 PREFERENCE = ",;\t"
 """Delimiters from the last to the first choice, where lines are regular by several."""
 SNIFFED = 20
@@ -47,7 +49,8 @@ def decode(content: bytes, source: str) -> str:
 
 def records(text: str, delimiter: str, source: str) -> Iterator[Record]:
     """Parse records in their order, without blank lines. Raises RunsError for quotes that are open or end mid-field."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    spaced = delimiter == " "
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=spaced)
     if '"' not in text:
         spaces = not text.isascii() or any(space in text for space in SPACES.replace(delimiter, ""))
         lines = ([field.strip() for field in fields] for fields in reader) if spaces else reader
@@ -61,7 +64,7 @@ def records(text: str, delimiter: str, source: str) -> Iterator[Record]:
             return
         except csv.Error as error:
             where = f"{source}, line {begin}, column {_fault(text, delimiter, begin)}"
-            expected = f"fields separated by {DELIMITERS[delimiter]}, quotes around whole fields alone and closed"
+            expected = f"fields separated by {NAMES[delimiter]}, quotes around whole fields alone and closed"
             raise RunsError(f"{where}: found a field that can't be read ({error}), expected {expected}") from error
         if len(fields) > 1 or any(fields):
             yield begin, fields
@@ -92,13 +95,23 @@ def sniff(text: str, names: Iterable[str]) -> str:
     """Detect the delimiter: the one with most of `names` in the first record.
 
     Then the first of tab, semicolon and comma by which the first records all have as many fields, two or more (so
-    that decimal commas beside semicolons stay within their fields); then the one with most fields in the first.
+    that decimal commas beside semicolons stay within their fields); then the one with most fields in the first. Spaces
+    are taken where none of these separates anything, and all lines have as many words.
     """
     expected = set(names)
 
     def merit(delimiter: str) -> tuple[int, bool, int]:
         header, *rows = _first(text, delimiter) or [[]]
-        regular = len(header) > 1 and all(len(fields) in (len(header), len(header) + 1) for fields in rows)
+        regular = _regular(header, rows)
         return len(expected & set(header)), regular, PREFERENCE.index(delimiter) if regular else len(header)
 
-    return max(DELIMITERS, key=merit)
+    best = max(DELIMITERS, key=merit)
+    if merit(best) > (0, False, 1):
+        return best
+    header, *rows = _first(text, " ") or [[]]
+    return " " if rows and _regular(header, rows) else best
+
+
+def _regular(header: list[str], rows: list[list[str]]) -> bool:
+    """Whether all lines have as many fields as the header, two or more; rows may have one more for R's names."""
+    return len(header) > 1 and all(len(fields) in (len(header), len(header) + 1) for fields in rows)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.csv_text import DELIMITERS, decode, records, sniff
+from labeleff.reporting.external.csv_text import DELIMITERS, NAMES, decode, records, sniff
 from labeleff.reporting.external.formats.squaring import ragged, square
 from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, quote
 from labeleff.reporting.external.reading import Reading
@@ -34,14 +34,14 @@ def read(content: bytes, source: str, options: Reading) -> Grid:
         raise cell_error(source, "line 1", column, "an empty file", "a header, and one row per run")
     rows, comments = _with_commented_header(rows, comments, delimiter)
     _check_comments(source, rows[0].cells, comments, delimiter)
-    notes = [f"fields are separated by {DELIMITERS[delimiter]}"]
+    notes = [f"fields are separated by {NAMES[delimiter]}"]
     if comments:
         notes.append(f"{counted(len(comments), 'comment line')} left out")
 
     def unequal(fields: tuple[str, ...], row: Row) -> RunsError:
         return ragged(source, fields, row, _hint(fields, row.cells, delimiter))
 
-    return square(source, rows, notes, unequal=unequal, commas=delimiter == ",")
+    return square(source, rows, notes, unequal=unequal, delimiter=delimiter)
 
 
 def _apart(text: str) -> tuple[str, Comments]:
@@ -102,7 +102,7 @@ def _fields(text: str, delimiter: str) -> tuple[str, ...]:
 def _hint(fields: tuple[str, ...], cells: tuple[str, ...], delimiter: str) -> str:
     """What may be wrong with a row that is too short or too long."""
     if len(cells) == 1:
-        return f"the header is separated by {DELIMITERS[delimiter]}"
+        return f"the header is separated by {NAMES[delimiter]}"
     if len(cells) < len(fields):
         return "a field is missing"
     commas = delimiter == "," and any(cell.isdigit() for cell in cells)

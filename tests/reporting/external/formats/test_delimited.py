@@ -105,6 +105,13 @@ def test_rs_row_names(names):
     assert [row[0] for row in cells(found)] == names
 
 
+def test_rs_row_names_before_whole_numbers():
+    rows = [f"{at},a,{at % 7},0,{at}" for at in range(1, 11)]
+    assert grid("\n".join(["arm,run,draw,seed", *rows])).fields == ("", "arm", "run", "draw", "seed")
+    with pytest.raises(RunsError, match="write R's row names with a header"):
+        grid("\n".join(["arm,run,draw,seed", *rows[:9]]))
+
+
 def test_decimal_commas_that_split_numbers_arent_row_names():
     """Every row has one field too many in both, and an R table may not be made of the other."""
     for text in ("n,acc\n50,0,61\n100,0,70\n", "acc,n,arm\n0,61,50,a\n1,70,100,b\n"):
@@ -117,6 +124,19 @@ def test_decimal_commas_that_split_numbers_arent_row_names():
 def test_decimal_commas_beside_semicolons_are_text():
     assert cells(grid("arm;0,5;1,0\nscratch;61,7;70,0\n")) == [("scratch", "61,7", "70,0")]
     assert cells(grid("arm\tn; m\na\t1; 2\n")) == [("a", "1; 2")]
+
+
+def test_spaces():
+    """R's write.table; several spaces are one."""
+    text = '"arm" "n" "acc"\n"1" "from scratch" 50 0.61\n"2" "ssl" 100 0.7\n'
+    found = grid(text)
+    assert found.fields == ("", "arm", "n", "acc")
+    assert cells(found) == [("1", "from scratch", "50", "0.61"), ("2", "ssl", "100", "0.7")]
+    assert found.notes == ("fields are separated by spaces",)
+    assert cells(grid("arm   n\na    50\nbcd  7\n")) == [("a", "50"), ("bcd", "7")]
+    with pytest.raises(RunsError, match=r"^runs\.csv, line 2, column '3': found 3 fields, expected 2"):
+        grid("arm n\nsim clr 50\n")
+    assert grid("arm n\na b c 50\n").fields == ("arm n",)
 
 
 def test_quotes():

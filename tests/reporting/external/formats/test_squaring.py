@@ -23,6 +23,28 @@ def test_a_named_column_without_values_stays():
     assert square("x", rows(["arm", "tags"], ["a", ""])).fields == ("arm", "tags")
 
 
+@pytest.mark.parametrize("corner", ["", "# labels"])
+def test_datasets_at_the_first_of_their_label_counts(corner):
+    table = rows(["", "c10", "", "svhn", ""], [corner, "40", "1k", "40", "full"], ["a", "1", "2", "3", "4"])
+    found = square("x", table)
+    assert found.fields == (corner, "c10_40", "c10_1k", "svhn_40", "svhn_full")
+    assert (found.place, [row.cells for row in found.rows]) == ("item 2", [("a", "1", "2", "3", "4")])
+    assert found.notes == ("2 header rows were joined",)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [["", "acc", ""], ["a", "61", "62"], ["b", "63", "64"]],
+        [["", "acc", "x"], ["", "61", "62"], ["b", "63", "64"]],
+        [["", "", "x"], ["", "61", "62"], ["b", "63", "64"]],
+        [["", "acc", ""], ["", "61", "best"], ["b", "63", "64"]],
+    ],
+)
+def test_rows_that_are_no_header(table):
+    assert len(square("x", rows(*table)).rows) == 2
+
+
 @pytest.mark.parametrize(
     ("table", "error"),
     [
