@@ -90,3 +90,18 @@ def test_names_that_are_in_no_list() -> None:
         runs_options.reading(scale="%")
     with pytest.raises(UnknownNameError, match=r"unknown --convention 'paper'"):
         runs_options.convention("paper")
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "many", "=5", "svhn=", "1.5"])
+def test_pools_that_are_none(text: str) -> None:
+    with pytest.raises(OptionError, match="--pool: found"):
+        runs_options.reading(pool=[text])
+
+
+def test_other_readings_that_are_none() -> None:
+    with pytest.raises(OptionError, match="--pool: found svhn twice"):
+        runs_options.reading(pool=["svhn=5", "svhn=6"])
+    with pytest.raises(OptionError, match="--per-class: found 0"):
+        runs_options.reading(per_class=0)
+    with pytest.raises(UnknownNameError, match="unknown --shape 'wide'"):
+        runs_options.reading(shape="wide")

@@ -40,7 +40,7 @@ class Layout:
     rows: Mapping[str, int]
     """Indices of the fields for arm, n, task, draw and seed, of those that rows have."""
     runs: tuple[int, ...]
-    """Indices of the fields that number a run together."""
+    """Indices of the fields that together number runs."""
     value_name: str
     """The file's name of what was measured; empty where it doesn't say."""
     spread_kind: str | None = None
