@@ -99,7 +99,7 @@ def test_pools_that_are_none(text: str) -> None:
 
 
 def test_other_readings_that_are_none() -> None:
-    with pytest.raises(OptionError, match="--pool: found svhn twice"):
+    with pytest.raises(OptionError, match="--pool: found 'svhn' twice"):
         runs_options.reading(pool=["svhn=5", "svhn=6"])
     with pytest.raises(OptionError, match="--per-class: found 0"):
         runs_options.reading(per_class=0)
