@@ -3,7 +3,8 @@
 `labeleff.run`, `labeleff.report` and `labeleff.compare` do what the commands of these names do, and return what they
 find. `labeleff.invert` and `labeleff.utility` answer the core questions for anybody's measurements: at how many labels
 does a curve of accuracies reach a target, and how many more labels does a baseline need for what another arm reaches?
-`labeleff.forecast` predicts accuracy and labels from the few rungs of a pilot.
+`labeleff.forecast` predicts accuracy and labels from the few rungs of a pilot. Where runs themselves aren't known, a
+`labeleff.Mean` stands for those of a rung.
 All are imported on first use, so that the command line starts fast.
 """
 
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from labeleff.files import VERSION as __version__  # noqa: F401
     from labeleff.records.jsonl import read_records as read_records
     from labeleff.reporting.results import Results as Results
+    from labeleff.stats.stand_ins import Mean as Mean
     from labeleff.study.loading import load_study as load_study
 
 _HOMES = {
     "Forecast": "labeleff.curves.forecast:Forecast",
     "Inversion": "labeleff.curves.inversion:Inversion",
+    "Mean": "labeleff.stats.stand_ins:Mean",
     "Results": "labeleff.reporting.results:Results",
     "UtilityPoint": "labeleff.curves.utility:UtilityPoint",
     "__version__": "labeleff.files:VERSION",

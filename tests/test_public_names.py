@@ -9,8 +9,8 @@ import labeleff
 from labeleff import api
 
 USERS = [
-    *("Forecast", "Inversion", "Results", "UtilityPoint", "__version__", "compare", "forecast", "invert", "load_study"),
-    *("read_records", "report", "run", "utility"),
+    *("Forecast", "Inversion", "Mean", "Results", "UtilityPoint", "__version__", "compare", "forecast", "invert"),
+    *("load_study", "read_records", "report", "run", "utility"),
 ]
 PLUGINS = [
     *("Augment", "Batch", "Budget", "CLASSES", "Classes", "Compute", "Depth", "Encoder", "Examples", "Fitted", "Goal"),

@@ -2,33 +2,36 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labeleff.commands.options import (
     ChanceOption,
-    ColumnOption,
-    DelimiterOption,
-    MetricNameOption,
+    CostOption,
     RunsArgument,
-    ScaleOption,
     TitleOption,
     UnitOption,
 )
+from labeleff.commands.reading_options import reads_tables
 from labeleff.commands.report import print_verdict
+from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
+if TYPE_CHECKING:
+    from labeleff.reporting.external.reading import Reading
 
+
+@without_collection()
+@reads_tables
 def forecast(
-    runs: RunsArgument,
+    reading: "Reading",
+    runs: RunsArgument = None,
     target: Annotated[
         list[str] | None,
         typer.Option(metavar="ACCURACY", help="Say how many labels this takes: 0.9, 90% or 90; may be repeated."),
     ] = None,
-    cost_per_label: Annotated[
-        str | None, typer.Option(metavar="PRICE", help="Price of a label: 0.35EUR, or a number with --cost-unit.")
-    ] = None,
+    cost_per_label: CostOption = None,
     cost_unit: UnitOption = None,
     at: Annotated[
         list[str] | None,
@@ -40,37 +43,33 @@ def forecast(
     labelled: Annotated[
         int | None, typer.Option(metavar="N", help="Labels that are there already (default: the last rung).")
     ] = None,
-    column: ColumnOption = None,
-    scale: ScaleOption = None,
-    delimiter: DelimiterOption = None,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-forecast).")
     ] = None,
     title: TitleOption = None,
-    metric_name: MetricNameOption = "accuracy",
     chance: ChanceOption = None,
 ) -> None:
-    """Predict accuracy at more labels, and labels and money for targets, from a pilot's runs in a CSV file."""
+    """Predict accuracy at more labels, and labels and money for targets, from tables of a pilot's runs."""
+    from labeleff.reporting import options as reporting_options
     from labeleff.reporting.external import options as external_options
     from labeleff.reporting.forecast import options as forecast_options
     from labeleff.reporting.forecast.forecast_report import build
 
+    path, *more = external_options.paths(runs, reading.pattern)
     table = external_options.Options(
-        path=runs,
-        out=out or Path("runs") / f"{runs.stem}-forecast",
+        path=path,
+        more=tuple(more),
+        out=out or Path("runs") / f"{external_options.short_name(path, reading.pattern)}-forecast",
         command=["labeleff", *sys.argv[1:]],
-        columns=external_options.columns(column or []),
-        scale=external_options.scale(scale),
-        delimiter=external_options.delimiter(delimiter),
+        reading=reading,
         level=level,
         title=title,
-        metric=metric_name,
         chance=chance,
         targets=forecast_options.targets(target or []),
-        cost=forecast_options.cost(cost_per_label, cost_unit),
+        cost=reporting_options.cost(cost_per_label, cost_unit),
     )
     counts = forecast_options.counts(at or [])
-    path, notes = build(forecast_options.Options(table, arm, counts, labelled))
-    print(f"read {runs}: {'; '.join(notes)}")
-    print_verdict(path)
+    report, notes = build(forecast_options.Options(table, arm, counts, labelled))
+    print(f"read {table.read}: {'; '.join(notes)}")
+    print_verdict(report)

@@ -52,16 +52,18 @@ HeadlineOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="Open the verdict with U at N labels (default: the mean over the ladder)."),
 ]
-ColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=THEIRS", help="A column of another name, e.g. --column accuracy=top1."),
-]
-ScaleOption = Annotated[str | None, typer.Option(help="fraction or percent (default: detected).")]
-DelimiterOption = Annotated[str | None, typer.Option(help="comma, semicolon or tab (default: detected).")]
 TitleOption = Annotated[str | None, typer.Option(help="The report's title.")]
-MetricNameOption = Annotated[str, typer.Option(help="What the accuracies are called.")]
-ChanceOption = Annotated[float | None, typer.Option(help="Chance level in 0..1, to flag what is near it.")]
-RunsArgument = Annotated[Path, typer.Argument(metavar="RUNS.csv", help="One row a run: arm, n, run, accuracy.")]
+ChanceOption = Annotated[
+    float | None, typer.Option(help="Value of guessing, in the metric's own units: 0.1; to flag what is near it.")
+]
+RunsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="RUNS...",
+        help="Tables of results (CSV, xlsx, Parquet, JSON, Markdown, LaTeX, mlruns); arms are kept apart by file.",
+        show_default=False,
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 
 
@@ -101,5 +103,8 @@ TargetOption = Annotated[
     list[float] | None,
     typer.Option(help="Say how many labels this accuracy takes, in 0..1 or, over 1, in percent; may be repeated."),
 ]
-CostOption = Annotated[float | None, typer.Option(help="Price of a label: say what is saved.")]
-UnitOption = Annotated[str | None, typer.Option(help="What the price is in, e.g. hours (default: USD).")]
+CostOption = Annotated[
+    str | None,
+    typer.Option(metavar="PRICE", help="Price of a label, to say what is saved: 0.35EUR, $0.05 or '2 hours'."),
+]
+UnitOption = Annotated[str | None, typer.Option(help="What a price without a unit is in, e.g. hours (default: USD).")]

@@ -1,37 +1,39 @@
 """`labeleff utility`: a report on runs measured by other programs."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labeleff.commands.options import (
     ChanceOption,
-    ColumnOption,
     CostOption,
-    DelimiterOption,
     HeadlineOption,
-    MetricNameOption,
     RunsArgument,
-    ScaleOption,
     TargetOption,
     TitleOption,
     UnitOption,
 )
+from labeleff.commands.reading_options import reads_tables
 from labeleff.commands.report import METHODS, print_verdict
 from labeleff.curves.methods import BAYES
+from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
+if TYPE_CHECKING:
+    from labeleff.reporting.external.reading import Reading
 
+
+@without_collection()
+@reads_tables
 def utility(
-    runs: RunsArgument,
+    reading: "Reading",
+    runs: RunsArgument = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="ARM", help="What the others are measured against (default: by its name).")
     ] = None,
-    column: ColumnOption = None,
-    scale: ScaleOption = None,
-    delimiter: DelimiterOption = None,
     level: Annotated[float, typer.Option(help="Probability that intervals hold.")] = LEVEL,
     method: Annotated[str, typer.Option(help=f"{METHODS}.")] = BAYES,
     convention: Annotated[
@@ -39,7 +41,6 @@ def utility(
     ] = "definition",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/NAME-utility).")] = None,
     title: TitleOption = None,
-    metric_name: MetricNameOption = "accuracy",
     chance: ChanceOption = None,
     test_count: Annotated[int | None, typer.Option(help="Test examples, for the test set's sampling error.")] = None,
     headline_n: HeadlineOption = None,
@@ -47,30 +48,29 @@ def utility(
     cost_per_label: CostOption = None,
     cost_unit: UnitOption = None,
 ) -> None:
-    """Report the utility of runs measured elsewhere, from a CSV file; optional columns: draw, seed, task."""
+    """Report the utility of runs measured elsewhere, from tables of any shape."""
     from labeleff.reporting import options as reporting_options
     from labeleff.reporting.external import options as external_options
     from labeleff.reporting.external.external_report import build
 
+    path, *more = external_options.paths(runs, reading.pattern)
     options = external_options.Options(
-        path=runs,
-        out=out or Path("runs") / f"{runs.stem}-utility",
+        path=path,
+        more=tuple(more),
+        out=out or Path("runs") / f"{external_options.short_name(path, reading.pattern)}-utility",
         command=["labeleff", *sys.argv[1:]],
         baseline=baseline,
-        columns=external_options.columns(column or []),
-        scale=external_options.scale(scale),
-        delimiter=external_options.delimiter(delimiter),
+        reading=replace(reading, baseline=baseline),
         level=level,
         method=method,
         convention=external_options.convention(convention),
         title=title,
-        metric=metric_name,
         chance=chance,
         test_count=test_count,
         headline=headline_n,
-        targets=reporting_options.targets(target or []),
+        targets=tuple(target or []),
         cost=reporting_options.cost(cost_per_label, cost_unit),
     )
-    path, notes = build(options)
-    print(f"read {runs}: {'; '.join(notes)}")
-    print_verdict(path)
+    report, notes = build(options)
+    print(f"read {options.read}: {'; '.join(notes)}")
+    print_verdict(report)

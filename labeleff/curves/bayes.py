@@ -7,8 +7,9 @@ is linear in (c, b), so that the normal posterior and the marginal likelihood of
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,17 @@ def log_share(low: Array, high: Array) -> Array:
         return np.asarray(special.log_ndtr(high) + np.log(-np.expm1(special.log_ndtr(low) - special.log_ndtr(high))))
 
 
+def _log_sum(logs: Array) -> Array:
+    """Logarithm of the sum of exp(`logs`) over each row; -inf for rows that are -inf throughout."""
+    largest = logs.max(axis=1, keepdims=True)
+    ties = logs == largest
+    count = ties.sum(axis=1, keepdims=True, dtype=float)
+    with np.errstate(invalid="ignore"):
+        others = np.exp(np.where(ties, -np.inf, logs) - largest).sum(axis=1, keepdims=True)
+    total = np.log1p(np.where(others == 0, others, others / count)) + np.log(count) + largest
+    return np.asarray(np.where(np.isinf(largest), largest, total)[:, 0])
+
+
 def truncated_normal(share: Array, low: Array, high: Array) -> Array:
     """Quantiles at `share` in 0..1 of a standard normal cut to `low`..`high`."""
     upper = low + high > 0
@@ -43,7 +55,7 @@ def truncated_normal(share: Array, low: Array, high: Array) -> Array:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Posterior of one family's c and b at each of its M grid points; arrays are (M,).
+    """Posterior of one family's c and b at each of M grid points; arrays are (M,).
 
     Before the bounds b ~ N(b_centre, b_sd) and, given b, c ~ N(c_centre + c_slope (b - b_centre), c_sd).
     """
@@ -56,16 +68,13 @@ class Posterior:
     b_sd: Array
     c_centre: Array
     c_slope: Array
-    c_sd: float
+    c_sd: Array
 
-    def probable(self, least: float) -> Posterior:
-        """The grid points whose log evidence is over `least`."""
-        rows = np.flatnonzero(self.log_evidence > least)
+    def at(self, rows: Indices) -> Posterior:
+        """The posterior at some of the grid points."""
         grid = Grid(self.grid.first[rows], self.grid.second[rows], self.grid.log_prior[rows])
-        evidence, b_centre, b_sd, c_centre, c_slope = (
-            array[rows] for array in (self.log_evidence, self.b_centre, self.b_sd, self.c_centre, self.c_slope)
-        )
-        return Posterior(self.family, grid, evidence, b_centre, b_sd, c_centre, c_slope, self.c_sd)
+        arrays = (self.log_evidence, self.b_centre, self.b_sd, self.c_centre, self.c_slope, self.c_sd)
+        return Posterior(self.family, grid, *(array[rows] for array in arrays))
 
     def _b_limits(self) -> tuple[Array, Array]:
         """Limits of standardised b, each (M,)."""
@@ -81,70 +90,101 @@ class Posterior:
         """Centre of c given `b` (S, J) and the limits of standardised c; only for a free c."""
         centre = self.c_centre[index, None] + self.c_slope[index, None] * (b - self.b_centre[index, None])
         lowest = b if self.family.positive else 0.0
-        return centre, (lowest - centre) / self.c_sd, (1 - centre) / self.c_sd
+        sd = self.c_sd[index, None]
+        return centre, (lowest - centre) / sd, (1 - centre) / sd
 
     def log_weights(self) -> Array:
         """Log of prior weight times marginal likelihood within the bounds, (M,)."""
         weights = self.log_evidence + log_share(*self._b_limits())
-        if self.c_sd == 0:
+        if self.family.c.sd == 0:
             return np.asarray(weights)
         index = np.arange(len(weights))
         b = self._b(index, np.tile((np.arange(NODES) + 0.5) / NODES, (len(weights), 1)))
         _, low, high = self._c_limits(index, b)
-        return np.asarray(weights + special.logsumexp(log_share(low, high), axis=1) - math.log(NODES))
+        return np.asarray(weights + _log_sum(log_share(low, high)) - math.log(NODES))
 
-    def draw(self, index: Indices, uniforms: Array) -> tuple[Array, Array]:
+    def draw(self, index: Indices, uniforms: Array, turns: Indices | None = None) -> tuple[Array, Array]:
         """Draw c and b within the bounds, each (S,), at grid points `index` (S,), from `uniforms` (S, NODES + 2).
 
         One of NODES stratified values of b is taken in proportion to the share of c that the bounds allow for it;
-        given b, c is exact.
+        given b, c is exact. Where c is fixed, draws take the values in turn, from `turns` (S,) or one after another.
         """
         b = self._b(index, (np.arange(NODES) + uniforms[:, :NODES]) / NODES)
         row = np.arange(len(index))
-        if self.c_sd == 0:
-            return np.full(len(index), self.family.c.mean), b[row, np.arange(len(index)) % NODES]
+        if self.family.c.sd == 0:
+            return np.full(len(index), self.family.c.mean), b[row, (row if turns is None else turns) % NODES]
         centre, low, high = self._c_limits(index, b)
         allowed = log_share(low, high)
         total = np.cumsum(np.exp(allowed - allowed.max(axis=1, keepdims=True)), axis=1)
         chosen = (total < uniforms[:, NODES, None] * total[:, -1:]).sum(axis=1)
         c = truncated_normal(uniforms[:, NODES + 1], low[row, chosen], high[row, chosen])
-        return centre[row, chosen] + self.c_sd * c, b[row, chosen]
+        return centre[row, chosen] + self.c_sd[index] * c, b[row, chosen]
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Map of errors of R rung means to independent standard normals."""
+
+    matrix: Array
+    """(R, R): errors times it are independent."""
+    log_det: float
+    """Half the logarithm of the covariance's determinant."""
+
+
+def whitening(covariance: Array) -> Whitening:
+    """Whiten errors of the `covariance` (R, R)."""
+    root = linalg.cholesky(covariance, lower=True)
+    matrix = linalg.solve_triangular(root, np.eye(len(covariance)), lower=True).T
+    return Whitening(matrix, float(np.log(np.diag(root)).sum()))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A family's grid for one ladder, with phi at the rungs."""
+
+    grid: Grid
+    largest: Array
+    """(M,): phi at the first rung."""
+    relative: Array
+    """(M, R): phi over its largest value."""
+
+
+@functools.lru_cache(maxsize=32)
+def _table(phi: Callable[..., Array], grid_of: Callable[[float, float], Grid], u: tuple[float, ...]) -> _Table:
+    """Tabulate phi at `u` (R,): curves that have their rungs in common share it."""
+    grid = grid_of(u[0], u[-1])
+    values = phi(np.array(u), grid.first[:, None], grid.second[:, None])
+    return _Table(grid, values[:, 0], values / values[:, :1])
 
 
 def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Posterior:
     """Condition a family on rung `means` (R,) at `u` (R,) whose errors have the `covariance` (R, R)."""
-    return posteriors(family, u, means, [covariance])[0]
+    return stacked(family, u, means, [whitening(covariance)])
 
 
-def posteriors(family: Family, u: Array, means: Array, covariances: Sequence[Array]) -> list[Posterior]:
-    """Condition a family on rung `means` (R,) at `u` (R,), once for each covariance (R, R) of their errors."""
-    grid = family.grid(float(u[0]), float(u[-1]))
-    phi = family.phi(u, grid.first[:, None], grid.second[:, None])
-    return [_conditioned(family, grid, phi, means, covariance) for covariance in covariances]
+def stacked(family: Family, u: Array, means: Array, noises: Sequence[Whitening]) -> Posterior:
+    """Condition a family on rung `means` (R,) at `u` (R,): its grid once for each covariance of their errors, in turn.
 
-
-def _conditioned(family: Family, grid: Grid, phi: Array, means: Array, covariance: Array) -> Posterior:
-    # Parameters are standardised c, and b times phi's value at the first rung, its largest: numbers stay moderate,
-    # however steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), whose substitution gives (h1, h2).
-    root = linalg.cholesky(covariance, lower=True)
-    whiten = linalg.solve_triangular(root, np.eye(len(means)), lower=True).T
-    largest, residual = phi[:, 0], (means - family.c.mean) @ whiten
-    first, second = family.c.sd * whiten.sum(axis=0), -(phi / largest[:, None]) @ whiten
-    prior_sd, prior_mean = family.b.sd * largest, family.b.mean * largest
-    l11 = math.sqrt(1 + first @ first)
-    l21 = second @ first / l11
-    l22 = np.sqrt((second**2).sum(axis=1) - l21**2 + prior_sd**-2)
-    h1 = residual @ first / l11
-    h2 = (second @ residual + prior_mean / prior_sd**2 - l21 * h1) / l22
-    quadratic = residual @ residual + (family.b.mean / family.b.sd) ** 2 - h1**2 - h2**2
-    log_volume = len(means) * math.log(2 * math.pi) / 2 + np.log(np.diag(root)).sum() + np.log(l11 * l22 * prior_sd)
-    return Posterior(
-        family,
-        grid,
-        log_evidence=math.log(family.weight) + grid.log_prior - quadratic / 2 - log_volume,
-        b_centre=h2 / l22 / largest,
-        b_sd=1 / l22 / largest,
-        c_centre=family.c.mean + family.c.sd * (h1 - l21 * h2 / l22) / l11,
-        c_slope=-family.c.sd * largest * l21 / l11,
-        c_sd=family.c.sd / l11,
-    )
+    Parameters are standardised c, and b times phi's value at the first rung, its largest: numbers stay moderate,
+    however steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), whose substitution gives (h1, h2).
+    """
+    table, c, b = _table(family.phi, family.grid, tuple(u.tolist())), family.c, family.b
+    whiten = np.stack([noise.matrix.T for noise in noises]).transpose(0, 2, 1)
+    residual, first = (means - c.mean) @ whiten, c.sd * whiten.sum(axis=1)
+    second = -table.relative @ whiten
+    prior_sd, prior_mean = b.sd * table.largest, b.mean * table.largest
+    l11 = np.sqrt([[1 + one @ one] for one in first])
+    l21 = (second @ first[:, :, None])[:, :, 0] / l11
+    l22 = np.sqrt((second**2).sum(axis=2) - l21**2 + prior_sd**-2)
+    h1 = np.array([[one @ other] for one, other in zip(residual, first, strict=True)]) / l11
+    h2 = ((second @ residual[:, :, None])[:, :, 0] + prior_mean / prior_sd**2 - l21 * h1) / l22
+    quadratic = np.array([[one @ one] for one in residual]) + (b.mean / b.sd) ** 2 - h1**2 - h2**2
+    halves = np.array([[len(means) * math.log(2 * math.pi) / 2 + noise.log_det] for noise in noises])
+    log_volume = halves + np.log(l11 * l22 * prior_sd)
+    log_evidence = math.log(family.weight) + table.grid.log_prior - quadratic / 2 - log_volume
+    b_centre, b_sd = h2 / l22 / table.largest, 1 / l22 / table.largest
+    c_centre, c_slope = c.mean + c.sd * (h1 - l21 * h2 / l22) / l11, -c.sd * table.largest * l21 / l11
+    c_sd = np.broadcast_to(c.sd / l11, h2.shape)
+    arrays = (log_evidence, b_centre, b_sd, c_centre, c_slope, c_sd)
+    grid = Grid(*(np.tile(each, len(noises)) for each in (table.grid.first, table.grid.second, table.grid.log_prior)))
+    return Posterior(family, grid, *(array.ravel() for array in arrays))

@@ -77,8 +77,16 @@ def worth(point: UtilityPoint) -> Reading:
     return equivalent(point).mapped(lambda n1: n1 / point.n - 1)
 
 
+def multiplier(point: UtilityPoint) -> Reading:
+    """The effective data multiplier n1/n = U(n) + 1 (Hernandez et al. 2021, Scaling Laws for Transfer)."""
+    return equivalent(point).mapped(lambda n1: n1 / point.n)
+
+
 def savings(point: UtilityPoint, per_label: float) -> Reading:
-    """The price of the labels that the arm saves, n1 - n, at `per_label` each."""
+    """The price of the labels that the arm saves, n1 - n, at `per_label` each.
+
+    At a price of 1 it is n U(n), the effective data transferred (Hernandez et al. 2021, Scaling Laws for Transfer).
+    """
     return equivalent(point).mapped(lambda n1: (n1 - point.n) * per_label)
 
 

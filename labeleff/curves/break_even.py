@@ -10,7 +10,8 @@ import numpy as np
 
 from labeleff.curves.inversion import Kind, quantile
 from labeleff.curves.methods import BAYES
-from labeleff.curves.model_average import AverageCurve, average
+from labeleff.curves.model_average import AverageCurve
+from labeleff.curves.posterior_curves import draw
 from labeleff.curves.rung_means import means_of_runs
 from labeleff.curves.utility import ARM, BaselineCurve, check_runs, same
 from labeleff.seeding import generator
@@ -106,10 +107,10 @@ def _main_falls(curve: BaselineCurve, arm: Runs, shared: Array) -> Array | None:
     if isinstance(curve.fitted, AverageCurve):
         ns = np.geomspace(shared[0], shared[-1], (len(shared) - 1) * PIECES + 1)
         ns[[0, -1]] = shared[[0, -1]]
-        other = average(means_of_runs(arm, own)).curves.at(ns)
+        other = draw(means_of_runs(arm, own), beyond=False).curves.at(ns)
         # Draws of all curves come from the same random numbers; in another order they are independent.
         order = generator("break-even").permutation(len(other))
-        return _main_fall(ns, other[order] - curve.fitted.curves.at(ns))
+        return _main_fall(ns, other[order] - curve.drawn_at(tuple(ns.tolist())))
     replicates = resample(arm, own)
     if curve.ladder.replicates is None or replicates is None:
         return None

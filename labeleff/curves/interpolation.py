@@ -22,15 +22,16 @@ def isotonic(means: Array, weights: Array) -> Array:
     and Dykstra 1988, section 1.4), which equals pooling adjacent violators, for all rows at once. Rows that don't fall
     are returned unchanged.
     """
-    count = means.shape[1]
-    fit = np.full_like(means, -np.inf)
-    for i in range(count):
-        averages = np.cumsum(weights[i:] * means[:, i:], axis=1) / np.cumsum(weights[i:])
+    falling = ~(np.diff(means, axis=1) >= 0).all(axis=1)
+    rows = means[falling]
+    fit = np.full_like(rows, -np.inf)
+    for i in range(means.shape[1]):
+        averages = np.cumsum(weights[i:] * rows[:, i:], axis=1) / np.cumsum(weights[i:])
         lowest = np.minimum.accumulate(averages[:, ::-1], axis=1)[:, ::-1]
         fit[:, i:] = np.maximum(fit[:, i:], lowest)
-    fit = np.maximum.accumulate(fit, axis=1)
-    rising = (np.diff(means, axis=1) >= 0).all(axis=1, keepdims=True)
-    return np.where(rising, means, fit)
+    result = means.copy()
+    result[falling] = np.maximum.accumulate(fit, axis=1)
+    return result
 
 
 def pchip_slopes(x: Array, y: Array) -> Array:

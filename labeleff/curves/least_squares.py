@@ -19,6 +19,7 @@ from labeleff.curves.methods import FORMULAS, Formula, Linear, check_rungs, para
 from labeleff.curves.rung_means import checked_rungs
 from labeleff.curves.shapes import PHIS, Shapes
 from labeleff.stats.moderation import Array, moderated_variance
+from labeleff.stats.stand_ins import Mean
 
 GRID = {0: 1, 1: 60, 2: 24}
 """Number of values on every axis of the search grid, by number of shape parameters."""
@@ -171,9 +172,9 @@ def _short(value: float, digits: int) -> str:
 
 
 def fit_formula(
-    name: str, ns: Sequence[float], accuracies: Sequence[Sequence[float]], *, exact: bool = True
+    name: str, ns: Sequence[float], accuracies: Sequence[Sequence[float] | Mean], *, exact: bool = True
 ) -> FormulaFit:
-    """Fit the formula `name` of FORMULAS to per-run accuracies in 0..1, one sequence per rung; any order.
+    """Fit the formula `name` of FORMULAS to accuracies in 0..1, one sequence of runs or one mean per rung; any order.
 
     Rungs are weighted by the moderated variances of their means (`stats.moderation`), or equally where no rung has
     two runs. `exact` False: the fits that leave a rung out are the best of a grid around the fit, which is many times

@@ -11,6 +11,7 @@ less often than that. `joint_intervals` hold for whatever is chosen: with the pr
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ class MeanRatio:
     """
 
     ns: tuple[int, ...]
-    """Label counts averaged over: those that all compared arms have."""
+    """Label counts averaged over: all that the arm has."""
     ratio: float
     low: float | None
     high: float | None
@@ -43,7 +44,9 @@ class MeanRatio:
     below: int
     """Number of rungs whose n1 was raised to the baseline's first rung, so that `ratio` is rather too high."""
     tied: bool
-    """Whether the arm can't be separated from the best of those it was compared with."""
+    """Whether the arm can't be separated from the best, over the rungs that both have; False where `rank` is None."""
+    rank: int | None = 1
+    """Place among the arms, from 1; None for an arm that is set aside, see `mean_ratios`."""
     joint_low: float | None = None
     joint_high: float | None = None
     """Ends that hold for all rungs and arms of a place at once (`joint_intervals`)."""
@@ -62,23 +65,55 @@ class MeanRatio:
 
 
 def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = LEVEL) -> dict[str, MeanRatio]:
-    """Mean ratio of every arm over the rungs that all have, with ties for the best; by name.
+    """Mean ratio of every arm over its own rungs, with ranks and ties for the best; by name.
 
-    `first` is the baseline's first rung. Label counts are clipped to between it and the last rung, or FAR times that
-    for methods that model the curve. Empty where the arms have no rung in common.
+    An arm's mean doesn't depend on the other arms. Two arms are ranked by their means over the rungs that both have.
+    Set aside, without a rank, are arms with one rung where others have several, and arms that share none with the
+    best. `first` is the baseline's first rung. Label counts are clipped to between it and the last rung, or FAR times
+    that for methods that model the curve.
     """
-    ns = common_rungs(arms)
-    if not ns:
-        return {}
-    points = {name: _point(arm, ns, first) for name, arm in arms.items()}
-    draws = {name: log_ratio_draws(arm, ns, first) for name, arm in arms.items()}
-    tied = _tied(points, draws, level)
-    return {name: _mean_ratio(arm, ns, points[name], draws[name], level, name in tied) for name, arm in arms.items()}
+    rungs = {name: own_rungs(arm) for name, arm in arms.items()}
+    points = {name: _point(arm, rungs[name], first) for name, arm in arms.items()}
+    draws = {name: log_ratio_draws(arm, rungs[name], first) for name, arm in arms.items()}
+    order = _order(arms, rungs, points, first)
+    tied = _tied({name: arms[name] for name in order}, rungs, first, level)
+    ranks = {name: place for place, name in enumerate(order, start=1)}
+    return {
+        name: _mean_ratio(arm, rungs[name], points[name], draws[name], level, name in tied, ranks.get(name))
+        for name, arm in arms.items()
+    }
 
 
-def common_rungs(arms: Mapping[str, ArmUtility]) -> list[int]:
-    """Label counts that all arms have, in rising order."""
-    return sorted(set.intersection(*({point.n for point in arm.points} for arm in arms.values()))) if arms else []
+def own_rungs(arm: ArmUtility) -> tuple[int, ...]:
+    """Label counts of an arm, in rising order."""
+    return tuple(point.n for point in arm.points)
+
+
+def _order(
+    arms: Mapping[str, ArmUtility], rungs: Mapping[str, tuple[int, ...]], points: Mapping[str, float], first: float
+) -> list[str]:
+    """Names of the arms that aren't set aside, the best first: by how many others they are over where both measured."""
+    most = max(map(len, rungs.values()), default=0)
+    names = [name for name in arms if len(rungs[name]) > 1 or most == 1]
+    wins = dict.fromkeys(names, 0)
+    by_ladder: dict[tuple[int, ...], list[str]] = {}
+    for name in names:
+        by_ladder.setdefault(rungs[name], []).append(name)
+    for one, other in itertools.combinations_with_replacement(by_ladder, 2):
+        shared = tuple(n for n in one if n in other)
+        if not shared:
+            continue
+        left, right = (
+            np.array([points[name] if shared == ladder else _point(arms[name], shared, first) for name in group])
+            for ladder, group in ((one, by_ladder[one]), (other, by_ladder[other]))
+        )
+        for name, value in zip(by_ladder[one], left, strict=True):
+            wins[name] += int((value > right).sum())
+        if one != other:
+            for name, value in zip(by_ladder[other], right, strict=True):
+                wins[name] += int((value > left).sum())
+    ranked = sorted(names, key=lambda name: (-wins[name], -points[name]))
+    return [name for name in ranked if set(rungs[name]) & set(rungs[ranked[0]])]
 
 
 def trapezoids(ns: Sequence[int]) -> Array:
@@ -121,7 +156,13 @@ def _point(arm: ArmUtility, ns: Sequence[int], first: float) -> float:
 
 
 def _mean_ratio(
-    arm: ArmUtility, ns: Sequence[int], point: float, draws: Array | None, level: float, tied: bool
+    arm: ArmUtility,
+    ns: Sequence[int],
+    point: float,
+    draws: Array | None,
+    level: float,
+    tied: bool,
+    rank: int | None,
 ) -> MeanRatio:
     columns, cap = _columns(arm, ns), _cap(arm.solution)
     low = high = None
@@ -136,16 +177,30 @@ def _mean_ratio(
         above=sum(arm.solution.rows[place].n > cap for place in columns),
         below=sum(arm.points[place].kind == "below" for place in columns),
         tied=tied,
+        rank=rank,
     )
 
 
-def _tied(points: Mapping[str, float], draws: Mapping[str, Array | None], level: float) -> set[str]:
-    """Arms that can't be separated from the best; all where any shows no noise."""
-    columns = [column for column in draws.values() if column is not None]
-    if len(columns) < len(points):
-        return set(points)
-    gaps_to_best = tie_group(np.stack(columns, axis=1), np.array(list(points.values())), level=level)
-    return {name for name, gap in zip(points, gaps_to_best, strict=True) if gap.tied}
+def _tied(arms: Mapping[str, ArmUtility], rungs: Mapping[str, tuple[int, ...]], first: float, level: float) -> set[str]:
+    """Arms, given the best first, that can't be separated from it; all where any shows no noise.
+
+    Arms are compared over the rungs that they share with the best; groups that share others have equal parts of the
+    error's probability.
+    """
+    if len(arms) < 2 or any(arm.solution.samples is None for arm in arms.values()):
+        return set(arms)
+    best, *others = arms
+    by_shared: dict[tuple[int, ...], list[str]] = {}
+    for name in others:
+        by_shared.setdefault(tuple(n for n in rungs[best] if n in rungs[name]), []).append(name)
+    tied = {best}
+    for shared, group in by_shared.items():
+        names = [name for name in arms if name == best or name in group]
+        columns = [draws for name in names if (draws := log_ratio_draws(arms[name], shared, first)) is not None]
+        points = np.array([_point(arms[name], shared, first) for name in names])
+        gaps = tie_group(np.stack(columns, axis=1), points, level=1 - (1 - level) / len(by_shared))
+        tied |= {name for name, gap in zip(names, gaps, strict=True) if gap.tied}
+    return tied
 
 
 @dataclass(frozen=True)
@@ -174,13 +229,12 @@ def joint_intervals(
     interval left out the truth too often. Arms without noise keep their points as they are.
     """
     noisy = {name: (arm, samples) for name, arm in arms.items() if (samples := arm.solution.samples) is not None}
-    ns = common_rungs(arms) if headline is None else []
     columns, weights = [], []
     for arm, samples in noisy.values():
         count = float(len(arm.points))
         columns.append(samples)
         weights += [count if point.n == headline else 1.0 for point in arm.points]
-        draws = log_ratio_draws(arm, ns, first) if ns else None
+        draws = log_ratio_draws(arm, own_rungs(arm), first) if headline is None else None
         if draws is not None:
             columns.append(draws[:, None])
             weights.append(1.0)
@@ -190,7 +244,9 @@ def joint_intervals(
         bounds = iter([ends(c, p) for c, p in zip(every.T, joint_tails(every, np.array(weights), level), strict=True)])
         for name, (arm, _) in noisy.items():
             points = [_widened(point, *next(bounds)) for point in arm.points]
-            joint[name] = Joint(points, _joint_mean(means[name], *next(bounds)) if ns else means.get(name))
+            joint[name] = Joint(
+                points, _joint_mean(means[name], *next(bounds)) if headline is None else means.get(name)
+            )
     return joint
 
 

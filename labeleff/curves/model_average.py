@@ -7,8 +7,7 @@ label count and of the curves' median, which beats either on real curves; beyond
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +28,8 @@ class AverageCurve:
     fitted: Curves
     """PCHIP through the isotonic means."""
     average: Average
+    _ranked: dict[tuple[float, ...], Curves] = field(default_factory=dict, repr=False, compare=False)
+    """Curves of equal rank by their probabilities: all arms need the same."""
 
     @property
     def curves(self) -> Curves:
@@ -53,7 +54,7 @@ class AverageCurve:
         values = _lowered(targets, targets.values, max(near_one, float(self.measured.means.max())))
         measured = self.fitted.invert(values[None])[0]
         true_targets = _lowered(targets, targets.values, near_one)
-        middle, low, high = _certain(self.curves, true_targets, [0.5, *tails])
+        middle, low, high = self._certain(true_targets, (0.5, *tails))
         samples = None
         never = (self.curves.values[:, -1:] < true_targets).mean(axis=0)
         if not targets.certain:
@@ -69,6 +70,19 @@ class AverageCurve:
             low, high = np.minimum(low, first_crossing), np.maximum(high, last_crossing)
         low = np.where(measured == 0, 0.0, np.minimum(np.minimum(low, points), reach))
         return Solution(rows(points, low, np.maximum(high, points), kinds, never), samples, last, reach)
+
+    def _certain(self, targets: Array, probabilities: tuple[float, ...]) -> list[Array]:
+        """Quantiles (K,) of the label counts at which the curves, which never fall, reach certain `targets` (K,).
+
+        One curve per probability gives all of them: a curve reaches t by n labels where its value at n is at least t,
+        so the rank-th smallest label count is where the rank-th largest values reach t.
+        """
+        if probabilities not in self._ranked:
+            count = len(self.curves.values)
+            ranks = [count - 1 - rank(count, p) for p in probabilities]
+            values = np.partition(self.curves.values, ranks, axis=0)[ranks]
+            self._ranked[probabilities] = Curves(self.curves.ns, values, log=True)
+        return list(self._ranked[probabilities].invert(np.tile(targets, (len(probabilities), 1))))
 
     def _crossings(self, targets: Array) -> tuple[Array, Array]:
         """First and last label counts (K,) at which straight pieces through the raw means reach `targets` (K,)."""
@@ -87,18 +101,6 @@ def average(measured: NoisyMeans) -> AverageCurve:
 def _lowered(targets: Targets, values: Array, most: float) -> Array:
     """Accuracies `values` (..., K) of the targets, at most `most`; targets over 1, which is never, stay over it."""
     return np.where(targets.values > 1, values, np.minimum(values, most))
-
-
-def _certain(curves: Curves, targets: Array, probabilities: Sequence[float]) -> list[Array]:
-    """Quantiles (K,) of the label counts at which `curves`, which never fall, reach `targets` (K,).
-
-    One curve per probability gives all of them: a curve reaches t by n labels where its value at n is at least t,
-    so the rank-th smallest label count is where the rank-th largest values reach t.
-    """
-    count = len(curves.values)
-    ranks = [count - 1 - rank(count, p) for p in probabilities]
-    values = np.partition(curves.values, ranks, axis=0)[ranks]
-    return list(Curves(curves.ns, values, log=True).invert(np.tile(targets, (len(ranks), 1))))
 
 
 def _points(measured: Array, middle: Array, first: float, last: float) -> Array:

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import linalg, special
 from threadpoolctl import ThreadpoolController
 
-from labeleff.curves.bayes import NODES, Indices, Posterior, posteriors
+from labeleff.curves.bayes import NODES, Indices, Posterior, stacked, whitening
 from labeleff.curves.bayes_priors import FAMILIES, MISFITS, NUGGETS, families
 from labeleff.curves.interpolation import Curves, isotonic
 from labeleff.curves.posterior_grid import DRAWS, Grid, stream, stretch
@@ -95,17 +95,19 @@ class Average:
         return self.wider == 1 and self.passes
 
 
-def draw(measured: NoisyMeans) -> Average:
+def draw(measured: NoisyMeans, *, beyond: bool = True) -> Average:
     """Draw learning curves given rung means in 0..1. The same input gives the same draws.
+
+    Without `beyond` the curves end at the first and the last rung.
 
     BLAS has one thread meanwhile: matrices are small, and threads on busy cores only wait for each other.
     """
     with _thread_pools().limit(limits=1, user_api="blas"):
-        average = _draw(measured, 1.0)
+        average = _draw(measured, 1.0, beyond)
         for growth in range(1, ROUNDS + 1):
             if average.passes:
                 break
-            average = _draw(measured, WIDER**growth)
+            average = _draw(measured, WIDER**growth, beyond)
     return average
 
 
@@ -126,11 +128,11 @@ def interpolation_shares(average: Average, ns: Array) -> Array:
     return np.array(shares)
 
 
-def _draw(measured: NoisyMeans, wider: float) -> Average:
+def _draw(measured: NoisyMeans, wider: float, beyond: bool) -> Average:
     x = np.log(measured.ns)
     middle = (x[0] + x[-1]) / 2
     level = isotonic(measured.means[None], 1 / measured.variance)[0]
-    grid = Grid.over(x, middle)
+    grid = Grid.over(x, middle, beyond=beyond)
     sizes = settings(measured, float(level[-1] - level[0]), wider)
     members = _Members.draw(measured, grid, sizes)
     rungs = _rungs(members, measured)
@@ -191,22 +193,29 @@ class _Members:
         expected, doubt = np.empty((DRAWS, count)), np.empty((DRAWS, count))
         setting, start = np.empty(DRAWS, dtype=np.intp), 0
         shares: dict[str, float] = dict.fromkeys(FAMILIES, 0.0)
-        for name, place, part, weights in parts:
+        given: dict[int, tuple[Array, Array]] = {}
+        for name, places, part, weights in parts:
             here = np.flatnonzero((chosen >= start) & (chosen < start + len(weights)))
             index, row = chosen[here] - start, rows[here]
             start += len(weights)
             if not len(here):
                 continue
-            c, b = (each[:, None] for each in part.draw(index, stream("uniform members", NODES + 2)[here]))
+            turns = np.arange(len(index)) - np.searchsorted(places[index], places[index])
+            uniforms = stream("uniform members", NODES + 2)[here]
+            c, b = (each[:, None] for each in part.draw(index, uniforms, turns))
             phi = functools.partial(_phi, part, index)
             values[row] = c - b * phi(grid.u[None])
             beyond[row] = b * (phi(u[None, -1:]) - phi(u[-1] + grid.beyond / stretch()[row, None]))
-            gain, root = _given(errors[place], sizes[place].misfit ** 2 * shape)
-            at_rungs = values[row][:, grid.rungs]
-            expected[row] = at_rungs + (measured.means - at_rungs) @ gain
-            doubt[row] = stream("rungs", count)[here] @ root.T
-            setting[row] = place
-            shares[name] += len(here) / DRAWS
+            setting[row] = places[index]
+            for place in np.unique(places[index]).tolist():
+                if place not in given:
+                    given[place] = _given(errors[place], sizes[place].misfit ** 2 * shape)
+                gain, root = given[place]
+                some = places[index] == place
+                at_rungs = values[row[some]][:, grid.rungs]
+                expected[row[some]] = at_rungs + (measured.means - at_rungs) @ gain
+                doubt[row[some]] = stream("rungs", count)[here[some]] @ root.T
+                shares[name] += float(some.sum()) / DRAWS
         misfit, nugget, level = np.array([[size.misfit, size.nugget, size.level] for size in sizes])[setting].T
         widest = max(size.misfit for size in sizes)
         return cls(values, beyond, expected, doubt, misfit * max(MISFITS) / widest, nugget, level, shares)
@@ -219,18 +228,20 @@ def _phi(part: Posterior, index: Indices, u: Array) -> Array:
 
 def _probable(
     u: Array, means: Array, errors: list[Array], priors: list[float]
-) -> Iterator[tuple[str, int, Posterior, Array]]:
-    """Families by setting, with their probable grid points and the log weights of these."""
-    every = [
-        (name, place, part)
+) -> Iterator[tuple[str, Indices, Posterior, Array]]:
+    """Families with their probable grid points, the places of these points' settings, and their log weights."""
+    noises, log_priors = [whitening(error) for error in errors], np.array(priors)[:, None]
+    every = {
+        name: stacked(family, u, means, noises)
         for name, family in families(float(isotonic(means[None], np.ones(len(means)))[0, -1])).items()
-        for place, part in enumerate(posteriors(family, u, means, errors))
-    ]
-    largest = max(part.log_evidence.max() + priors[place] for _, place, part in every)
-    for name, place, part in every:
-        kept = part.probable(largest - NEGLIGIBLE - priors[place])
-        if len(kept.log_evidence):
-            yield name, place, kept, kept.log_weights() + priors[place]
+    }
+    evidence = {name: part.log_evidence.reshape(len(errors), -1) for name, part in every.items()}
+    largest = max(float((rows.max(axis=1, keepdims=True) + log_priors).max()) for rows in evidence.values())
+    for name, part in every.items():
+        places, points = np.nonzero(evidence[name] > largest - NEGLIGIBLE - log_priors)
+        if len(places):
+            kept = part.at(places * evidence[name].shape[1] + points)
+            yield name, places, kept, kept.log_weights() + log_priors[places, 0]
 
 
 def _places(log_weights: Array) -> Indices:
@@ -251,14 +262,16 @@ def _given(total: Array, part: Array) -> tuple[Array, Array]:
     return gain, vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
 
 
+@functools.lru_cache(maxsize=16)
+def _student_factors(df: float) -> Array:
+    """Factors (DRAWS,) that turn normals into Student's t."""
+    return np.asarray(np.sqrt(df / (2 * special.gammaincinv(df / 2, stream("uniform scale", 1)[:, 0]))))
+
+
 def _rungs(members: _Members, measured: NoisyMeans) -> Array:
     """Accuracies at the rungs (S, R) in 0..1 that never fall: Student's t around their mean, projected."""
     drawn = members.expected + members.doubt
     centre = drawn.mean(axis=0)
     if not measured.borrowed:
-        uniforms = stream("uniform scale", 1)[:, 0]
-        drawn = (
-            centre
-            + (drawn - centre) * np.sqrt(measured.df / (2 * special.gammaincinv(measured.df / 2, uniforms)))[:, None]
-        )
+        drawn = centre + (drawn - centre) * _student_factors(measured.df)[:, None]
     return isotonic(np.clip(drawn, 0.0, 1.0), 1 / (drawn.var(axis=0) + 1e-12))

@@ -70,15 +70,15 @@ class Grid:
     middle: float
 
     @classmethod
-    def over(cls, x: Array, middle: float) -> Grid:
-        """The grid of a ladder with rungs at `x` = ln n."""
-        parts, places = [np.linspace(x[0] + math.log(REACH[0]), x[0], 9)[:-1]], [8]
+    def over(cls, x: Array, middle: float, *, beyond: bool = True) -> Grid:
+        """The grid of a ladder with rungs at `x` = ln n, and of what lies beyond its ends, or of the ladder alone."""
+        parts, places = ([np.linspace(x[0] + math.log(REACH[0]), x[0], 9)[:-1]], [8]) if beyond else ([], [0])
         for low, high in itertools.pairwise(x):
             pieces = min(max(math.ceil((high - low) / STEP), FEWEST), MOST)
             parts.append(np.linspace(low, high, pieces + 1)[:-1])
             places.append(places[-1] + pieces)
         near, far = np.linspace(0, math.log(4), 15), np.linspace(math.log(4), math.log(REACH[1]), 30)
-        parts.append(x[-1] + np.concatenate([near, far[1:]]))
+        parts.append(x[-1] + np.concatenate([near, far[1:]]) if beyond else x[-1:])
         return cls(np.concatenate(parts) - middle, np.array(places, dtype=np.intp), middle)
 
     @property

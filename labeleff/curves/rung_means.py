@@ -6,7 +6,8 @@ which arms may share: noise that a shared draw brings to both then cancels in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from labeleff.seeding import generator
 from labeleff.stats.moderation import Array, moderated_variance, resolution
 from labeleff.stats.resampling import (
     Factor,
+    Run,
     Runs,
     factors,
     means,
@@ -24,6 +26,7 @@ from labeleff.stats.resampling import (
     resample_independent,
     total_variance,
 )
+from labeleff.stats.stand_ins import Mean, StandIns
 
 
 def check_fraction(value: float, what: str) -> None:
@@ -38,6 +41,8 @@ class Rungs:
 
     ns: list[float]
     groups: list[list[float]]
+    shown: list[list[float]]
+    """Accuracies as they were given: the runs, or the mean alone of those that stand for one."""
 
     @property
     def means(self) -> Array:
@@ -51,20 +56,23 @@ class Rungs:
 
     def check_accuracies(self) -> None:
         """Raise CurveError for an accuracy that isn't in 0..1."""
-        for n, group in zip(self.ns, self.groups, strict=True):
+        for n, group in zip(self.ns, self.shown, strict=True):
             for value in (group[0], group[-1]):
                 check_fraction(value, f"accuracies at {n} labels")
 
 
-def checked_rungs(ns: Sequence[float], accuracies: Sequence[Sequence[float]]) -> Rungs:
-    """Sort rungs, with one sequence of runs per rung; CurveError where a rung or its runs are missing."""
+def checked_rungs(ns: Sequence[float] | Array, accuracies: Sequence[Sequence[float] | Mean] | Array) -> Rungs:
+    """Sort rungs, with one sequence of runs, or a mean, per rung; CurveError where a rung or its runs are missing."""
     if len(ns) != len(accuracies):
         raise CurveError(f"found {len(ns)} label counts but {len(accuracies)} rungs of accuracies")
-    rungs = sorted(zip(ns, map(sorted, accuracies), strict=True))
-    ladder, groups = [n for n, _ in rungs], [group for _, group in rungs]
+    rungs = sorted(
+        (n, rung.values(), [rung.mean]) if isinstance(rung, Mean) else (n, sorted(rung), sorted(rung))
+        for n, rung in zip(ns, accuracies, strict=True)
+    )
+    ladder, groups, shown = [n for n, _, _ in rungs], [group for _, group, _ in rungs], [each for *_, each in rungs]
     if not all(groups):
         raise CurveError(f"the rung of {ladder[groups.index([])]} labels has no accuracies")
-    return Rungs(ladder, groups)
+    return Rungs(ladder, groups, shown)
 
 
 LEVEL_MEAN, LEVEL_SLOPE, LEVEL_SD = -0.8, -0.33, 1.0
@@ -134,7 +142,7 @@ def means_of_groups(ladder: Rungs) -> NoisyMeans:
         counts=counts,
         covariance=np.diag(variance / counts),
         df=np.inf if moderated is None else float(np.median(moderated.df)),
-        resolution=resolution(groups),
+        resolution=resolution(ladder.shown),
         draw=lambda count: resample_independent(ladder.ns, groups, count),
     )
 
@@ -150,9 +158,14 @@ def means_of_runs(runs: Runs, own: str) -> NoisyMeans:
         counts=counts,
         covariance=_covariance(parts) if parts else np.diag(borrowed_sd(ns, centres) ** 2 / counts),
         df=float(np.median(total_variance(parts)[1])) if parts else np.inf,
-        resolution=resolution([list(rung.values()) for rung in runs.values()]),
+        resolution=resolution([shown_values(rung) for rung in runs.values()]),
         draw=lambda count: resample(runs, own, count=count),
     )
+
+
+def shown_values(rung: Mapping[Run, float]) -> list[float]:
+    """Accuracies of a rung that mean something: those of its runs, or the mean alone of stand-ins."""
+    return [math.fsum(rung.values()) / len(rung)] if isinstance(rung, StandIns) else list(rung.values())
 
 
 def _covariance(parts: Sequence[Factor]) -> Array:

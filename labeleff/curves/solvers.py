@@ -34,6 +34,7 @@ from labeleff.curves.shapes import Shapes
 from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import REPLICATES
+from labeleff.stats.stand_ins import Mean
 
 BOOTSTRAPS = 500
 """Number of refits behind the interval of a formula."""
@@ -43,7 +44,7 @@ ROUNDING = 1e-9
 
 def invert(
     ns: Sequence[float],
-    accuracies: Sequence[Sequence[float]],
+    accuracies: Sequence[Sequence[float] | Mean] | Array,
     target: float,
     *,
     level: float = LEVEL,
@@ -51,11 +52,12 @@ def invert(
 ) -> Inversion:
     """The label count at which the curve behind the runs reaches the accuracy `target`.
 
-    `accuracies` holds one sequence of per-run accuracies per rung; rungs and runs may come in any order. `method` is
-    "bayes" or a name of labeleff.curves.methods.FORMULAS, both for accuracies in 0..1, or a name of
-    labeleff.curves.interpolation.METHODS. The interval of probability `level` carries the noise of the curve (runs
-    taken as independent), not of the target. Raises CurveError for fewer than two rungs, rungs without runs, numbers
-    that aren't finite and, with "bayes" and formulas, not in 0..1; a formula needs as many rungs as it has parameters.
+    `accuracies` holds one sequence of per-run accuracies, or one `labeleff.Mean`, per rung, in any order; an array
+    (R, runs) as from scikit-learn's `learning_curve` will do. `method` is "bayes" or a name of
+    labeleff.curves.methods.FORMULAS, both for accuracies in 0..1, or a name of labeleff.curves.interpolation.METHODS.
+    The interval of probability `level` carries the noise of the curve (runs taken as independent), not of the target.
+    Raises CurveError for fewer than two rungs, rungs without runs, numbers that aren't finite and, with "bayes" and
+    formulas, not in 0..1; a formula needs as many rungs as it has parameters.
 
     Past four times the last rung "bayes" is off by a factor of two to three in the mean on real curves: `low` then says
     more than `n`. With one run per rung its noise is learned from the scatter around the curve and from other curves
@@ -66,7 +68,7 @@ def invert(
 
 def invert_many(
     ns: Sequence[float],
-    accuracies: Sequence[Sequence[float]],
+    accuracies: Sequence[Sequence[float] | Mean] | Array,
     targets: Sequence[float] | Array,
     *,
     level: float = LEVEL,

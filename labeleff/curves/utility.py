@@ -7,6 +7,7 @@ extrapolation beside it where the method models the curve.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +20,13 @@ from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Solution, Ta
 from labeleff.curves.methods import BAYES, check_method, needs_fractions
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.posterior_grid import DRAWS
-from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise
+from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise, shown_values
 from labeleff.curves.solvers import InterpolatedCurve, fit_curve, interpolate
 from labeleff.errors import CurveError
 from labeleff.stats.interval_level import LEVEL, check_level
+from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Run, Runs, fingerprint, means, resample
+from labeleff.stats.stand_ins import Mean, stand_ins
 
 WIDE = 4.0
 """Factor between the ends of n1's interval above which it is flagged as wide."""
@@ -32,10 +35,18 @@ FAR = 4.0
 
 On real curves the point is then off by a factor of two to three in the mean: the interval's lower end counts.
 """
+FEW_RUNS = 3
+"""Number of runs of a rung under which its spread is hardly known."""
 ARM = "arm"
 """Name of the streams of noise that an arm shares with no baseline."""
-Accuracies = Mapping[int, Mapping[Run, float]] | Mapping[int, Sequence[float]]
-"""Accuracies by label count: by (draw, seed), which arms may share, or as a sequence of independent runs."""
+Accuracies = (
+    Mapping[int, Mapping[Run, float]]
+    | Mapping[int, Sequence[float] | Array | Mean]
+    | Mapping[int, Sequence[float]]
+    | Mapping[int, Array]
+    | Mapping[int, Mean]
+)
+"""Accuracies by label count: by (draw, seed), which arms may share, as independent runs, or as their mean."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +85,8 @@ class UtilityPoint:
     """Share of the posterior's curves that never reach the accuracy; None without a model or an interval."""
     runs: int
     flags: tuple[str, ...] = field(default=())
-    """Weak evidence: `no interval`, `learned noise` (one run per rung), `few runs`,
-    `bound`, `extrapolated`, `far`, `wide`."""
+    """Weak evidence of this rung: `no interval`, `learned noise` (one run per rung), `few runs` (of the arm here, or of
+    the baseline at the rungs next to n1), `bound`, `extrapolated`, `far`, `wide`."""
 
     @property
     def sign(self) -> int:
@@ -126,7 +137,7 @@ def check_curve_runs(runs: Runs, name: str, method: str) -> None:
             raise CurveError(f"label counts of the {name}: found {n}, expected numbers over 0")
         if not rung:
             raise CurveError(f"the {name}'s rung of {n} labels has no runs; leave it out")
-        for value in rung.values():
+        for value in shown_values(rung):
             if not math.isfinite(value):
                 raise CurveError(f"accuracies of the {name} at {n} labels: found {value}, expected finite numbers")
             if needs_fractions(method):
@@ -140,6 +151,7 @@ class BaselineCurve:
     runs: Runs
     method: str
     fitted: FittedCurve
+    _drawn: dict[tuple[float, ...], Array] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def fit(cls, runs: Runs, method: str) -> BaselineCurve:
@@ -154,6 +166,13 @@ class BaselineCurve:
             return shared_noise(self.runs, average.scatter, average.level)
         return None if self.fitted.measured.borrowed else shared_noise(self.runs, np.zeros(DRAWS), None)
 
+    def drawn_at(self, ns: tuple[float, ...]) -> Array:
+        """Accuracies (S, K) of the average's equally likely curves at `ns`; arms with the same rungs share them."""
+        assert isinstance(self.fitted, AverageCurve)
+        if ns not in self._drawn:
+            self._drawn[ns] = self.fitted.curves.at(np.array(ns))
+        return self._drawn[ns]
+
     @functools.cached_property
     def ladder(self) -> InterpolatedCurve:
         """The curve inside the ladder: isotonic PCHIP where the method isn't one of curves.interpolation."""
@@ -163,13 +182,18 @@ class BaselineCurve:
 
 
 def as_runs(accuracies: Accuracies, first_draw: int = 0) -> Runs:
-    """Runs by (draw, seed); accuracies without them get new draws from `first_draw` on."""
+    """Runs by (draw, seed); accuracies without them get new draws from `first_draw` on, and means get stand-ins."""
+    means_given = [rung for rung in accuracies.values() if isinstance(rung, Mean)]
+    from_means = iter(stand_ins(means_given, first_draw))
     runs: dict[int, Mapping[Run, float]] = {}
     for n, rung in accuracies.items():
-        if isinstance(rung, Mapping):
-            runs[n] = rung
+        key = n.item() if isinstance(n, np.generic) else n
+        if isinstance(rung, Mean):
+            runs[key] = next(from_means)
+        elif isinstance(rung, Mapping):
+            runs[key] = rung
         else:
-            runs[n] = {(first_draw + place, 0): float(value) for place, value in enumerate(rung)}
+            runs[key] = {(first_draw + place, 0): float(value) for place, value in enumerate(rung)}
     return runs
 
 
@@ -177,7 +201,8 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, meth
     """Utility of `arm` against `baseline` at each of the arm's rungs, in rising order.
 
     Both are mappings from label count to accuracies: {n: {(draw, seed): accuracy}}, where arms are compared in pairs
-    as far as they share draws and seeds, or {n: [accuracy, ...]}, which are independent runs. The baseline's curve is
+    as far as they share draws and seeds, {n: [accuracy, ...]}, which are independent runs, or
+    {n: labeleff.Mean(mean, sd, runs)}, whose runs are taken as independent. The baseline's curve is
     fitted by `method` (see `curves.solvers.invert`) and inverted at the arm's means. The interval of probability
     `level` carries the noise of both; with one run per rung in either arm only "bayes" has one, from noise that is
     learned (flag `learned noise`). Raises CurveError for a
@@ -214,17 +239,22 @@ def _against(curve: BaselineCurve, arm: Runs, level: float) -> ArmUtility:
     baseline, ns, centres = curve.runs, sorted(arm), means(arm)
     own = fingerprint(arm)
     errors = None if curve.noise is None else curve.noise.conditional(arm, own)
-    targets = Targets(centres) if errors is None else Targets(centres, resample(arm, own), errors)
+    targets = Targets(centres) if errors is None else Targets(centres, _replicates(curve, arm, own), errors)
     solution = curve.fitted.solve(targets, level)
     if errors is None:
         solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=None)
     if _alike(baseline, arm):
         solution = _nothing_saved(solution, ns, certain=same(baseline, arm))
     points = [
-        _point(n, solution, column, float(centre), baseline, len(arm[n]))
+        _point(n, solution, column, float(centre), baseline, arm)
         for column, (n, centre) in enumerate(zip(ns, centres, strict=True))
     ]
     return ArmUtility(points, solution)
+
+
+def _replicates(curve: BaselineCurve, arm: Runs, own: str) -> Array | None:
+    """Replicates (B, K) of the arm's means; None for the average, whose curves take the errors of `Targets`."""
+    return None if isinstance(curve.fitted, AverageCurve) else resample(arm, own)
 
 
 def _nothing_saved(solution: Solution, ns: Sequence[int], *, certain: bool) -> Solution:
@@ -248,15 +278,23 @@ def _outside(solution: Solution, column: int) -> tuple[float | None, float | Non
     return float((sample > solution.last).mean()), float((sample == 0).mean())
 
 
-def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: Runs, runs: int) -> UtilityPoint:
+def _around(baseline: Runs, n1: float) -> list[Mapping[Run, float]]:
+    """The rungs of the baseline next to `n1` labels, which U rests on: two inside the ladder, one outside."""
+    rungs = sorted(baseline)
+    place = bisect.bisect_left(rungs, n1)
+    at = range(place, place + 1) if place < len(rungs) and rungs[place] == n1 else range(place - 1, place + 1)
+    return [baseline[rungs[k]] for k in at if 0 <= k < len(rungs)]
+
+
+def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: Runs, arm: Runs) -> UtilityPoint:
     row, first, last = solution.rows[column], float(min(baseline)), float(max(baseline))
     n1, bound, (low, high) = row.value, row.bound(first, last), row.ends
     noisy = row.p_above is not None
     above, below = _outside(solution, column)
     flags = [
         ("no interval", not noisy),
-        ("learned noise", noisy and (runs == 1 or all(len(rung) == 1 for rung in baseline.values()))),
-        ("few runs", min(runs, *(len(rung) for rung in baseline.values())) < 3),
+        ("learned noise", noisy and any(all(len(rung) == 1 for rung in each.values()) for each in (arm, baseline))),
+        ("few runs", min(len(rung) for rung in (arm[n], *_around(baseline, row.n))) < FEW_RUNS),
         ("bound", n1 is None),
         ("extrapolated", row.kind == "extrapolated"),
         ("far", row.kind == "extrapolated" and row.n > FAR * last),
@@ -280,6 +318,6 @@ def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: R
         p_above=above,
         p_below=below,
         p_never=row.p_above if solution.models else None,
-        runs=runs,
+        runs=len(arm[n]),
         flags=tuple(text for text, holds in flags if holds),
     )

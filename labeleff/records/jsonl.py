@@ -9,7 +9,6 @@ A missing value is null.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -20,24 +19,10 @@ from pydantic import ValidationError
 
 from labeleff.errors import RecordError
 from labeleff.files import write_whole
+from labeleff.records.collection import without_collection
 from labeleff.records.entries import _ENTRY, SCHEMA, Entry, LabelsEntry, PretrainingRecord, Record, RunEntry, StopEntry
+from labeleff.records.file_name import FILE_NAME
 from labeleff.records.lock import at_place, lock_folder
-
-
-@contextlib.contextmanager
-def without_collection() -> Iterator[None]:
-    """Pause garbage collection, which takes most of the time of reading ten thousand records.
-
-    Objects without cycles are freed all the same, others when collection resumes.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
 
 READERS = "models"
 """Folder, inside a run's, of its trained readers of stories."""
@@ -46,10 +31,6 @@ READERS = "models"
 def reader_path(folder: Path, key: str) -> Path:
     """Path of the reader of stories that the run in `folder` trained for the cell `key`."""
     return folder / READERS / f"{key}.safetensors"
-
-
-FILE_NAME = "records.jsonl"
-"""Name of the records file in a run's folder."""
 
 
 class Records:

@@ -16,7 +16,8 @@ from labeleff.catalogue import entry_points
 from labeleff.errors import ConditionError, RecordError
 from labeleff.records.conditions import table_changes, unlike
 from labeleff.records.entries import Entry, LabelsEntry, PretrainingRecord, Record, RunEntry, StopEntry
-from labeleff.records.jsonl import FILE_NAME, Records, read_records
+from labeleff.records.file_name import FILE_NAME
+from labeleff.records.jsonl import Records, read_records
 from labeleff.study.cell import Cell, Pretraining
 from labeleff.study.loading import parse_study
 

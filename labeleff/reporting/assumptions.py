@@ -98,9 +98,10 @@ def _falling_baseline(evidence: Evidence) -> Iterator[Failure]:
         arm: tuple(point.n for point in points if low <= point.accuracy <= high)
         for arm, points in evidence.points.items()
     }
-    plural = evidence.measured.settings[evidence.place].metric_entry.plural
+    setting = evidence.measured.settings[evidence.place]
+    plural = setting.metric_entry.plural
     text = f"{_fall_text(baseline, item, evidence)}, so label counts between these {plural} are ill-defined"
-    yield Failure("baseline falls", text, affected, baseline, (item.n, item.after), item.reached_twice)
+    yield Failure(f"baseline {setting.units.fall}s", text, affected, baseline, (item.n, item.after), item.reached_twice)
 
 
 def _outside_bands(evidence: Evidence) -> Iterator[Failure]:
@@ -108,10 +109,10 @@ def _outside_bands(evidence: Evidence) -> Iterator[Failure]:
     curve = evidence.measured.baseline_curves.get(evidence.place)
     if curve is None or not isinstance(curve.fitted, AverageCurve) or curve.fitted.average.sound:
         return
-    plural = evidence.measured.settings[evidence.place].metric_entry.plural
+    setting = evidence.measured.settings[evidence.place]
     text = (
-        f"no curve that never falls passes through the {plural} of {evidence.measured.baseline} within their noise, so "
-        "its intervals are widened until it does"
+        f"no curve that never {setting.units.fall}s passes through the {setting.metric_entry.plural} of "
+        f"{evidence.measured.baseline} within their noise, so its intervals are widened until it does"
     )
     yield Failure("curve misses its rungs", text, evidence.all_points, evidence.measured.baseline)
 
@@ -129,7 +130,8 @@ def _falling_arms(evidence: Evidence) -> Iterator[Failure]:
         if item.clear:
             fallen = tuple(n for n in evidence.all_points.get(arm, ()) if item.n < n <= item.after)
             text = _fall_text(arm, item, evidence)
-            yield Failure("arm falls", text, {arm: fallen}, arm, (item.n, item.after), item.reached_twice)
+            change = f"arm {evidence.measured.settings[evidence.place].units.fall}s"
+            yield Failure(change, text, {arm: fallen}, arm, (item.n, item.after), item.reached_twice)
 
 
 def _fall(evidence: Evidence, arm: str) -> Fall | None:
@@ -137,14 +139,14 @@ def _fall(evidence: Evidence, arm: str) -> Fall | None:
 
 
 def _fall_text(arm: str, item: Fall, evidence: Evidence) -> str:
-    means = {row.n: 100 * row.mean for row in evidence.measured.intervals[evidence.place, arm]}
+    means = {row.n: row.mean for row in evidence.measured.intervals[evidence.place, arm]}
+    units = evidence.measured.settings[evidence.place].units
+    change, by = f"{units.fall}s", units.points(item.size)
+    before, after = (f"{units.text(means[int(n)])}{units.mark}" for n in (item.n, item.after))
     chance = "one run a rung: not tested"
     if item.p_value is not None:
         chance = "p < 0.001" if item.p_value < 0.001 else f"p = {item.p_value:.2g}"
-    return (
-        f"{arm} falls from {means[int(item.n)]:.1f} % at {item.n:,.0f} labels to {means[int(item.after)]:.1f} % at "
-        f"{item.after:,.0f} (by {100 * item.size:.1f} points, {chance})"
-    )
+    return f"{arm} {change} from {before} at {item.n:,.0f} labels to {after} at {item.after:,.0f} (by {by}, {chance})"
 
 
 def _against_formulas(evidence: Evidence) -> Iterator[Failure]:

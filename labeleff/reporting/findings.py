@@ -10,17 +10,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
+from labeleff.catalogue.metrics import SHARES, Units
 from labeleff.curves.bounds import Reading, label_count
 from labeleff.curves.break_even import Crossing, crossings
 from labeleff.curves.diagnostics import Disagreement, disagreement
 from labeleff.curves.inversion import Targets
 from labeleff.curves.least_squares import FormulaFit, fit_formula
-from labeleff.curves.mean_ratio import MeanRatio, joint_intervals, mean_ratios
+from labeleff.curves.mean_ratio import Joint, MeanRatio
 from labeleff.curves.methods import FORMULAS, extrapolates, parameters, rungs_needed
+from labeleff.curves.rung_means import shown_values
 from labeleff.curves.solvers import fit_curve
-from labeleff.curves.utility import BaselineCurve, UtilityPoint, arm_utilities
+from labeleff.curves.utility import ArmUtility, BaselineCurve, UtilityPoint, arm_utilities
 from labeleff.reporting.assumptions import Evidence, Failure, failures
 from labeleff.reporting.measurements import Measurements, Place
+from labeleff.reporting.outlying_runs import OutlyingRun, compare_utilities, outlying_runs
+from labeleff.stats.resampling import Runs
+from labeleff.stats.stand_ins import mean_or_values
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,25 @@ class Comparison:
     """The same points with intervals that hold for all rungs and arms of the place at once."""
     crossing: Crossing | None
     mean: MeanRatio | None
-    """Mean over the rungs that all arms have; None where they have none in common."""
+    """Mean over the arm's rungs; None where there is none."""
     headline: int | None = None
     """Label count named beforehand as the one that counts; None: the mean over the ladder counts."""
     answers: Sequence[Disagreement] = ()
     """Label counts by the formulas that fit the baseline, in the order of `points`; empty where fewer than two fit."""
     failures: tuple[Failure, ...] = ()
     """Assumptions that fail at this place."""
+    units: Units = SHARES
+    """Units in which the scores of the points are given."""
+
+    @property
+    def over(self) -> str:
+        """Word for where the better curve lies: `over`, or `under` where less is better."""
+        return self.units.over
+
+    @property
+    def falls(self) -> str:
+        """Word for a curve that gets worse: `falls`, or `rises` where less is better."""
+        return f"{self.units.fall}s"
 
     def doubts(self, n: int) -> list[str]:
         """Kinds of the assumptions that fail and that the utility at `n` labels rests on."""
@@ -52,6 +69,7 @@ class Comparison:
 class _PlaceFindings:
     failures: tuple[Failure, ...]
     comparisons: list[Comparison]
+    outlying: list[OutlyingRun]
 
 
 def compare_arms(measured: Measurements) -> list[Comparison]:
@@ -60,16 +78,17 @@ def compare_arms(measured: Measurements) -> list[Comparison]:
 
 
 def rank_comparisons(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, MeanRatio]]:
-    """Comparisons that have a mean over the ladder with that mean, place by place, the best of each first."""
+    """Comparisons that are ranked, with their mean over the ladder, place by place, the best of each first."""
     places = list(dict.fromkeys(item.place for item in comparisons))
-    pairs = [(item, item.mean) for item in comparisons if item.mean is not None]
-    return sorted(pairs, key=lambda pair: (places.index(pair[0].place), -pair[1].ratio))
+    pairs = [(item, item.mean) for item in comparisons if item.mean is not None and item.mean.rank is not None]
+    return sorted(pairs, key=lambda pair: (places.index(pair[0].place), pair[1].rank))
 
 
 def _at_place(measured: Measurements, place: Place) -> _PlaceFindings:
     """Comparisons at one place, each with all assumptions that fail there."""
     curve = measured.baseline_curves.get(place)
-    compared = [] if curve is None else list(_comparisons(measured, place, curve))
+    results, joint = ({}, {}) if curve is None else _utilities(measured, place, curve)
+    compared = [] if curve is None else list(_comparisons(measured, place, curve, results, joint))
     evidence = Evidence(
         measured,
         place,
@@ -77,16 +96,31 @@ def _at_place(measured: Measurements, place: Place) -> _PlaceFindings:
         answers={item.arm: item.answers for item in compared if item.answers},
     )
     failed = failures(evidence)
-    return _PlaceFindings(failed, [replace(item, failures=failed) for item in compared])
+    return _PlaceFindings(
+        failed,
+        [replace(item, failures=failed) for item in compared],
+        outlying_runs(measured, place, curve, results, joint),
+    )
 
 
-def _comparisons(measured: Measurements, place: Place, curve: BaselineCurve) -> Iterator[Comparison]:
+def _utilities(
+    measured: Measurements, place: Place, curve: BaselineCurve
+) -> tuple[dict[str, ArmUtility], dict[str, Joint]]:
+    """Utilities of all other arms, alone and with simultaneous intervals."""
     others = (arm for arm in measured.arms if arm != measured.baseline)
     arms = {arm: runs for arm in others if (runs := measured.at(place, arm))}
-    results, first = arm_utilities(curve, arms, level=measured.level), min(curve.runs)
-    means = mean_ratios(results, first, level=measured.level)
-    joint = joint_intervals(results, means, first, level=measured.level, headline=measured.headline)
-    break_evens = crossings(curve, arms, level=measured.level)
+    results = arm_utilities(curve, arms, level=measured.level)
+    return results, compare_utilities(measured, results, min(curve.runs))
+
+
+def _comparisons(
+    measured: Measurements,
+    place: Place,
+    curve: BaselineCurve,
+    results: Mapping[str, ArmUtility],
+    joint: Mapping[str, Joint],
+) -> Iterator[Comparison]:
+    break_evens = crossings(curve, {arm: measured.at(place, arm) for arm in results}, level=measured.level)
     accuracies = [point.accuracy for result in results.values() for point in result.points]
     formulas_say = disagreement(measured.noisy(place, measured.baseline), accuracies) if accuracies else None
     answers = iter(formulas_say or ())
@@ -100,6 +134,7 @@ def _comparisons(measured: Measurements, place: Place, curve: BaselineCurve) -> 
             crossing=break_evens[arm],
             mean=joint[arm].mean,
             headline=measured.headline,
+            units=measured.settings[place].units,
             answers=tuple(itertools.islice(answers, len(result.points))),
         )
 
@@ -117,6 +152,8 @@ class FittedFormula:
     """Degrees of freedom: number of rungs minus number of parameters."""
     p_value: float | None
     """p value of the chi-square test that the formula is correct; None without measured noise, or where `df` is 0."""
+    units: Units = SHARES
+    """Units of the scores that it was fitted to."""
 
     @property
     def reason(self) -> str | None:
@@ -127,22 +164,22 @@ class FittedFormula:
 def formulas(measured: Measurements) -> list[FittedFormula]:
     """Fit every formula at every place whose baseline has two rungs and accuracies in 0..1."""
     return [
-        _fit(place, name, [(n, list(rung.values())) for n, rung in sorted(runs.items())])
+        replace(_fit(place, name, runs), units=measured.settings[place].units)
         for place in measured.places
         if len(runs := measured.at(place, measured.baseline)) > 1
-        and all(0 <= value <= 1 for rung in runs.values() for value in rung.values())
+        and all(0 <= value <= 1 for rung in runs.values() for value in shown_values(rung))
         for name in FORMULAS
     ]
 
 
-def _fit(place: Place, name: str, rungs: list[tuple[int, list[float]]]) -> FittedFormula:
-    df = len(rungs) - parameters(name)
+def _fit(place: Place, name: str, runs: Runs) -> FittedFormula:
+    df = len(runs) - parameters(name)
     if df < 0:
-        return FittedFormula(place, name, len(rungs), None, None, None)
-    ns, groups = zip(*rungs, strict=True)
-    fit = fit_formula(name, ns, groups, exact=False)
-    testable = df > 0 and max(map(len, groups)) > 1
-    return FittedFormula(place, name, len(rungs), fit, df, float(special.chdtrc(df, fit.rss)) if testable else None)
+        return FittedFormula(place, name, len(runs), None, None, None)
+    groups = [mean_or_values(runs[n]) for n in sorted(runs)]
+    fit = fit_formula(name, sorted(runs), groups, exact=False)
+    testable = df > 0 and max(map(len, runs.values())) > 1
+    return FittedFormula(place, name, len(runs), fit, df, float(special.chdtrc(df, fit.rss)) if testable else None)
 
 
 @dataclass(frozen=True)
@@ -171,6 +208,8 @@ class TargetLabels:
     """Labels over those of the baseline for the same accuracy."""
     doubts: tuple[str, ...] = ()
     """Kinds of the assumptions that fail for this accuracy, of the arm's curve or the baseline's."""
+    units: Units = SHARES
+    """Units of the target's score."""
 
 
 def target_labels(
@@ -183,7 +222,9 @@ def target_labels(
     places = measured.places if measured.targets else []
     return [
         replace(
-            row, doubts=tuple(item.kind for item in (failed or {}).get(place, ()) if _bears_on(item, row, measured))
+            row,
+            units=measured.settings[place].units,
+            doubts=tuple(item.kind for item in (failed or {}).get(place, ()) if _bears_on(item, row, measured)),
         )
         for place in places
         for row in _targets_at(measured, place)
@@ -257,10 +298,25 @@ class Findings:
     """Labels for the requested accuracies; empty where none was requested."""
     formulas: list[FittedFormula]
     """Fits of every single formula to the baseline's curve."""
+    outlying: Sequence[OutlyingRun] = ()
+    """Runs that lie far from the others of their rung, place by place."""
 
     def at(self, place: Place) -> list[Comparison]:
         """The comparisons of one place."""
         return [item for item in self.comparisons if item.place == place]
+
+    def best(self, place: Place, most: int) -> Findings:
+        """The findings of one place, of `most` arms beside the baseline: those of the highest mean ratio."""
+        items = self.at(place)
+        ranked = [item.arm for item, _ in rank_comparisons(items)]
+        kept = {*(ranked + [item.arm for item in items if item.arm not in ranked])[:most], self.measured.baseline}
+        arms = tuple(arm for arm in self.measured.arms if arm in kept)
+        runs = {key: runs for key, runs in self.measured.runs.items() if key[0] == place and key[1] in kept}
+        return replace(
+            self,
+            measured=replace(self.measured, arms=arms, runs=runs),
+            comparisons=[item for item in items if item.arm in kept],
+        )
 
 
 def find(measured: Measurements) -> Findings:
@@ -273,4 +329,5 @@ def find(measured: Measurements) -> Findings:
         comparisons=[comparison for item in by_place.values() for comparison in item.comparisons],
         labels=target_labels(measured, failed),
         formulas=formulas(measured),
+        outlying=[run for item in by_place.values() for run in item.outlying],
     )

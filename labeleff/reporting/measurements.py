@@ -1,5 +1,6 @@
 """Accuracies by place, arm, label count, run: input of tables, figures, verdicts.
 
+Other metrics are scores in 0..1 too, of which more is better; `Setting.units` maps them back to values for people.
 They come from a study's folder (labeleff.reporting.results) or from a table of runs measured elsewhere
 (labeleff.reporting.external).
 """
@@ -10,13 +11,13 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labeleff.catalogue.metrics import SCORE, Metric, metric
+from labeleff.catalogue.metrics import SCORE, SHARES, Metric, Units, metric
 from labeleff.curves.methods import rungs_needed
 from labeleff.curves.rung_means import BASELINE, NoisyMeans, means_of_runs
 from labeleff.curves.utility import BaselineCurve, check_runs
 from labeleff.stats.differences import Differences, compare
 from labeleff.stats.intervals import MeanInterval, mean_intervals
-from labeleff.stats.resampling import Runs
+from labeleff.stats.resampling import Run, Runs, fingerprint
 from labeleff.study.prices import Cost
 
 
@@ -42,34 +43,38 @@ class Setting:
     metric: str = "accuracy"
     """Name of the metric, as in records."""
     chance: float | None = None
-    """Chance level in 0..1."""
+    """Score of guessing in 0..1."""
     test_count: int | None = None
     """Number of test examples behind each accuracy."""
     unit: str = "examples"
     """Word for test examples, in the plural."""
     split: str | None = None
     """Name of the split that was scored."""
+    entry: Metric | None = None
+    """The metric itself where the catalogue doesn't have one of that name; None where it has."""
+    units: Units = SHARES
+    """Units in which every table, figure and sentence gives the scores that are computed with."""
 
     @property
     def metric_entry(self) -> Metric:
-        """Metric's entry in the catalogue: words, range, direction."""
-        return metric(self.metric)
+        """The metric's words, range and direction."""
+        return self.entry or metric(self.metric)
 
     @property
     def sampled(self) -> int | None:
         """Number of independent test examples that the accuracies are shares of; None for metrics of pixels."""
-        return self.test_count if self.metric_entry.of_examples else None
+        return self.test_count if self.metric_entry.of_examples and self.units.percent else None
 
     @property
     def quantity(self) -> str:
         """Text of an axis or a heading: `accuracy on the test split (%)`."""
-        return f"{self.metric_entry.words}{f' on the {self.split} split' if self.split else ''} (%)"
+        return f"{self.metric_entry.words}{f' on the {self.split} split' if self.split else ''}{self.units.axis}"
 
 
 def common(settings: Sequence[Setting]) -> Metric:
     """The metric that these settings share, or SCORE where they have several."""
-    names = {setting.metric for setting in settings}
-    return metric(names.pop()) if len(names) == 1 else SCORE
+    entries = {setting.metric_entry for setting in settings}
+    return entries.pop() if len(entries) == 1 else SCORE
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,10 @@ class Measurements:
     """Price of a label; None where savings aren't reported."""
     headline: int | None = None
     """Label count named beforehand, whose utility opens the verdict; None: the mean over the ladder does."""
+    summarised: frozenset[tuple[Place, str]] = frozenset()
+    """Arms of a place that were given as means over runs: their `runs` are stand-ins, no measured run."""
+    run_numbers: Mapping[tuple[Place, str], Mapping[tuple[int, Run], int]] = field(default_factory=dict)
+    """Numbers that runs have in a table, by place and arm, then by label count and (draw, seed)."""
 
     @property
     def places(self) -> list[Place]:
@@ -115,8 +124,9 @@ class Measurements:
         return self.runs.get((place, arm), {})
 
     def noisy(self, place: Place, arm: str) -> NoisyMeans:
-        """Means of one arm with their noise; an arm has the same random streams everywhere."""
-        return means_of_runs(self.at(place, arm), BASELINE if arm == self.baseline else arm)
+        """Means of one arm with their noise; an arm has the same random streams everywhere, whatever its name."""
+        runs = self.at(place, arm)
+        return means_of_runs(runs, BASELINE if arm == self.baseline else fingerprint(runs))
 
     def rungs_at(self, place: Place, arm: str) -> Sequence[int]:
         """Rungs to report on: all rungs of the place where runs were planned, else those that the arm has."""

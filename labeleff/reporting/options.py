@@ -5,6 +5,8 @@ None of them changes a measurement.
 
 from __future__ import annotations
 
+import math
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,6 +17,10 @@ from labeleff.errors import OptionError, StudyError
 from labeleff.reporting.output_files import check_folder
 from labeleff.study.option_values import in_range, pairs
 from labeleff.study.prices import Cost
+
+_UNIT = r"[^\d\s.,+-](?:[^\d.,+-]*[^\d\s.,+-])?"
+_PRICE = re.compile(rf"\s*(?P<before>{_UNIT})?\s*(?P<number>\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(?P<after>{_UNIT})?\s*")
+"""A price with its unit before or after the number."""
 
 
 def targets(values: Iterable[float]) -> tuple[float, ...]:
@@ -41,17 +47,33 @@ def metrics(values: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple(by_task.items())
 
 
-def cost(per_label: float | None, unit: str | None) -> Cost | None:
-    """Price from options `--cost-per-label` and `--cost-unit`; None without the first. Raises OptionError."""
-    if per_label is None:
+def cost(price: str | float | None, unit: str | None) -> Cost | None:
+    """Price of a label, and its unit from the same text (`0.35EUR`, `0.35 EUR`, `EUR0.35`, `$0.05`) or beside it.
+
+    None without a price. Raises OptionError for anything that isn't a price over 0 in one unit.
+    """
+    if price is None:
         if unit is not None:
             raise OptionError("--cost-unit: found no --cost-per-label, expected both")
         return None
-    in_range("--cost-per-label", per_label, "a price over 0, e.g. 0.05", over=0)
+    number, found = _parse_price(price) if isinstance(price, str) else (price, None)
+    in_range("--cost-per-label", number, "a price over 0, e.g. 0.05", over=0)
+    if found and unit and found != unit:
+        raise OptionError(f"--cost-unit: found {unit!r} beside --cost-per-label {price!r}, expected one unit")
     try:
-        return Cost(per_label=per_label) if unit is None else Cost(per_label=per_label, unit=unit)
+        return Cost(per_label=number, unit=unit or found) if unit or found else Cost(per_label=number)
     except StudyError as error:
         raise OptionError(f"--cost-unit: {error}") from error
+
+
+def _parse_price(text: str) -> tuple[float, str | None]:
+    """Number and unit of a price; the unit may stand before the number or after it."""
+    match = _PRICE.fullmatch(text)
+    number = float(match["number"]) if match else 0.0
+    if match is None or not 0 < number < math.inf or (match["before"] and match["after"]):
+        expected = "a price over 0 with a decimal point, with its unit or without: 0.35EUR, $0.05 or 0.35"
+        raise OptionError(f"--cost-per-label: found {text!r}, expected {expected}")
+    return number, match["before"] or match["after"]
 
 
 @dataclass(frozen=True)

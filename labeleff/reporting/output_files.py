@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from labeleff.errors import OptionError, RecordError
 from labeleff.files import write_together
-from labeleff.records.jsonl import FILE_NAME
+from labeleff.records.file_name import FILE_NAME
 from labeleff.reporting import csv_tables
 from labeleff.reporting.figures import style
 from labeleff.reporting.findings import Findings
@@ -60,11 +60,11 @@ def csvs(findings: Findings) -> dict[str, bytes]:
     """Tables that follow from measured accuracies alone; a table of what wasn't requested has no rows."""
     measured, comparisons = findings.measured, findings.comparisons
     return {
-        "summary.csv": csv_tables.to_csv(csv_tables.summary(measured)),
-        "utility.csv": csv_tables.to_csv(csv_tables.utilities(comparisons, measured.cost)),
-        "ranking.csv": csv_tables.to_csv(csv_tables.ranking(comparisons)),
-        "curves.csv": csv_tables.to_csv(csv_tables.curves(findings.formulas, measured.baseline)),
-        "targets.csv": csv_tables.to_csv(csv_tables.targets(findings.labels, measured.baseline)),
+        "summary.csv": csv_tables.summary(measured).csv(),
+        "utility.csv": csv_tables.utilities(comparisons, measured.cost).csv(),
+        "ranking.csv": csv_tables.ranking(comparisons).csv(),
+        "curves.csv": csv_tables.curves(findings.formulas, measured.baseline).csv(),
+        "targets.csv": csv_tables.targets(findings.labels, measured.baseline).csv(),
     }
 
 
@@ -93,7 +93,7 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for name, figure in figures.items():
         files[f"figures/{name}.png"] = style.render(figure, "png")
-        figure.set_layout_engine("none")  # keep the layout of the first rendering
+        style.keep_layout(figure)
         files[f"figures/{name}.svg"] = style.render(figure, "svg")
     return files
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from labeleff.catalogue import entry_points, lookup
 from labeleff.errors import RecordError
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry, StopEntry
-from labeleff.records.jsonl import FILE_NAME, Records, read_records
+from labeleff.records.file_name import FILE_NAME
+from labeleff.records.jsonl import Records, read_records
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.stats.resampling import Run
@@ -61,13 +62,13 @@ class Results:
         """Accuracies with mean, s.d., interval: a row per task, encoder, arm and rung; columns as in `summary.csv`."""
         from labeleff.reporting import csv_tables
 
-        return csv_tables.summary(self.measured)
+        return csv_tables.summary(self.measured).frame()
 
     def utility(self) -> pd.DataFrame:
         """Utilities with U(n), n1, intervals: a row per task, encoder, arm and rung; columns as in `utility.csv`."""
         from labeleff.reporting import csv_tables, findings
 
-        return csv_tables.utilities(findings.find(self.measured).comparisons, self.study.cost)
+        return csv_tables.utilities(findings.find(self.measured).comparisons, self.study.cost).frame()
 
     @property
     def failed(self) -> list[Record]:
@@ -137,6 +138,16 @@ class Results:
             if value is not None:
                 runs.setdefault(record.cell.n, {})[record.cell.draw, record.cell.seed] = value
         return runs
+
+    @property
+    def run_metrics(self) -> dict[tuple[Place, str, int, Run], Mapping[str, float | None]]:
+        """All recorded metrics of every finished run."""
+        return {
+            (place, arm, record.cell.n, (record.cell.draw, record.cell.seed)): record.metrics
+            for (place, arm), records in self.groups.items()
+            for record in records
+            if record.status == "ok"
+        }
 
     @property
     def measured(self) -> Measurements:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
-from labeleff.records.jsonl import without_collection
+from labeleff.records.collection import without_collection
 from labeleff.records.run_estimate import duration
-from labeleff.reporting import output_files, place_figures
+from labeleff.reporting import output_files, place_figures, runs_csv
 from labeleff.reporting.findings import Findings, find
+from labeleff.reporting.measurements import Measurements
 from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.output_files import REPORT, Section
 from labeleff.reporting.place_figures import Material
@@ -34,6 +35,7 @@ from labeleff.reporting.sections.explanation import explain
 from labeleff.reporting.sections.pretexts import section
 from labeleff.reporting.sections.stories import StoryReport, story_report
 from labeleff.reporting.sections.throughput import throughput_section
+from labeleff.reporting.study_figures import study_figures
 
 
 @without_collection()
@@ -70,13 +72,14 @@ def report(results: Results, options: ReportOptions) -> list[Section]:
         Section([*explain(findings.measured)] if results.ladders else []),
         fairness(results.study),
         conditions(results),
-        Section([*_reproduce(results, options)]),
+        Section([*_reproduce(results, findings.measured, options)]),
     ]
 
 
 def _places(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> Iterator[Section]:
     """Sections of every place whose accuracy is measured at several label counts."""
-    figures = place_figures.draw(Material(findings, results, rank_agreements)) if results.ladders else {}
+    further = study_figures(results, findings.measured, rank_agreements)
+    figures = place_figures.draw(Material(findings, further)) if results.ladders else {}
     for place in results.ladders:
         yield accuracy_and_utility.section(findings, place, figures[place])
         yield agreement.section(rank_agreements, place, findings.measured)
@@ -88,6 +91,8 @@ def _places(results: Results, findings: Findings, rank_agreements: list[Agreemen
 def _tables(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> dict[str, bytes]:
     """Tables with rows of all places."""
     files = output_files.csvs(findings) | agreement.to_files(rank_agreements)
+    if results.ladders:
+        files |= runs_csv.to_files(findings.measured, results.run_metrics)
     return files | other_metrics.to_files(results) | probes.to_files(results)
 
 
@@ -129,7 +134,7 @@ def _stopped(results: Results) -> Iterator[str]:
         )
 
 
-def _reproduce(results: Results, options: ReportOptions) -> Iterator[str]:
+def _reproduce(results: Results, measured: Measurements, options: ReportOptions) -> Iterator[str]:
     yield "## Reproduce"
     yield f"```\n{_commands(results)}\n```"
     where = "the folder of records" if options.out else "this folder"
@@ -137,6 +142,8 @@ def _reproduce(results: Results, options: ReportOptions) -> Iterator[str]:
         f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
         f"```\nlabeleff report DIR{f' {options.text}' if options.text else ''}\n```"
     )
+    if results.ladders:
+        yield runs_csv.note(measured)
 
 
 def _commands(results: Results) -> str:

@@ -30,7 +30,7 @@ def rung_estimates(runs: Runs) -> dict[int, Estimate]:
     parts = factors(runs)
     if not parts:
         return {}
-    most = [_effective_df(part if len(part.levels) > 1 else parts[0]) for part in parts]
+    most = [_effective_df(part if len(part.levels) != 1 else parts[0]) for part in parts]
     parts = [replace(part, df=np.minimum(part.df, limit)) for part, limit in zip(parts, most, strict=True)]
     rows = zip(sorted(runs), means(runs), *total_variance(parts), strict=True)
     return {n: Estimate(float(mean), float(variance), float(df)) for n, mean, variance, df in rows}
@@ -40,8 +40,11 @@ def _effective_df(part: Factor) -> float:
     """Degrees of freedom in all rungs together: those of k levels times the number of independent rungs.
 
     k tr(C)^2 / tr(C^2) for the correlations C between rungs (Box 1954, Ann. Math. Stat. 25), both traces without the
-    bias that few levels give them (Huynh and Feldt 1976, J. Educ. Stat. 1), and within what is possible.
+    bias that few levels give them (Huynh and Feldt 1976, J. Educ. Stat. 1), and within what is possible. Without
+    levels, where all runs are stand-ins, nothing is alike.
     """
+    if not part.levels:
+        return math.inf
     lengths = np.sqrt((part.loadings**2).sum(axis=1))
     rows = part.loadings[lengths > 0] / lengths[lengths > 0, None]
     rungs, k = len(rows), len(part.levels) - 1.0

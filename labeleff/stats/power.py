@@ -65,10 +65,15 @@ def t_power(shift: float, df: float, level: float, *, stretch: float = 1.0) -> f
     `stretch` multiplies the test's bound: over 1 where its standard error is expected too large by that factor. The
     noncentral t is integrated over the chi of its denominator, to 1e-5: scipy.special.nctdtr is nan at places.
     """
-    bound = float(special.stdtrit(df, 0.5 + level / 2)) * stretch
-    nodes, weights = _nodes()
-    limits = bound * np.sqrt(2 * special.gammaincinv(df / 2, nodes) / df)
+    limits, weights = _limits(df, level, stretch), _nodes()[1]
     return min(float(weights @ (special.ndtr(shift - limits) + special.ndtr(-shift - limits))), 1.0)
+
+
+@functools.lru_cache(maxsize=64)
+def _limits(df: float, level: float, stretch: float) -> Array:
+    """Bounds of the test at the nodes, in standard errors; a search for a shift asks for them again and again."""
+    bound = float(special.stdtrit(df, 0.5 + level / 2)) * stretch
+    return np.asarray(bound * np.sqrt(2 * special.gammaincinv(df / 2, _nodes()[0]) / df))
 
 
 @functools.cache

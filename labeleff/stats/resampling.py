@@ -1,7 +1,8 @@
 """Noise of measured accuracies by draw and seed, and its joint resampling.
 
 Runs of one arm are a mapping from label count to a mapping from (draw, seed) to accuracy in 0..1. Runs that
-are missing at a rung are simply not in it.
+are missing at a rung are simply not in it. Stand-ins for a mean (`stats.stand_ins`) have its variance alone: they
+share nothing with other rungs and arms.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scipy import special
 
 from labeleff.seeding import Part, generator, stream_seed
 from labeleff.stats.moderation import COMMON_PRIOR_DF, Array, moderated_variance
+from labeleff.stats.stand_ins import StandIns
 
 Run = tuple[int, int]
 """A run's (draw, seed)."""
@@ -34,7 +36,7 @@ class Factor:
     name: str
     levels: tuple[int, ...]
     loadings: Array
-    """(R, L): their product with standard normals of the levels is the part seen in the residuals."""
+    """(R, L): their product with standard normals of the levels is the part seen in the residuals; 0 for stand-ins."""
     independent: Array
     """(R,): variance of the mean that the residuals don't carry."""
     df: Array
@@ -60,7 +62,7 @@ def _varying(runs: Runs) -> list[tuple[str, int]]:
     It is the draw alone where every draw has one run, or seeds of its own: its seeds are nested in it, and its mean is
     one observation. It is the seed alone where all runs share a draw.
     """
-    pairs = {run for rung in runs.values() for run in rung}
+    pairs = {run for rung in runs.values() if not isinstance(rung, StandIns) for run in rung}
     draws, seeds = ({run[axis] for run in pairs} for axis in (0, 1))
     if len(draws) == 1 < len(seeds):
         return [("seed", 1)]
@@ -75,6 +77,14 @@ def factors(runs: Runs) -> list[Factor]:
     In a crossed design draws and seeds are moderated apart and their variances added, which counts the
     interaction twice: intervals are then somewhat wide, never narrow.
     """
+    rungs = ((n, isinstance(rung, StandIns), tuple(sorted(rung.items()))) for n, rung in sorted(runs.items()))
+    return list(_factors(tuple(rungs)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _factors(rungs: tuple[tuple[int, bool, tuple[tuple[Run, float], ...]], ...]) -> Sequence[Factor]:
+    """Factors of runs given as items: an arm's noise is asked for by its curve, means, differences and ties."""
+    runs = {n: StandIns(rung) if from_mean else dict(rung) for n, from_mean, rung in rungs}
     by_factor = [_factor(runs, name, axis) for name, axis in _varying(runs)]
     parts = [factor for factor in by_factor if factor is not None]
     return [*parts, _one_draw(runs, parts[0])] if parts and parts[0].name == "seed" else parts
@@ -85,28 +95,34 @@ def _factor(runs: Runs, name: str, axis: int) -> Factor | None:
     moderated = moderated_variance(sorted(runs), [list(rung.values()) for rung in means])
     if moderated is None:
         return None
-    levels = sorted({level for rung in means for level in rung})
+    measured = [not isinstance(runs[n], StandIns) for n in sorted(runs)]
+    levels = sorted({level for rung, named in zip(means, measured, strict=True) if named for level in rung})
     places = {level: place for place, level in enumerate(levels)}
     loadings = np.zeros((len(means), len(levels)))
     counts = np.array([len(rung) for rung in means], dtype=float)
+    seen_of_stand_ins = np.zeros(len(means))
     for row, rung in enumerate(means):
         if len(rung) < 2:
             continue
         centre = float(np.mean(list(rung.values())))
         share = moderated.own_df[row] / (COMMON_PRIOR_DF + moderated.own_df[row])
+        if not measured[row]:
+            seen_of_stand_ins[row] = share * moderated.own[row] / counts[row]
+            continue
         for level, value in rung.items():
             loadings[row, places[level]] = value - centre
         loadings[row] *= math.sqrt(share / (counts[row] * (counts[row] - 1)))
     whole = moderated.variance / counts
-    unexplained = np.maximum(whole - (loadings**2).sum(axis=1), LEAST_INDEPENDENT * whole)
-    return Factor(name, tuple(levels), loadings, unexplained, moderated.df)
+    seen = (loadings**2).sum(axis=1) + seen_of_stand_ins
+    unexplained = np.maximum(whole - seen, LEAST_INDEPENDENT * whole)
+    return Factor(name, tuple(levels), loadings, unexplained + seen_of_stand_ins, moderated.df)
 
 
 def _one_draw(runs: Runs, seeds: Factor) -> Factor:
     """What the only draw may add to every mean, half of it alike at all rungs and in all arms."""
     counts = np.array([len(runs[n]) for n in sorted(runs)], dtype=float)
     variance = ONE_DRAW * seeds.variance * counts
-    [draw] = {draw for rung in runs.values() for draw, _ in rung}
+    [draw] = {draw for rung in runs.values() if not isinstance(rung, StandIns) for draw, _ in rung}
     return Factor("draw", (draw,), np.sqrt(variance / 2)[:, None], variance / 2, seeds.df)
 
 
@@ -182,7 +198,7 @@ def resample(runs: Runs, own: str, *, count: int = REPLICATES) -> Array | None:
         return None
     noise = np.zeros((count, len(runs)))
     for part in parts:
-        shared = np.stack([_normals(count, part.name, level) for level in part.levels])
+        shared = np.array([_normals(count, part.name, level) for level in part.levels]).reshape(-1, count)
         independent = np.stack([_normals(count, "own", own, part.name, rung) for rung in range(len(runs))])
         noise += (part.loadings @ shared + np.sqrt(part.independent)[:, None] * independent).T
     df = total_variance(parts)[1]

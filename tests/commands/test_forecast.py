@@ -26,8 +26,9 @@ def test_a_table_as_a_process(command):
     report = Path("runs/my pilot-forecast/report.md").read_text()
     verdict = report.split("## Verdict\n\n")[1].split("\n\n")[0]
     assert done.stdout == (
-        "read my pilot.csv: accuracies are in 0..1: none is over 1; fields are separated by comma; no column draw: "
-        f"runs of different arms count as independent\n{verdict}\nreport: runs/my pilot-forecast/report.md\n"
+        "read my pilot.csv: 2 arms x 3 label counts x 2 runs, one value per row; fields are separated by comma; "
+        "accuracies are in 0..1: none is over 1; no column draw: runs of different arms count as independent\n"
+        f"{verdict}\nreport: runs/my pilot-forecast/report.md\n"
     )
     number = r"[\d,.]+"
     assert re.match(

@@ -10,7 +10,8 @@ from labeleff import files
 from labeleff.commands.cli import app
 from labeleff.commands.merge import merge_into
 from labeleff.errors import ConditionError, RecordError
-from labeleff.records.jsonl import FILE_NAME, read_records
+from labeleff.records.file_name import FILE_NAME
+from labeleff.records.jsonl import read_records
 
 
 def invoke(*words):

@@ -35,8 +35,9 @@ def test_a_table_as_a_process(command):
         verdict,
     )
     assert done.stdout == (
-        "read my runs.csv: accuracies are in 0..1: none is over 1; fields are separated by comma; no column draw: runs "
-        "of different arms count as independent; the baseline is 'scratch', by its name\n"
+        "read my runs.csv: 2 arms x 3 label counts x 2 runs, one value per row; fields are separated by comma; "
+        "accuracies are in 0..1: none is over 1; no column draw: runs of different arms count as independent; the "
+        "baseline is 'scratch', by its name\n"
         f"{verdict}\nreport: runs/my runs-utility/report.md\n"
     )
     assert text.startswith("# Mine\n")
@@ -161,8 +162,9 @@ def test_every_option_at_once(called):
     named = ["--convention", "selfstudy", "--title", "All", "--metric-name", "top-1", "-o", "o"]
     status, output, error = called("t.tsv", *mapped, *given, *named)
     assert (status, error) == (0, "")
-    assert "as given; fields are separated by tab" in output
-    assert "columns not used: x; the baseline is 'rotation', as given" in output
+    assert "fields are separated by tab; columns not used: x; " in output
+    assert "as given; no column draw" in output
+    assert "the column seed isn't used; the baseline is 'rotation', as given" in output
     text = Path("o/report.md").read_text()
     for part in ("### Top-1 (%), mean", "straight pieces in ln n", "**Intervals** hold 80 %", "against rotation"):
         assert part in text
@@ -190,3 +192,23 @@ def test_several_tasks_have_their_verdicts_printed(called):
     printed = output.splitlines()
     assert [printed.index("a:"), printed.index("b:"), len(printed)] == [1, 3, 6]
     assert printed[2].startswith("- rotation is worth labels: averaged over 100 to 200 labels")
+
+
+def test_a_file_per_run(called):
+    for at, line in enumerate(table().splitlines()[1:]):
+        arm, n, run, value = line.split(",")
+        Path(f"all/{arm}/{n}-{run}").mkdir(parents=True)
+        Path(f"all/{arm}/{n}-{run}/out.json").write_text(f'{{"test": {{"acc": {value}, "loss": {at}}}}}')
+    pattern = "all/{arm}/{n}-{run}/out.json"
+    status, output, error = called("--from", pattern, "--value", "test.acc")
+    assert (status, error) == (0, "")
+    assert output.startswith(f"read {pattern}: ")
+    assert Path("runs/all-utility/utility.csv").is_file()
+    for arguments, message in [
+        ((), "found no RUNS, expected tables of results, or --from with a pattern of paths"),
+        (("--from", pattern), "found the values test.acc, test.loss, expected --value to name one of them"),
+        (("--from", "all/out.json"), "--from: found 'all/out.json', expected names of columns in braces"),
+        (("all/rotation/100-0/out.json", "--from", pattern), "--from: found the files all/rotation/100-0/out.json too"),
+    ]:
+        assert called(*arguments)[2].startswith("labeleff: ")
+        assert message in called(*arguments)[2]

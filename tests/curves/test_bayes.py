@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, truncnorm
 
-from labeleff.curves.bayes import NODES, Posterior, log_share, posterior, posteriors, truncated_normal
+from labeleff.curves.bayes import NODES, Posterior, log_share, posterior, stacked, truncated_normal, whitening
 from labeleff.curves.bayes_priors import FAMILIES, Family, power
 from labeleff.curves.posterior_curves import matern
 from labeleff.stats.moderation import Array
@@ -113,17 +113,19 @@ def test_several_covariances_at_once_are_each_alone() -> None:
     ns, means = LADDERS["one decade"]
     u = positions(ns)
     both = [errors(u), 4 * errors(u)]
-    for found, covariance in zip(posteriors(FAMILIES["hill"], u, means, both), both, strict=True):
+    together = stacked(FAMILIES["hill"], u, means, [whitening(one) for one in both])
+    for place, covariance in enumerate(both):
         alone = posterior(FAMILIES["hill"], u, means, covariance)
-        np.testing.assert_array_equal(found.log_evidence, alone.log_evidence)
-        np.testing.assert_array_equal(found.b_centre, alone.b_centre)
+        rows = place * len(alone.b_centre) + np.arange(len(alone.b_centre))
+        np.testing.assert_array_equal(together.log_evidence[rows], alone.log_evidence)
+        np.testing.assert_array_equal(together.at(rows).b_centre, alone.b_centre)
 
 
 def test_probable_points_are_a_part_of_all() -> None:
     ns, means = LADDERS["one decade"]
     whole = posterior(FAMILIES["hill"], positions(ns), means, errors(positions(ns)))
-    part = whole.probable(whole.log_evidence.max() - 5)
     rows = np.flatnonzero(whole.log_evidence > whole.log_evidence.max() - 5)
+    part = whole.at(rows)
     assert 0 < len(rows) < len(whole.log_evidence)
     np.testing.assert_allclose(part.log_weights(), whole.log_weights()[rows])
     np.testing.assert_array_equal(part.grid.second, whole.grid.second[rows])
@@ -147,7 +149,7 @@ def test_bounds_against_rejection(name: str, ladder: str) -> None:
     for place in cut[np.argsort(found.log_weights()[cut])][-3:]:
         b = found.b_centre[place] + found.b_sd[place] * rng.standard_normal(100_000)
         c = found.c_centre[place] + found.c_slope[place] * (b - found.b_centre[place])
-        c += found.c_sd * rng.standard_normal(100_000)
+        c += found.c_sd[place] * rng.standard_normal(100_000)
         kept = within(family, c, b)
         assert shares[place] == pytest.approx(kept.mean(), abs=0.01)
         drawn_c, drawn_b = found.draw(np.full(4000, place), rng.random((4000, NODES + 2)))

@@ -72,7 +72,7 @@ def test_without_noise_or_a_common_rung() -> None:
     assert (found["a"].mean.joint_low, found["a"].mean.sign) == (None, 0)
     assert all(point.low is None for point in found["a"].points)
     _, found = joint(runs(1.0, 0), {"a": runs(2.0, 1, ns=(50, 100)), "b": runs(2.0, 1, ns=(400, 800))})
-    assert [item.mean for item in found.values()] == [None, None]
+    assert [item.mean and item.mean.ns for item in found.values()] == [(50, 100), (400, 800)]
     assert joint_intervals({}, {}, 50) == {}
 
 

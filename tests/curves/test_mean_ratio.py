@@ -34,7 +34,7 @@ def test_a_constant_ratio_is_found_with_its_interval(method: str) -> None:
     found = mean_ratios(utilities(BASE, arms, method=method), 50)
     for name, ratio in (("twice", 2.0), ("half", 0.5)):
         mean = found[name]
-        assert mean.ns == (100, 200, 400, 800)
+        assert mean.ns == tuple(sorted(arms[name]))
         assert mean.ratio == pytest.approx(ratio, rel=0.15)
         assert mean.low is not None
         assert mean.high is not None
@@ -67,9 +67,29 @@ def test_what_the_ladder_cannot_tell_is_brought_to_its_ends_and_counted() -> Non
     assert model.ratio <= 4 * found["high"].ratio * (1 + 1e-9)
 
 
-def test_arms_without_a_rung_in_common_get_none() -> None:
-    arms = {"one": runs(1.5, ns=[50, 100]), "other": runs(1.5, ns=[200, 400])}
-    assert mean_ratios(utilities(BASE, arms, method="pchip"), 50) == {}
+def test_arms_are_ranked_over_the_rungs_that_both_have() -> None:
+    """`early` has a higher mean over its rungs, where labels are worth most, and `whole` is over it at each of them."""
+    falling = {n: runs(4.0 * (n / 50) ** -0.4, ns=[n], seed=n)[n] for n in NS}
+    arms = {"early": runs(3.2, ns=NS[:2], seed=7), "whole": falling}
+    found = mean_ratios(utilities(BASE, arms, method="pchip"), 50)
+    assert found["early"].ratio > found["whole"].ratio
+    assert (found["whole"].rank, found["early"].rank) == (1, 2)
+
+
+@pytest.mark.parametrize("method", ["bayes", "pchip"])
+def test_an_arm_with_one_rung_is_set_aside_and_shrinks_nobody(method: str) -> None:
+    arms = {"twice": runs(2.0), "half": runs(0.5)}
+    alone = mean_ratios(utilities(BASE, arms, method=method), 50)
+    beside = mean_ratios(utilities(BASE, {"single": runs(3.0, ns=[200]), **arms}, method=method), 50)
+    assert {name: beside[name] for name in arms} == alone
+    assert (beside["single"].ns, beside["single"].rank, beside["single"].tied) == ((200,), None, False)
+    assert [found.rank for found in alone.values()] == [1, 2]
+
+
+def test_arms_without_a_rung_of_the_best_are_set_aside() -> None:
+    arms = {"one": runs(1.5, ns=[50, 100]), "other": runs(1.2, ns=[200, 400])}
+    found = mean_ratios(utilities(BASE, arms, method="pchip"), 50)
+    assert (found["one"].rank, found["other"].rank) == (1, None)
     assert mean_ratios({}, 50) == {}
 
 
@@ -78,7 +98,7 @@ def test_an_arm_against_itself_is_worth_exactly_its_labels() -> None:
     assert (found.ratio, found.low, found.high) == pytest.approx((1, 1, 1))
 
 
-def test_other_arms_change_no_number_of_an_arm_but_its_rungs() -> None:
+def test_other_arms_change_no_number_of_an_arm() -> None:
     alone = mean_ratios(utilities(BASE, {"twice": runs(2.0)}), 50)["twice"]
     beside = mean_ratios(utilities(BASE, {"half": runs(0.5), "twice": runs(2.0)}), 50)["twice"]
     assert (alone.ratio, alone.low, alone.high) == (beside.ratio, beside.low, beside.high)

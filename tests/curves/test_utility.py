@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -247,3 +249,24 @@ def test_what_has_no_curve_is_named() -> None:
     with pytest.raises(CurveError, match="the arm's rung of 50 labels has no runs"):
         utility(runs_of(CURVE), {50: {}})
     assert utility(runs_of(CURVE), {}) == []
+
+
+def test_few_runs_are_those_of_the_rung_and_of_the_baseline_beside_it() -> None:
+    """One rung of two runs far away says nothing of a rung with ten."""
+    ns = (50, 100, 200, 400, 800, 1600)
+    counts = {50: 2, 1600: 10}
+    rng = np.random.default_rng(3)
+
+    def measured(gain: float, counts: Mapping[int, int]) -> dict[int, list[float]]:
+        mean = {n: 1 - 0.8 * (n * gain / 50) ** -0.3 for n in ns}
+        return {n: [mean[n] + 0.005 * float(z) for z in rng.standard_normal(counts.get(n, 10))] for n in ns}
+
+    points = utility(measured(1.0, counts), measured(3.0, {}))
+    assert [point.n for point in points if "few runs" in point.flags] == []
+    points = utility(measured(1.0, counts), measured(0.7, {}))
+    assert [point.n for point in points if "few runs" in point.flags] == [50, 100]
+    points = utility(measured(1.0, {}), measured(2.0, {200: 1}))
+    assert [point.n for point in points if "few runs" in point.flags] == [200]
+    assert not any("learned noise" in point.flags for point in points)
+    points = utility(measured(1.0, {1600: 1}), measured(2.0, {}))
+    assert [point.n for point in points if "few runs" in point.flags] == [800, 1600]

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from support.written_records import CELLS, record, write
 
 from labeleff.errors import RecordError
+from labeleff.records.collection import without_collection
 from labeleff.records.entries import PretrainingRecord, Record
-from labeleff.records.jsonl import FILE_NAME, RecordWriter, open_records, read_records, without_collection
+from labeleff.records.file_name import FILE_NAME
+from labeleff.records.jsonl import RecordWriter, open_records, read_records
 
 
 def failing():

@@ -22,7 +22,7 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_summary_has_a_row_an_arm_and_rung(results: Results) -> None:
-    frame = csv_tables.summary(results.measured)
+    frame = csv_tables.summary(results.measured).frame()
     assert list(frame.columns) == list(csv_tables.SUMMARY)
     assert len(frame) == 3 * 6
     row = frame[(frame.arm == "rotation/finetune") & (frame.n == 100)].iloc[0]
@@ -43,7 +43,7 @@ def test_what_is_missing_is_counted_and_empty(tmp_path: Path) -> None:
     records = factories.cell_records(of, keep=lambda cell: cell.n != 50)
     records[0], records[1] = factories.failed(records[0]), factories.failed(records[1])
     results = load(factories.write(tmp_path, [factories.run_entry(of), *records]))
-    text = csv_tables.to_csv(csv_tables.summary(results.measured)).decode()
+    text = csv_tables.summary(results.measured).csv().decode()
     frame = pd.read_csv(io.StringIO(text)).set_index(["arm", "n"])
     short, absent = frame.loc[("scratch/finetune", 20)], frame.loc[("scratch/finetune", 50)]
     assert (short.runs, short.failed, short.missing) == (1, 2, 0)
@@ -55,7 +55,7 @@ def test_what_is_missing_is_counted_and_empty(tmp_path: Path) -> None:
 
 
 def test_utility_bounds_stand_in_their_own_columns(results: Results) -> None:
-    text = csv_tables.to_csv(csv_tables.utilities(compare_arms(results.measured))).decode()
+    text = csv_tables.utilities(compare_arms(results.measured)).csv().decode()
     frame = pd.read_csv(io.StringIO(text)).set_index(["arm", "n"])
     assert list(frame.reset_index().columns[:2]) == ["arm", "n"]
     inside, over = frame.loc[("rotation/finetune", 100)], frame.loc[("rotation/linear", 20)]
@@ -73,7 +73,7 @@ def test_utility_bounds_stand_in_their_own_columns(results: Results) -> None:
 
 def test_without_a_model_there_are_bounds_alone(tmp_path: Path) -> None:
     results = load(factories.folder(tmp_path, curve="pchip"))
-    frame = csv_tables.utilities(compare_arms(results.measured)).set_index(["arm", "n"])
+    frame = csv_tables.utilities(compare_arms(results.measured)).frame().set_index(["arm", "n"])
     above = frame.loc[("rotation/linear", 20)]
     assert above.kind == "above"
     assert above[["utility", "utility_high", "n1", "p_never", "factor"]].isna().all()

@@ -82,7 +82,7 @@ def test_an_arm_without_a_curve_has_a_reason() -> None:
 
 def test_the_table() -> None:
     found = needed((0.5, 0.95))
-    frame = csv_tables.targets(list(found.values()), "base").set_index(["arm", "target"])
+    frame = csv_tables.targets(list(found.values()), "base").frame().set_index(["arm", "target"])
     assert list(frame.reset_index().columns[:2]) == ["arm", "target"]
     assert set(csv_tables.TARGETS) == set(frame.reset_index().columns)
     row = frame.loc[("twice", 0.5)]

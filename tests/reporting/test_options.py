@@ -78,6 +78,47 @@ def test_a_study_with_what_cant_be_meant(changes: dict[str, Any], message: str) 
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("price", "unit", "cost"),
+    [
+        ("0.35EUR", None, prices.Cost(per_label=0.35, unit="EUR")),
+        (" 0.35 EUR ", None, prices.Cost(per_label=0.35, unit="EUR")),
+        ("0.35", "EUR", prices.Cost(per_label=0.35, unit="EUR")),
+        ("0.35EUR", "EUR", prices.Cost(per_label=0.35, unit="EUR")),
+        ("0.35€", None, prices.Cost(per_label=0.35, unit="€")),
+        ("€0.35", None, prices.Cost(per_label=0.35, unit="€")),
+        ("EUR0.35", None, prices.Cost(per_label=0.35, unit="EUR")),
+        ("EUR 0.35", "EUR", prices.Cost(per_label=0.35, unit="EUR")),
+        ("$0.05", None, prices.Cost(per_label=0.05, unit="$")),
+        ("2 expert hours", None, prices.Cost(per_label=2, unit="expert hours")),
+        (".5", None, prices.Cost(per_label=0.5, unit="USD")),
+        ("1e-3h", None, prices.Cost(per_label=0.001, unit="h")),
+        (None, None, None),
+    ],
+)
+def test_prices_have_their_unit_with_them_or_beside_them(
+    price: str | None, unit: str | None, cost: prices.Cost | None
+) -> None:
+    assert options.cost(price, unit) == cost
+
+
+@pytest.mark.parametrize(
+    "price", ["cheap", "", "0", "0EUR", "-1", "0,35EUR", "1,000", "EUR0.35EUR", "€-1", "1e999", "1.2.3", "1 2"]
+)
+def test_prices_that_are_none(price: str) -> None:
+    with pytest.raises(OptionError, match=f"--cost-per-label: found '{price}', expected a price over 0"):
+        options.cost(price, None)
+
+
+def test_units_must_agree_and_have_a_price() -> None:
+    with pytest.raises(OptionError, match=r"--cost-unit: found 'USD' beside --cost-per-label '0.35EUR', expected one"):
+        options.cost("0.35EUR", "USD")
+    with pytest.raises(OptionError, match="--cost-unit: found no --cost-per-label"):
+        options.cost(None, "EUR")
+    with pytest.raises(OptionError, match=r"--cost-unit: .* up to 20 characters"):
+        options.cost("1" + "x" * 21, None)
+
+
 def test_report_options_are_keys_of_the_study_and_options() -> None:
     given = ReportOptions("a b", "log2", 0.8, (0.7, 0.75), prices.Cost(per_label=0.05, unit="h"), headline=50)
     of = factories.study(targets=[0.1], cost={"per_label": 9})

@@ -12,7 +12,8 @@ from support import toy_study
 from support.written_records import record, write
 
 from labeleff.errors import RecordError
-from labeleff.records.jsonl import FILE_NAME, open_records, read_records
+from labeleff.records.file_name import FILE_NAME
+from labeleff.records.jsonl import open_records, read_records
 
 
 def limited(limit):

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
 from labeleff.errors import OptionError, RunsError
-from labeleff.records.jsonl import without_collection
-from labeleff.reporting import output_files, place_figures
+from labeleff.records.collection import without_collection
+from labeleff.reporting import output_files, place_figures, runs_csv
 from labeleff.reporting.external import reference_code
+from labeleff.reporting.external.baseline_names import BASELINES, like_baseline
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.runs_table import Pair, RunsTable
+from labeleff.reporting.external.tasks_aside import with_baseline_curves
 from labeleff.reporting.findings import Findings, find
 from labeleff.reporting.markdown import table as markdown_table
-from labeleff.reporting.measurements import Measurements, Place, Setting
+from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.place_figures import Material
 from labeleff.reporting.sections import accuracy_and_utility, weak_results
 from labeleff.reporting.sections.explanation import explain
 
-BASELINES = ("scratch", "from scratch", "scratch/finetune", "baseline", "supervised", "supervised baseline")
-"""Names by which a baseline is recognised, in any case and with space, - or _ between words."""
 MOST = 12
 """Largest number of arms that an error lists."""
 
@@ -36,7 +35,7 @@ def choose_baseline(table: RunsTable, requested: str | None) -> tuple[str, str]:
     """
     if requested is not None:
         return requested, f"the baseline is {requested!r}, as given"
-    candidates = [arm for arm in table.arms if re.sub(r"[ _-]+", " ", arm).casefold() in BASELINES]
+    candidates = like_baseline(table.arms)
     if len(candidates) == 1:
         return candidates[0], f"the baseline is {candidates[0]!r}, by its name"
     examples = ", ".join(map(repr, BASELINES[:1] + BASELINES[3:5]))
@@ -52,8 +51,9 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
     """Measurements from a table of runs. Raises RunsError for a baseline or a headline without rungs."""
     for pair in table.against(baseline):
         _check_rungs(table, pair, options.method)
+    table = table.without_names(baseline)
     return Measurements(
-        settings={Place(task): _setting(table, task, options) for task in table.tasks},
+        settings={Place(task): options.setting(table, task) for task in table.tasks},
         arms=tuple(table.arms),
         baseline=baseline,
         runs={(Place(task), arm): runs for (task, arm), runs in table.groups.items()},
@@ -61,9 +61,11 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
         method=options.method,
         design=_design(table),
         shared=table.shared,
-        targets=options.targets,
+        targets=options.scores(table),
         cost=options.cost,
         headline=_headline(table, baseline, options.headline),
+        summarised=frozenset((Place(task), arm) for task, arm in table.summarised),
+        run_numbers={(Place(task), arm): numbers for (task, arm), numbers in table.run_numbers.items()},
     )
 
 
@@ -86,17 +88,6 @@ def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:
         )
 
 
-def _setting(table: RunsTable, task: str | None, options: Options) -> Setting:
-    rungs = {n for (of, _), runs in table.groups.items() if of == task for n in runs}
-    return Setting(
-        title=task or options.title or options.path.stem,
-        rungs=tuple(sorted(rungs)),
-        metric=options.metric,
-        chance=options.chance,
-        test_count=options.test_count,
-    )
-
-
 def _design(table: RunsTable) -> str:
     counts = {len(rung) for runs in table.groups.values() for rung in runs.values()}
     least, most = min(counts), max(counts)
@@ -113,8 +104,9 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
 
     Raises RunsError for what is wrong in the file, OptionError for what is wrong in the options.
     """
-    table = read_runs(options.path, columns=options.columns, delimiter=options.delimiter, scale=options.scale)
+    table = read_runs(options.paths, options.reading, level=options.level, chance=options.chance)
     baseline, baseline_note = choose_baseline(table, options.baseline)
+    table = with_baseline_curves(table, baseline)
     notes = (*table.notes, baseline_note)
     measured = view(table, baseline, options)
     findings = find(measured)
@@ -123,7 +115,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
             *_results(findings, options),
             *([reference_code.section(measured)] if options.convention == "selfstudy" else []),
             Section([*explain(measured)]),
-            Section([*origin(table, notes, options.command)]),
+            Section([*origin(table, notes, options.command), runs_csv.note(measured)]),
         ]
     )
     return write_beside(options, files), notes
@@ -132,18 +124,18 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
 def write_beside(options: Options, files: Mapping[str, bytes]) -> Path:
     """Write a report's files, and return report.md's path; OptionError where one of them would replace the table."""
     for name in files:
-        if (options.out / name).exists() and (options.out / name).samefile(options.path):
+        if (options.out / name).exists() and any((options.out / name).samefile(path) for path in options.paths):
             raise OptionError(f"--out: {options.out / name} is the table itself, expected another folder")
     output_files.write(options.out, files)
     return options.out / output_files.REPORT
 
 
 def _results(findings: Findings, options: Options) -> Iterator[Section]:
-    yield Section([f"# {options.title or f'What the runs in {options.path.name} are worth'}", "## Verdict"])
+    yield Section([f"# {options.title or f'What the runs in {options.files} are worth'}", "## Verdict"])
     flags = [*weak_results.few_runs(findings.measured), *weak_results.flags(findings)]
     yield Section(
         [*accuracy_and_utility.verdicts(findings), *accuracy_and_utility.weak_points(flags)],
-        output_files.csvs(findings),
+        output_files.csvs(findings) | runs_csv.to_files(findings.measured),
     )
     figures = place_figures.draw(Material(findings))
     for place in findings.measured.places:

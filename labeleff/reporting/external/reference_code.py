@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from labeleff.curves.reference_code import SelfstudyPoint, selfstudy_utility
 from labeleff.errors import CurveError
-from labeleff.reporting.csv_tables import columns, frame, to_csv
+from labeleff.reporting.csv_tables import Table, columns
 from labeleff.reporting.markdown import count, ratio, table
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FILE = "utility-selfstudy.csv"
 COLUMNS = columns("task encoder arm baseline convention n utility spread limit ends")
@@ -58,7 +54,7 @@ def curves(measured: Measurements) -> list[SelfstudyCurve]:
     return curves
 
 
-def selfstudy_frame(items: Sequence[SelfstudyCurve]) -> pd.DataFrame:
+def selfstudy_table(items: Sequence[SelfstudyCurve]) -> Table:
     """Table of one row per point."""
     rows = [
         {
@@ -76,13 +72,13 @@ def selfstudy_frame(items: Sequence[SelfstudyCurve]) -> pd.DataFrame:
         for item in items
         for point in item.points
     ]
-    return frame(rows, COLUMNS)
+    return Table(rows, COLUMNS)
 
 
 def section(measured: Measurements) -> Section:
     """Section with a table per place, the known defects of its rules, and the same numbers as CSV."""
     items = curves(measured)
-    return Section([*_paragraphs(measured, items)], {FILE: to_csv(selfstudy_frame(items))})
+    return Section([*_paragraphs(measured, items)], {FILE: selfstudy_table(items).csv()})
 
 
 def _paragraphs(measured: Measurements, items: Sequence[SelfstudyCurve]) -> Iterator[str]:

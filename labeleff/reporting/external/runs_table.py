@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from labeleff.catalogue.metrics import METRICS, SHARES, Metric, Units
 from labeleff.errors import RunsError, UnknownNameError
-from labeleff.stats.resampling import Runs
+from labeleff.seeding import stream_seed
+from labeleff.stats.resampling import Run, Runs, fingerprint
+from labeleff.stats.stand_ins import StandIns
 
 Scale = Literal["fraction", "percent"]
 """Scale of accuracies: 0..1 or 0..100."""
@@ -23,14 +26,39 @@ class Pair:
     arm_runs: Runs
 
 
+MADE = 1 << 30
+"""Least draw of a run without one in a table that has draws."""
+
+
+def _own_keys(runs: Runs, shared: Sequence[str], apart: bool) -> dict[Run, Run]:
+    """New (draw, seed) by old ones: what no other arm shares gets numbers from the arm's own accuracies."""
+    every = sorted({run for rung in runs.values() for run in rung})
+    ranks, seeds = {run: rank for rank, run in enumerate(every)}, sorted({seed for _, seed in every})
+    values = {n: {(ranks[run], 0): value for run, value in rung.items()} for n, rung in runs.items()}
+    first = stream_seed("own runs", fingerprint(values), int(apart)) >> 2  # arrays of 64 bits hold all that follow
+
+    def key(draw: int, seed: int) -> Run:
+        if not shared or draw >= MADE:
+            number = first + ranks[draw, seed]
+            return number, number if shared else 0
+        return draw, first + seeds.index(seed) if shared == ("draw",) and seeds != [0] else seed
+
+    return {run: key(*run) for run in every}
+
+
+def _renumbered(rung: Mapping[Run, float], keys: Mapping[Run, Run]) -> Mapping[Run, float]:
+    """A rung under new numbers; stand-ins keep theirs, which come from what they stand for."""
+    return rung if isinstance(rung, StandIns) else {keys[run]: value for run, value in rung.items()}
+
+
 @dataclass(frozen=True)
 class RunsTable:
-    """Runs of one file, with accuracies in 0..1."""
+    """Runs of one table, with scores in 0..1 of which more is better: accuracies, or others mapped by `units`."""
 
     source: str
     """Name of the file in errors."""
     groups: Mapping[tuple[str | None, str], Runs]
-    """Accuracies {n: {(draw, seed): accuracy}} by (task, arm), in the order of the file; task None without a column."""
+    """Scores {n: {(draw, seed): score}} by (task, arm), in the order of the file; task None without a column."""
     scale: Scale
     """Scale of the accuracies in the file."""
     shared: tuple[Literal["draw", "seed"], ...]
@@ -39,6 +67,30 @@ class RunsTable:
     """Sentences on what was detected and what it means, for the reader of the results."""
     sha256: str
     """SHA-256 of the file's bytes, in hex."""
+    metric: Metric = METRICS["accuracy"]
+    """What was measured, with the words for it."""
+    units: Units = SHARES
+    """Units of the values in the file, of which `groups` has scores in 0..1."""
+    summarised: frozenset[tuple[str | None, str]] = frozenset()
+    """Arms of a task of which the file has means over runs: `groups` has stand-ins, no measured run."""
+    run_numbers: Mapping[tuple[str | None, str], Mapping[tuple[int, Run], int]] = field(default_factory=dict)
+    """Numbers of runs in the file by (task, arm), then by label count and (draw, seed)."""
+
+    def without_names(self, baseline: str | None = None) -> RunsTable:
+        """The same table with numbers of draws and seeds that don't depend on the names of arms.
+
+        Numbers that the file lacks were made in the order of the arms' names, and random streams are named by them.
+        Here they come from an arm's own accuracies, and those of the baseline are kept apart from an arm's like it.
+        """
+        keys = {pair: _own_keys(runs, self.shared, pair[1] == baseline) for pair, runs in self.groups.items()}
+        groups = {
+            pair: {n: _renumbered(rung, keys[pair]) for n, rung in runs.items()} for pair, runs in self.groups.items()
+        }
+        numbers = {
+            pair: {(n, keys[pair][run]): number for (n, run), number in of_arm.items()}
+            for pair, of_arm in self.run_numbers.items()
+        }
+        return replace(self, groups=groups, run_numbers=numbers)
 
     @property
     def paired(self) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from labeleff.catalogue.metrics import Units
 from labeleff.curves.forecast import Forecast, LabelForecast, Range
 from labeleff.reporting.figures.style import COLOURS, beside_legend, label, label_axis, legend
-from labeleff.stats.resampling import Runs
+from labeleff.reporting.measurements import Setting
+from labeleff.stats.resampling import Run, Runs
+from labeleff.stats.stand_ins import StandIns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,22 +21,24 @@ ROOM = 0.16
 """Part of the axis before its end that has no other tick."""
 
 
-def forecast(found: Forecast, runs: Runs, name: str, quantity: str) -> Figure:
-    """Draw one arm's forecast; `quantity` names the vertical axis."""
+def forecast(found: Forecast, runs: Runs, name: str, setting: Setting) -> Figure:
+    """Draw one arm's forecast; `setting` has the name and the units of the vertical axis."""
+    shown = setting.units.shown
     figure, columns = beside_legend(4 + len(found.labels))
     axes = figure.add_subplot()
     ns = [each.n for each in found.curve]
     interval = f"{100 * found.level:g} %"
-    axes.plot(ns, [100 * each.accuracy.value for each in found.curve], color=COLOURS[1], label="expected (median)")
-    _band(axes, ns, [each.accuracy for each in found.curve], 0.25, f"its interval, {interval}")
-    _band(axes, ns, [each.run for each in found.curve], 0.12, f"one run, {interval}")
-    dots = [(n, 100 * value) for n, rung in sorted(runs.items()) for value in rung.values()]
-    axes.plot(*zip(*dots, strict=True), "k.", markersize=4, label="runs of the pilot")
+    axes.plot(ns, [shown(each.accuracy.value) for each in found.curve], color=COLOURS[1], label="expected (median)")
+    _band(axes, ns, [each.accuracy.mapped(shown) for each in found.curve], 0.25, f"its interval, {interval}")
+    _band(axes, ns, [each.run.mapped(shown) for each in found.curve], 0.12, f"one run, {interval}")
+    dots = [(n, shown(value)) for n, rung in sorted(runs.items()) for value in _dots(rung)]
+    what = "means of the pilot" if any(isinstance(rung, StandIns) for rung in runs.values()) else "runs of the pilot"
+    axes.plot(*zip(*dots, strict=True), "k.", markersize=4, label=what)
     for place, target in enumerate(found.labels):
-        _target(axes, target, COLOURS[(0, 2, 3, 4, 5, 6, 7)[place % 7]], ns[0], ns[-1])
+        _target(axes, target, setting.units, COLOURS[(0, 2, 3, 4, 5, 6, 7)[place % 7]], ns[0], ns[-1])
     label_axis(axes, _ticks(found))
     axes.axvspan(found.last.n, axes.get_xlim()[1], color="0.94", linewidth=0, zorder=0, label="beyond the pilot")
-    axes.set_ylabel(quantity)
+    axes.set_ylabel(setting.quantity)
     axes.set_title(label(name, 80), fontsize=10, loc="left")
     axes.grid(color="0.9", linewidth=0.6)
     legend(axes, columns)
@@ -41,14 +46,19 @@ def forecast(found: Forecast, runs: Runs, name: str, quantity: str) -> Figure:
 
 
 def _band(axes: Axes, ns: Sequence[float], ranges: Sequence[Range], alpha: float, name: str) -> None:
-    low, high = ([100 * getattr(each, end) for each in ranges] for end in ("low", "high"))
+    low, high = ([getattr(each, end) for each in ranges] for end in ("low", "high"))
     axes.fill_between(ns, low, high, color=COLOURS[1], alpha=alpha, linewidth=0, label=name)
 
 
-def _target(axes: Axes, found: LabelForecast, colour: str, first: float, last: float) -> None:
+def _dots(rung: Mapping[Run, float]) -> list[float]:
+    """Scores that were measured: those of runs, or the mean that stand-ins stand for."""
+    return [sum(rung.values()) / len(rung)] if isinstance(rung, StandIns) else list(rung.values())
+
+
+def _target(axes: Axes, found: LabelForecast, units: Units, colour: str, first: float, last: float) -> None:
     """Draw a target as a line, its labels as a point, and their interval as a bar within the axis."""
-    height = 100 * found.target
-    axes.axhline(height, color=colour, linestyle=":", linewidth=1, label=f"target {height:.10g} %")
+    height = units.shown(found.target)
+    axes.axhline(height, color=colour, linestyle=":", linewidth=1, label=f"target {units.exact(found.target)}")
     low, high = max(found.labels.low, first), min(found.labels.high, last)
     if found.kind != "below" and low <= last:
         axes.plot([low, high], [height, height], color=colour, linewidth=2)

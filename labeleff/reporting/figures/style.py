@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933")
 """Okabe and Ito's palette (2008), its yellow left out for white paper, with two of Tol's; the baseline is black."""
 MARKERS = "sD^vP*Xh"
+MOST_ARMS = 24
+"""Largest number of arms, beside the baseline, that a figure shows: more can't be told apart."""
+BEST = 12
+"""Number of arms that a figure shows where there are more than MOST_ARMS: the best, with room around them."""
 LEGEND = 15
 """Number of legend entries per column."""
 
@@ -43,6 +47,14 @@ def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
     return stream.getvalue()
+
+
+def keep_layout(figure: Figure) -> None:
+    """Keep the layout of the last rendering for those that follow."""
+    import matplotlib
+
+    with matplotlib.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
 
 
 def styles(measured: Measurements) -> dict[str, dict[str, Any]]:

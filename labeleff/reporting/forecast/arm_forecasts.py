@@ -9,6 +9,10 @@ from labeleff.curves.forecast import Forecast, forecast
 from labeleff.errors import CurveError, RunsError, UnknownNameError
 from labeleff.reporting.external.runs_table import RunsTable
 from labeleff.reporting.forecast.options import Options
+from labeleff.reporting.measurements import Setting
+
+ACCURACY = Setting("", ())
+"""Accuracies, in percent."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,8 @@ class ArmForecast:
     task: str | None
     arm: str
     forecast: Forecast
+    setting: Setting = ACCURACY
+    """What was measured, and the units of its scores."""
 
     @property
     def title(self) -> str:
@@ -63,11 +69,11 @@ def _forecast(table: RunsTable, task: str | None, arm: str, options: Options) ->
     try:
         found = forecast(
             table.groups[task, arm],
-            targets=options.table.targets,
+            targets=options.table.scores(table),
             at=options.at or None,
             labelled=options.labelled,
             level=options.table.level,
         )
     except CurveError as error:
         raise RunsError(f"{table.source}, {title(task, arm)}: {error}") from error
-    return ArmForecast(task, arm, found)
+    return ArmForecast(task, arm, found, options.table.setting(table, task))

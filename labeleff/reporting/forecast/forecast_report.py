@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from labeleff.catalogue.metrics import metric
 from labeleff.curves.posterior_grid import REACH
-from labeleff.records.jsonl import without_collection
+from labeleff.records.collection import without_collection
 from labeleff.reporting import output_files
 from labeleff.reporting.external.external_report import origin, write_beside
 from labeleff.reporting.external.reader import read_runs
@@ -16,6 +15,7 @@ from labeleff.reporting.figures import forecast as figures
 from labeleff.reporting.forecast import forecast_tables, sentences
 from labeleff.reporting.forecast.arm_forecasts import ArmForecast, Forecasts, compute
 from labeleff.reporting.forecast.options import Options
+from labeleff.reporting.measurements import Setting
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.sections.accuracy_and_utility import weak_points
 
@@ -28,17 +28,17 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     OptionError and UnknownNameError for what is wrong in the options.
     """
     how = options.table
-    table = read_runs(how.path, columns=how.columns, delimiter=how.delimiter, scale=how.scale)
+    table = read_runs(how.paths, how.reading, level=how.level, chance=how.chance)
     found = compute(table, options)
-    sections = [*_sections(found, table, options), Section([*_explain(options)])]
+    sections = [*_sections(found, table, options), Section([*_explain(found.arms[0].setting, options)])]
     files = output_files.assemble([*sections, Section([*origin(table, table.notes, how.command)])])
     return write_beside(how, files), table.notes
 
 
 def _sections(found: Forecasts, table: RunsTable, options: Options) -> Iterator[Section]:
-    title = options.table.title or f"Forecast from the runs in {options.table.path.name}"
+    title = options.table.title or f"Forecast from the runs in {options.table.files}"
     verdicts = "\n".join(f"- {sentences.verdict(item, options)}" for item in found.arms)
-    flags = [*sentences.weak_points(found, options)]
+    flags = [*sentences.weak_points(found)]
     yield Section(
         [f"# {title}", "## Verdict", verdicts, *weak_points(flags)],
         forecast_tables.csvs(found.arms, options.table.cost),
@@ -58,20 +58,21 @@ def _section(item: ArmForecast, table: RunsTable, name: str, options: Options) -
     """Tables and figure of one arm."""
     title = item.title.replace("[", "\\[").replace("]", "\\]")
     paragraphs = [f"## {title}", sentences.basis(item), f"![forecast of {title}](figures/{name}.png)"]
-    paragraphs += ["### Accuracy to expect", forecast_tables.accuracies(item, options)]
+    words = item.setting.metric_entry.words
+    paragraphs += [f"### {words[0].upper()}{words[1:]} to expect", forecast_tables.accuracies(item, options)]
     if item.forecast.labels:
         paragraphs += ["### Labels for targets", forecast_tables.labels(item, options)]
     for each in item.forecast.learning:
-        paragraphs += forecast_tables.learning(each, options)
-    quantity = f"{metric(options.table.metric).words} (%)"
-    figure = figures.forecast(item.forecast, table.groups[item.task, item.arm], item.title, quantity)
+        paragraphs += forecast_tables.learning(each, item.setting, options)
+    figure = figures.forecast(item.forecast, table.groups[item.task, item.arm], item.title, item.setting)
     return Section(paragraphs, figures={name: figure})
 
 
-def _explain(options: Options) -> Iterator[str]:
+def _explain(setting: Setting, options: Options) -> Iterator[str]:
     """The section "What the numbers mean" in paragraphs."""
     level, reach = f"{100 * options.table.level:g} %", f"{REACH[1]:,.0f}"
-    words = metric(options.table.metric).words
+    words = setting.metric_entry.words
+    most = "most" if setting.units.lower else "least"
     yield "## What the numbers mean"
     points = [
         f"Every arm's curve of {words} against labels is known up to equally likely curves: the posterior of an "
@@ -80,8 +81,8 @@ def _explain(options: Options) -> Iterator[str]:
         f"{words}: what the mean of many runs at that label count comes close to; one run: where a single future run "
         "lies, which has the noise of a run too. The noise of runs beyond the ladder is taken to be as large as at its "
         "last rung.",
-        f"P(target): probability that the true {words} at n labels is at least the target. Never: share of curves that "
-        f"don't reach it by {reach} times the last rung; where that is most of them, only the lower end is given.",
+        f"P(target): probability that the true {words} at n labels is at {most} the target. Never: share of curves "
+        f"that don't reach it by {reach} times the last rung; where that is most of them, only the lower end is given.",
         "Additional: labels beyond those that are labelled already, whose set is taken to be part of the larger one. "
         "Enough now: probability that these reach the target.",
         "Variance removed by a next rung: results of that rung are simulated from the curves, and the share of the "

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from labeleff.catalogue.metrics import metric
+from labeleff.catalogue.metrics import Units
 from labeleff.curves.forecast import Range
 from labeleff.curves.next_rung import Learning
 from labeleff.reporting.csv_tables import Row, columns, frame, to_csv
 from labeleff.reporting.forecast.arm_forecasts import ArmForecast
 from labeleff.reporting.forecast.options import Options
-from labeleff.reporting.forecast.sentences import goal, interval, learned, price, rung, share, with_interval
-from labeleff.reporting.markdown import bold, count, percent, table
+from labeleff.reporting.forecast.sentences import in_order, interval, learned, price, rung, share, with_interval
+from labeleff.reporting.markdown import bold, count, table
+from labeleff.reporting.measurements import Setting
 from labeleff.study.prices import Cost
 
 FORECAST = columns("task arm n factor additional cost cost_unit accuracy low high run_low run_high")
@@ -32,18 +33,18 @@ accuracy at `accuracy_at` labels; `removed`: share of its variance; `best`: whet
 
 def accuracies(item: ArmForecast, options: Options) -> str:
     """Table of the expected accuracy, and of the probabilities of reaching the targets, by label count."""
-    forecast, cost = item.forecast, options.table.cost
-    words = metric(options.table.metric).words
-    header = ["labels n", "x last rung", "additional", *_price_header(cost), f"{words} (%)", "one run (%)"]
-    header += [f"P({goal(each.target)})" for each in forecast.labels]
+    forecast, cost, units = item.forecast, options.table.cost, item.setting.units
+    header = ["labels n", "x last rung", "additional", *_price_header(cost)]
+    header += [f"{item.setting.metric_entry.words}{units.axis}", f"one run{units.axis}"]
+    header += [f"P({units.exact(each.target)})" for each in forecast.labels]
     rows = [
         [
             count(each.n),
             f"{each.factor:.3g}",
             count(max(each.n - forecast.labelled, 0)),
             *_price(max(each.n - forecast.labelled, 0), cost),
-            with_interval(each.accuracy, percent),
-            interval(each.run, percent),
+            with_interval(in_order(each.accuracy, units), units.text),
+            interval(in_order(each.run, units), units.text),
             *map(share, each.reached),
         ]
         for each in forecast.accuracies
@@ -66,7 +67,7 @@ def labels(item: ArmForecast, options: Options) -> str:
     ]
     rows = [
         [
-            goal(each.target),
+            item.setting.units.exact(each.target),
             f"<= {count(each.labels.value)}" if each.kind == "below" else with_interval(each.labels, count),
             *_price_range(each.labels, cost),
             "–" if each.factor == math.inf else f"{each.factor:.3g}",
@@ -80,10 +81,11 @@ def labels(item: ArmForecast, options: Options) -> str:
     return table(header, rows)
 
 
-def learning(each: Learning, options: Options) -> Iterator[str]:
+def learning(each: Learning, setting: Setting, options: Options) -> Iterator[str]:
     """What candidates for the next rung teach about one quantity: a sentence and a table."""
-    yield f"### Next rung, to learn about {learned(each)}"
-    yield f"{_known(each)} {_advice(each)}".rstrip()
+    units = setting.units
+    yield f"### Next rung, to learn about {learned(each, setting)}"
+    yield f"{_known(each, units)} {_advice(each)}".rstrip()
     cost = options.table.cost
     header = ["rung n", "additional", *_price_header(cost), "then known to", "variance removed", "per 100 labels"]
     rows = [
@@ -91,7 +93,7 @@ def learning(each: Learning, options: Options) -> Iterator[str]:
             bold(count(one.n)) if one == each.best else count(one.n),
             count(one.additional),
             *_price(one.additional, cost),
-            spread(each, one.sd),
+            spread(each, one.sd, units),
             share(one.removed),
             f"{1e4 * one.per_label:.2g} %" if one.additional else "free",
         ]
@@ -100,9 +102,11 @@ def learning(each: Learning, options: Options) -> Iterator[str]:
     yield table(header, rows, left=0)
 
 
-def spread(each: Learning, sd: float) -> str:
+def spread(each: Learning, sd: float, units: Units) -> str:
     """Format a standard deviation: a factor for label counts, points for an accuracy."""
-    return f"a factor of {count_factor(math.exp(sd))}" if each.target is not None else f"± {100 * sd:.2g} points"
+    if each.target is not None:
+        return f"a factor of {count_factor(math.exp(sd))}"
+    return f"± {units.size * sd:.2g}{' points' if units.percent else ''}"
 
 
 def count_factor(value: float) -> str:
@@ -110,8 +114,8 @@ def count_factor(value: float) -> str:
     return f"{value:.{2 if value < 1.995 else 1 if value < 9.95 else 0}f}"
 
 
-def _known(each: Learning) -> str:
-    return f"Now it is known to {spread(each, each.sd)} either way (one standard deviation)."
+def _known(each: Learning, units: Units) -> str:
+    return f"Now it is known to {spread(each, each.sd, units)} either way (one standard deviation)."
 
 
 def _advice(each: Learning) -> str:
@@ -158,7 +162,11 @@ def csvs(items: Sequence[ArmForecast], cost: Cost | None) -> dict[str, bytes]:
 
 
 def _accuracy_rows(item: ArmForecast, cost: Cost | None) -> Iterator[Row]:
+    units = item.setting.units
     for each in item.forecast.accuracies:
+        (low, high), (run_low, run_high) = (
+            map(units.value, units.in_order(x.low, x.high)) for x in (each.accuracy, each.run)
+        )
         additional = max(each.n - item.forecast.labelled, 0.0)
         yield {
             "n": each.n,
@@ -166,11 +174,11 @@ def _accuracy_rows(item: ArmForecast, cost: Cost | None) -> Iterator[Row]:
             "additional": additional,
             "cost": cost and additional * cost.per_label,
             "cost_unit": cost and cost.unit,
-            "accuracy": each.accuracy.value,
-            "low": each.accuracy.low,
-            "high": each.accuracy.high,
-            "run_low": each.run.low,
-            "run_high": each.run.high,
+            "accuracy": units.value(each.accuracy.value),
+            "low": low,
+            "high": high,
+            "run_low": run_low,
+            "run_high": run_high,
         }
 
 
@@ -178,13 +186,13 @@ def _reached_rows(item: ArmForecast, cost: Cost | None) -> Iterator[Row]:
     del cost
     for each in item.forecast.accuracies:
         for target, probability in zip(item.forecast.labels, each.reached, strict=True):
-            yield {"n": each.n, "target": target.target, "probability": probability}
+            yield {"n": each.n, "target": item.setting.units.value(target.target), "probability": probability}
 
 
 def _label_rows(item: ArmForecast, cost: Cost | None) -> Iterator[Row]:
     for each in item.forecast.labels:
         yield {
-            "target": each.target,
+            "target": item.setting.units.value(each.target),
             "kind": each.kind,
             **_numbers("n", each.labels),
             "p_enough": each.p_enough,
@@ -206,19 +214,23 @@ def _finite(value: float) -> float | None:
     return value if value < math.inf else None
 
 
+def _sd(each: Learning, sd: float, units: Units) -> float:
+    return sd if each.target is not None else abs(units.change(sd))
+
+
 def _next_rows(item: ArmForecast, cost: Cost | None) -> Iterator[Row]:
     for each in item.forecast.learning:
         for one in each.rungs:
             yield {
-                "target": each.target,
+                "target": None if each.target is None else item.setting.units.value(each.target),
                 "accuracy_at": each.n,
                 "n": one.n,
                 "additional": one.additional,
                 "cost": cost and one.additional * cost.per_label,
                 "cost_unit": cost and cost.unit,
                 "runs": one.runs,
-                "sd_now": each.sd,
-                "sd_then": one.sd,
+                "sd_now": _sd(each, each.sd, item.setting.units),
+                "sd_then": _sd(each, one.sd, item.setting.units),
                 "removed": one.removed,
                 "best": one == each.best,
             }

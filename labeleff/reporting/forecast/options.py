@@ -8,13 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labeleff.errors import OptionError
-from labeleff.reporting import options as reporting_options
 from labeleff.reporting.external import options as external_options
 from labeleff.study.option_values import in_range
-from labeleff.study.prices import Cost
 
 _TARGET = "an accuracy in 0..1, or in percent up to 100, e.g. 0.9, 90% or 90"
-_PRICE = "a price over 0 with a decimal point, with its unit or without, e.g. 0.35EUR, '0.35 EUR' or 0.35"
 _COUNTS = "label counts over 0, whole, with commas only between them, e.g. 1000,5000"
 
 
@@ -37,8 +34,8 @@ class Options:
 
 
 def targets(texts: Sequence[str]) -> tuple[float, ...]:
-    """Accuracies in 0..1 from texts such as `0.9`, `90` and `90%`. Raises OptionError for anything else."""
-    return reporting_options.targets(map(_target, texts))
+    """Values from texts such as `0.9`, `90` and, as a share, `90%`. Raises OptionError for anything else."""
+    return tuple(map(_target, texts))
 
 
 def _target(text: str) -> float:
@@ -51,18 +48,6 @@ def _target(text: str) -> float:
     if math.isnan(value) or (percent and not 0 <= value <= 100):
         raise OptionError(f"--target: found {text!r}, expected {_TARGET}")
     return value / 100 if percent else value
-
-
-def cost(price: str | None, unit: str | None) -> Cost | None:
-    """Price of a label from `0.35`, `0.35EUR` or `0.35 EUR`, and its unit; None without a price. Raises OptionError."""
-    if price is None:
-        return reporting_options.cost(None, unit)
-    match = re.fullmatch(r"\s*(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*([^\d\s.,+-][^\d]*?)?\s*", price)
-    if match is None or not 0 < float(match[1]) < math.inf:
-        raise OptionError(f"--cost-per-label: found {price!r}, expected {_PRICE}")
-    if match[2] and unit and match[2] != unit:
-        raise OptionError(f"--cost-unit: found {unit!r} beside --cost-per-label {price!r}, expected one unit")
-    return reporting_options.cost(float(match[1]), unit or match[2])
 
 
 def counts(texts: Sequence[str]) -> tuple[int, ...]:

@@ -6,14 +6,15 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from labeleff.catalogue.metrics import metric
+from labeleff.catalogue.metrics import Units
 from labeleff.curves.forecast import FLAT, AccuracyForecast, Forecast, LabelForecast, Range
 from labeleff.curves.next_rung import Learning, NextRung
 from labeleff.curves.utility import FAR
 from labeleff.reporting.assumptions import NEAR_CHANCE
 from labeleff.reporting.forecast.arm_forecasts import ArmForecast, Forecasts
 from labeleff.reporting.forecast.options import Options
-from labeleff.reporting.markdown import ENDLESS, count, counts, join_texts, money, percent
+from labeleff.reporting.markdown import ENDLESS, count, counts, join_texts, money
+from labeleff.reporting.measurements import Setting
 
 VERY_FAR = 10.0
 """Multiple of the last rung beyond which a forecast is one scenario among many."""
@@ -34,11 +35,6 @@ def price(value: float) -> str:
     return count(value) if value >= 10_000 else money(value)
 
 
-def goal(target: float) -> str:
-    """Format a target accuracy: `92.5 %`."""
-    return f"{100 * target:.10g} %"
-
-
 def share(value: float) -> str:
     """Format a probability: whole percent, `<1` and `>99` at its ends."""
     return f"{'<1' if value < 0.01 else '>99' if value > 0.99 else f'{100 * value:.0f}'} %"
@@ -52,12 +48,12 @@ def headline(forecast: Forecast, at: Sequence[int]) -> AccuracyForecast:
 
 def verdict(item: ArmForecast, options: Options) -> str:
     """The forecast of one arm in one sentence."""
-    point, words = headline(item.forecast, options.at), metric(options.table.metric).words
+    point, words, units = headline(item.forecast, options.at), item.setting.metric_entry.words, item.setting.units
     parts = [
-        f"with {count(point.n)} labels {words} is expected at {percent(point.accuracy.value)} % "
-        f"{interval(point.accuracy, percent)}{_extrapolated(point.factor)}",
-        *(_needed(each, item.forecast, options) for each in item.forecast.labels),
-        *(text for text in [_next(item.forecast)] if text),
+        f"with {count(point.n)} labels {words} is expected at {units.text(point.accuracy.value)}{units.mark} "
+        f"{interval(in_order(point.accuracy, units), units.text)}{_extrapolated(point.factor)}",
+        *(_needed(each, item.forecast, options, units.exact(each.target)) for each in item.forecast.labels),
+        *(text for text in [_next(item)] if text),
     ]
     return f"{item.title}: {'; '.join(parts)}."
 
@@ -66,9 +62,9 @@ def _extrapolated(factor: float) -> str:
     return f" (extrapolated x{factor:.3g})" if 1 < factor < math.inf else ""
 
 
-def _needed(each: LabelForecast, forecast: Forecast, options: Options) -> str:
-    """The labels for a target in a clause, with what they cost."""
-    labels, target = each.labels, goal(each.target)
+def _needed(each: LabelForecast, forecast: Forecast, options: Options, target: str) -> str:
+    """The labels for a `target` in a clause, with what they cost."""
+    labels = each.labels
     if each.kind == "below":
         return f"{target} is reached already by the first rung, {count(labels.value)} labels"
     if labels.value <= forecast.labelled:
@@ -101,20 +97,27 @@ def _costs(additional: Range, options: Options) -> str:
     return f", which cost {price(total.value)} {cost.unit} {interval(total, price)}"
 
 
-def _next(forecast: Forecast) -> str:
+def _next(item: ArmForecast) -> str:
     """The rung that teaches most per additional label about the first target that may need further labels."""
+    forecast = item.forecast
     surely = {each.target for each in forecast.labels if each.p_enough >= (1 + forecast.level) / 2}
     pairs = [(each, each.best) for each in forecast.learning if each.target not in surely]
-    return next(
-        (f"a rung at {rung(best)} would say most per label about {learned(each)}" for each, best in pairs if best), ""
+    what = (
+        f"{rung(best)} would say most per label about {learned(each, item.setting)}" for each, best in pairs if best
     )
+    return next((f"a rung at {text}" for text in what), "")
 
 
-def learned(each: Learning) -> str:
+def learned(each: Learning, setting: Setting) -> str:
     """The quantity that a next rung teaches about."""
-    return (
-        f"the labels for {goal(each.target)}" if each.target is not None else f"accuracy at {count(each.n or 0)} labels"
-    )
+    if each.target is not None:
+        return f"the labels for {setting.units.exact(each.target)}"
+    return f"{setting.metric_entry.words} at {count(each.n or 0)} labels"
+
+
+def in_order(value: Range, units: Units) -> Range:
+    """The range of scores, whose ends are in the order of their values."""
+    return Range(value.value, *units.in_order(value.low, value.high))
 
 
 def rung(best: NextRung) -> str:
@@ -135,26 +138,26 @@ def basis(item: ArmForecast) -> str:
     )
 
 
-def weak_points(found: Forecasts, options: Options) -> Iterator[str]:
+def weak_points(found: Forecasts) -> Iterator[str]:
     """One text per kind of weakness, with the arms that have it."""
     if found.without:
         yield f"**No forecast**: {join_texts(found.without)}. One label count alone gives no curve."
     sentences: Sequence[tuple[str, Callable[[ArmForecast], str], str]] = (
         *((kind, functools.partial(_flagged, flag), advice) for flag, (kind, advice) in _FLAGS.items()),
-        ("Falls", _falls, "The forecast takes it that more labels never hurt."),
+        (_falls_heading(found), _falls, "The forecast takes it that more labels never hurt."),
         (
             "Near chance",
-            lambda item: _near_chance(item, options),
+            _near_chance,
             "Such a curve may take off later, or never: rungs that are clear of chance say more.",
         ),
         (
             f"Extrapolated over {FAR:g} times the last rung",
-            lambda item: _far(item.forecast, FAR, VERY_FAR),
+            lambda item: _far(item, FAR, VERY_FAR),
             "On real curves label counts were then off by a factor of two to three in the mean.",
         ),
         (
             f"Extrapolated over {VERY_FAR:g} times the last rung",
-            lambda item: _far(item.forecast, VERY_FAR, math.inf),
+            lambda item: _far(item, VERY_FAR, math.inf),
             "These are scenarios, not predictions: measure a larger rung before money depends on them.",
         ),
         ("Mostly never", _never, "Most curves never reach these targets: plan without them, or with another method."),
@@ -194,24 +197,30 @@ def _falls(item: ArmForecast) -> str:
     fall = item.forecast.fall
     if fall is None or not fall.clear:
         return ""
-    return f" (by {100 * fall.size:.1f} points from {count(fall.n)} to {count(fall.after)} labels)"
+    by = item.setting.units.points(fall.size)
+    return f" (by {by} from {count(fall.n)} to {count(fall.after)} labels)"
 
 
-def _near_chance(item: ArmForecast, options: Options) -> str:
-    chance = options.table.chance
+def _falls_heading(found: Forecasts) -> str:
+    return f"{found.arms[0].setting.units.fall}s".capitalize()
+
+
+def _near_chance(item: ArmForecast) -> str:
+    chance, units = item.setting.chance, item.setting.units
     near = [int(each.n) for each in item.forecast.rungs if chance is not None and each.mean - chance < NEAR_CHANCE]
-    return f" (less than {100 * NEAR_CHANCE:.0f} points over it at {counts(near)} labels)" if near else ""
+    return f" (less than {units.near(NEAR_CHANCE)} {units.over} it at {counts(near)} labels)" if near else ""
 
 
-def _far(forecast: Forecast, over: float, up_to: float) -> str:
+def _far(item: ArmForecast, over: float, up_to: float) -> str:
     """Accuracies and label counts over one multiple of the last rung and up to another."""
-    ns = [int(each.n) for each in forecast.accuracies if over < each.factor <= up_to]
+    ns = [int(each.n) for each in item.forecast.accuracies if over < each.factor <= up_to]
     labels = [
-        f"labels for {goal(each.target)}"
-        for each in forecast.labels
+        f"labels for {item.setting.units.exact(each.target)}"
+        for each in item.forecast.labels
         if over < each.factor <= up_to and each.factor < math.inf
     ]
-    return _listed([*([f"accuracy at {counts(ns)} labels"] if ns else []), *labels])
+    words = item.setting.metric_entry.words
+    return _listed([*([f"{words} at {counts(ns)} labels"] if ns else []), *labels])
 
 
 def _listed(texts: Iterable[str]) -> str:
@@ -222,7 +231,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 def _never(item: ArmForecast) -> str:
     return _listed(
-        f"{goal(each.target)}: {share(each.p_never)} of curves"
+        f"{item.setting.units.exact(each.target)}: {share(each.p_never)} of curves"
         for each in item.forecast.labels
         if each.labels.value == math.inf
     )
@@ -230,7 +239,7 @@ def _never(item: ArmForecast) -> str:
 
 def _open(item: ArmForecast) -> str:
     return _listed(
-        f"{goal(each.target)}: {share(each.p_never)} of curves never"
+        f"{item.setting.units.exact(each.target)}: {share(each.p_never)} of curves never"
         for each in item.forecast.labels
         if each.labels.high == math.inf and each.labels.value < math.inf
     )
@@ -238,7 +247,7 @@ def _open(item: ArmForecast) -> str:
 
 def _reached(item: ArmForecast) -> str:
     return _listed(
-        f"{goal(each.target)}: enough with probability {share(each.p_enough)}"
+        f"{item.setting.units.exact(each.target)}: enough with probability {share(each.p_enough)}"
         for each in item.forecast.labels
         if each.kind in ("below", "inside")
     )

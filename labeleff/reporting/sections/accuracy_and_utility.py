@@ -6,24 +6,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labeleff.catalogue.metrics import Units
 from labeleff.curves.bounds import savings, worth
 from labeleff.curves.methods import extrapolates
 from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.reporting.figures.style import BEST, MOST_ARMS
 from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
 from labeleff.reporting.markdown import (
     amount,
     bold,
     break_even,
     count,
+    counts,
+    join_texts,
     mean_ratio,
     money,
-    percent,
     portion,
     ratio,
     table,
 )
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
+from labeleff.reporting.sections import outlying_runs
 from labeleff.reporting.sections.curve_check import curve_check
 from labeleff.reporting.sections.resolution import runs_needed
 from labeleff.reporting.sections.verdict import distrust, verdict
@@ -53,8 +57,9 @@ def verdicts(findings: Findings) -> Iterator[str]:
     """Verdicts: what fails at a place, then a list with one item per arm; places with nothing to say are left out."""
     measured = findings.measured
     for place in measured.places:
-        comparisons = "\n".join(f"- {verdict(item)}" for item in findings.at(place))
-        parts = [text for text in (distrust(findings.failures[place]), comparisons) if text]
+        comparisons = "\n".join(f"- {verdict(item, measured.cost)}" for item in findings.at(place))
+        decisive = outlying_runs.decisive(measured, [item for item in findings.outlying if item.place == place])
+        parts = [text for text in (distrust(findings.failures[place]), *decisive, comparisons) if text]
         if parts:
             heading = [f"{measured.settings[place].title}:"] if len(measured.places) > 1 else []
             yield "\n\n".join([*heading, *parts])
@@ -71,6 +76,9 @@ def section(findings: Findings, place: Place, drawn: Sequence[PlaceFigure]) -> S
     """Tables and figures of one place."""
     title = findings.measured.settings[place].title.replace("[", "\\[").replace("]", "\\]")
     images = [f"![{item.words} at {title}](figures/{item.name}.png)" for item in drawn]
+    compared = len(findings.at(place))
+    if images and compared > MOST_ARMS:
+        images.append(f"The figures show the {BEST} arms with the highest mean label ratio, of {compared:,}.")
     return Section([*_tables(findings, place), *images], figures={item.name: item.figure for item in drawn})
 
 
@@ -99,11 +107,11 @@ def _accuracies(measured: Measurements, place: Place) -> Iterator[str]:
     best = _best(measured, place)
     rows = []
     for arm in arms:
-        cells = [_mean(measured.at(place, arm), n, measured.planned_runs) for n in setting.rungs]
+        cells = [_mean(measured.at(place, arm), n, measured.planned_runs, setting.units) for n in setting.rungs]
         marked = [bold(text) if (arm, n) in best else text for n, text in zip(setting.rungs, cells, strict=True)]
         rows.append([arm, *marked])
     yield table(["arm", *(f"n = {n:,}" for n in setting.rungs)], rows)
-    chance = "" if setting.chance is None else f" Chance: {percent(setting.chance)} %."
+    chance = "" if setting.chance is None else f" Chance: {setting.units.text(setting.chance)}{setting.units.mark}."
     level = f"({100 * measured.level:g} %, all arms of a rung together)"
     bold_note = f" Bold: can't be told from the best at that n {level}." if best else ""
     yield f"{measured.design}.{chance}{bold_note}"
@@ -125,28 +133,42 @@ def _ranking(measured: Measurements, comparisons: Sequence[Comparison]) -> Itera
     """Table of the arms by their mean label ratio."""
     yield "### Over the whole ladder"
     ranking = rank_comparisons(comparisons)
-    if not ranking:
-        yield "The arms have no label count in common, so there is no mean to rank them by."
-        return
     distinguishable = all(mean.low is not None for _, mean in ranking) and len(ranking) > 1
+    alike = len({mean.ns for _, mean in ranking}) == 1
     rows = []
     for item, mean in ranking:
         doubt = DOUBT if any(item.doubts(n) for n in mean.ns) else ""
         shown = [item.arm, f"{mean_ratio(mean, mean.low, mean.high)}{doubt}"]
-        clipped = [f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
-        rows.append([bold(text) for text in shown] + clipped if distinguishable and mean.tied else shown + clipped)
-    yield table(["arm", "mean label ratio", "rungs brought down", "rungs brought up"], rows)
+        others = [f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
+        others += [] if alike else [counts(mean.ns)]
+        rows.append([bold(text) for text in shown] + others if distinguishable and mean.tied else shown + others)
+    header = ["arm", "mean label ratio", "rungs brought down", "rungs brought up", *([] if alike else ["over n"])]
+    yield table(header, rows)
     ns, most = ranking[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
     best = " Bold: can't be told from the best of these arms." if distinguishable else ""
+    span = f"n = {ns[0]:,} to {ns[-1]:,}" if alike else "the label counts that it has"
+    which = "the rungs that all arms have count" if alike else "two arms are ranked over the rungs that both have"
     yield (
-        f"Mean label ratio: on the (geometric) average over n = {ns[0]:,} to {ns[-1]:,}, one label of the arm does the "
-        f"work of so many of {measured.baseline}; the rungs that all arms have count. Label counts over {most} are "
+        f"Mean label ratio: on the (geometric) average over {span}, one label of the arm does the "
+        f"work of so many of {measured.baseline}; {which}. Label counts over {most} are "
         "brought down to it, so that the mean is rather too low (`>=`), those under the first rung are brought up to "
         f"it, so that it is rather too high (`<=`).{best}"
     )
+    yield from _set_aside(comparisons)
 
 
-def _mean(runs: Runs, n: int, planned: int | None) -> str:
+def _set_aside(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Sentence on the arms that aren't ranked."""
+    aside = [(item, item.mean) for item in comparisons if item.mean is not None and item.mean.rank is None]
+    if aside:
+        arms = join_texts(
+            f"{item.arm} (only {counts(mean.ns)}; label ratio {mean_ratio(mean, mean.low, mean.high)})"
+            for item, mean in aside
+        )
+        yield f"Set aside, since too few of their label counts are those of the others: {arms}."
+
+
+def _mean(runs: Runs, n: int, planned: int | None, units: Units) -> str:
     """Format a mean as `61.3 ± 1.2`, with the number of runs where some are missing; a dash without runs."""
     values = list(runs.get(n, {}).values())
     if not values:
@@ -154,9 +176,9 @@ def _mean(runs: Runs, n: int, planned: int | None) -> str:
     mean = sum(values) / len(values)
     short = f" ({len(values)} of {planned})" if planned is not None and len(values) < planned else ""
     if len(values) == 1:
-        return f"{percent(mean)}{short}"
+        return f"{units.text(mean)}{short}"
     deviation = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
-    return f"{percent(mean)} ± {percent(deviation)}{short}"
+    return f"{units.text(mean)} ± {units.spread(deviation)}{short}"
 
 
 def _utilities(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> str:
@@ -211,11 +233,10 @@ def _targets(measured: Measurements, place: Place, labels: Sequence[TargetLabels
     """Table of the labels that arms need for the target accuracies."""
     if not labels:
         return
-    entry = measured.settings[place].metric_entry
+    setting = measured.settings[place]
+    entry = setting.metric_entry
     yield f"### Labels needed for {entry.one}"
-    header = ["arm"]
-    for target in measured.targets:
-        header += [f"for {100 * target:g} %", "share"]
+    header = ["arm", *(text for target in measured.targets for text in (f"for {setting.units.short(target)}", "share"))]
     rows = []
     for arm in dict.fromkeys(item.arm for item in labels):
         arm_labels = [item for item in labels if item.arm == arm]

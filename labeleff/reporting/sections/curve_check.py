@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.posterior_curves import CHECK, interpolation_shares
-from labeleff.reporting.markdown import percent, table
+from labeleff.reporting.markdown import table
 from labeleff.reporting.measurements import Measurements, Place
 
 LARGE = 0.5
@@ -19,18 +19,22 @@ def curve_check(measured: Measurements, place: Place) -> Iterator[str]:
     if curve is None or not isinstance(curve.fitted, AverageCurve):
         return
     fitted, average = curve.fitted, curve.fitted.average
-    ns, plural = fitted.measured.ns, measured.settings[place].metric_entry.plural
+    ns, setting = fitted.measured.ns, measured.settings[place]
+    units, plural = setting.units, setting.metric_entry.plural
     shares = interpolation_shares(average, ns)
     outside = (fitted.measured.means < average.bands[:, 0]) | (fitted.measured.means > average.bands[:, 1])
     yield f"### Check of the curve of {measured.baseline}"
     means = [
-        f"{percent(mean)}{' (outside)' if out else ''}"
+        f"{units.text(mean)}{' (outside)' if out else ''}"
         for mean, out in zip(fitted.measured.means, outside, strict=True)
     ]
-    bands = [f"{percent(max(low, 0.0))} to {percent(min(high, 1.0))}" for low, high in average.bands]
+    bands = [" to ".join(map(units.text, units.in_order(max(low, 0.0), min(high, 1.0)))) for low, high in average.bands]
     gaps = [f"{100 * share:.0f} %" for share in shares]
     header = ["", *(f"n = {n:,.0f}" for n in ns)]
-    yield table(header, [["measured (%)", *means], ["band (%)", *bands], ["interpolated up to the next", *gaps, "–"]])
+    yield table(
+        header,
+        [[f"measured{units.axis}", *means], [f"band{units.axis}", *bands], ["interpolated up to the next", *gaps, "–"]],
+    )
     yield (
         f"The curve predicts that {100 * CHECK:g} % of such measurements have all {plural} in their bands, noise of "
         "the runs and scatter between rungs included. Interpolated is the share of the doubt half way to the next rung "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from labeleff.catalogue.metrics import Metric
+from labeleff.catalogue.metrics import Metric, Units
 from labeleff.curves.methods import BAYES, FORMULAS
 from labeleff.curves.posterior_grid import DRAWS
 from labeleff.curves.solvers import BOOTSTRAPS
@@ -38,13 +38,15 @@ def explain(measured: Measurements) -> Iterator[str]:
 
 
 def _utility(measured: Measurements, level: str) -> Iterator[str]:
-    metric = measured.metric_entry
+    metric, units = measured.metric_entry, next(iter(measured.settings.values())).units
     yield (
         f"**Utility** U(n) = n1/n - 1, where n1 is the number of labels with which {measured.baseline} reaches the "
         f"{metric.words} that the arm reaches with n labels (Newell and Deng, CVPR 2020). 0: nothing saved; 1: "
-        "the baseline needs twice the labels; -0.5: half of them. -1 is the least possible."
+        "the baseline needs twice the labels; -0.5: half of them. -1 is the least possible. n U(n) = n1 - n is the "
+        "effective data transferred, U(n) + 1 = n1/n the effective data multiplier (Hernandez et al. 2021, Scaling "
+        "Laws for Transfer)."
     )
-    yield f"**Curve** ({measured.method}): {_curve(measured.method, measured.metric_entry)}"
+    yield f"**Curve** ({measured.method}): {_curve(measured.method, metric, units)}"
     yield f"**Outside the ladder**: {_outside(measured)}"
     yield f"**Intervals** hold {level}. {_intervals(measured)}"
     yield (
@@ -53,9 +55,9 @@ def _utility(measured: Measurements, level: str) -> Iterator[str]:
         "interval excludes that it saves none, and no assumption behind it fails."
     )
     yield (
-        "**Break-even** is the label count past which the arm is no longer over the baseline's curve, interpolated "
-        "in ln n; `>` the last rung and `<` the first rung mean that there is no such point inside the ladder. "
-        "Where the two curves cross several times, the tables give the one before which the arm gains most, "
+        f"**Break-even** is the label count past which the arm is no longer {units.over} the baseline's curve, "
+        "interpolated in ln n; `>` the last rung and `<` the first rung mean that there is no such point inside the "
+        "ladder. Where the two curves cross several times, the tables give the one before which the arm gains most, "
         "and the verdict none."
     )
 
@@ -101,7 +103,7 @@ def _intervals(measured: Measurements) -> str:
     return f"Those of U come from the formula fitted to {BOOTSTRAPS:,} joint replicates of both curves, {whole}."
 
 
-def _curve(method: str, entry: Metric) -> str:
+def _curve(method: str, entry: Metric, units: Units) -> str:
     """Explain how the baseline's curve is computed, and how far it can be trusted."""
     if method in _INTERPOLATED:
         return (
@@ -110,10 +112,10 @@ def _curve(method: str, entry: Metric) -> str:
         )
     if method == BAYES:
         return (
-            f"equally likely curves that never fall, through the mean {entry.plural} within their noise: between the "
-            "rungs and beyond they follow saturating families, weighted by how well they fit, with room for what none "
-            "of them fits. Inside the ladder n1 is the geometric mean of their median and of a monotone cubic (PCHIP) "
-            "in ln n. Beyond it n1 was off by a factor of 1.5 in the median on real curves, and past "
+            f"equally likely curves that never {units.fall}, through the mean {entry.plural} within their noise: "
+            "between the rungs and beyond they follow saturating families, weighted by how well they fit, with room "
+            "for what none of them fits. Inside the ladder n1 is the geometric mean of their median and of a monotone "
+            "cubic (PCHIP) in ln n. Beyond it n1 was off by a factor of 1.5 in the median on real curves, and past "
             f"{FAR:g} times the last rung by a factor of 2 to 3 in the mean."
         )
     names = FORMULAS[method].names
@@ -153,6 +155,12 @@ def _pixels(settings: Sequence[Setting]) -> Iterator[str]:
     by_metric = {setting.metric: setting for setting in settings if setting.test_count and not setting.sampled}
     for setting in by_metric.values():
         entry = setting.metric_entry
+        if not entry.meaning:
+            yield (
+                f"**Test set**: {entry.plural} are no shares of test {setting.unit}, so their number gives no sampling "
+                "error of the test set."
+            )
+            continue
         yield (
             f"**{entry.words[0].upper()}{entry.words[1:]}**: {entry.meaning}, over all {setting.test_count:,} test "
             f"{setting.unit}. Pixels of one of them aren't independent, so no sampling error of the test set is given."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from labeleff.catalogue.metrics import Units
 from labeleff.reporting.markdown import table
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.differences import Difference, Differences
@@ -24,19 +25,26 @@ def runs_needed(measured: Measurements, place: Place) -> Iterator[str]:
     arm, differences, ladder = closest_arm
     base, runs = measured.at(place, measured.baseline), measured.at(place, arm)
     away = _away(differences)
-    gain = max(away, LEAST)
+    gain, units = max(away, LEAST), measured.settings[place].units
     closest = (
-        f"Closest to {measured.baseline} is {arm}, {100 * away:.1f} points away on average over the rungs (mean "
-        f"difference {_points(ladder.mean)}{_ends(ladder)})."
+        f"Closest to {measured.baseline} is {arm}, {units.points(away)} away on average over the rungs (mean "
+        f"difference {_points(ladder.mean, units)}{_ends(ladder, units)})."
     )
     rows = resolve(base, runs, gain, level=measured.level)
     reasons = list(dict.fromkeys(row.reason for row in rows if row.reason))
     if all(row.draws is None and row.detectable is None for row in rows):
         yield f"{closest} How many runs would tell them apart can't be said: {'; '.join(reasons) or 'no spread'}."
         return
-    header = ["n", "difference (points)", "p", "draws", "least gain they resolve", f"draws for {100 * gain:.1f} points"]
+    header = [
+        "n",
+        f"difference{' (points)' if units.percent else ''}",
+        "p",
+        "draws",
+        "least gain they resolve",
+        f"draws for {units.points(gain)}",
+    ]
     least = {n: min(len(base[n]), len(runs[n])) for n in base if n in runs}
-    yield table(header, [_row(one, row, least[row.n]) for one, row in zip(differences.rungs, rows, strict=True)])
+    yield table(header, [_row(one, row, least[row.n], units) for one, row in zip(differences.rungs, rows, strict=True)])
     limit = "; in brackets, if the spread lies at its upper limit" if any(row.cautious for row in rows) else ""
     notes = f" Noted: {'; '.join(reasons)}." if reasons else ""
     yield (
@@ -62,26 +70,30 @@ def _away(differences: Differences) -> float:
     return math.fsum(abs(item.mean) for item in differences.rungs) / len(differences.rungs)
 
 
-def _points(value: float) -> str:
-    return f"{round(100 * value, 1) + 0.0:+.1f}"
+def _points(value: float, units: Units) -> str:
+    printed = 100 * units.change(value) if units.percent else units.change(value)
+    return f"{round(printed, units.digits) + 0.0:+.{units.digits}f}"
 
 
-def _ends(item: Difference) -> str:
-    return "" if item.low is None or item.high is None else f" [{_points(item.low)}, {_points(item.high)}]"
+def _ends(item: Difference, units: Units) -> str:
+    if item.low is None or item.high is None:
+        return ""
+    low, high = (_points(end, units) for end in units.in_order(item.low, item.high))
+    return f" [{low}, {high}]"
 
 
-def _row(item: Difference, resolution: Resolution, runs: int) -> list[str]:
+def _row(item: Difference, resolution: Resolution, runs: int, units: Units) -> list[str]:
     chance = "–" if item.p_value is None else "< 0.001" if item.p_value < 0.001 else f"{item.p_value:.2g}"
-    least = "–" if resolution.detectable is None else f"{100 * resolution.detectable:.1f}"
+    least = "–" if resolution.detectable is None else units.spread(resolution.detectable)
     cautious = "" if resolution.cautious is None else f" [{resolution.cautious:,}]"
     draws = f"{resolution.draws:,}{cautious}" if resolution.draws is not None else "–"
     pairs = f"{resolution.pairs:,}" if resolution.pairs else f"{runs:,} unpaired"
-    return [f"{resolution.n:,}", f"{_points(item.mean)}{_ends(item)}", chance, pairs, least, draws]
+    return [f"{resolution.n:,}", f"{_points(item.mean, units)}{_ends(item, units)}", chance, pairs, least, draws]
 
 
 def _sources(measured: Measurements, place: Place) -> Iterator[str]:
     """Sentence on the shares of draws and seeds in the variance of the baseline's runs, where runs have both."""
-    if set(measured.shared) != {"draw", "seed"}:
+    if set(measured.shared) != {"draw", "seed"} or (place, measured.baseline) in measured.summarised:
         return
     ladder = split(measured.at(place, measured.baseline), level=measured.level).ladder
     if ladder is None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labeleff.curves.bounds import equivalent, worth
+from labeleff.curves.bounds import equivalent, savings, worth
 from labeleff.curves.break_even import Crossing
 from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.assumptions import Failure
 from labeleff.reporting.findings import Comparison
-from labeleff.reporting.markdown import amount, at_labels, count, counts, extent, interval, mean_ratio, ratio
+from labeleff.reporting.markdown import amount, at_labels, count, counts, extent, interval, mean_ratio, money, ratio
+from labeleff.study.prices import Cost
 
 
 def distrust(failures: Sequence[Failure]) -> str:
@@ -30,12 +31,42 @@ def distrust(failures: Sequence[Failure]) -> str:
     return f"**Not to be trusted as it stands**: {'; '.join(item.text for item in failures)}.{withheld}"
 
 
-def verdict(item: Comparison) -> str:
-    """Describe what an arm is worth: what was named beforehand, the rung that is most certain, break-even."""
+def verdict(item: Comparison, cost: Cost | None = None) -> str:
+    """Describe what an arm is worth: what was named beforehand, the rung that is most certain, break-even.
+
+    Where a rung was named beforehand or labels have a price, what is saved comes first.
+    """
     if item.points and all(item.doubts(point.n) for point in item.points):
         kinds = dict.fromkeys(kind for point in item.points for kind in item.doubts(point.n))
         return f"Nothing is claimed of {item.arm} ({', '.join(kinds)})."
-    return " ".join(text for text in (*_worth(item), _break_even(item)) if text)
+    return " ".join(text for text in (_saved(item, cost), *_worth(item), _break_even(item)) if text)
+
+
+def _saved(item: Comparison, cost: Cost | None) -> str:
+    """Sentence on the labels, and the money, that an arm saves; empty where nothing is certain or asked for."""
+    if item.headline is None and cost is None:
+        return ""
+    best = _most_certain(item)
+    point = best if item.headline is None else next((p for p in item.joint if p.n == item.headline), None)
+    if point is None or point.sign != 1 or item.doubts(point.n):
+        return ""
+    labels = f"{amount(savings(point, 1.0), count)} labels"
+    money_saved = "" if cost is None else f", {amount(savings(point, cost.per_label), money)} {cost.unit}"
+    where = ", where that is most certain" if item.headline is None else ""
+    return f"{item.arm} saves {labels}{money_saved} at {point.n:,} labels{where}{_per_label(item, cost)}."
+
+
+def _per_label(item: Comparison, cost: Cost | None) -> str:
+    """Clause on what is saved per label of the arm over the ladder, where that is certain."""
+    mean = item.mean
+    if item.headline is not None or cost is None or mean is None or mean.sign != 1 or mean.joint_high is None:
+        return ""
+    if any(item.doubts(n) for n in mean.ns):
+        return ""
+    assert mean.joint_low is not None
+    saved, low, high = ((each - 1) * cost.per_label for each in (mean.ratio, mean.joint_low, mean.joint_high))
+    sign = mean_ratio(mean, None, None).removesuffix(ratio(mean.ratio))
+    return f"; averaged {_span(mean)}, {sign}{money(saved)} [{money(low)}, {money(high)}] {cost.unit} per label of it"
 
 
 def _worth(item: Comparison) -> list[str]:
@@ -145,13 +176,13 @@ def _break_even(item: Comparison) -> str:
     if crossing.changes > 1:
         return f"It crosses {item.baseline} {crossing.changes} times, so it has no one break-even point."
     if crossing.kind == "below":
-        return f"No crossing inside the ladder: it is over {item.baseline} at no rung."
+        return f"No crossing inside the ladder: it is {item.over} {item.baseline} at no rung."
     if crossing.kind == "above":
-        over = f"it is still over {item.baseline} at {crossing.bound:,} labels"
+        over = f"it is still {item.over} {item.baseline} at {crossing.bound:,} labels"
         return f"No crossing inside the ladder: {over}{_reservation(crossing, item)}."
     assert crossing.n is not None
     if any(fails.labels and fails.labels[0] <= crossing.n <= fails.labels[1] for fails in _of_both(item)):
-        return f"Where the two curves cross can't be told: one of them falls near {count(crossing.n)} labels."
+        return f"Where the two curves cross can't be told: one of them {item.falls} near {count(crossing.n)} labels."
     paying = (item.mean and item.mean.sign == 1) or any(point.sign == 1 for point in item.joint)
     what = "It stops paying" if paying else "The two curves cross"
     return f"{what} at about {count(crossing.n)} labels{_range(crossing)}."

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from labeleff.curves.methods import BAYES, rungs_needed
-from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.curves.utility import FAR, FEW_RUNS, UtilityPoint
 from labeleff.reporting.assumptions import NEAR_CHANCE
 from labeleff.reporting.findings import Comparison, Findings
 from labeleff.reporting.markdown import at_labels, counts, join_texts
 from labeleff.reporting.measurements import Measurements, Place
+from labeleff.reporting.sections import outlying_runs
 
 APART = 2.0
 """Formulas that differ from the reported label count by more than this factor are flagged."""
@@ -53,13 +54,14 @@ def _span(rows: Sequence[tuple[int, float, float]]) -> str:
 def _test_set(measured: Measurements, place: Place) -> Iterator[str]:
     """Flag rungs where the sampling of the test set has a larger standard error than the runs."""
     setting = measured.settings[place]
+    units = setting.units
     if setting.sampled is None:
         return
     rows = [
-        (math.sqrt(item.mean * (1 - item.mean) / setting.sampled), item.standard_error, arm, item.n)
+        (math.sqrt(share * (1 - share) / setting.sampled) / abs(units.change(1.0)), item.standard_error, arm, item.n)
         for arm in measured.arms
         for item in measured.intervals.get((place, arm), [])
-        if item.standard_error and 0 < item.mean < 1
+        if item.standard_error and 0 < (share := units.value(item.mean)) < 1
     ]
     dominated = [row for row in rows if row[0] > row[1]]
     if dominated:
@@ -67,12 +69,9 @@ def _test_set(measured: Measurements, place: Place) -> Iterator[str]:
         yield (
             f"**Test set**: at {len(dominated)} of {len(rows)} means the sampling of {setting.sampled:,} test "
             f"{setting.unit} has a larger standard error than the runs, most for {arm} at {n:,} labels "
-            f"({100 * sampling:.2f} points against {100 * runs:.2f}). All arms share it: it bears on "
-            f"{setting.metric_entry.plural}, less on differences, and no number of runs reduces it."
+            f"({units.points(sampling, 1)} against {units.spread(runs, units.digits + 1)}). All arms share it: it "
+            f"bears on {setting.metric_entry.plural}, less on differences, and no number of runs reduces it."
         )
-
-
-FEW_RUNS = 3
 
 
 def few_runs(measured: Measurements) -> Iterator[str]:
@@ -98,6 +97,7 @@ def flags(findings: Findings) -> Iterator[str]:
             *_accuracies(measured, place),
             *_curves(measured, place, comparisons),
             *_utilities(measured, comparisons),
+            *outlying_runs.weak(measured, [item for item in findings.outlying if item.place == place]),
         ):
             yield f"{text}{where}"
 
@@ -122,8 +122,9 @@ def _accuracies(measured: Measurements, place: Place) -> Iterator[str]:
     chance = measured.settings[place].chance
     near = [item.n for item in intervals if chance is not None and item.mean - chance < NEAR_CHANCE]
     if near:
+        units = measured.settings[place].units
         yield (
-            f"**Near chance**: the baseline is less than {100 * NEAR_CHANCE:.0f} points over chance at "
+            f"**Near chance**: the baseline is less than {units.near(NEAR_CHANCE)} {units.over} chance at "
             f"{counts(near)} labels; utility there compares noise."
         )
     yield from _short(measured, place)

@@ -20,6 +20,7 @@ from labeleff.errors import LabeleffError, OptionError
 from labeleff.reporting import csv_tables
 from labeleff.reporting.external.external_report import build
 from labeleff.reporting.external.options import Options
+from labeleff.reporting.external.reading import Reading
 from labeleff.study.prices import Cost
 
 LADDER = {20: 0.30, 50: 0.42, 100: 0.51, 200: 0.59, 500: 0.67}
@@ -90,7 +91,11 @@ def test_what_is_written() -> None:
 
 def test_the_numbers_of_the_csvs() -> None:
     report(
-        table([*rows("scratch"), *rows("rotation", 0.05)]), chance=0.1, test_count=1000, metric="top-1", method="pchip"
+        table([*rows("scratch"), *rows("rotation", 0.05)]),
+        chance=0.1,
+        test_count=1000,
+        reading=Reading(metric="top-1"),
+        method="pchip",
     )
     summary = csv("summary.csv").set_index(["arm", "n"])
     row = summary.loc[("rotation", 50)]
@@ -128,7 +133,7 @@ def test_dialects_give_the_same_numbers() -> None:
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-9)
         assert ("in percent" in said) == ("40.0" in content)
     assert "by tab" in said
-    assert "as given" in report(table(PERCENT), scale="percent")
+    assert "as given" in report(table(PERCENT), reading=Reading(scale="percent"))
 
 
 def test_several_tasks_one_without_an_arm() -> None:
@@ -297,8 +302,8 @@ def test_the_reference_codes_convention_stands_beside_the_definitions() -> None:
         (table(ROWS[4:]), {}, "expected at least two for a curve"),
         (table([["a", *row[1:]] for row in ROWS[:6]]), {}, "--baseline isn't given"),
         (table(), {"method": "mmf4"}, "--method mmf4 has 4 parameters and needs as many label counts of the baseline"),
-        (table(PERCENT), {"scale": "fraction"}, "line 2, column 'accuracy'"),
-        (table(), {"columns": {"draw": "draws"}}, "column 'draws'"),
+        (table(PERCENT), {"reading": Reading(scale="fraction")}, "line 2, column 'accuracy'"),
+        (table(), {"reading": Reading(columns={"draw": "draws"})}, "column 'draws'"),
         (table([[a, n, r, "0"] for a, n, r, _ in ROWS]), {"convention": "selfstudy"}, "--convention selfstudy"),
     ],
 )
@@ -339,6 +344,7 @@ def test_any_table_has_a_report(seed: int) -> None:
         table(content),
         method=source.choice(["bayes", "bayes", "pchip", "log", "linear", "log2"]),
         convention=convention,
+        reading=Reading(lower_is_better=False),
         drawn=seed < 5,
     )
     assert len(csv("utility.csv")) == len({(row[0], row[1]) for row in content if row[0] != "scratch"})
@@ -346,8 +352,8 @@ def test_any_table_has_a_report(seed: int) -> None:
 
 
 def test_metrics_keep_their_case() -> None:
-    assert "### mAP (%), mean" not in report(table(), metric="mAP")
-    assert "### MAP (%), mean" in report(table(), metric="mAP")
+    assert "### mAP (%), mean" not in report(table(), reading=Reading(metric="mAP"))
+    assert "### MAP (%), mean" in report(table(), reading=Reading(metric="mAP"))
 
 
 def test_accuracies_of_zero_everywhere() -> None:

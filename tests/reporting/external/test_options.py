@@ -10,6 +10,7 @@ import pytest
 from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.reporting.external import options as runs_options
 from labeleff.reporting.external.options import Options
+from labeleff.reporting.external.reading import Reading
 
 
 def options(**changes: Any) -> Options:
@@ -22,8 +23,12 @@ def test_what_can_be_used() -> None:
         "accuracy": "top 1", "n": "labels", "arm": "a=b"
     }  # fmt: skip
     names = {",": ",", "comma": ",", ";": ";", "semicolon": ";", "\t": "\t", "tab": "\t", "\\t": "\t", None: None}
-    assert {text: runs_options.delimiter(text) for text in names} == names
-    assert [runs_options.scale(text) for text in ("fraction", "percent", None)] == ["fraction", "percent", None]
+    assert {text: runs_options.reading(delimiter=text).delimiter for text in names} == names
+    assert [runs_options.reading(scale=text).scale for text in ("fraction", "percent", None)] == [
+        "fraction",
+        "percent",
+        None,
+    ]
     assert [runs_options.convention(text) for text in ("definition", "selfstudy")] == ["definition", "selfstudy"]
 
 
@@ -40,8 +45,10 @@ def test_what_can_be_used() -> None:
         ({"method": "pchp"}, "unknown --method 'pchp'; did you mean 'pchip'?"),
         ({"title": ""}, "--title: found ''"),
         ({"title": "a\nb"}, r"--title: found 'a\nb', expected a name without line breaks"),
-        ({"metric": " "}, "--metric-name: found ' '"),
-        ({"metric": "rmse"}, "--metric-name: rmse is the better the smaller"),
+        ({"reading": Reading(metric=" ")}, "--metric-name: found ' '"),
+        ({"targets": (101.0,)}, "--target: found 101"),
+        ({"targets": (-0.1,)}, "--target: found -0.1"),
+        ({"targets": (0.9, 90.0)}, "--target: found 90 twice"),
     ],
 )
 def test_what_cant_be_used_is_named(changes: dict[str, Any], message: str) -> None:
@@ -78,8 +85,23 @@ def test_columns_that_cant_be_meant(texts: list[str], message: str) -> None:
 
 def test_names_that_are_in_no_list() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown --delimiter 'tabs'; did you mean 'tab'\?"):
-        runs_options.delimiter("tabs")
+        runs_options.reading(delimiter="tabs")
     with pytest.raises(UnknownNameError, match=r"unknown --scale '%' \(known: fraction, percent\)"):
-        runs_options.scale("%")
+        runs_options.reading(scale="%")
     with pytest.raises(UnknownNameError, match=r"unknown --convention 'paper'"):
         runs_options.convention("paper")
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "many", "=5", "svhn=", "1.5"])
+def test_pools_that_are_none(text: str) -> None:
+    with pytest.raises(OptionError, match="--pool: found"):
+        runs_options.reading(pool=[text])
+
+
+def test_other_readings_that_are_none() -> None:
+    with pytest.raises(OptionError, match="--pool: found 'svhn' twice"):
+        runs_options.reading(pool=["svhn=5", "svhn=6"])
+    with pytest.raises(OptionError, match="--per-class: found 0"):
+        runs_options.reading(per_class=0)
+    with pytest.raises(UnknownNameError, match="unknown --shape 'wide'"):
+        runs_options.reading(shape="wide")

@@ -25,7 +25,7 @@ def measured(**arms: Runs) -> Measurements:
 def test_rows_are_the_points() -> None:
     curves = reference_code.curves(measured(better=BETTER, apart=APART))
     assert [(curve.arm, len(curve.points)) for curve in curves] == [("better", 3), ("apart", 0)]
-    frame = reference_code.selfstudy_frame(curves)
+    frame = reference_code.selfstudy_table(curves).frame()
     assert list(frame.columns) == reference_code.COLUMNS
     points = selfstudy_utility(BASELINE, BETTER)
     assert list(frame.utility) == [point.utility for point in points]

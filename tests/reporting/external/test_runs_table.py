@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 from support.malformed_tables import ROWS, table, with_column
 
+from labeleff.catalogue.metrics import Metric
 from labeleff.errors import OptionError, RunsError
 from labeleff.reporting.external.external_report import BASELINES, choose_baseline, view
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import parse_runs
+from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.measurements import Measurements, Place, Setting
 
 
 def seen(content: str, **changes: Any) -> Measurements:
     options = Options(**{"path": Path("some/runs.csv"), "out": Path("out"), "command": [], **changes})
-    return view(parse_runs(content.encode(), "runs.csv"), "scratch", options)
+    return view(parse_runs(content.encode(), "runs.csv", options.reading), "scratch", options)
 
 
 def renamed(*names: str) -> str:
@@ -25,8 +27,9 @@ def renamed(*names: str) -> str:
 
 
 def test_a_table_without_tasks_is_one_place() -> None:
-    measured = seen(table(), chance=0.1, test_count=500, metric="F1", level=0.8, method="log")
-    assert measured.settings == {Place(None): Setting("runs", (100, 200, 400), "F1", 0.1, 500)}
+    measured = seen(table(), chance=0.1, test_count=500, reading=Reading(metric="top-1"), level=0.8, method="log")
+    metric = Metric("top-1", "top-1", "top-1 values", of_examples=True)
+    assert measured.settings == {Place(None): Setting("runs", (100, 200, 400), "top-1", 0.1, 500, entry=metric)}
     assert (measured.arms, measured.baseline) == (("scratch", "rotation"), "scratch")
     assert (measured.level, measured.method, measured.planned_runs, measured.shared) == (0.8, "log", None, ())
     assert measured.design == "2 runs a rung, independent between arms"

@@ -25,7 +25,7 @@ def test_sections_and_figures() -> None:
     Path("runs.csv").write_text(TABLE)
     path, notes = build(options("out"))
     text = path.read_text()
-    assert notes[0] == "accuracies are in 0..1: none is over 1"
+    assert notes[2] == "accuracies are in 0..1: none is over 1"
     assert re.findall(r"^##? (.*)$", text, re.MULTILINE) == [
         *("Forecast from the runs in runs.csv", "Verdict", "a/b", "a b", "What the numbers mean"),
         *("Where the numbers come from", "Reproduce"),

@@ -49,7 +49,7 @@ def test_labels_of_targets_that_are_reached_or_never_are() -> None:
 def test_the_next_rung_of_a_target_and_of_an_accuracy() -> None:
     for each, title, unit in ((item(0.8), "the labels for 80 %", "factor"), (item(), "accuracy at 4,000 labels", "±")):
         [learning] = each.forecast.learning
-        heading, sentence, table = forecast_tables.learning(learning, options())
+        heading, sentence, table = forecast_tables.learning(learning, each.setting, options())
         assert heading == f"### Next rung, to learn about {title}"
         assert unit in sentence
         assert learning.best is not None

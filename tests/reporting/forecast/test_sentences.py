@@ -16,6 +16,7 @@ from labeleff.reporting.external import options as external_options
 from labeleff.reporting.forecast import sentences
 from labeleff.reporting.forecast.arm_forecasts import ArmForecast, Forecasts
 from labeleff.reporting.forecast.options import Options
+from labeleff.reporting.measurements import Setting
 from labeleff.study.prices import Cost
 
 LABELS = LabelForecast(0.9, "extrapolated", Range(5400, 2600, math.inf), Range(4400, 1600, math.inf), 0.0, 0.2, 5.4)
@@ -36,8 +37,8 @@ def item(*labels: LabelForecast, **changes: Any) -> ArmForecast:
     return ArmForecast(None, "scratch", dataclasses.replace(forecast, **changes))
 
 
-def options(cost: Cost | None = None, chance: float | None = None, at: tuple[int, ...] = (2000,)) -> Options:
-    table = external_options.Options(Path("r.csv"), Path("out"), ["labeleff"], cost=cost, chance=chance)
+def options(cost: Cost | None = None, at: tuple[int, ...] = (2000,)) -> Options:
+    table = external_options.Options(Path("r.csv"), Path("out"), ["labeleff"], cost=cost)
     return Options(table, at=at)
 
 
@@ -95,8 +96,9 @@ def test_what_it_rests_on() -> None:
 def test_weak_points_name_kind_arm_and_numbers() -> None:
     fall = Fall(300, 1000, 0.05, 0.01, (0.55, 0.62))
     rungs = tuple(Rung(n, mean, 1) for n, mean in ((100, 0.6), (1000, 0.61)))
-    found = Forecasts([item(LABELS, NEVER, ENOUGH, rungs=rungs, fall=fall)], ["other"])
-    texts = [*sentences.weak_points(found, options(chance=0.6))]
+    setting = Setting("scratch", (100, 1000), chance=0.6)
+    weak = dataclasses.replace(item(LABELS, NEVER, ENOUGH, rungs=rungs, fall=fall), setting=setting)
+    texts = [*sentences.weak_points(Forecasts([weak], ["other"]))]
     beginnings = [text.split(". ")[0] for text in texts]
     assert beginnings == [
         "**No forecast**: other",
@@ -112,7 +114,7 @@ def test_weak_points_name_kind_arm_and_numbers() -> None:
         "**Reached already**: scratch (80 %: enough with probability 90 %)",
     ]
     plain = item(dataclasses.replace(LABELS, labels=Range(2000, 1500, 3000), factor=2.0), accuracies=(point(2000),))
-    assert [*sentences.weak_points(Forecasts([plain], []), options())] == []
+    assert [*sentences.weak_points(Forecasts([plain], []))] == []
 
 
 def test_shares_are_never_certain() -> None:

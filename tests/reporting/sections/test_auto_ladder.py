@@ -2,7 +2,8 @@
 
 from support import factories
 
-from labeleff.records.jsonl import FILE_NAME, line, read_records
+from labeleff.records.file_name import FILE_NAME
+from labeleff.records.jsonl import line, read_records
 from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.results import load
 from labeleff.reporting.study_report import build

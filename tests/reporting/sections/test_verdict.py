@@ -14,6 +14,7 @@ from labeleff.reporting.assumptions import Failure
 from labeleff.reporting.findings import Comparison
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.sections.verdict import distrust, verdict
+from labeleff.study.prices import Cost
 
 
 def point(n: int, low: float | None, utility: float, high: float | None, **changes: Any) -> UtilityPoint:
@@ -91,9 +92,15 @@ def test_costs() -> None:
         (
             CERTAIN,
             50,
+            "arm saves 50 [10, 100] labels at 50 labels. "
             "At 50 labels, arm is worth U = 1.00 [0.20, 2.00]: 50 labels do the work of 100. Most certain at 100",
         ),
-        (CERTAIN, 100, "At 100 labels, arm is worth U = 0.90 [0.50, 1.50]: 100 labels do the work of 190. It stops"),
+        (
+            CERTAIN,
+            100,
+            "arm saves 90 [50, 150] labels at 100 labels. "
+            "At 100 labels, arm is worth U = 0.90 [0.50, 1.50]: 100 labels do the work of 190. It stops",
+        ),
         (
             CERTAIN,
             200,
@@ -110,6 +117,30 @@ def test_costs() -> None:
 )
 def test_a_label_count_named_beforehand(joint: list[UtilityPoint], n: int, text: str) -> None:
     assert verdict(comparison(joint, mean(1.2, 1.7, 2.2), headline=n)).startswith(text)
+
+
+def test_money_comes_first_where_labels_have_a_price() -> None:
+    cost = Cost(per_label=0.35, unit="EUR")
+    assert verdict(comparison(CERTAIN, mean(1.2, 1.7, 2.2)), cost).startswith(
+        "arm saves 90 [50, 150] labels, 31.5 [17.5, 52.5] EUR at 100 labels, where that is most certain; averaged over "
+        "50 to 200 labels, 0.24 [0.07, 0.42] EUR per label of it. arm is worth labels: averaged over"
+    )
+    assert verdict(comparison(CERTAIN, mean(0.9, 1.7, 2.2)), cost).startswith(
+        "arm saves 90 [50, 150] labels, 31.5 [17.5, 52.5] EUR at 100 labels, where that is most certain. At 100 labels"
+    )
+    named = comparison(CERTAIN, mean(1.2, 1.7, 2.2), headline=50)
+    assert verdict(named, cost).startswith("arm saves 50 [10, 100] labels, 17.5 [3.50, 35.0] EUR at 50 labels. At 50")
+
+
+def test_money_is_claimed_only_where_labels_are() -> None:
+    cost = Cost(per_label=2.0)
+    for joint, changes in ((UNCLEAR, {}), (COSTLY, {}), (CERTAIN, {"headline": 200}), (CERTAIN, {"headline": 70})):
+        assert "saves" not in verdict(comparison(joint, mean(0.9, 1.2, 1.7), **changes), cost)
+    everything = Failure("arm at chance", "arm at chance", {"arm": (50, 100, 200)})
+    assert "saves" not in verdict(comparison(CERTAIN, mean(1.2, 1.7, 2.2), failures=(everything,)), cost)
+    doubted = verdict(comparison(CERTAIN, mean(1.2, 1.7, 2.2), failures=(FALLS,)), cost)
+    assert doubted.startswith("arm saves 50 [10, 100] labels, 100 [20.0, 200] USD at 50 labels, where that is most cer")
+    assert "per label" not in doubted
 
 
 def test_curves_that_cross_several_times_have_no_break_even_point() -> None:

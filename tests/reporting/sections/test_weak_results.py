@@ -65,7 +65,7 @@ def test_a_small_test_set_is_flagged_with_both_errors() -> None:
 
 def test_every_formula_is_a_row() -> None:
     measured = seen({"base": runs(RISING), "arm": runs(RISING)})
-    frame = csv_tables.curves(formulas(measured), "base")
+    frame = csv_tables.curves(formulas(measured), "base").frame()
     assert list(frame.columns) == csv_tables.CURVES
     assert frame.family.tolist() == list(FORMULAS)
     row = frame.set_index("family").loc["pow3"]
@@ -80,7 +80,7 @@ def test_every_formula_is_a_row() -> None:
 
 
 def test_formulas_of_few_rungs_and_runs() -> None:
-    frame = csv_tables.curves(formulas(seen({"base": runs(RISING[:3], 1)})), "base").set_index("family")
+    frame = csv_tables.curves(formulas(seen({"base": runs(RISING[:3], 1)})), "base").frame().set_index("family")
     assert frame.loc["mmf4"].reason == "4 parameters, and 3 label counts"
     assert frame.loc["mmf4"][["formula", "rss", "df"]].isna().all()
     assert frame.loc["pow3"][["p_value", "leave_one_out"]].isna().all()

@@ -1,0 +1,3 @@
+"""Name of the records file in a run's folder."""
+
+FILE_NAME = "records.jsonl"

@@ -1,0 +1,134 @@
+"""What a table's values are: which metric, whether less of it is better, and how they are mapped to scores in 0..1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from labeleff.catalogue.metric_names import recognised
+from labeleff.catalogue.metrics import METRICS, PUBLISHED, Metric, Units, metric
+from labeleff.errors import OptionError, RunsError
+from labeleff.reporting.external.observations import Observed
+from labeleff.reporting.external.reading import Reading
+from labeleff.stats.resampling import Runs
+
+ROOM = 1.1
+"""Distance of the score 0 from a perfect value, over that of the table's worst value, where a metric has no worst."""
+CLEAR = 2.0
+"""Standard errors by which all arms together must get worse with labels to be refused."""
+ASK = "--lower-is-better, or --higher-is-better where more is better after all"
+_NAMELESS = {"", "value", "values", "score", "scores", "result", "results", "metric"}
+
+
+def metric_of(observed: Observed, options: Reading) -> Metric:
+    """The metric of the values, whose `lower` is the direction that they are read in.
+
+    A name of which less is better is never taken for more: RunsError asks for the direction. OptionError for a
+    direction that the name contradicts.
+    """
+    names = [name for name in (options.metric, observed.value_name) if name]
+    known = {name: entry for name in names if (entry := recognised(name)) is not None}
+    doubtful = next((name for name, entry in known.items() if entry.lower), None)
+    if options.lower_is_better is None and doubtful is not None:
+        where = "--metric-name" if doubtful == options.metric else f"{_source(observed)}, column {doubtful!r}"
+        raise RunsError(f"{where}: found {known[doubtful].one} by this name, of which less is better, expected {ASK}")
+    entry = known.get(options.metric or "") or known.get(observed.value_name)
+    if entry is None:
+        entry = _unknown(observed.value_name, options)
+    elif options.lower_is_better and not entry.lower:
+        raise OptionError(
+            f"--lower-is-better: found {entry.one} by its name ({names[0]!r}), of which more is better; name another "
+            "metric, e.g. --metric-name error"
+        )
+    elif entry.lower and not options.lower_is_better:
+        entry = replace(entry, share=True, of_examples=False, worst=0.0, best=1.0, percent=True, open=False)
+    if options.metric and options.metric not in PUBLISHED:
+        entry = replace(entry, name=options.metric, words=options.metric, plural=f"{options.metric} values")
+    return entry
+
+
+def _unknown(column: str, options: Reading) -> Metric:
+    """A metric without a known name: a share of examples, or where less is better what its values make of it."""
+    if not options.lower_is_better:
+        return metric(options.metric) if options.metric else METRICS["accuracy"]
+    name = options.metric or column
+    if name.lower() in _NAMELESS:
+        return PUBLISHED["error"]
+    return Metric(name, name, f"{name} values", share=False, worst=math.inf, best=0.0, open=True)
+
+
+def _source(observed: Observed) -> str:
+    return observed.rows[0].source if observed.rows else "the table"
+
+
+def with_range(entry: Metric, *, shares: bool) -> Metric:
+    """A metric whose range wasn't known, where its values are shares or aren't."""
+    if not entry.percent or entry.worst < math.inf:
+        return entry
+    return replace(entry, worst=1.0, open=False) if shares else replace(entry, percent=False)
+
+
+def units_of(entry: Metric, values: Collection[float], best: float | None, chance: float | None) -> tuple[Units, str]:
+    """Units of a metric with these values, and a sentence on what was chosen; empty where nothing was.
+
+    Raises OptionError for values that are better than a perfect one.
+    """
+    top = entry.best if best is None else best
+    sign = -1.0 if top < entry.worst else 1.0
+    extreme = max(values, key=lambda value: sign * value)
+    if sign * extreme > sign * top:
+        given = "--best" if best is not None else f"a perfect {entry.words}"
+        raise OptionError(f"{given}: found {top:.10g} beside the value {extreme:.10g}, which is better; give --best")
+    least = min([*values, *([] if chance is None else [chance])], key=lambda value: sign * value)
+    note = f"a perfect {entry.words} is {top:.10g}" if best is not None else ""
+    if math.isfinite(entry.worst) and (not entry.open or sign * least >= sign * entry.worst):
+        return Units(entry.worst, top, entry.percent), note
+    worst = _rounded_outwards(top + ROOM * ((least - top) or -sign), top)
+    chosen = f"{entry.plural} have no worst value: {worst:.10g} stands for it, a little over the worst of the table"
+    return Units(worst, top, entry.percent), "; ".join(text for text in (note, chosen) if text)
+
+
+def _rounded_outwards(value: float, centre: float) -> float:
+    """The value rounded to two digits, away from `centre`."""
+    step = 10.0 ** (math.floor(math.log10(abs(value - centre))) - 1)
+    rounded = math.ceil(abs(value - centre) / step) * step
+    return float(f"{centre + math.copysign(rounded, value - centre):.10g}")
+
+
+def check_trend(groups: Mapping[tuple[str | None, str], Runs], source: str, entry: Metric, *, insisted: bool) -> str:
+    """Refuse a table in which every arm gets worse with labels, beyond its noise; a sentence where that is insisted on.
+
+    Raises RunsError, which asks for the direction.
+    """
+    arms = [runs for runs in groups.values() if len(runs) > 1]
+    if not arms:
+        return ""
+    falls, errors = zip(*map(_fall, arms), strict=True)
+    if min(falls) <= 0 or sum(falls) <= CLEAR * math.hypot(*errors):
+        return ""
+    if insisted:
+        return f"every arm gets worse with more labels, as {'less' if entry.lower else 'more'} is taken for better"
+    better = "less" if entry.lower else "more"
+    raise RunsError(
+        f"{source}: found values that get worse with more labels in every arm, if {better} is better as with "
+        f"{entry.plural}; expected {ASK}"
+    )
+
+
+def _fall(runs: Runs) -> tuple[float, float]:
+    """Fall of the scores from the first rung to the last along a line in ln n, and its standard error."""
+    x = np.log(np.array(sorted(runs), dtype=float))
+    x = (x - x.mean()) / (x[-1] - x[0])
+    rungs = [np.array(list(runs[n].values())) for n in sorted(runs)]
+    means, counts = np.array([rung.mean() for rung in rungs]), np.array([len(rung) for rung in rungs])
+    weights = x / (x @ x)
+    df = (counts - 1).sum()
+    if df:
+        variance = sum(float(((rung - rung.mean()) ** 2).sum()) for rung in rungs) / df / counts
+    else:
+        residuals = means - means.mean() - x * (weights @ means)
+        variance = np.full(len(x), (residuals @ residuals) / max(len(x) - 2, 1))
+    return float(-(weights @ means)), float(np.sqrt((weights**2 * variance).sum()))

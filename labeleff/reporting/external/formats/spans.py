@@ -1,0 +1,93 @@
+"""Cells over several rows or columns, as workbooks and LaTeX have them, made a plain table with one header row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labeleff.reporting.external.grid import Row, counted, quote
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell's text, with the numbers of columns and rows that it covers."""
+
+    text: str
+    columns: int = 1
+    rows: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SpannedRow:
+    """A row of cells; one below a cell of several rows has an empty cell there."""
+
+    place: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return sum(cell.columns for cell in self.cells)
+
+
+def plain(rows: Sequence[SpannedRow], headers: int | None = None) -> tuple[list[Row], list[str]]:
+    """Rows with every cell's text in all places that it covers, below one header, and notes on what was left out.
+
+    `headers` is the least number of header rows, where the file says it; cells that reach further down or are divided
+    further down make it more.
+    Header rows become one: a dataset's name over label counts is joined to each of them, as `cifar10_40`. A row of
+    one cell over the whole width heads others, and is left out.
+    """
+    width = max(row.width for row in rows)
+    table = [row for row in rows if not _heads(row, width)]
+    notes = []
+    if len(table) < len(rows):
+        first = next(row for row in rows if _heads(row, width))
+        heading = f"{counted(len(rows) - len(table), 'row')} of one cell over the whole width left out"
+        notes.append(f"{heading} ({first.place}: {quote(first.cells[0].text)})")
+    filled = _filled(table)
+    lost = sum(_heads(row, width) for row in rows[: headers or 0])
+    deep = max(_depth(table), (headers or 0) - lost)
+    if not 1 < deep < len(filled):
+        return filled, notes
+    names = zip(*(row.cells for row in filled[:deep]), strict=False)
+    if len({len(row.cells) for row in filled[:deep]}) > 1:
+        return filled, notes
+    notes.append(f"{deep} header rows were joined")
+    return [Row(filled[deep - 1].place, tuple(map(_joined, names))), *filled[deep:]], notes
+
+
+def _heads(row: SpannedRow, width: int) -> bool:
+    return width > 1 and len(row.cells) == 1 and row.cells[0].columns in (1, width)
+
+
+def _filled(rows: Sequence[SpannedRow]) -> list[Row]:
+    """Rows with the text of every cell repeated over its columns, and in the empty cells below it over its rows."""
+    above: dict[int, tuple[str, int]] = {}
+    filled = []
+    for row in rows:
+        cells: list[str] = []
+        for cell in row.cells:
+            for at in range(len(cells), len(cells) + cell.columns):
+                text, left = above.get(at, ("", 0))
+                cells.append(text if left and not cell.text else cell.text)
+                above[at] = (cell.text, cell.rows - 1) if cell.rows > 1 else (text, max(left - 1, 0))
+        filled.append(Row(row.place, tuple(cells)))
+    return filled
+
+
+def _depth(rows: Sequence[SpannedRow]) -> int:
+    """Number of header rows: those that cells of the rows so far reach down to, or are divided in."""
+    deep, at = 1, 0
+    while at < min(deep, len(rows)):
+        cells = [cell for cell in rows[at].cells if cell.text]
+        below = max((cell.rows for cell in cells), default=1)
+        divided = any(cell.columns > 1 for cell in cells)
+        deep = max(deep, at + max(below, 2 if divided else 1))
+        at += 1
+    return deep
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Name of a column from those of its header rows, each once."""
+    return "_".join(dict.fromkeys(name for name in names if name))

@@ -1,0 +1,1 @@
+"""Tables of LaTeX and Markdown, with the text that their cells show."""

@@ -1,0 +1,97 @@
+"""Tables of Markdown with pipes to grids: marks of emphasis and footnotes go, escapes and entities are read."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from labeleff.errors import RunsError
+from labeleff.reporting.external.formats.choosing import choose
+from labeleff.reporting.external.formats.squaring import square
+from labeleff.reporting.external.formats.typeset import latex_text
+from labeleff.reporting.external.formats.typeset.marks import attach, unmarked
+from labeleff.reporting.external.grid import Grid, Row, cell_error
+from labeleff.reporting.external.reading import Reading
+
+_RULE = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_CELLS = re.compile(r"(?<!\\)\|")
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~%$&^])")
+_PRIVATE = 0xE000
+_EMPHASIS = (
+    re.compile(r"(\*\*\*|\*\*|\*)(?=\S)(.+?)(?<=\S)\1"),
+    re.compile(r"(?<![^\W_])(___|__|_)(?=\S)(.+?)(?<=\S)\1(?![^\W_])"),
+    re.compile(r"(`+)(.+?)\1"),
+    re.compile(r"<(b|i|u|em|strong|span|code|font|mark|small)(?:\s[^>]*)?>(.*?)</\1>", re.IGNORECASE),
+)
+_LINK = re.compile(r"!?\[([^\]^]*)\]\([^)]*\)")
+_RAISED = re.compile(r"<(sup|sub)>(.*?)</\1>|\[\^([^\]]+)\]|(\^)([^\s^]+)\^", re.IGNORECASE)
+_MATH = re.compile(r"\$([^$]+)\$")
+
+Line = tuple[int, str]
+"""Number of a line (from 1), and its text."""
+
+
+def is_markdown(text: str) -> bool:
+    """Whether a text has a table of Markdown: a line with a pipe above a rule of dashes and pipes."""
+    return "|" in text and next(_tables(text), None) is not None
+
+
+def read(text: str, source: str, options: Reading) -> Grid:
+    """Read the table of a text, of several the one that `sheet` numbers. Raises RunsError with line and column."""
+    tables = list(_tables(text))
+    numbered = {str(at): f"line {lines[0][0]}" for at, lines in enumerate(tables, start=1)}
+    name, notes = choose(source, "table", numbered, options.sheet)
+    lines = tables[int(name) - 1]
+    cells = [(line, _split(body)) for line, body in (lines[0], *lines[2:])]
+    header = cells[0][1]
+    rows = [Row(f"line {line}", _row(source, line, fields, header)) for line, fields in cells]
+    return square(source, rows, notes)
+
+
+def _tables(text: str) -> Iterator[Sequence[Line]]:
+    """Lines of every table: header, rule, and rows up to a line without a pipe."""
+    lines = list(enumerate(text.splitlines(), start=1))
+    at = 0
+    while at + 1 < len(lines):
+        above, rule = lines[at][1], lines[at + 1][1]
+        if "|" in above and "|" in rule and _RULE.match(rule) and len(_split(above)) == len(_split(rule)):
+            end = next((to for to in range(at + 2, len(lines)) if "|" not in lines[to][1]), len(lines))
+            yield lines[at:end]
+            at = end
+        else:
+            at += 1
+
+
+def _split(line: str) -> tuple[str, ...]:
+    """Cells of a line, without its outer pipes; a pipe after a backslash is text."""
+    inner = line.strip().lstrip("> ").removeprefix("|")
+    if inner.endswith("|") and not inner.endswith("\\|"):
+        inner = inner[:-1]
+    return tuple(cell.strip() for cell in _CELLS.split(inner))
+
+
+def _row(source: str, line: int, fields: Sequence[str], header: Sequence[str]) -> tuple[str, ...]:
+    """Plain text of a line's cells."""
+
+    def refuse(at: int) -> Callable[[str, str, str], RunsError]:
+        column = header[at] if at < len(header) and header[at] else str(at + 1)
+        return lambda found, expected, hint: cell_error(source, f"line {line}", column, found, expected, hint)
+
+    return tuple(_plain(field, refuse(at)) for at, field in enumerate(fields))
+
+
+def _plain(cell: str, refuse: Callable[[str, str, str], RunsError]) -> str:
+    """Text that a reader sees in a cell; a lone dash is an empty cell."""
+    text = _MATH.sub(lambda math: latex_text.cell(math[0], refuse).text, cell) if "\\" in cell or "^" in cell else cell
+    text = _ESCAPE.sub(lambda escape: chr(_PRIVATE + ord(escape[1])), text)
+    text = re.sub(r"<br\s*/?>", " ", html.unescape(text), flags=re.IGNORECASE)
+    text = _LINK.sub(r"\1", text)
+    for marks in _EMPHASIS:
+        text = marks.sub(r"\2", text)
+    while (mark := _RAISED.search(text)) is not None:
+        raised = mark[2] or mark[3] or mark[5] or ""
+        text = attach(text[: mark.start()], raised, refuse) + text[mark.end() :]
+    text = re.sub(r"[\ue000-\ue0ff]", lambda private: chr(ord(private[0]) - _PRIVATE), text)
+    text = unmarked(text.strip(), refuse)
+    return "" if re.fullmatch(r"[-–—]+", text) else text

@@ -1,0 +1,147 @@
+"""Printed means of several runs: their spread, the number of runs, and what rounding adds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy import special
+
+from labeleff.catalogue.metrics import Units
+from labeleff.errors import RunsError
+from labeleff.reporting.external.grid import cell_error, quote
+from labeleff.reporting.external.observations import Observation, Observed
+from labeleff.reporting.external.reading import Reading, Spread
+from labeleff.reporting.external.values import UnreadableCellError, Value, decimals, read_spread
+from labeleff.stats.stand_ins import MOST, Mean
+
+WORDS: Mapping[Spread, str] = {
+    "sd": "sample standard deviations",
+    "population-sd": "population standard deviations",
+    "se": "standard errors",
+    "ci": "half widths of intervals",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A printed mean on the table's own scale, with the standard deviation of a run that follows from its spread."""
+
+    row: Observation
+    value: Value
+    sd: float
+    sd_step: float
+    """Width within which rounding leaves `sd` open."""
+    runs: int
+
+
+def has_spread(row: Observation, value: Value) -> bool:
+    """Whether the row is a mean with a spread, by its cell or by a column beside it."""
+    return value.spread is not None or value.ends is not None or bool(row.spread)
+
+
+def printed(
+    row: Observation, value: Value, observed: Observed, options: Reading, *, level: float, comma: bool
+) -> Printed:
+    """Read the spread of a mean. Raises RunsError where it can't be read, and for an unknown number of runs or one."""
+    spread, ends = _spread(row, value, comma=comma)
+    kind, runs = spread_kind(observed, options, in_column=bool(row.spread)), _runs(row, options)
+    if ends is not None:
+        kind, (size, step) = "ci", _half_width(row, value, ends)
+    else:
+        assert spread is not None
+        size, step = float(spread), 10.0 ** -decimals(spread)
+    factor = {"sd": 1.0, "population-sd": math.sqrt(runs / (runs - 1)), "se": math.sqrt(runs)}.get(kind)
+    if factor is None:
+        factor = math.sqrt(runs) / float(special.stdtrit(runs - 1, 0.5 + level / 2))
+    return Printed(row, value, factor * size, factor * step, runs)
+
+
+def _spread(row: Observation, value: Value, *, comma: bool) -> tuple[str | None, tuple[str, str] | None]:
+    """Size of the spread, or the ends of an interval, from the value's cell or from the column beside it."""
+    if not row.spread:
+        return value.spread, value.ends
+    if value.spread is not None or value.ends is not None:
+        raise _error(row, row.value, "a number alone, as a column beside it has the spread")
+    try:
+        return read_spread(row.spread, comma=comma)
+    except UnreadableCellError as error:
+        raise _error(row, row.spread, f"in the column of spreads {error.expected}", error.hint) from error
+
+
+def spread_kind(observed: Observed, options: Reading, *, in_column: bool) -> Spread:
+    """What the spreads of a table are: by the option, by the column's name, else sample standard deviations."""
+    named, given = observed.spread_kind if in_column else None, options.spread
+    if (named not in (None, "sd") and given not in (None, named)) or (named == "sd" and given in ("se", "ci")):
+        raise RunsError(
+            f"--spread: found {given} beside a column that is named as {WORDS[named]}; leave the option out"
+        )
+    return given or named or "sd"
+
+
+def _runs(row: Observation, options: Reading) -> int:
+    """Number of runs behind a mean, by its row or by `--runs`."""
+    if row.count:
+        if not row.count.isdecimal() or not 1 <= int(row.count) <= MOST:
+            raise _error(row, row.count, f"as the number of runs a whole number from 2 to {MOST:,}")
+        runs = int(row.count)
+    elif options.runs is not None:
+        runs = options.runs
+    else:
+        hint = "give it, e.g. --runs 3, or a column runs"
+        raise _error(row, row.value, "a mean whose number of runs is known, as its uncertainty follows from it", hint)
+    if runs < 2:
+        raise _error(row, row.value, "a mean of two runs or more, as one run has no spread", "leave the spread out")
+    return runs
+
+
+def _half_width(row: Observation, value: Value, ends: tuple[str, str]) -> tuple[float, float]:
+    """Half width of an interval and the width within which rounding leaves it open."""
+    low, high = float(ends[0]), float(ends[1])
+    step = 10.0 ** -min(map(decimals, ends))
+    if not low - step <= value.number <= high + step:
+        raise _error(row, row.spread or row.value, f"an interval around the mean {value.text}")
+    return (high - low) / 2, step / math.sqrt(2)
+
+
+def to_means(rows: Sequence[Printed], unit: float, units: Units) -> list[Mean]:
+    """Means as scores; `unit` is what a value of 1 has on the table's scale: 1, or 100 for percent.
+
+    Rounding adds its variance to the mean, however many runs it is over, and to the standard deviation, so that one
+    printed as 0.0 isn't no noise. A table's values have the decimals of its longest one: zeros at the end may be lost.
+    """
+    places: dict[str, int] = {}
+    for row in rows:
+        places[row.row.source] = max(decimals(row.value.text), places.get(row.row.source, -9))
+    size = unit * abs(units.best - units.worst)
+    means = []
+    for row in rows:
+        _check_spread(row, unit, units)
+        means.append(
+            Mean(
+                units.score(row.value.number / unit),
+                math.sqrt(row.sd**2 + row.sd_step**2 / 12) / size,
+                row.runs,
+                (10.0 ** -places[row.row.source] / size) ** 2 / 12,
+            )
+        )
+    return means
+
+
+def _check_spread(row: Printed, unit: float, units: Units) -> None:
+    """Refuse a spread that values within the metric's range can't have: it has another scale or meaning."""
+    score = min(max(units.score(row.value.number / unit), 0.0), 1.0)
+    size = unit * abs(units.best - units.worst)
+    most = math.sqrt(score * (1 - score) * row.runs / (row.runs - 1)) * size + row.sd_step
+    if units.percent and row.sd > most and row.sd > row.sd_step:
+        raise _error(
+            row.row,
+            f"{row.row.value}{f' with a spread of {row.row.spread}' if row.row.spread else ''}",
+            f"a standard deviation of at most {most:.3g} for {row.runs} runs with this mean",
+            "is the spread on another scale, or of another kind (--spread)?",
+        )
+
+
+def _error(row: Observation, found: str, expected: str, hint: str = "") -> RunsError:
+    return cell_error(row.source, row.place, row.column, quote(found), expected, hint)

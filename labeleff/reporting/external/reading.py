@@ -1,0 +1,49 @@
+"""How tables are to be read: what the user says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Shape = Literal["long", "by-arm", "by-n", "by-task-and-n"]
+"""One value per row, or a column per arm, per label count, or per task and label count."""
+Spread = Literal["sd", "population-sd", "se", "ci"]
+"""What follows a mean: sample or population standard deviation, standard error, or interval."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the user says of tables; None where it is to be recognised."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Names of the files' columns, by labeleff's names."""
+    delimiter: str | None = None
+    """Character between the fields of delimited text."""
+    scale: Literal["fraction", "percent"] | None = None
+    """Scale of values in 0..1 or 0..100."""
+    shape: Shape | None = None
+    label_unit: Literal["labels", "per class", "percent", "share"] | None = None
+    """What label counts without a mark count."""
+    baseline: str | None = None
+    """The arm that whole-data rows such as `fullysupervised` belong to."""
+    per_class: int | None = None
+    """Number of classes, where label counts are given per class."""
+    pools: Mapping[str | None, int] = field(default_factory=dict)
+    """Number of all labels by task (None: of every other task), for shares and for whole-data rows."""
+    runs: int | None = None
+    """Number of runs that means are over, where the table doesn't say."""
+    spread: Spread | None = None
+    lower_is_better: bool | None = None
+    best: float | None = None
+    """Value of a perfect result, where it isn't the end of the metric's range."""
+    metric: str | None = None
+    """Name of what was measured, where the table doesn't say or is wrong."""
+    pattern: str | None = None
+    """Pattern of paths of a folder of files, with `{arm}`, `{n}` and the like."""
+    value: str | None = None
+    """Name of the value in files of a pattern, with dots for nesting."""
+    skip_empty: bool = False
+    """Whether rows without a value are left out."""
+    sheet: str | None = None
+    """Name of the sheet of a workbook."""

@@ -1,0 +1,52 @@
+"""Tables with a column per label count, or per task and label count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from labeleff.reporting.external.grid import cell_error
+from labeleff.reporting.external.reading import Shape
+from labeleff.reporting.external.shapes import names
+from labeleff.reporting.external.shapes.columns import Columns, quote_list
+from labeleff.reporting.external.shapes.headers import HeaderCount
+from labeleff.reporting.external.shapes.layout import Layout, ValueColumn
+
+
+def layout(columns: Columns, counts: Sequence[HeaderCount], shape: Shape) -> Layout:
+    """Layout of a table whose header has label counts. Raises RunsError for one without arms."""
+    grid = columns.grid
+    counts = [each for each in counts if bool(each.task) == (shape == "by-task-and-n")]
+    if not counts:
+        found = f"the columns {quote_list(grid.fields)}"
+        expected = "label counts in their names" + (", after a task's" if shape == "by-task-and-n" else "")
+        raise cell_error(grid.source, grid.place, "n", found, expected)
+    columns.places.update({f"value {each.at}": each.at for each in counts})
+    rows = {name: place for name in ("task", "draw", "seed") if (place := columns.find(name)) is not None}
+    runs = columns.run_columns()
+    arm = columns.arm()
+    if arm is not None:
+        rows["arm"] = arm
+    elif grid.arm is None:
+        raise columns.missing("arm")
+    values, kind = _with_spreads(columns, counts, shape)
+    metrics = {each.metric for each in counts}
+    return Layout(shape, values, rows, runs, metrics.pop() if len(metrics) == 1 else "", kind)
+
+
+def _with_spreads(
+    columns: Columns, counts: Sequence[HeaderCount], shape: Shape
+) -> tuple[tuple[ValueColumn, ...], str | None]:
+    """Columns of values, each with the column of its spread, and the spreads' kind."""
+    spreads: dict[frozenset[str], tuple[str, int]] = {}
+    for at in columns.free():
+        spread = names.spread_kind(columns.grid.fields[at])
+        if spread is not None and spread[1]:
+            spreads[spread[1]] = (spread[0], at)
+    values, kinds = [], set()
+    for each in counts:
+        own = frozenset(names.words(columns.grid.fields[each.at])) - {"mean", "avg", "average"}
+        kind, at = spreads.get(own, (None, 0))
+        kinds.add(kind)
+        task = each.task if shape == "by-task-and-n" else None
+        values.append(ValueColumn(each.at, n=each.n, task=task, spread=at if kind in ("sd", "se", "ci") else None))
+    return tuple(values), kinds.pop() if len(kinds) == 1 else None

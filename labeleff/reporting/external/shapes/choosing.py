@@ -1,0 +1,102 @@
+"""Recognition of a table's shape, and of all that its header says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.label_counts import parse
+from labeleff.reporting.external.reading import Reading, Shape
+from labeleff.reporting.external.shapes import by_arm, by_n, headers, long, names
+from labeleff.reporting.external.shapes.columns import Columns, check_names, quote_list
+from labeleff.reporting.external.shapes.headers import HeaderCount
+from labeleff.reporting.external.shapes.layout import Layout
+
+WORDS: Mapping[Shape, str] = {
+    "long": "one value per row",
+    "by-arm": "wide by arm",
+    "by-n": "wide by n",
+    "by-task-and-n": "wide by task and n",
+}
+
+
+def recognise(grid: Grid, reading: Reading) -> tuple[Layout, tuple[str, ...]]:
+    """Layout of a grid, and sentences on columns found by a common name.
+
+    Raises RunsError for columns that aren't there, and for a header that may be read in two ways.
+    """
+    check_names(grid)
+    columns = Columns(grid, reading, names.column_names(reading.columns))
+    for name in reading.columns:
+        columns.find(name)
+    counts = headers.counts(columns)
+    shape = reading.shape or _shape(columns, counts)
+    if shape == "long":
+        layout = long.layout(columns)
+    elif shape == "by-arm":
+        layout = by_arm.layout(columns)
+    else:
+        layout = by_n.layout(columns, counts, shape)
+    return layout, (", ".join(dict.fromkeys(columns.guessed)),) if columns.guessed else ()
+
+
+def _shape(columns: Columns, counts: list[HeaderCount]) -> Shape:
+    """Shape from the header: the surest sign is a column of label counts beside one of values."""
+    fields = columns.grid.fields
+    has_n = _has_counts(columns)
+    has_value = "accuracy" in columns.given or any(
+        names.metric_rank(fields[at]) in (0, 1, 2) for at in columns.free() if at not in {each.at for each in counts}
+    )
+    if has_n and has_value:
+        return "long"
+    plain = [each for each in counts if not each.task]
+    named = [each for each in counts if each.task]
+    if has_n and len(plain) > 1:
+        raise _twofold(columns, plain)
+    if not has_n and not _is_data(columns):
+        if len(plain) > 1 or (plain and len(plain) > len(named)):
+            return "by-n"
+        if named and not has_value:
+            return "by-task-and-n"
+    if has_n and not has_value and _no_arms(columns) and len(by_arm.arm_columns(columns)) > bool(columns.grid.arm):
+        return "by-arm"
+    if any(parse(name) for name in fields) and not any(map(names.is_known, fields)):
+        raise columns.missing("arm")
+    return "long"
+
+
+def _no_arms(columns: Columns) -> bool:
+    """Whether no column is named like one of arms, and none numbers runs alone."""
+    trial = Columns(columns.grid, columns.reading, columns.given)
+    trial.find("n")
+    return trial.find("arm") is None and not long.repeats(trial)
+
+
+def _has_counts(columns: Columns) -> bool:
+    """Whether a column is named like one of label counts and holds some."""
+    if "n" in columns.given or "n" in columns.grid.fields:
+        return _holds_counts(columns, columns.grid.fields.index(columns.given.get("n", "n")))
+    return any(
+        names.is_label_count(columns.grid.fields[at]) and _holds_counts(columns, at)
+        for at in columns.free()
+        if parse(columns.grid.fields[at]) is None
+    )
+
+
+def _holds_counts(columns: Columns, at: int) -> bool:
+    cells = {row.cells[at] for row in columns.grid.rows[:200]}
+    return not cells or any(parse(cell) is not None for cell in cells)
+
+
+def _is_data(columns: Columns) -> bool:
+    """Whether the header looks like a row of data: numbers that can't all be label counts."""
+    counts = [count.number for name in columns.grid.fields if (count := parse(name)) is not None and count.unit is None]
+    return any(number.denominator > 1 for number in counts) and max(counts) > 1
+
+
+def _twofold(columns: Columns, plain: list[HeaderCount]) -> Exception:
+    grid = columns.grid
+    listed = quote_list([grid.fields[each.at] for each in plain])
+    found = f"label counts in a column and {listed} in the header"
+    hint = "give --shape long where the header numbers runs, or --shape by-n"
+    return cell_error(grid.source, grid.place, "n", found, "one of them", hint)

@@ -1,0 +1,82 @@
+"""Several files as one table: arms kept apart by file, and what was measured the same in all of them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from labeleff.errors import RunsError
+from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.shapes.layout import Layout
+from labeleff.reporting.external.shapes.names import metric_words
+from labeleff.reporting.external.shapes.rungs import Counted
+
+
+def keep_apart(parts: Sequence[tuple[Grid, list[Counted]]]) -> tuple[list[list[Counted]], list[str]]:
+    """Put the file's name before arms that several files have; and the sentence that says it."""
+    files: dict[str, set[str]] = defaultdict(set)
+    for grid, counted in parts:
+        for arm in dict.fromkeys(each.arm for each in counted):
+            files[arm].add(grid.source)
+    shared = {arm for arm, of in files.items() if len(of) > 1}
+    if not shared:
+        return [counted for _, counted in parts], []
+    named = [
+        [
+            each._replace(arm=f"{grid.origin or grid.source}: {each.arm}") if each.arm in shared else each
+            for each in counted
+        ]
+        for grid, counted in parts
+    ]
+    arms = ", ".join(sorted(shared))
+    return named, [f"arms that several files have are kept apart by file: {arms}"]
+
+
+def value_name(parts: Iterable[tuple[Grid, Layout]]) -> str:
+    """The files' name of what was measured. Raises RunsError where two files measured different things."""
+    first: tuple[Grid, str] | None = None
+    for grid, layout in parts:
+        if not layout.value_name:
+            continue
+        if first and metric_words(first[1]) != metric_words(layout.value_name):
+            found = f"another measure than {first[1]!r} in {first[0].source}"
+            raise cell_error(grid.source, grid.place, layout.value_name, found, "the same in all files")
+        first = first or (grid, layout.value_name)
+    return first[1] if first else ""
+
+
+def spread_kind(parts: Iterable[tuple[Grid, Layout]]) -> str | None:
+    """What columns of spreads hold. Raises RunsError where files differ in it."""
+    kinds = {layout.spread_kind: grid for grid, layout in parts if layout.spread_kind}
+    if len(kinds) > 1:
+        (kind, grid), (other, of) = list(kinds.items())[:2]
+        found = f"spreads {other} beside {kind} in {grid.source}"
+        raise cell_error(of.source, of.place, str(other), found, "one kind in all files")
+    return next(iter(kinds), None)
+
+
+def check_names(counted: Iterable[Counted], columns: dict[str, str]) -> None:
+    """Refuse names that look the same but aren't; `columns` are the names of the columns task and arm."""
+    names: dict[tuple[str, str], tuple[str, Counted]] = {}
+    distinct: dict[tuple[str, str | None], Counted] = {}
+    for each in counted:
+        distinct.setdefault((each.arm, each.entry.task), each)
+    for each in distinct.values():
+        for column, name in (("task", each.entry.task), ("arm", each.arm)):
+            if name is None:
+                continue
+            first, of = names.setdefault((column, _skeleton(name)), (name, each))
+            if first != name:
+                raise _alike(each, columns.get(column, column), name, first, of)
+
+
+def _alike(each: Counted, column: str, name: str, first: str, of: Counted) -> RunsError:
+    expected = f"{first!r} as in {of.entry.row.place}, or a name less like it"
+    return cell_error(each.source, each.entry.row.place, column, repr(name), expected)
+
+
+def _skeleton(name: str) -> str:
+    """Reduce a name to its looks: without case, invisible characters and variants of the same character."""
+    visible = (character for character in name if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", "".join(visible)).casefold()

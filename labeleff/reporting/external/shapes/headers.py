@@ -1,0 +1,74 @@
+"""Label counts, tasks and runs in the names of columns: 1k, n=100, cifar10_40, CIFAR-10 (40), scratch_seed0."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from labeleff.reporting.external.label_counts import parse
+from labeleff.reporting.external.shapes import names
+from labeleff.reporting.external.shapes.columns import Columns
+
+FEWEST = 10
+"""Bare numbers up to this in names such as `acc@5`, `exp_2` and `cifar10_1` are no label counts."""
+_MODELS = {"resnet", "resnext", "wrn", "vgg", "vit", "densenet", "efficientnet", "bert", "gpt", "swin", "deit", "v"}
+_AT_RANKS = {"map", "ap", "recall", "precision", "p", "r", "hits", "hit", "ndcg", "top", "f1", "iou"}
+"""Names whose number is a rank, a threshold or a percentage."""
+_DATA_SETS = {"cifar10", "cifar100", "stl10", "imagenet100", "imagenet1k", "imagenet21k", "tinyimagenet200"} | {
+    "cub200", "caltech101", "caltech256", "food101", "ucf101", "sun397", "places365", "flowers102", "20newsgroups"
+}  # fmt: skip
+"""Names of data sets whose number is no label count."""
+_SEPARATOR = re.compile(r"\s*[_@:/\s-]\s*|\s*[(\[]\s*")
+_RUN = re.compile(r"(.*?)[ _-]*(?:run|seed|trial|rep|repeat|repetition|fold)[ _#-]*([0-9]{1,6})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderCount:
+    """A label count in the name of a column."""
+
+    at: int
+    task: str
+    """What the name says beside the count; empty for nothing, and for names of label counts and metrics."""
+    n: str
+    metric: str = ""
+    """Name of what was measured, where the name says it."""
+
+
+def counts(columns: Columns) -> list[HeaderCount]:
+    """Columns of values with label counts in their names, from left to right."""
+    fields, how = columns.grid.fields, columns.reading
+    every = [_count(at, fields[at]) for at in columns.free() if columns.values_in(at)]
+    tasks = {each.task for each in every if each is not None and names.plain(fields[each.at]) not in _DATA_SETS}
+    found = [each for each in every if each and (each.task in tasks or names.plain(fields[each.at]) not in _DATA_SETS)]
+    sure = how.shape or how.per_class or how.label_unit or any(_is_many(each.n) for each in found)
+    return [each for each in found if sure or each.n == fields[each.at]]
+
+
+def _is_many(text: str) -> bool:
+    """Whether a number is marked as a label count, or too large for a rank or a number of an experiment."""
+    count = parse(text)
+    return count is not None and (count.unit is not None or count.number > FEWEST or count.number < 1)
+
+
+def _count(at: int, name: str) -> HeaderCount | None:
+    if parse(name) is not None:
+        return HeaderCount(at, "", name)
+    if names.spread_kind(name) or names.metric_rank(name) in (0, 1):
+        return None
+    splits = sorted(_SEPARATOR.finditer(name), key=lambda split: ("(" in split[0] or "[" in split[0], split.end()))
+    for split in reversed(splits):
+        before, after = name[: split.start()].strip(), name[split.end() :].strip().removesuffix(")").removesuffix("]")
+        if names.plain(before) in _MODELS | _AT_RANKS or _RUN.fullmatch(name):
+            return None
+        if before and after and parse(after) is not None:
+            if names.is_label_count(before):
+                return HeaderCount(at, "", f"{after} shots" if "shot" in before.casefold() else after)
+            metric = names.metric_rank(before)
+            return HeaderCount(at, "", after, before) if metric is not None else HeaderCount(at, before, after)
+    return None
+
+
+def run_of(name: str) -> tuple[str, str] | None:
+    """Arm (empty for none) and number of the run of a name such as `scratch_seed0`; None for other names."""
+    match = _RUN.fullmatch(name)
+    return (match[1].strip(" _-"), match[2]) if match else None

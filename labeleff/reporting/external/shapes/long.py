@@ -1,0 +1,92 @@
+"""Long tables: one value per row, beside its arm and label count."""
+
+from __future__ import annotations
+
+from labeleff.reporting.external.shapes import names
+from labeleff.reporting.external.shapes.columns import Columns
+from labeleff.reporting.external.shapes.headers import run_of
+from labeleff.reporting.external.shapes.layout import Layout, ValueColumn
+from labeleff.reporting.external.shapes.spreads import beside
+
+UNSURE = 3
+"""Rank of names that only contain a metric's."""
+
+
+def value_column(columns: Columns) -> int | None:
+    """Index of the column of what was measured; None without one. Raises RunsError where several may be it."""
+    fields = columns.grid.fields
+    if "accuracy" in columns.given:
+        return columns.find("accuracy")
+    ranked = [
+        (rank, at)
+        for at in columns.free()
+        if (rank := names.metric_rank(fields[at])) is not None and columns.some_values_in(at)
+    ]
+    if columns.reading.metric is not None:
+        wanted = [
+            at for _, at in ranked if names.metric_words(fields[at]) == names.metric_words(columns.reading.metric)
+        ]
+        ranked = [(0, at) for at in wanted] or ranked
+    ranked = ranked or [(4, at) for at in _unknown_values(columns)]
+    if not ranked or (ranked[0][0] == 4 and repeats(columns)):
+        return None
+    best = min(rank for rank, _ in ranked)
+    candidates = [at for rank, at in ranked if rank == best]
+    exact = [at for at in candidates if fields[at] == "accuracy"]
+    if exact and not any(names.names_a_split(fields[at]) for at in candidates if at not in exact):
+        candidates = exact
+    if len(candidates) == 1 and names.is_validation(fields[candidates[0]]):
+        candidates += [at for rank, at in ranked if best < rank < UNSURE and not names.is_validation(fields[at])]
+    if len(candidates) > 1:
+        raise columns.several("accuracy", candidates)
+    at = candidates[0]
+    if fields[at] != "accuracy":
+        columns.guessed.append(f"values from {fields[at]!r}")
+    columns.places["accuracy"] = at
+    return at
+
+
+def _unknown_values(columns: Columns) -> list[int]:
+    """Indices of columns of broken numbers that no known name stands for."""
+    for name in ("n", "task", "draw", "seed", "arm"):
+        columns.find(name)
+    columns.run_columns()
+    return [at for at in columns.value_columns() if columns.broken(at)]
+
+
+def repeats(columns: Columns) -> list[ValueColumn]:
+    """Columns of values that number the runs themselves: seed0, seed1 ..."""
+    fields = columns.grid.fields
+    runs = {at: _run(fields[at], columns.reading.shape == "long") for at in columns.free() if columns.values_in(at)}
+    found = [ValueColumn(at, run=number) for at, number in runs.items() if number]
+    return found if len(found) > 1 else []
+
+
+def _run(name: str, digits: bool) -> str | None:
+    """Number of the run that a column's name is; of digits alone only where they number runs."""
+    if digits and name.isdecimal():
+        return name
+    arm, run = run_of(name) or (name, None)
+    return None if arm else run
+
+
+def layout(columns: Columns) -> Layout:
+    """Layout of a long table. Raises RunsError for columns that aren't there."""
+    grid = columns.grid
+    at = value_column(columns)
+    parts: tuple[str, ...] = ("arm", "n", "task", "draw", "seed")
+    for name in (*parts[1:], "arm"):
+        columns.find(name)
+    runs = columns.run_columns()
+    if columns.arm() is None and grid.arm is None:
+        raise columns.missing("arm")
+    if "n" not in columns.places:
+        raise columns.missing("n")
+    rows = {name: columns.places[name] for name in parts if name in columns.places}
+    if at is not None:
+        spread, kind = beside(columns, at, alone=True)
+        return Layout("long", (spread,), rows, runs, grid.fields[at], kind)
+    found = repeats(columns)
+    if found:
+        return Layout("long", tuple(found), rows, (), "")
+    raise columns.missing("accuracy")

@@ -1,0 +1,46 @@
+"""Cells over several rows and columns, made plain."""
+
+from __future__ import annotations
+
+from labeleff.reporting.external.formats.spans import Cell, SpannedRow, plain
+
+
+def table(*rows):
+    return [
+        SpannedRow(f"row {at}", tuple(Cell(each) if isinstance(each, str) else Cell(*each) for each in cells))
+        for at, cells in enumerate(rows, start=1)
+    ]
+
+
+def cells(found):
+    return [row.cells for row in found[0]]
+
+
+def test_plain_rows_stay():
+    assert plain(table(["a", "b"], ["1", "2"])) == plain(table(["a", "b"], ["1", "2"]), 1)
+    assert cells(plain(table(["a", "b"], ["1", ""]))) == [("a", "b"), ("1", "")]
+
+
+def test_a_cell_over_rows_fills_the_empty_ones_below_it_alone():
+    found = plain(table(["a", "b"], [("x", 1, 2), "1"], ["", "2"], ["", "3"]))
+    assert cells(found) == [("a", "b"), ("x", "1"), ("x", "2"), ("", "3")]
+
+
+def test_three_header_rows():
+    rows = table(
+        [("m", 1, 3), ("c", 4, 1)], ["", ("x", 2, 1), ("y", 2, 1)], ["", "4", "5", "4", "5"], ["a", "1", "2", "3", "4"]
+    )
+    found, notes = plain(rows)
+    assert [row.cells for row in found] == [("m", "c_x_4", "c_x_5", "c_y_4", "c_y_5"), ("a", "1", "2", "3", "4")]
+    assert (found[0].place, notes) == ("row 3", ["3 header rows were joined"])
+
+
+def test_titles_and_headings_are_left_out_and_counted():
+    found, notes = plain(table([("title", 2)], ["a", "b"], [("group", 2)], ["x", "1"], ["group 2"], ["y", "2"]), 2)
+    assert [row.cells for row in found] == [("a", "b"), ("x", "1"), ("y", "2")]
+    assert notes == ["3 rows of one cell over the whole width left out (row 1: 'title')"]
+
+
+def test_a_table_of_one_column_and_one_of_headers_alone():
+    assert cells(plain(table(["a"], ["1"]))) == [("a",), ("1",)]
+    assert cells(plain(table([("m", 1, 2), "b"], ["", "c"]))) == [("m", "b"), ("m", "c")]

@@ -1,0 +1,60 @@
+"""Names of columns as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from labeleff.errors import OptionError, UnknownNameError
+from labeleff.reporting.external.shapes import names
+
+COUNTS = """n N labels n_labels num_labels numLabels #labels Labels(%) budget label_budget train_size n_train percent
+num_train_samples training_set_size k-shot label_fraction labels_per_class n_per_class labelled_examples shots"""
+
+
+@pytest.mark.parametrize("name", COUNTS.split())
+def test_names_of_label_counts(name: str) -> None:
+    assert names.is_label_count(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["test_size", "batch_size", "model_size", "dataset", "num_classes", "label", "lr", "k"]
+)
+def test_names_of_other_things(name: str) -> None:
+    assert not names.is_label_count(name)
+
+
+def test_names_of_what_was_measured() -> None:
+    ranks = {"accuracy": 0, "test/acc": 0, "Top-1 (%)": 0, "acc@1": 0, "val_acc": 0, "test_error": 1, "macro F1": 1}
+    ranks |= {"mAP": 1, "top5": 1, "score": 2, "test": 2, "mean": 2, "knn_acc": 3}
+    assert {name: names.metric_rank(name) for name in ranks} == ranks
+    for other in ("train_acc", "acc_std", "std", "epoch", "time", "simclr"):
+        assert names.metric_rank(other) is None
+    assert names.metric_words("test_acc") == names.metric_words("Accuracy (%)") == "accuracy"
+    assert names.metric_words("val_loss") == "loss"
+
+
+def test_names_of_spreads_and_numbers() -> None:
+    assert names.spread_kind("std") == ("sd", frozenset())
+    assert names.spread_kind("test/acc_std") == ("sd", frozenset({"test", "acc"}))
+    assert names.spread_kind("acc sem") == ("se", frozenset({"acc"}))
+    assert names.spread_kind("ci_low") == ("low", frozenset())
+    assert names.spread_kind("95% CI") == ("ci", frozenset())
+    assert names.spread_kind("accuracy") is None
+    assert all(map(names.is_tally, ["k", "count", "runs", "n_seeds"]))
+    assert all(map(names.is_step, ["epoch", "trainer/global_step", "Iteration", "_step"]))
+    assert not any(map(names.is_step, ["best_epoch", "num_epochs", "n"]))
+
+
+def test_names_that_a_user_gives() -> None:
+    assert names.column_names({"n": " labels ", "run": "seed", "seed": "seed"}) == {
+        "n": "labels", "run": "seed", "seed": "seed"
+    }  # fmt: skip
+    with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
+        names.column_names({"acuracy": "x"})
+    for columns, message in (
+        ({"n": " "}, "an empty name"),
+        ({"n": "x", "arm": "x"}, "arm and n are both in 'x'"),
+        ({"accuracy": "n"}, "n and accuracy are both in 'n'"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            names.column_names(columns)

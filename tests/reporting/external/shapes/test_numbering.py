@@ -1,0 +1,93 @@
+"""Numbers of runs, and rows that are no runs: nothing is numbered that isn't one, and no hint says to."""
+
+from __future__ import annotations
+
+import pytest
+from support.grids import observed, values
+
+from labeleff.errors import RunsError
+
+
+def rows(header: str, cells: str, count: int) -> str:
+    """Table of two arms and label counts with `count` rows each; `{at}` is a row's number."""
+    lines = [f"{arm} | {n} | {cells.format(at=at)}" for arm in "ab" for n in (10, 20) for at in range(count)]
+    return "\n".join([f"arm | n | {header}", *lines])
+
+
+def test_runs_are_numbered_within_their_arm_and_label_count() -> None:
+    found = observed("arm | n | acc\na | 10 | 5\na | 20 | 6\na | 10 | 7\nb | 10 | 8")
+    assert values(found) == [("a", 10, 0, "5"), ("a", 20, 0, "6"), ("a", 10, 1, "7"), ("b", 10, 0, "8")]
+
+
+def test_a_row_keeps_its_number_over_its_label_counts() -> None:
+    found = observed("arm | 10 | 20\na | 5 |\na | 6 | 7\nb | 8 | 9")
+    assert values(found)[:3] == [("a", 10, 0, "5"), ("a", 10, 1, "6"), ("a", 20, 1, "7")]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "numbers"),
+    [
+        ("seed | acc", "{at}0 | 5", [0, 10]),
+        ("fold | acc", "fold {at} | 5", [0, 1]),
+        ("run | acc", "{at}.0 | 5", [0, 1]),
+        ("trial | fold | acc", "{at} | 3 | 5", [0, 1]),
+        ("draw | seed | acc", "{at} | 4 | 5", [0, 1]),
+        ("draw | acc", "7 | 5", [0, 1]),
+    ],
+)
+def test_columns_that_number_runs(header: str, cells: str, numbers: list[int]) -> None:
+    found = observed(rows(header, cells, 2))
+    assert [row.run for row in found.rows] == numbers * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (rows("run | epoch | acc", "0 | {at} | 5", 3), "found 3 rows of run 0 of arm 'a' at n = 10, one per epoch"),
+        (rows("run | acc", "0 | 5", 12), "found 12 rows of run 0 of arm 'a' at n = 10, expected one row per run"),
+        (
+            rows("trainer/global_step | acc", "{at} | 5", 3),
+            "found 3 rows of arm 'a' at n = 10, one per trainer/global_step",
+        ),
+        (rows("acc", "5", 101), "found 101 rows of arm 'a' at n = 10, and no column run"),
+        (rows("acc", "0.5{at}", 9), "each larger (or each smaller) than the one before"),
+        (rows("t | acc", "{at} | 5", 60), "'0', '1', '2'"),
+    ],
+)
+def test_rows_per_epoch_are_refused_with_the_way_out(text: str, message: str) -> None:
+    with pytest.raises(RunsError) as caught:
+        observed(text)
+    assert message in str(caught.value)
+    assert "keep one row per run: its last one, or the one chosen on validation data" in str(caught.value)
+    assert "number the runs" not in str(caught.value)
+    assert "run=t" not in str(caught.value)
+
+
+def test_a_run_that_is_there_twice() -> None:
+    with pytest.raises(RunsError, match=r"line 3, column 'run': found run 0 of arm 'a' at n = 10 again \(as in"):
+        observed("arm | n | run | acc\na | 10 | 0 | 5\na | 10 | 0 | 6")
+    with pytest.raises(RunsError, match="in 'source': keep the rows of one source, or give --column task=source"):
+        observed(rows("run | source | acc", "0 | s{at} | 5", 2))
+    with pytest.raises(RunsError, match=r"run 0 of arm 'a' at n = 1000 again \(as in line 2\)"):
+        observed("arm | n | run | acc\na | 1k | 0 | 5\na | 1000 | 0 | 6")
+    with pytest.raises(RunsError, match="column 'seed': found draw 1, seed 2 of arm 'a' at n = 10 again"):
+        observed("arm | n | run | draw | seed | acc\na | 10 | 0 | 1 | 2 | 5\na | 10 | 1 | 1 | 2 | 6")
+
+
+def test_conditions_that_no_column_stands_for() -> None:
+    with pytest.raises(RunsError, match="--column arm=lr for arms, --column run=lr for numbers of runs"):
+        observed(rows("lr | acc", "0.{at} | 5", 2))
+    assert len(observed(rows("lr | acc", "0.1 | 5", 2)).rows) == 8
+    assert len(observed(rows("lr | acc", "0.{at} | 5", 2), columns={"task": "lr"}).rows) == 8
+
+
+@pytest.mark.parametrize("cell", ["-1", "x1", "1.5", ""])
+def test_numbers_of_runs_that_are_none(cell: str) -> None:
+    with pytest.raises(RunsError, match="line 3, column 'run': found"):
+        observed(f"arm | n | run | acc\na | 10 | 0 | 5\na | 10 | {cell} | 6")
+
+
+def test_rows_of_several_splits() -> None:
+    split = "arm | n | split | acc\n" + "\n".join(f"{a} | 10 | {s} | 5" for a in "ab" for s in ("train", "test"))
+    with pytest.raises(RunsError, match=r"keep the rows of one split, those of the test set$"):
+        observed(split)

@@ -1,0 +1,196 @@
+"""Tables of every shape hold the same values, and a header that may be read in two ways is refused."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from support.grids import grid, observed, values
+
+from labeleff.errors import LabeleffError, RunsError
+from labeleff.reporting.external.measured import measured
+from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.shapes.recognise import observations
+from labeleff.stats.stand_ins import StandIns
+
+LONG = """
+method | labels | seed | test_acc
+scratch | 100 | 0 | 50.1
+scratch | 100 | 1 | 51.1
+scratch | 1000 | 0 | 60.2
+scratch | 1000 | 1 | 61.2
+simclr | 100 | 0 | 70.3
+"""
+VALUES = {
+    ("scratch", 100, 0, "50.1"),
+    ("scratch", 100, 1, "51.1"),
+    ("scratch", 1000, 0, "60.2"),
+    ("scratch", 1000, 1, "61.2"),
+    ("simclr", 100, 0, "70.3"),
+}
+BY_N = "method | 100 | 1k\nscratch | 50.1 | 60.2\nscratch | 51.1 | 61.2\nsimclr | 70.3 | -"
+SAME = {
+    "long": LONG,
+    "without runs": re.sub(r"\| (seed|0|1) (?=\|)", "", LONG),
+    "by arm": "n | run | scratch | simclr\n"
+    "100 | 0 | 50.1 | 70.3\n100 | 1 | 51.1 |\n1000 | 0 | 60.2 | \n1000 | 1 | 61.2 | nan",
+    "by arm and run": "n | scratch_seed0 | scratch_seed1 | simclr_seed0\n"
+    "100 | 50.1 | 51.1 | 70.3\n1e3 | 60.2 | 61.2 | ",
+    "by run": "method | n | run 0 | run 1\n"
+    "scratch | 100 | 50.1 | 51.1\nscratch | 1,000 | 60.2 | 61.2\nsimclr | 100 | 70.3 |",
+    "by n": BY_N,
+    "by n without a name": BY_N.replace("method", ""),
+    "by n with the count's name": BY_N.replace("method", "labels"),
+    "by n=": BY_N.replace("| 100 ", "| n=100 ").replace("1k", "n=1000"),
+    "by labels": BY_N.replace("| 100 ", "| 100 labels ").replace("1k", "1,000 labels"),
+    "by accuracy at n": BY_N.replace("| 100 ", "| acc@100 ").replace("1k", "acc@1000"),
+}
+
+
+@pytest.mark.parametrize("shape", SAME)
+def test_every_shape_holds_the_same_values(shape: str) -> None:
+    found = observed(SAME[shape])
+    assert set(values(found)) == VALUES
+    assert len(found.rows) == 5
+    words = {"by arm": "wide by arm", "by arm and run": "wide by arm", "by n": "wide by n", "long": "one value per row"}
+    assert found.notes[0] == f"2 arms x 2 label counts x 1 to 2 runs, {words.get(shape, found.notes[0][39:])}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "cifar10_40 | cifar10_250 | svhn_40",
+        "cifar10@40 | cifar10@250 | svhn@40",
+        "cifar10-40 | cifar10-250 | svhn-40",
+        "cifar10 (40) | cifar10 (250) | svhn (40)",
+        "cifar10 40 labels | cifar10 250 labels | svhn 40 labels",
+    ],
+)
+def test_tasks_and_label_counts_in_the_header(header: str) -> None:
+    found = observed(f" | {header}\nsupervised | 10 | 20 | 30\nfixmatch | 40 | 50 | ")
+    assert values(found) == [
+        ("cifar10", "supervised", 40, 0, "10"),
+        ("cifar10", "supervised", 250, 0, "20"),
+        ("svhn", "supervised", 40, 0, "30"),
+        ("cifar10", "fixmatch", 40, 0, "40"),
+        ("cifar10", "fixmatch", 250, 0, "50"),
+    ]
+    assert found.notes[0] == "2 tasks x 2 arms x 2 label counts x 1 run, wide by task and n"
+    assert "1 of 6 cells empty: not measured" in found.notes
+
+
+def test_numbers_of_data_sets_are_no_label_counts() -> None:
+    with pytest.raises(RunsError, match="column 'n': found the columns 'method', 'CIFAR-10', 'CIFAR-100'"):
+        observed("method | CIFAR-10 | CIFAR-100\na | 1 | 2\nb | 3 | 4")
+    found = observed("method | CIFAR-10 (1 000) | CIFAR-10-40\na | 1 | 2\nb | 3 | 4")
+    assert {row.n for row in found.rows if row.task == "CIFAR-10"} == {40, 1000}
+
+
+def test_columns_found_by_other_names_are_said() -> None:
+    found = observed(LONG + "simclr | 1000 | 0 | 80\n")
+    assert found.notes[1] == "values from 'test_acc', n from 'labels', arm from 'method', run from 'seed'"
+    assert (found.value_name, found.draws, found.seeds) == ("test_acc", False, True)
+
+
+def test_spreads_and_numbers_of_runs() -> None:
+    found = observed("method | n | acc_mean | acc_std | k\na | 10 | 50 | 1.5 | 3\nb | 10 | 60 | 1.2 | 5")
+    assert [(row.value, row.spread, row.count) for row in found.rows] == [("50", "1.5", "3"), ("60", "1.2", "5")]
+    assert found.spread_kind == "sd"
+    ends = observed("method | n | acc | ci_low | ci_high\na | 10 | 50 | 48 | 52\nb | 10 | 60 | 59 | 61")
+    assert ([row.spread for row in ends.rows], ends.spread_kind) == (["[48, 52]", "[59, 61]"], "ci")
+    arms = observed("n | a_mean | a_std | b_mean | b_std\n10 | 50 | 1.5 | 60 | 1.2")
+    assert [(row.arm, row.value, row.spread) for row in arms.rows] == [("a", "50", "1.5"), ("b", "60", "1.2")]
+    by_n = observed("method | 10 | 10 std | 20 | 20 std\na | 50 | 1.5 | 60 | 1.2")
+    assert [(row.n, row.spread) for row in by_n.rows] == [(10, "1.5"), (20, "1.2")]
+    assert observed("method | n | acc | acc_std\na | 10 | 50 |\nb | 10 | 60 |").spread_kind is None
+
+
+def test_given_columns_and_shapes() -> None:
+    text = "method | n | val_acc | test_acc\na | 10 | 50 | 51\nb | 10 | 60 | 61"
+    found = observed(text, columns={"accuracy": "val_acc"})
+    assert [row.value for row in found.rows] == ["50", "60"]
+    assert "columns not used: test_acc" in found.notes
+    digits = "method | n | 1 | 2\na | 10 | 50 | 51\nb | 10 | 60 | 61"
+    assert values(observed(digits, shape="long"))[:2] == [("a", 10, 1, "50"), ("a", 10, 2, "51")]
+    arms = "n | a_1 | a_2\n10 | 50 | 51"
+    assert [row.arm for row in observed(arms, shape="by-arm").rows] == ["a_1", "a_2"]
+    f1 = "method | n | auroc | f1\na | 10 | 50 | 51\nb | 10 | 60 | 61"
+    assert observed(f1, metric="f1").value_name == "f1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "method | n | val_acc | test_acc\na | 10 | 50 | 51",
+            "column 'accuracy': found the columns 'val_acc', 'test_acc', which may all be it, expected one; give "
+            "--column accuracy=val_acc or --column accuracy=test_acc",
+        ),
+        ("arm | n | accuracy | val_accuracy\na | 10 | 50 | 51", "'accuracy', 'val_accuracy', which may all be it"),
+        ("method | model | n | acc\na | x | 10 | 5\nb | y | 10 | 5", "give --column arm=method or --column arm=model"),
+        ("method | n | 1 | 2\na | 10 | 50 | 51", "give --shape long where the header numbers runs, or --shape by-n"),
+        ("n | a_1 | a_2\n10 | 50 | 51", "may be 2 arms or 2 runs of one"),
+        ("method | n | CIFAR | SVHN\na | 10 | 0.5 | 0.6", "give --column accuracy=CIFAR or --column accuracy=SVHN"),
+        ("method | n | train_acc\na | 10 | 0.5", "column 'accuracy': found the columns"),
+        (
+            "scratch | 100 | 0 | 0.4\nb | 100 | 0 | 0.5",
+            "column 'arm': found no header (the first row has the number '100')",
+        ),
+        (
+            "method | 1% | 10%\na | 0.5 | 0.6",
+            "column '1%': found '1%', a percentage of all labels, expected their number",
+        ),
+        ("method | 100 | 1000\na |  | ", "found no value, expected one row per run"),
+    ],
+)
+def test_a_header_that_may_be_read_in_two_ways_is_refused(text: str, message: str) -> None:
+    with pytest.raises(RunsError) as caught:
+        observed(text)
+    assert re.match(r"t\.csv, line \d+, column '", str(caught.value))
+    assert message in str(caught.value)
+
+
+def test_one_column_that_varies_is_the_one() -> None:
+    text = "method | model | n | acc\na | x | 10 | 5\nb | x | 10 | 5"
+    assert [row.arm for row in observed(text).rows] == ["a", "b"]
+    shares = "method | fraction | n_train | acc\na | 0.1 | 10 | 5\nb | 0.2 | 20 | 5"
+    assert [row.n for row in observed(shares).rows] == [10, 20]
+
+
+SYNONYMS = {
+    "method": ["Method", "arm", "model", "Algorithm", "pretext", "approach"],
+    "labels": ["n", "N", "n_labels", "num_labels", "train_size", "num_train_samples", "budget", "# labels"],
+    "seed": ["run", "trial", "repeat", "fold", "Seed", "random_seed"],
+    "test_acc": ["accuracy", "acc", "top1", "Test Accuracy (%)", "test/acc", "score", "test", "result", "Top-1"],
+}
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_mutated_headers_are_read_right_or_refused(seed: int) -> None:
+    source = random.Random(seed)
+    lines = [[cell.strip() for cell in line.split("|")] for line in LONG.strip().splitlines()]
+    header, *rows = lines
+    order = source.sample(range(4), 4)
+    names = [source.choice(SYNONYMS[name]) for name in header]
+    extra = source.choice(["", "", "comment", "val_acc", "train_acc", "epoch", "lr", "dataset"])
+    cells = [[row[at] for at in order] + ([source.choice("ab")] if extra else []) for row in rows]
+    table = [[names[at] for at in order] + ([extra] if extra else []), *cells]
+    try:
+        found = observed("\n".join(" | ".join(row) for row in table))
+    except LabeleffError as error:
+        said = str(error)
+    else:
+        assert {(arm, n, run, value) for *_, arm, n, run, value in values(found)} == VALUES
+        return
+    assert re.match(r"t\.csv, line \d+, column '", said)
+    assert extra in ("val_acc", "epoch", "lr", "dataset")
+
+
+def test_the_report_of_a_published_table() -> None:
+    rows = "fullysupervised | 4.6±0.1 | 4.5±0.2\nsupervised | 60±2 | 40±2\nfixmatch | 20±2 | 9±1"
+    reading = Reading(lower_is_better=True, runs=3, pools={None: 50_000})
+    table = measured(observations([grid("| d_40 | d_250\n" + rows)], reading), reading)
+    assert {n: len(rung) for n, rung in table.groups["d", "supervised"].items()} == {50_000: 6, 40: 3, 250: 3}
+    again = table.without_names("supervised")
+    assert all(isinstance(rung, StandIns) for rung in again.groups["d", "supervised"].values())
