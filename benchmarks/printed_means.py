@@ -5,7 +5,8 @@
 Every case is a baseline and another arm, once as runs that are independent between arms, once as the cells that a paper
 would print of them, read as `labeleff utility` reads a table. Simulated cases have ten runs a rung; real ones are the
 runs of examples/runs.csv and of the records under reports/, with as many runs as they have. Writes
-`printed_means.csv` (one row per point) to FOLDER, by default reports/tables, and prints a summary. One process, about two minutes.
+`printed_means.csv` (one row per point) to FOLDER, by default reports/tables, and prints a summary. One process, two
+minutes.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import simulated
 from csv_rows import to_csv
 
-from labeleff.curves.utility import Accuracies, UtilityPoint, utilities, utility
+from labeleff.curves.utility import UtilityPoint, utilities
 from labeleff.reporting.external.reader import parse_runs
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.results import load
@@ -31,6 +33,10 @@ CASES = 30
 """Simulated cases per family of curves."""
 RUNS = 10
 HOME = Path(__file__).parent.parent
+DECIMALS = (1, 2)
+STEEP = 4.0
+"""Points per doubling of the labels from which on the rounding of one mean, 0.05 points, is under 1 % of the labels."""
+Row = dict[str, Any]
 Arm = Mapping[int, Sequence[float]]
 Case = tuple[str, Arm, Arm]
 
@@ -70,52 +76,67 @@ def _least(arms: Sequence[Arm]) -> int:
     return min(len(rung) for arm in arms for rung in arm.values())
 
 
-def as_printed(baseline: Arm, arm: Arm) -> list[UtilityPoint]:
-    """Utility from the cells of a table with one decimal in percent."""
+def apart(arm: Arm, first: int) -> Runs:
+    """Runs of which no two rungs or arms share any: a printed mean can't say which of them belong together."""
+    return {
+        n: {(first + 100 * at + k, first + 100 * at + k): value for k, value in enumerate(rung)}
+        for at, (n, rung) in enumerate(sorted(arm.items()))
+    }
+
+
+def as_printed(baseline: Arm, arm: Arm, decimals: int) -> list[UtilityPoint]:
+    """Utility from the cells of a table in percent."""
     lines = ["arm,n,accuracy,runs"]
     for name, runs in (("base", baseline), ("arm", arm)):
         for n, rung in runs.items():
-            lines.append(f"{name},{n},{100 * np.mean(rung):.1f}±{100 * np.std(rung, ddof=1):.1f},{len(rung)}")
+            mean, sd = 100 * np.mean(rung), 100 * np.std(rung, ddof=1)
+            lines.append(f"{name},{n},{mean:.{decimals}f}±{sd:.{decimals}f},{len(rung)}")
     table = parse_runs("\n".join(lines).encode(), "printed", Reading(lower_is_better=False, scale="percent"))
     return utilities(table.groups[None, "base"], {"arm": table.groups[None, "arm"]})["arm"].points
 
 
-def with_printed_means(arm: Arm) -> Arm:
-    """The runs, moved until their means are the printed ones: what rounding means alone does."""
-    shifts = {n: round(float(np.mean(rung)), 3) - float(np.mean(rung)) for n, rung in arm.items()}
-    return {n: [min(max(value + shifts[n], 0.0), 1.0) for value in rung] for n, rung in arm.items()}
+def compare(source: str, baseline: Arm, arm: Arm) -> Iterator[Row]:
+    """One row per label count and number of decimals: n1 from the runs, and from what is printed of them."""
+    raw = utilities(apart(baseline, 0), {"arm": apart(arm, 100_000)})["arm"].points
+    for decimals in DECIMALS:
+        for one, other in zip(raw, as_printed(baseline, arm, decimals), strict=True):
+            ends = one.n1_low, one.n1_high, other.n1_low, other.n1_high
+            both = one.n1 is not None and other.n1 is not None
+            bounded = one.kind == "inside" and all(ends) and one.n1_high > one.n1_low
+            yield {
+                "source": source,
+                "decimals": decimals,
+                "n": one.n,
+                "runs": one.runs,
+                "kind": one.kind,
+                "points_per_doubling": rise(baseline, one.n1) if one.kind == "inside" else None,
+                "n1_runs": one.n1,
+                "n1_printed": other.n1,
+                "n1_ratio": other.n1 / one.n1 if both else None,
+                "width_runs": math.log(one.n1_high / one.n1_low) if bounded else None,
+                "width_ratio": math.log(ends[3] / ends[2]) / math.log(ends[1] / ends[0]) if bounded else None,
+            }
 
 
-def compare(source: str, baseline: Accuracies, arm: Accuracies) -> Iterator[dict[str, object]]:
-    """One row per label count: n1 and its interval from the runs and from what is printed of them."""
-    raw, printed = utility(baseline, arm), as_printed(baseline, arm)
-    moved = utility(with_printed_means(baseline), with_printed_means(arm))
-    for one, other, third in zip(raw, printed, moved, strict=True):
-        row: dict[str, object] = {"source": source, "n": one.n, "runs": one.runs, "kind": one.kind}
-        for name, point in (("runs", one), ("printed", other)):
-            row |= {f"n1_{name}": point.n1, f"low_{name}": point.n1_low, f"high_{name}": point.n1_high}
-        row["n1_ratio"] = other.n1 / one.n1 if other.n1 and one.n1 else None
-        row["rounding_ratio"] = third.n1 / one.n1 if third.n1 and one.n1 else None
-        ends = one.n1_low, one.n1_high, other.n1_low, other.n1_high
-        row["width_ratio"] = (
-            math.log(other.n1_high / other.n1_low) / math.log(one.n1_high / one.n1_low) if all(ends) else None
-        )
-        yield row
+def rise(baseline: Arm, n1: float) -> float:
+    """Points of accuracy that twice the labels bring the baseline at `n1`, between the means of the rungs around it."""
+    ns = sorted(baseline)
+    at = min(max(int(np.searchsorted(ns, n1)), 1), len(ns) - 1)
+    low, high = ns[at - 1], ns[at]
+    return 100 * float(np.mean(baseline[high]) - np.mean(baseline[low])) / math.log2(high / low)
 
 
-def summary(rows: Sequence[Mapping[str, object]], name: str) -> str:
+def summary(rows: Sequence[Row], name: str) -> str:
     """What share of the points inside the ladder agrees, and by how much intervals are wider."""
-    inside = [row for row in rows if row["kind"] == "inside"]
-    ratios = np.array([row["n1_ratio"] for row in inside if row["n1_ratio"]], dtype=float)
-    widths = np.array([row["width_ratio"] for row in inside if row["width_ratio"]], dtype=float)
-    low, middle, high = np.quantile(widths, [0.1, 0.5, 0.9])
-    close = np.mean(np.abs(ratios - 1) < 0.01)
-    moved = np.array([row["rounding_ratio"] for row in inside if row["rounding_ratio"]], dtype=float)
-    off = np.quantile(np.abs(ratios - 1), 0.9)
+    rows = [row for row in rows if row["kind"] == "inside" and row["n1_ratio"]]
+    off = np.abs([row["n1_ratio"] - 1 for row in rows])
+    wide = [row for row in rows if row["width_ratio"]]
+    low, middle, high = np.quantile([row["width_ratio"] for row in wide], [0.05, 0.5, 0.95])
+    moved = [2 * abs(math.log(row["n1_ratio"])) / row["width_runs"] for row in wide]
     return (
-        f"{name}: {len(ratios)} points inside, n1 within 1 % in {close:.0%} (90 % within {off:.2%}; from the runs "
-        f"themselves with rounded means {np.mean(np.abs(moved - 1) < 0.01):.0%}); intervals are {middle:.3f} times as "
-        f"wide in the median (10 to 90 %: {low:.2f} to {high:.2f})"
+        f"{name}: {len(rows)} points, n1 within 1 % in {np.mean(off < 0.01):.0%} (90 % within "
+        f"{np.quantile(off, 0.9):.1%}, or {np.quantile(moved, 0.9):.2f} half intervals); intervals {middle:.3f} times "
+        f"as wide ({low:.2f} to {high:.2f})"
     )
 
 
@@ -127,10 +148,18 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shown = [{key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows]
     (folder / "printed_means.csv").write_text(to_csv(shown))
-    print(summary([row for row in rows if row["source"] == "simulated"], "simulated, ten runs"))
-    others = [row for row in rows if row["source"] != "simulated"]
-    print(summary([row for row in others if row["runs"] >= RUNS], "real, ten runs or more"))
-    print(summary([row for row in others if row["runs"] < RUNS], "real, fewer runs"))
+    groups = {
+        "simulated, ten runs": lambda row: row["source"] == "simulated",
+        "real, ten runs or more": lambda row: row["source"] != "simulated" and row["runs"] >= RUNS,
+        "real, three to nine runs": lambda row: row["source"] != "simulated" and row["runs"] < RUNS,
+    }
+    for name, holds in groups.items():
+        for decimals in DECIMALS:
+            chosen = [row for row in rows if holds(row) and row["decimals"] == decimals]
+            steep = [row for row in chosen if (row["points_per_doubling"] or 0) >= STEEP]
+            print(summary(chosen, f"{name}, {decimals} decimals"))
+            if steep:
+                print(summary(steep, f"{name}, {decimals} decimals, {STEEP:g} points or more per doubling"))
 
 
 if __name__ == "__main__":

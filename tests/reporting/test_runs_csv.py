@@ -75,7 +75,9 @@ def test_a_study_is_read_back_place_by_place(tmp_path: Path) -> None:
 
 
 def seen_with(path: Path, baseline: str) -> Measurements:
-    return external_report.view(read_runs([path], Reading()), baseline, Options(path=path, out=path.parent / "report", command=[]))
+    return external_report.view(
+        read_runs([path], Reading()), baseline, Options(path=path, out=path.parent / "report", command=[])
+    )
 
 
 def measurements(metric: str = "accuracy", **changes: object) -> Measurements:

@@ -16,7 +16,7 @@ from labeleff.stats.differences import compare
 from labeleff.stats.intervals import mean_intervals, rung_estimates
 from labeleff.stats.multiple_comparisons import tied_by_rung
 from labeleff.stats.resampling import Runs, factors, resample
-from labeleff.stats.stand_ins import FIRST, Mean, StandIns, mean_or_values, stand_ins
+from labeleff.stats.stand_ins import FIRST, Mean, StandIns, mean_or_values, pooled, stand_ins
 
 LADDER = {50: 0.5, 100: 0.6, 200: 0.68, 400: 0.74, 800: 0.78}
 
@@ -191,3 +191,13 @@ def test_learning_curve_arrays_as_they_are() -> None:
     assert labeleff.utility(arrays, ARM) == labeleff.utility(BASE, ARM)
     assert all(type(point.n) is int for point in labeleff.utility(BASE, arrays))
     assert labeleff.forecast(arrays, targets=[0.8]) == labeleff.forecast(BASE, targets=[0.8])
+
+
+def test_several_means_of_one_rung_are_one_of_all_their_runs() -> None:
+    groups = [[0.4, 0.5, 0.6], [0.7, 0.8]]
+    one = pooled([Mean(float(np.mean(group)), float(np.std(group, ddof=1)), len(group)) for group in groups])
+    every = [value for group in groups for value in group]
+    assert (one.mean, one.sd, one.runs) == (pytest.approx(np.mean(every)), pytest.approx(np.std(every, ddof=1)), 5)
+    rounded = pooled([Mean(0.5, 0.1, 3, rounding=0.04)] * 4)
+    assert rounded.rounding == pytest.approx(0.01)
+    assert pooled([Mean(0.5, 0.1, 3)]) == Mean(0.5, 0.1, 3)

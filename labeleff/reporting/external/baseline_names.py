@@ -10,5 +10,5 @@ BASELINES = ("scratch", "from scratch", "scratch/finetune", "baseline", "supervi
 
 
 def like_baseline(arms: Iterable[str]) -> list[str]:
-    """Arms that are named like a baseline."""
-    return [arm for arm in arms if re.sub(r"[ _-]+", " ", arm).casefold() in BASELINES]
+    """Arms that are named like a baseline, with their file's name before it (`ours: scratch`) or without."""
+    return [arm for arm in arms if re.sub(r"[ _-]+", " ", arm.rpartition(": ")[2]).casefold() in BASELINES]

@@ -58,7 +58,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
         metric=entry,
         units=units,
         summarised=frozenset((task, arm) for task, arm, _ in means),
-        run_numbers=_run_numbers(rows, keys),
+        run_numbers=_run_numbers(rows, keys, means),
     )
 
 
@@ -139,12 +139,13 @@ def _groups(
 
 
 def _run_numbers(
-    rows: Sequence[Observation], keys: Sequence[Run]
+    rows: Sequence[Observation], keys: Sequence[Run], means: Means
 ) -> dict[tuple[str | None, str], dict[tuple[int, Run], int]]:
     """The table's numbers of runs by (task, arm), then by label count and (draw, seed)."""
     numbers: dict[tuple[str | None, str], dict[tuple[int, Run], int]] = {}
     for row, key in zip(rows, keys, strict=True):
-        numbers.setdefault((row.task, row.arm), {})[row.n, key] = row.run
+        if _rung(row) not in means:
+            numbers.setdefault((row.task, row.arm), {})[row.n, key] = row.run
     return numbers
 
 

@@ -10,6 +10,7 @@ from labeleff.catalogue.metrics import METRICS, SHARES, Metric, Units
 from labeleff.errors import RunsError, UnknownNameError
 from labeleff.seeding import stream_seed
 from labeleff.stats.resampling import Run, Runs, fingerprint
+from labeleff.stats.stand_ins import StandIns
 
 Scale = Literal["fraction", "percent"]
 """Scale of accuracies: 0..1 or 0..100."""
@@ -45,6 +46,11 @@ def _own_keys(runs: Runs, shared: Sequence[str], apart: bool) -> dict[Run, Run]:
     return {run: key(*run) for run in every}
 
 
+def _renumbered(rung: Mapping[Run, float], keys: Mapping[Run, Run]) -> Mapping[Run, float]:
+    """A rung under new numbers; stand-ins keep theirs, which come from what they stand for."""
+    return rung if isinstance(rung, StandIns) else {keys[run]: value for run, value in rung.items()}
+
+
 @dataclass(frozen=True)
 class RunsTable:
     """Runs of one table, with scores in 0..1 of which more is better: accuracies, or others mapped by `units`."""
@@ -78,8 +84,7 @@ class RunsTable:
         """
         keys = {pair: _own_keys(runs, self.shared, pair[1] == baseline) for pair, runs in self.groups.items()}
         groups = {
-            pair: {n: {keys[pair][run]: value for run, value in rung.items()} for n, rung in runs.items()}
-            for pair, runs in self.groups.items()
+            pair: {n: _renumbered(rung, keys[pair]) for n, rung in runs.items()} for pair, runs in self.groups.items()
         }
         numbers = {
             pair: {(n, keys[pair][run]): number for (n, run), number in of_arm.items()}

@@ -25,6 +25,7 @@ def with_baseline_curves(table: RunsTable, baseline: str) -> RunsTable:
     return replace(
         table,
         groups={key: runs for key, runs in table.groups.items() if key[0] not in aside},
+        run_numbers={key: numbers for key, numbers in table.run_numbers.items() if key[0] not in aside},
         notes=(*table.notes, f"tasks set aside, as a curve needs {LEAST} label counts of {baseline!r}: {why}"),
     )
 

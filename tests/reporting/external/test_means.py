@@ -92,9 +92,10 @@ def test_the_number_of_runs_must_be_known() -> None:
 
 
 def test_spreads_that_no_runs_can_have() -> None:
-    with pytest.raises(RunsError, match="expected a standard deviation of at most .* is the spread on another scale"):
-        one = replace(ROW, value="0.617±0.8")
-        to_means([printed(one, read_value(one.value), OBSERVED, Reading(), level=0.9, comma=False)], 1, SHARES)
+    row = replace(ROW, value="0.617±0.8")
+    one = printed(row, read_value(row.value), OBSERVED, Reading(), level=0.9, comma=False)
+    with pytest.raises(RunsError, match=r"expected a standard deviation of at most .* is the spread on another scale"):
+        to_means([one], 1, SHARES)
     assert mean(replace(ROW, value="0.0±0.0")).sd > 0
     assert mean(replace(ROW, value="100.0±0.0")).mean == 1
 

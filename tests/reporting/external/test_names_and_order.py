@@ -12,6 +12,7 @@ from labeleff.reporting import csv_tables
 from labeleff.reporting.external import external_report
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import read_runs
+from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.findings import find
 from labeleff.study.prices import Cost
 
@@ -44,7 +45,7 @@ def tables(frame: pd.DataFrame, path: Path, names: dict[str, str], **options: ob
     """All tables of the report, in one order and with `names` of arms."""
     frame.to_csv(path, index=False)
     how = Options(path=path, out=path.parent / "report", command=[], **options)  # type: ignore[arg-type]
-    found = find(external_report.view(read_runs(path), "scratch", how))
+    found = find(external_report.view(read_runs([path], Reading()), "scratch", how))
     measured = found.measured
     by_kind = (
         csv_tables.utilities(found.comparisons, measured.cost),

@@ -48,7 +48,9 @@ def test_means_with_an_interval(cell: str) -> None:
     assert read_value(cell) == Value("61.7", 61.7, ends=("60.9", "62.5"))
 
 
-@pytest.mark.parametrize("cell", ["85.3%", "85.3 %", r"85.3\%", "85.3%±0.2%", "85.3±0.2%", "(85.3±0.2)%", "85.3% (0.2)"])
+@pytest.mark.parametrize(
+    "cell", ["85.3%", "85.3 %", r"85.3\%", "85.3%±0.2%", "85.3±0.2%", "(85.3±0.2)%", "85.3% (0.2)"]
+)
 def test_a_percent_sign_is_kept(cell: str) -> None:
     value = read_value(cell)
     assert (value.text, value.percent) == ("85.3", True)

@@ -73,7 +73,7 @@ def _check_pools(
     reading: Reading, units: LabelUnits, known: Iterable[tuple[str, str | None]], tasks: set[str | None]
 ) -> None:
     """Refuse a --pool that nothing in the file is a share of, or whose task isn't in the file."""
-    for task in set(reading.pools) - tasks - {None}:
+    for task in (name for name in reading.pools if name not in (*tasks, None)):
         raise OptionError(f"--pool: {UnknownNameError('task', str(task), [each for each in tasks if each])}")
     if reading.pools and not any(units.of_pool(text) for text, _ in known):
         raise OptionError(
@@ -113,7 +113,7 @@ def _without_copies(
         return list(counted), []
     own = {(entry.arm, entry.task, entry.column, entry.value) for entry in entries}
     kept: list[Counted] = []
-    seen: set[tuple[str | None, str]] = set()
+    seen: dict[tuple[str | None, str], None] = {}
     copies = 0
     for each in counted:
         entry = each.entry
@@ -122,7 +122,7 @@ def _without_copies(
             if key in seen or (each.arm, entry.task, entry.column, entry.value) in own:
                 copies += 1
                 continue
-            seen.add(key)
+            seen[key] = None
         kept.append(each)
     names = ", ".join(sorted(whole))
     notes = [f"{amount(copies, 'cell')} of {names} like another of the same task: counted once"] if copies else []

@@ -6,9 +6,13 @@ import random
 import re
 
 import pytest
-from support.grids import observed, values
+from support.grids import grid, observed, values
 
 from labeleff.errors import LabeleffError, RunsError
+from labeleff.reporting.external.measured import measured
+from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.shapes.recognise import observations
+from labeleff.stats.stand_ins import StandIns
 
 LONG = """
 method | labels | seed | test_acc
@@ -181,3 +185,12 @@ def test_mutated_headers_are_read_right_or_refused(seed: int) -> None:
         return
     assert re.match(r"t\.csv, line \d+, column '", said)
     assert extra in ("val_acc", "epoch", "lr", "dataset")
+
+
+def test_the_report_of_a_published_table() -> None:
+    rows = "fullysupervised | 4.6±0.1 | 4.5±0.2\nsupervised | 60±2 | 40±2\nfixmatch | 20±2 | 9±1"
+    reading = Reading(lower_is_better=True, runs=3, pools={None: 50_000})
+    table = measured(observations([grid("| d_40 | d_250\n" + rows)], reading), reading)
+    assert {n: len(rung) for n, rung in table.groups["d", "supervised"].items()} == {50_000: 6, 40: 3, 250: 3}
+    again = table.without_names("supervised")
+    assert all(isinstance(rung, StandIns) for rung in again.groups["d", "supervised"].values())
