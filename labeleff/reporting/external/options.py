@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from labeleff.catalogue.metrics import metric
 from labeleff.curves.methods import BAYES, methods
@@ -16,7 +16,9 @@ from labeleff.reporting.external.runs_table import Scale
 from labeleff.reporting.output_files import check_folder
 from labeleff.stats.interval_level import LEVEL
 from labeleff.study.option_values import in_range, level_in_range, pairs
-from labeleff.study.prices import Cost
+
+if TYPE_CHECKING:
+    from labeleff.study.prices import Cost
 
 Convention = Literal["definition", "selfstudy"]
 """U(n) as the paper defines it, or also as its reference code computes it."""
