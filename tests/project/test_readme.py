@@ -71,7 +71,7 @@ def test_quotations_of_the_committed_report_are_in_it():
 
 def test_python_gives_what_is_quoted():
     """The comments of the example have the rounded numbers of what it returns."""
-    [code] = [text for text in blocks("python") if "labeleff.invert" in text]
+    [code] = [text for text in blocks("python") if "labeleff.invert([" in text]
     found, points = labeleff.invert(NS, RUNS, 0.55), labeleff.utility(dict(zip(NS, RUNS, strict=True)), ARM)
     assert f"invert({NS}, [" in code
     assert f"n={found.n:.0f}, low={found.low:.0f}, high={found.high:.0f}, kind={found.kind!r}" in code
