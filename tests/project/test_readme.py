@@ -42,11 +42,13 @@ def test_the_example_table_gives_what_is_quoted(command, tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     [head] = blocks("csv")
     assert (ROOT / "examples" / "runs.csv").read_text().startswith(head)
-    [written] = [text for text in blocks("") if text.startswith("labeleff utility ")]
+    [written] = [text for text in blocks("") if text.startswith("labeleff utility examples")]
     done = command(*written.split()[1:])
     assert (done.returncode, done.stderr) == (0, "")
-    [quoted] = blocks("text")
+    quoted, saved = blocks("text")
     assert quoted in done.stdout
+    priced = command(*written.split()[1:], "--cost-per-label", "0.35EUR", "--out", str(tmp_path / "priced"))
+    assert saved.removesuffix(" ...\n") in priced.stdout
     assert quoted in (tmp_path / "runs" / "runs-utility" / "report.md").read_text()
 
 
