@@ -1,0 +1,117 @@
+"""Rows of embeddings that deserve a look: not finite, repeated, constant; and training rows met again in the test set.
+
+Rows are compared by a 64-bit hash of their numbers, and equal hashes by the numbers themselves. -0 counts as 0. Only a
+block of an array is in memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeleff.plugins.tasks.embedding_files.columns import first_few
+from labeleff.plugins.tasks.sources.arrays import Array
+from labeleff.seeding import generator
+
+NUMBERS = 2**22
+"""Numbers in memory at a time."""
+
+Rows = NDArray[np.int64]
+"""Positions of rows, sorted."""
+
+
+def block(features: Array, rows: Rows | slice) -> NDArray[np.float32]:
+    """Take rows (n, dim) as float32, in which norms of float16 embeddings don't overflow; too large ones are inf."""
+    with np.errstate(over="ignore"):
+        return np.asarray(features[rows], dtype=np.float32)
+
+
+def _blocks(features: Array) -> Iterator[tuple[int, Array]]:
+    """Yield (first row, block of rows) over all rows."""
+    rows = max(1, NUMBERS // features.shape[1])
+    for start in range(0, len(features), rows):
+        yield start, np.asarray(features[start : start + rows])
+
+
+@dataclass(frozen=True)
+class RowFindings:
+    """Rows (sorted positions) of one array of embeddings.
+
+    `nan` and `infinite` have such a number, also one beyond float32; `repeated` have the numbers of an earlier row;
+    `constant` have one number throughout, in two dimensions or more.
+    """
+
+    source: str
+    nan: Rows
+    infinite: Rows
+    repeated: Rows
+    constant: Rows
+
+    @property
+    def not_finite(self) -> Rows:
+        """Rows that no protocol can use."""
+        return np.union1d(self.nan, self.infinite)
+
+    def sentences(self, ids: NDArray[np.str_]) -> list[str]:
+        """Say each kind of finding with its count and first ids (N,); kinds without a row are left out."""
+        kinds = {
+            "with NaN": self.nan,
+            "with infinite numbers": self.infinite,
+            "equal to an earlier row": self.repeated,
+            "of one number throughout": self.constant,
+        }
+        return [
+            f"{self.source}: {len(rows):,} of {len(ids):,} rows {what}: {first_few(ids[rows])}"
+            for what, rows in kinds.items()
+            if len(rows)
+        ]
+
+
+def row_hashes(features: Array) -> NDArray[np.uint64]:
+    """Hash every row's bytes: uint64 (N,); equal rows have equal hashes."""
+    hashes = np.empty(len(features), np.uint64)
+    row_words = -(-features.shape[1] * features.dtype.itemsize // 8)
+    factors = generator("row hashes").integers(0, 2**64, row_words, np.uint64) | np.uint64(1)
+    for start, rows in _blocks(features):
+        plain = np.ascontiguousarray(rows + rows.dtype.type(0))  # -0 becomes 0
+        octets = plain.view(np.uint8).reshape(len(rows), -1)
+        words = np.pad(octets, ((0, 0), (0, -octets.shape[1] % 8))).view(np.uint64)
+        mixed = (words ^ (words >> np.uint64(29))) * factors
+        hashes[start : start + len(rows)] = (mixed ^ (mixed >> np.uint64(32))).sum(1, dtype=np.uint64)
+    return hashes
+
+
+def look(features: Array, source: str) -> RowFindings:
+    """Look at all rows of an array (N, dim)."""
+    nan, infinite, constant = (np.zeros(len(features), bool) for _ in range(3))
+    for start, rows in _blocks(features):
+        here = slice(start, start + len(rows))
+        if rows.dtype.kind == "f":
+            narrow = rows if rows.dtype.itemsize <= 4 else block(rows, slice(None))
+            nan[here], infinite[here] = np.isnan(narrow).any(1), np.isinf(narrow).any(1)
+        constant[here] = (rows == rows[:, :1]).all(1) & (rows.shape[1] > 1)
+    repeated = _later_equals(features, row_hashes(features))
+    return RowFindings(source, np.flatnonzero(nan), np.flatnonzero(infinite), repeated, np.flatnonzero(constant))
+
+
+def _later_equals(features: Array, hashes: NDArray[np.uint64]) -> Rows:
+    """Rows equal to an earlier one."""
+    order = np.argsort(hashes, kind="stable")
+    same = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
+    zero, firsts = features.dtype.type(0), dict[bytes, int]()
+    suspects = np.unique(order[np.union1d(same, same + 1)]).tolist()
+    later = [row for row in suspects if firsts.setdefault((features[row] + zero).tobytes(), row) != row]
+    return np.array(later, dtype=np.int64)
+
+
+def met_again(features: Array, train: Rows, test: Rows) -> Rows:
+    """Find the rows of `test` whose numbers are those of a row of `train`: sorted positions."""
+    hashes = row_hashes(features)
+    candidates = test[np.isin(hashes[test], hashes[train])]
+    suspects = train[np.isin(hashes[train], hashes[candidates])]
+    zero = features.dtype.type(0)
+    known = {(features[row] + zero).tobytes() for row in suspects.tolist()}
+    return np.sort(np.array([r for r in candidates.tolist() if (features[r] + zero).tobytes() in known], np.int64))
