@@ -22,6 +22,7 @@ from labeleff.catalogue.declaration import Spec
 from labeleff.errors import LadderError
 from labeleff.files import write_whole
 from labeleff.seeding import generator
+from labeleff.stats.stratification import balanced_order, covering_order, proportional_order, several_labels_order
 from labeleff.study.cell import Subset
 from labeleff.training.examples import Task
 
@@ -34,28 +35,25 @@ MANIFEST = "manifest.json"
 def draw_order(labels: Indices, draw: int, *, subset: Subset, task: str) -> Indices:
     """Order the pool's examples as a draw takes them: a permutation of 0..N-1, int64 (N,), for `labels` (N,).
 
-    `stratified` gives each class its share (see `_stratified`), `random` ignores labels, and `prefix` is the
-    order of the files, the same in every draw. `task` is the task's name, without options.
+    `stratified` gives each class its share, `balanced` each as many while they last, `covering` its share and one at
+    least; `random` ignores labels, and `prefix` is the order of the files, the same in every draw. Labels (N, K) of
+    truths are several per example, and only `stratified` and those that ignore labels are made of them. `task` is the
+    task's name, without options.
     """
     if subset == "prefix":
         return np.arange(len(labels), dtype=np.int64)
     rng = generator("draw", task, draw)
     shuffled = np.argsort(rng.random(len(labels)), kind="stable")
-    return shuffled if subset == "random" else _stratified(labels, shuffled, rng)
-
-
-def _stratified(labels: Indices, shuffled: Indices, rng: np.random.Generator) -> Indices:
-    """Put the r-th shuffled example of a class of N_c at (r + u) / N_c, u uniform in [0, 1), and sort.
-
-    Up to any position t a class has floor(t N_c) or one more, and chance alone decides which: so on a balanced
-    pool counts differ by one at most and no class is favoured; on any pool of C classes a count is off its
-    proportional share n N_c / N by less than 1 + C N_c / N.
-    """
-    grouped = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    sizes = np.bincount(labels)
-    rank = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    place = (rank + rng.random(len(labels))) / np.repeat(sizes, sizes)
-    return grouped[np.argsort(place, kind="stable")]
+    if subset == "random":
+        return shuffled
+    if labels.ndim == 2:
+        if subset != "stratified":
+            raise LadderError(f"found subset {subset!r} of examples with several labels each, expected 'stratified'")
+        return several_labels_order(labels.astype(bool), shuffled)
+    if subset == "balanced":
+        return balanced_order(labels, shuffled, rng)
+    order = proportional_order(labels, shuffled, rng)
+    return order if subset == "stratified" else covering_order(labels, order)
 
 
 def rung_indices(order: Indices, n: int) -> Indices:
