@@ -57,6 +57,8 @@ class Task:
     """Vocabulary and sizes of the stories; None for images."""
     goal: Goal = CLASSES
     """Kind of label that a head predicts, and how it is scored."""
+    ids: tuple[str, ...] | None = None
+    """Ids of the training examples (N,), by which draws are published; None where they have none."""
 
     @property
     def chance(self) -> float:

@@ -214,6 +214,8 @@ def check_ids(where: str, values: Array) -> NDArray[np.str_]:
     empty = np.flatnonzero(np.char.str_len(ids) == 0)
     if len(empty):
         raise DataError(f"{where}: found {len(empty):,} empty ids, first in row {empty[0]}, expected an id per row")
+    if len(broken := np.flatnonzero((np.char.find(ids, "\n") >= 0) | (np.char.find(ids, "\r") >= 0))):
+        raise DataError(f"{where}: found an id with a line break in row {broken[0]}, expected ids of one line")
     unique, first, counts = np.unique(ids, return_index=True, return_counts=True)
     if len(unique) < len(ids):
         repeated = unique[counts > 1]
