@@ -204,7 +204,7 @@ def _zeroed(content, share):
     return content[:start] + bytes(min(64, len(content) - start)) + content[start + 64 :]
 
 
-CUTS = [(_truncated, share) for share in (0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97)]
+CUTS = [(_truncated, share) for share in (0, 0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97)]
 HEADS = [(_zeroed, 0.0)]
 CHECKED = [(_zeroed, share) for share in (0.1, 0.2, 0.4, 0.6)]
 """Damage in the middle, which formats with checksums notice."""
@@ -212,7 +212,7 @@ CHECKED = [(_zeroed, share) for share in (0.1, 0.2, 0.4, 0.6)]
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_damaged_files_are_refused_by_name(saved, ending):
-    """72 cut files, 9 without their beginning, 4 with other bytes in the middle."""
+    """135 cut files, 9 without their beginning, 4 with other bytes in the middle."""
     path = saved("clip.npy", HALF) if ending == ".npy" else saved(f"clip{ending}", HALF, labels=LABELS)
     content = path.read_bytes()
     for damage, share in CUTS + HEADS + (CHECKED if ending == ".npz" else []):
