@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from labeleff.plugins.tasks.embedding_files.columns import first_few
 from labeleff.plugins.tasks.sources.arrays import Array
-from labeleff.seeding import generator
 
 NUMBERS = 2**22
 """Numbers in memory at a time."""
@@ -70,17 +69,21 @@ class RowFindings:
         ]
 
 
-def row_hashes(features: Array) -> NDArray[np.uint64]:
-    """Hash every row's bytes: uint64 (N,); equal rows have equal hashes."""
-    hashes = np.empty(len(features), np.uint64)
-    row_words = -(-features.shape[1] * features.dtype.itemsize // 8)
-    factors = generator("row hashes").integers(0, 2**64, row_words, np.uint64) | np.uint64(1)
+def _plain(rows: Array) -> Array:
+    """Return rows without -0, as unsigned integers where they are floats: a copy that compares by bytes."""
+    if rows.dtype.kind != "f":
+        return np.ascontiguousarray(rows)
+    bits = np.ascontiguousarray(rows, rows.dtype.newbyteorder("=")).view(f"u{rows.dtype.itemsize}")
+    return np.where(bits == 1 << (8 * rows.dtype.itemsize - 1), 0, bits).astype(bits.dtype, copy=False)
+
+
+def row_hashes(features: Array) -> NDArray[np.int64]:
+    """Hash every row's bytes: int64 (N,), equal for equal rows, other numbers in another process."""
+    hashes = np.empty(len(features), np.int64)
     for start, rows in _blocks(features):
-        plain = np.ascontiguousarray(rows + rows.dtype.type(0))  # -0 becomes 0
-        octets = plain.view(np.uint8).reshape(len(rows), -1)
-        words = np.pad(octets, ((0, 0), (0, -octets.shape[1] % 8))).view(np.uint64)
-        mixed = (words ^ (words >> np.uint64(29))) * factors
-        hashes[start : start + len(rows)] = (mixed ^ (mixed >> np.uint64(32))).sum(1, dtype=np.uint64)
+        plain = _plain(rows)
+        octets = plain.view(f"V{plain.itemsize * plain.shape[1]}")[:, 0]
+        hashes[start : start + len(rows)] = [*map(hash, octets.tolist())]
     return hashes
 
 
@@ -88,22 +91,23 @@ def look(features: Array, source: str) -> RowFindings:
     """Look at all rows of an array (N, dim)."""
     nan, infinite, constant = (np.zeros(len(features), bool) for _ in range(3))
     for start, rows in _blocks(features):
-        here = slice(start, start + len(rows))
         if rows.dtype.kind == "f":
             narrow = rows if rows.dtype.itemsize <= 4 else block(rows, slice(None))
-            nan[here], infinite[here] = np.isnan(narrow).any(1), np.isinf(narrow).any(1)
-        constant[here] = (rows == rows[:, :1]).all(1) & (rows.shape[1] > 1)
+            bad = np.flatnonzero(~np.isfinite(narrow).all(1))
+            nan[start + bad], infinite[start + bad] = np.isnan(narrow[bad]).any(1), np.isinf(narrow[bad]).any(1)
+        maybe = np.flatnonzero(rows[:, 0] == rows[:, -1])
+        constant[start + maybe] = (rows[maybe] == rows[maybe, :1]).all(1) & (rows.shape[1] > 1)
     repeated = _later_equals(features, row_hashes(features))
     return RowFindings(source, np.flatnonzero(nan), np.flatnonzero(infinite), repeated, np.flatnonzero(constant))
 
 
-def _later_equals(features: Array, hashes: NDArray[np.uint64]) -> Rows:
+def _later_equals(features: Array, hashes: NDArray[np.int64]) -> Rows:
     """Rows equal to an earlier one."""
     order = np.argsort(hashes, kind="stable")
     same = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
-    zero, firsts = features.dtype.type(0), dict[bytes, int]()
+    firsts: dict[bytes, int] = {}
     suspects = np.unique(order[np.union1d(same, same + 1)]).tolist()
-    later = [row for row in suspects if firsts.setdefault((features[row] + zero).tobytes(), row) != row]
+    later = [row for row in suspects if firsts.setdefault(_plain(features[row]).tobytes(), row) != row]
     return np.array(later, dtype=np.int64)
 
 
@@ -112,6 +116,6 @@ def met_again(features: Array, train: Rows, test: Rows) -> Rows:
     hashes = row_hashes(features)
     candidates = test[np.isin(hashes[test], hashes[train])]
     suspects = train[np.isin(hashes[train], hashes[candidates])]
-    zero = features.dtype.type(0)
-    known = {(features[row] + zero).tobytes() for row in suspects.tolist()}
-    return np.sort(np.array([r for r in candidates.tolist() if (features[r] + zero).tobytes() in known], np.int64))
+    known = {_plain(features[row]).tobytes() for row in suspects.tolist()}
+    again = [row for row in candidates.tolist() if _plain(features[row]).tobytes() in known]
+    return np.sort(np.array(again, np.int64))

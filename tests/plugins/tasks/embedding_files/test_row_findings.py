@@ -33,7 +33,7 @@ def test_findings_are_those_of_a_slow_version(rows, dtype, rows_per_block):
 
 
 def test_equal_hashes_are_checked_by_the_numbers(monkeypatch):
-    monkeypatch.setattr(row_findings, "row_hashes", lambda features: np.zeros(len(features), np.uint64))
+    monkeypatch.setattr(row_findings, "row_hashes", lambda features: np.zeros(len(features), np.int64))
     array = np.array([[0, 1], [2, 3], [0, 1], [4, 5]])
     assert look(array, "x").repeated.tolist() == [2]
     assert met_again(array, np.array([0, 1]), np.array([2, 3])).tolist() == [2]
