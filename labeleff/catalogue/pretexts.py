@@ -47,7 +47,7 @@ PRETEXTS: tuple[Plugin, ...] = (
     Plugin(
         "embedding",
         "no pretraining here: the features in the task's file of this name, made elsewhere",
-        "labeleff.plugins.pretexts.embedding:pretrain",
+        "labeleff.plugins.pretexts.stored_features:pretrain",
         options={"of": ""},
         required=("of",),
         trained=False,

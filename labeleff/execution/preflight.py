@@ -15,7 +15,7 @@ from labeleff.errors import PluginError, StudyError
 from labeleff.execution.job_runner import JobRunner
 from labeleff.plugins.encoders.heads import LastMap
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.plugins.pretexts.embedding import stored_rows
+from labeleff.plugins.pretexts.stored_features import stored_rows
 from labeleff.study.probe_settings import check_pool
 from labeleff.study.schema import Study
 from labeleff.training.streaming import limit

@@ -18,8 +18,8 @@ from labeleff.catalogue.declaration import Spec
 from labeleff.errors import ConditionError
 from labeleff.execution.draws import ChosenLabels, LabelRule, choose_labels
 from labeleff.plugins.encoders.interface import Encoder, build_encoder
-from labeleff.plugins.pretexts.embedding import stored_rows
 from labeleff.plugins.pretexts.outside_weights import LoadFunction, Weights, fill
+from labeleff.plugins.pretexts.stored_features import stored_rows
 from labeleff.plugins.protocols.interface import Labelled
 from labeleff.records.training_log import ProbeCurve, tasks_without_curve
 from labeleff.scheduling.jobs import pretraining_key, takes_unlabelled

@@ -27,7 +27,7 @@ from labeleff.plugins.tasks.embedding_files.train_test import Division, own_divi
 from labeleff.training.examples import Examples, Source, StoredFeatures, Task
 
 SHARE = 5
-"""Without a split and a number of test items, one in so many items is a test item."""
+"""Without a split and a number of test items, one of this many items is a test item."""
 
 
 def load(options: Mapping[str, OptionValue], source: Source) -> Task:

@@ -12,7 +12,7 @@ from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.commands.check.runner import run_checks
 from labeleff.errors import DataError, OptionError, StudyError
-from labeleff.plugins.pretexts.embedding import stored_rows
+from labeleff.plugins.pretexts.stored_features import stored_rows
 from labeleff.plugins.tasks.embeddings import one_two_five, parse_files
 from labeleff.training.examples import Source, load_task
 

@@ -1,4 +1,4 @@
-"""Embedding, no pretraining here: the features of one of the task's files, made elsewhere."""
+"""Stored features, no pretraining here: those of one of the task's files, made elsewhere."""
 
 from __future__ import annotations
 
