@@ -196,6 +196,7 @@ TASKS: tuple[Plugin, ...] = (
         later=("labels", "target", "held_out", "seed", "drop", "by_position"),
         required=("files",),
         choices={"target": ("auto", "classes", "ordinal")},
+        goal="item_classes",
         examples="items",
     ),
     *(

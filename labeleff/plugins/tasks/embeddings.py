@@ -25,6 +25,7 @@ from labeleff.plugins.tasks.embedding_files.row_findings import met_again
 from labeleff.plugins.tasks.embedding_files.targets import Kind, Targets, read_targets
 from labeleff.plugins.tasks.embedding_files.train_test import Division, own_division, seeded_division
 from labeleff.training.examples import Examples, Source, StoredFeatures, Task
+from labeleff.training.goals.item_classes import ItemClasses
 
 SHARE = 5
 """Without a split and a number of test items, one of this many items is a test item."""
@@ -55,6 +56,7 @@ def load(options: Mapping[str, OptionValue], source: Source) -> Task:
         _examples(division.test, targets),
         targets.classes,
         "; ".join([f"{len(joined):,} items of {', '.join(str(path) for path, _ in places.values())}", *notes]),
+        goal=ItemClasses(),
         ids=tuple(joined.ids[division.train].tolist()),
         features={name: _stored(joined, name) for name in encoders},
     )
