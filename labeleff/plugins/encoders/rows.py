@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labeleff.files import forget
 from labeleff.plugins.encoders.interface import Encoder
 from labeleff.training.examples import StoredFeatures
 
@@ -23,4 +24,5 @@ class StoredRows(Encoder):
         """Read the rows of a block of items, which become float32 here and not before."""
         rows = self._stored.rows[images[:, 0].cpu().numpy()]
         block = np.asarray(self._stored.features[rows], dtype=np.float32)
+        forget(self._stored.features)  # else the whole file would count as this process's memory
         return torch.from_numpy(block).to(images.device)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import DataError, OptionError
+from labeleff.files import forget
 from labeleff.plugins.tasks.embedding_files.columns import first_few
 from labeleff.plugins.tasks.embedding_files.embedding_reader import read_embeddings
 from labeleff.plugins.tasks.embedding_files.join import Joined, join
@@ -100,6 +101,7 @@ def _stored(joined: Joined, name: str) -> StoredFeatures:
     step = max(1, 2**22 // features.shape[1])
     for start in range(0, len(rows), step):
         digest.update(np.ascontiguousarray(features[rows[start : start + step]]).data)
+    forget(features)
     return StoredFeatures(features, rows, digest.hexdigest())
 
 

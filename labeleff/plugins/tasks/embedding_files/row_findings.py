@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labeleff.files import forget
 from labeleff.plugins.tasks.embedding_files.columns import first_few
 from labeleff.plugins.tasks.sources.arrays import Array
 
@@ -98,6 +99,7 @@ def look(features: Array, source: str) -> RowFindings:
         maybe = np.flatnonzero(rows[:, 0] == rows[:, -1])
         constant[start + maybe] = (rows[maybe] == rows[maybe, :1]).all(1) & (rows.shape[1] > 1)
     repeated = _later_equals(features, row_hashes(features))
+    forget(features)
     return RowFindings(source, np.flatnonzero(nan), np.flatnonzero(infinite), repeated, np.flatnonzero(constant))
 
 
@@ -118,4 +120,5 @@ def met_again(features: Array, train: Rows, test: Rows) -> Rows:
     suspects = train[np.isin(hashes[train], hashes[candidates])]
     known = {_plain(features[row]).tobytes() for row in suspects.tolist()}
     again = [row for row in candidates.tolist() if _plain(features[row]).tobytes() in known]
+    forget(features)
     return np.sort(np.array(again, np.int64))

@@ -54,6 +54,15 @@ def test_doubles_beyond_float32_are_infinite_and_norms_of_float16_are_not():
     assert block(large, slice(None)).dtype == np.float32
 
 
+def test_mapped_rows_are_the_same_after_their_pages_are_dropped(tmp_path):
+    array = np.arange(4000.0).reshape(1000, 4)
+    np.save(tmp_path / "x.npy", array)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    for _ in range(2):
+        assert look(mapped, "x").constant.tolist() == []
+        assert (mapped == array).all()
+
+
 def test_findings_are_said_with_counts_and_ids():
     array = np.array([[1.0, 1.0], [np.nan, 1.0], [1.0, 1.0], [np.inf, 2.0], [3.0, 4.0]])
     sentences = look(array, "clip.npy").sentences(np.array(list("abcde")))
