@@ -145,11 +145,12 @@ def test_a_study_measures_resumes_and_reports(files):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"arms": ["scratch/linear"], "baseline": "scratch/linear"}, "pretext 'scratch' has no features"),
         ({"encoders": ["resnet9"]}, "encoder 'resnet9' works on images, but embeddings/classify has items"),
         (
             {
-                "arms": ["scratch/finetune"],
-                "baseline": "scratch/finetune",
+                "arms": [{"pretext": {"name": "embedding", "of": "good"}, "protocol": "finetune"}],
+                "baseline": "embedding/finetune",
                 "budget": {"finetune": {"lr": 0.1, "batch": 8, "epochs": 1}},
             },
             "protocol 'finetune' trains the encoder",
