@@ -8,7 +8,6 @@ folder and mapped from there.
 from __future__ import annotations
 
 import contextlib
-import pickle
 import struct
 import tokenize
 import zipfile
@@ -54,7 +53,6 @@ DAMAGE = (
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
-    pickle.UnpicklingError,
 )
 """Errors by which the libraries that read these formats report a damaged file."""
 NUMBERS = "numbers: float16, float32, float64 or integers"
