@@ -3,8 +3,9 @@
 `labeleff.run`, `labeleff.report` and `labeleff.compare` do what the commands of these names do, and return what they
 find. `labeleff.invert` and `labeleff.utility` answer the core questions for anybody's measurements: at how many labels
 does a curve of accuracies reach a target, and how many more labels does a baseline need for what another arm reaches?
-`labeleff.forecast` predicts accuracy and labels from the few rungs of a pilot. Where runs themselves aren't known, a
-`labeleff.Mean` stands for those of a rung.
+`labeleff.forecast` predicts accuracy and labels from the few rungs of a pilot, and `labeleff.probe` says how many
+labels the features of several encoders save. Where runs themselves aren't known, a `labeleff.Mean` stands for those of
+a rung.
 All are imported on first use, so that the command line starts fast.
 """
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from labeleff.commands.functions import compare as compare
     from labeleff.commands.functions import report as report
     from labeleff.commands.functions import run as run
+    from labeleff.commands.probe import probe as probe
     from labeleff.curves.forecast import Forecast as Forecast
     from labeleff.curves.forecast import forecast as forecast
     from labeleff.curves.inversion import Inversion as Inversion
@@ -40,6 +42,7 @@ _HOMES = {
     "forecast": "labeleff.curves.forecast:forecast",
     "invert": "labeleff.curves.solvers:invert",
     "load_study": "labeleff.study.loading:load_study",
+    "probe": "labeleff.commands.probe:probe",
     "read_records": "labeleff.records.jsonl:read_records",
     "report": "labeleff.commands.functions:report",
     "run": "labeleff.commands.functions:run",

@@ -10,7 +10,7 @@ from labeleff import api
 
 USERS = [
     *("Forecast", "Inversion", "Mean", "Results", "UtilityPoint", "__version__", "compare", "forecast", "invert"),
-    *("load_study", "read_records", "report", "run", "utility"),
+    *("load_study", "probe", "read_records", "report", "run", "utility"),
 ]
 PLUGINS = [
     *("Augment", "Batch", "Budget", "CLASSES", "Classes", "Compute", "Depth", "Encoder", "Examples", "Fitted", "Goal"),

@@ -73,7 +73,8 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 Kind = Literal["task", "encoder", "pretext", "protocol"]
-Examples = Literal["images", "stories", "either"]
+Examples = Literal["images", "stories", "items", "either"]
+"""Kinds of examples; items have stored features."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Plugin:
     """Place of the code, as `module:function`."""
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     later: tuple[str, ...] = ()
-    """Options added after records had been written.
+    """Options added after records had been written, or that are rarely given.
 
     A spec has them only where they differ from the default, so that older records keep their keys.
     """

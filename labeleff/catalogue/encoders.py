@@ -41,6 +41,12 @@ ENCODERS: tuple[Plugin, ...] = (
         "resnet50_imagenet", "torchvision's ResNet-50 as it is", "labeleff.plugins.encoders.resnet:build50_imagenet"
     ),
     Plugin(
+        "rows",
+        "rows of a file of embeddings, looked up",
+        "labeleff.plugins.encoders.rows:StoredRows",
+        examples="items",
+    ),
+    Plugin(
         "memnet",
         "memory network of the Keras examples, with an LSTM over the question",
         "labeleff.plugins.encoders.memnet:build",

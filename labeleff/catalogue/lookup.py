@@ -103,8 +103,9 @@ def options(kind: Kind, spec: Spec) -> dict[str, OptionValue]:
 
 def encoder_seed(pretext: Spec) -> int | None:
     """The one seed of all encoders of a pretext whose weights come from outside; None where every run's seed counts."""
-    from_outside = find("pretext", pretext.name).loaded and pretext.options.get("stem") != "random"
-    return 0 if from_outside else None
+    plugin = find("pretext", pretext.name)
+    from_outside = plugin.loaded and pretext.options.get("stem") != "random"
+    return 0 if from_outside or plugin.examples == "items" else None
 
 
 def images_of(task: Spec) -> Spec:

@@ -173,6 +173,13 @@ def _loss(name: str, words: str, plural: str = "", meaning: str = "", best: floa
 _METRICS = (
     Metric("accuracy", "accuracy", "accuracies", of_examples=True),
     Metric(
+        "balanced_accuracy",
+        "balanced accuracy",
+        "balanced accuracies",
+        "share of a class's examples that is classified correctly, averaged over the classes of the test split",
+    ),
+    Metric("macro_f1", "macro-F1", "macro-F1 values", "F1 of a class, averaged over classes in truth or prediction"),
+    Metric(
         "pixel_accuracy", "pixel accuracy", "pixel accuracies", "pixels of the grid told right, background included"
     ),
     Metric(
@@ -190,6 +197,7 @@ METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _METRICS}
 
 GOALS: Mapping[str, tuple[str, ...]] = {
     "classes": ("accuracy",),
+    "item_classes": ("accuracy", "balanced_accuracy", "macro_f1"),
     "pixel_classes": ("pixel_accuracy", "mean_iou"),
     "depth": ("within_1.25", "within_1.1", "rmse", "mean_absolute_error"),
 }

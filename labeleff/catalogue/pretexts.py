@@ -45,6 +45,15 @@ PRETEXTS: tuple[Plugin, ...] = (
         examples="either",
     ),
     Plugin(
+        "embedding",
+        "no pretraining here: the features in the task's file of this name, made elsewhere",
+        "labeleff.plugins.pretexts.stored_features:pretrain",
+        options={"of": ""},
+        required=("of",),
+        trained=False,
+        examples="items",
+    ),
+    Plugin(
         "rotation",
         "predict which multiple of 90 degrees an image was turned by",
         "labeleff.plugins.pretexts.rotation:pretrain",

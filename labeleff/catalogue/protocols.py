@@ -68,6 +68,14 @@ PROTOCOLS: tuple[Plugin, ...] = (
         dense=True,
     ),
     Plugin(
+        "ridge",
+        "frozen encoder, least squares on one-hot classes in closed form, its penalty chosen by leave-one-out",
+        "labeleff.plugins.protocols.ridge:fit",
+        options={"penalty": 0.0},
+        trained=False,
+        examples="either",
+    ),
+    Plugin(
         "knn",
         "frozen encoder, weighted vote of the nearest labelled features",
         "labeleff.plugins.protocols.knn:fit",

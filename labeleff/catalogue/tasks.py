@@ -180,6 +180,25 @@ TASKS: tuple[Plugin, ...] = (
         options={"path": "", "size": 32},
         required=("path",),
     ),
+    Plugin(
+        "embeddings/classify",
+        "your embeddings: files of features NAME=FILE;NAME=FILE of the same items, with labels",
+        "labeleff.plugins.tasks.embeddings:load",
+        options={
+            "files": "",
+            "labels": "",
+            "target": "auto",
+            "held_out": 0,
+            "seed": 0,
+            "drop": False,
+            "by_position": False,
+        },
+        later=("labels", "target", "held_out", "seed", "drop", "by_position"),
+        required=("files",),
+        choices={"target": ("auto", "classes", "ordinal")},
+        goal="item_classes",
+        examples="items",
+    ),
     *(
         Plugin(
             f"babi/qa{number}",

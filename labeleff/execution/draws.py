@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import LadderError
+from labeleff.execution.published_subsets import ids_sha256, positions_of, published_positions
 from labeleff.files import write_whole
 from labeleff.seeding import generator
+from labeleff.stats.stratification import balanced_order, covering_order, proportional_order, several_labels_order
 from labeleff.study.cell import Subset
 from labeleff.training.examples import Task
 
@@ -29,33 +31,32 @@ Indices = NDArray[np.int64]
 """Positions in the training pool, int64, 0 up to the pool's size - 1."""
 
 MANIFEST = "manifest.json"
+BY_ID = ".ids.txt"
+"""Ending of lists of ids, beside those of indices."""
 
 
 def draw_order(labels: Indices, draw: int, *, subset: Subset, task: str) -> Indices:
     """Order the pool's examples as a draw takes them: a permutation of 0..N-1, int64 (N,), for `labels` (N,).
 
-    `stratified` gives each class its share (see `_stratified`), `random` ignores labels, and `prefix` is the
-    order of the files, the same in every draw. `task` is the task's name, without options.
+    `stratified` gives each class its share, `balanced` each as many while they last, `covering` its share and one at
+    least; `random` ignores labels, and `prefix` is the order of the files, the same in every draw. Labels (N, K) of
+    truths are several per example, and only `stratified` and those that ignore labels are made of them. `task` is the
+    task's name, without options.
     """
     if subset == "prefix":
         return np.arange(len(labels), dtype=np.int64)
     rng = generator("draw", task, draw)
     shuffled = np.argsort(rng.random(len(labels)), kind="stable")
-    return shuffled if subset == "random" else _stratified(labels, shuffled, rng)
-
-
-def _stratified(labels: Indices, shuffled: Indices, rng: np.random.Generator) -> Indices:
-    """Put the r-th shuffled example of a class of N_c at (r + u) / N_c, u uniform in [0, 1), and sort.
-
-    Up to any position t a class has floor(t N_c) or one more, and chance alone decides which: so on a balanced
-    pool counts differ by one at most and no class is favoured; on any pool of C classes a count is off its
-    proportional share n N_c / N by less than 1 + C N_c / N.
-    """
-    grouped = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    sizes = np.bincount(labels)
-    rank = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    place = (rank + rng.random(len(labels))) / np.repeat(sizes, sizes)
-    return grouped[np.argsort(place, kind="stable")]
+    if subset == "random":
+        return shuffled
+    if labels.ndim == 2:
+        if subset != "stratified":
+            raise LadderError(f"found subset {subset!r} of examples with several labels each, expected 'stratified'")
+        return several_labels_order(labels.astype(bool), shuffled)
+    if subset == "balanced":
+        return balanced_order(labels, shuffled, rng)
+    order = proportional_order(labels, shuffled, rng)
+    return order if subset == "stratified" else covering_order(labels, order)
 
 
 def rung_indices(order: Indices, n: int) -> Indices:
@@ -99,12 +100,20 @@ def draw_path(folder: Path, task_label: str, draw: int, n: int) -> Path:
 
 
 def export_draws(
-    folder: Path, task_label: str, labels: Indices, rungs: Sequence[int], draws: Iterable[int], subset: Subset
+    folder: Path,
+    task_label: str,
+    labels: Indices,
+    rungs: Sequence[int],
+    draws: Iterable[int],
+    subset: Subset,
+    ids: Sequence[str] | None = None,
 ) -> list[Path]:
     """Write one text file per draw and rung, one sorted index per line, and a manifest; return the lists' paths.
 
     `task_label` is the task's name with its options, as `Spec.label` has it; only the name before the bracket
-    enters the draw. Raises LadderError where a rung is over the pool or the folder can't be written.
+    enters the draw. With the pool's `ids` (N,) each list of indices has one of ids beside it, which holds whatever
+    the order of the files; the manifest has the SHA-256 of both. Raises LadderError where a rung is over the pool or
+    the folder can't be written.
     """
     files: dict[str, dict[str, Any]] = {}
     paths = []
@@ -115,8 +124,12 @@ def export_draws(
                 indices = rung_indices(order, n)
                 path = draw_path(folder, task_label, draw, n)
                 write_whole(path, "".join(f"{index}\n" for index in indices).encode())
-                counts = np.bincount(labels[indices], minlength=int(labels.max()) + 1).tolist()
-                files[path.name] = {"sha256": indices_sha256(indices), "draw": draw, "n": n, "counts": counts}
+                files[path.name] = {"sha256": indices_sha256(indices), "draw": draw, "n": n}
+                files[path.name]["counts"] = _class_counts(labels, indices)
+                if ids is not None:
+                    members = [ids[index] for index in indices.tolist()]
+                    write_whole(path.with_suffix(BY_ID), "".join(f"{one}\n" for one in members).encode())
+                    files[path.name]["ids_sha256"] = ids_sha256(members)
                 paths.append(path)
         manifest = {"task": task_label, "subset": subset, "pool": len(labels), "files": files}
         if paths:
@@ -126,13 +139,28 @@ def export_draws(
     return paths
 
 
-def read_draws(folder: Path, task_label: str, draw: int, n: int, *, pool: int | None = None) -> Indices:
+def _class_counts(labels: Indices, indices: Indices) -> list[int]:
+    """Count the examples of each class, or of each of several labels."""
+    if labels.ndim == 2:
+        return [int(count) for count in labels[indices].sum(0)]
+    return [int(count) for count in np.bincount(labels[indices], minlength=int(labels.max()) + 1)]
+
+
+def read_draws(
+    folder: Path, task_label: str, draw: int, n: int, *, pool: int | None = None, ids: Sequence[str] | None = None
+) -> Indices:
     """Read the published labels of a draw and rung: sorted int64 (n,), from a list in any order.
 
-    A manifest beside the list is checked where there is one; a bare list will do. `pool` is the number of
-    training examples where it is known. Raises LadderError naming file, line, what was found and expected.
+    With `ids` (N,) of the pool the list of ids is read; without one, and without an exported list, see
+    `published_subsets` for what `folder` may also be. A manifest beside the list is checked where there is one; a
+    bare list will do. `pool` is the number of training examples where it is known. Raises LadderError naming file,
+    line, what was found and expected.
     """
     path = draw_path(folder, task_label, draw, n)
+    if ids is not None and path.with_suffix(BY_ID).exists():
+        return _read_ids(path, task_label, n, ids)
+    if not path.parent.exists() and folder.exists() and (folder.is_file() or any(folder.glob("*@*-label.json"))):
+        return published_positions(folder, ids if ids is not None else [*map(str, range(pool or 0))], draw, n)
     indices = _parse(path, _text(path))
     if len(indices) != n:
         raise LadderError(f"{path}: found {len(indices)} indices, expected {n} as its name says")
@@ -143,8 +171,20 @@ def read_draws(folder: Path, task_label: str, draw: int, n: int, *, pool: int | 
             raise LadderError(f"{path}, line {line}: found {max(indices)}, expected under {size}, the size of {where}")
     result = np.sort(np.array(indices, dtype=np.int64))
     if manifest:
-        _check_hash(path, result, manifest)
+        _check_hash(path, indices_sha256(result), manifest)
     return result
+
+
+def _read_ids(path: Path, task_label: str, n: int, ids: Sequence[str]) -> Indices:
+    """Read the list of ids beside a list of indices, which holds for files in another order too."""
+    beside = path.with_suffix(BY_ID)
+    members = _text(beside).splitlines()
+    if len(members) != n:
+        raise LadderError(f"{beside}: found {len(members)} ids, expected {n} as its name says")
+    manifest = _manifest(path.parent / MANIFEST, task_label)
+    if manifest:
+        _check_hash(path, ids_sha256(members), manifest, "ids_sha256")
+    return positions_of(str(beside), members, ids)
 
 
 def _text(path: Path) -> str:
@@ -192,20 +232,20 @@ def _manifest(path: Path, task_label: str) -> dict[str, Any]:
     return manifest
 
 
-def _check_hash(path: Path, indices: Indices, manifest: dict[str, Any]) -> None:
+def _check_hash(path: Path, actual: str, manifest: dict[str, Any], kind: str = "sha256") -> None:
     entry = manifest["files"].get(path.name, {})
-    expected = entry.get("sha256") if isinstance(entry, dict) else None
-    actual = indices_sha256(indices)
+    expected = entry.get(kind) if isinstance(entry, dict) else None
     if actual != expected:
+        what = "indices" if kind == "sha256" else "ids"
         raise LadderError(
-            f"{path}: found indices of SHA-256 {actual}, expected {expected or 'an entry'} in {MANIFEST}; "
+            f"{path}: found {what} of SHA-256 {actual}, expected {expected or 'an entry'} in {MANIFEST}; "
             "take the files as published, or export the draws again"
         )
 
 
 @dataclass(frozen=True)
 class LabelRule:
-    """The way a study chooses labels; `published` is the folder of lists to read instead of drawing."""
+    """The way a study chooses labels; `published` is the folder or file of lists to read instead of drawing."""
 
     subset: Subset
     published: Path | None = None
@@ -228,7 +268,7 @@ def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) ->
         order = draw_order(strata, draw, subset=rule.subset, task=spec.name)
         indices = rung_indices(order, n)
     else:
-        indices = read_draws(rule.published, spec.label, draw, n, pool=len(strata))
+        indices = read_draws(rule.published, spec.label, draw, n, pool=len(strata), ids=task.ids)
     missing = (
         []
         if task.goal.dense

@@ -272,5 +272,6 @@ def export(study: Study, folder: Path, data: Path, offline: bool) -> None:
         for spec in block.tasks:
             with PreparationBars() as bars:
                 task = load_task(spec, Source(data, offline, bars.advance))
-            draws.export_draws(folder, spec.label, task.strata.numpy(), block.rungs, range(block.draws), block.subset)
+            strata, rungs, draw_numbers = task.strata.numpy(), block.rungs, range(block.draws)
+            draws.export_draws(folder, spec.label, strata, rungs, draw_numbers, block.subset, task.ids)
             print(f"draws of {spec.label}: {folder}")

@@ -15,6 +15,7 @@ from labeleff.errors import PluginError, StudyError
 from labeleff.execution.job_runner import JobRunner
 from labeleff.plugins.encoders.heads import LastMap
 from labeleff.plugins.encoders.interface import build_encoder
+from labeleff.plugins.pretexts.stored_features import stored_rows
 from labeleff.study.probe_settings import check_pool
 from labeleff.study.schema import Study
 from labeleff.training.streaming import limit
@@ -33,6 +34,10 @@ def _check_encoders(study: Study, runner: JobRunner) -> None:
         kinds = {arm.pretext_plugin.split for arm in block.arms}
         for spec, encoder, split in itertools.product(block.tasks, block.encoders, sorted(kinds)):
             task = runner.load(spec).task
+            if task.features is not None:
+                for arm in block.arms:
+                    stored_rows(task, str(arm.pretext.options["of"]))
+                continue
             side = int(task.train.inputs.shape[1])
             example = torch.zeros(1, 3, side, side) if task.text is None else task.train.inputs[:1].to(torch.int64)
             what = f"{side}-pixel images" if task.text is None else f"the stories of {spec.label}"

@@ -38,7 +38,13 @@ def _blocks(model: Callable[[Tensor], Tensor], examples: Resident, compute: Comp
 
 def predict(model: Callable[[Tensor], Tensor], examples: Resident, compute: Compute) -> Tensor:
     """Compute the output of `model` for all examples, un-augmented, in blocks: float32 (N, ...)."""
-    return torch.cat([output for _, output in _blocks(model, examples, compute)])
+    outputs, done = torch.empty(0), 0
+    for _, output in _blocks(model, examples, compute):
+        if not done:  # room for all at once: joining blocks at the end would take it twice
+            outputs = output.new_empty(examples.count, *output.shape[1:])
+        outputs[done : done + len(output)] = output
+        done += len(output)
+    return outputs
 
 
 class Score:

@@ -19,6 +19,7 @@ from labeleff.errors import ConditionError
 from labeleff.execution.draws import ChosenLabels, LabelRule, choose_labels
 from labeleff.plugins.encoders.interface import Encoder, build_encoder
 from labeleff.plugins.pretexts.outside_weights import LoadFunction, Weights, fill
+from labeleff.plugins.pretexts.stored_features import stored_rows
 from labeleff.plugins.protocols.interface import Labelled
 from labeleff.records.training_log import ProbeCurve, tasks_without_curve
 from labeleff.scheduling.jobs import pretraining_key, takes_unlabelled
@@ -48,8 +49,9 @@ class LoadedTask:
 
     @functools.cached_property
     def normalisation(self) -> Normalisation | None:
-        """Channel statistics of the training images, computed without labels. None for stories."""
-        return Normalisation.of(self.task.train.inputs) if self.task.text is None else None
+        """Channel statistics of the training images, computed without labels. None for stories and stored features."""
+        images = self.task.text is None and self.task.features is None
+        return Normalisation.of(self.task.train.inputs) if images else None
 
     @functools.cached_property
     def test_examples(self) -> LabelledExamples:
@@ -145,7 +147,10 @@ class Workplace:
 
     def new_encoder(self, pretraining: Pretraining) -> Encoder:
         """Build an untrained encoder; the pretext says whether it is a pair."""
-        text, split = self.load(pretraining.task).task.text, lookup.find("pretext", pretraining.pretext.name).split
+        task = self.load(pretraining.task).task
+        if task.features is not None:
+            return stored_rows(task, str(pretraining.pretext.options["of"]))
+        text, split = task.text, lookup.find("pretext", pretraining.pretext.name).split
         return build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text, split=split)
 
     def encoder(self, cell: Cell) -> Encoder:

@@ -21,7 +21,9 @@ MEANING = 1
 """Version of the code's numbers: increased by changes that alter a cell's number, so that old records don't match."""
 
 
-Subset = Literal["stratified", "random", "prefix"]
+Subset = Literal["stratified", "random", "prefix", "balanced", "covering"]
+"""Way to draw labels: classes in their shares, by chance, the first of the files, equally many per class while they
+last, or in their shares with one per class at least."""
 Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["channels_last", "contiguous"]
 

@@ -145,6 +145,13 @@ def check_examples(study: Study) -> None:
     for arm in study.arms:
         workers += [("pretext", arm.pretext_plugin), ("protocol", arm.protocol_plugin)]
     for (task, entry), (kind, plugin) in itertools.product(study.declared_tasks, workers):
+        if entry.examples == "items" and kind == "protocol" and plugin.trained:
+            able = ", ".join(one.name for one in lookup.plugins("protocol") if not one.trained)
+            raise StudyError(
+                f"protocol {plugin.name!r} trains the encoder, but {task.name} has stored features; choose {able}"
+            )
+        if entry.examples == "items" and kind == "pretext" and plugin.examples != "items":
+            raise StudyError(f"pretext {plugin.name!r} has no features of {task.name}; choose 'embedding' with a file")
         if plugin.examples not in {"either", entry.examples}:
             raise StudyError(
                 f"{kind} {plugin.name!r} works on {plugin.examples}, but {task.name} has {entry.examples}; a block of "

@@ -60,8 +60,8 @@ def _glibc() -> ctypes.CDLL | None:
 
 FP32_ON_CPU = frozenset({"mobilenet_v2"})
 """Encoders whose depthwise convolutions train slower in bf16 on CPUs (0.3-0.6 of fp32's speed, measured)."""
-FP32 = frozenset({"memnet", "qrn"})
-"""Encoders of stories: their products are too small to gain from bf16 anywhere."""
+FP32 = frozenset({"memnet", "qrn", "rows"})
+"""Encoders without products large enough to gain from bf16 anywhere: those of stories, and rows that are looked up."""
 
 
 @dataclass(frozen=True)

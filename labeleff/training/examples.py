@@ -6,10 +6,13 @@ Images are uint8, NHWC, as they are stored; stories int16; labels as the goal sa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from labeleff.catalogue import lookup
@@ -22,7 +25,7 @@ from labeleff.training.vocabulary import TextShape
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled images or stories.
+    """Labelled images, stories, or items with stored features.
 
     `inputs`: images uint8 (N, H, W, 3) in 0..255, or stories int16 (N, sentences + 1, length) of word numbers, the
     question in the last row (see `vocabulary.TextShape`). `labels`: classes int64 (N,) in 0..classes-1, or maps as
@@ -42,6 +45,16 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class StoredFeatures:
+    """Features of items in a file: `features` (M, dim) as stored, mapped where possible, and each item's row (N,)."""
+
+    features: NDArray[Any]
+    rows: NDArray[np.int64]
+    sha256: str
+    """SHA-256 of the items' rows in their order."""
+
+
+@dataclass(frozen=True)
 class Task:
     """A data set with its splits. Only the runner sees `test`; pretexts see `train.inputs` alone."""
 
@@ -57,6 +70,10 @@ class Task:
     """Vocabulary and sizes of the stories; None for images."""
     goal: Goal = CLASSES
     """Kind of label that a head predicts, and how it is scored."""
+    ids: tuple[str, ...] | None = None
+    """Ids of the training examples (N,), by which draws are published; None where they have none."""
+    features: Mapping[str, StoredFeatures] | None = None
+    """Stored features by the name of the encoder that made them; then an input is an item's position, (N, 1)."""
 
     @property
     def chance(self) -> float:
@@ -82,6 +99,8 @@ class Task:
             digest.update(array.contiguous().numpy().data)
         if self.text is not None:
             digest.update("\n".join((*self.text.vocabulary.words, *self.classes)).encode())
+        for name, stored in (self.features or {}).items():
+            digest.update(f"{name} {stored.sha256}".encode())
         if self.goal != CLASSES:
             digest.update(repr(self.goal).encode())
         return digest.hexdigest()

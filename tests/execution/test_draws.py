@@ -16,7 +16,7 @@ from labeleff.execution import draws
 
 balanced = st.tuples(st.integers(1, 12), st.integers(1, 20)).map(lambda s: np.repeat(np.arange(s[0]), s[1]))
 any_pool = st.lists(st.integers(0, 6), min_size=1, max_size=150).map(lambda x: np.array(x, dtype=np.int64))
-subsets = st.sampled_from(["stratified", "random", "prefix"])
+subsets = st.sampled_from(["stratified", "random", "prefix", "balanced", "covering"])
 
 
 @settings(deadline=None)
@@ -51,6 +51,16 @@ def test_counts_of_unbalanced_classes_are_near_their_share(labels, draw):
     counts = np.cumsum(labels[order][:, None] == classes, axis=0)
     expected = np.arange(1, len(labels) + 1)[:, None] * share
     assert (np.abs(counts - expected) < 1 + len(classes) * share).all()
+
+
+def test_draws_of_examples_with_several_labels_ignore_them_or_keep_their_shares():
+    flags = np.array([[1, 0], [0, 0], [1, 1], [0, 1]] * 5)
+    for subset in ("stratified", "random", "prefix"):
+        assert sorted(draws.draw_order(flags, 0, subset=subset, task="t")) == list(range(20))
+    order = draws.draw_order(flags, 0, subset="stratified", task="t")
+    assert (np.abs(np.cumsum(flags[order], 0) - np.arange(1, 21)[:, None] / 2) <= 1.5).all()
+    with pytest.raises(LadderError, match="found subset 'balanced' of examples with several labels"):
+        draws.draw_order(flags, 0, subset="balanced", task="t")
 
 
 def test_shares_of_a_skewed_pool_are_within_two_of_proportional():

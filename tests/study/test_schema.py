@@ -96,7 +96,7 @@ def test_a_cells_key_covers_everything_that_decides_its_number():
         ("rungs=[5, 20]", "5 labels can't cover the 10 classes"),
         ("draws=0", "draws: .* found 0"),
         ("draws=many", "draws: .* found 'many'"),
-        ("subset=balanced", "subset"),
+        ("subset=level", "subset"),
         ("level=1.5", "level"),
         ("budget.finetune.lr=0", "budget.finetune.lr: .* found 0"),
         ("budget.finetune.lrr=0.1", "unknown key 'budget.finetune.lrr'"),

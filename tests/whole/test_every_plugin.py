@@ -160,7 +160,7 @@ def test_every_encoder_gives_features_and_gradients(name):
     assert maps[encoder.stages[-1]].shape[:2] == (4, encoder.dim)
 
 
-@pytest.mark.parametrize("name", [plugin.name for plugin in lookup.plugins("pretext") if not plugin.loaded])
+@pytest.mark.parametrize("name", [p.name for p in lookup.plugins("pretext") if not p.loaded and p.examples != "items"])
 def test_every_pretext_trains_the_encoder_it_is_given(name, task):
     if missing := lookup.find("pretext", name).missing:
         pytest.skip(missing)

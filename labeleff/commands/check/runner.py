@@ -80,6 +80,8 @@ def subject(name: str, kind: Kind | None, values: Mapping[str, OptionValue], sou
     """Find the plug-in with its options; a task that makes its examples makes few. Raises as `identify` does."""
     kind, name = identify(name, kind)
     plugin = lookup.find(kind, name)
+    if plugin.examples == "items" and kind != "task":
+        raise OptionError(f"{kind} {name!r} only looks stored features up; there is nothing to check")
     few = {key: value for key, value in tasks.FEW.items() if kind == "task" and key in plugin.options}
     weights = {} if kind != "pretext" or not plugin.loaded else dict.fromkeys(plugin.required, "none")
     options = lookup.options(kind, lookup.complete(kind, name, {**few, **weights, **values}))

@@ -61,6 +61,9 @@ def _inputs(subject: Subject) -> str:
         if subject.plugin.examples == "stories":
             good = part.inputs.dtype == torch.int16 and part.inputs.ndim == 3 and task.text is not None
             expected = "int16 (N, sentences + 1, length) and a text"
+        elif subject.plugin.examples == "items":
+            good = part.inputs.dtype == torch.int64 and part.inputs.shape[1:] == (1,) and bool(task.features)
+            expected = "int64 (N, 1), and features"
         else:
             good = part.inputs.dtype == torch.uint8 and part.inputs.ndim == 4 and part.inputs.shape[3] == 3
             good = good and part.inputs.shape[1] == part.inputs.shape[2]
@@ -86,7 +89,7 @@ def _labels(subject: Subject) -> str:
         most = len(task.classes) - 1
         if part.labels.dtype != torch.int64 or part.labels.ndim != 1:
             raise Breach(f"{name}: labels are {part.labels.dtype} {tuple(part.labels.shape)}, expected int64 (N,)")
-        beyond = subject.plugin.examples == "images" and int(part.labels.max()) > most
+        beyond = subject.plugin.examples != "stories" and int(part.labels.max()) > most
         if int(part.labels.min()) < 0 or beyond:
             raise Breach(f"{name}: labels {int(part.labels.min())}..{int(part.labels.max())}, expected 0..{most}")
     return f"0..{len(task.classes) - 1} and a name each"
@@ -100,7 +103,7 @@ def _covered(subject: Subject) -> str:
         absent = [label for number, label in enumerate(task.classes) if not bool((part.labels == number).any())]
         if absent and name == "train":
             raise Breach(f"train: no example of {', '.join(absent[:5])}")
-        if absent and subject.plugin.examples == "images":
+        if absent and subject.plugin.examples != "stories":
             raise Doubtful(f"test: no example of {', '.join(absent[:5])}")
     if subject.plugin.classes not in {None, len(task.classes)}:
         raise Breach(f"{len(task.classes)} classes, the plug-in says {subject.plugin.classes}")

@@ -58,7 +58,13 @@ def _fairness(study: Study) -> Iterator[str]:
         balanced = "at random" if all(dense) else f"{balanced} (at random where every pixel has a label)"
     if any(lookup.images_of(task) != task for task in study.tasks):
         yield "Tasks with the same training images take the same pretrained encoders."
-    subset = {"stratified": balanced, "random": "at random", "prefix": "the first n images"}
+    subset = {
+        "stratified": balanced,
+        "random": "at random",
+        "prefix": "the first n images",
+        "balanced": "equally many per class while they last",
+        "covering": "in the classes' shares, with one of each class at least,",
+    }
     yield (
         f"Labels are drawn {subset[study.subset]} and nested: the same draw gives every arm the same labels, and a "
         "larger rung contains the smaller ones."

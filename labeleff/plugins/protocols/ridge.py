@@ -1,0 +1,91 @@
+"""Ridge classifier on frozen features: least squares on one-hot classes, in closed form.
+
+Features are standardised with the n labelled ones, targets are the classes as one-hot rows less their means, and every
+weight has one penalty. Without a given one the penalty is chosen on the n labels alone by leave-one-out in closed form
+(Golub, Heath and Wahba 1979, Technometrics 21): the one with most items classified correctly by the fit without them,
+of equally good ones that with the least squared error, then the largest. scikit-learn's RidgeClassifierCV goes by
+squared error alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from labeleff.catalogue.declaration import OptionValue
+from labeleff.plugins.protocols.features import standardisation
+from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
+
+PENALTIES: tuple[float, ...] = tuple(10.0 ** (power / 2) for power in range(8, -9, -1))
+"""Penalties that are tried, per item, as shares of a feature's variance, from the largest."""
+MOST_LEVERAGE = 1 - 1e-9
+"""Largest leverage; an item that fits itself says nothing about the others."""
+
+
+def _left_out(basis: Tensor, shares: Tensor, targets: Tensor) -> Tensor:
+    """Compute what the fit without each item says of it, for P penalties at once: (P, n, C).
+
+    `basis` (n, r) are left singular vectors of the centred features, `shares` (P, r) what a penalty leaves of each,
+    `targets` (n, C) are centred. The mean has a leverage of 1 / n of its own.
+    """
+    fitted = torch.einsum("nr,prc->pnc", basis, shares[:, :, None] * (basis.T @ targets))
+    leverage = (shares @ basis.square().T + 1 / len(basis)).clamp(max=MOST_LEVERAGE)[:, :, None]
+    return targets - (targets - fitted) / (1 - leverage)
+
+
+def _choose(basis: Tensor, sizes: Tensor, targets: Tensor, labels: Tensor) -> float:
+    """Choose the penalty by leave-one-out; `sizes` (r,) are squared singular values."""
+    penalties = torch.tensor(PENALTIES, dtype=basis.dtype, device=basis.device)[:, None]
+    centre = targets.mean(0)
+    said = _left_out(basis, sizes / (sizes + penalties * len(labels)), targets - centre) + centre
+    correct = (said.argmax(2) == labels).sum(1).tolist()
+    merits = [*zip(correct, (-(said - targets).square().sum((1, 2))).tolist(), strict=True)]
+    return PENALTIES[merits.index(max(merits))]
+
+
+def _factors(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Factorise rows (n, dim): left singular vectors (n, r), singular values (r,), right vectors (r, dim).
+
+    With more items than features it goes by the eigenvectors of the smaller square, which is several times faster and
+    loses only values that any penalty outweighs.
+    """
+    if len(rows) > rows.shape[1]:
+        squares, vectors = torch.linalg.eigh(rows.T @ rows)
+        roots, directions = squares.clamp(min=0).sqrt(), vectors.T
+        kept = roots > 1e-7 * max(float(roots.max()), 1e-300)
+        return rows @ directions[kept].T / roots[kept], roots[kept], directions[kept]
+    basis, roots, directions = torch.linalg.svd(rows, full_matrices=False)
+    kept = roots > 1e-10 * max(float(roots.max()), 1e-300)
+    return basis[:, kept], roots[kept], directions[kept]
+
+
+def solve(problem: LabelledFeatures, penalty: float) -> tuple[Tensor, Tensor]:
+    """Solve one problem in float64: weights (dim, C) of standardised features and constants (C,).
+
+    `penalty` is per item; 0 chooses it.
+    """
+    mean, scale = standardisation(problem.features)
+    rows = ((problem.features - mean) / scale).double()
+    targets = F.one_hot(problem.labels, problem.outputs).double()
+    basis, roots, directions = _factors(rows)
+    chosen = penalty or _choose(basis, roots.square(), targets, problem.labels)
+    solved = (roots / (roots.square() + chosen * len(rows)))[:, None] * (basis.T @ (targets - targets.mean(0)))
+    return directions.T @ solved, targets.mean(0)
+
+
+def _predictor(problem: LabelledFeatures, penalty: float) -> Fitted:
+    mean, scale = standardisation(problem.features)
+    weights, constants = (part.to(problem.features.dtype) for part in solve(problem, penalty))
+
+    def scores(features: Tensor) -> Tensor:
+        return ((features - mean) / scale) @ weights + constants
+
+    return Fitted(scores)
+
+
+def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:
+    """Build one predictor per problem; option `penalty` per item, 0 to choose it on the problem's labels."""
+    return [_predictor(problem, float(options["penalty"])) for problem in problems]

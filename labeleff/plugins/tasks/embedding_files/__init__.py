@@ -1,0 +1,1 @@
+"""Files of embeddings and their labels: formats, joins by id, kinds of target, splits."""

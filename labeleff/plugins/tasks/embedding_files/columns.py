@@ -1,0 +1,231 @@
+"""Columns of a file of embeddings: which array is what, checked and brought to memory or mapped.
+
+A reader of a format gives its arrays by name, whole or block by block. This file finds the embeddings, ids, labels,
+splits and groups among them. Arrays that are streamed are small enough to be held, or are written once to the cache
+folder and mapped from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeleff.errors import DataError, LabeleffError
+from labeleff.files import cache_folder
+from labeleff.plugins.tasks.sources.arrays import Array, Streamed, load_or_make
+from labeleff.study.cell import content_key
+
+Columns = Mapping[str, Array | Streamed]
+"""Arrays of a file by name; their first axis is the row."""
+
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "features": ("features", "embeddings", "embedding", "feats", "vectors", "x", "image_embeds", "text_embeds"),
+    "ids": ("ids", "id", "filename", "filenames", "keys", "key", "names", "paths"),
+    "labels": ("labels", "label", "y", "targets", "target", "classes"),
+    "split": ("split", "splits"),
+    "group": ("group", "groups"),
+}
+"""Names, in small letters, under which a file may have each of its columns."""
+HELD = 2**26
+"""Bytes up to which an array that is streamed is held in memory and not written to the cache."""
+DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""Errors by which the libraries that read these formats report a damaged file."""
+NUMBERS = "numbers: float16, float32, float64 or integers"
+
+
+@contextlib.contextmanager
+def reading(path: Path, form: str) -> Iterator[None]:
+    """Turn a library's complaint about a damaged file into a DataError that names the file and the format."""
+    try:
+        yield
+    except LabeleffError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: not there; expected {form}") from error
+    except DAMAGE as error:
+        found = (str(getattr(error, "strerror", None) or error) or type(error).__name__).splitlines()[0][:200]
+        raise DataError(f"{path}: can't be read: found {found}; expected {form}, whole and undamaged") from error
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """One encoder's embeddings with what their file says about each row; what it doesn't say is None.
+
+    `features` (N, dim), N and dim at least 1, in the type of the file and mapped from the disk where that is possible;
+    `ids` (N,) texts, each once; `labels` (N,) or (N, K) as written; `split` and `group` (N,) as written.
+    """
+
+    source: str
+    features: Array
+    ids: NDArray[np.str_] | None = None
+    labels: Array | None = None
+    split: Array | None = None
+    group: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def assemble(path: Path, columns: Columns, array: str | None = None) -> Embeddings:
+    """Find the embeddings and what belongs to them among a file's columns.
+
+    `array` names the embeddings where the file has several candidates. Raises DataError for columns that can't be told
+    apart, have other shapes or types than they should, or differ in their numbers of rows.
+    """
+    roles = _roles(path, columns, array)
+    name = roles["features"]
+    _check_features(f"{path}, {name!r}", columns[name])
+    rows = columns[name].shape[0]
+    for role, of in roles.items():
+        shape = columns[of].shape
+        if not shape or shape[0] != rows:
+            found = f"{shape[0]:,} rows" if shape else "a single value"
+            raise DataError(f"{path}, {of!r}: found {found}, expected {rows:,} as in {name!r} ({role} of every row)")
+    arrays = {role: whole(path, of, columns[of]) for role, of in roles.items()}
+    ids = arrays.pop("ids", None)
+    checked = None if ids is None else check_ids(f"{path}, {roles['ids']!r}", ids)
+    features = arrays.pop("features")
+    beside = {role: flat(f"{path}, {roles[role]!r}", one, role == "labels") for role, one in arrays.items()}
+    return Embeddings(str(path), features, checked, **beside)
+
+
+def _roles(path: Path, columns: Columns, array: str | None) -> dict[str, str]:
+    """Names of the columns by role; the embeddings are always among them."""
+    roles: dict[str, str] = {}
+    for role, names in ROLES.items():
+        found = [name for name in columns if name.lower() in names]
+        if len(found) > 1 and not (role == "features" and array is not None):
+            listed = ", ".join(map(repr, found))
+            raise DataError(f"{path}: found {listed}, which could each be the {role}; expected one of them")
+        if found:
+            roles[role] = found[0]
+    if array is not None:
+        if array not in columns:
+            raise DataError(f"{path}: found the arrays {_listed(columns)}, expected {array!r} among them")
+        return {role: of for role, of in roles.items() if of != array} | {"features": array}
+    if "features" not in roles:
+        free = {n: c for n, c in columns.items() if n not in roles.values() and c.shape and len(c.shape) > 1}
+        if len(free) != 1:
+            hint = "name the array of the embeddings, as in 'FILE:ARRAY', or call it 'features'"
+            raise DataError(f"{path}: found the arrays {_listed(columns)}, expected one of embeddings (N, dim); {hint}")
+        roles["features"] = next(iter(free))
+    return roles
+
+
+def _listed(columns: Columns) -> str:
+    described = [f"{name!r} {np.dtype(column.dtype)} {tuple(column.shape)}" for name, column in columns.items()]
+    return ", ".join(described[:12]) + (f" and {len(described) - 12} more" if len(described) > 12 else "") or "none"
+
+
+def _check_features(where: str, column: Array | Streamed) -> None:
+    check_numbers(where, np.dtype(column.dtype))
+    if len(column.shape) != 2:
+        hint = "one row per item; pool or flatten what has more axes"
+        raise DataError(f"{where}: found shape {tuple(column.shape)}, expected (N, dim): {hint}")
+    if 0 in column.shape:
+        raise DataError(f"{where}: found shape {tuple(column.shape)}, expected at least one row and one number per row")
+
+
+def check_numbers(where: str, dtype: np.dtype[Any]) -> None:
+    """Raise DataError unless a type is one of numbers; objects are refused with the way out."""
+    if dtype.hasobject:
+        raise pickled(where)
+    if dtype.kind not in "fiu" or dtype.itemsize > 8:
+        raise DataError(f"{where}: found {dtype}, expected {NUMBERS}")
+
+
+def pickled(where: str) -> DataError:
+    """Build the error for objects of Python, which would have to be unpickled."""
+    return DataError(
+        f"{where}: found Python objects, which aren't unpickled, since that could run any code; expected plain "
+        "numbers or texts: save numpy.stack(rows) for numbers, numpy.array(texts, dtype=str) for texts"
+    )
+
+
+def whole(path: Path, name: str, column: Array | Streamed) -> Array:
+    """Bring a column to memory, or map it from a copy in the cache folder where it is larger than `HELD` bytes."""
+    if not isinstance(column, Streamed):
+        return column
+    size = int(np.prod(column.shape)) * np.dtype(column.dtype).itemsize
+    if size <= HELD:
+        return np.concatenate([*column.blocks()])
+    state = path.stat()
+    key = content_key("embeddings", str(path.resolve()), state.st_size, state.st_mtime_ns, name)
+    return load_or_make(cache_folder() / "embeddings" / key, lambda: {"array": column})["array"]
+
+
+def as_text(where: str, values: Array) -> NDArray[np.str_]:
+    """Convert texts, bytes in UTF-8 or whole numbers to texts; raises DataError for other values."""
+    if values.dtype.kind == "U":
+        return values
+    if values.dtype.kind == "S":
+        try:
+            return np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{where}: found bytes that aren't UTF-8, expected texts: {error.reason}") from error
+    if values.dtype.kind in "iu":
+        return values.astype(str)
+    if values.dtype.hasobject:
+        raise pickled(where)
+    raise DataError(f"{where}: found {values.dtype}, expected texts or whole numbers")
+
+
+def flat(where: str, values: Array, several: bool = False) -> Array:
+    """Return one value per row (N,), which may come as (N, 1); with `several` (N, K) is left as it is."""
+    if values.dtype.hasobject:
+        raise pickled(where)
+    if values.ndim == 2 and values.shape[1] == 1:
+        return values[:, 0]
+    if values.ndim == 1 or (several and values.ndim == 2):
+        return values
+    raise DataError(f"{where}: found shape {values.shape}, expected one value per row (N,)")
+
+
+def check_ids(where: str, values: Array) -> NDArray[np.str_]:
+    """Return ids as texts (N,); raises DataError for empty and repeated ones, with their count and first rows."""
+    ids = as_text(where, flat(where, values))
+    empty = np.flatnonzero(np.char.str_len(ids) == 0)
+    if len(empty):
+        raise DataError(f"{where}: found {len(empty):,} empty ids, first in row {empty[0]}, expected an id per row")
+    if len(broken := np.flatnonzero((np.char.find(ids, "\n") >= 0) | (np.char.find(ids, "\r") >= 0))):
+        raise DataError(f"{where}: found an id with a line break in row {broken[0]}, expected ids of one line")
+    unique, first, counts = np.unique(ids, return_index=True, return_counts=True)
+    if len(unique) < len(ids):
+        repeated = unique[counts > 1]
+        again = int(np.flatnonzero(ids == repeated[0])[1])
+        rows = f"rows {first[counts > 1][0]} and {again}"
+        raise DataError(
+            f"{where}: found {len(repeated):,} ids more than once, such as {str(repeated[0])!r} in {rows}, "
+            "expected each id once"
+        )
+    return ids
+
+
+def first_few(ids: Sequence[str] | NDArray[np.str_], most: int = 3) -> str:
+    """List the first ids in quotes."""
+    return ", ".join(repr(str(one)) for one in ids[:most]) + (", ..." if len(ids) > most else "")

@@ -1,0 +1,185 @@
+"""Embeddings of several encoders joined with labels, by id and never by position alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeleff.errors import DataError
+from labeleff.plugins.tasks.embedding_files.columns import Embeddings, first_few
+from labeleff.plugins.tasks.embedding_files.label_file import Labels, inside
+from labeleff.plugins.tasks.embedding_files.row_findings import Rows, look
+from labeleff.plugins.tasks.sources.arrays import Array
+
+Ids = NDArray[np.str_]
+DROP = "leave them out with --drop"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Items that every encoder has and that are labelled, sorted by id, or in the files' order where that joins them.
+
+    `rows` are each encoder's positions of the items in `features`; `labels` belong to the items, in their order;
+    `notes` say what was left out and what is odd about rows.
+    """
+
+    ids: Ids
+    features: Mapping[str, Array]
+    rows: Mapping[str, Rows]
+    labels: Labels
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def join(
+    encoders: Mapping[str, Embeddings], labels: Labels | None = None, *, drop: bool = False, by_position: bool = False
+) -> Joined:
+    """Join encoders' embeddings with labels, which are the first file's own where None are given.
+
+    What doesn't join is counted and refused, or left out and said with `drop`; so are rows that aren't finite. With
+    `by_position` rows without ids are joined in their order, where the counts agree. Raises DataError.
+    """
+    if not encoders:
+        raise DataError("found no embeddings, expected at least one encoder")
+    labels = _own_labels(encoders) if labels is None else labels
+    keys = _keys(encoders, labels, by_position)
+    ids, missing = _common(encoders, labels, keys, drop)
+    label_rows = _positions(keys[""], ids)
+    rows = {n: label_rows if keys[n] is keys[""] else _positions(keys[n], ids) for n in encoders}
+    keep, notes = _finite(encoders, rows, ids, drop)
+    return Joined(
+        ids[keep],
+        {name: one.features for name, one in encoders.items()},
+        {name: positions[keep] for name, positions in rows.items()},
+        _taken(labels, label_rows[keep]),
+        (*missing, *notes),
+    )
+
+
+def _own_labels(encoders: Mapping[str, Embeddings]) -> Labels:
+    """Labels inside the files, which must agree where several have them."""
+    with_labels = [one for one in encoders.values() if one.labels is not None]
+    first = inside(with_labels[0] if with_labels else next(iter(encoders.values())))
+    for other in with_labels[1:]:
+        _check_agreement(first, inside(other))
+    return first
+
+
+def _check_agreement(first: Labels, other: Labels) -> None:
+    """Raise DataError where two files give one item different labels."""
+    if first.ids is None or other.ids is None:
+        ids = np.arange(min(len(first), len(other))).astype(str)
+        left = right = np.arange(len(ids))
+    else:
+        ids, left, right = np.intersect1d(first.ids, other.ids, assume_unique=True, return_indices=True)
+    ours, theirs = first.values[left], other.values[right]
+    if ours.dtype.kind != theirs.dtype.kind and "U" in (ours.dtype.kind, theirs.dtype.kind):
+        ours, theirs = ours.astype(str), theirs.astype(str)
+    if ours.shape != theirs.shape:
+        raise DataError(f"{other.source}: found labels {theirs.shape}, expected {ours.shape} as in {first.source}")
+    differing = np.flatnonzero((ours != theirs).reshape(len(ids), -1).any(1))
+    if len(differing):
+        found = f"{len(differing):,} items with other labels than in {first.source}: {first_few(ids[differing])}"
+        raise DataError(f"{other.source}: found {found}; expected the same, or the right ones by --labels FILE")
+
+
+def _keys(encoders: Mapping[str, Embeddings], labels: Labels, by_position: bool) -> dict[str, Ids]:
+    """Ids by which the rows are joined, the labels' under an empty name; raises DataError where there are none."""
+    sources: dict[str, tuple[str, Ids | None, int]] = {n: (e.source, e.ids, len(e)) for n, e in encoders.items()}
+    sources[""] = labels.source, labels.ids, len(labels)
+    anonymous = [source for source, ids, _ in sources.values() if ids is None]
+    if not anonymous:
+        return {name: ids for name, (_, ids, _) in sources.items() if ids is not None}
+    counts = {count for _, _, count in sources.values()}
+    if len(counts) > 1:
+        listed = ", ".join(f"{source} {count:,}" for source, _, count in sources.values())
+        raise DataError(f"{anonymous[0]}: found no ids and other numbers of rows ({listed}), expected ids in each file")
+    if not by_position and len({source for source, _, _ in sources.values()}) > 1:
+        raise DataError(
+            f"{anonymous[0]}: found no ids to join its rows by, expected an array 'ids'; where row i is the same item "
+            f"in every file, say so with --by-position"
+        )
+    _check_order(sources)
+    known = next((ids for _, ids, _ in sources.values() if ids is not None), None)
+    order = _numbers(counts.pop()) if known is None else known
+    return dict.fromkeys(sources, order)
+
+
+def _check_order(sources: Mapping[str, tuple[str, Ids | None, int]]) -> None:
+    """Refuse a join by position of files whose ids say otherwise."""
+    with_ids = [(source, ids) for source, ids, _ in sources.values() if ids is not None]
+    for source, ids in with_ids[1:]:
+        differing = np.flatnonzero(ids != with_ids[0][1])
+        if len(differing):
+            found = f"{str(ids[differing[0]])!r} in row {differing[0]}"
+            expected = f"{str(with_ids[0][1][differing[0]])!r} as in {with_ids[0][0]}, since other files have no ids"
+            raise DataError(f"{source}: found the id {found}, expected {expected}")
+
+
+def _numbers(count: int) -> Ids:
+    """Positions as ids that sort in their order."""
+    return np.char.zfill(np.arange(count).astype(str), len(str(max(count - 1, 0))))
+
+
+def _common(
+    encoders: Mapping[str, Embeddings], labels: Labels, keys: Mapping[str, Ids], drop: bool
+) -> tuple[Ids, list[str]]:
+    """Ids that the labels and every encoder have, sorted, with sentences on those left out."""
+    if all(np.array_equal(keys[""], keys[name]) for name in encoders):  # sorting texts is slow
+        return np.sort(keys[""]), []
+    ids = np.sort(keys[""])
+    for name, one in encoders.items():
+        ids = np.intersect1d(ids, keys[name])
+        if not len(ids):
+            others = f"{labels.source} and the files before it" if len(encoders) > 1 else labels.source
+            found = f"no id of {others} ({first_few(keys[''])})"
+            raise DataError(f"{one.source}: found {found} among its own, such as {first_few(keys[name])}")
+    notes = []
+    everything = {"": labels.source} | {name: one.source for name, one in encoders.items()}
+    union = np.unique(np.concatenate([*keys.values()]))
+    for name, source in everything.items():
+        absent = np.setdiff1d(union, keys[name])
+        if len(absent):
+            what = "labels" if name == "" else "embeddings"
+            notes.append(f"{source}: no {what} for {len(absent):,} of {len(union):,} ids: {first_few(absent)}")
+    if notes and not drop:
+        raise DataError(f"{'; '.join(notes)}; expected the same ids in every file, or {DROP}")
+    return ids, [f"{note}; left out" for note in notes]
+
+
+def _positions(keys: Ids, ids: Ids) -> Rows:
+    """Positions of `ids` in `keys`, which hold them all."""
+    order = np.argsort(keys, kind="stable")
+    return order[np.searchsorted(keys, ids, sorter=order)]
+
+
+def _finite(
+    encoders: Mapping[str, Embeddings], rows: Mapping[str, Rows], ids: Ids, drop: bool
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """Items whose embeddings are all finite, with sentences on all odd rows; raises DataError for others."""
+    keep, notes = np.ones(len(ids), bool), []
+    for name, one in encoders.items():
+        findings = look(one.features, one.source)
+        names = one.ids if one.ids is not None else _numbers(len(one))
+        sentences = findings.sentences(names)
+        bad = np.isin(rows[name], findings.not_finite)
+        if bad.any() and not drop:
+            raise DataError(f"{'; '.join(sentences)}; expected finite numbers: mend them, or {DROP}")
+        keep &= ~bad
+        notes += sentences
+    if not keep.any():
+        raise DataError(f"{'; '.join(notes)}; expected a row with finite numbers in every file")
+    if not keep.all():
+        notes.append(f"{int((~keep).sum()):,} items with NaN or infinite numbers left out")
+    return keep, notes
+
+
+def _taken(labels: Labels, rows: Rows) -> Labels:
+    """Labels of some rows, in this order."""
+    ids, split, group = (None if one is None else one[rows] for one in (labels.ids, labels.split, labels.group))
+    return replace(labels, values=labels.values[rows], ids=ids, split=split, group=group)

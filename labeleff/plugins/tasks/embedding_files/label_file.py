@@ -1,0 +1,72 @@
+"""Labels of items from a table with the columns id, label and, if wanted, split and group; or from an array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeleff.errors import DataError, OptionError
+from labeleff.plugins.tasks.embedding_files.columns import ROLES, Embeddings, check_ids
+from labeleff.plugins.tasks.embedding_files.text_format import TextTable, read_table
+from labeleff.plugins.tasks.sources.arrays import Array
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is said of items: `values` (N,) or (N, K) as written, `ids`, `split`, `group` (N,) or None."""
+
+    source: str
+    values: Array
+    ids: NDArray[np.str_] | None = None
+    split: Array | None = None
+    group: Array | None = None
+    names: tuple[str, ...] | None = None
+    """Names of the K columns of labels; None where there is one column, or where they have no names."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a table of labels: `id,label[,split][,group]`, or columns of 0 and 1 in place of label.
+
+    Raises DataError for a table that can't be read, has no labels, or repeats an id.
+    """
+    table = read_table(path.expanduser())
+    ids = table.role("ids")
+    split, group = (_array(table, role) for role in ("split", "group"))
+    values, names = _values(table)
+    checked = None if ids is None else check_ids(f"{path}, column {ids[0]!r}", np.array(ids[1], dtype=np.str_))
+    return Labels(str(path), values, checked, split, group, names)
+
+
+def _array(table: TextTable, role: str) -> Array | None:
+    found = table.role(role)
+    return None if found is None else np.array(found[1], dtype=np.str_)
+
+
+def _values(table: TextTable) -> tuple[Array, tuple[str, ...] | None]:
+    """Labels of one column, or of all columns without another meaning, which must then hold 0 and 1 alone."""
+    one = table.role("labels")
+    if one is not None:
+        return np.array(one[1], dtype=np.str_), None
+    used = {name for names in ROLES.values() for name in names}
+    names = tuple(name for name in table.columns if name.lower() not in used)
+    if not names:
+        raise DataError(f"{table.source}, line 1: found the columns {', '.join(table.columns)}, expected 'label' too")
+    for name in names:
+        for line, cell in zip(table.lines, table.columns[name], strict=True):
+            if cell not in {"0", "1"}:
+                expected = "0 or 1, since the table has no column 'label' and so one column per label"
+                raise DataError(f"{table.source}, line {line}, column {name!r}: found {cell!r}, expected {expected}")
+    return np.stack([np.array(table.columns[name], dtype=np.int8) for name in names], 1), names
+
+
+def inside(embeddings: Embeddings) -> Labels:
+    """Return the labels that a file of embeddings has; raises OptionError where it has none."""
+    if embeddings.labels is None:
+        raise OptionError(f"{embeddings.source}: found no labels, expected an array 'labels' in it, or --labels FILE")
+    return Labels(embeddings.source, embeddings.labels, embeddings.ids, embeddings.split, embeddings.group)

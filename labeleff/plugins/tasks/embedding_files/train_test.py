@@ -1,0 +1,114 @@
+"""Training and test items: as the files say, or divided by seed, in folds, and never within a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeleff.errors import DataError, OptionError
+from labeleff.plugins.tasks.embedding_files.columns import as_text, first_few
+from labeleff.plugins.tasks.embedding_files.label_file import Labels
+from labeleff.plugins.tasks.embedding_files.targets import Targets
+from labeleff.plugins.tasks.sources.arrays import Array
+from labeleff.seeding import generator
+from labeleff.stats.stratification import folds_by_group, iterative_folds, stratified_folds
+
+Rows = NDArray[np.int64]
+WORDS = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "validation": ("validation", "valid", "val", "dev"),
+}
+"""Words of a split, in small letters."""
+
+
+@dataclass(frozen=True)
+class Division:
+    """Sorted positions of training and of test items, with sentences on what was left out or is odd."""
+
+    train: Rows
+    test: Rows
+    notes: tuple[str, ...] = ()
+
+
+def own_division(labels: Labels) -> Division:
+    """Divide items as their files say: `train` or `test`; those of a validation split are left out, and counted.
+
+    Raises DataError for other words, among them numbers and truths, which might mean either side.
+    """
+    assert labels.split is not None
+    words = np.char.lower(np.char.strip(_words(labels.source, labels.split)))
+    known = {word: side for side, several in WORDS.items() for word in several}
+    if strange := sorted(set(np.unique(words).tolist()) - set(known)):
+        expected = "'train' and 'test' ('validation' is left out)"
+        raise DataError(f"{labels.source}: found the split {strange[0]!r}, expected {expected}")
+    sides = np.array([known[word] for word in words.tolist()])
+    train, test, validation = (np.flatnonzero(sides == side) for side in WORDS)
+    if not len(train) or not len(test):
+        found = f"{len(train):,} training and {len(test):,} test items"
+        raise DataError(f"{labels.source}: found {found}, expected some of both")
+    notes = [f"{labels.source}: {len(validation):,} items of the validation split left out"] if len(validation) else []
+    return Division(train, test, (*notes, *_shared_groups(labels, train, test)))
+
+
+def _words(source: str, split: Array) -> NDArray[np.str_]:
+    """Return splits as words; raises DataError for truths and numbers, which don't say which side they mean."""
+    if split.dtype.kind not in "US":
+        expected = "the words 'train' and 'test': a mask doesn't say which side it means"
+        raise DataError(f"{source}: found splits of {split.dtype}, expected {expected}")
+    return as_text(source, split)
+
+
+def _shared_groups(labels: Labels, train: Rows, test: Rows) -> list[str]:
+    if labels.group is None:
+        return []
+    groups = as_text(labels.source, labels.group)
+    both = np.intersect1d(groups[train], groups[test])
+    if not len(both):
+        return []
+    items = int(np.isin(groups[test], both).sum())
+    return [f"{labels.source}: {len(both):,} groups on both sides, with {items:,} test items: {first_few(both)}"]
+
+
+def folds(targets: Targets, count: int, seed: int, labels: Labels | None = None) -> Rows:
+    """Number the `count` folds of all items: (N,), 0 to count - 1, sizes that differ by one at most.
+
+    They are stratified by the targets, or, where `labels` has groups, hold whole groups and are of about one size.
+    Raises OptionError where there are fewer items or groups than folds.
+    """
+    sizes = [len(targets) // count + (i < len(targets) % count) for i in range(count)] if count > 0 else []
+    if count < 2 or min(sizes) < 1:
+        raise OptionError(f"found {count} folds of {len(targets):,} items, expected from 2 folds to one per item")
+    return _divide(targets, sizes, seed, labels)
+
+
+def seeded_division(targets: Targets, test: int, seed: int, labels: Labels | None = None) -> Division:
+    """Set `test` items aside, stratified by the targets; with groups about as many, in whole groups.
+
+    Raises OptionError unless both sides get an item.
+    """
+    if not 1 <= test < len(targets):
+        raise OptionError(f"found {test:,} test items of {len(targets):,}, expected from 1 to {len(targets) - 1:,}")
+    numbers = _divide(targets, [test, len(targets) - test], seed, labels)
+    return fold_division(numbers, 0)
+
+
+def fold_division(numbers: Rows, fold: int) -> Division:
+    """Take one fold as the test items and the others for training."""
+    return Division(np.flatnonzero(numbers != fold), np.flatnonzero(numbers == fold))
+
+
+def _divide(targets: Targets, sizes: list[int], seed: int, labels: Labels | None) -> Rows:
+    rng = generator("division of items", seed)
+    if labels is not None and labels.group is not None:
+        _, groups = np.unique(as_text(labels.source, labels.group), return_inverse=True)
+        if groups.max() + 1 < len(sizes):
+            found = f"{groups.max() + 1} groups"
+            raise OptionError(f"{labels.source}: found {found}, expected at least one for each of {len(sizes)} parts")
+        return folds_by_group(groups, sizes, rng)
+    shuffled = rng.permutation(len(targets))
+    if targets.strata.ndim == 2:
+        return iterative_folds(targets.strata, sizes, shuffled, rng)
+    return stratified_folds(targets.strata, sizes, shuffled, rng)

@@ -1,0 +1,124 @@
+"""Your embeddings: files of features that encoders made of the same items, joined with labels by id.
+
+Items are in the order of their ids, so that the order of rows in the files changes no draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from labeleff.catalogue.declaration import OptionValue
+from labeleff.errors import DataError, OptionError
+from labeleff.files import forget
+from labeleff.plugins.tasks.embedding_files.columns import first_few
+from labeleff.plugins.tasks.embedding_files.embedding_reader import read_embeddings
+from labeleff.plugins.tasks.embedding_files.join import Joined, join
+from labeleff.plugins.tasks.embedding_files.label_file import read_labels
+from labeleff.plugins.tasks.embedding_files.row_findings import met_again
+from labeleff.plugins.tasks.embedding_files.targets import Kind, Targets, read_targets
+from labeleff.plugins.tasks.embedding_files.train_test import Division, own_division, seeded_division
+from labeleff.training.examples import Examples, Source, StoredFeatures, Task
+from labeleff.training.goals.item_classes import ItemClasses
+
+SHARE = 5
+"""Without a split and a number of test items, one of this many items is a test item."""
+
+
+def load(options: Mapping[str, OptionValue], source: Source) -> Task:
+    """Load the files of `options["files"]`, `NAME=FILE;NAME=FILE`, with the labels of `labels` or inside the files.
+
+    A FILE may end in `:ARRAY`. Raises DataError for whatever is wrong in the files, OptionError for options that make
+    no sense.
+    """
+    places = parse_files(str(options["files"]))
+    encoders = {}
+    for number, (name, (path, array)) in enumerate(places.items()):
+        source.progress(number, len(places), "reading embeddings")
+        encoders[name] = read_embeddings(path, array)
+    labels = read_labels(Path(str(options["labels"]))) if options["labels"] else None
+    joined = join(encoders, labels, drop=bool(options["drop"]), by_position=bool(options["by_position"]))
+    kind = str(options["target"])
+    targets = read_targets(joined.labels, None if kind == "auto" else cast(Kind, kind))
+    if targets.kind not in {"classes", "ordinal"}:
+        raise DataError(f"{joined.labels.source}: found {targets.kind} targets, expected one class per item")
+    division = _division(joined, targets, options)
+    notes = [*joined.notes, *division.notes, *_met_again(joined, division)]
+    return Task(
+        "embeddings/classify",
+        _examples(division.train, targets),
+        _examples(division.test, targets),
+        targets.classes,
+        "; ".join([f"{len(joined):,} items of {', '.join(str(path) for path, _ in places.values())}", *notes]),
+        goal=ItemClasses(),
+        ids=tuple(joined.ids[division.train].tolist()),
+        features={name: _stored(joined, name) for name in encoders},
+    )
+
+
+def parse_files(text: str) -> dict[str, tuple[Path, str | None]]:
+    """Parse `NAME=FILE;NAME=FILE:ARRAY` to paths and arrays by name; raises OptionError for other texts."""
+    places: dict[str, tuple[Path, str | None]] = {}
+    for part in text.split(";"):
+        name, equals, file = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and file) or not name.replace("_", "").replace("-", "").isalnum():
+            raise OptionError(f"files: found {part!r}, expected NAME=FILE, the name of letters, digits, - and _")
+        if name in places:
+            raise OptionError(f"files: found the name {name!r} twice, expected names that differ")
+        path, colon, array = file.rpartition(":")
+        split = bool(colon and path and not Path(file).exists() and len(path) > 1)
+        places[name] = (Path(path), array) if split else (Path(file), None)
+    return places
+
+
+def _division(joined: Joined, targets: Targets, options: Mapping[str, OptionValue]) -> Division:
+    """Divide as the files say, else by seed, `held_out` items for the test set (0: a fifth of all)."""
+    test, labels = int(options["held_out"]), joined.labels
+    if labels.split is not None:
+        if test:
+            raise OptionError(
+                f"held_out: found {test}, but {labels.source} says which items are for training and testing"
+            )
+        return own_division(labels)
+    return seeded_division(targets, test or max(1, len(joined) // SHARE), int(options["seed"]), labels)
+
+
+def _examples(rows: NDArray[np.int64], targets: Targets) -> Examples:
+    return Examples(torch.from_numpy(rows)[:, None], torch.from_numpy(targets.values[rows]))
+
+
+def _stored(joined: Joined, name: str) -> StoredFeatures:
+    """Features of one encoder, with the SHA-256 of the items' rows in their order."""
+    features, rows = joined.features[name], joined.rows[name]
+    digest = hashlib.sha256(f"{features.dtype} {len(rows)} {features.shape[1]}".encode())
+    step = max(1, 2**22 // features.shape[1])
+    for start in range(0, len(rows), step):
+        digest.update(np.ascontiguousarray(features[rows[start : start + step]]).data)
+    forget(features)
+    return StoredFeatures(features, rows, digest.hexdigest())
+
+
+def _met_again(joined: Joined, division: Division) -> list[str]:
+    """Say for every encoder how many test items have the numbers of a training item."""
+    found = []
+    for name, features in joined.features.items():
+        rows = joined.rows[name]
+        again = met_again(features, rows[division.train], rows[division.test])
+        if len(again):
+            ids = joined.ids[np.flatnonzero(np.isin(rows, again))]
+            found.append(f"{name}: {len(again):,} test items are training items again: {first_few(ids)}")
+    return found
+
+
+def one_two_five(least: int, most: int) -> list[int]:
+    """List label counts 1, 2, 5, 10, ... from `least` to `most`, and `most` itself where it is no neighbour."""
+    series = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    rungs = [n for n in itertools.takewhile(lambda n: n <= most, series) if n >= least]
+    return rungs if rungs and most < 1.5 * rungs[-1] else [*rungs, most]

@@ -1,0 +1,146 @@
+"""Metrics of predictions on a test split, from plain arrays; each agrees with scikit-learn's where that has a value.
+
+A class without an example in the truth has no recall, AUROC or average precision: its value is NaN, and means are over
+the other classes. Elsewhere it counts as 0 or 1, or makes the mean NaN. Scores enter by their order alone, so that
+distances and logits don't saturate; but of several classes an example's scores must be comparable between examples,
+as `log_probabilities` of logits are and logits aren't.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeleff.errors import PluginError
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+def check_scores(scores: Array) -> None:
+    """Raise PluginError for scores that are NaN, which every order would place somewhere."""
+    if np.isnan(scores).any():
+        rows = np.isnan(scores).reshape(len(scores), -1).any(1)
+        raise PluginError(f"found NaN in the scores of {int(rows.sum()):,} of {len(scores):,} examples")
+
+
+def top_class(scores: Array) -> Indices:
+    """Return the class with the highest score, the first of several: int64 (N,), for scores (N, C)."""
+    check_scores(scores)
+    return np.asarray(np.argmax(scores, axis=1), np.int64)
+
+
+def tied(scores: Array) -> int:
+    """Count the examples whose highest score several classes share, so that their class is the first by chance."""
+    return int(((scores == scores.max(1, keepdims=True)).sum(1) > 1).sum())
+
+
+def log_probabilities(logits: Array) -> Array:
+    """Compute log softmax in float64: (N, C)."""
+    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
+
+
+def mean_of_defined(values: Array) -> float | None:
+    """Average the values that aren't NaN; None where all are."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else None
+
+
+def accuracy(truth: Indices, predicted: Indices) -> float:
+    """Compute the share of examples (N,) whose class is predicted, in 0..1."""
+    return float((truth == predicted).mean())
+
+
+def recalls(truth: Indices, predicted: Indices, classes: int) -> Array:
+    """Compute the share of each class's examples that are predicted: (C,) in 0..1, NaN for a class without one."""
+    counts = np.bincount(truth, minlength=classes)
+    hits = np.bincount(truth[truth == predicted], minlength=classes)
+    return np.where(counts > 0, hits / np.maximum(counts, 1), np.nan)
+
+
+def balanced_accuracy(truth: Indices, predicted: Indices, classes: int) -> float | None:
+    """Average recall over the classes that occur in the truth, in 0..1."""
+    return mean_of_defined(recalls(truth, predicted, classes))
+
+
+def macro_f1(truth: Indices, predicted: Indices, classes: int) -> float | None:
+    """Average F1 over the classes that occur in truth or prediction, in 0..1."""
+    flags = np.arange(classes)
+    return mean_of_defined(f1_scores(truth[:, None] == flags, predicted[:, None] == flags))
+
+
+def f1_scores(truth: Flags, predicted: Flags) -> Array:
+    """Compute F1 of every column of (N, K): (K,) in 0..1, NaN where neither truth nor prediction has the label."""
+    hits, total = (truth & predicted).sum(0), truth.sum(0) + predicted.sum(0)
+    return np.where(total > 0, 2 * hits / np.maximum(total, 1), np.nan)
+
+
+def mean_ranks(values: Array) -> Array:
+    """Rank values (N,) from 1; equal ones get their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse])
+
+
+def auroc(truth: Flags, scores: Array) -> float:
+    """Compute the share of pairs in which the positive example (N,) has the higher score, equal ones counting half.
+
+    NaN where there is no positive or no negative example.
+    """
+    check_scores(scores)
+    positive = int(truth.sum())
+    negative = len(truth) - positive
+    if not positive or not negative:
+        return float("nan")
+    excess = mean_ranks(scores)[truth].sum() - positive * (positive + 1) / 2
+    return float(excess / (positive * negative))
+
+
+def average_precision(truth: Flags, scores: Array) -> float:
+    """Sum precision over the steps of recall, equal scores being one step; NaN without a positive example (N,)."""
+    check_scores(scores)
+    if not truth.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    hits = np.cumsum(truth[order])[last]
+    return float((np.diff(hits, prepend=0) * hits / (last + 1)).sum() / hits[-1])
+
+
+def aurocs(truth: Flags, scores: Array) -> Array:
+    """Compute the AUROC of every column against the rest: (K,), for truth and scores (N, K)."""
+    return np.array([auroc(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
+
+
+def average_precisions(truth: Flags, scores: Array) -> Array:
+    """Compute the average precision of every column: (K,), for truth and scores (N, K)."""
+    return np.array([average_precision(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
+
+
+def class_auroc(truth: Indices, logits: Array) -> float | None:
+    """Average the AUROC of each class against the rest by probability, for classes (N,) and logits (N, C).
+
+    With two classes it is that of the second, which is the first's too.
+    """
+    scores = log_probabilities(logits)
+    if scores.shape[1] == 2:
+        scores = np.stack([logits[:, 0] - logits[:, 1], logits[:, 1] - logits[:, 0]], 1)
+    return mean_of_defined(aurocs(truth[:, None] == np.arange(scores.shape[1]), scores))
+
+
+def r2(truth: Array, predicted: Array) -> float | None:
+    """Compute 1 - squared error / variance of the truth (N,), at most 1; None where the truth is constant."""
+    check_scores(predicted)
+    spread = float(np.square(truth - truth.mean()).sum())
+    return 1 - float(np.square(truth - predicted).sum()) / spread if (truth != truth[0]).any() else None
+
+
+def spearman(truth: Array, predicted: Array) -> float | None:
+    """Compute Spearman's correlation in -1..1; 0 where all predictions are equal, None where the truth is constant."""
+    check_scores(predicted)
+    ours, theirs = (mean_ranks(one) - (len(one) + 1) / 2 for one in (truth, predicted))
+    norms = np.square(ours).sum() * np.square(theirs).sum()
+    if not np.square(ours).sum():
+        return None
+    return float((ours * theirs).sum() / np.sqrt(norms)) if norms > 0 else 0.0

@@ -1,0 +1,140 @@
+"""Joins by id against a slow version, and refusals with counts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeleff.errors import DataError, OptionError
+from labeleff.plugins.tasks.embedding_files.columns import Embeddings
+from labeleff.plugins.tasks.embedding_files.join import join
+from labeleff.plugins.tasks.embedding_files.label_file import Labels, read_labels
+
+
+def embeddings(ids, name="clip", **beside):
+    """Embeddings whose numbers say the id."""
+    numbers = np.array([[float(one), 1 + float(one) ** 2] for one in ids])
+    return Embeddings(f"{name}.npz", numbers, np.array([str(one) for one in ids]), **beside)
+
+
+def labels(ids, **beside):
+    return Labels("labels.csv", np.array([one % 3 for one in ids]), np.array([str(one) for one in ids]), **beside)
+
+
+IDS = st.lists(st.integers(0, 30), min_size=1, max_size=20, unique=True)
+
+
+@given(IDS, IDS, IDS)
+def test_joined_items_are_those_of_a_slow_version(first, second, labelled):
+    encoders = {"clip": embeddings(first), "dino": embeddings(second, "dino")}
+    common = sorted(set(first) & set(second) & set(labelled), key=str)
+    if not common:
+        with pytest.raises(DataError, match=r"found no id of labels.csv"):
+            join(encoders, labels(labelled), drop=True)
+        return
+    found = join(encoders, labels(labelled), drop=True)
+    assert found.ids.tolist() == [str(one) for one in common]
+    for name in encoders:
+        assert found.features[name][found.rows[name], 0].tolist() == common
+    assert found.labels.values.tolist() == [one % 3 for one in common]
+    if not set(first) == set(second) == set(labelled):
+        union = len({*first, *second, *labelled})
+        with pytest.raises(DataError, match=rf"of {union} ids: .*leave them out with --drop"):
+            join(encoders, labels(labelled))
+        assert any("left out" in note for note in found.notes)
+
+
+@given(st.permutations(range(12)), st.permutations(range(12)))
+def test_the_order_of_rows_changes_nothing(first, second):
+    plain = join({"clip": embeddings(range(12))}, labels(range(12)))
+    mixed = join({"clip": embeddings(first)}, labels(second))
+    assert (plain.ids == mixed.ids).all()
+    assert (plain.labels.values == mixed.labels.values).all()
+    left, right = (one.features["clip"][one.rows["clip"]] for one in (plain, mixed))
+    assert (left == right).all()
+
+
+def test_what_does_not_join_is_counted():
+    with pytest.raises(DataError, match=r"clip.npz: no embeddings for 2 of 5 ids: '3', '4'; expected the same ids"):
+        join({"clip": embeddings([0, 1, 2])}, labels([0, 1, 2, 3, 4]))
+    with pytest.raises(DataError, match=r"labels.csv: no labels for 1 of 3 ids: '2'"):
+        join({"clip": embeddings([0, 1, 2])}, labels([0, 1]))
+    with pytest.raises(DataError, match=r"clip.npz: found no id of labels.csv \('7'\) among its own, such as '0', '1'"):
+        join({"clip": embeddings([0, 1])}, labels([7]))
+
+
+def without_ids(count, name="plain"):
+    return Embeddings(f"{name}.npy", np.arange(2.0 * count).reshape(count, 2))
+
+
+def test_rows_without_ids_join_only_where_the_user_says_so():
+    table = labels(range(12))
+    with pytest.raises(DataError, match=r"plain.npy: found no ids .*--by-position"):
+        join({"plain": without_ids(12)}, table)
+    found = join({"plain": without_ids(12)}, table, by_position=True)
+    assert found.features["plain"][found.rows["plain"], 0].tolist() == [2.0 * int(one) for one in found.ids]
+    with pytest.raises(DataError, match=r"other numbers of rows \(plain.npy 11, labels.csv 12\)"):
+        join({"plain": without_ids(11)}, table, by_position=True)
+    own = Embeddings("own.npz", np.arange(24.0).reshape(12, 2), labels=np.arange(12))
+    assert join({"own": own}).labels.values.tolist() == [*range(12)]
+
+
+def test_ids_of_other_files_stop_a_join_by_position():
+    encoders = {"clip": embeddings([0, 1, 2]), "plain": without_ids(3)}
+    with pytest.raises(DataError, match=r"labels.csv: found the id '1' in row 0, expected '0'"):
+        join(encoders, labels([1, 0, 2]), by_position=True)
+    assert join(encoders, labels([0, 1, 2]), by_position=True).ids.tolist() == ["0", "1", "2"]
+
+
+def test_labels_inside_files_must_agree():
+    first = embeddings([0, 1, 2], labels=np.array([0, 1, 1]))
+    same = embeddings([2, 0, 1], "dino", labels=np.array([1, 0, 1]))
+    other = embeddings([2, 0, 1], "dino", labels=np.array([1, 1, 1]))
+    assert join({"clip": first, "dino": same}).labels.values.tolist() == [0, 1, 1]
+    with pytest.raises(DataError, match=r"dino.npz: found 1 items with other labels than in clip.npz: '0'"):
+        join({"clip": first, "dino": other})
+    with pytest.raises(OptionError, match="found no labels"):
+        join({"clip": embeddings([0, 1])})
+
+
+def test_rows_that_are_not_finite_are_refused_or_left_out():
+    broken = embeddings(range(6))
+    broken.features[2, 0], broken.features[4, 1] = np.nan, np.inf
+    with pytest.raises(DataError, match=r"1 of 6 rows with NaN: '2'; .*1 of 6 rows with infinite numbers: '4'"):
+        join({"clip": broken}, labels(range(6)))
+    found = join({"clip": broken}, labels(range(6)), drop=True)
+    assert found.ids.tolist() == ["0", "1", "3", "5"]
+    assert found.notes[-1] == "2 items with NaN or infinite numbers left out"
+
+
+def test_tables_of_labels(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("id,label,split,group\na,cat,train,p1\nb,dog,test,p2\n")
+    found = read_labels(path)
+    assert (found.ids.tolist(), found.values.tolist()) == (["a", "b"], ["cat", "dog"])
+    assert (found.split.tolist(), found.group.tolist()) == (["train", "test"], ["p1", "p2"])
+    path.write_text("id,dog,cat\na,0,1\nb,1,1\n")
+    found = read_labels(path)
+    assert (found.names, found.values.tolist()) == (("dog", "cat"), [[0, 1], [1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,dog,cat\na,0,1\nb,1,2\n", "line 3, column 'cat': found '2', expected 0 or 1"),
+        ("id,split\na,train\n", "expected 'label' too"),
+        ("id,label\na,1\na,2\n", "column 'id': found 1 ids more than once, such as 'a' in rows 0 and 1"),
+        ("id,label,y\na,1,2\n", "could each be the labels"),
+        ("id;label\na;1;2\n", "line 2: found 3 fields, expected 2 as in the header, separated by semicolon"),
+    ],
+)
+def test_tables_of_labels_are_refused_by_line(tmp_path, text, message):
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_labels(path)
+
+
+def test_joining_nothing():
+    with pytest.raises(DataError, match="expected at least one encoder"):
+        join({}, labels([1]))
