@@ -59,6 +59,13 @@ PROTOCOLS: tuple[Plugin, ...] = (
         dense=True,
     ),
     Plugin(
+        "ridge",
+        "frozen encoder, least squares with a penalty that is chosen by leaving out each label in turn",
+        "labeleff.plugins.protocols.ridge:fit",
+        trained=False,
+        examples="either",
+    ),
+    Plugin(
         "mlp",
         "frozen encoder, a network of one hidden layer on its features, by a fixed recipe",
         "labeleff.plugins.protocols.mlp:fit",
