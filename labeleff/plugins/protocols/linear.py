@@ -65,7 +65,7 @@ class Solution:
 
 
 def solutions(problems: Sequence[LabelledFeatures], prior: float) -> Iterator[tuple[int, Solution]]:
-    """Solve classifications on features of one encoder: positions of problems with their solutions, small ones first."""
+    """Solve classifications on features of one encoder, small ones first: positions of problems, with solutions."""
     largest = max(problems, key=lambda one: len(one.labels))
     last = Standardised.of(largest.features)
     spectrum, penalty = Spectrum.of(last.x), last.x.shape[1] / prior

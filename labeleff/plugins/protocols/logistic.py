@@ -30,7 +30,7 @@ from labeleff.plugins.protocols.features import FREE
 MAX_STEPS = 500
 TOLERANCE = 1e-5
 """Largest gradient entry, relative to n, at which a problem counts as solved."""
-REFRESHED = (0, 2, 5, 8)
+REFRESHED = (0, 2, 5)
 """Steps at which the mean curvature of the classes is computed again; they begin anew along the gradient."""
 RENEWED = 25
 """Steps after which scores are computed from the weights, so that rounding doesn't add up."""
@@ -74,7 +74,8 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     bfloat16 are torch's, which are fast for single matrices alone.
     """
     if b.dtype == torch.bfloat16:
-        return torch.stack([one.bfloat16() @ other for one, other in zip(a, b, strict=True)]).float()
+        parts = [one.bfloat16() @ other for one, other in zip(a, b, strict=True)]
+        return (torch.stack(parts) if len(parts) > 1 else parts[0][None]).float()
     return torch.from_numpy(np.matmul(a.numpy(), b.numpy())) if a.device.type == "cpu" else a @ b
 
 
@@ -173,7 +174,7 @@ def _preconditioner(batch: Batch, p: Tensor, spectrum: Spectrum) -> Callable[[Te
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """Compute the inner product per problem: (P, 1, 1)."""
-    return (a * b).sum((1, 2), keepdim=True)
+    return torch.linalg.vecdot(a.flatten(1), b.flatten(1))[:, None, None]
 
 
 def _step(
@@ -184,19 +185,19 @@ def _step(
     A step counts where the slope has fallen to `SLOPE` of what it was; a bracket keeps Newton's method from running
     off.
     """
-    along, decay = batch.scores(direction), batch.decay
-    bend, fixed = _dot(decay * direction, direction), _dot(decay * weights, direction) - _dot(batch.y, along)
-    low, high = torch.zeros_like(slope), torch.full_like(slope, torch.inf)
-    t, now = low, slope
+    along, decayed = batch.scores(direction), batch.decay * direction
+    bend, fixed = _dot(decayed, direction), _dot(decayed, weights) - _dot(batch.y, along)
+    low, high, t, now = torch.zeros_like(slope), torch.full_like(slope, torch.inf), torch.zeros_like(slope), slope
+    share = p * along
     for _ in range(MAX_TRIALS):
-        mean = (p * along).sum(1, keepdim=True)
-        newton = t - now / (_dot(p * along, along) - _dot(mean, mean) + bend)
+        mean = share.sum(1, keepdim=True)
+        newton = t - now / (_dot(share, along) - _dot(mean, mean) + bend)
         middle = torch.where(high.isinf(), 2 * t + 1, 0.5 * (low + high))
-        tried = torch.where((newton > low) & (newton < high), newton, middle)
-        t = torch.where(done, t, tried)
-        there = scores + t * along
+        t = torch.where(done, t, torch.where((newton > low) & (newton < high), newton, middle))
+        there = torch.addcmul(scores, t, along)
         p = batch.likelihoods(there)
-        now = _dot(p, along) + fixed + t * bend
+        share = p * along
+        now = share.sum((1, 2), keepdim=True) + fixed + t * bend
         done = done | (now.abs() <= SLOPE * slope.abs())
         if bool(done.all()):
             break
