@@ -1,9 +1,9 @@
 """Linear probe: logistic regression on frozen features, label sets solved one after another or as batches.
 
 Features are standardised with the n labelled ones, and every weight has a Gaussian prior of variance
-`prior / dim`; the prior doesn't depend on n and nothing is tuned, so no label is spent on validation. Classification
-is convex and is solved to convergence, from few labels to many: a set of labels that contains another one starts from
-that one's solution.
+`prior / dim`; the prior doesn't depend on n and by default nothing is tuned, so no label is spent on validation.
+Classification is convex and is solved to convergence, from few labels to many: a set of labels that contains another
+one starts from that one's solution.
 
 Where every pixel has a label, each counted cell of the grid is a row. Depths are regressed by least absolute deviations
 with the same prior.
@@ -27,6 +27,10 @@ from labeleff.training.goals.depth import Depth
 
 CLOSE = 4
 """Largest factor between label counts of a problem and of the smaller one from whose solution it starts."""
+HELD_OUT = 5
+"""One of how many labels of a class is held out where a split chooses the prior."""
+FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
+"""Multiples of the prior that a split chooses among."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,16 @@ class Solution:
         return same and bool(torch.isin(self.rows, larger.rows).all())
 
 
-def solutions(problems: Sequence[LabelledFeatures], prior: float) -> Iterator[tuple[int, Solution]]:
-    """Solve classifications on features of one encoder, small ones first: positions of problems, with solutions."""
+def solutions(
+    problems: Sequence[LabelledFeatures], prior: float, spectrum: Spectrum | None = None
+) -> Iterator[tuple[int, Solution]]:
+    """Solve classifications on features of one encoder, small ones first: positions of problems, with solutions.
+
+    `spectrum` is that of the encoder's features, or else of the largest problem's.
+    """
     largest = max(problems, key=lambda one: len(one.labels))
     last = Standardised.of(largest.features)
-    spectrum, penalty = Spectrum.of(last.x), last.x.shape[1] / prior
+    spectrum, penalty = spectrum or Spectrum.of(last.x), last.x.shape[1] / prior
     solved: list[Solution] = []
     for group in groups(problems):
         ready = [last if problems[i] is largest else Standardised.of(problems[i].features) for i in group]
@@ -93,6 +102,36 @@ def _start(problem: LabelledFeatures, ready: Standardised, solved: Sequence[Solu
     return problem.features.new_zeros(problem.outputs, problem.features.shape[1] + 1)
 
 
+def held_out(labels: Tensor) -> Tensor:
+    """Mark every `HELD_OUT`-th label of each class, in their order: (rows,) bool."""
+    same = F.one_hot(labels)
+    return (same.cumsum(0) * same).sum(1) % HELD_OUT == 0
+
+
+def _chosen(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> float:
+    """Choose the multiple of `prior` of least cross-entropy on labels held out; `prior` where classes have too few."""
+    out = held_out(problem.labels)
+    if not bool(out.any()):
+        return prior
+    kept = LabelledFeatures(problem.features[~out], problem.labels[~out], problem.outputs)
+    losses = []
+    for factor in FACTORS:
+        [(_, solution)] = solutions([kept], factor * prior, spectrum)
+        losses.append(F.cross_entropy(solution.predict(problem.features[out]), problem.labels[out]).item())
+    return FACTORS[losses.index(min(losses))] * prior
+
+
+def _by_split(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
+    """Solve every problem with the prior that its own labels choose, noted as a metric."""
+    spectrum = Spectrum.of(Standardised.of(max(problems, key=lambda one: len(one.labels)).features).x)
+    fitted = []
+    for problem in problems:
+        chosen = _chosen(problem, prior, spectrum)
+        [(_, solution)] = solutions([problem], chosen, spectrum)
+        fitted.append(Fitted(solution.predict, metrics={"prior": chosen}))
+    return fitted
+
+
 def _deviations(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
     """Regress depths by least absolute deviations."""
     fitted: dict[int, Fitted] = {}
@@ -112,10 +151,16 @@ def _regression(problem: LabelledFeatures, weights: Tensor) -> Fitted:
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:
-    """Build one predictor per problem; option `prior`, the prior variance of a weight times the number of features."""
+    """Build one predictor per problem.
+
+    Option `prior` is the prior variance of a weight times the number of features. With option `choose` = "split", a
+    fifth of each problem's labels chooses among multiples of it, after which all n labels are fitted; depths keep it.
+    """
     prior = float(options["prior"])
     if isinstance(problems[0].goal, Depth):
         return _deviations(problems, prior)
     with torch.no_grad(), blas_threads():
+        if options.get("choose") == "split":
+            return _by_split(problems, prior)
         solved = dict(solutions(problems, prior))
     return [Fitted(solved[i].predict) for i in range(len(problems))]

@@ -30,7 +30,7 @@ from labeleff.plugins.protocols.features import FREE
 MAX_STEPS = 500
 TOLERANCE = 1e-5
 """Largest gradient entry, relative to n, at which a problem counts as solved."""
-REFRESHED = (0, 2, 5)
+REFRESHED: tuple[int, ...] = (0, 2, 5)
 """Steps at which the mean curvature of the classes is computed again; they begin anew along the gradient."""
 RENEWED = 25
 """Steps after which scores are computed from the weights, so that rounding doesn't add up."""
@@ -41,10 +41,12 @@ SLOPE = 0.3
 MAX_TRIALS = 30
 KEPT = 1.5
 """Largest ratio of curvatures among directions of features that are taken for one."""
-ROUNDED_FROM = 2**20
+ROUNDED_FROM = 2**19
 """Numbers in the features from which a solution begins with rounded ones."""
 ROUNDED_TO = 2.5e-3
 """Tolerance, times the root of n, to which rounded features are solved: twice what rounding adds to a gradient."""
+FAR = 4
+"""Largest ratio of that tolerance to the one asked for: beyond it the rest of the way takes more than was saved."""
 ROUNDED_STEPS = 60
 SPECTRUM_ROWS = 2**14
 """Most rows that a spectrum is computed from."""
@@ -174,7 +176,7 @@ def _preconditioner(batch: Batch, p: Tensor, spectrum: Spectrum) -> Callable[[Te
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """Compute the inner product per problem: (P, 1, 1)."""
-    return torch.linalg.vecdot(a.flatten(1), b.flatten(1))[:, None, None]
+    return (a * b).sum((1, 2), keepdim=True)
 
 
 def _step(
@@ -213,9 +215,9 @@ def solve(batch: Batch, spectrum: Spectrum, start: Tensor | None = None, toleran
     """
     (problems, rows, dim), classes = batch.x.shape, batch.y.shape[1]
     weights = batch.x.new_zeros(problems, classes, dim + 1) if start is None else start
-    refreshed: tuple[int, ...] = REFRESHED
-    if batch.x.device.type == "cpu" and _multiplies_bfloat16() and batch.x.numel() >= ROUNDED_FROM:
-        coarse = max(0.5 * tolerance, ROUNDED_TO / rows**0.5)
+    refreshed, coarse = REFRESHED, max(0.5 * tolerance, ROUNDED_TO / rows**0.5)
+    native = batch.x.device.type == "cpu" and _multiplies_bfloat16()
+    if native and batch.x.numel() >= ROUNDED_FROM and coarse <= FAR * tolerance:
         weights = _descend(batch.rounded(), spectrum, weights, coarse, REFRESHED, ROUNDED_STEPS)
         refreshed = REFRESHED[:1]
     return _descend(batch, spectrum, weights, tolerance, refreshed, MAX_STEPS)

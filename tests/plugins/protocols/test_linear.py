@@ -1,10 +1,11 @@
 """The linear probe: label sets solved together, scales, degenerate features, starts from smaller sets."""
 
 import torch
+import torch.nn.functional as F
 
 from labeleff.plugins.protocols import features, logistic
 from labeleff.plugins.protocols.interface import LabelledFeatures
-from labeleff.plugins.protocols.linear import fit
+from labeleff.plugins.protocols.linear import FACTORS, fit, held_out
 
 
 def problem(n, dim=7, classes=4, seed=0):
@@ -71,3 +72,27 @@ def test_sets_of_other_rows_or_classes_start_from_nothing():
     together, [alone] = fit([few, more], {"prior": 10.0}), fit([more], {"prior": 10.0})
     assert float(together[0].predictor(one.features)[:, 3].max()) < 0
     torch.testing.assert_close(together[1].predictor(one.features), alone.predictor(one.features), rtol=5e-3, atol=5e-3)
+
+
+def test_every_fifth_label_of_a_class_is_held_out():
+    labels = torch.tensor([0, 0, 1, 0, 0, 2, 0, 1, 0, 1, 1, 1])
+    assert held_out(labels).nonzero()[:, 0].tolist() == [6, 11]
+
+
+def test_a_split_chooses_the_prior_that_predicts_labels_held_out_best():
+    one = problem(60)
+    features = torch.cat([one.features, torch.randn(60, 40, generator=torch.Generator().manual_seed(1))], 1)
+    noisy = LabelledFeatures(features, one.labels, 4)
+    [chosen] = fit([noisy], {"prior": 10.0, "choose": "split"})
+    out, losses = held_out(one.labels), {}
+    for prior in (10.0 * factor for factor in FACTORS):
+        [part] = fit([LabelledFeatures(features[~out], one.labels[~out], 4)], {"prior": prior})
+        losses[prior] = float(F.cross_entropy(part.predictor(features[out]), one.labels[out]))
+    assert chosen.metrics == {"prior": min(losses, key=losses.get)}
+    [expected] = fit([noisy], {"prior": chosen.metrics["prior"]})
+    torch.testing.assert_close(chosen.predictor(features), expected.predictor(features), rtol=5e-3, atol=5e-3)
+
+
+def test_a_prior_stays_where_classes_have_too_few_labels_for_a_split():
+    [fitted] = fit([problem(12)], {"prior": 10.0, "choose": "split"})
+    assert fitted.metrics == {"prior": 10.0}
