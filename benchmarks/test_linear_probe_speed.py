@@ -8,8 +8,8 @@ import torch
 
 from labeleff.training.device import one_core
 
-LADDER, RUNG, BEFORE = 5.0, 3.0, 15.0
-"""Times as fast as scikit-learn's: the whole ladder, a rung of at least 300 labels; as before, with 10,000 labels."""
+LADDERS, RUNG, BEFORE = 5.6, 3.8, 12.5
+"""Times as fast as scikit-learn's: all ladders, a rung of at least 300 labels; as before, with 10,000 labels."""
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def embeddings():
 
 
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-5])
-def test_a_ladder_against_scikit_learn(benchmark, embeddings, tolerance):
+def test_ladders_against_scikit_learn(benchmark, embeddings, tolerance):
     pytest.importorskip("sklearn")
     *rungs, whole = linear_probe.compare(*embeddings, 10.0, tolerance)
     benchmark.extra_info |= {f"{row['n']}: times as fast": row["faster"] for row in [*rungs, whole]}
@@ -29,10 +29,10 @@ def test_a_ladder_against_scikit_learn(benchmark, embeddings, tolerance):
     print(benchmark.extra_info)
     for row in rungs:
         assert row["ours_gradient"] <= 1.05 * tolerance
-        assert row["ours_excess"] <= max(2 * row["theirs_excess"], 1e-6)
+        assert row["ours_excess"] <= max(2 * row["theirs_excess"], 0.1 * tolerance)
     assert abs(statistics.mean(row["ours_accuracy"] - row["tight_accuracy"] for row in rungs)) <= 0.05
     assert all(row["faster"] >= RUNG for row in rungs if row["n"] >= 300)
-    assert whole["faster"] >= LADDER
+    assert whole["faster"] >= LADDERS
 
 
 def test_ten_thousand_labels_against_the_solver_before(benchmark, embeddings):

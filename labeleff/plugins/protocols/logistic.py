@@ -47,7 +47,8 @@ ROUNDED_TO = 2.5e-3
 """Tolerance, times the root of n, to which rounded features are solved: twice what rounding adds to a gradient."""
 FAR = 4
 """Largest ratio of that tolerance to the one asked for: beyond it the rest of the way takes more than was saved."""
-ROUNDED_STEPS = 60
+PATIENCE = 4
+"""Steps in a row without a gradient by a fifth smaller than the smallest, after which rounded features are left."""
 SPECTRUM_ROWS = 2**14
 """Most rows that a spectrum is computed from."""
 
@@ -218,22 +219,25 @@ def solve(batch: Batch, spectrum: Spectrum, start: Tensor | None = None, toleran
     refreshed, coarse = REFRESHED, max(0.5 * tolerance, ROUNDED_TO / rows**0.5)
     native = batch.x.device.type == "cpu" and _multiplies_bfloat16()
     if native and batch.x.numel() >= ROUNDED_FROM and coarse <= FAR * tolerance:
-        weights = _descend(batch.rounded(), spectrum, weights, coarse, REFRESHED, ROUNDED_STEPS)
+        weights = _descend(batch.rounded(), spectrum, weights, coarse, REFRESHED, PATIENCE)
         refreshed = REFRESHED[:1]
     return _descend(batch, spectrum, weights, tolerance, refreshed, MAX_STEPS)
 
 
 def _descend(
-    batch: Batch, spectrum: Spectrum, weights: Tensor, tolerance: float, refreshed: tuple[int, ...], steps: int
+    batch: Batch, spectrum: Spectrum, weights: Tensor, tolerance: float, refreshed: tuple[int, ...], patience: int
 ) -> Tensor:
-    """Descend from weights by conjugate gradients until every problem is solved, in the given number of steps."""
+    """Descend from weights by conjugate gradients until every problem is solved, or `patience` is over."""
     scores = batch.scores(weights)
     p, least = batch.likelihoods(scores), tolerance * batch.counts.sum(1)[:, None, None]
     direction = before = preconditioned = weights
-    for step in range(steps):
+    smallest, waited = float("inf"), 0
+    for step in range(MAX_STEPS):
         gradient = batch.gradient(p, weights)
-        done = gradient.abs().amax((1, 2), keepdim=True) <= least
-        if bool(done.all()):
+        size = gradient.abs().amax((1, 2), keepdim=True) / least
+        done, largest = size <= 1, float(size.max())
+        smallest, waited = (largest, 0) if largest < 0.8 * smallest else (smallest, waited + 1)
+        if largest <= 1 or waited > patience:
             break
         if step in refreshed:
             inverse = _preconditioner(batch, p, spectrum)
