@@ -137,7 +137,8 @@ class EncodedLabels:
         target = goal.target(self._data.examples.labels[positions]).to(self._device)
         if isinstance(goal, Dense):
             features = grid_features(features, goal)[goal.counted(target)]
-        return LabelledFeatures(features, goal.answers(target), self._data.outputs, goal, seed)
+            return LabelledFeatures(features, goal.answers(target), self._data.outputs, goal, seed)
+        return LabelledFeatures(features, goal.answers(target), self._data.outputs, goal, seed, positions)
 
     def packs(self, sets: Sequence[Indices]) -> Iterator[list[Indices]]:
         """Group the sets in order, each group as large as memory should hold at once."""

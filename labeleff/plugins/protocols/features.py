@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,8 @@ LARGEST = 2**27
 """Most numbers in a batch of several problems on a GPU, padding included."""
 CACHED = 2**19
 """Most numbers in such a batch on a CPU; beyond its caches a batch takes up to three times as long as its parts."""
+ROWS = 512
+"""Rows whose squares are summed at once, so that caches hold them."""
 FREE = 1e-3
 """Decay of the constant, small so that it hardly has a prior."""
 
@@ -25,6 +28,24 @@ def standardisation(features: Tensor) -> tuple[Tensor, Tensor]:
     mean = features.mean(0)
     spread = features.std(0, correction=0)
     return mean, torch.where(spread > 1e-6 * (1 + mean.abs()), spread, torch.ones_like(spread))
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """Features (N, dim) less their mean (dim,), divided by their scale (dim,)."""
+
+    x: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    @staticmethod
+    def of(features: Tensor) -> Standardised:
+        """Standardise features as `standardisation` does, several times as fast where there are many rows."""
+        mean = features.mean(0)
+        x = features - mean
+        spread = sum((part.square().sum(0) for part in torch.split(x, ROWS)), torch.zeros_like(mean)).div(len(x)).sqrt()
+        scale = torch.where(spread > 1e-6 * (1 + mean.abs()), spread, torch.ones_like(spread))
+        return Standardised(x.div_(scale), mean, scale)
 
 
 def padded(problems: Sequence[LabelledFeatures]) -> Tensor:

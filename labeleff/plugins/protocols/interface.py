@@ -64,7 +64,8 @@ class LabelledFeatures:
     """Features (rows, dim) float32 of exactly n images with labels: classes (rows,) int64 in 0..outputs-1.
 
     A row is an image or, where the goal is dense, a counted grid cell; depths are float32 in scene units. `seed` is
-    the cell's, for protocols that have to begin somewhere.
+    the cell's, for protocols that have to begin somewhere. `rows` (rows,) int64, where given, name the rows, each by
+    one number in all problems that are solved together, so that a protocol sees which problem contains which.
     """
 
     features: Tensor
@@ -72,6 +73,7 @@ class LabelledFeatures:
     outputs: int
     goal: Goal = CLASSES
     seed: int = 0
+    rows: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,9 @@
-"""Linear probe: logistic regression on frozen features, label sets solved as one batch.
-
-The regression of depths is convex. It is solved by iteratively reweighted least squares (Schlossmacher 1973, "An
-iterative technique for absolute deviations curve fitting"), which is a majorise-minimise method for residuals rounded
-off at 0: |r| is taken as sqrt(r^2 + e^2), e falling to `ROUNDING`, one step of a depth map. So the minimum found
-exceeds the exact one by at most `ROUNDING` per row.
+"""Linear probe: logistic regression on frozen features, label sets solved one after another or as batches.
 
 Features are standardised with the n labelled ones, and every weight has a Gaussian prior of variance
-`prior / dim`; the prior doesn't depend on n and nothing is tuned, so no label is spent on validation. Classification
-is convex and is solved to convergence: a Newton-like step with Boehning's bound of the Hessian (Boehning 1992,
-"Multinomial logistic regression algorithm"), accelerated by Nesterov's momentum with restarts.
+`prior / dim`; the prior doesn't depend on n and by default nothing is tuned, so no label is spent on validation.
+Classification is convex and is solved to convergence, from few labels to many: a set of labels that contains another
+one starts from that one's solution.
 
 Where every pixel has a label, each counted cell of the grid is a row. Depths are regressed by least absolute deviations
 with the same prior.
@@ -16,109 +11,156 @@ with the same prior.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from labeleff.catalogue.declaration import OptionValue
-from labeleff.plugins.protocols.features import decay, groups, padded, standardisation
+from labeleff.plugins.protocols.features import Standardised, groups, standardisation
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
+from labeleff.plugins.protocols.least_absolute import solve_least_absolute
+from labeleff.plugins.protocols.logistic import Batch, Spectrum, blas_threads, solve
 from labeleff.training.goals.depth import Depth
 
-ROUNDING = 1e-4
-"""Residuals in scene units below which absolute values are rounded off at the end."""
-BEGIN = 0.1
-"""Residuals in scene units below which absolute values are rounded off at first; halved every step."""
-MAX_L1_STEPS = 300
-L1_TOLERANCE = 1e-7
-"""Relative fall of the objective in a step at which a problem counts as solved."""
-CHUNK = 2**23
-"""Numbers of the weighted features that are held at once."""
+CLOSE = 4
+"""Largest factor between label counts of a problem and of the smaller one from whose solution it starts."""
+HELD_OUT = 5
+"""One of how many labels of a class is held out where a split chooses the prior."""
+FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
+"""Multiples of the prior that a split chooses among."""
 
 
-def _gram(x: Tensor, weights: Tensor) -> Tensor:
-    """Compute x' diag(weights) x of every problem: float64 (P, dim + 1, dim + 1)."""
-    rows = max(1, CHUNK // (x.shape[0] * x.shape[2]))
-    pairs = zip(torch.split(x, rows, 1), torch.split(weights, rows, 1), strict=True)
-    parts = ((part.mT @ (part * weight[:, :, None])).double() for part, weight in pairs)
-    return sum(parts, torch.zeros((), dtype=torch.float64, device=x.device))
+@dataclass(frozen=True)
+class Solution:
+    """Scores of features as `scores + weights (features - mean)`: (classes,), (classes, dim), (dim,).
+
+    `rows` and `labels` are those of its problem.
+    """
+
+    scores: Tensor
+    weights: Tensor
+    mean: Tensor
+    labels: Tensor
+    rows: Tensor | None
+
+    @staticmethod
+    def of(problem: LabelledFeatures, one: Standardised, weights: Tensor) -> Solution:
+        """Take weights (classes, dim + 1) of standardised features."""
+        return Solution(weights[:, -1], weights[:, :-1] / one.scale, one.mean, problem.labels, problem.rows)
+
+    def standardised(self, one: Standardised) -> Tensor:
+        """Give weights (classes, dim + 1) of features that are standardised with other rows."""
+        scores = self.scores + self.weights @ (one.mean - self.mean)
+        return torch.cat([self.weights * one.scale, scores[:, None]], 1)
+
+    def predict(self, features: Tensor) -> Tensor:
+        """Compute scores (B, classes) of features (B, dim)."""
+        return torch.addmm(self.scores, features - self.mean, self.weights.T)
+
+    def starts(self, larger: LabelledFeatures) -> bool:
+        """Whether the larger problem contains this one, isn't much larger, and has no class that this one lacks."""
+        if self.rows is None or larger.rows is None or len(larger.rows) > CLOSE * len(self.rows):
+            return False
+        same = set(self.labels.tolist()) == set(larger.labels.tolist())
+        return same and bool(torch.isin(self.rows, larger.rows).all())
 
 
-def solve_least_absolute(problems: Sequence[LabelledFeatures], prior: float) -> Tensor:
-    """Solve problems of one `dim` with labels in scene units: weights (P, dim + 1, 1), the constant last."""
-    x = padded(problems)
-    y = torch.nn.utils.rnn.pad_sequence([p.labels for p in problems], batch_first=True)
-    live = torch.nn.utils.rnn.pad_sequence([torch.ones_like(p.labels) for p in problems], batch_first=True)
-    penalty = decay(x.shape[2] - 1, prior, x.device).double()
-    weights = torch.zeros(len(problems), x.shape[2], 1, dtype=torch.float64, device=x.device)
-    before = torch.full((len(problems),), torch.inf, dtype=torch.float64, device=x.device)
-    for step in range(MAX_L1_STEPS):
-        rounding = max(ROUNDING, BEGIN * 0.5**step)
-        residual = y - (x @ weights.float())[:, :, 0]
-        size = (residual.square() + rounding**2).sqrt()
-        value = (size * live).double().sum(1) + 0.5 * (penalty * weights.square()).sum((1, 2))
-        if rounding == ROUNDING:
-            if bool((before - value <= L1_TOLERANCE * value).all()):
-                break
-            before = value
-        slope = (x.mT @ (residual / size * live)[:, :, None]).double() - penalty * weights
-        bound = _gram(x, live / size) + torch.diag(penalty[:, 0])
-        weights = weights + torch.linalg.solve(bound, slope)
-    return weights.float()
+def solutions(
+    problems: Sequence[LabelledFeatures], prior: float, spectrum: Spectrum | None = None
+) -> Iterator[tuple[int, Solution]]:
+    """Solve classifications on features of one encoder, small ones first: positions of problems, with solutions.
+
+    `spectrum` is that of the encoder's features, or else of the largest problem's.
+    """
+    largest = max(problems, key=lambda one: len(one.labels))
+    last = Standardised.of(largest.features)
+    spectrum, penalty = spectrum or Spectrum.of(last.x), last.x.shape[1] / prior
+    solved: list[Solution] = []
+    for group in groups(problems):
+        ready = [last if problems[i] is largest else Standardised.of(problems[i].features) for i in group]
+        starts = [_start(problems[i], one, solved) for i, one in zip(group, ready, strict=True)]
+        hot = [F.one_hot(problems[i].labels, problems[i].outputs).float() for i in group]
+        batch = Batch(_padded([one.x for one in ready]), _padded(hot).mT.contiguous(), penalty)
+        weights = solve(batch, spectrum, torch.stack(starts))
+        new = [Solution.of(problems[i], one, w) for i, one, w in zip(group, ready, weights, strict=True)]
+        solved += new
+        yield from zip(group, new, strict=True)
 
 
-MAX_STEPS = 500
-TOLERANCE = 1e-5
-"""Largest gradient entry, relative to n, at which a problem counts as solved."""
+def _padded(rows: list[Tensor]) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True) if len(rows) > 1 else rows[0][None]
 
 
-def _one_hot(problems: Sequence[LabelledFeatures]) -> Tensor:
-    """Encode labels as one-hot rows (P, N, C), 0 where a problem is padded."""
-    hot = [F.one_hot(p.labels, p.outputs).to(p.features.dtype) for p in problems]
-    return torch.nn.utils.rnn.pad_sequence(hot, batch_first=True)
+def _start(problem: LabelledFeatures, ready: Standardised, solved: Sequence[Solution]) -> Tensor:
+    """Give the weights of the largest solved problem that this one can start from, or else zeros."""
+    for smaller in reversed(solved):
+        if smaller.starts(problem):
+            return smaller.standardised(ready)
+    return problem.features.new_zeros(problem.outputs, problem.features.shape[1] + 1)
 
 
-def _gradient(weights: Tensor, x: Tensor, y: Tensor, live: Tensor, penalty: Tensor) -> Tensor:
-    """Compute the gradient (P, dim + 1, C) of the summed cross-entropy plus `penalty / 2` times the squared weights."""
-    error = (torch.softmax(x @ weights, dim=2) * live[:, :, None]) - y
-    return x.mT @ error + penalty * weights
+def held_out(labels: Tensor) -> Tensor:
+    """Mark every `HELD_OUT`-th label of each class, in their order: (rows,) bool."""
+    same = F.one_hot(labels)
+    return (same.cumsum(0) * same).sum(1) % HELD_OUT == 0
 
 
-def solve(problems: Sequence[LabelledFeatures], prior: float) -> Tensor:
-    """Solve problems of one `dim` and number of classes: weights (P, dim + 1, C), the constant last."""
-    x, y = padded(problems), _one_hot(problems)
-    live, penalty = y.sum(2), decay(x.shape[2] - 1, prior, x.device)
-    bound = torch.linalg.cholesky(0.5 * (x.mT @ x) + torch.diag_embed(penalty[:, 0]))
-    weights = momentum = torch.zeros(len(problems), x.shape[2], y.shape[2], device=x.device)
-    t = torch.ones(len(problems), 1, 1, device=x.device)
-    for _ in range(MAX_STEPS):
-        gradient = _gradient(momentum, x, y, live, penalty)
-        if bool((gradient.abs().amax((1, 2)) <= TOLERANCE * live.sum(1)).all()):
-            return momentum
-        candidate = momentum - torch.cholesky_solve(gradient, bound)
-        uphill = (gradient * (candidate - weights)).sum((1, 2), keepdim=True) > 0
-        t_next = torch.where(uphill, torch.ones_like(t), 0.5 * (1 + torch.sqrt(1 + 4 * t * t)))
-        pull = torch.where(uphill, torch.zeros_like(t), (t - 1) / t_next)
-        weights, momentum, t = candidate, candidate + pull * (candidate - weights), t_next
-    return weights
+def _chosen(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> float:
+    """Choose the multiple of `prior` of least cross-entropy on labels held out; `prior` where classes have too few."""
+    out = held_out(problem.labels)
+    if not bool(out.any()):
+        return prior
+    kept = LabelledFeatures(problem.features[~out], problem.labels[~out], problem.outputs)
+    losses = []
+    for factor in FACTORS:
+        [(_, solution)] = solutions([kept], factor * prior, spectrum)
+        losses.append(F.cross_entropy(solution.predict(problem.features[out]), problem.labels[out]).item())
+    return FACTORS[losses.index(min(losses))] * prior
 
 
-def _predictor(problem: LabelledFeatures, weights: Tensor) -> Fitted:
+def _by_split(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
+    """Solve every problem with the prior that its own labels choose, noted as a metric."""
+    spectrum = Spectrum.of(Standardised.of(max(problems, key=lambda one: len(one.labels)).features).x)
+    fitted = []
+    for problem in problems:
+        chosen = _chosen(problem, prior, spectrum)
+        [(_, solution)] = solutions([problem], chosen, spectrum)
+        fitted.append(Fitted(solution.predict, metrics={"prior": chosen}))
+    return fitted
+
+
+def _deviations(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
+    """Regress depths by least absolute deviations."""
+    fitted: dict[int, Fitted] = {}
+    for group in groups(problems):
+        weights = solve_least_absolute([problems[i] for i in group], prior)
+        fitted |= {i: _regression(problems[i], w) for i, w in zip(group, weights, strict=True)}
+    return [fitted[i] for i in range(len(problems))]
+
+
+def _regression(problem: LabelledFeatures, weights: Tensor) -> Fitted:
     mean, scale = standardisation(problem.features)
 
-    def scores(features: Tensor) -> Tensor:
+    def depths(features: Tensor) -> Tensor:
         return ((features - mean) / scale) @ weights[:-1] + weights[-1]
 
-    return Fitted(scores)
+    return Fitted(depths)
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:
-    """Build one predictor per problem; option `prior`, the prior variance of a weight times the number of features."""
-    solver = solve_least_absolute if isinstance(problems[0].goal, Depth) else solve
-    fitted: dict[int, Fitted] = {}
-    for group in groups(problems):
-        weights = solver([problems[i] for i in group], float(options["prior"]))
-        fitted |= {i: _predictor(problems[i], w) for i, w in zip(group, weights, strict=True)}
-    return [fitted[i] for i in range(len(problems))]
+    """Build one predictor per problem.
+
+    Option `prior` is the prior variance of a weight times the number of features. With option `choose` = "split", a
+    fifth of each problem's labels chooses among multiples of it, after which all n labels are fitted; depths keep it.
+    """
+    prior = float(options["prior"])
+    if isinstance(problems[0].goal, Depth):
+        return _deviations(problems, prior)
+    with torch.no_grad(), blas_threads():
+        if options.get("choose") == "split":
+            return _by_split(problems, prior)
+        solved = dict(solutions(problems, prior))
+    return [Fitted(solved[i].predict) for i in range(len(problems))]

@@ -1,95 +1,14 @@
-"""Least absolute deviations against scipy, on small problems."""
+"""The linear probe: label sets solved together, scales, degenerate features, starts from smaller sets."""
 
-import numpy as np
-import pytest
 import torch
-from scipy.optimize import minimize
-from support import dense_tasks
+import torch.nn.functional as F
 
-from labeleff.plugins.protocols.features import FREE, standardisation
+from labeleff.plugins.protocols import features, logistic
 from labeleff.plugins.protocols.interface import LabelledFeatures
-from labeleff.plugins.protocols.linear import ROUNDING, fit, solve, solve_least_absolute
-from labeleff.training.goals.depth import Depth
-
-PRIOR = 10.0
+from labeleff.plugins.protocols.linear import FACTORS, fit, held_out
 
 
-def problem(n, dim=5, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    features = 3 + 5 * torch.randn(n, dim, generator=generator)
-    labels = 1 + 0.1 * features.sum(1) + 0.2 * torch.randn(n, generator=generator) ** 3
-    return LabelledFeatures(features, labels, 1, Depth(dense_tasks.GRID))
-
-
-def parts(one):
-    mean, scale = standardisation(one.features)
-    x = ((one.features - mean) / scale).double().numpy()
-    decay = np.append(np.full(x.shape[1], x.shape[1] / PRIOR), FREE)
-    return np.hstack([x, np.ones((len(x), 1))]), one.labels.double().numpy(), decay
-
-
-def objective(one, weights):
-    x, y, decay = parts(one)
-    return np.abs(y - x @ weights).sum() + 0.5 * (decay * weights**2).sum()
-
-
-def slow_solution(one):
-    """The quadratic program with one slack a row, min sum(t) + penalty so that |y - xw| <= t, by scipy's SLSQP."""
-    x, y, decay = parts(one)
-    rows, columns = x.shape
-    above = np.hstack([-x, np.eye(rows)])
-    below = np.hstack([x, np.eye(rows)])
-    found = minimize(
-        lambda v: v[columns:].sum() + 0.5 * (decay * v[:columns] ** 2).sum(),
-        np.concatenate([np.zeros(columns), np.abs(y)]),
-        jac=lambda v: np.concatenate([decay * v[:columns], np.ones(rows)]),
-        constraints=[
-            {"type": "ineq", "fun": lambda v: above @ v + y, "jac": lambda _: above},
-            {"type": "ineq", "fun": lambda v: below @ v - y, "jac": lambda _: below},
-        ],
-        method="SLSQP",
-        options={"maxiter": 1000, "ftol": 1e-12},
-    )
-    return found.x[:columns]
-
-
-@pytest.mark.parametrize("n", [8, 20, 60])
-def test_the_objective_is_scipys_up_to_the_rounding(n):
-    one = problem(n)
-    found = solve_least_absolute([one], PRIOR)[0, :, 0].double().numpy()
-    best = objective(one, slow_solution(one))
-    assert objective(one, found) <= best + n * ROUNDING + 1e-5
-    assert objective(one, found) >= best - 1e-6
-
-
-def test_batched_equals_one_by_one():
-    problems = [problem(n, seed=s) for s, n in enumerate((200, 30, 90))]
-    probe = torch.randn(50, 5) * 5 + 3
-    for one, fitted in zip(problems, fit(problems, {"prior": PRIOR}), strict=True):
-        [alone] = fit([one], {"prior": PRIOR})
-        torch.testing.assert_close(fitted.predictor(probe), alone.predictor(probe), rtol=2e-3, atol=2e-3)
-        assert fitted.predictor(probe).shape == (50, 1)
-
-
-def test_wild_labels_hardly_matter():
-    one = problem(300)
-    labels = one.labels.clone()
-    labels[::50] += 100
-    wild = LabelledFeatures(one.features, labels, 1, one.goal)
-    probe = torch.randn(50, 5) * 5 + 3
-    [a], [b] = fit([one], {"prior": PRIOR}), fit([wild], {"prior": PRIOR})
-    assert float((a.predictor(probe) - b.predictor(probe)).abs().max()) < 0.1
-
-
-def test_constant_features_are_survived():
-    one = problem(40)
-    features = one.features.clone()
-    features[:, 0] = 1.0
-    [fitted] = fit([LabelledFeatures(features, one.labels, 1, one.goal)], {"prior": PRIOR})
-    assert torch.isfinite(fitted.predictor(features)).all()
-
-
-def linear_problem(n, dim=7, classes=4, seed=0):
+def problem(n, dim=7, classes=4, seed=0):
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % classes
     centres = torch.randn(classes, dim, generator=generator)
@@ -97,40 +16,8 @@ def linear_problem(n, dim=7, classes=4, seed=0):
     return LabelledFeatures(features, labels, classes)
 
 
-def linear_slow_solution(one, prior):
-    """L-BFGS of scipy on the same objective, in float64."""
-    mean, scale = standardisation(one.features)
-    x = ((one.features - mean) / scale).double().numpy()
-    x = np.hstack([x, np.ones((len(x), 1))])
-    y = np.eye(one.outputs)[one.labels.numpy()]
-    decay = np.full((x.shape[1], 1), (x.shape[1] - 1) / prior)
-    decay[-1] = 1e-3
-
-    def loss(flat):
-        w = flat.reshape(x.shape[1], one.outputs)
-        z = x @ w
-        z -= z.max(1, keepdims=True)
-        log_sum = np.log(np.exp(z).sum(1, keepdims=True))
-        value = -((z - log_sum) * y).sum() + 0.5 * (decay * w * w).sum()
-        gradient = x.T @ (np.exp(z - log_sum) - y) + decay * w
-        return value, gradient.ravel()
-
-    start = np.zeros(x.shape[1] * one.outputs)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-9})
-    return found.x.reshape(x.shape[1], one.outputs)
-
-
-def test_solution_equals_scipys():
-    for n in (12, 40, 300):
-        one = linear_problem(n)
-        expected = linear_slow_solution(one, 10.0)
-        found = solve([one], 10.0)[0].double().numpy()
-        assert np.abs(found[:-1] - expected[:-1]).max() < 2e-3
-        assert np.abs((found[-1] - found[-1].mean()) - (expected[-1] - expected[-1].mean())).max() < 5e-3
-
-
-def test_linear_batched_equals_one_by_one():
-    problems = [linear_problem(n, seed=s) for n, s in ((12, 0), (300, 1), (40, 2), (41, 3))]
+def test_batched_equals_one_by_one():
+    problems = [problem(n, seed=s) for n, s in ((12, 0), (300, 1), (40, 2), (41, 3))]
     together = fit(problems, {"prior": 10.0})
     probe = torch.randn(50, 7) * 5 + 3
     for one, fitted in zip(problems, together, strict=True):
@@ -139,7 +26,7 @@ def test_linear_batched_equals_one_by_one():
 
 
 def test_scale_and_offset_of_features_do_not_matter():
-    one = linear_problem(60)
+    one = problem(60)
     moved = LabelledFeatures(one.features * 100 - 7, one.labels, one.outputs)
     [a], [b] = fit([one], {"prior": 10.0}), fit([moved], {"prior": 10.0})
     probe = torch.randn(20, 7)
@@ -147,10 +34,65 @@ def test_scale_and_offset_of_features_do_not_matter():
 
 
 def test_constant_features_and_missing_classes_are_survived():
-    one = linear_problem(12)
+    one = problem(12)
     features = one.features.clone()
     features[:, 0] = 1.0
     [fitted] = fit([LabelledFeatures(features, one.labels % 3, 4)], {"prior": 10.0})
     scores = fitted.predictor(features)
     assert torch.isfinite(scores).all()
     assert int(scores.argmax(1).max()) < 3
+
+
+def test_a_set_starts_from_the_solution_of_a_smaller_one_that_it_contains(monkeypatch):
+    everything, order = problem(300), torch.randperm(300, generator=torch.Generator().manual_seed(0))
+    gradients = []
+    usual = logistic.Batch.gradient
+    monkeypatch.setattr(features, "CACHED", 1)
+    monkeypatch.setattr(logistic.Batch, "gradient", lambda *a: gradients.append(1) or usual(*a))
+
+    def nested(named):
+        gradients.clear()
+        sets = [order[:n] for n in (300, 150, 150)]
+        ones = [
+            LabelledFeatures(everything.features[s], everything.labels[s], 4, rows=s if named else None) for s in sets
+        ]
+        return fit(ones, {"prior": 10.0}), len(gradients)
+
+    (started, few), (alone, many) = nested(named=True), nested(named=False)
+    assert few <= 0.8 * many
+    for one, other in zip(started, alone, strict=True):
+        probe = everything.features
+        torch.testing.assert_close(one.predictor(probe), other.predictor(probe), rtol=5e-3, atol=5e-3)
+
+
+def test_sets_of_other_rows_or_classes_start_from_nothing():
+    one = problem(40)
+    few = LabelledFeatures(one.features[:20], one.labels[:20] % 3, 4, rows=torch.arange(20))
+    more = LabelledFeatures(one.features, one.labels, 4, rows=torch.arange(40))
+    together, [alone] = fit([few, more], {"prior": 10.0}), fit([more], {"prior": 10.0})
+    assert float(together[0].predictor(one.features)[:, 3].max()) < 0
+    torch.testing.assert_close(together[1].predictor(one.features), alone.predictor(one.features), rtol=5e-3, atol=5e-3)
+
+
+def test_every_fifth_label_of_a_class_is_held_out():
+    labels = torch.tensor([0, 0, 1, 0, 0, 2, 0, 1, 0, 1, 1, 1])
+    assert held_out(labels).nonzero()[:, 0].tolist() == [6, 11]
+
+
+def test_a_split_chooses_the_prior_that_predicts_labels_held_out_best():
+    one = problem(60)
+    features = torch.cat([one.features, torch.randn(60, 40, generator=torch.Generator().manual_seed(1))], 1)
+    noisy = LabelledFeatures(features, one.labels, 4)
+    [chosen] = fit([noisy], {"prior": 10.0, "choose": "split"})
+    out, losses = held_out(one.labels), {}
+    for prior in (10.0 * factor for factor in FACTORS):
+        [part] = fit([LabelledFeatures(features[~out], one.labels[~out], 4)], {"prior": prior})
+        losses[prior] = float(F.cross_entropy(part.predictor(features[out]), one.labels[out]))
+    assert chosen.metrics == {"prior": min(losses, key=losses.get)}
+    [expected] = fit([noisy], {"prior": chosen.metrics["prior"]})
+    torch.testing.assert_close(chosen.predictor(features), expected.predictor(features), rtol=5e-3, atol=5e-3)
+
+
+def test_a_prior_stays_where_classes_have_too_few_labels_for_a_split():
+    [fitted] = fit([problem(12)], {"prior": 10.0, "choose": "split"})
+    assert fitted.metrics == {"prior": 10.0}
