@@ -36,7 +36,7 @@ def test_words() -> None:
         ("Cohen's kappa", "kappa"),
         ("MCC", "mcc"),
         ("R2", "r2"),
-        ("macro_f1", "f1"),
+        ("macro_f1", "macro_f1"),
     ],
 )
 def test_names(name: str, metric: str) -> None:
