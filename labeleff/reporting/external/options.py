@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,7 +107,7 @@ class Options:
         if score == 1:
             raise OptionError(f"--chance: found {chance:g}, expected a value that is worse than a perfect one")
         return Setting(
-            title=task or self.title or short_name(self.path, self.reading.pattern),
+            title=task or self.title or short_name(self.paths, self.reading.pattern),
             rungs=tuple(sorted({n for (of, _), runs in table.groups.items() if of == task for n in runs})),
             metric=table.metric.name,
             chance=score,
@@ -122,8 +123,9 @@ class Options:
 
     @property
     def files(self) -> str:
-        """Names of all files without their folders, or the pattern of their paths."""
-        return self.reading.pattern or " and ".join(path.name for path in self.paths)
+        """Names of all files without their folders, or the pattern of their paths; of more than two only the number."""
+        names = [path.name for path in self.paths]
+        return self.reading.pattern or (" and ".join(names) if len(names) < 3 else f"{len(names)} files")
 
     @property
     def read(self) -> str:
@@ -138,10 +140,15 @@ def paths(given: Sequence[Path] | None, pattern: str | None) -> list[Path]:
     raise OptionError("found no RUNS, expected tables of results, or --from with a pattern of paths")
 
 
-def short_name(path: Path, pattern: str | None) -> str:
-    """Name of a table for folders and titles: its file's, or the last folder's before the fields of a pattern."""
-    before = (pattern or "").partition("{")[0].rpartition("/")[0]
-    return (path / before).resolve().name if pattern is not None else path.stem
+def short_name(files: Sequence[Path], pattern: str | None) -> str:
+    """Name of a table for folders and titles.
+
+    It is its file's, what the names of several files begin with, or the last folder before the fields of a pattern.
+    """
+    if pattern is not None:
+        return (files[0] / pattern.partition("{")[0].rpartition("/")[0]).resolve().name
+    alike = itertools.takewhile(lambda each: len(set(each)) == 1, zip(*(path.stem for path in files), strict=False))
+    return "".join(each[0] for each in alike).rstrip("-_. ") or "runs"
 
 
 def reading(

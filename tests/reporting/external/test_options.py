@@ -105,3 +105,10 @@ def test_other_readings_that_are_none() -> None:
         runs_options.reading(per_class=0)
     with pytest.raises(UnknownNameError, match="unknown --shape 'wide'"):
         runs_options.reading(shape="wide")
+
+
+def test_several_tables_are_named_by_what_their_names_begin_with() -> None:
+    files = [Path("a/cifar_ours.csv"), Path("b/cifar_theirs.csv")]
+    assert runs_options.short_name(files, None) == "cifar"
+    assert runs_options.short_name(files[:1], None) == "cifar_ours"
+    assert runs_options.short_name([Path("x.csv"), Path("y.csv")], None) == "runs"
