@@ -148,11 +148,13 @@ def _scores(results: Results, place: Place, arm: str) -> dict[str, Points]:
 
 
 def _utility(item: Comparison) -> dict[str, Points]:
-    """Series of U(n) with its interval; limits and bounds have series of their own."""
+    """Series of U(n) with its interval; limits, bounds and what rests on an assumption that fails have their own."""
     series: dict[str, list[tuple[int, float]]] = {}
     for point in item.points:
         shown = worth(point)
         name, pointed = UTILITY[shown.shown], shown.shown in ("point", "extrapolated")
+        if item.doubts(point.n):
+            name = f"{name}_doubted"
         limit = shown.low if shown.shown == "lower limit" else shown.bound
         value = shown.value if pointed else limit
         ends = {"low": shown.low, "high": shown.high} if pointed else {}

@@ -112,6 +112,8 @@ def utility(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure
         if arm in marks:
             axes.plot([], [], label=label(arm), **style)
             _draw(axes, marks[arm], limits, style)
+    pairs = [(item, *pair) for item in comparisons for pair in zip(item.points, marks[item.arm], strict=True)]
+    _doubted(axes, [mark for item, point, mark in pairs if item.doubts(point.n)])
     _outside(axes, (ladder[0], ladder[-1]), limits, extrapolates(measured.method))
     _plain_numbers(axes)
     axes.set_ylabel(f"utility U(n) against {label(baseline)}")
@@ -160,6 +162,11 @@ def _intervals(axes: Axes, marks: Sequence[_Mark], limits: Limits, colour: str, 
 def _markers(axes: Axes, marks: Sequence[_Mark], colour: str, **how: Any) -> None:
     if marks:
         axes.plot([m.x for m in marks], [m.y for m in marks], linestyle="", color=colour, **how)
+
+
+def _doubted(axes: Axes, marks: Sequence[_Mark]) -> None:
+    """Cross out what rests on an assumption that fails."""
+    _markers(axes, marks, "black", marker="x", markersize=9, zorder=5, label="an assumption fails (see the verdict)")
 
 
 def _arrows(axes: Axes, places: Sequence[tuple[float, float]], arrow: str, points: int, colour: str) -> None:

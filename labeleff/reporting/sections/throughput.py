@@ -26,6 +26,7 @@ from labeleff.reporting.markdown import amount, money, table
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results, place_of
+from labeleff.reporting.sections.accuracy_and_utility import DOUBT
 from labeleff.study.cell import short_names
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 HOUR = 3600.0
 COLUMNS = columns(
     "task encoder arm n pretraining_seconds cell_seconds device_hours utility_per_hour utility_per_hour_low "
-    "utility_per_hour_high utility_per_hour_at_least utility_per_hour_at_most labels_saved_per_hour"
+    "utility_per_hour_high utility_per_hour_at_least utility_per_hour_at_most labels_saved_per_hour "
+    "assumption"
 )
-"""Seconds are means over finished runs, on one process or GPU; bounds as in utility.csv."""
+"""Seconds are means over finished runs, on one process or GPU; bounds and `assumption` as in utility.csv."""
 
 
 def _pretraining_seconds(results: Results, cells: list[Record]) -> float | None:
@@ -76,6 +78,7 @@ def _rows(results: Results, comparison: Comparison) -> Iterator[tuple[Row, Readi
                 "utility_per_hour_at_least": reading.bound if point.kind in ("extrapolated", "above") else None,
                 "utility_per_hour_at_most": reading.bound if point.kind == "below" else None,
                 "labels_saved_per_hour": reading.value * point.n if shown and reading.value is not None else None,
+                "assumption": "; ".join(comparison.doubts(point.n)),
             },
             reading,
         )
@@ -102,7 +105,7 @@ def _cell(reading: Reading) -> str:
 
 def _line(rows: list[tuple[Row, Reading]], rungs: list[int]) -> list[str]:
     """Times of an arm, then its gains with one column per rung."""
-    gains = {row["n"]: _cell(reading) for row, reading in rows}
+    gains = {row["n"]: f"{_cell(reading)}{DOUBT if row['assumption'] else ''}" for row, reading in rows}
     before = statistics.fmean(row["pretraining_seconds"] for row, _ in rows)
     cells = sorted(row["cell_seconds"] for row, _ in rows)
     spread = list(dict.fromkeys(duration(seconds) for seconds in (cells[0], cells[-1])))

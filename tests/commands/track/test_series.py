@@ -2,13 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from support import factories
 
+from labeleff.commands.track import series
 from labeleff.commands.track.series import UTILITY, safe_name, tracks
 from labeleff.curves.bounds import worth
 from labeleff.records.jsonl import read_records
+from labeleff.reporting.assumptions import Failure
 from labeleff.reporting.findings import compare_arms
 from labeleff.reporting.results import load
 
@@ -99,3 +102,12 @@ def test_the_same_records_give_the_same_series(tmp_path):
 @pytest.mark.parametrize("name", ["file(path=a:b).pt", "größe", "a|b=c", "../x", ".."])
 def test_names_have_only_what_every_tracker_takes(name):
     assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_. -]*", safe_name(name))
+
+
+def test_utility_that_rests_on_an_assumption_that_fails_has_a_series_of_its_own(tmp_path):
+    item = compare_arms(load(factories.folder(tmp_path)).measured)[0]
+    failing = Failure("arm falls", "it falls", {item.arm: (item.points[0].n,)})
+    found = series._utility(replace(item, failures=(failing,)))
+    plain = series._utility(item)
+    assert {name for name in found if "doubted" in name}
+    assert sum(map(len, found.values())) == sum(map(len, plain.values()))

@@ -11,6 +11,7 @@ import pytest
 from support import factories
 
 from labeleff.curves.utility import UtilityPoint
+from labeleff.reporting.assumptions import Failure
 from labeleff.reporting.figures import utility
 from labeleff.reporting.findings import Comparison, compare_arms
 from labeleff.reporting.measurements import Measurements, Place, Setting
@@ -37,13 +38,13 @@ ABOVE = {"kind": "above", "n1": None, "n1_bound": 1000.0, "n1_low": 3000.0, "n1_
 BELOW = {"kind": "below", "n1": None, "n1_bound": 20.0, "n1_low": None, "n1_high": 20.0}
 
 
-def drawn(*points: UtilityPoint, method: str = "bayes") -> Axes:
+def drawn(*points: UtilityPoint, method: str = "bayes", failures: tuple[Failure, ...] = ()) -> Axes:
     ladder = {20: {(0, 0): 0.2}, 1000: {(0, 0): 0.7}}
     runs = {(PLACE, "base"): ladder, (PLACE, "arm"): ladder}
     measured = Measurements(
         {PLACE: Setting("t", (20, 100, 1000))}, ("base", "arm"), "base", runs, level=0.9, method=method, design=""
     )
-    comparison = Comparison(PLACE, "arm", "base", list(points), list(points), None, None)
+    comparison = Comparison(PLACE, "arm", "base", list(points), list(points), None, None, failures=failures)
     return utility.utility(measured, [comparison]).axes[0]
 
 
@@ -108,3 +109,11 @@ def test_ticks_reach_however_far_utility_does() -> None:
     axes = utility.utility(measured, compare_arms(measured)).axes[0]
     assert 5 < len(axes.get_yticks()) < 14
     assert max(axes.get_yticks()) > 1e13
+
+
+def test_what_rests_on_an_assumption_that_fails_is_crossed_out() -> None:
+    fails = Failure("arm falls", "arm falls", {"arm": (100,)})
+    axes = drawn(point(), point(n=20, utility=1.0), failures=(fails,))
+    assert markers(axes, "x") == [2.0]
+    assert "an assumption fails (see the verdict)" in axes.get_legend_handles_labels()[1]
+    assert markers(drawn(point()), "x") == []
