@@ -59,7 +59,7 @@ ChanceOption = Annotated[
 RunsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="RUNS...",
+        metavar="RUNS",
         help="Tables of results (CSV, xlsx, Parquet, JSON, Markdown, LaTeX, mlruns); arms are kept apart by file.",
         show_default=False,
     ),

@@ -30,7 +30,6 @@ def square(
     *,
     unequal: Ragged | None = None,
     delimiter: str = "",
-    sha256: str = "",
 ) -> Grid:
     """Grid of a file's rows, the first of them its header.
 
@@ -58,7 +57,7 @@ def square(
     if len(kept) > 1 and _is_divided(fields, kept[0].cells):
         notes = [*notes, "2 header rows were joined"]
         fields, head, kept = _joined(fields, kept[0].cells), kept[0], kept[1:]
-    return Grid(source, head.place, fields, tuple(kept), tuple(notes), sha256=sha256)
+    return Grid(source, head.place, fields, tuple(kept), tuple(notes))
 
 
 def _below(place: str) -> str:

@@ -14,9 +14,9 @@ def rows(*cells):
 
 
 def test_a_nameless_column_with_values_stays():
-    found = square("x", rows(["", "n", ""], ["a", "5", ""]), ["note"], sha256="ff")
+    found = square("x", rows(["", "n", ""], ["a", "5", ""]), ["note"])
     assert (found.fields, found.rows[0].cells) == (("", "n"), ("a", "5"))
-    assert (found.source, found.place, found.notes, found.sha256) == ("x", "item 1", ("note",), "ff")
+    assert (found.source, found.place, found.notes) == ("x", "item 1", ("note",))
 
 
 def test_a_named_column_without_values_stays():
