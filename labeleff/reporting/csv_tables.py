@@ -18,10 +18,11 @@ from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison, FittedFormula, TargetLabels, rank_comparisons
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.moderation import wilson
-from labeleff.study.prices import Cost
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from labeleff.study.prices import Cost
 
 Row = dict[str, Any]
 NONE = None, None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from labeleff.catalogue.metrics import SCORE, SHARES, Metric, Units, metric
 from labeleff.curves.methods import rungs_needed
@@ -18,7 +19,9 @@ from labeleff.curves.utility import BaselineCurve, check_runs
 from labeleff.stats.differences import Differences, compare
 from labeleff.stats.intervals import MeanInterval, mean_intervals
 from labeleff.stats.resampling import Run, Runs, fingerprint
-from labeleff.study.prices import Cost
+
+if TYPE_CHECKING:
+    from labeleff.study.prices import Cost
 
 
 @dataclass(frozen=True)

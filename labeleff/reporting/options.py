@@ -11,12 +11,14 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labeleff.errors import OptionError, StudyError
 from labeleff.reporting.output_files import check_folder
 from labeleff.study.option_values import in_range, pairs
-from labeleff.study.prices import Cost
+
+if TYPE_CHECKING:
+    from labeleff.study.prices import Cost
 
 _UNIT = r"[^\d\s.,+-](?:[^\d.,+-]*[^\d\s.,+-])?"
 _PRICE = re.compile(rf"\s*(?P<before>{_UNIT})?\s*(?P<number>\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(?P<after>{_UNIT})?\s*")
@@ -52,6 +54,8 @@ def cost(price: str | float | None, unit: str | None) -> Cost | None:
 
     None without a price. Raises OptionError for anything that isn't a price over 0 in one unit.
     """
+    from labeleff.study.prices import Cost
+
     if price is None:
         if unit is not None:
             raise OptionError("--cost-unit: found no --cost-per-label, expected both")

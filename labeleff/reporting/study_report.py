@@ -14,7 +14,6 @@ from labeleff.records.collection import without_collection
 from labeleff.records.run_estimate import duration
 from labeleff.reporting import output_files, place_figures, runs_csv
 from labeleff.reporting.findings import Findings, find
-from labeleff.reporting.measurements import Measurements
 from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.output_files import REPORT, Section
 from labeleff.reporting.place_figures import Material
@@ -69,10 +68,10 @@ def report(results: Results, options: ReportOptions) -> list[Section]:
         throughput.device_time_section(results, findings),
         estimates.section(results),
         failed_cells(results),
-        Section([*explain(findings.measured)] if results.ladders else []),
+        Section([*explain(findings.measured), runs_csv.note(findings.measured)] if results.ladders else []),
         fairness(results.study),
         conditions(results),
-        Section([*_reproduce(results, findings.measured, options)]),
+        Section([*_reproduce(results, options)]),
     ]
 
 
@@ -134,7 +133,7 @@ def _stopped(results: Results) -> Iterator[str]:
         )
 
 
-def _reproduce(results: Results, measured: Measurements, options: ReportOptions) -> Iterator[str]:
+def _reproduce(results: Results, options: ReportOptions) -> Iterator[str]:
     yield "## Reproduce"
     yield f"```\n{_commands(results)}\n```"
     where = "the folder of records" if options.out else "this folder"
@@ -142,8 +141,6 @@ def _reproduce(results: Results, measured: Measurements, options: ReportOptions)
         f"The tables and figures here are rebuilt from `records.jsonl` by the following, where DIR is {where}:\n\n"
         f"```\nlabeleff report DIR{f' {options.text}' if options.text else ''}\n```"
     )
-    if results.ladders:
-        yield runs_csv.note(measured)
 
 
 def _commands(results: Results) -> str:

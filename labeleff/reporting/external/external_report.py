@@ -114,8 +114,8 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
         [
             *_results(findings, options),
             *([reference_code.section(measured)] if options.convention == "selfstudy" else []),
-            Section([*explain(measured)]),
-            Section([*origin(table, notes, options.command), runs_csv.note(measured)]),
+            Section([*explain(measured), runs_csv.note(measured)]),
+            Section([*origin(table, notes, options.command)]),
         ]
     )
     return write_beside(options, files), notes

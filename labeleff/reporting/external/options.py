@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from labeleff.catalogue.metric_names import recognised
 from labeleff.catalogue.metrics import Metric, Units
@@ -25,7 +25,9 @@ from labeleff.reporting.output_files import check_folder
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.stand_ins import MOST
 from labeleff.study.option_values import in_range, level_in_range, pairs
-from labeleff.study.prices import Cost
+
+if TYPE_CHECKING:
+    from labeleff.study.prices import Cost
 
 Convention = Literal["definition", "selfstudy"]
 """U(n) as the paper defines it, or also as its reference code computes it."""

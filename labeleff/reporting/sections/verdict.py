@@ -7,6 +7,7 @@ Every number that the data choose, or that stands beside those of other arms, ha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from labeleff.curves.bounds import equivalent, savings, worth
 from labeleff.curves.break_even import Crossing
@@ -15,7 +16,9 @@ from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.assumptions import Failure
 from labeleff.reporting.findings import Comparison
 from labeleff.reporting.markdown import amount, at_labels, count, counts, extent, interval, mean_ratio, money, ratio
-from labeleff.study.prices import Cost
+
+if TYPE_CHECKING:
+    from labeleff.study.prices import Cost
 
 
 def distrust(failures: Sequence[Failure]) -> str:

@@ -53,7 +53,8 @@ def test_what_is_written() -> None:
     text = report(table([*rows("scratch"), *rows("rotation", 0.05)]))
     names = {str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()}
     figures = {f"figures/{what}-runs.{kind}" for what in ("accuracy", "utility") for kind in ("png", "svg")}
-    assert names == {"summary.csv", "utility.csv", "ranking.csv", "targets.csv", "curves.csv", "report.md", *figures}
+    tables = {f"{name}.csv" for name in ("summary", "utility", "ranking", "targets", "curves", "runs")}
+    assert names == {*tables, "report.md", *figures}
     assert list(csv("summary.csv").columns) == csv_tables.SUMMARY
     assert list(csv("utility.csv").columns) == csv_tables.UTILITY
     headings = [line for line in text.splitlines() if line.startswith("#")]
@@ -205,10 +206,25 @@ def test_labels_for_accuracies_and_what_is_saved() -> None:
     assert csv("targets.csv").empty
 
 
-def test_arms_without_a_common_rung_have_no_rank() -> None:
+def test_an_arm_without_a_rung_of_the_best_is_set_aside() -> None:
     content = [*rows("scratch"), *rows("a", ladder={20: 0.4}), *rows("b", ladder={50: 0.5})]
-    assert "no label count in common" in report(table(content))
-    assert csv("ranking.csv").empty
+    text = report(table(content))
+    assert "Set aside, since too few of their label counts are those of the others: " in text
+    assert len(csv("ranking.csv")) == 1
+
+
+def test_an_arm_with_one_rung_shrinks_nobody() -> None:
+    content = [*rows("scratch"), *rows("good", 0.05), *rows("worse", -0.05)]
+    report(table(content))
+    alone = csv("ranking.csv").drop(columns=["simultaneous_low", "simultaneous_high"])
+    text = report(table([*content, *rows("single", ladder={50: 0.5})]))
+    beside = csv("ranking.csv").drop(columns=["simultaneous_low", "simultaneous_high"])
+    pd.testing.assert_frame_equal(beside, alone)
+    assert (
+        "Set aside, since too few of their label counts are those of the others: single (only 50; label ratio " in text
+    )
+    assert "over n = 20 to 500" in text
+    assert len(csv("utility.csv").query("arm == 'single'")) == 1
 
 
 def test_without_spread_nothing_is_bold() -> None:
