@@ -27,10 +27,12 @@ Means = Mapping[tuple[str | None, str, int], list[Printed]]
 def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chance: float | None = None) -> RunsTable:
     """Scores of all runs and means of a table.
 
-    Intervals in cells have the probability `level`; `chance` is the value of guessing in the metric's own units. Raises
-    RunsError for cells that can't be read and what contradicts itself, OptionError for options that contradict them.
+    Intervals have the probability `level` where the table doesn't say theirs; `chance` is the value of guessing in the
+    metric's own units. Raises RunsError for cells that can't be read and what contradicts itself, OptionError for
+    options that contradict them.
     """
     rows, commas = observed.rows, _decimal_commas(observed.rows)
+    level = observed.interval_level or level
     cells = [(row, _read(row, comma=commas[row.source, row.column])) for row in rows]
     entry, scale, scale_note = scale_of(cells, metric_of(observed, options), options.scale)
     unit = 100 if scale == "percent" else 1

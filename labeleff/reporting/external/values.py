@@ -108,8 +108,12 @@ def _hint(text: str) -> str:
         return "leave a run that wasn't measured out"
     if re.fullmatch(rf"{_SIGN}[0-9]+,[0-9]+\s*%?", text):
         return "write decimals with a point, not a comma"
+    if re.search(r"\*\*|__|\\[a-z]+\{|</?[a-z]+>", text):
+        return "leave bold and other marks out"
     if re.match(rf"{_NUMBER}\s*[*†‡^a-z]", text):
         return "leave footnote marks and units out"
+    if re.search(r"[(\[]\s*[+\-−↑↓▲▼Δ]\s*[0-9.]+\s*%?\s*[)\]]|[↑↓▲▼Δ]", text):
+        return "leave differences to other rows out"
     if re.search(r"\+\s*[0-9.]+\s*/?\s*-\s*[0-9.]+", text):
         return "give one spread for both sides, or an interval in brackets"
     return ""

@@ -24,6 +24,7 @@ _USUAL = {
     "accuracy": ("acc", "top1", "test_accuracy", "score"),
 }
 """Other common names of these columns, for hints."""
+_WITH_SPREAD = re.compile(r"[0-9]\s*(?:[±(\[]|\+/?-|\$?\\pm)")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
@@ -170,6 +171,13 @@ class Columns:
 
     def _cells(self, at: int) -> set[str]:
         return {cell for row in self.grid.rows[:2000] if (cell := row.cells[at]).casefold() not in NOT_MEASURED}
+
+    def metric_rank(self, at: int) -> int | None:
+        """Rank of a column's name as one of what was measured; of `acc (95% CI)` where its cells are means with one."""
+        name = self.grid.fields[at]
+        if names.spread_kind(name) and any(map(_WITH_SPREAD.search, self._cells(at))):
+            return names.metric_rank(names.without_spread(name))
+        return names.metric_rank(name)
 
     def words_in(self, at: int) -> bool:
         """Whether a column's cells are names: none is a number alone."""

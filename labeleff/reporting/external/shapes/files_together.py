@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.layout import Layout
-from labeleff.reporting.external.shapes.names import metric_words
 from labeleff.reporting.external.shapes.rungs import Counted
 
 
@@ -39,7 +39,7 @@ def value_name(parts: Iterable[tuple[Grid, Layout]]) -> str:
     for grid, layout in parts:
         if not layout.value_name:
             continue
-        if first and metric_words(first[1]) != metric_words(layout.value_name):
+        if first and names.metric_words(first[1]) != names.metric_words(layout.value_name):
             found = f"another measure than {first[1]!r} in {first[0].source}"
             raise cell_error(grid.source, grid.place, layout.value_name, found, "the same in all files")
         first = first or (grid, layout.value_name)
@@ -56,9 +56,22 @@ def spread_kind(parts: Iterable[tuple[Grid, Layout]]) -> str | None:
     return next(iter(kinds), None)
 
 
+def interval_level(parts: Iterable[tuple[Grid, Layout]]) -> float | None:
+    """Probability of intervals by the names of their columns. Raises RunsError where those differ in it."""
+    levels: dict[float, tuple[Grid, str]] = {}
+    for grid, layout in parts:
+        for at in sorted({at for value in layout.values for at in value.fields}):
+            if (level := names.interval_level(grid.fields[at])) is not None:
+                levels.setdefault(level, (grid, grid.fields[at]))
+    if len(levels) > 1:
+        (_, name), (grid, other) = list(levels.values())[:2]
+        raise cell_error(grid.source, grid.place, other, f"intervals of another level than in {name!r}", "one level")
+    return next(iter(levels), None)
+
+
 def check_names(counted: Iterable[Counted], columns: dict[str, str]) -> None:
     """Refuse names that look the same but aren't; `columns` are the names of the columns task and arm."""
-    names: dict[tuple[str, str], tuple[str, Counted]] = {}
+    known: dict[tuple[str, str], tuple[str, Counted]] = {}
     distinct: dict[tuple[str, str | None], Counted] = {}
     for each in counted:
         distinct.setdefault((each.arm, each.entry.task), each)
@@ -66,7 +79,7 @@ def check_names(counted: Iterable[Counted], columns: dict[str, str]) -> None:
         for column, name in (("task", each.entry.task), ("arm", each.arm)):
             if name is None:
                 continue
-            first, of = names.setdefault((column, _skeleton(name)), (name, each))
+            first, of = known.setdefault((column, _skeleton(name)), (name, each))
             if first != name:
                 raise _alike(each, columns.get(column, column), name, first, of)
 

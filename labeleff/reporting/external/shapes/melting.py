@@ -92,7 +92,8 @@ def _empty(grid: Grid, row: Row, column: str) -> Exception:
 def _filled(grid: Grid, row: Row, at: int | None) -> str:
     cell = row.cells[at or 0]
     if not cell:
-        raise _empty(grid, row, column_name(grid, at or 0))
+        hint = "write it in every row; leave a run that wasn't measured out"
+        raise cell_error(grid.source, row.place, column_name(grid, at or 0), "an empty cell", "a value", hint)
     return cell
 
 
