@@ -55,7 +55,7 @@ class Mean:
         return self.sd**2 + self.runs * self.rounding
 
     def values(self) -> list[float]:
-        """As many values as runs, with this mean and variance: half over the mean, half under it."""
+        """Values with this mean and variance, one for every run: half of them over the mean, half under it."""
         half, odd = divmod(int(self.runs), 2)
         away = math.sqrt(self.variance * (self.runs - 1) / (2 * half))
         return [*[self.mean - away] * half, *[self.mean] * odd, *[self.mean + away] * half]

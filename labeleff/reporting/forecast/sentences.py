@@ -140,11 +140,16 @@ def basis(item: ArmForecast) -> str:
 
 def weak_points(found: Forecasts) -> Iterator[str]:
     """One text per kind of weakness, with the arms that have it."""
+    units = found.arms[0].setting.units
+    rises = "falls" if units.lower else "rises"
     if found.without:
         yield f"**No forecast**: {join_texts(found.without)}. One label count alone gives no curve."
     sentences: Sequence[tuple[str, Callable[[ArmForecast], str], str]] = (
-        *((kind, functools.partial(_flagged, flag), advice) for flag, (kind, advice) in _FLAGS.items()),
-        (_falls_heading(found), _falls, "The forecast takes it that more labels never hurt."),
+        *(
+            (kind, functools.partial(_flagged, flag), advice.format(rises=rises, least=units.near(FLAT)))
+            for flag, (kind, advice) in _FLAGS.items()
+        ),
+        (f"{units.fall}s".capitalize(), _falls, "The forecast takes it that more labels never hurt."),
         (
             "Near chance",
             _near_chance,
@@ -183,7 +188,7 @@ _FLAGS = {
     ),
     "flat": (
         "Flat",
-        f"The ladder rises by less than {100 * FLAT:g} points: label counts on such curves are the worst of all.",
+        "The ladder {rises} by less than {least}: label counts on such curves are the worst of all.",
     ),
 }
 """Kinds of weakness by flag of a forecast, with advice."""
@@ -199,10 +204,6 @@ def _falls(item: ArmForecast) -> str:
         return ""
     by = item.setting.units.points(fall.size)
     return f" (by {by} from {count(fall.n)} to {count(fall.after)} labels)"
-
-
-def _falls_heading(found: Forecasts) -> str:
-    return f"{found.arms[0].setting.units.fall}s".capitalize()
 
 
 def _near_chance(item: ArmForecast) -> str:

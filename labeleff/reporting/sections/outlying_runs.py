@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from labeleff.curves.bounds import worth
-from labeleff.reporting.markdown import amount, join_texts, mean_ratio, percent, ratio
+from labeleff.reporting.markdown import amount, join_texts, mean_ratio, ratio
 from labeleff.reporting.measurements import Measurements
 from labeleff.reporting.outlying_runs import Answer, OutlyingRun
 from labeleff.stats.resampling import Run
@@ -32,11 +32,13 @@ def weak(measured: Measurements, items: Sequence[OutlyingRun]) -> Iterator[str]:
 
 
 def _described(measured: Measurements, item: OutlyingRun) -> str:
-    one, words = item.outlier, measured.settings[item.place].metric_entry.words
-    side = "under" if one.distance < 0 else "over"
+    one, setting = item.outlier, measured.settings[item.place]
+    units, words = setting.units, setting.metric_entry.words
+    side = "under" if (one.distance < 0) != units.lower else "over"
     return (
-        f"{item.arm} at {one.n:,} labels, {_name(measured, item, one.run)}, has {words} {percent(one.value)} %, "
-        f"{abs(one.distance):,.0f} standard deviations of the other runs {side} their mean of {percent(one.centre)} %."
+        f"{item.arm} at {one.n:,} labels, {_name(measured, item, one.run)}, has {words} "
+        f"{units.text(one.value)}{units.mark}, {abs(one.distance):,.0f} standard deviations of the other runs "
+        f"{side} their mean of {units.text(one.centre)}{units.mark}."
     )
 
 
