@@ -116,7 +116,7 @@ def test_a_malformed_table_is_one_error_and_nothing_is_written(called, name):
         ),
         (["--target", "140"], "--target: found 140, expected an accuracy in 0..1, or over 1 in percent up to 100"),
         (["--target", "0.5", "--target", "50"], "--target: found 50 twice"),
-        (["--cost-per-label", "0"], "--cost-per-label: found 0, expected a price over 0"),
+        (["--cost-per-label", "0"], "--cost-per-label: found '0', expected a price over 0"),
         (["--cost-unit", "hours"], "--cost-unit: found no --cost-per-label"),
         (["--convention", "paper"], "unknown --convention 'paper'"),
         (["--chance", "10"], "--chance: found 10"),
@@ -175,7 +175,8 @@ def test_the_verdict_opens_with_a_label_count_named_beforehand(called):
     Path("runs.csv").write_text(table())
     status, output, _ = called("runs.csv", "--headline-n", "200")
     assert status == 0
-    assert re.search(r"^- (Whether rotation is worth labels at 200 |At 200 labels, rotation is )", output, re.MULTILINE)
+    expected = r"^- (Whether rotation is worth labels at 200 |rotation saves [^.]* labels at 200 labels\. At 200 )"
+    assert re.search(expected, output, re.MULTILINE)
     status, _, error = called("runs.csv", "--headline-n", "77", "--out", "other")
     assert (status, error) == (
         2,
