@@ -119,16 +119,17 @@ def _hint(text: str) -> str:
     return ""
 
 
-def has_decimal_commas(cells: Iterable[str]) -> bool | str:
+def has_decimal_commas(cells: Iterable[str], *, shares: bool = False) -> bool | str:
     """Whether commas in the cells of one column are decimal ones; the cell that may be read in two ways, if there is.
 
-    `1,234` alone may be 1.234 or 1234; `0,617`, `85,3` and `1234,5` may not, and one of them tells for all.
+    `1,234` alone may be 1.234 or 1234; `0,617`, `85,3` and `1234,5` may not, and one of them tells for all. `shares`:
+    there are no values over 100.
     """
     doubtful = ""
     with_comma = [cell for cell in cells if "," in cell and "." not in cell]
     for cell in with_comma:
         for whole, digits in _DECIMAL_COMMA.findall(cell):
-            if len(digits) != 3 or len(whole) > 3 or whole in ("", "0"):
+            if shares or len(digits) != 3 or len(whole) > 3 or whole in ("", "0"):
                 return True
             doubtful = doubtful or cell
     return doubtful or False

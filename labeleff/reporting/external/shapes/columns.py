@@ -199,6 +199,7 @@ class Columns:
             and not names.spread_kind(fields[at])
             and not names.is_step(fields[at])
             and not names.is_tally(fields[at])
+            and names.plain(fields[at]) not in names.RUNS
             and not names.is_other(fields[at])
         ]
 
