@@ -25,7 +25,7 @@ _USUAL = {
 }
 """Other common names of these columns, for hints."""
 _WITH_SPREAD = re.compile(r"[0-9]\s*(?:[±(\[]|\+/?-|\$?\\pm)")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 @dataclass
@@ -224,6 +224,16 @@ def check_names(grid: Grid) -> None:
 def unused(grid: Grid, used: set[int]) -> list[int]:
     """Indices of fields that aren't used."""
     return [at for at in range(len(grid.fields)) if at not in used]
+
+
+def check_beside(grid: Grid, used: set[int]) -> None:
+    """Refuse numbers of some rows in a column without a name: those rows have a cell too many."""
+    for at in unused(grid, used):
+        filled = [] if grid.fields[at] else [row for row in grid.rows if row.cells[at]]
+        if 2 * len(filled) < len(grid.rows) and any(_NUMBER.fullmatch(row.cells[at]) for row in filled):
+            row = next(row for row in filled if _NUMBER.fullmatch(row.cells[at]))
+            found, expected = quote(row.cells[at]), "a name above it, or no cell right of the others"
+            raise cell_error(grid.source, row.place, str(at + 1), found, expected, "has the row a cell too many?")
 
 
 def unused_note(grid: Grid, used: set[int]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,8 @@ from labeleff.reporting.external.grid import Grid, cell_error
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.layout import Layout
 from labeleff.reporting.external.shapes.rungs import Counted
+
+_BROKEN = re.compile(r"[0-9]*[.,][0-9]+\s*%?")
 
 
 def keep_apart(parts: Sequence[tuple[Grid, list[Counted]]]) -> tuple[list[list[Counted]], list[str]]:
@@ -69,8 +72,9 @@ def interval_level(parts: Iterable[tuple[Grid, Layout]]) -> float | None:
     return next(iter(levels), None)
 
 
-def check_names(counted: Iterable[Counted], columns: dict[str, str]) -> None:
-    """Refuse names that look the same but aren't; `columns` are the names of the columns task and arm."""
+def check_names(counted: Sequence[Counted], columns: dict[str, str]) -> None:
+    """Refuse names that look the same but aren't, and numbers beside names; `columns`: those of task and arm."""
+    _check_numbers(counted, columns)
     known: dict[tuple[str, str], tuple[str, Counted]] = {}
     distinct: dict[tuple[str, str | None], Counted] = {}
     for each in counted:
@@ -82,6 +86,17 @@ def check_names(counted: Iterable[Counted], columns: dict[str, str]) -> None:
             first, of = known.setdefault((column, _skeleton(name)), (name, each))
             if first != name:
                 raise _alike(each, columns.get(column, column), name, first, of)
+
+
+def _check_numbers(counted: Sequence[Counted], columns: dict[str, str]) -> None:
+    """Refuse a broken number as an arm beside arms with names: a cell is missing or too many in its row."""
+    arms = {each.arm: each for each in reversed(counted)}
+    number = next((each for arm, each in arms.items() if _BROKEN.fullmatch(arm)), None)
+    if number is not None and any(re.search(r"[^\W\d]", arm) for arm in arms):
+        column, found = columns.get("arm", "arm"), repr(number.arm)
+        raise cell_error(
+            number.source, number.entry.row.place, column, found, "a name, as in other rows", "is a cell missing?"
+        )
 
 
 def _alike(each: Counted, column: str, name: str, first: str, of: Counted) -> RunsError:

@@ -15,7 +15,7 @@ from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import files_together, numbering, rungs
 from labeleff.reporting.external.shapes.blocks import filled
 from labeleff.reporting.external.shapes.choosing import WORDS, recognise
-from labeleff.reporting.external.shapes.columns import unused_note
+from labeleff.reporting.external.shapes.columns import check_beside, unused_note
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import melt
 from labeleff.reporting.external.shapes.metric_rows import of_one_metric
@@ -64,6 +64,7 @@ def _part(grid: Grid, reading: Reading) -> _Part:
     grid, metric = of_one_metric(grid, reading)
     layout, guessed = recognise(grid, reading)
     layout = replace(layout, value_name=metric or layout.value_name)
+    check_beside(grid, layout.used)
     grid = filled(grid, layout)
     entries, blank = melt(grid, layout, reading)
     numbering.check(grid, layout, entries)

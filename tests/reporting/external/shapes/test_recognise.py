@@ -220,3 +220,23 @@ def test_two_metrics_in_the_header_ask_for_one() -> None:
 
 def test_margin_is_an_arm() -> None:
     assert {row.arm for row in observed("n | random | margin\n40 | 0.1 | 0.2").rows} == {"random", "margin"}
+
+
+def test_a_row_with_a_cell_too_many_is_refused() -> None:
+    with pytest.raises(RunsError, match=r"line 3, column '4': found '0\.2', expected a name above it"):
+        observed("method | n | acc | \na | 40 | 0.1 | \na | 80 | 5 | 0.2\na | 90 | 0.1 |")
+    assert observed("method | n | acc | \na | 40 | 0.1 | \na | 80 | 0.2 | best\na | 90 | 0.1 |").rows
+
+
+def test_a_number_beside_names_of_arms_is_refused() -> None:
+    with pytest.raises(RunsError, match=r"line 3, column 'method': found '0\.65', expected a name, as in other rows"):
+        observed("method | n | acc\nscratch | 40 | 0.1\n0.65 | 80 | 0.5\nscratch | 90 | 0.1")
+
+
+def test_numbers_of_runs_are_no_arm() -> None:
+    assert {row.arm for row in observed("n | trial | a | b\n40 | 0 | 0.1 | 0.2\n40 | 1 | 0.1 | 0.2").rows} == {"a", "b"}
+
+
+def test_shares_beside_label_counts_are_no_tasks() -> None:
+    found = observed("method | svhn_1% (40) | svhn_10% (400)\na | 0.1 | 0.2")
+    assert [(row.task, row.n) for row in found.rows] == [("svhn", 40), ("svhn", 400)]
