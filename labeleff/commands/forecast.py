@@ -60,7 +60,7 @@ def forecast(
     table = external_options.Options(
         path=path,
         more=tuple(more),
-        out=out or Path("runs") / f"{external_options.short_name(path, reading.pattern)}-forecast",
+        out=out or Path("runs") / f"{external_options.short_name([path, *more], reading.pattern)}-forecast",
         command=["labeleff", *sys.argv[1:]],
         reading=reading,
         level=level,

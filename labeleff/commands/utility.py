@@ -57,7 +57,7 @@ def utility(
     options = external_options.Options(
         path=path,
         more=tuple(more),
-        out=out or Path("runs") / f"{external_options.short_name(path, reading.pattern)}-utility",
+        out=out or Path("runs") / f"{external_options.short_name([path, *more], reading.pattern)}-utility",
         command=["labeleff", *sys.argv[1:]],
         baseline=baseline,
         reading=replace(reading, baseline=baseline),

@@ -115,7 +115,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
             *_results(findings, options),
             *([reference_code.section(measured)] if options.convention == "selfstudy" else []),
             Section([*explain(measured), runs_csv.note(measured)]),
-            Section([*origin(table, notes, options.command)]),
+            Section([*origin(table, notes, options)]),
         ]
     )
     return write_beside(options, files), notes
@@ -142,13 +142,13 @@ def _results(findings: Findings, options: Options) -> Iterator[Section]:
         yield accuracy_and_utility.section(findings, place, figures[place])
 
 
-def origin(table: RunsTable, notes: Sequence[str], command: Sequence[str]) -> Iterator[str]:
-    """The last sections in paragraphs: file, how it was read, and the `command` that makes the report again."""
+def origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterator[str]:
+    """The last sections in paragraphs: file, how it was read, and the command that makes the report again."""
     yield "## Where the numbers come from"
     runs = sum(len(rung) for runs in table.groups.values() for rung in runs.values())
     tasks = [task for task in table.tasks if task is not None]
     facts = [
-        ["file", table.source],
+        ["files" if options.more else "file", options.files],
         ["SHA-256", table.sha256],
         ["runs", f"{runs:,}"],
         ["arms", ", ".join(table.arms)],
@@ -162,4 +162,4 @@ def origin(table: RunsTable, notes: Sequence[str], command: Sequence[str]) -> It
         "nothing was chosen on the test set, is not known here."
     )
     yield "## Reproduce"
-    yield f"```\n{shlex.join(command)}\n```"
+    yield f"```\n{shlex.join(options.command)}\n```"

@@ -39,6 +39,8 @@ _SHAPES: Mapping[str, Shape] = {
     "by-n": "by-n",
     "by-task-and-n": "by-task-and-n",
 }
+SHORTEST = 3
+"""Least length of what names of files have in common to be a name."""
 _CONVENTIONS: Mapping[str, Convention] = {"definition": "definition", "selfstudy": "selfstudy"}
 
 
@@ -106,7 +108,7 @@ class Options:
         if score == 1:
             raise OptionError(f"--chance: found {chance:g}, expected a value that is worse than a perfect one")
         return Setting(
-            title=task or self.title or short_name(self.path, self.reading.pattern),
+            title=task or self.title or short_name(self.paths, self.reading.pattern),
             rungs=tuple(sorted({n for (of, _), runs in table.groups.items() if of == task for n in runs})),
             metric=table.metric.name,
             chance=score,
@@ -123,12 +125,12 @@ class Options:
     @property
     def files(self) -> str:
         """Names of all files without their folders, or the pattern of their paths."""
-        return self.reading.pattern or " and ".join(path.name for path in self.paths)
+        return self.reading.pattern or listed([path.name for path in self.paths])
 
     @property
     def read(self) -> str:
         """What is read, for a line on the screen."""
-        return self.reading.pattern or " and ".join(map(str, self.paths))
+        return self.reading.pattern or listed([*map(str, self.paths)])
 
 
 def paths(given: Sequence[Path] | None, pattern: str | None) -> list[Path]:
@@ -138,10 +140,23 @@ def paths(given: Sequence[Path] | None, pattern: str | None) -> list[Path]:
     raise OptionError("found no RUNS, expected tables of results, or --from with a pattern of paths")
 
 
-def short_name(path: Path, pattern: str | None) -> str:
-    """Name of a table for folders and titles: its file's, or the last folder's before the fields of a pattern."""
+def listed(names: Sequence[str]) -> str:
+    """List names: `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def short_name(paths: Sequence[Path], pattern: str | None) -> str:
+    """Name of a table for folders and titles: its file's, or the last folder's before the fields of a pattern.
+
+    Of several files what their names begin with, or else the number of files.
+    """
     before = (pattern or "").partition("{")[0].rpartition("/")[0]
-    return (path / before).resolve().name if pattern is not None else path.stem
+    if pattern is not None:
+        return (paths[0] / before).resolve().name
+    first, *others = [path.stem for path in paths]
+    words = [first[: split.start()] for split in re.finditer(r"[ _.-]", first)] if others else [first]
+    common = [name for name in words if len(name) >= SHORTEST and all(other.startswith(name) for other in others)]
+    return common[-1] if common else first if not others else f"{len(paths)}-files"
 
 
 def reading(
