@@ -91,9 +91,17 @@ def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:
 def _design(table: RunsTable) -> str:
     counts = {len(rung) for runs in table.groups.values() for rung in runs.values()}
     least, most = min(counts), max(counts)
-    runs = f"{most} run{'s' if most > 1 else ''} a rung" if least == most else f"{least} to {most} runs a rung"
+    runs = f"{most} run{'s' if most > 1 else ''}" if least == most else f"{least} to {most} runs"
+    listed = f"Means of {runs}" if table.summarised == set(table.groups) else f"{runs} a rung{_as_means(table)}"
     pairing = f"paired by {' and '.join(table.shared)}" if table.paired else "independent between arms"
-    return f"{runs}, {pairing}"
+    return f"{listed}, {pairing}"
+
+
+def _as_means(table: RunsTable) -> str:
+    """Clause on runs of which the table has means alone; empty where it has none."""
+    if not table.summarised:
+        return ""
+    return ", as means" if table.summarised == set(table.groups) else ", of some arms as means"
 
 
 @without_collection()
@@ -150,7 +158,7 @@ def origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterator
     facts = [
         ["files" if options.more else "file", options.files],
         ["SHA-256", table.sha256],
-        ["runs", f"{runs:,}"],
+        ["runs", f"{runs:,}{_as_means(table)}"],
         ["arms", ", ".join(table.arms)],
         *([["tasks", ", ".join(tasks)]] if tasks else []),
     ]

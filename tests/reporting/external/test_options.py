@@ -122,4 +122,8 @@ def test_several_files_are_named_by_what_their_names_share(names: list[str], nam
 
 
 def test_lists_of_files() -> None:
-    assert [runs_options.listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+    assert [runs_options.listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
