@@ -21,7 +21,7 @@ MOST = 10**15
 EXPECTED = f"a whole number from 1 to 10^{len(str(MOST)) - 1} - 1"
 
 _ALL = r"(?:all|full|whole|entire|fully[ _-]*supervised)(?:[ _-]*(?:data|data[ _-]*set|set|labels?))?"
-_BEFORE = r"(?:(?P<before>n|labels?|n[ _]?labels|num[ _]?labels|n[ _]?train|samples|frac(?:tion)?|shots?)\s*[=:]\s*)?"
+_BEFORE = r"(?:(?P<before>n|labels?|n[ _]?labels|num[ _]?labels|n[ _]?train|samples|frac(?:tion)?|shots?|k)\s*[=:]\s*)?"
 _NUMBER = r"(?P<number>[0-9][0-9.,' \u00a0\u202f]*(?:e[+]?[0-9]{1,2}|(?<=[0-9.])e-[0-9]{1,2})?)"
 _AFTER = (
     r"[ _-]*(?:(?P<percent>%|percent|pct)|(?P<times>x|×)|(?P<kilo>[km])|"
@@ -36,7 +36,13 @@ _THOUSANDS_BY_POINTS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}")
 _EITHER_WAY = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _IN_TWO_UNITS = re.compile(r"([^()\[\]]+?)\s*[(\[]([^()\[\]]+)[)\]]")
 _DECIMAL = re.compile(r"[0-9]+(?:[.,][0-9]*)?(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
-_PREFIXES: dict[str, Unit] = {"frac": "share", "fraction": "share", "shot": "per class", "shots": "per class"}
+_PREFIXES: dict[str, Unit] = {
+    "frac": "share",
+    "fraction": "share",
+    "shot": "per class",
+    "shots": "per class",
+    "k": "per class",
+}
 
 
 @dataclass(frozen=True, slots=True)

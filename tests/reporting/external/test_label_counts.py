@@ -134,3 +134,9 @@ def test_units_by_name() -> None:
 def test_of_counts_in_two_units_labels_count(text: str, labels: int | None) -> None:
     found = parse(text)
     assert (found and (found.number, found.unit)) == (labels and (labels, "labels"))
+
+
+def test_k_is_a_number_of_shots() -> None:
+    found = parse("K=5")
+    assert found is not None
+    assert (found.number, found.unit) == (5, "per class")

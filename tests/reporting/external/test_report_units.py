@@ -152,3 +152,6 @@ def test_stand_ins_are_never_shown_as_runs() -> None:
     runs = pd.read_csv(io.StringIO(Path("out/runs.csv").read_text()))
     assert len(runs) == 8
     assert runs["count"].tolist() == [3] * 8
+    text = Path("out/report.md").read_text()
+    assert "Means of 3 runs, independent between arms." in text
+    assert re.search(r"\| runs +\| 24, as means +\|", text)
