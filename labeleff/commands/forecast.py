@@ -56,11 +56,11 @@ def forecast(
     from labeleff.reporting.forecast import options as forecast_options
     from labeleff.reporting.forecast.forecast_report import build
 
-    files = external_options.paths(runs, reading.pattern)
+    path, *more = external_options.paths(runs, reading.pattern)
     table = external_options.Options(
-        path=files[0],
-        more=tuple(files[1:]),
-        out=out or Path("runs") / f"{external_options.short_name(files, reading.pattern)}-forecast",
+        path=path,
+        more=tuple(more),
+        out=out or Path("runs") / f"{external_options.short_name([path, *more], reading.pattern)}-forecast",
         command=["labeleff", *sys.argv[1:]],
         reading=reading,
         level=level,

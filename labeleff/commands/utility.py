@@ -53,11 +53,11 @@ def utility(
     from labeleff.reporting.external import options as external_options
     from labeleff.reporting.external.external_report import build
 
-    files = external_options.paths(runs, reading.pattern)
+    path, *more = external_options.paths(runs, reading.pattern)
     options = external_options.Options(
-        path=files[0],
-        more=tuple(files[1:]),
-        out=out or Path("runs") / f"{external_options.short_name(files, reading.pattern)}-utility",
+        path=path,
+        more=tuple(more),
+        out=out or Path("runs") / f"{external_options.short_name([path, *more], reading.pattern)}-utility",
         command=["labeleff", *sys.argv[1:]],
         baseline=baseline,
         reading=replace(reading, baseline=baseline),

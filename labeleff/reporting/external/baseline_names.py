@@ -6,9 +6,14 @@ import re
 from collections.abc import Iterable
 
 BASELINES = ("scratch", "from scratch", "scratch/finetune", "baseline", "supervised", "supervised baseline")
-"""In any case, and with space, - or _ between words."""
+"""In any case, and with space, -, _ or / between words."""
 
 
 def like_baseline(arms: Iterable[str]) -> list[str]:
     """Arms that are named like a baseline, with their file's name before it (`ours: scratch`) or without."""
-    return [arm for arm in arms if re.sub(r"[ _-]+", " ", arm.rpartition(": ")[2]).casefold() in BASELINES]
+    known = {*map(_words, BASELINES)}
+    return [arm for arm in arms if _words(arm.rpartition(": ")[2]) in known]
+
+
+def _words(name: str) -> str:
+    return re.sub(r"[ _/-]+", " ", name).casefold()

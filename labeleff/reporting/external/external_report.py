@@ -91,9 +91,17 @@ def _check_rungs(table: RunsTable, pair: Pair, method: str) -> None:
 def _design(table: RunsTable) -> str:
     counts = {len(rung) for runs in table.groups.values() for rung in runs.values()}
     least, most = min(counts), max(counts)
-    runs = f"{most} run{'s' if most > 1 else ''} a rung" if least == most else f"{least} to {most} runs a rung"
+    runs = f"{most} run{'s' if most > 1 else ''}" if least == most else f"{least} to {most} runs"
+    listed = f"Means of {runs}" if table.summarised == set(table.groups) else f"{runs} a rung{_as_means(table)}"
     pairing = f"paired by {' and '.join(table.shared)}" if table.paired else "independent between arms"
-    return f"{runs}, {pairing}"
+    return f"{listed}, {pairing}"
+
+
+def _as_means(table: RunsTable) -> str:
+    """Clause on runs of which the table has means alone; empty where it has none."""
+    if not table.summarised:
+        return ""
+    return ", as means" if table.summarised == set(table.groups) else ", of some arms as means"
 
 
 @without_collection()
@@ -115,7 +123,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
             *_results(findings, options),
             *([reference_code.section(measured)] if options.convention == "selfstudy" else []),
             Section([*explain(measured), runs_csv.note(measured)]),
-            Section([*origin(table, notes, options.command)]),
+            Section([*origin(table, notes, options)]),
         ]
     )
     return write_beside(options, files), notes
@@ -142,15 +150,15 @@ def _results(findings: Findings, options: Options) -> Iterator[Section]:
         yield accuracy_and_utility.section(findings, place, figures[place])
 
 
-def origin(table: RunsTable, notes: Sequence[str], command: Sequence[str]) -> Iterator[str]:
-    """The last sections in paragraphs: file, how it was read, and the `command` that makes the report again."""
+def origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterator[str]:
+    """The last sections in paragraphs: file, how it was read, and the command that makes the report again."""
     yield "## Where the numbers come from"
     runs = sum(len(rung) for runs in table.groups.values() for rung in runs.values())
     tasks = [task for task in table.tasks if task is not None]
     facts = [
-        ["file", table.source],
+        ["files" if options.more else "file", options.files],
         ["SHA-256", table.sha256],
-        ["runs", f"{runs:,}"],
+        ["runs", f"{runs:,}{_as_means(table)}"],
         ["arms", ", ".join(table.arms)],
         *([["tasks", ", ".join(tasks)]] if tasks else []),
     ]
@@ -162,4 +170,4 @@ def origin(table: RunsTable, notes: Sequence[str], command: Sequence[str]) -> It
         "nothing was chosen on the test set, is not known here."
     )
     yield "## Reproduce"
-    yield f"```\n{shlex.join(command)}\n```"
+    yield f"```\n{shlex.join(options.command)}\n```"

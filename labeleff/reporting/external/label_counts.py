@@ -21,7 +21,7 @@ MOST = 10**15
 EXPECTED = f"a whole number from 1 to 10^{len(str(MOST)) - 1} - 1"
 
 _ALL = r"(?:all|full|whole|entire|fully[ _-]*supervised)(?:[ _-]*(?:data|data[ _-]*set|set|labels?))?"
-_BEFORE = r"(?:(?P<before>n|labels?|n[ _]?labels|num[ _]?labels|n[ _]?train|samples|frac(?:tion)?|shots?)\s*[=:]\s*)?"
+_BEFORE = r"(?:(?P<before>n|labels?|n[ _]?labels|num[ _]?labels|n[ _]?train|samples|frac(?:tion)?|shots?|k)\s*[=:]\s*)?"
 _NUMBER = r"(?P<number>[0-9][0-9.,' \u00a0\u202f]*(?:e[+]?[0-9]{1,2}|(?<=[0-9.])e-[0-9]{1,2})?)"
 _AFTER = (
     r"[ _-]*(?:(?P<percent>%|percent|pct)|(?P<times>x|×)|(?P<kilo>[km])|"
@@ -34,8 +34,15 @@ _WHOLE_DATA = re.compile(_ALL, re.IGNORECASE)
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:([,' \u00a0\u202f])[0-9]{3})(?:\1[0-9]{3})*(?:\.[0-9]+)?")
 _THOUSANDS_BY_POINTS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}")
 _EITHER_WAY = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+_IN_TWO_UNITS = re.compile(r"([^()\[\]]+?)\s*[(\[]([^()\[\]]+)[)\]]")
 _DECIMAL = re.compile(r"[0-9]+(?:[.,][0-9]*)?(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
-_PREFIXES: dict[str, Unit] = {"frac": "share", "fraction": "share", "shot": "per class", "shots": "per class"}
+_PREFIXES: dict[str, Unit] = {
+    "frac": "share",
+    "fraction": "share",
+    "shot": "per class",
+    "shots": "per class",
+    "k": "per class",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,21 @@ def parse(text: str) -> LabelCount | None:
         return LabelCount(Fraction(int(text)), None) if len(text) <= 15 and int(text) else None
     if _WHOLE_DATA.fullmatch(text):
         return LabelCount(Fraction(1), "all")
+    if both := _IN_TWO_UNITS.fullmatch(text):
+        return _labels_of_two(parse(both[1]), parse(both[2]))
     match = _COUNT.fullmatch(text)
     number = _number(match["number"].strip()) if match else None
     if match is None or not number or number >= MOST:
         return None
     return _in_unit(number, match)
+
+
+def _labels_of_two(first: LabelCount | None, second: LabelCount | None) -> LabelCount | None:
+    """The one of two counts of the same labels that counts labels: `10% (5k)`, `500 (1%)`; None for others."""
+    if first is None or second is None:
+        return None
+    plain = [count for count in (first, second) if count.unit in (None, "labels") and count.number.denominator == 1]
+    return LabelCount(plain[0].number, "labels") if len(plain) == 1 else None
 
 
 def _number(text: str) -> Fraction | None:

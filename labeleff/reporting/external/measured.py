@@ -27,12 +27,15 @@ Means = Mapping[tuple[str | None, str, int], list[Printed]]
 def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chance: float | None = None) -> RunsTable:
     """Scores of all runs and means of a table.
 
-    Intervals in cells have the probability `level`; `chance` is the value of guessing in the metric's own units. Raises
-    RunsError for cells that can't be read and what contradicts itself, OptionError for options that contradict them.
+    Intervals have the probability `level` where the table doesn't say theirs; `chance` is the value of guessing in the
+    metric's own units. Raises RunsError for cells that can't be read and what contradicts itself, OptionError for
+    options that contradict them.
     """
-    rows, commas = observed.rows, _decimal_commas(observed.rows)
+    rows, named = observed.rows, metric_of(observed, options)
+    commas = _decimal_commas(rows, shares=named.percent)
+    level = observed.interval_level or level
     cells = [(row, _read(row, comma=commas[row.source, row.column])) for row in rows]
-    entry, scale, scale_note = scale_of(cells, metric_of(observed, options), options.scale)
+    entry, scale, scale_note = scale_of(cells, named, options.scale)
     unit = 100 if scale == "percent" else 1
     values, best = [value.number / unit for _, value in cells], _on_scale(options.best, entry)
     units, units_note = units_of(entry, values, best, chance)
@@ -62,18 +65,25 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
     )
 
 
-def _decimal_commas(rows: Sequence[Observation]) -> Mapping[tuple[str, str], bool]:
+def _decimal_commas(rows: Sequence[Observation], *, shares: bool) -> Mapping[tuple[str, str], bool]:
     """Whether decimals have a comma, by file and column. Raises RunsError where they may be thousands."""
     columns: dict[tuple[str, str], list[Observation]] = {}
     for row in rows:
         columns.setdefault((row.source, row.column), []).append(row)
     found = {}
     for column, members in columns.items():
-        kind = has_decimal_commas([text for row in members for text in (row.value, row.spread) if text])
+        kind = has_decimal_commas([text for row in members for text in (row.value, row.spread) if text], shares=shares)
         if isinstance(kind, str):
             row = next(row for row in members if kind in (row.value, row.spread))
             both = f"{kind.replace(',', '.', 1)} or {kind.replace(',', '', 1)}"
-            raise cell_error(row.source, row.place, row.column, quote(kind), f"one reading, as it may be {both}")
+            raise cell_error(
+                row.source,
+                row.place,
+                row.column,
+                quote(kind),
+                f"one reading, as it may be {both}",
+                "write decimals with a point",
+            )
         found[column] = kind
     return found
 

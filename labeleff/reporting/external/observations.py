@@ -54,5 +54,7 @@ class Observed:
     """Whether the table has a column draw."""
     seeds: bool
     """Whether the table has a column seed."""
+    interval_level: float | None = None
+    """Probability that the table's intervals hold, where a column's name says it (`ci95`)."""
     sha256: str = ""
     """SHA-256 of the file's bytes in hex; of several files, of their digests in order."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +39,8 @@ _SHAPES: Mapping[str, Shape] = {
     "by-n": "by-n",
     "by-task-and-n": "by-task-and-n",
 }
+SHORTEST = 3
+"""Least length of what names of files have in common to be a name."""
 _CONVENTIONS: Mapping[str, Convention] = {"definition": "definition", "selfstudy": "selfstudy"}
 
 
@@ -123,14 +124,13 @@ class Options:
 
     @property
     def files(self) -> str:
-        """Names of all files without their folders, or the pattern of their paths; of more than two only the number."""
-        names = [path.name for path in self.paths]
-        return self.reading.pattern or (" and ".join(names) if len(names) < 3 else f"{len(names)} files")
+        """Names of all files without their folders, or the pattern of their paths."""
+        return self.reading.pattern or listed([path.name for path in self.paths])
 
     @property
     def read(self) -> str:
         """What is read, for a line on the screen."""
-        return self.reading.pattern or " and ".join(map(str, self.paths))
+        return self.reading.pattern or listed([*map(str, self.paths)])
 
 
 def paths(given: Sequence[Path] | None, pattern: str | None) -> list[Path]:
@@ -140,15 +140,23 @@ def paths(given: Sequence[Path] | None, pattern: str | None) -> list[Path]:
     raise OptionError("found no RUNS, expected tables of results, or --from with a pattern of paths")
 
 
-def short_name(files: Sequence[Path], pattern: str | None) -> str:
-    """Name of a table for folders and titles.
+def listed(names: Sequence[str]) -> str:
+    """List names: `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
-    It is its file's, what the names of several files begin with, or the last folder before the fields of a pattern.
+
+def short_name(paths: Sequence[Path], pattern: str | None) -> str:
+    """Name of a table for folders and titles: its file's, or the last folder's before the fields of a pattern.
+
+    Of several files what their names begin with, or else the number of files.
     """
+    before = (pattern or "").partition("{")[0].rpartition("/")[0]
     if pattern is not None:
-        return (files[0] / pattern.partition("{")[0].rpartition("/")[0]).resolve().name
-    alike = itertools.takewhile(lambda each: len(set(each)) == 1, zip(*(path.stem for path in files), strict=False))
-    return "".join(each[0] for each in alike).rstrip("-_. ") or "runs"
+        return (paths[0] / before).resolve().name
+    first, *others = [path.stem for path in paths]
+    words = [first[: split.start()] for split in re.finditer(r"[ _.-]", first)] if others else [first]
+    common = [name for name in words if len(name) >= SHORTEST and all(other.startswith(name) for other in others)]
+    return common[-1] if common else first if not others else f"{len(paths)}-files"
 
 
 def reading(

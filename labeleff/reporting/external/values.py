@@ -108,23 +108,28 @@ def _hint(text: str) -> str:
         return "leave a run that wasn't measured out"
     if re.fullmatch(rf"{_SIGN}[0-9]+,[0-9]+\s*%?", text):
         return "write decimals with a point, not a comma"
+    if re.search(r"\*\*|__|\\[a-z]+\{|</?[a-z]+>", text):
+        return "leave bold and other marks out"
     if re.match(rf"{_NUMBER}\s*[*†‡^a-z]", text):
         return "leave footnote marks and units out"
+    if re.search(r"[(\[]\s*[+\-−↑↓▲▼Δ]\s*[0-9.]+\s*%?\s*[)\]]|[↑↓▲▼Δ]", text):
+        return "leave differences to other rows out"
     if re.search(r"\+\s*[0-9.]+\s*/?\s*-\s*[0-9.]+", text):
         return "give one spread for both sides, or an interval in brackets"
     return ""
 
 
-def has_decimal_commas(cells: Iterable[str]) -> bool | str:
+def has_decimal_commas(cells: Iterable[str], *, shares: bool = False) -> bool | str:
     """Whether commas in the cells of one column are decimal ones; the cell that may be read in two ways, if there is.
 
-    `1,234` alone may be 1.234 or 1234; `0,617`, `85,3` and `1234,5` may not, and one of them tells for all.
+    `1,234` alone may be 1.234 or 1234; `0,617`, `85,3` and `1234,5` may not, and one of them tells for all. `shares`:
+    there are no values over 100.
     """
     doubtful = ""
     with_comma = [cell for cell in cells if "," in cell and "." not in cell]
     for cell in with_comma:
         for whole, digits in _DECIMAL_COMMA.findall(cell):
-            if len(digits) != 3 or len(whole) > 3 or whole in ("", "0"):
+            if shares or len(digits) != 3 or len(whole) > 3 or whole in ("", "0"):
                 return True
             doubtful = doubtful or cell
     return doubtful or False

@@ -31,7 +31,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     table = read_runs(how.paths, how.reading, level=how.level, chance=how.chance)
     found = compute(table, options)
     sections = [*_sections(found, table, options), Section([*_explain(found.arms[0].setting, options)])]
-    files = output_files.assemble([*sections, Section([*origin(table, table.notes, how.command)])])
+    files = output_files.assemble([*sections, Section([*origin(table, table.notes, how)])])
     return write_beside(how, files), table.notes
 
 

@@ -179,9 +179,9 @@ def _break_even(item: Comparison) -> str:
     if crossing.changes > 1:
         return f"It crosses {item.baseline} {crossing.changes} times, so it has no one break-even point."
     if crossing.kind == "below":
-        return f"No crossing inside the ladder: it is {item.over} {item.baseline} at no rung."
+        return f"No crossing inside the ladder: it is {_over(item)} {item.baseline} at no rung."
     if crossing.kind == "above":
-        over = f"it is still {item.over} {item.baseline} at {crossing.bound:,} labels"
+        over = f"it is still {_over(item)} {item.baseline} at {crossing.bound:,} labels"
         return f"No crossing inside the ladder: {over}{_reservation(crossing, item)}."
     assert crossing.n is not None
     if any(fails.labels and fails.labels[0] <= crossing.n <= fails.labels[1] for fails in _of_both(item)):
@@ -189,6 +189,11 @@ def _break_even(item: Comparison) -> str:
     paying = (item.mean and item.mean.sign == 1) or any(point.sign == 1 for point in item.joint)
     what = "It stops paying" if paying else "The two curves cross"
     return f"{what} at about {count(crossing.n)} labels{_range(crossing)}."
+
+
+def _over(item: Comparison) -> str:
+    """Word for a lead: `over`; where less is better it isn't `under`, which reads like the opposite."""
+    return item.over if item.over == "over" else "better than"
 
 
 def _of_both(item: Comparison) -> list[Failure]:

@@ -118,3 +118,25 @@ def test_units_by_name() -> None:
         OptionError, match="--label-unit: found 'pct', expected one of labels, per-class, percent, share"
     ):
         label_unit("pct")
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("1% (500)", 500),
+        ("10% (5k labels)", 5000),
+        ("500 (1%)", 500),
+        ("4-shot [40]", 40),
+        ("40 (80)", None),
+        ("1% (x)", None),
+    ],
+)
+def test_of_counts_in_two_units_labels_count(text: str, labels: int | None) -> None:
+    found = parse(text)
+    assert (found and (found.number, found.unit)) == (labels and (labels, "labels"))
+
+
+def test_k_is_a_number_of_shots() -> None:
+    found = parse("K=5")
+    assert found is not None
+    assert (found.number, found.unit) == (5, "per class")

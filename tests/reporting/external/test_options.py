@@ -107,8 +107,23 @@ def test_other_readings_that_are_none() -> None:
         runs_options.reading(shape="wide")
 
 
-def test_several_tables_are_named_by_what_their_names_begin_with() -> None:
-    files = [Path("a/cifar_ours.csv"), Path("b/cifar_theirs.csv")]
-    assert runs_options.short_name(files, None) == "cifar"
-    assert runs_options.short_name(files[:1], None) == "cifar_ours"
-    assert runs_options.short_name([Path("x.csv"), Path("y.csv")], None) == "runs"
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [
+        (["ours.csv"], "ours"),
+        (["x.csv"], "x"),
+        (["hoiem_no_pretr_ft.json", "hoiem_pretr_ft.json"], "hoiem"),
+        (["scratch.json", "scramble.json"], "2-files"),
+        (["a_1.csv", "a_2.csv", "b.csv"], "3-files"),
+    ],
+)
+def test_several_files_are_named_by_what_their_names_share(names: list[str], name: str) -> None:
+    assert runs_options.short_name([Path(each) for each in names], None) == name
+
+
+def test_lists_of_files() -> None:
+    assert [runs_options.listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "a",
+        "a and b",
+        "a, b and c",
+    ]

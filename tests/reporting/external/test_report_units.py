@@ -69,7 +69,7 @@ def test_errors_have_the_utility_of_their_accuracies() -> None:
     assert frame("targets.csv").n.tolist() == frame("targets.csv", "plain").n.tolist()
     assert "### Error (%), mean" in text
     assert "| scratch |     38.3 ± 0.8 |" in text
-    assert "it is still under scratch at 400 labels" in text
+    assert "it is still better than scratch at 400 labels" in text
     assert "for 25 %" in text
     assert "Chance: 90.0 %." in text
     assert "accurac" not in text.replace("--column accuracy=", "")
@@ -152,3 +152,6 @@ def test_stand_ins_are_never_shown_as_runs() -> None:
     runs = pd.read_csv(io.StringIO(Path("out/runs.csv").read_text()))
     assert len(runs) == 8
     assert runs["count"].tolist() == [3] * 8
+    text = Path("out/report.md").read_text()
+    assert "Means of 3 runs, independent between arms." in text
+    assert re.search(r"\| runs +\| 24, as means +\|", text)

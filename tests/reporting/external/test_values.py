@@ -125,3 +125,13 @@ def test_a_column_of_spreads() -> None:
 
 def test_decimals() -> None:
     assert [decimals(text) for text in ("61.70", "62", "1e-3", "1.5e3", ".5")] == [2, 0, 3, -2, 1]
+
+
+@pytest.mark.parametrize(
+    ("cell", "hint"),
+    [("41.2 (+10.0)", "differences"), ("41.2 (↑1)", "differences"), ("**41.2**", "bold"), ("\\\\textbf{4}", "bold")],
+)
+def test_marks_and_differences_are_named(cell: str, hint: str) -> None:
+    with pytest.raises(UnreadableCellError) as caught:
+        read_value(cell)
+    assert hint in caught.value.hint

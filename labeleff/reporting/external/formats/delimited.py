@@ -18,6 +18,7 @@ USUAL = ("arm", "n", "run", "accuracy", "draw", "seed", "task")
 
 _SEPARATOR = re.compile(r'(\ufeff?"?sep=(.)"?)[ ;,\t]*(?=\r|\n|$)', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*%?")
+_BEGINS_WITH_NUMBER = re.compile(r"[+-]?[.,]?[0-9]")
 
 Comments = Sequence[tuple[int, str]]
 """Lines (from 1) that begin with #, and their text."""
@@ -75,7 +76,7 @@ def _with_commented_header(rows: list[Row], comments: Comments, delimiter: str) 
     """Take the header out of the comments, where `# arm,n,accuracy` is right above rows of numbers (numpy's way)."""
     first = int(rows[0].place.removeprefix("line "))
     above = [comment for comment in comments if comment[0] < first]
-    if not above or not any(map(_NUMBER.fullmatch, rows[0].cells)):
+    if not above or not any(map(_BEGINS_WITH_NUMBER.match, rows[0].cells)):
         return rows, comments
     line, text = above[-1]
     fields = _fields(text.lstrip("# "), delimiter)

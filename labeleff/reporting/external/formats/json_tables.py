@@ -19,6 +19,8 @@ EXPECTED = (
     "a list of records, lists by column, values by arm and label count ({arm: {n: [values]}}), or a record per line"
 )
 
+_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test"}
+
 
 def read(text: str, source: str, options: Reading) -> Grid:
     """Read a file's text. Raises RunsError for what isn't JSON, and for JSON in no known shape.
@@ -101,7 +103,24 @@ def _object_grid(value: Mapping[str, Any], source: str) -> Grid:
         return Grid(source, found.place, found.fields, found.rows, notes, found.arm)
     if not tables:
         return records_grid(source, [("the object", value)])
-    raise RunsError(f"{source}: found lists of records in {', '.join(map(repr, tables))}, expected one")
+    return _named_tables(value, source)
+
+
+def _named_tables(value: Mapping[str, Any], source: str) -> Grid:
+    """Grid of lists of records that belong to arms, {arm: [records]}, or where records have names to tasks."""
+    placed = [(name, at, each) for name, items in value.items() for at, each in enumerate(items, start=1)]
+    wrong = any(_kind(items) != "table" for items in value.values()) or _SPLITS & {name.lower() for name in value}
+    if (
+        wrong
+        or not all(isinstance(each, dict) for _, _, each in placed)
+        or not set.intersection(*(set(e[2]) for e in placed))
+    ):
+        tables = [name for name, inner in value.items() if _kind(inner) == "table"]
+        raise RunsError(f"{source}: found lists of records in {', '.join(map(repr, tables))}, expected one")
+    texts = [cell for _, _, each in placed for cell in flat(each).values()]
+    level = "arm" if all(isinstance(cell, (Number, list)) or cell == "" for cell in texts) else "task"
+    records = [(f"{name!r}, item {at}", {level: name, **each}) for name, at, each in placed]
+    return records_grid(source, records, [f"keys are names of {level}s"])
 
 
 def _kind(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ DAMAGED = (
     *(KeyError, ValueError, TypeError, IndexError, AttributeError),
 )
 """What openpyxl raises for a damaged workbook."""
+_LITERAL = re.compile(r'"[^"]*"|\\.')
+"""Text in a number's format: a % in it is shown behind the number as it is, not a hundred times it."""
 Sheet = Any
 """A worksheet of openpyxl, which has no types."""
 
@@ -145,9 +148,10 @@ def _text(value: Any, shown_as: str | None) -> str:
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, (int, float)):
-        if shown_as is not None and "%" in shown_as:
+        whole = float(value).is_integer() and abs(value) < 1e15
+        if "%" in _LITERAL.sub("", shown_as or ""):
             return format((Decimal(repr(value)) * 100).normalize(), "f") + "%"
-        return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
+        return (str(int(value)) if whole else repr(value)) + ("%" if "%" in (shown_as or "") else "")
     return str(value).strip()
 
 

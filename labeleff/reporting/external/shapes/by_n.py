@@ -9,7 +9,7 @@ from labeleff.reporting.external.reading import Shape
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import Columns, quote_list
 from labeleff.reporting.external.shapes.headers import HeaderCount
-from labeleff.reporting.external.shapes.layout import Layout, ValueColumn
+from labeleff.reporting.external.shapes.layout import Layout, ValueColumn, header_error
 
 
 def layout(columns: Columns, counts: Sequence[HeaderCount], shape: Shape) -> Layout:
@@ -20,6 +20,7 @@ def layout(columns: Columns, counts: Sequence[HeaderCount], shape: Shape) -> Lay
         found = f"the columns {quote_list(grid.fields)}"
         expected = "label counts in their names" + (", after a task's" if shape == "by-task-and-n" else "")
         raise cell_error(grid.source, grid.place, "n", found, expected)
+    counts = _of_one_metric(columns, counts)
     columns.places.update({f"value {each.at}": each.at for each in counts})
     rows = {name: place for name in ("task", "draw", "seed") if (place := columns.find(name)) is not None}
     runs = columns.run_columns()
@@ -29,8 +30,18 @@ def layout(columns: Columns, counts: Sequence[HeaderCount], shape: Shape) -> Lay
     elif grid.arm is None:
         raise columns.missing("arm")
     values, kind = _with_spreads(columns, counts, shape)
-    metrics = {each.metric for each in counts}
-    return Layout(shape, values, rows, runs, metrics.pop() if len(metrics) == 1 else "", kind)
+    return Layout(shape, values, rows, runs, counts[0].metric, kind)
+
+
+def _of_one_metric(columns: Columns, counts: Sequence[HeaderCount]) -> list[HeaderCount]:
+    """The columns of one metric: of the one that was asked for where there are several. Raises RunsError."""
+    found = list(dict.fromkeys(each.metric for each in counts))
+    wanted = names.metric_words(columns.reading.metric) if columns.reading.metric else None
+    chosen = [name for name in found if names.metric_words(name) == wanted] if len(found) > 1 else found
+    if len(chosen) != 1:
+        error = header_error(columns.grid, "accuracy")
+        raise error(f"columns of {quote_list(found)}", "those of one", f"give --metric-name {found[0] or found[1]}")
+    return [each for each in counts if each.metric == chosen[0]]
 
 
 def _with_spreads(

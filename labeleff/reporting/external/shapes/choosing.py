@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from labeleff.reporting.external.grid import Grid, cell_error
 from labeleff.reporting.external.label_counts import parse
 from labeleff.reporting.external.reading import Reading, Shape
-from labeleff.reporting.external.shapes import by_arm, by_n, headers, long, names
+from labeleff.reporting.external.shapes import by_arm, by_n, headers, long, names, repeats
 from labeleff.reporting.external.shapes.columns import Columns, check_names, quote_list
 from labeleff.reporting.external.shapes.headers import HeaderCount
 from labeleff.reporting.external.shapes.layout import Layout
@@ -45,7 +45,7 @@ def _shape(columns: Columns, counts: list[HeaderCount]) -> Shape:
     fields = columns.grid.fields
     has_n = _has_counts(columns)
     has_value = "accuracy" in columns.given or any(
-        names.metric_rank(fields[at]) in (0, 1, 2) for at in columns.free() if at not in {each.at for each in counts}
+        columns.metric_rank(at) in (0, 1, 2) for at in columns.free() if at not in {each.at for each in counts}
     )
     if has_n and has_value:
         return "long"
@@ -69,7 +69,7 @@ def _no_arms(columns: Columns) -> bool:
     """Whether no column is named like one of arms, and none numbers runs alone."""
     trial = Columns(columns.grid, columns.reading, columns.given)
     trial.find("n")
-    return trial.find("arm") is None and not long.repeats(trial)
+    return trial.find("arm") is None and not repeats.named(trial)
 
 
 def _has_counts(columns: Columns) -> bool:

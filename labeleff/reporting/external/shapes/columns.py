@@ -24,7 +24,8 @@ _USUAL = {
     "accuracy": ("acc", "top1", "test_accuracy", "score"),
 }
 """Other common names of these columns, for hints."""
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_WITH_SPREAD = re.compile(r"[0-9]\s*(?:[±(\[]|\+/?-|\$?\\pm)")
+_NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 @dataclass
@@ -171,6 +172,13 @@ class Columns:
     def _cells(self, at: int) -> set[str]:
         return {cell for row in self.grid.rows[:2000] if (cell := row.cells[at]).casefold() not in NOT_MEASURED}
 
+    def metric_rank(self, at: int) -> int | None:
+        """Rank of a column's name as one of what was measured; of `acc (95% CI)` where its cells are means with one."""
+        name = self.grid.fields[at]
+        if names.spread_kind(name) and any(map(_WITH_SPREAD.search, self._cells(at))):
+            return names.metric_rank(names.without_spread(name))
+        return names.metric_rank(name)
+
     def words_in(self, at: int) -> bool:
         """Whether a column's cells are names: none is a number alone."""
         cells = self._cells(at)
@@ -191,6 +199,7 @@ class Columns:
             and not names.spread_kind(fields[at])
             and not names.is_step(fields[at])
             and not names.is_tally(fields[at])
+            and names.plain(fields[at]) not in names.RUNS
             and not names.is_other(fields[at])
         ]
 
@@ -215,6 +224,16 @@ def check_names(grid: Grid) -> None:
 def unused(grid: Grid, used: set[int]) -> list[int]:
     """Indices of fields that aren't used."""
     return [at for at in range(len(grid.fields)) if at not in used]
+
+
+def check_beside(grid: Grid, used: set[int]) -> None:
+    """Refuse numbers of some rows in a column without a name: those rows have a cell too many."""
+    for at in unused(grid, used):
+        filled = [] if grid.fields[at] else [row for row in grid.rows if row.cells[at]]
+        if 2 * len(filled) < len(grid.rows) and any(_NUMBER.fullmatch(row.cells[at]) for row in filled):
+            row = next(row for row in filled if _NUMBER.fullmatch(row.cells[at]))
+            found, expected = quote(row.cells[at]), "a name above it, or no cell right of the others"
+            raise cell_error(grid.source, row.place, str(at + 1), found, expected, "has the row a cell too many?")
 
 
 def unused_note(grid: Grid, used: set[int]) -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.layout import Layout
-from labeleff.reporting.external.shapes.names import metric_words
 from labeleff.reporting.external.shapes.rungs import Counted
+
+_BROKEN = re.compile(r"[0-9]*[.,][0-9]+\s*%?")
 
 
 def keep_apart(parts: Sequence[tuple[Grid, list[Counted]]]) -> tuple[list[list[Counted]], list[str]]:
@@ -39,7 +42,7 @@ def value_name(parts: Iterable[tuple[Grid, Layout]]) -> str:
     for grid, layout in parts:
         if not layout.value_name:
             continue
-        if first and metric_words(first[1]) != metric_words(layout.value_name):
+        if first and names.metric_words(first[1]) != names.metric_words(layout.value_name):
             found = f"another measure than {first[1]!r} in {first[0].source}"
             raise cell_error(grid.source, grid.place, layout.value_name, found, "the same in all files")
         first = first or (grid, layout.value_name)
@@ -56,9 +59,23 @@ def spread_kind(parts: Iterable[tuple[Grid, Layout]]) -> str | None:
     return next(iter(kinds), None)
 
 
-def check_names(counted: Iterable[Counted], columns: dict[str, str]) -> None:
-    """Refuse names that look the same but aren't; `columns` are the names of the columns task and arm."""
-    names: dict[tuple[str, str], tuple[str, Counted]] = {}
+def interval_level(parts: Iterable[tuple[Grid, Layout]]) -> float | None:
+    """Probability of intervals by the names of their columns. Raises RunsError where those differ in it."""
+    levels: dict[float, tuple[Grid, str]] = {}
+    for grid, layout in parts:
+        for at in sorted({at for value in layout.values for at in value.fields}):
+            if (level := names.interval_level(grid.fields[at])) is not None:
+                levels.setdefault(level, (grid, grid.fields[at]))
+    if len(levels) > 1:
+        (_, name), (grid, other) = list(levels.values())[:2]
+        raise cell_error(grid.source, grid.place, other, f"intervals of another level than in {name!r}", "one level")
+    return next(iter(levels), None)
+
+
+def check_names(counted: Sequence[Counted], columns: dict[str, str]) -> None:
+    """Refuse names that look the same but aren't, and numbers beside names; `columns`: those of task and arm."""
+    _check_numbers(counted, columns)
+    known: dict[tuple[str, str], tuple[str, Counted]] = {}
     distinct: dict[tuple[str, str | None], Counted] = {}
     for each in counted:
         distinct.setdefault((each.arm, each.entry.task), each)
@@ -66,9 +83,20 @@ def check_names(counted: Iterable[Counted], columns: dict[str, str]) -> None:
         for column, name in (("task", each.entry.task), ("arm", each.arm)):
             if name is None:
                 continue
-            first, of = names.setdefault((column, _skeleton(name)), (name, each))
+            first, of = known.setdefault((column, _skeleton(name)), (name, each))
             if first != name:
                 raise _alike(each, columns.get(column, column), name, first, of)
+
+
+def _check_numbers(counted: Sequence[Counted], columns: dict[str, str]) -> None:
+    """Refuse a broken number as an arm beside arms with names: a cell is missing or too many in its row."""
+    arms = {each.arm: each for each in reversed(counted)}
+    number = next((each for arm, each in arms.items() if _BROKEN.fullmatch(arm)), None)
+    if number is not None and any(re.search(r"[^\W\d]", arm) for arm in arms):
+        column, found = columns.get("arm", "arm"), repr(number.arm)
+        raise cell_error(
+            number.source, number.entry.row.place, column, found, "a name, as in other rows", "is a cell missing?"
+        )
 
 
 def _alike(each: Counted, column: str, name: str, first: str, of: Counted) -> RunsError:

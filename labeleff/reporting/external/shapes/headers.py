@@ -64,8 +64,19 @@ def _count(at: int, name: str) -> HeaderCount | None:
             if names.is_label_count(before):
                 return HeaderCount(at, "", f"{after} shots" if "shot" in before.casefold() else after)
             metric = names.metric_rank(before)
-            return HeaderCount(at, "", after, before) if metric is not None else HeaderCount(at, before, after)
+            if metric is not None:
+                return HeaderCount(at, "", after, before)
+            return _in_two_units(_count(at, before), after) or HeaderCount(at, before, after)
     return None
+
+
+def _in_two_units(share: HeaderCount | None, labels: str) -> HeaderCount | None:
+    """The count of `svhn_0.1% (40)` from those of svhn_0.1% and 40; None where the first is none of a share."""
+    count = parse(share.n) if share else None
+    if share is None or count is None or count.unit not in ("percent", "share", "per class"):
+        return None
+    both = f"{share.n} ({labels})"
+    return HeaderCount(share.at, share.task, both, share.metric) if parse(both) else None
 
 
 def run_of(name: str) -> tuple[str, str] | None:

@@ -30,6 +30,11 @@ class ValueColumn:
     tally: int | None = None
     """Index of the field with the number of runs."""
 
+    @property
+    def fields(self) -> list[int]:
+        """Indices of all of them."""
+        return [at for at in (self.at, self.spread, self.tally, *(self.ends or ())) if at is not None]
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -49,13 +54,7 @@ class Layout:
     @property
     def used(self) -> set[int]:
         """Indices of all fields that are used."""
-        extras = [
-            at
-            for value in self.values
-            for at in (value.at, value.spread, value.tally, *(value.ends or ()))
-            if at is not None
-        ]
-        return {*self.rows.values(), *self.runs, *extras}
+        return {*self.rows.values(), *self.runs, *(at for value in self.values for at in value.fields)}
 
 
 def column_name(grid: Grid, at: int) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from labeleff.reporting.external.shapes import names
-from labeleff.reporting.external.shapes.columns import Columns
-from labeleff.reporting.external.shapes.headers import run_of
-from labeleff.reporting.external.shapes.layout import Layout, ValueColumn
+from labeleff.reporting.external.shapes.columns import Columns, quote_list
+from labeleff.reporting.external.shapes.layout import Layout
+from labeleff.reporting.external.shapes.repeats import repeats
 from labeleff.reporting.external.shapes.spreads import beside
 
 UNSURE = 3
@@ -20,7 +20,7 @@ def value_column(columns: Columns) -> int | None:
     ranked = [
         (rank, at)
         for at in columns.free()
-        if (rank := names.metric_rank(fields[at])) is not None and columns.some_values_in(at)
+        if (rank := columns.metric_rank(at)) is not None and columns.some_values_in(at)
     ]
     if columns.reading.metric is not None:
         wanted = [
@@ -28,10 +28,13 @@ def value_column(columns: Columns) -> int | None:
         ]
         ranked = [(0, at) for at in wanted] or ranked
     ranked = ranked or [(4, at) for at in _unknown_values(columns)]
-    if not ranked or (ranked[0][0] == 4 and repeats(columns)):
+    if not ranked:
         return None
     best = min(rank for rank, _ in ranked)
     candidates = [at for rank, at in ranked if rank == best]
+    runs = {value.at for value in repeats(columns)[0]}
+    if runs and all(at in runs or best >= UNSURE or names.is_average(fields[at]) for at in candidates):
+        return None
     exact = [at for at in candidates if fields[at] == "accuracy"]
     if exact and not any(names.names_a_split(fields[at]) for at in candidates if at not in exact):
         candidates = exact
@@ -54,22 +57,6 @@ def _unknown_values(columns: Columns) -> list[int]:
     return [at for at in columns.value_columns() if columns.broken(at)]
 
 
-def repeats(columns: Columns) -> list[ValueColumn]:
-    """Columns of values that number the runs themselves: seed0, seed1 ..."""
-    fields = columns.grid.fields
-    runs = {at: _run(fields[at], columns.reading.shape == "long") for at in columns.free() if columns.values_in(at)}
-    found = [ValueColumn(at, run=number) for at, number in runs.items() if number]
-    return found if len(found) > 1 else []
-
-
-def _run(name: str, digits: bool) -> str | None:
-    """Number of the run that a column's name is; of digits alone only where they number runs."""
-    if digits and name.isdecimal():
-        return name
-    arm, run = run_of(name) or (name, None)
-    return None if arm else run
-
-
 def layout(columns: Columns) -> Layout:
     """Layout of a long table. Raises RunsError for columns that aren't there."""
     grid = columns.grid
@@ -86,7 +73,8 @@ def layout(columns: Columns) -> Layout:
     if at is not None:
         spread, kind = beside(columns, at, alone=True)
         return Layout("long", (spread,), rows, runs, grid.fields[at], kind)
-    found = repeats(columns)
+    found, name = repeats(columns)
     if found:
-        return Layout("long", tuple(found), rows, (), "")
+        columns.guessed.append(f"a run each from {quote_list([grid.fields[value.at] for value in found])}")
+        return Layout("long", tuple(found), rows, (), name)
     raise columns.missing("accuracy")

@@ -15,6 +15,8 @@ from labeleff.reporting.external.shapes.layout import NOT_MEASURED, Layout, Valu
 _WHOLE = re.compile(r"[0-9]{1,15}(?:\.0{1,6})?")
 _NO_NAMES = NOT_MEASURED - {"none", "null"}
 """Cells without a name; a baseline may be called None."""
+_SUMMARIES = {"mean", "avg", "avg.", "average", "median", "std", "sd", "stdev", "sem", "total"}
+"""Names of rows that summarise runs, in small letters."""
 _WHOLE_WORDS = "a whole number from 0 to 10^15 - 1"
 
 
@@ -92,7 +94,8 @@ def _empty(grid: Grid, row: Row, column: str) -> Exception:
 def _filled(grid: Grid, row: Row, at: int | None) -> str:
     cell = row.cells[at or 0]
     if not cell:
-        raise _empty(grid, row, column_name(grid, at or 0))
+        hint = "write it in every row; leave a run that wasn't measured out"
+        raise cell_error(grid.source, row.place, column_name(grid, at or 0), "an empty cell", "a value", hint)
     return cell
 
 
@@ -128,5 +131,7 @@ def whole(cell: str) -> int | None:
 
 def whole_hint(cell: str) -> str:
     """Way out for a cell that should be a whole number."""
+    if cell.casefold() in _SUMMARIES:
+        return "leave rows of means and spreads out where the runs are there"
     digits = re.fullmatch(r"[A-Za-z_#-]+([0-9]{1,15})", cell)
     return f"write {int(digits[1])}" if digits else ""

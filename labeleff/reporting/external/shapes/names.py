@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from labeleff.errors import OptionError, UnknownNameError
 
@@ -26,7 +26,20 @@ _SEEDS = ({"randomseed", "rngseed", "initseed", "trainseed", "modelseed", "seeds
 _TASKS = ({"dataset", "datasets", "tasks", "taskname", "datasetname"}, {"data", "benchmark", "domain", "corpus"})
 _NO_MEANING = {"n", "num", "number", "numbers", "of", "the", "no", "nr", "count", "amount", "total", "#", "k", "used"}
 _COUNTED = (
-    {"labels", "labeled", "labelled", "samples", "examples", "images", "size", "budget", "shots", "shot", "fraction"}
+    {
+        "labels",
+        "labeled",
+        "labelled",
+        "samples",
+        "examples",
+        "images",
+        "size",
+        "sizes",
+        "budget",
+        "shots",
+        "shot",
+        "fraction",
+    }
     | {"frac", "percent", "percentage", "pct", "proportion", "ratio", "share", "instances", "annotations", "points"}
     | {"annotated", "lpc", "spc", "ipc"}
 )
@@ -55,8 +68,12 @@ _AROUND = {"mean", "avg", "average", "final", "best", "in", "%", "percent", "pct
 _SPREADS = {
     "sd": {"sd", "std", "stdev", "stddev", "standarddeviation", "sigma"},
     "se": {"se", "sem", "stderr", "standarderror"},
-    "ci": {"ci", "ci95", "95ci", "conf", "interval", "confidenceinterval", "halfwidth", "margin"},
+    "ci": {"ci", "conf", "interval", "confidenceinterval", "halfwidth", "marginoferror"},
 }
+_OF_SPREADS = set().union(*_SPREADS.values(), {"confidence", "mean", "avg", "average"})
+_LOGGED = re.compile(r"(?:config|params?|hparams|metrics?|summary|tags?|args)[./](?=.)", re.IGNORECASE)
+"""What MLflow, Weights & Biases and nested records put before the names of settings and results."""
+_LEVEL = re.compile(r"[5-9][0-9]")
 _TALLIES = {"runs", "count", "counts", "k", "nruns", "numruns", "nseeds", "numseeds", "numberofruns"} | {
     "numberofseeds", "nrepeats", "numrepeats", "ntrials", "numtrials", "trials", "repeats", "repetitions", "nfolds"
 }  # fmt: skip
@@ -95,7 +112,8 @@ def column_names(columns: Mapping[str, str]) -> dict[str, str]:
 @functools.cache
 def words(name: str) -> tuple[str, ...]:
     """Words of a column's name in lower case: `numTrain_samples (%)` is num, train, samples, %."""
-    parts = re.findall(r"[A-Z]+(?![a-z])s?|[A-Z]?[a-z]+|[^\W\d_]+|[0-9]+|[%#]", name)
+    own = name[logged.end() :] if (logged := _LOGGED.match(name)) else name
+    parts = re.findall(r"[A-Z]+(?![a-z])s?|[A-Z]?[a-z]+|[^\W\d_]+|[0-9]+|[%#]", own)
     return tuple(part.casefold() for part in parts)
 
 
@@ -165,13 +183,35 @@ def spread_kind(name: str) -> tuple[str, frozenset[str]] | None:
         if joined in known:
             return kind, frozenset()
         if set(spoken) & known:
-            rest = frozenset(spoken) - known - {"95", "%"}
+            rest = frozenset(_beside(spoken, known))
             ends = {"low": _LOWER_ENDS, "high": _UPPER_ENDS}
             end = next((end for end, names in ends.items() if kind == "ci" and rest & names), None)
             return (end, rest - ends[end]) if end else (kind, rest)
     if joined in _LOWER_ENDS - {"min"} or joined in _UPPER_ENDS - {"max"}:
         return ("low" if joined in _LOWER_ENDS else "high"), frozenset()
     return None
+
+
+def _beside(spoken: Sequence[str], known: set[str]) -> Iterator[str]:
+    """The words that neither are known nor say how sure an interval is."""
+    return (word for word in spoken if word not in known and word != "%" and not _LEVEL.fullmatch(word))
+
+
+def interval_level(name: str) -> float | None:
+    """Probability of the intervals of a column such as `ci95` or `accuracy (95% CI)`; None where it isn't named."""
+    spoken = words(name)
+    levels = [int(word) / 100 for word in spoken if _LEVEL.fullmatch(word)]
+    return levels[0] if len(levels) == 1 and {"ci", "conf", "confidence", "interval"} & set(spoken) else None
+
+
+def without_spread(name: str) -> str:
+    """The name of a column of means without the words for their spread: `acc` of `acc (mean ± std)`."""
+    return " ".join(_beside(words(name), _OF_SPREADS)) or "mean"
+
+
+def is_average(name: str) -> bool:
+    """Whether a column's name says that it holds means over runs."""
+    return bool({"mean", "avg", "average"} & set(words(name)))
 
 
 def is_other(name: str) -> bool:

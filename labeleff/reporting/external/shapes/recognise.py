@@ -13,8 +13,9 @@ from labeleff.reporting.external.grid import counted as amount
 from labeleff.reporting.external.observations import Observation, Observed, SpreadKind
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import files_together, numbering, rungs
+from labeleff.reporting.external.shapes.blocks import filled
 from labeleff.reporting.external.shapes.choosing import WORDS, recognise
-from labeleff.reporting.external.shapes.columns import unused_note
+from labeleff.reporting.external.shapes.columns import check_beside, unused_note
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import melt
 from labeleff.reporting.external.shapes.metric_rows import of_one_metric
@@ -54,6 +55,7 @@ def observations(grids: Sequence[Grid], reading: Reading) -> Observed:
         draws=all("draw" in part.layout.rows for part in parts),
         seeds=all("seed" in part.layout.rows for part in parts),
         sha256=_digest(grids),
+        interval_level=files_together.interval_level(layouts),
     )
 
 
@@ -62,6 +64,8 @@ def _part(grid: Grid, reading: Reading) -> _Part:
     grid, metric = of_one_metric(grid, reading)
     layout, guessed = recognise(grid, reading)
     layout = replace(layout, value_name=metric or layout.value_name)
+    check_beside(grid, layout.used)
+    grid = filled(grid, layout)
     entries, blank = melt(grid, layout, reading)
     numbering.check(grid, layout, entries)
     numbers, run_notes = numbering.run_numbers(grid, layout, entries)

@@ -107,3 +107,12 @@ def test_what_is_json():
     assert is_json("[[1]]")
     assert not is_json("[x],y\n1,2")
     assert not is_json("arm,n\n")
+
+
+def test_lists_of_records_by_name_are_arms_or_tasks() -> None:
+    runs = '[{"n": 40, "accs": [0.1, 0.2]}, {"n": 80, "accs": [0.3]}]'
+    assert read(f'{{"a": {runs}, "b": {runs}}}', "t.json", Reading()).fields[0] == "arm"
+    named = '[{"method": "a", "n": 40, "acc": 0.1}]'
+    assert read(f'{{"svhn": {named}, "cifar": {named}}}', "t.json", Reading()).fields[0] == "task"
+    with pytest.raises(RunsError, match="found lists of records in 'train', 'test', expected one"):
+        read(f'{{"train": {runs}, "test": {runs}}}', "t.json", Reading())

@@ -71,6 +71,14 @@ def test_cells_and_headers_in_percent():
     assert cells(found) == [("a", "85.3%", "7%"), ("b", "100%", "61.234%")]
 
 
+@pytest.mark.parametrize("shown_as", ['0.0"%"', "0.0\\%"])
+def test_a_percent_sign_that_is_text_behind_the_number(shown_as):
+    made = book(["arm", "acc"], ["a", 85.3], ["b", 90])
+    for row in (2, 3):
+        made.active[f"B{row}"].number_format = shown_as
+    assert cells(grid(made)) == [("a", "85.3%"), ("b", "90%")]
+
+
 def test_a_table_that_begins_somewhere_below_a_title():
     made = book([], ["", "Table 1: all runs"], [], ["", "arm", "", "n"], ["", "a", "", 5], [], ["", "b", "", 7], [None])
     made.active.merge_cells("B2:D2")

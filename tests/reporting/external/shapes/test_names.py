@@ -58,3 +58,22 @@ def test_names_that_a_user_gives() -> None:
     ):
         with pytest.raises(OptionError, match=message):
             names.column_names(columns)
+
+
+@pytest.mark.parametrize("name", ["config.n_labels", "config/n_labels", "params.n_labels", "hparams/n_labels"])
+def test_what_trackers_put_before_names_is_no_part_of_them(name: str) -> None:
+    assert names.words(name) == ("n", "labels")
+    assert names.is_label_count(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [("ci95", 0.95), ("acc (95% CI)", 0.95), ("CI 90 low", 0.9), ("ci", None), ("top95", None), ("ci_95_99", None)],
+)
+def test_level_of_intervals(name: str, level: float | None) -> None:
+    assert names.interval_level(name) == level
+
+
+@pytest.mark.parametrize("name", ["acc (mean ± std)", "acc (95% CI)", "mean acc ± sd", "acc"])
+def test_without_spread(name: str) -> None:
+    assert names.without_spread(name) == "acc"

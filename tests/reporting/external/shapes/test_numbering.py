@@ -91,3 +91,8 @@ def test_rows_of_several_splits() -> None:
     split = "arm | n | split | acc\n" + "\n".join(f"{a} | 10 | {s} | 5" for a in "ab" for s in ("train", "test"))
     with pytest.raises(RunsError, match=r"keep the rows of one split, those of the test set$"):
         observed(split)
+
+
+def test_rows_of_means_among_runs_are_refused() -> None:
+    with pytest.raises(RunsError, match=r"line 3, column 'seed': found 'avg', .*; leave rows of means and spreads out"):
+        observed("method | n | seed | acc\na | 40 | 0 | 0.1\na | 40 | avg | 0.1")

@@ -194,3 +194,49 @@ def test_the_report_of_a_published_table() -> None:
     assert {n: len(rung) for n, rung in table.groups["d", "supervised"].items()} == {50_000: 6, 40: 3, 250: 3}
     again = table.without_names("supervised")
     assert all(isinstance(rung, StandIns) for rung in again.groups["d", "supervised"].values())
+
+
+def test_a_column_of_means_may_be_named_after_its_spread() -> None:
+    found = observed("method | n | acc (95% CI)\na | 40 | 61 [60, 62]\na | 80 | 71 [70, 72]")
+    assert [row.value for row in found.rows] == ["61 [60, 62]", "71 [70, 72]"]
+    assert found.interval_level == 0.95
+
+
+def test_intervals_of_two_levels_are_refused() -> None:
+    with pytest.raises(
+        RunsError, match=r"column 'acc_ci90_high': found intervals of another level than in 'acc_ci95_low'"
+    ):
+        observed("method | n | acc | acc_ci95_low | acc_ci90_high\na | 40 | 61 | 60 | 62")
+
+
+def test_two_metrics_in_the_header_ask_for_one() -> None:
+    text = "method | Top-1 40 | Top-1 80 | Top-5 40 | Top-5 80\na | 1 | 2 | 3 | 4"
+    with pytest.raises(
+        RunsError, match=r"found columns of 'Top-1', 'Top-5', expected those of one; give --metric-name"
+    ):
+        observed(text)
+    assert [row.value for row in observed(text, metric="top5").rows] == ["3", "4"]
+
+
+def test_margin_is_an_arm() -> None:
+    assert {row.arm for row in observed("n | random | margin\n40 | 0.1 | 0.2").rows} == {"random", "margin"}
+
+
+def test_a_row_with_a_cell_too_many_is_refused() -> None:
+    with pytest.raises(RunsError, match=r"line 3, column '4': found '0\.2', expected a name above it"):
+        observed("method | n | acc | \na | 40 | 0.1 | \na | 80 | 5 | 0.2\na | 90 | 0.1 |")
+    assert observed("method | n | acc | \na | 40 | 0.1 | \na | 80 | 0.2 | best\na | 90 | 0.1 |").rows
+
+
+def test_a_number_beside_names_of_arms_is_refused() -> None:
+    with pytest.raises(RunsError, match=r"line 3, column 'method': found '0\.65', expected a name, as in other rows"):
+        observed("method | n | acc\nscratch | 40 | 0.1\n0.65 | 80 | 0.5\nscratch | 90 | 0.1")
+
+
+def test_numbers_of_runs_are_no_arm() -> None:
+    assert {row.arm for row in observed("n | trial | a | b\n40 | 0 | 0.1 | 0.2\n40 | 1 | 0.1 | 0.2").rows} == {"a", "b"}
+
+
+def test_shares_beside_label_counts_are_no_tasks() -> None:
+    found = observed("method | svhn_1% (40) | svhn_10% (400)\na | 0.1 | 0.2")
+    assert [(row.task, row.n) for row in found.rows] == [("svhn", 40), ("svhn", 400)]
