@@ -39,14 +39,22 @@ _SINGLE: dict[str, OptionValue] = {"train": 20_000, "test": 5_000, "size": 32, "
 _SEVERAL: dict[str, OptionValue] = {"train": 10_000, "test": 2_000, "size": 64, "factors": "TCVL", "objects": 4}
 _SIDES = (32, 64, 128)
 _POSES = ("balanced", "free")
-_SYNSETS: dict[str, OptionValue] = {"path": ""}
+_SYNSETS: dict[str, OptionValue] = {"path": "", "data": ""}
 
 
-_FILE: dict[str, OptionValue] = {"path": "", "colours": "auto", "scored": "test", "test": 5_000}
+_FILE: dict[str, OptionValue] = {"path": "", "data": "", "colours": "auto", "scored": "test", "test": 5_000}
 _FILE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
     "colours": ("auto", "lab", "rgb"),
     "scored": ("test", "validation"),
 }
+_PICTURES: dict[str, OptionValue] = {"data": "", "resize": "crop", "background": "white", "bits": "auto"}
+_PICTURE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
+    "resize": ("crop", "fit", "pad"),
+    "background": ("white", "grey", "black"),
+    "bits": ("auto", "8", "10", "12", "14", "16"),
+}
+"""How pictures of any size, mode and depth become square images of 8 bits."""
+_SQUARES: dict[str, OptionValue] = {"path": "", "size": 32}
 
 TASKS: tuple[Plugin, ...] = (
     Plugin(
@@ -96,6 +104,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.selfstudy:classify",
         options=_FILE,
         required=("path",),
+        later=("data",),
         choices=_FILE_CHOICES,
         classes=10,
     ),
@@ -105,6 +114,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.selfstudy:pose",
         options=_FILE,
         required=("path",),
+        later=("data",),
         choices=_FILE_CHOICES,
         classes=5,
         images_of="selfstudy/classify",
@@ -115,6 +125,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.selfstudy:segment",
         options=_FILE,
         required=("path",),
+        later=("data",),
         choices=_FILE_CHOICES,
         goal="pixel_classes",
     ),
@@ -124,6 +135,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.selfstudy:depth",
         options=_FILE,
         required=("path",),
+        later=("data",),
         choices=_FILE_CHOICES,
         goal="depth",
         images_of="selfstudy/segment",
@@ -134,6 +146,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.shapenet:classify",
         options=_SYNSETS | _SINGLE,
         required=("path",),
+        later=("data",),
         choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
         classes=10,
     ),
@@ -143,6 +156,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.shapenet:pose",
         options=_SYNSETS | _SINGLE,
         required=("path",),
+        later=("data",),
         choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
         classes=5,
         images_of="shapenet/classify",
@@ -153,6 +167,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.shapenet:segment",
         options=_SYNSETS | _SEVERAL,
         required=("path",),
+        later=("data",),
         choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
         goal="pixel_classes",
     ),
@@ -162,6 +177,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.shapenet:depth",
         options=_SYNSETS | _SEVERAL,
         required=("path",),
+        later=("data",),
         choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
         goal="depth",
         images_of="shapenet/segment",
@@ -177,8 +193,10 @@ TASKS: tuple[Plugin, ...] = (
         "folder/classify",
         "your images: PATH/train/CLASS/*.png|jpg and PATH/test/CLASS/*",
         "labeleff.plugins.tasks.folder:load",
-        options={"path": "", "size": 32},
+        options=_SQUARES | _PICTURES,
+        later=tuple(_PICTURES),
         required=("path",),
+        choices=_PICTURE_CHOICES,
     ),
     *(
         Plugin(
