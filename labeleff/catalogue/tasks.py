@@ -54,6 +54,28 @@ _PICTURE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
     "bits": ("auto", "8", "10", "12", "14", "16"),
 }
 """How pictures of any size, mode and depth become square images of 8 bits."""
+_RESIZED: dict[str, OptionValue] = {key: value for key, value in _PICTURES.items() if key != "data"}
+_TABLES: dict[str, OptionValue] = {
+    "train_split": "train",
+    "test_split": "test",
+    "image_column": "auto",
+    "label_column": "auto",
+}
+"""Names of splits and columns in tables of images."""
+_HUB: dict[str, OptionValue] = {"repo": "", "revision": "", "config": "", "size": 32}
+_PUBLIC = (
+    ("cifar100", "CIFAR-100: 50,000 + 10,000 photographs of 100 classes, 32x32", 32, 50_000, 100),
+    (
+        "stl10",
+        "STL-10: 5,000 + 8,000 photographs of 10 classes; pretexts also get 100,000 without labels",
+        32,
+        5_000,
+        10,
+    ),
+    ("svhn", "SVHN: 73,257 + 26,032 digits of house numbers, 32x32", 32, 73_257, 10),
+    ("eurosat", "EuroSAT: 21,600 + 5,400 satellite images of 10 kinds of land", 64, 21_600, 10),
+)
+"""Public data sets that torchvision fetches: name, clause, usual size, training images, classes."""
 _SQUARES: dict[str, OptionValue] = {"path": "", "size": 32}
 
 TASKS: tuple[Plugin, ...] = (
@@ -197,6 +219,46 @@ TASKS: tuple[Plugin, ...] = (
         later=tuple(_PICTURES),
         required=("path",),
         choices=_PICTURE_CHOICES,
+    ),
+    Plugin(
+        "npz/classify",
+        "your images in one .npz file as MedMNIST has them: train_images, train_labels, test_images, test_labels",
+        "labeleff.plugins.tasks.npz:load",
+        options=_SQUARES | _PICTURES,
+        later=("data",),
+        required=("path",),
+        choices=_PICTURE_CHOICES,
+    ),
+    Plugin(
+        "parquet/classify",
+        "your images in Parquet or Arrow files, PATH being a folder such as Hugging Face data sets are saved in",
+        "labeleff.plugins.tasks.hub:parquet",
+        options=_SQUARES | _TABLES | _PICTURES,
+        later=("data",),
+        required=("path",),
+        choices=_PICTURE_CHOICES,
+        needs=("pyarrow", "hf"),
+    ),
+    Plugin(
+        "hf/classify",
+        "an image data set of the Hugging Face Hub, by REPO (owner/name) and REVISION; nothing of it is executed",
+        "labeleff.plugins.tasks.hub:hugging_face",
+        options=_HUB | _TABLES | _RESIZED,
+        required=("repo", "revision"),
+        choices=_PICTURE_CHOICES,
+        needs=("huggingface_hub", "hf"),
+    ),
+    *(
+        Plugin(
+            f"{name}/classify",
+            clause,
+            f"labeleff.plugins.tasks.torchvision_sets:{name}",
+            options={"size": size} | _RESIZED,
+            choices=_PICTURE_CHOICES,
+            pool=pool,
+            classes=classes,
+        )
+        for name, clause, size, pool, classes in _PUBLIC
     ),
     *(
         Plugin(

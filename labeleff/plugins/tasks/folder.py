@@ -6,20 +6,17 @@ read by its content, whatever its suffix; what isn't read is counted and named b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import DataError
-from labeleff.plugins.tasks.pictures.class_folders import SPLITS, check_classes, list_split, notes
-from labeleff.plugins.tasks.pictures.decoding import decode
-from labeleff.plugins.tasks.pictures.squares import Fitting, Squares
-from labeleff.training.examples import Examples, Source, Task
+from labeleff.plugins.tasks.pictures.class_folders import SPLITS, ClassFolders, check_classes, list_split, notes
+from labeleff.plugins.tasks.pictures.decoding import Picture, decode
+from labeleff.plugins.tasks.pictures.making import Origin, Part, make_task
+from labeleff.training.examples import Source, Task
 
 
 def load(options: Mapping[str, OptionValue], source: Source) -> Task:
@@ -28,60 +25,37 @@ def load(options: Mapping[str, OptionValue], source: Source) -> Task:
     Raises DataError for a missing or empty folder, classes whose names differ by a typing error, and an image that
     can't be read, naming it.
     """
-    return load_folder(source.place(str(options["path"])), "folder/classify", options, source)
+    root = source.place(str(options["path"]))
+    return load_folder(root, "folder/classify", f"images in {root}", options, source)
 
 
-def load_folder(root: Path, name: str, options: Mapping[str, OptionValue], source: Source) -> Task:
+def load_folder(root: Path, name: str, provenance: str, options: Mapping[str, OptionValue], source: Source) -> Task:
     """Load the task `name` from a folder with the layout of this module."""
     splits = {split: list_split(root / split) for split in SPLITS}
     check_classes(root, splits)
     said, unread = notes(root, splits)
     classes = sorted({class_ for found in splits.values() for class_ in found.files})
-    labelled = [
-        (path, classes.index(class_))
-        for split in SPLITS
-        for class_, paths in splits[split].files.items()
-        for path in paths
-    ]
-    squares = _read([path for path, _ in labelled], root, Fitting.of(options), source)
-    images, labels = torch.from_numpy(squares.images()), torch.tensor([label for _, label in labelled])
-    count = len(splits["train"])
-    return Task(
-        name,
-        Examples(images[:count], labels[:count]),
-        Examples(images[count:], labels[count:]),
-        tuple(classes),
-        f"images in {root}",
-        facts=squares.facts
-        | telling_modes(squares.modes()[:count], labels[:count].numpy(), classes)
-        | ({"not read": unread} if unread else {}),
-        notes=tuple(said),
-        ids=tuple(path.relative_to(root).as_posix() for path, _ in labelled[:count]),
-    )
+    parts = [_part(splits[split], classes, str(options["background"])) for split in SPLITS]
+    facts = {"not read": unread} if unread else {}
+    ids = [path.relative_to(root).as_posix() for path in _paths(splits["train"])]
+    origin = Origin(name, classes, provenance, f"images of {root.name}", facts, said, ids)
+    return make_task(origin, parts, options, source)
 
 
-def _read(paths: Sequence[Path], root: Path, fitting: Fitting, source: Source) -> Squares:
-    """Read all pictures; DataError names the file."""
-    squares = Squares(len(paths), fitting)
-    for i, path in enumerate(paths):
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: not a readable image: {error.strerror}; replace or remove it") from error
-        squares.put(i, decode(data, str(path), fitting.background))
-        source.progress(i + 1, len(paths), f"reading images of {root.name}")
-    return squares
+def _part(found: ClassFolders, classes: Sequence[str], background: str) -> Part:
+    labels = [classes.index(name) for name, paths in found.files.items() for _ in paths]
+    pictures = (read_picture(path, background) for path in _paths(found))
+    return Part(len(found), pictures, np.array(labels, dtype=np.int64))
 
 
-def telling_modes(modes: Sequence[str], labels: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:
-    """Classes by the modes that may tell them: of half of a class at least, and of half of the classes at most."""
-    counts: dict[str, NDArray[np.int64]] = {}
-    for mode in sorted(set(modes)):
-        counts[mode] = np.bincount(labels[[m == mode for m in modes]], minlength=len(classes))
-    sizes = np.maximum(sum(counts.values(), np.zeros(len(classes), np.int64)), 1)
-    telling = {
-        mode: [name for name, number in zip(classes, of, strict=True) if number]
-        for mode, of in counts.items()
-        if (of / sizes).max() >= 0.5 and (of > 0).sum() <= (sizes > 0).sum() / 2
-    }
-    return {"modes of some classes": telling} if telling else {}
+def _paths(found: ClassFolders) -> Iterator[Path]:
+    return (path for paths in found.files.values() for path in paths)
+
+
+def read_picture(path: Path, background: str) -> Picture:
+    """Read one file; DataError names it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: not a readable image: {error.strerror}; replace or remove it") from error
+    return decode(data, str(path), background)

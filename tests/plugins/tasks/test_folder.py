@@ -128,7 +128,7 @@ def test_files_are_read_by_content_at_any_depth_and_the_rest_is_counted_and_name
     (root / "val" / "ant").mkdir(parents=True)
     save(root / "val" / "ant" / "a.png", 0, mode="L")
     task = load(root)
-    names = ("a.PNG", "b.png", "deeper/c.png", "d.jfif", "e.jpg", "f.pgm", "without")
+    names = ("a.PNG", "b.png", "d.jfif", "deeper/c.png", "e.jpg", "f.pgm", "without")
     assert task.ids == (*(f"train/ant/{name}" for name in names), "train/cat/a.PNG", "train/cat/b.png")
     assert task.facts["not read"] == {
         "hidden in train": 1,

@@ -12,6 +12,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,3 +191,28 @@ def integer_levels(values: NDArray[np.integer], where: str) -> NDArray[np.float3
             f"{where}: found mode I with levels from {low:,} to {high:,}, expected 0 to {_MOST:,}; convert it"
         )
     return values.astype(np.float32)
+
+
+def from_array(levels: NDArray[Any], where: str, background: str) -> Picture:
+    """A picture from an array (H, W) or (H, W, C), C being 1 (grey), 3 (RGB) or 4 (RGBA).
+
+    uint8, integers of 0..65,535 and floats of 0..1 are read; raises DataError beginning with `where` for others.
+    """
+    if levels.ndim == 3 and levels.shape[2] == 1:
+        levels = levels[..., 0]
+    channels = levels.shape[2] if levels.ndim == 3 else 1
+    if levels.ndim not in {2, 3} or channels not in {1, 3, 4} or min(levels.shape) == 0:
+        raise DataError(
+            f"{where}: found an array {levels.shape}, expected (H, W), or (H, W, C) with 1, 3 or 4 channels"
+        )
+    if levels.dtype == np.uint8:
+        image, transparent = _laid_over(Image.fromarray(levels), background)
+        return Picture((image,), {1: "L", 3: "RGB", 4: "RGBA"}[channels], transparent=transparent)
+    if channels == 4 or levels.dtype.kind not in "uif":
+        raise DataError(f"{where}: found {levels.dtype} of {channels} channels, expected uint8, or numbers of 1 or 3")
+    bands, name = np.atleast_3d(levels), f"{levels.dtype} of {channels} channel{'s' if channels > 1 else ''}"
+    if levels.dtype.kind == "f":
+        values, most = float_levels(bands, where), 0
+    else:
+        values, most = integer_levels(bands, where), int(bands.max())
+    return Picture(tuple(Image.fromarray(np.ascontiguousarray(values[..., i])) for i in range(channels)), name, most)

@@ -52,12 +52,16 @@ class Squares:
         self._fitting = fitting
         self._images = np.empty((count, fitting.size, fitting.size, 3), dtype=np.uint8)
         self._deep: dict[int, NDArray[np.float32]] = {}
-        self._modes: list[str] = [""] * count
+        self.modes = [""] * count
+        """Mode of every picture, in order."""
         self._most = self._transparent = self._turned = 0
+
+    def __len__(self) -> int:
+        return len(self._images)
 
     def put(self, index: int, picture: Picture) -> None:
         """Put in the picture of one example."""
-        self._modes[index] = picture.mode
+        self.modes[index] = picture.mode
         self._most = max(self._most, picture.most)
         self._transparent += picture.transparent
         self._turned += picture.turned
@@ -93,7 +97,7 @@ class Squares:
     @property
     def facts(self) -> dict[str, Any]:
         """What was done to the pictures, for the records: modes with counts, resize, bits, background."""
-        facts: dict[str, Any] = {"modes": dict(sorted(Counter(self._modes).items())), "resize": self._fitting.resize}
+        facts: dict[str, Any] = {"modes": dict(sorted(Counter(self.modes).items())), "resize": self._fitting.resize}
         if self._most:
             facts["bits"] = self.bits
         if self._transparent:
@@ -103,10 +107,6 @@ class Squares:
         if self._turned:
             facts["turned upright"] = self._turned
         return facts
-
-    def modes(self) -> list[str]:
-        """Mode of every picture, in order."""
-        return self._modes
 
 
 def _levels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
