@@ -104,12 +104,19 @@ def draw_path(folder: Path, task_label: str, draw: int, n: int) -> Path:
 
 
 def export_draws(
-    folder: Path, task_label: str, labels: Indices, rungs: Sequence[int], draws: Iterable[int], subset: Subset
+    folder: Path,
+    task_label: str,
+    labels: Indices,
+    rungs: Sequence[int],
+    draws: Iterable[int],
+    subset: Subset,
+    ids: Sequence[str] = (),
 ) -> list[Path]:
     """Write one text file per draw and rung, one sorted index per line, and a manifest; return the lists' paths.
 
     `task_label` is the task's name with its options, as `Spec.label` has it; only the name before the bracket
-    enters the draw. Raises LadderError where a rung is over the pool or the folder can't be written.
+    enters the draw. With `ids`, the names of all training examples, a second list per file has names in place of
+    positions. Raises LadderError where a rung is over the pool or the folder can't be written.
     """
     files: dict[str, dict[str, Any]] = {}
     paths = []
@@ -120,6 +127,8 @@ def export_draws(
                 indices = rung_indices(order, n)
                 path = draw_path(folder, task_label, draw, n)
                 write_whole(path, "".join(f"{index}\n" for index in indices).encode())
+                if ids:
+                    write_whole(_ids_path(path), "".join(f"{ids[index]}\n" for index in indices).encode())
                 counts = np.bincount(labels[indices], minlength=int(labels.max()) + 1).tolist()
                 files[path.name] = {"sha256": indices_sha256(indices), "draw": draw, "n": n, "counts": counts}
                 paths.append(path)
@@ -131,13 +140,24 @@ def export_draws(
     return paths
 
 
-def read_draws(folder: Path, task_label: str, draw: int, n: int, *, pool: int | None = None) -> Indices:
+def _ids_path(path: Path) -> Path:
+    """Path of the list of names beside a list of positions: `draw0-n50.ids.txt`."""
+    return path.with_suffix(".ids.txt")
+
+
+def read_draws(
+    folder: Path, task_label: str, draw: int, n: int, *, pool: int | None = None, ids: Sequence[str] = ()
+) -> Indices:
     """Read the published labels of a draw and rung: sorted int64 (n,), from a list in any order.
 
     A manifest beside the list is checked where there is one; a bare list will do. `pool` is the number of
-    training examples where it is known. Raises LadderError naming file, line, what was found and expected.
+    training examples where it is known. Where their names `ids` are known and there is a list of names, that counts:
+    positions change when examples are added, names don't. Raises LadderError naming file, line, what was found and
+    expected.
     """
     path = draw_path(folder, task_label, draw, n)
+    if ids and _ids_path(path).exists():
+        return _by_name(_ids_path(path), ids, n)
     indices = _parse(path, _text(path))
     if len(indices) != n:
         raise LadderError(f"{path}: found {len(indices)} indices, expected {n} as its name says")
@@ -150,6 +170,20 @@ def read_draws(folder: Path, task_label: str, draw: int, n: int, *, pool: int | 
     if manifest:
         _check_hash(path, result, manifest)
     return result
+
+
+def _by_name(path: Path, ids: Sequence[str], n: int) -> Indices:
+    """Read a list of names as the positions that they have now, sorted."""
+    places = {name: place for place, name in enumerate(ids)}
+    names = _text(path).splitlines()
+    for line, name in enumerate(names, start=1):
+        if name not in places:
+            raise LadderError(f"{path}, line {line}: found {name!r}, expected the name of a training example")
+    if len(names) != n or len(set(names)) != n:
+        raise LadderError(
+            f"{path}: found {len(names)} names, {len(set(names))} different, expected {n} as its name says"
+        )
+    return np.array(sorted(places[name] for name in names), dtype=np.int64)
 
 
 def _text(path: Path) -> str:
@@ -239,7 +273,7 @@ def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) ->
         order = draw_order(strata, draw, subset=rule.subset, task=spec.name)
         indices = rung_indices(order, n)
     else:
-        indices = read_draws(rule.published, spec.label, draw, n, pool=len(strata))
+        indices = read_draws(rule.published, spec.label, draw, n, pool=len(strata), ids=task.ids)
     missing = (
         []
         if task.goal.dense

@@ -299,5 +299,6 @@ def export(study: Study, folder: Path, data: Path, offline: bool, base: Path = P
         for spec in block.tasks:
             with PreparationBars() as bars:
                 task = load_task(spec, Source(data, offline, bars.advance, base=base))
-            draws.export_draws(folder, spec.label, task.strata.numpy(), block.rungs, range(block.draws), block.subset)
+            labels, seeds = task.strata.numpy(), range(block.draws)
+            draws.export_draws(folder, spec.label, labels, block.rungs, seeds, block.subset, task.ids)
             print(f"draws of {spec.label}: {folder}")

@@ -53,7 +53,7 @@ def load(options: Mapping[str, OptionValue], source: Source) -> Task:
 def _read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[int, ...]]]:
     """Read the arrays of both splits, and the shapes of others."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: found one array, expected a .npz file with {', '.join(NAMES)}")
             if missing := [name for name in NAMES if name not in file.files]:
