@@ -115,6 +115,8 @@ class Plugin:
     """Pretexts: whether it takes weights from outside, once, and needs no budget."""
     pool: int | None = None
     """Tasks: number of training examples where it is fixed; an option named `train` takes its place."""
+    more: int = 0
+    """Tasks: number of training images without labels, which pretexts get too."""
     classes: int | None = None
     """Tasks: number of classes where it is fixed."""
     needs: tuple[str, str] | None = None

@@ -256,6 +256,7 @@ TASKS: tuple[Plugin, ...] = (
             options={"size": size} | _RESIZED,
             choices=_PICTURE_CHOICES,
             pool=pool,
+            more=100_000 if name == "stl10" else 0,
             classes=classes,
         )
         for name, clause, size, pool, classes in _PUBLIC
