@@ -29,6 +29,10 @@ class Frozen(BaseModel):
         return copy
 
 
+PLACE = "path"
+"""Option of a task that says where its data lie. The data's bytes are compared in its place, so it names nothing."""
+
+
 class Spec(Frozen):
     """A plug-in by name with all its options, e.g. `resnet9` with `width = 0.25`."""
 
@@ -37,9 +41,19 @@ class Spec(Frozen):
 
     @functools.cached_property
     def label(self) -> str:
-        """The name and every option but empty ones, as people read it: `resnet9(width=0.25)`."""
-        inside = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()) if value != "")
-        return f"{self.name}({inside})" if inside else self.name
+        """The name and every option but empty ones and a task's place, as people read it: `resnet9(width=0.25)`."""
+        return labelled(self.name, self.identity)
+
+    @property
+    def identity(self) -> dict[str, OptionValue]:
+        """The options without the place of a task's data; tasks are the plug-ins with a slash in their name."""
+        return {key: value for key, value in self.options.items() if key != PLACE or "/" not in self.name}
+
+
+def labelled(name: str, options: Mapping[str, OptionValue]) -> str:
+    """A name with its options but empty ones, as people read it."""
+    inside = ", ".join(f"{key}={value}" for key, value in sorted(options.items()) if value != "")
+    return f"{name}({inside})" if inside else name
 
 
 def first_error(error: ValidationError, model: type[BaseModel]) -> str:
@@ -102,6 +116,8 @@ class Plugin:
     """Pretexts: whether it takes weights from outside, once, and needs no budget."""
     pool: int | None = None
     """Tasks: number of training examples where it is fixed; an option named `train` takes its place."""
+    more: int = 0
+    """Tasks: number of training images without labels, which pretexts get too."""
     classes: int | None = None
     """Tasks: number of classes where it is fixed."""
     needs: tuple[str, str] | None = None

@@ -39,14 +39,44 @@ _SINGLE: dict[str, OptionValue] = {"train": 20_000, "test": 5_000, "size": 32, "
 _SEVERAL: dict[str, OptionValue] = {"train": 10_000, "test": 2_000, "size": 64, "factors": "TCVL", "objects": 4}
 _SIDES = (32, 64, 128)
 _POSES = ("balanced", "free")
-_SYNSETS: dict[str, OptionValue] = {"path": ""}
+_SYNSETS: dict[str, OptionValue] = {"path": "", "data": ""}
 
 
-_FILE: dict[str, OptionValue] = {"path": "", "colours": "auto", "scored": "test", "test": 5_000}
+_FILE: dict[str, OptionValue] = {"path": "", "data": "", "colours": "auto", "scored": "test", "test": 5_000}
 _FILE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
     "colours": ("auto", "lab", "rgb"),
     "scored": ("test", "validation"),
 }
+_PICTURES: dict[str, OptionValue] = {"data": "", "resize": "crop", "background": "white", "bits": "auto"}
+_PICTURE_CHOICES: dict[str, tuple[OptionValue, ...]] = {
+    "resize": ("crop", "fit", "pad"),
+    "background": ("white", "grey", "black"),
+    "bits": ("auto", "8", "10", "12", "14", "16"),
+}
+"""How pictures of any size, mode and depth become square images of 8 bits."""
+_RESIZED: dict[str, OptionValue] = {key: value for key, value in _PICTURES.items() if key != "data"}
+_TABLES: dict[str, OptionValue] = {
+    "train_split": "train",
+    "test_split": "test",
+    "image_column": "auto",
+    "label_column": "auto",
+}
+"""Names of splits and columns in tables of images."""
+_HUB: dict[str, OptionValue] = {"repo": "", "revision": "", "config": "", "size": 32}
+_PUBLIC = (
+    ("cifar100", "CIFAR-100: 50,000 + 10,000 photographs of 100 classes, 32x32", 32, 50_000, 100),
+    (
+        "stl10",
+        "STL-10: 5,000 + 8,000 photographs of 10 classes; pretexts also get 100,000 without labels",
+        32,
+        5_000,
+        10,
+    ),
+    ("svhn", "SVHN: 73,257 + 26,032 digits of house numbers, 32x32", 32, 73_257, 10),
+    ("eurosat", "EuroSAT: 21,600 + 5,400 satellite images of 10 kinds of land", 64, 21_600, 10),
+)
+"""Public data sets that torchvision fetches: name, clause, usual size, training images, classes."""
+_SQUARES: dict[str, OptionValue] = {"path": "", "size": 32}
 
 TASKS: tuple[Plugin, ...] = (
     Plugin(
@@ -96,6 +126,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.selfstudy:classify",
         options=_FILE,
         required=("path",),
+        later=("data",),
         choices=_FILE_CHOICES,
         classes=10,
     ),
@@ -105,6 +136,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.selfstudy:pose",
         options=_FILE,
         required=("path",),
+        later=("data",),
         choices=_FILE_CHOICES,
         classes=5,
         images_of="selfstudy/classify",
@@ -115,6 +147,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.selfstudy:segment",
         options=_FILE,
         required=("path",),
+        later=("data",),
         choices=_FILE_CHOICES,
         goal="pixel_classes",
     ),
@@ -124,6 +157,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.selfstudy:depth",
         options=_FILE,
         required=("path",),
+        later=("data",),
         choices=_FILE_CHOICES,
         goal="depth",
         images_of="selfstudy/segment",
@@ -134,6 +168,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.shapenet:classify",
         options=_SYNSETS | _SINGLE,
         required=("path",),
+        later=("data",),
         choices={"size": _SIDES, "factors": FACTORS, "poses": _POSES},
         classes=10,
     ),
@@ -143,6 +178,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.shapenet:pose",
         options=_SYNSETS | _SINGLE,
         required=("path",),
+        later=("data",),
         choices={"size": _SIDES, "factors": _VIEWED, "poses": _POSES},
         classes=5,
         images_of="shapenet/classify",
@@ -153,6 +189,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.shapenet:segment",
         options=_SYNSETS | _SEVERAL,
         required=("path",),
+        later=("data",),
         choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
         goal="pixel_classes",
     ),
@@ -162,6 +199,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.shapenet:depth",
         options=_SYNSETS | _SEVERAL,
         required=("path",),
+        later=("data",),
         choices={"size": _SIDES, "factors": FACTORS, "objects": (1, 4)},
         goal="depth",
         images_of="shapenet/segment",
@@ -177,8 +215,51 @@ TASKS: tuple[Plugin, ...] = (
         "folder/classify",
         "your images: PATH/train/CLASS/*.png|jpg and PATH/test/CLASS/*",
         "labeleff.plugins.tasks.folder:load",
-        options={"path": "", "size": 32},
+        options=_SQUARES | _PICTURES,
+        later=tuple(_PICTURES),
         required=("path",),
+        choices=_PICTURE_CHOICES,
+    ),
+    Plugin(
+        "npz/classify",
+        "your images in one .npz file as MedMNIST has them: train_images, train_labels, test_images, test_labels",
+        "labeleff.plugins.tasks.npz:load",
+        options=_SQUARES | _PICTURES,
+        later=("data",),
+        required=("path",),
+        choices=_PICTURE_CHOICES,
+    ),
+    Plugin(
+        "parquet/classify",
+        "your images in Parquet or Arrow files, PATH being a folder such as Hugging Face data sets are saved in",
+        "labeleff.plugins.tasks.hub:parquet",
+        options=_SQUARES | _TABLES | _PICTURES,
+        later=("data",),
+        required=("path",),
+        choices=_PICTURE_CHOICES,
+        needs=("pyarrow", "hf"),
+    ),
+    Plugin(
+        "hf/classify",
+        "an image data set of the Hugging Face Hub, by REPO (owner/name) and REVISION; nothing of it is executed",
+        "labeleff.plugins.tasks.hub:hugging_face",
+        options=_HUB | _TABLES | _RESIZED,
+        required=("repo", "revision"),
+        choices=_PICTURE_CHOICES,
+        needs=("huggingface_hub", "hf"),
+    ),
+    *(
+        Plugin(
+            f"{name}/classify",
+            clause,
+            f"labeleff.plugins.tasks.torchvision_sets:{name}",
+            options={"size": size} | _RESIZED,
+            choices=_PICTURE_CHOICES,
+            pool=pool,
+            more=100_000 if name == "stl10" else 0,
+            classes=classes,
+        )
+        for name, clause, size, pool, classes in _PUBLIC
     ),
     Plugin(
         "embeddings/classify",

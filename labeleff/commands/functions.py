@@ -44,6 +44,7 @@ def run(
     from labeleff.files import data_folder
     from labeleff.reporting.results import load
     from labeleff.scheduling.run_options import RunOptions
+    from labeleff.study.loading import folder_of
     from labeleff.study.option_values import in_range
 
     names = ("device", "pack", "engine", "ray_address", "gpu_share", "offline", "retry_failed", "time_limit")
@@ -55,9 +56,11 @@ def run(
     folder = Path(out) if out is not None else Path("runs") / checked.name
     check_engine(options.get("engine", "local"), options.get("ray_address"), options.get("gpu_share"))
     place = data_folder(None if data is None else str(data))
+    base = folder_of(str(study)) if isinstance(study, str | Path) else Path()
     command = ["labeleff", "run", _study_argument(study, checked), "--out", str(folder)]
     command += [word for text in overrides for word in ("--set", text)]
-    measure(checked, RunOptions(folder=folder, command=command, jobs=jobs, data=place, quiet=quiet, **options))
+    settings = {"jobs": jobs, "data": place, "base": base, "quiet": quiet, **options}
+    measure(checked, RunOptions(folder=folder, command=command, **settings))
     return load(folder)
 
 

@@ -34,7 +34,7 @@ def plan(
     """List what a study would measure, with counts and estimates of time, memory and cost; no result comes of it."""
     from labeleff.commands.plan_tables import show_plan
     from labeleff.scheduling.job_seconds import available_cores
-    from labeleff.study.loading import load_study
+    from labeleff.study.loading import folder_of, load_study
     from labeleff.study.prices import Price
 
     checked, priced = load_study(study, sets or []), None if price is None else Price.of(price)
@@ -49,4 +49,4 @@ def plan(
         from labeleff.execution.launch import export
         from labeleff.files import data_folder
 
-        export(checked, export_draws, data_folder(data_dir), offline)
+        export(checked, export_draws, data_folder(data_dir), offline, folder_of(study))

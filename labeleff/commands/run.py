@@ -66,7 +66,7 @@ def run(
     from labeleff.files import data_folder
     from labeleff.scheduling.queue import seconds_of
     from labeleff.scheduling.run_options import RunOptions
-    from labeleff.study.loading import load_study, with_vectors
+    from labeleff.study.loading import folder_of, load_study, with_vectors
 
     seconds = None if time_limit is None else seconds_of(time_limit)
     check_engine(engine, ray_address, gpu_share)
@@ -80,6 +80,7 @@ def run(
         jobs=jobs,
         device=device,
         data=data_folder(data_dir),
+        base=folder_of(study),
         offline=offline,
         retry_failed=retry_failed,
         quiet=quiet,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,17 +75,22 @@ def indices_sha256(indices: Indices) -> str:
 
 
 def check_rung(
-    labels: Indices, indices: Indices, classes: Sequence[str], *, allow_missing_classes: bool = False
+    labels: Indices,
+    indices: Indices,
+    classes: Sequence[str],
+    *,
+    allow_missing_classes: bool = False,
+    absent: Collection[str] = (),
 ) -> list[str]:
     """Name the classes that the rung `indices` has no example of, for the pool's `labels` (N,).
 
     Raises LadderError where there are such classes and the study doesn't allow them, and where the rung has more
-    labels than the pool.
+    labels than the pool. `absent` classes, which no larger rung would have, don't count.
     """
     if len(indices) > len(labels):
         raise LadderError(f"{len(indices)} labels asked for, but the training pool has {len(labels)} examples")
     counts = np.bincount(labels[indices], minlength=len(classes))
-    missing = [name for name, count in zip(classes, counts, strict=True) if count == 0]
+    missing = [name for name, count in zip(classes, counts, strict=True) if count == 0 and name not in absent]
     if missing and not allow_missing_classes:
         raise LadderError(
             f"the rung of {len(indices)} labels has no example of {len(missing)} of {len(classes)} classes: "
@@ -261,6 +266,12 @@ class ChosenLabels:
     missing: list[str]
 
 
+def _absent(labels: Indices, classes: Sequence[str]) -> set[str]:
+    """Classes of which the pool has no example."""
+    counts = np.bincount(labels, minlength=len(classes))
+    return {name for name, count in zip(classes, counts, strict=True) if count == 0}
+
+
 def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) -> ChosenLabels:
     """Choose the labels of a task's draw at rung n; raises LadderError where there are too few, naming the numbers."""
     strata = task.strata.numpy()
@@ -272,6 +283,12 @@ def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) ->
     missing = (
         []
         if task.goal.dense
-        else check_rung(strata, indices, task.classes, allow_missing_classes=rule.allow_missing_classes)
+        else check_rung(
+            strata,
+            indices,
+            task.classes,
+            allow_missing_classes=rule.allow_missing_classes,
+            absent=_absent(strata, task.classes),
+        )
     )
     return ChosenLabels(indices, indices_sha256(indices), missing)

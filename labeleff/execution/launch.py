@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from labeleff.catalogue import lookup
+from labeleff.catalogue.declaration import Spec
 from labeleff.errors import InterruptedRunError, TerminatedRunError
 from labeleff.execution import draws
 from labeleff.execution.draws import LabelRule, choose_labels
 from labeleff.execution.engines.engine_table import open_engine
 from labeleff.execution.environment import check_conditions, conditions, environment, plugins_used
+from labeleff.execution.image_checks import image_facts
 from labeleff.execution.interrupts import Interrupts
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.pending import Execution, cost, measured_again, pending_cells
@@ -36,7 +38,7 @@ from labeleff.scheduling.speeds import read_speeds, remember_speeds
 from labeleff.study.cell import Cell
 from labeleff.study.schema import Study
 from labeleff.training.device import device_name, pick_device
-from labeleff.training.examples import Source, load_task
+from labeleff.training.examples import Source, Task, load_task
 
 
 def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
@@ -71,6 +73,7 @@ def _run_entry(execution: Execution) -> RunEntry:
             "chance": task.chance,
             "metric": task.goal.headline,
             "provenance": task.provenance,
+            **_data_facts(spec, task, study, runner),
         }
     return RunEntry(
         run=runner.settings.run,
@@ -82,6 +85,18 @@ def _run_entry(execution: Execution) -> RunEntry:
         environment=environment(runner.device, execution.engine(math.inf).processes),
         plugins={what: lookup.find(*which) for what, which in plugins_used(study).items()},
     )
+
+
+def _data_facts(spec: Spec, task: Task, study: Study, runner: JobRunner) -> dict[str, Any]:
+    """Facts about a task's data: where it lies, what was done to it, leaks and copies."""
+    block = next(block for block in study.blocks if spec in block.tasks)
+    draws = [choose_labels(task, spec, runner.settings.labels, draw, block.rungs[-1]) for draw in range(block.draws)]
+    facts = {**task.facts, **image_facts(task, (draw.indices for draw in draws))}
+    if "path" in spec.options:
+        facts["path"] = str(Source(Path(), base=runner.settings.options.base).place(str(spec.options["path"])))
+    if task.unlabelled is not None:
+        facts["unlabelled"] = len(task.unlabelled)
+    return facts
 
 
 def _share(cells: list[Cell], shard: Shard | None) -> list[Cell]:
@@ -121,6 +136,7 @@ class Run:
         study, runner = self.study, self.runner
         with self.bars:
             labels = _all_labels(study, runner)
+        self._say_notes()
         check_ready(study, runner)
         check_conditions(self.records.runs, conditions(study, runner), self.options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
@@ -129,6 +145,12 @@ class Run:
             Ladders.of(study, self.cells, lambda label: _metric(study, runner, label)) if study.auto else None
         )
         self.writer.write(*(entry for entry in labels if entry.indices_sha256 not in self.records.labels))
+
+    def _say_notes(self) -> None:
+        """Print what a user should know about the data before anything is trained."""
+        for spec in (spec for block in self.study.blocks for spec in block.tasks):
+            for note in self.runner.load(spec).task.notes:
+                print(f"note: {note}", flush=True)
 
     def choose(self) -> list[Cell]:
         """Choose the cells to be measured next: all that are pending, or those that ladders choose by the records."""
@@ -216,7 +238,9 @@ def _open_run(study: Study, options: RunOptions) -> Iterator[Run]:
     speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
     limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
     bars = PreparationBars(quiet=options.quiet)
-    runner = JobRunner(_settings(study, options), Source(options.data, options.offline, bars.advance))
+    runner = JobRunner(
+        _settings(study, options), Source(options.data, options.offline, bars.advance, base=options.base)
+    )
     with (
         interrupts.watch(),
         open_records(options.folder) as (records, writer),
@@ -227,7 +251,7 @@ def _open_run(study: Study, options: RunOptions) -> Iterator[Run]:
 
 def _settings(study: Study, options: RunOptions) -> Settings:
     """Settings for the workers of a new run of a study."""
-    published = Path(study.draws_from).resolve() if study.draws_from else None
+    published = (options.base / Path(study.draws_from).expanduser()).resolve() if study.draws_from else None
     return Settings(
         options=options,
         run=uuid.uuid4().hex[:12],
@@ -266,12 +290,15 @@ def _merged_record(record: PretrainingRecord | Record, records: Records) -> Pret
     return earlier.model_copy(update={"probes": merge_curves(earlier.probes, record.probes)})
 
 
-def export(study: Study, folder: Path, data: Path, offline: bool) -> None:
-    """Write the label indices of every task, draw and rung of a study into `folder`."""
+def export(study: Study, folder: Path, data: Path, offline: bool, base: Path = Path()) -> None:
+    """Write the label indices of every task, draw and rung of a study into `folder`.
+
+    Relative paths in the study are below `base`.
+    """
     for block in study.blocks:
         for spec in block.tasks:
             with PreparationBars() as bars:
-                task = load_task(spec, Source(data, offline, bars.advance))
+                task = load_task(spec, Source(data, offline, bars.advance, base=base))
             strata, rungs, draw_numbers = task.strata.numpy(), block.rungs, range(block.draws)
             draws.export_draws(folder, spec.label, strata, rungs, draw_numbers, block.subset, task.ids)
             print(f"draws of {spec.label}: {folder}")

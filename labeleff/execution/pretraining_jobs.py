@@ -85,7 +85,7 @@ def learn(place: Workplace, pretraining: Pretraining, encoder: Encoder, progress
         raise PluginError(f"pretext {pretraining.pretext.label} works on images, not on stories")
     pretrain: PretextFunction = lookup.resolve("pretext", pretraining.pretext.name)
     return pretrain(
-        Unlabelled(loaded.task.train.images, loaded.normalisation),
+        Unlabelled(loaded.task.pretext_images, loaded.normalisation),
         encoder,
         pretraining.seed,
         pretraining.budget,

@@ -92,7 +92,7 @@ class Workplace:
         self.settings, options = settings, settings.options
         self.device = pick_device(options.device)
         self.cache = EncoderCache(options.cache)
-        source = source or Source(options.data, options.offline)
+        source = source or Source(options.data, options.offline, base=options.base)
         self._source = dataclasses.replace(source, device=str(self.device))
         self._tasks: dict[str, LoadedTask] = {}
         self._weights: dict[str, Weights] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labeleff.catalogue.declaration import Spec
+from labeleff.catalogue.declaration import PLACE, Spec
 from labeleff.records.entries import Conditions, RunEntry
 
 Unlike = tuple[str, str, str]
@@ -72,10 +72,28 @@ def machine_text(run: RunEntry) -> str:
 
 def table_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Differences between two studies as nested tables, key by key, without keys that affect no number."""
-    before, after = (dict(leaves(table)) for table in (old, new))
+    before, after = (dict(leaves(_portable(table))) for table in (old, new))
     keys = [key for key in dict.fromkeys((*after, *before)) if not key.startswith(("title", "gate"))]
     changes = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
     return changes[:MOST] + ([f"and {len(changes) - MOST} more"] if len(changes) > MOST else [])
+
+
+def _portable(study: Mapping[str, Any]) -> dict[str, Any]:
+    """A study without the places of data and label lists, whose contents are compared in their place."""
+    table = dict(study)
+    if isinstance(tasks := table.get("tasks"), list):
+        table["tasks"] = [_without_place(task) for task in tasks]
+    if isinstance(table.get("draws_from"), str):
+        table["draws_from"] = "a folder of lists"
+    if isinstance(stories := table.get("stories"), Mapping):
+        table["stories"] = {name: _portable(block) for name, block in stories.items()}
+    return table
+
+
+def _without_place(task: object) -> object:
+    if not isinstance(task, Mapping) or not isinstance(task.get("options"), Mapping):
+        return task
+    return {**task, "options": {key: value for key, value in task["options"].items() if key != PLACE}}
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:

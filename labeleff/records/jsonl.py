@@ -23,6 +23,7 @@ from labeleff.records.collection import without_collection
 from labeleff.records.entries import _ENTRY, SCHEMA, Entry, LabelsEntry, PretrainingRecord, Record, RunEntry, StopEntry
 from labeleff.records.file_name import FILE_NAME
 from labeleff.records.lock import at_place, lock_folder
+from labeleff.records.places import without_places
 
 READERS = "models"
 """Folder, inside a run's, of its trained readers of stories."""
@@ -89,6 +90,7 @@ def _parse(path: Path) -> tuple[Records, int]:
 
 
 def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
+    names: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         try:
             entry = _ENTRY.validate_json(line)
@@ -105,7 +107,7 @@ def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
                 f"{path}, line {number}: schema version {entry.schema_version}, but this labeleff reads up to "
                 f"{SCHEMA}; upgrade labeleff"
             )
-        yield entry
+        yield without_places(entry, names)
 
 
 def line(entry: Entry) -> bytes:

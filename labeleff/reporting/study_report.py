@@ -27,6 +27,7 @@ from labeleff.reporting.sections import (
     other_metrics,
     probes,
     throughput,
+    weak_data,
     weak_design,
 )
 from labeleff.reporting.sections.conditions import conditions, failed_cells, fairness
@@ -104,6 +105,7 @@ def _heading(results: Results) -> Iterator[str]:
             "numbers mean nothing."
         )
     yield from _stopped(results)
+    yield from weak_data.warnings(results)
 
 
 def _verdict(

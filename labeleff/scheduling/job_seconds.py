@@ -117,6 +117,11 @@ def pool_of(task: Spec) -> int:
     return lookup.find("task", task.name).pool_of(task.options) or 10_000
 
 
+def _pretext_images(task: Spec) -> int:
+    """Number of images that a pretext sees: the training images, and those without labels."""
+    return pool_of(task) + lookup.find("task", task.name).more
+
+
 def test_of(task: Spec) -> int:
     """Number of test examples of a task; 10,000 images or 1,000 stories where only the data itself could tell."""
     return int(task.options.get("test", 1_000 if reads_stories(task) else 10_000))
@@ -125,7 +130,7 @@ def test_of(task: Spec) -> int:
 def steps_of(work: Cell | Pretraining) -> int:
     """Optimiser steps that a pretraining or a cell takes; 0 where nothing is trained."""
     if isinstance(work, Pretraining):
-        return work.budget.steps_for(pool_of(work.task)) if work.budget else 0
+        return work.budget.steps_for(_pretext_images(work.task)) if work.budget else 0
     if work.budget is None:
         return 0
     pool = pool_of(work.task) if takes_unlabelled(work.protocol) else None
@@ -149,7 +154,7 @@ def probe_estimate(pretraining: Pretraining, plan: ProbePlan | None, speeds: Spe
         return NOTHING
     probe = plan.probe
     rate, source = _rate(pretraining.encoder, pretraining.task, speeds)
-    pool, batch = pool_of(pretraining.task), pretraining.budget.batch
+    pool, batch = _pretext_images(pretraining.task), pretraining.budget.batch
     probes = 1 + math.ceil(training_log.count(pretraining.budget.steps_for(pool), pool, batch) / probe.every)
     return Estimate(tasks * probes * (probe.labels + probe.held_out) / (rate * ENCODE_SPEEDUP), source)
 

@@ -43,3 +43,5 @@ class RunOptions:
     """Part of a GPU that a job on Ray takes, over 0 and up to 1; None is all of it."""
     time_limit: float | None = None
     """Seconds after which no cell is measured any more; None is no limit."""
+    base: Path = Path()
+    """Folder of the study's file, below which relative paths in the study are."""

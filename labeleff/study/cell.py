@@ -116,6 +116,15 @@ def content_key(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
+def _identity(of: Frozen) -> dict[str, object]:
+    """What a key is made of: all fields that are set, without the place of a task's data."""
+    table = of.model_dump(mode="json", exclude_none=True)
+    for field in ("task", "pretrain_task"):
+        if (spec := getattr(of, field, None)) is not None:
+            table[field]["options"] = spec.identity
+    return table
+
+
 class Pretraining(Frozen):
     """Everything that decides a pretrained encoder: no labels, no label count, no draw."""
 
@@ -135,7 +144,7 @@ class Pretraining(Frozen):
     @functools.cached_property
     def key(self) -> str:
         """The hash under which the encoder is cached."""
-        return content_key("pretraining", self.model_dump(mode="json", exclude_none=True))
+        return content_key("pretraining", _identity(self))
 
 
 class Cell(Frozen):
@@ -168,7 +177,7 @@ class Cell(Frozen):
     @functools.cached_property
     def key(self) -> str:
         """The hash of everything that decides this cell's number; an optional field counts only where it is set."""
-        return content_key("cell", self.model_dump(mode="json", exclude_none=True))
+        return content_key("cell", _identity(self))
 
     @property
     def arm(self) -> str:

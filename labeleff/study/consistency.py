@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from labeleff.catalogue import lookup
-from labeleff.catalogue.declaration import Plugin, Spec
+from labeleff.catalogue.declaration import PLACE, Plugin, Spec
 from labeleff.catalogue.metrics import DENSE, GOALS, METRICS
 from labeleff.errors import StudyError, UnknownNameError
 from labeleff.study.cell import Augment, Budget
@@ -95,6 +95,12 @@ def check_names(study: Study) -> None:
     for axis in (study.tasks, study.encoders):
         labels = [spec.label for spec in axis]
         if len(set(labels)) < len(labels):
+            places = [str(spec.options[PLACE]) for spec in axis if PLACE in spec.options]
+            if len(set(places)) > 1:
+                raise StudyError(
+                    f"{' and '.join(places)}: found tasks that differ in their path alone, expected names for them: "
+                    'give each data = "NAME"'
+                )
             raise StudyError(f"{labels} names one thing twice")
     names = study.arm_names
     if len(set(names)) < len(names):

@@ -57,6 +57,11 @@ def _source(study: str) -> tuple[str, str]:
     return text, f"study {study!r}"
 
 
+def folder_of(study: str) -> Path:
+    """Folder below which relative paths in a study are: that of its file; the working directory for other studies."""
+    return Path(study).absolute().parent if study.endswith(".toml") else Path.cwd()
+
+
 def parse_study(table: Mapping[str, Any], source: str) -> Study:
     """Check a study given as nested tables; StudyError beginning with `source` where it is wrong."""
     try:

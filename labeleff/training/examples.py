@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -74,6 +75,17 @@ class Task:
     """Ids of the training examples (N,), by which draws are published; None where they have none."""
     features: Mapping[str, StoredFeatures] | None = None
     """Stored features by the name of the encoder that made them; then an input is an item's position, (N, 1)."""
+    unlabelled: Tensor | None = None
+    """More training images, without labels, for pretexts alone: uint8 (M, H, W, 3); None for none."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What was done to the examples, for the records: numbers, texts, and lists and tables of them."""
+    notes: tuple[str, ...] = ()
+    """What a user should know before a run starts, such as files that aren't read, as sentences."""
+
+    @property
+    def pretext_images(self) -> Tensor:
+        """All images that pretexts see: the training images, then those without labels."""
+        return self.train.inputs if self.unlabelled is None else torch.cat((self.train.inputs, self.unlabelled))
 
     @property
     def chance(self) -> float:
@@ -97,6 +109,9 @@ class Task:
         for array in (self.train.inputs, self.train.labels, self.test.inputs, self.test.labels):
             digest.update(str(tuple(array.shape)).encode())
             digest.update(array.contiguous().numpy().data)
+        if self.unlabelled is not None:
+            digest.update(f"unlabelled {tuple(self.unlabelled.shape)}".encode())
+            digest.update(self.unlabelled.contiguous().numpy().data)
         if self.text is not None:
             digest.update("\n".join((*self.text.vocabulary.words, *self.classes)).encode())
         for name, stored in (self.features or {}).items():
@@ -112,21 +127,44 @@ class Source:
 
     `folder` is the data directory (created when needed); with `offline` nothing may touch the network;
     `progress(done, total, what)` is called with bytes or items done while something long goes on. Rendered data
-    are computed on `device`.
+    are computed on `device`. Relative paths in a study's options are below `base` (see `place`).
     """
 
     folder: Path
     offline: bool = False
     progress: Callable[[int, int, str], None] = lambda *_: None
     device: str = "cpu"
+    base: Path = Path()
+    """Folder of the study's file; the working directory for studies that come from none."""
+
+    def place(self, path: str) -> Path:
+        """The whole path of an option's value: `~` is the user's folder, and a relative path is below `base`."""
+        return (self.base / Path(path).expanduser()).absolute()
 
 
 def load_task(spec: Spec, source: Source) -> Task:
     """Load the task named by `spec`, with its images in memory; raises DataError where they can't be had.
 
-    Raises PluginError where the task's goal isn't the one in the catalogue.
+    Grey images (N, H, W, 1) of a plug-in become RGB. Raises PluginError where the task's goal isn't the one in the
+    catalogue, and for images of other channels.
     """
     task: Task = lookup.resolve("task", spec.name)(lookup.options("task", spec), source)
     if task.goal.name != (expected := lookup.find("task", spec.name).goal):
         raise PluginError(f"task {spec.label}: its goal is {task.goal.name!r}, but the catalogue says {expected!r}")
-    return task
+    return task if task.text is not None else _as_rgb(task, spec)
+
+
+def _as_rgb(task: Task, spec: Spec) -> Task:
+    """The task with three channels; raises PluginError naming it where it has neither one nor three."""
+    channels = {int(part.inputs.shape[-1]) for part in (task.train, task.test)}
+    if channels == {3}:
+        return task
+    if channels != {1}:
+        found = " and ".join(map(str, sorted(channels)))
+        raise PluginError(f"task {spec.label}: found images of {found} channels, expected 3, or 1 for grey")
+
+    def grey(inputs: Tensor) -> Tensor:
+        return inputs.expand(-1, -1, -1, 3).contiguous()
+
+    train, test = (replace(part, inputs=grey(part.inputs)) for part in (task.train, task.test))
+    return replace(task, train=train, test=test, unlabelled=None if task.unlabelled is None else grey(task.unlabelled))

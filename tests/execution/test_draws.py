@@ -215,3 +215,15 @@ def test_export_to_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LadderError, match="can't be written"):
         draws.export_draws(tmp_path / "file", "t", np.zeros(5, dtype=np.int64), [2], [0], "random")
+
+
+def test_names_beside_positions_keep_a_draw_when_examples_are_added(tmp_path):
+    labels, ids = np.repeat([0, 1], 5).astype(np.int64), [f"train/{i}.png" for i in range(10)]
+    draws.export_draws(tmp_path, "t/classify(size=32)", labels, [4], range(1), "stratified", ids)
+    taken = draws.read_draws(tmp_path, "t/classify(size=32)", 0, 4, pool=10, ids=ids)
+    assert (taken == draws.read_draws(tmp_path, "t/classify(size=32)", 0, 4, pool=10)).all()
+    more = ["train/!new.png", *ids]
+    assert (draws.read_draws(tmp_path, "t/classify(size=32)", 0, 4, pool=11, ids=more) == taken + 1).all()
+    less = [name for name in ids if name != ids[taken[1]]]
+    with pytest.raises(LadderError, match=r"draw0-n4.ids.txt, line 2: found 'train/.*', expected the name of a train"):
+        draws.read_draws(tmp_path, "t/classify(size=32)", 0, 4, pool=9, ids=less)

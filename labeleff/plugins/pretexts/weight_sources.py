@@ -24,10 +24,10 @@ from labeleff.plugins.pretexts.outside_weights import Weights, read_state, under
 from labeleff.training.examples import Source
 
 
-def load_file(options: Mapping[str, OptionValue], source: Source) -> Weights:  # noqa: ARG001
+def load_file(options: Mapping[str, OptionValue], source: Source) -> Weights:
     """Load the tensors in the file `path`; with `prefix`, only those whose names begin with it."""
-    path = Path(str(options["path"])).expanduser()
-    return under(str(options["prefix"]), Weights(read_state(path), f"file {path}"))
+    path = source.place(str(options["path"]))
+    return under(str(options["prefix"]), Weights(read_state(path), f"file {options['path']}"))
 
 
 FILE = "model.safetensors"

@@ -40,7 +40,7 @@ PIXELS = 1 << 20
 def _images(
     labels: str, options: Mapping[str, OptionValue], source: Source
 ) -> tuple[Callable[[str], paper_tasks.Columns], str]:
-    path, column = Path(str(options["path"])).expanduser(), LABELS[labels]
+    path, column = source.place(str(options["path"])), LABELS[labels]
     colours = _colours(path) if options["colours"] == "auto" else str(options["colours"])
     both = (images(colours), column)
     count, side = _size(path, both)

@@ -49,7 +49,7 @@ def _images(
     options: Mapping[str, OptionValue],
     source: Source,
 ) -> tuple[Callable[[str], paper_tasks.Columns], str]:
-    root, engine = Path(str(options["path"])).expanduser(), obj_meshes.engine()
+    root, engine = source.place(str(options["path"])), obj_meshes.engine()
     if missing := [f"{SYNSETS[name]} ({name})" for name in CLASSES if not (root / SYNSETS[name]).is_dir()]:
         raise DataError(f"{root}: found no folder {', '.join(missing)}; expected ShapeNetCore.v2: SYNSET/MODEL/{FILE}")
     models_by_class = [_models(root, name) for name in CLASSES]

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.results import Results
-from labeleff.reporting.sections import weak_results
+from labeleff.reporting.sections import weak_data, weak_results
 
 
 def flags(results: Results, findings: Findings) -> list[str]:
     """One sentence per weakness of the study and of its accuracies, the gravest first."""
     return [
         *_unfinished(results),
+        *weak_data.flags(results),
         *_collapsed(results),
         *weak_results.few_runs(findings.measured),
         *_design(results),
