@@ -47,8 +47,8 @@ def pchip_slopes(x: Array, y: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         inside = 1 / ((one / rise[:, :-1] + two / rise[:, 1:]) / (one + two))
     inside = np.where(rise[:, :-1] * rise[:, 1:] > 0, inside, 0.0)
-    ends = [_end_slope(*width[[0, 1]], rise[:, 0], rise[:, 1]), _end_slope(*width[[-1, -2]], rise[:, -1], rise[:, -2])]
-    return np.column_stack([ends[0], inside, ends[1]])
+    start, end = (_end_slope(width[k], width[m], rise[:, k], rise[:, m]) for k, m in ((0, 1), (-1, -2)))
+    return np.column_stack([start, inside, end])
 
 
 def _end_slope(near: float, far: float, first: Array, second: Array) -> Array:
