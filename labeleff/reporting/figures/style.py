@@ -47,8 +47,12 @@ def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
 
     stream = io.BytesIO()
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    quiet = {"figure.autolayout": False, "figure.constrained_layout.use": False}
-    with matplotlib.rc_context({"svg.hashsalt": "labeleff", **quiet}), warnings.catch_warnings():
+    with (
+        matplotlib.rc_context(
+            {"svg.hashsalt": "labeleff", "figure.autolayout": False, "figure.constrained_layout.use": False}
+        ),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         if (layout := figure.get_layout_engine()) is not None:
             figure.set_dpi(DPI)
