@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, special
+from scipy import special
 
 from labeleff.curves.bayes_priors import Family, Grid
 from labeleff.stats.moderation import Array
@@ -123,19 +123,18 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Whitening:
-    """Map of errors of R rung means to independent standard normals."""
+    """Maps of errors of R rung means to independent standard normals, for K covariances."""
 
     matrix: Array
-    """(R, R): errors times it are independent."""
-    log_det: float
-    """Half the logarithm of the covariance's determinant."""
+    """(K, R, R): errors times one of them are independent."""
+    log_det: Array
+    """(K,): half the logarithm of the covariance's determinant."""
 
 
-def whitening(covariance: Array) -> Whitening:
-    """Whiten errors of the `covariance` (R, R)."""
-    root = linalg.cholesky(covariance, lower=True)
-    matrix = linalg.solve_triangular(root, np.eye(len(covariance)), lower=True).T
-    return Whitening(matrix, float(np.log(np.diag(root)).sum()))
+def whitening(covariances: Array) -> Whitening:
+    """Whiten errors of each of the `covariances` (K, R, R)."""
+    root = np.linalg.cholesky(covariances)
+    return Whitening(np.linalg.inv(root).transpose(0, 2, 1), np.log(np.einsum("kii->ki", root)).sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -159,32 +158,30 @@ def _table(phi: Callable[..., Array], grid_of: Callable[[float, float], Grid], u
 
 def posterior(family: Family, u: Array, means: Array, covariance: Array) -> Posterior:
     """Condition a family on rung `means` (R,) at `u` (R,) whose errors have the `covariance` (R, R)."""
-    return stacked(family, u, means, [whitening(covariance)])
+    return stacked(family, u, means, whitening(covariance[None]))
 
 
-def stacked(family: Family, u: Array, means: Array, noises: Sequence[Whitening]) -> Posterior:
+def stacked(family: Family, u: Array, means: Array, noise: Whitening) -> Posterior:
     """Condition a family on rung `means` (R,) at `u` (R,): its grid once for each covariance of their errors, in turn.
 
     Parameters are standardised c, and b times phi's value at the first rung, its largest: numbers stay moderate,
     however steep phi is. The precision's Cholesky factor is (l11, 0; l21, l22), whose substitution gives (h1, h2).
     """
     table, c, b = _table(family.phi, family.grid, tuple(u.tolist())), family.c, family.b
-    whiten = np.stack([noise.matrix.T for noise in noises]).transpose(0, 2, 1)
-    residual, first = (means - c.mean) @ whiten, c.sd * whiten.sum(axis=1)
-    second = -table.relative @ whiten
+    residual, first = (means - c.mean) @ noise.matrix, c.sd * noise.matrix.sum(axis=1)
+    second = -table.relative @ noise.matrix
     prior_sd, prior_mean = b.sd * table.largest, b.mean * table.largest
-    l11 = np.sqrt([[1 + one @ one] for one in first])
+    l11 = np.sqrt(1 + (first**2).sum(axis=1, keepdims=True))
     l21 = (second @ first[:, :, None])[:, :, 0] / l11
-    l22 = np.sqrt((second**2).sum(axis=2) - l21**2 + prior_sd**-2)
-    h1 = np.array([[one @ other] for one, other in zip(residual, first, strict=True)]) / l11
+    l22 = np.sqrt(np.einsum("kmr,kmr->km", second, second) - l21**2 + prior_sd**-2)
+    h1 = (first * residual).sum(axis=1, keepdims=True) / l11
     h2 = ((second @ residual[:, :, None])[:, :, 0] + prior_mean / prior_sd**2 - l21 * h1) / l22
-    quadratic = np.array([[one @ one] for one in residual]) + (b.mean / b.sd) ** 2 - h1**2 - h2**2
-    halves = np.array([[len(means) * math.log(2 * math.pi) / 2 + noise.log_det] for noise in noises])
-    log_volume = halves + np.log(l11 * l22 * prior_sd)
+    quadratic = (residual**2).sum(axis=1, keepdims=True) + (b.mean / b.sd) ** 2 - h1**2 - h2**2
+    log_volume = len(means) * math.log(2 * math.pi) / 2 + noise.log_det[:, None] + np.log(l11 * l22 * prior_sd)
     log_evidence = math.log(family.weight) + table.grid.log_prior - quadratic / 2 - log_volume
     b_centre, b_sd = h2 / l22 / table.largest, 1 / l22 / table.largest
     c_centre, c_slope = c.mean + c.sd * (h1 - l21 * h2 / l22) / l11, -c.sd * table.largest * l21 / l11
     c_sd = np.broadcast_to(c.sd / l11, h2.shape)
     arrays = (log_evidence, b_centre, b_sd, c_centre, c_slope, c_sd)
-    grid = Grid(*(np.tile(each, len(noises)) for each in (table.grid.first, table.grid.second, table.grid.log_prior)))
+    grid = Grid(*(np.tile(each, len(l11)) for each in (table.grid.first, table.grid.second, table.grid.log_prior)))
     return Posterior(family, grid, *(array.ravel() for array in arrays))

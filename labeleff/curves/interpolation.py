@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from labeleff.errors import CurveError, UnknownNameError
 from labeleff.stats.moderation import Array
@@ -35,9 +34,29 @@ def isotonic(means: Array, weights: Array) -> Array:
 
 
 def pchip_slopes(x: Array, y: Array) -> Array:
-    """Slopes (B, R) at the nodes `x` (R,) of the monotone piecewise cubics (PCHIP) through the rows of `y` (B, R)."""
-    with np.errstate(over="ignore"):  # divisions by tiny differences overflow
-        return np.asarray(PchipInterpolator(x, y, axis=1)(x, 1))
+    """Slopes (B, R) at the nodes `x` (R,) of the monotone piecewise cubics (PCHIP) through the rows of `y` (B, R).
+
+    Inside they are weighted harmonic means of the slopes beside them (Fritsch and Butland 1984), at the ends those of
+    three points, limited (Moler 2004, Numerical Computing with Matlab, section 3.6).
+    """
+    width = np.diff(x)
+    rise = np.diff(y, axis=1) / width
+    if len(x) == 2:
+        return np.repeat(rise, 2, axis=1)
+    one, two = 2 * width[1:] + width[:-1], width[1:] + 2 * width[:-1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        inside = 1 / ((one / rise[:, :-1] + two / rise[:, 1:]) / (one + two))
+    inside = np.where(rise[:, :-1] * rise[:, 1:] > 0, inside, 0.0)
+    start, end = (_end_slope(width[k], width[m], rise[:, k], rise[:, m]) for k, m in ((0, 1), (-1, -2)))
+    return np.column_stack([start, inside, end])
+
+
+def _end_slope(near: float, far: float, first: Array, second: Array) -> Array:
+    """Slopes (B,) at an end from the widths of the two intervals there and the slopes over them."""
+    slope = ((2 * near + far) * first - near * second) / (near + far)
+    slope = np.where(np.sign(slope) == np.sign(first), slope, 0.0)
+    steep = (np.sign(first) != np.sign(second)) & (np.abs(slope) > 3 * np.abs(first))
+    return np.where(steep, 3 * first, slope)
 
 
 def _hermite(s: Array, start: Array, end: Array) -> Array:

@@ -8,11 +8,10 @@ follow the ladder, so that the unit in which labels are counted makes no differe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from labeleff.curves.interpolation import check_ladder
 from labeleff.curves.methods import FORMULAS, Formula, Linear, check_rungs, parameters
@@ -29,6 +28,8 @@ STARTS = 3
 """Number of searches: from the best grid point in each third of the first shape parameter's range."""
 TINY = 1e-200
 """Sum of squares below which phi has vanished from the ladder and its factor b is taken as 0."""
+STEP, CONVERGED, MOST_STEPS = 1e-5, 1e-11, 200
+"""Searches: half the width of difference quotients, the step at which they end, and how many they take at most."""
 SINGULAR = 1e-8
 """Ratio of singular values of the scaled Jacobian under which parameters can't be told apart."""
 
@@ -71,38 +72,64 @@ def _axes(formula: Formula, ns: Array) -> list[Array]:
     return [np.geomspace(low, high, GRID[len(ranges)]) for low, high in ranges]
 
 
+def _search(errors: Callable[[Array], Array], starts: Array, low: Array, high: Array) -> Array:
+    """Minima (K, T) of sums of squares within `low`..`high` (T,) from `starts` (K, T), all searched at once.
+
+    `errors` maps points (M, T) to errors (M, R). Steps are those of Levenberg and Marquardt (Moré 1978), with a
+    parameter held at its bound while the sum falls beyond it.
+    """
+    count, axes = starts.shape
+    offsets = STEP * np.concatenate([np.zeros((1, axes)), np.eye(axes), -np.eye(axes)])
+
+    def around(points: Array) -> Array:
+        return errors((points[:, None] + offsets).reshape(-1, axes)).reshape(count, len(offsets), -1)
+
+    points, near, damping = starts, around(starts), np.full((count, 1), 1e-3)
+    for _ in range(MOST_STEPS):
+        slopes = (near[:, 1 : axes + 1] - near[:, axes + 1 :]) / (2 * STEP)
+        gradient = (slopes @ near[:, 0, :, None])[..., 0]
+        held = ((points <= low) & (gradient > 0)) | ((points >= high) & (gradient < 0))
+        slopes = np.where(held[..., None], 0.0, slopes)
+        normal = slopes @ slopes.transpose(0, 2, 1)
+        size = np.einsum("kii->ki", normal)
+        size += np.where(size > 0, damping * size, 1.0)
+        step = np.linalg.solve(normal, np.where(held, 0.0, -gradient)[..., None])[..., 0]
+        tried = np.clip(points + step, low, high)
+        if np.abs(tried - points).max() < CONVERGED:
+            break
+        then = around(tried)
+        better = ((then[:, 0] ** 2).sum(axis=1) < (near[:, 0] ** 2).sum(axis=1))[:, None]
+        points, near = np.where(better, tried, points), np.where(better[..., None], then, near)
+        damping = np.where(better, damping / 10, damping * 10)
+    return points
+
+
 def fit_shape(formula: Formula, ns: Array, means: Array, weights: Array) -> Shapes:
     """Fit a formula to `means` (R,) at rising `ns` (R,) by least squares with `weights` (R,), up to a factor."""
-    weights = weights / weights.sum()
-    root, phi = np.sqrt(weights), PHIS[formula.phi].value
+    weights, phi = weights / weights.sum(), PHIS[formula.phi].value
 
-    def curve(shape: Sequence[Array]) -> Shapes:
-        c, b, _ = _solve(formula.linear, formula.saturates, phi(ns[None], *shape), means[None], weights)
-        return Shapes(formula, c[0, 0], b[0, 0], shape)
+    def solved(columns: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
+        """Phi (M, R) of shapes, a column (M, 1) per parameter, with the best c, b and mean square, each (M,)."""
+        values = np.atleast_2d(phi(ns, *columns))
+        c, b, squares = _solve(formula.linear, formula.saturates, values, means[None], weights)
+        return values, c[0], b[0], squares[0]
+
+    def errors(logs: Array) -> Array:
+        values, c, b, _ = solved(list(np.exp(logs.T)[..., None]))
+        return np.asarray(np.sqrt(weights) * (c[:, None] - b[:, None] * values - means))
 
     axes = _axes(formula, ns)
-    if not axes:
-        return curve([])
-    columns = _grid(axes)
-    squares = _solve(formula.linear, formula.saturates, phi(ns, *columns), means[None], weights)[2][0]
-    parts = np.array_split(np.arange(len(squares)), STARTS)
-    starts = [np.log([column[part[squares[part].argmin()], 0] for column in columns]) for part in parts]
-    bounds = np.log([[axis[0] for axis in axes], [axis[-1] for axis in axes]])
-    searches = [
-        optimize.least_squares(
-            lambda logs: root * (curve(list(np.exp(logs))).at(ns) - means),
-            start,
-            bounds=bounds,
-            jac="3-point",
-            xtol=1e-13,
-            ftol=1e-13,
-            gtol=1e-13,
-            max_nfev=200,
-        )
-        for start in starts
-    ]
-    best = min(searches, key=lambda search: float(search.cost))
-    return curve(list(np.exp(best.x)))
+    shape: list[Array] = []
+    if axes:
+        columns = _grid(axes)
+        squares = solved(columns)[3]
+        parts = np.array_split(np.arange(len(squares)), STARTS)
+        starts = np.log([[column[part[squares[part].argmin()], 0] for column in columns] for part in parts])
+        found = _search(errors, starts, *np.log([(axis[0], axis[-1]) for axis in axes]).T)
+        best = (errors(found) ** 2).sum(axis=1).argmin()
+        shape = list(np.exp(found[best]))
+    _, c, b, _ = solved(shape)
+    return Shapes(formula, c[0], b[0], shape)
 
 
 def refit(shapes: Shapes, ns: Array, replicates: Array, weights: Array) -> Shapes:

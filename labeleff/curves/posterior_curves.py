@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, special
+from scipy import special
 from threadpoolctl import ThreadpoolController
 
 from labeleff.curves.bayes import NODES, Indices, Posterior, stacked, whitening
@@ -184,16 +184,19 @@ class _Members:
         """Draw members, DRAWS in all, each in proportion to its posterior probability (stratified sampling)."""
         u, count = grid.u[grid.rungs], len(measured.ns)
         shape = matern(u[:, None] - u)
-        noises = [size.level**2 * measured.covariance + size.nugget**2 * np.eye(count) for size in sizes]
-        errors = [noise + size.misfit**2 * shape for noise, size in zip(noises, sizes, strict=True)]
+        table = np.array([[size.misfit, size.nugget, size.level] for size in sizes])
+        squares = (table**2)[..., None, None]
+        misfits = squares[:, 0] * shape
+        errors = squares[:, 2] * measured.covariance + squares[:, 1] * np.eye(count) + misfits
         parts = list(_probable(u, measured.means, errors, [size.log_prior for size in sizes]))
         chosen = _places(np.concatenate([weights for *_, weights in parts]))
+        used = np.unique(np.concatenate([places for _, places, *_ in parts])[chosen])
+        given = dict(zip(used.tolist(), zip(*_given(errors[used], misfits[used]), strict=True), strict=True))
         rows = np.argsort(stream("uniform order", 1)[:, 0])
         values, beyond = np.empty((DRAWS, len(grid.u))), np.empty((DRAWS, len(grid.beyond)))
         expected, doubt = np.empty((DRAWS, count)), np.empty((DRAWS, count))
         setting, start = np.empty(DRAWS, dtype=np.intp), 0
         shares: dict[str, float] = dict.fromkeys(FAMILIES, 0.0)
-        given: dict[int, tuple[Array, Array]] = {}
         for name, places, part, weights in parts:
             here = np.flatnonzero((chosen >= start) & (chosen < start + len(weights)))
             index, row = chosen[here] - start, rows[here]
@@ -208,16 +211,14 @@ class _Members:
             beyond[row] = b * (phi(u[None, -1:]) - phi(u[-1] + grid.beyond / stretch()[row, None]))
             setting[row] = places[index]
             for place in np.unique(places[index]).tolist():
-                if place not in given:
-                    given[place] = _given(errors[place], sizes[place].misfit ** 2 * shape)
                 gain, root = given[place]
                 some = places[index] == place
                 at_rungs = values[row[some]][:, grid.rungs]
                 expected[row[some]] = at_rungs + (measured.means - at_rungs) @ gain
                 doubt[row[some]] = stream("rungs", count)[here[some]] @ root.T
                 shares[name] += float(some.sum()) / DRAWS
-        misfit, nugget, level = np.array([[size.misfit, size.nugget, size.level] for size in sizes])[setting].T
-        widest = max(size.misfit for size in sizes)
+        misfit, nugget, level = table[setting].T
+        widest = table[:, 0].max()
         return cls(values, beyond, expected, doubt, misfit * max(MISFITS) / widest, nugget, level, shares)
 
 
@@ -227,12 +228,12 @@ def _phi(part: Posterior, index: Indices, u: Array) -> Array:
 
 
 def _probable(
-    u: Array, means: Array, errors: list[Array], priors: list[float]
+    u: Array, means: Array, errors: Array, priors: list[float]
 ) -> Iterator[tuple[str, Indices, Posterior, Array]]:
     """Families with their probable grid points, the places of these points' settings, and their log weights."""
-    noises, log_priors = [whitening(error) for error in errors], np.array(priors)[:, None]
+    noise, log_priors = whitening(errors), np.array(priors)[:, None]
     every = {
-        name: stacked(family, u, means, noises)
+        name: stacked(family, u, means, noise)
         for name, family in families(float(isotonic(means[None], np.ones(len(means)))[0, -1])).items()
     }
     evidence = {name: part.log_evidence.reshape(len(errors), -1) for name, part in every.items()}
@@ -252,14 +253,15 @@ def _places(log_weights: Array) -> Indices:
 
 
 def _given(total: Array, part: Array) -> tuple[Array, Array]:
-    """Gain (R, R) of a normal `part` from the sum with the covariance `total`, and the root of what stays unknown.
+    """Gains (K, R, R) of normal parts from sums of covariance `total`, and the roots of what stays unknown.
 
     The root is the symmetric one, as eigenvectors differ in sign between machines.
     """
-    gain = linalg.solve(total, part, assume_a="pos")
+    gain = np.linalg.solve(total, part)
     remainder = part - part @ gain
-    values, vectors = np.linalg.eigh((remainder + remainder.T) / 2)
-    return gain, vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    values, vectors = np.linalg.eigh((remainder + remainder.transpose(0, 2, 1)) / 2)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None] @ vectors.transpose(0, 2, 1)
+    return np.asarray(gain), np.asarray(root)
 
 
 @functools.lru_cache(maxsize=16)

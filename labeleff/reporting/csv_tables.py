@@ -119,8 +119,8 @@ class Table:
 
 def _cell(value: object, digits: int) -> object:
     """Text of a cell; empty for what is missing."""
-    if isinstance(value, float):  # also numpy's
-        return "" if value != value else repr(float(value)) if digits == EXACT else f"{value:.{digits}g}"
+    if isinstance(value, float):  # also numpy's; the writer has all digits
+        return "" if value != value else float(value) if digits == EXACT else f"{value:.{digits}g}"
     return _no_formula(value)
 
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from labeleff.errors import OptionError, RecordError
 from labeleff.files import write_together
@@ -90,12 +90,8 @@ def slugs(measured: Measurements) -> dict[Place, str]:
 
 def pictures(figures: Mapping[str, Figure]) -> dict[str, bytes]:
     """Render figures, given by file name, to PNG and SVG files."""
-    files: dict[str, bytes] = {}
-    for name, figure in figures.items():
-        files[f"figures/{name}.png"] = style.render(figure, "png")
-        style.keep_layout(figure)
-        files[f"figures/{name}.svg"] = style.render(figure, "svg")
-    return files
+    kinds: Sequence[Literal["png", "svg"]] = ("png", "svg")
+    return {f"figures/{name}.{kind}": style.render(figure, kind) for name, figure in figures.items() for kind in kinds}
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:

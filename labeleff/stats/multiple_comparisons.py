@@ -80,12 +80,14 @@ def tie_group(replicates: Array, points: Array, *, level: float = LEVEL) -> list
     gaps = np.asarray(points, dtype=float)[:, None] - points
     off = ~np.eye(len(points), dtype=bool)
     scales, largest = np.zeros_like(gaps), np.zeros(len(replicates))
-    for i, j in zip(*np.nonzero(np.triu(off)), strict=True):
-        deviations = replicates[:, i] - replicates[:, j] - gaps[i, j]
-        low, high = np.quantile(deviations, [0.25, 0.75])
-        scales[i, j] = scales[j, i] = (high - low) / 2
-        if high > low:
-            largest = np.maximum(largest, np.abs(deviations) / scales[i, j])
+    columns = np.ascontiguousarray(replicates.T)
+    for i in range(len(points) - 1):
+        deviations = columns[i] - columns[i + 1 :] - gaps[i, i + 1 :, None]
+        low, high = np.quantile(deviations, [0.25, 0.75], axis=1)
+        scales[i, i + 1 :] = scales[i + 1 :, i] = scale = (high - low) / 2
+        varying = scale > 0
+        sizes = np.abs(deviations[varying]) / scale[varying, None]
+        largest = np.maximum(largest, sizes.max(axis=0, initial=0.0))
     width = float(np.quantile(largest, level)) * scales
     lows, differences, highs = (
         np.where(off, values, np.inf).min(axis=1) for values in (gaps - width, gaps, gaps + width)

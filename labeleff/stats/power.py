@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from labeleff.errors import OptionError
 from labeleff.stats.differences import Difference, compare, pairs
@@ -28,6 +28,8 @@ MOST = 10**9
 """Largest number of draws or seeds; more count as never."""
 SCANNED = 64
 """Largest count up to which all are tried one by one."""
+ROOT = 1e-12
+"""Precision, in standard errors, to which a shift is sought."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def t_power(shift: float, df: float, level: float, *, stretch: float = 1.0) -> f
     return min(float(weights @ (special.ndtr(shift - limits) + special.ndtr(-shift - limits))), 1.0)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
 def _limits(df: float, level: float, stretch: float) -> Array:
     """Bounds of the test at the nodes, in standard errors; a search for a shift asks for them again and again."""
     bound = float(special.stdtrit(df, 0.5 + level / 2)) * stretch
@@ -137,10 +139,23 @@ def detectable_gain(sd: float, draws: int, *, power: float = POWER, level: float
 
 def _least_shift(df: float, power: float, level: float, stretch: float = 1.0) -> float:
     """Least difference, in standard errors, that is detected with probability `power`."""
-    high = 1.0
-    while t_power(high, df, level, stretch=stretch) < power:
-        high *= 2
-    return float(optimize.brentq(lambda shift: t_power(shift, df, level, stretch=stretch) - power, 0.0, high))
+
+    def lacks(shift: float) -> float:
+        return power - t_power(shift, df, level, stretch=stretch)
+
+    other, shift, lack = 0.0, 1.0, lacks(0.0)
+    while (value := lacks(shift)) > 0:
+        other, shift, lack = shift, shift * 2, value
+    step = math.inf
+    while abs(step) > ROOT and value:  # regula falsi, in which an end that stays counts half (Illinois)
+        step = value * (shift - other) / (value - lack)
+        before, shift = shift, shift - step
+        if (then := lacks(shift)) * value < 0:
+            other, lack = before, value
+        else:
+            lack /= 2
+        value = then
+    return shift
 
 
 @dataclass(frozen=True)

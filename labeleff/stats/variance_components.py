@@ -12,8 +12,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse, special
-from scipy.sparse import csgraph
+from scipy import special
 
 from labeleff.seeding import generator
 from labeleff.stats.differences import FLAT, check_runs
@@ -110,6 +109,9 @@ def _rank(draws: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> int:
     Groups are the components of the graph in which a run joins its draw and its seed (Searle 1971, Linear Models,
     chapter 7): studies have thousands of runs, whose matrix itself would be too large.
     """
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
     size = int(draws.max()) + int(seeds.max()) + 2
     joined = sparse.coo_array((np.ones(len(draws)), (draws, seeds + int(draws.max()) + 1)), shape=(size, size))
     groups, _ = csgraph.connected_components(joined, directed=False)

@@ -113,7 +113,7 @@ def test_several_covariances_at_once_are_each_alone() -> None:
     ns, means = LADDERS["one decade"]
     u = positions(ns)
     both = [errors(u), 4 * errors(u)]
-    together = stacked(FAMILIES["hill"], u, means, [whitening(one) for one in both])
+    together = stacked(FAMILIES["hill"], u, means, whitening(np.stack(both)))
     for place, covariance in enumerate(both):
         alone = posterior(FAMILIES["hill"], u, means, covariance)
         rows = place * len(alone.b_centre) + np.arange(len(alone.b_centre))

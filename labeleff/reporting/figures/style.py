@@ -25,6 +25,7 @@ BEST = 12
 """Number of arms that a figure shows where there are more than MOST_ARMS: the best, with room around them."""
 LEGEND = 15
 """Number of legend entries per column."""
+DPI = 150
 
 
 def blank(width: float = 7.0, height: float = 4.2) -> Figure:
@@ -38,23 +39,27 @@ def blank(width: float = 7.0, height: float = 4.2) -> Figure:
 
 
 def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """Render a figure to a file's bytes, without dates or versions; characters that the font lacks become boxes."""
+    """Render a figure to a file's bytes, without dates or versions; characters that the font lacks become boxes.
+
+    Its layout is computed the first time, without the drawing that matplotlib would do for it, and kept.
+    """
     import matplotlib
 
     stream = io.BytesIO()
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    with matplotlib.rc_context({"svg.hashsalt": "labeleff"}), warnings.catch_warnings():
+    with (
+        matplotlib.rc_context(
+            {"svg.hashsalt": "labeleff", "figure.autolayout": False, "figure.constrained_layout.use": False}
+        ),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
+        if (layout := figure.get_layout_engine()) is not None:
+            figure.set_dpi(DPI)
+            layout.execute(figure)
+            figure.set_layout_engine(None)
+        figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
     return stream.getvalue()
-
-
-def keep_layout(figure: Figure) -> None:
-    """Keep the layout of the last rendering for those that follow."""
-    import matplotlib
-
-    with matplotlib.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
-        figure.set_layout_engine(None)
 
 
 def styles(measured: Measurements) -> dict[str, dict[str, Any]]:
