@@ -71,6 +71,7 @@ def _run_entry(execution: Execution) -> RunEntry:
             "chance": task.chance,
             "metric": task.goal.headline,
             "provenance": task.provenance,
+            **({"weak_points": list(task.weak_points)} if task.weak_points else {}),
         }
     return RunEntry(
         run=runner.settings.run,

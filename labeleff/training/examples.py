@@ -74,6 +74,8 @@ class Task:
     """Ids of the training examples (N,), by which draws are published; None where they have none."""
     features: Mapping[str, StoredFeatures] | None = None
     """Stored features by the name of the encoder that made them; then an input is an item's position, (N, 1)."""
+    weak_points: tuple[str, ...] = ()
+    """Clauses in Markdown on what weakens numbers measured on these data, each with its kind in bold, no full stop."""
 
     @property
     def chance(self) -> float:

@@ -22,9 +22,9 @@ from labeleff.plugins.tasks.embedding_files.columns import first_few
 from labeleff.plugins.tasks.embedding_files.embedding_reader import read_embeddings
 from labeleff.plugins.tasks.embedding_files.join import Joined, join
 from labeleff.plugins.tasks.embedding_files.label_file import read_labels
-from labeleff.plugins.tasks.embedding_files.row_findings import met_again
 from labeleff.plugins.tasks.embedding_files.targets import Kind, Targets, read_targets
 from labeleff.plugins.tasks.embedding_files.train_test import Division, own_division, seeded_division
+from labeleff.plugins.tasks.embedding_files.weak_points import repeats, weak_points
 from labeleff.training.examples import Examples, Source, StoredFeatures, Task
 from labeleff.training.goals.item_classes import ItemClasses
 
@@ -50,7 +50,8 @@ def load(options: Mapping[str, OptionValue], source: Source) -> Task:
     if targets.kind not in {"classes", "ordinal"}:
         raise DataError(f"{joined.labels.source}: found {targets.kind} targets, expected one class per item")
     division = _division(joined, targets, options)
-    notes = [*joined.notes, *division.notes, *_met_again(joined, division)]
+    again = repeats(joined, division)
+    notes = [*joined.notes, *division.notes, *_met_again(joined, division, again)]
     return Task(
         "embeddings/classify",
         _examples(division.train, targets),
@@ -60,6 +61,7 @@ def load(options: Mapping[str, OptionValue], source: Source) -> Task:
         goal=ItemClasses(),
         ids=tuple(joined.ids[division.train].tolist()),
         features={name: _stored(joined, name) for name in encoders},
+        weak_points=weak_points(joined, division, again),
     )
 
 
@@ -105,16 +107,14 @@ def _stored(joined: Joined, name: str) -> StoredFeatures:
     return StoredFeatures(features, rows, digest.hexdigest())
 
 
-def _met_again(joined: Joined, division: Division) -> list[str]:
+def _met_again(joined: Joined, division: Division, again: Mapping[str, NDArray[np.int64]]) -> list[str]:
     """Say for every encoder how many test items have the numbers of a training item."""
-    found = []
-    for name, features in joined.features.items():
-        rows = joined.rows[name]
-        again = met_again(features, rows[division.train], rows[division.test])
-        if len(again):
-            ids = joined.ids[np.flatnonzero(np.isin(rows, again))]
-            found.append(f"{name}: {len(again):,} test items are training items again: {first_few(ids)}")
-    return found
+    found = {name: np.intersect1d(items, division.test) for name, items in again.items()}
+    return [
+        f"{name}: {len(items):,} test items are training items again: {first_few(joined.ids[items])}"
+        for name, items in found.items()
+        if len(items)
+    ]
 
 
 def one_two_five(least: int, most: int) -> list[int]:

@@ -14,6 +14,7 @@ def flags(results: Results, findings: Findings) -> list[str]:
     return [
         *_unfinished(results),
         *_collapsed(results),
+        *_data(results),
         *weak_results.few_runs(findings.measured),
         *_design(results),
         *_sizes(results),
@@ -44,6 +45,14 @@ def _collapsed(results: Results) -> Iterator[str]:
                 f"**Collapsed pretraining**: {what.pretext.label}, seed {what.seed}: its projections hardly differ "
                 f"between held-out images{'' if spread is None else f' (spread {spread:.2g})'}."
             )
+
+
+def _data(results: Results) -> Iterator[str]:
+    """What weakens numbers measured on a task's data, as the run that loaded them said."""
+    for task in results.study.tasks:
+        where = f" ({task.name})" if len(results.study.tasks) > 1 else ""
+        found = results.fact(task.label, "weak_points")
+        yield from (f"{text}{where}." for text in (found if isinstance(found, list) else []))
 
 
 def _design(results: Results) -> Iterator[str]:

@@ -86,6 +86,31 @@ def test_own_splits_and_repeated_items_are_said(files):
         load_task(spec(files, files=f"good={files}/good.npz", labels="", held_out=7), Source(files, offline=True))
 
 
+def test_what_weakens_the_data_is_in_records_and_at_the_top_of_the_report(files):
+    array = features(0.3, 6, 0)
+    array[100], array[2] = array[3], array[1]
+    split = np.where(np.arange(COUNT) < 90, "train", "test")
+    group = np.where(np.arange(COUNT) == 95, "p0", np.char.add("p", np.arange(COUNT).astype(str)))
+    np.savez(files / "good.npz", features=array, ids=IDS, labels=LABELS, split=split, group=group)
+    options = spec(files, files=f"good={files}/good.npz", labels="").options
+    arms = [{"pretext": {"name": "embedding", "of": "good"}, "protocol": one} for one in ("linear", "knn")]
+    task = {"name": "embeddings/classify", **options}
+    changes = {"tasks": [task], "arms": arms, "baseline": "embedding/linear", "rungs": [6, 12], "draws": 1}
+    results = labeleff.run(study(files, **changes), files / "run")
+    [fact] = [facts["weak_points"] for facts in results.run.tasks.values()]
+    assert [text.partition("**:")[0] for text in fact] == [
+        "**Test items in training",
+        "**Groups on both sides",
+        "**Repeated training items",
+    ]
+    text = labeleff.report(files / "run").read_text()
+    weak = text.split("Weak points of this evidence:")[1].splitlines()
+    assert weak[2].startswith(
+        "- **Test items in training**: test items with the numbers of a training item in good: 1 of"
+    )
+    assert "weak_points" not in labeleff.run(study(files, rungs=[6]), files / "sound").run.tasks.popitem()[1]
+
+
 def test_targets_that_are_no_classes_are_refused(files):
     (files / "labels.csv").write_text("\n".join(["id,label", *(f"{one},{i / 7}" for i, one in enumerate(IDS))]))
     with pytest.raises(DataError, match="found real targets, expected one class per item"):
