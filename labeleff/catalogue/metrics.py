@@ -178,6 +178,14 @@ _METRICS = (
         "balanced accuracies",
         "share of a class's examples that is classified correctly, averaged over the classes of the test split",
     ),
+    Metric(
+        "auroc",
+        "AUROC",
+        "AUROC values",
+        "area under the ROC curve of a class or label against the rest, averaged over those that occur",
+        chance=0.5,
+    ),
+    Metric("map", "mAP", "mAP values", "average precision of a class or label, averaged over those that occur"),
     Metric("macro_f1", "macro-F1", "macro-F1 values", "F1 of a class, averaged over classes in truth or prediction"),
     Metric(
         "pixel_accuracy", "pixel accuracy", "pixel accuracies", "pixels of the grid told right, background included"
@@ -197,7 +205,7 @@ METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _METRICS}
 
 GOALS: Mapping[str, tuple[str, ...]] = {
     "classes": ("accuracy",),
-    "item_classes": ("accuracy", "balanced_accuracy", "macro_f1"),
+    "item_classes": ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "map"),
     "pixel_classes": ("pixel_accuracy", "mean_iou"),
     "depth": ("within_1.25", "within_1.1", "rmse", "mean_absolute_error"),
 }
@@ -243,8 +251,6 @@ _PUBLISHED = (
     _signed("spearman", "Spearman correlation", chance=0.0),
     _signed("pearson", "Pearson correlation", chance=0.0),
     _signed("r2", "R2", beyond=True, worst=0.0, chance=0.0),
-    _share("auroc", "AUROC", chance=0.5),
-    _share("map", "mAP"),
     _share("average_precision", "average precision"),
     _share("f1", "F1", "F1 scores"),
     _share("dice", "Dice score", "Dice scores"),

@@ -1,6 +1,6 @@
 """Weighted nearest neighbours on frozen features (Wu et al. 2018).
 
-Neighbours are by cosine similarity, and vote with weights exp(similarity / temperature).
+Neighbours are by cosine similarity, and vote with weights exp(similarity / temperature); a class has its share.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def _predictor(problem: LabelledFeatures, k: int, temperature: float) -> Fitted:
     def scores(features: Tensor) -> Tensor:
         near, which = (F.normalize(features, dim=1) @ bank.T).topk(min(k, len(bank)), dim=1)
         votes = torch.zeros(len(features), problem.outputs, device=features.device)
-        return votes.scatter_add_(1, problem.labels[which], torch.exp((near - 1) / temperature))
+        return votes.scatter_add_(1, problem.labels[which], torch.softmax(near / temperature, 1))
 
-    return Fitted(scores)
+    return Fitted(scores, logits=False)
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:

@@ -83,7 +83,7 @@ def _predictor(problem: LabelledFeatures, penalty: float) -> Fitted:
     def scores(features: Tensor) -> Tensor:
         return ((features - mean) / scale) @ weights + constants
 
-    return Fitted(scores)
+    return Fitted(scores, logits=False)
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:

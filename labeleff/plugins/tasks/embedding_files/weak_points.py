@@ -53,9 +53,9 @@ def _by_items(again: Mapping[str, Items], side: Items) -> Iterator[tuple[str, It
     names: dict[tuple[int, ...], list[str]] = {}
     for name, items in again.items():
         names.setdefault(tuple(np.intersect1d(items, side).tolist()), []).append(name)
-    for items, several in sorted(names.items(), key=lambda pair: -len(pair[0])):
-        if items:
-            yield ", ".join(several), np.array(items)
+    for positions, several in sorted(names.items(), key=lambda pair: -len(pair[0])):
+        if positions:
+            yield ", ".join(several), np.array(positions)
 
 
 def _groups(joined: Joined, division: Division) -> Iterator[str]:
