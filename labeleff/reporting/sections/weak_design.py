@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from labeleff.catalogue.metrics import metric
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections import weak_results
@@ -15,6 +16,7 @@ def flags(results: Results, findings: Findings) -> list[str]:
         *_unfinished(results),
         *_collapsed(results),
         *_data(results),
+        *_worse_than_guessing(results),
         *weak_results.few_runs(findings.measured),
         *_design(results),
         *_sizes(results),
@@ -53,6 +55,16 @@ def _data(results: Results) -> Iterator[str]:
         where = f" ({task.name})" if len(results.study.tasks) > 1 else ""
         found = results.fact(task.label, "weak_points")
         yield from (f"{text}{where}." for text in (found if isinstance(found, list) else []))
+
+
+def _worse_than_guessing(results: Results) -> Iterator[str]:
+    for task in results.study.tasks:
+        entry, units = metric(results.metric(task.label)), results.units(task.label)
+        if units.worst < entry.worst < units.best:
+            yield (
+                f"**Worse than guessing**: some {entry.plural} are under {entry.worst:g}, and may be arbitrarily bad; "
+                f"curves are fitted to them as shares of the way from {units.worst:g} to {units.best:g}."
+            )
 
 
 def _design(results: Results) -> Iterator[str]:

@@ -11,9 +11,10 @@ import labeleff
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.commands.check.runner import run_checks
+from labeleff.commands.probe import study_table
 from labeleff.errors import DataError, OptionError, StudyError
 from labeleff.plugins.pretexts.stored_features import stored_rows
-from labeleff.plugins.tasks.embeddings import one_two_five, parse_files
+from labeleff.plugins.tasks.embeddings import one_two_five, parse_files, target_kind
 from labeleff.training.examples import Source, load_task
 
 COUNT, CLASSES = 120, 3
@@ -114,8 +115,88 @@ def test_what_weakens_the_data_is_in_records_and_at_the_top_of_the_report(files)
 
 def test_targets_that_are_no_classes_are_refused(files):
     (files / "labels.csv").write_text("\n".join(["id,label", *(f"{one},{i / 7}" for i, one in enumerate(IDS))]))
-    with pytest.raises(DataError, match="found real targets, expected one class per item"):
+    with pytest.raises(
+        DataError, match="found real targets, expected one class per item; embeddings/regress takes them"
+    ):
         load(files)
+
+
+def several(files):
+    """Labels as lists: an item's class, and every fourth also 'odd'."""
+    marks = [f"{'abc'[label]}{'|odd' if i % 4 == 0 else ''}" for i, label in enumerate(LABELS)]
+    (files / "labels.csv").write_text("\n".join(["id,label", *(f"{i},{m}" for i, m in zip(IDS, marks, strict=True))]))
+
+
+def values(files):
+    lines = [f"{one},{1990 + LABELS[i] + i / 999:.3f}" for i, one in enumerate(IDS)]
+    (files / "labels.csv").write_text("\n".join(["id,label", *lines]))
+
+
+@pytest.mark.parametrize(
+    ("write", "task", "protocols", "metric", "chance"),
+    [
+        (several, "embeddings/multilabel", ("linear", "ridge", "knn"), "map", 0.3),
+        (values, "embeddings/regress", ("ridge", "knn"), "r2", 0.0),
+    ],
+)
+def test_several_labels_and_values_are_measured_and_reported_on(files, write, task, protocols, metric, chance):
+    write(files)
+    arms = [{"pretext": {"name": "embedding", "of": of}, "protocol": p} for of in ("poor", "good") for p in protocols]
+    table = {"name": task, **spec(files).options}
+    changes = {"tasks": [table], "arms": arms, "baseline": f"embedding(of=poor)/{protocols[0]}"}
+    results = labeleff.run(study(files, **changes), files / "run")
+    assert not results.failed
+    [facts] = results.run.tasks.values()
+    assert (facts["metric"], facts["chance"]) == (metric, pytest.approx(chance, abs=0.06))
+    means = {}
+    for r in results.cells:
+        means.setdefault((r.cell.pretext.options["of"], r.cell.n), []).append(r.metrics[metric])
+    assert np.mean(means["good", 48]) > max(np.mean(means["poor", 48]), 0.5)
+    measured = results.measured
+    assert all(0 <= v <= 1 for runs in measured.runs.values() for rung in runs.values() for v in rung.values())
+    [setting] = measured.settings.values()
+    for record in results.cells:
+        rung = measured.at(results.places[0], results.study.arm_of(record.cell))[record.cell.n]
+        shown = setting.units.value(rung[record.cell.draw, record.cell.seed])
+        assert shown == pytest.approx(record.metrics[metric])
+    text = labeleff.report(files / "run").read_text()
+    assert f"### {'mAP' if metric == 'map' else 'R2'} on the test split" in text
+    assert ("**Worse than guessing**: some R2 values are under 0" in text) == (
+        min(r.metrics[metric] for r in results.cells) < 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("write", "task", "protocol", "message"),
+    [
+        (
+            several,
+            "multilabel",
+            "mlp",
+            "'mlp' can't be used on embeddings/multilabel; choose one of linear, ridge, knn",
+        ),
+        (values, "regress", "linear", "'linear' can't be used on embeddings/regress; choose one of ridge, knn"),
+        (several, "multilabel", {"name": "linear", "choose": "split"}, "leave out `choose`"),
+    ],
+)
+def test_protocols_that_do_not_know_the_targets_are_refused(files, write, task, protocol, message):
+    write(files)
+    table = {"name": f"embeddings/{task}", **spec(files).options}
+    arms = [{"pretext": {"name": "embedding", "of": "good"}, "protocol": protocol, "name": "x"}]
+    with pytest.raises(StudyError, match=message):
+        labeleff.run(study(files, tasks=[table], arms=arms, baseline="x"), files / "run")
+
+
+@pytest.mark.parametrize(("write", "kind", "task"), [(several, "several", "multilabel"), (values, "real", "regress")])
+def test_the_kind_of_targets_chooses_the_task(files, write, kind, task, capsys):
+    write(files)
+    given = spec(files).options
+    assert target_kind(given) == ("classes" if kind == "several" else "real")  # "a|odd" may be one class's name
+    table = study_table({**given, "target": kind}, rungs=[6])
+    assert table["tasks"][0]["name"] == f"embeddings/{task}"
+    assert {arm["protocol"] for arm in table["arms"]} == {"ridge" if kind == "real" else "linear", "knn"}
+    assert study_table({**given, "target": kind})["rungs"][0] == 10
+    assert run_checks(f"embeddings/{task}", None, given, Source(files, offline=True)), capsys.readouterr()
 
 
 def test_files_are_named():
