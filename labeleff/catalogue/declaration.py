@@ -130,6 +130,8 @@ class Plugin:
     """Tasks: target type, a name of `metrics.GOALS`; the task's `goal` has the same."""
     dense: bool = False
     """Protocols: whether it also works where every pixel has a label."""
+    targets: tuple[str, ...] = ()
+    """Protocols: further target types of items that it works on, names of `metrics.GOALS`."""
     prepare: str | None = None
     """Protocols: the function, in the same module, that prepares a cell to be trained together with others."""
     unlabelled: bool = False

@@ -170,6 +170,11 @@ def _loss(name: str, words: str, plural: str = "", meaning: str = "", best: floa
     return Metric(name, words, plural, meaning, share=False, worst=math.inf, best=best, percent=False, open=True)
 
 
+def _signed(name: str, words: str, *, beyond: bool = False, worst: float = -1.0, chance: float | None = None) -> Metric:
+    """A metric up to 1 that may be under 0."""
+    return Metric(name, words, f"{words} values", share=False, worst=worst, percent=False, open=beyond, chance=chance)
+
+
 _METRICS = (
     Metric("accuracy", "accuracy", "accuracies", of_examples=True),
     Metric(
@@ -178,6 +183,14 @@ _METRICS = (
         "balanced accuracies",
         "share of a class's examples that is classified correctly, averaged over the classes of the test split",
     ),
+    Metric(
+        "auroc",
+        "AUROC",
+        "AUROC values",
+        "area under the ROC curve of a class or label against the rest, averaged over those that occur",
+        chance=0.5,
+    ),
+    Metric("map", "mAP", "mAP values", "average precision of a class or label, averaged over those that occur"),
     Metric("macro_f1", "macro-F1", "macro-F1 values", "F1 of a class, averaged over classes in truth or prediction"),
     Metric(
         "pixel_accuracy", "pixel accuracy", "pixel accuracies", "pixels of the grid told right, background included"
@@ -192,12 +205,16 @@ _METRICS = (
     _within("1.1"),
     _loss("rmse", "RMSE", "RMSEs", "root mean square error of depths, in scene units"),
     _loss("mean_absolute_error", "mean absolute error", "mean absolute errors", "of depths, in scene units"),
+    _signed("r2", "R2", beyond=True, worst=0.0, chance=0.0),
+    _signed("spearman", "Spearman correlation", chance=0.0),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _METRICS}
 
 GOALS: Mapping[str, tuple[str, ...]] = {
     "classes": ("accuracy",),
-    "item_classes": ("accuracy", "balanced_accuracy", "macro_f1"),
+    "item_classes": ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "map"),
+    "item_labels": ("map", "auroc"),
+    "item_values": ("r2", "spearman"),
     "pixel_classes": ("pixel_accuracy", "mean_iou"),
     "depth": ("within_1.25", "within_1.1", "rmse", "mean_absolute_error"),
 }
@@ -205,6 +222,9 @@ GOALS: Mapping[str, tuple[str, ...]] = {
 
 DENSE = frozenset({"pixel_classes", "depth"})
 """Target types with a label per pixel."""
+
+SINGLE = frozenset({"classes", "item_classes"})
+"""Target types with one class per example, which every protocol works on."""
 
 SCORE = Metric("score", "score", "scores")
 """Placeholder for the metrics of several tasks that aren't the same."""
@@ -218,11 +238,6 @@ def _share(name: str, words: str, plural: str = "", chance: float | None = None)
 def _error(name: str, words: str, plural: str, *, of_examples: bool = False, beyond: bool = False) -> Metric:
     """A share of which less is better; `beyond`: it may be over 1."""
     return Metric(name, words, plural, share=False, of_examples=of_examples, worst=1.0, best=0.0, open=beyond)
-
-
-def _signed(name: str, words: str, *, beyond: bool = False, worst: float = -1.0, chance: float | None = None) -> Metric:
-    """A metric up to 1 that may be under 0."""
-    return Metric(name, words, f"{words} values", share=False, worst=worst, percent=False, open=beyond, chance=chance)
 
 
 _PUBLISHED = (
@@ -240,11 +255,7 @@ _PUBLISHED = (
     _loss("fid", "FID", "FIDs"),
     _signed("kappa", "Cohen's kappa", chance=0.0),
     _signed("mcc", "Matthews correlation", chance=0.0),
-    _signed("spearman", "Spearman correlation", chance=0.0),
     _signed("pearson", "Pearson correlation", chance=0.0),
-    _signed("r2", "R2", beyond=True, worst=0.0, chance=0.0),
-    _share("auroc", "AUROC", chance=0.5),
-    _share("map", "mAP"),
     _share("average_precision", "average precision"),
     _share("f1", "F1", "F1 scores"),
     _share("dice", "Dice score", "Dice scores"),

@@ -261,24 +261,31 @@ TASKS: tuple[Plugin, ...] = (
         )
         for name, clause, size, pool, classes in _PUBLIC
     ),
-    Plugin(
-        "embeddings/classify",
-        "your embeddings: files of features NAME=FILE;NAME=FILE of the same items, with labels",
-        "labeleff.plugins.tasks.embeddings:load",
-        options={
-            "files": "",
-            "labels": "",
-            "target": "auto",
-            "held_out": 0,
-            "seed": 0,
-            "drop": False,
-            "by_position": False,
-        },
-        later=("labels", "target", "held_out", "seed", "drop", "by_position"),
-        required=("files",),
-        choices={"target": ("auto", "classes", "ordinal")},
-        goal="item_classes",
-        examples="items",
+    *(
+        Plugin(
+            f"embeddings/{name}",
+            f"your embeddings: files of features NAME=FILE;NAME=FILE of the same items, {clause}",
+            f"labeleff.plugins.tasks.embeddings:{function}",
+            options={
+                "files": "",
+                "labels": "",
+                "target": kinds[0],
+                "held_out": 0,
+                "seed": 0,
+                "drop": False,
+                "by_position": False,
+            },
+            later=("labels", "target", "held_out", "seed", "drop", "by_position"),
+            required=("files",),
+            choices={"target": kinds},
+            goal=goal,
+            examples="items",
+        )
+        for name, clause, function, kinds, goal in (
+            ("classify", "with labels", "load", ("auto", "classes", "ordinal"), "item_classes"),
+            ("multilabel", "each with any number of labels", "load_labels", ("several",), "item_labels"),
+            ("regress", "each with a real value or a grade", "load_values", ("real", "ordinal"), "item_values"),
+        )
     ),
     *(
         Plugin(

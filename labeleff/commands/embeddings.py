@@ -12,8 +12,6 @@ import typer
 from labeleff.commands.options import DeviceOption, JobsOption, QuietOption, RetryOption, TimeLimitOption
 from labeleff.errors import OptionError
 
-PROTOCOLS = "linear,knn"
-
 
 def embeddings(
     files: Annotated[list[str], typer.Argument(metavar="NAME=FILE...", help="Embeddings, one file per encoder.")],
@@ -23,14 +21,16 @@ def embeddings(
     baseline: Annotated[
         str | None, typer.Option(metavar="NAME", help="File that others are compared with (default: the first).")
     ] = None,
-    protocols: Annotated[str, typer.Option(help="Frozen protocols, with commas.")] = PROTOCOLS,
+    protocols: Annotated[
+        str | None, typer.Option(help="Frozen protocols, with commas (default: linear,knn; of values: ridge,knn).")
+    ] = None,
     rungs: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Label counts (default: 1, 2, 5, 10, ... that fit).")
     ] = None,
     draws: Annotated[int, typer.Option(min=1, help="Draws of labels.")] = 5,
     subset: Annotated[str, typer.Option(help="stratified, balanced, covering, random or prefix.")] = "stratified",
     held_out: Annotated[int, typer.Option(min=0, help="Test items where no file has a split (0: a fifth).")] = 0,
-    target: Annotated[str, typer.Option(help="auto, classes or ordinal.")] = "auto",
+    target: Annotated[str, typer.Option(help="auto, classes, several, ordinal or real.")] = "auto",
     drop: Annotated[bool, typer.Option("--drop", help="Leave out what doesn't join or isn't finite.")] = False,
     by_position: Annotated[
         bool, typer.Option("--by-position", help="Row i is the same item in every file without ids.")
@@ -51,7 +51,7 @@ def embeddings(
     given: dict[str, Any] = {"files": ";".join(files), "labels": str(labels or ""), "target": target}
     given |= {"held_out": held_out, "drop": drop, "by_position": by_position}
     counts = None if rungs is None else _counts(rungs)
-    names = [name.strip() for name in protocols.split(",")]
+    names = None if protocols is None else [name.strip() for name in protocols.split(",")]
     table = study_table(given, names, baseline, counts, draws, subset)
     if write is None:
         _measure(table, out, jobs=jobs, device=device, time_limit=time_limit, retry_failed=retry_failed, quiet=quiet)

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
     from labeleff.reporting.results import Results
 
+DEFAULTS = (("linear", "knn"), ("ridge", "knn"))
+"""Default protocols for labels, and for values."""
+FEWEST = 10
+"""Label count at which a ladder for values begins."""
 PER_CLASS = 2
 """Fewest labels per class at which a ladder begins by default."""
 
 
 def study_table(
     given: Mapping[str, Any],
-    protocols: Sequence[str],
+    protocols: Sequence[str] | None = None,
     baseline: str | None = None,
     rungs: Sequence[int] | None = None,
     draws: int = 5,
@@ -32,14 +36,19 @@ def study_table(
 ) -> dict[str, Any]:
     """Build the tables of a study in which every file with every protocol is an arm.
 
-    `given` are options of the task. The files are read where the label counts aren't given. Raises LabeleffError for
-    options that make no sense and files that can't be read.
+    `given` are options of the task; `target` may be any kind of target, or "auto". The files are read where the label
+    counts aren't given. Raises LabeleffError for options that make no sense and files that can't be read.
     """
     from labeleff.catalogue import lookup
     from labeleff.errors import UnknownNameError
-    from labeleff.plugins.tasks.embeddings import parse_files
+    from labeleff.plugins.tasks.embeddings import TASKS, parse_files, target_kind
 
-    task = lookup.complete("task", "embeddings/classify", given)
+    kind = given.get("target", "auto")
+    kind = target_kind({"labels": "", **given}) if kind == "auto" else kind
+    if kind not in TASKS:
+        raise UnknownNameError("target", str(kind), ["auto", *TASKS])
+    task = lookup.complete("task", TASKS[kind], {**given, "target": "auto" if kind == "classes" else kind})
+    protocols = protocols or DEFAULTS[task.name == TASKS["real"]]
     names = [*parse_files(str(given["files"]))]
     if baseline is not None and baseline not in names:
         raise UnknownNameError("file (as baseline)", baseline, names)
@@ -68,7 +77,7 @@ def _ladder(task: Spec) -> list[int]:
     from labeleff.training.examples import Source, load_task
 
     loaded = load_task(task, Source(data_folder(), offline=True))
-    return one_two_five(PER_CLASS * len(loaded.classes), len(loaded.train))
+    return one_two_five(PER_CLASS * len(loaded.classes) or FEWEST, len(loaded.train))
 
 
 def probe(
@@ -77,7 +86,7 @@ def probe(
     out: str | Path,
     *,
     test: int | tuple[Mapping[str, ArrayLike], ArrayLike] = 0,
-    protocols: Sequence[str] = ("linear", "knn"),
+    protocols: Sequence[str] | None = None,
     baseline: str | None = None,
     rungs: Sequence[int] | None = None,
     draws: int = 5,
@@ -89,10 +98,11 @@ def probe(
 
     Args:
         features: arrays (N, dim) by encoder; row i is the same item in each.
-        labels: its class, (N,).
+        labels: its class or value, (N,), or truths of several labels, (N, K).
         out: folder of the records and of the arrays, which are written to its folder `arrays`.
         test: number of items set aside for testing (0: a fifth), or features and labels of test items.
-        protocols: frozen protocols; every encoder with every protocol is an arm.
+        protocols: frozen protocols; every encoder with every protocol is an arm. By default `linear` and `knn`, or for
+            real values `ridge` and `knn`.
         baseline: encoder that others are compared with; the first by default.
         rungs: label counts; by default 1, 2, 5, 10, ... from two per class up to all training items.
         draws: draws of labels.

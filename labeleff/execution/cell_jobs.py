@@ -175,7 +175,8 @@ def _solve(place: Workplace, cells: Sequence[Cell], sets: Sequence[np.ndarray]) 
     seeds = iter([cell.seed for cell in cells])
     for pack in encoded.packs(sets):
         fitted += fit([encoded.problem(indices, next(seeds)) for indices in pack], options)
-    scores = score_frozen(model, [one.predictor for one in fitted], loaded.test_examples, compute)
+    predictors, logits = [one.predictor for one in fitted], [one.logits for one in fitted]
+    scores = score_frozen(model, predictors, loaded.test_examples, compute, logits, loaded.task.outputs)
     if state_sha256(encoder) != before:
         raise PluginError(f"encoder {first.encoder.label}: weights or statistics changed although it is frozen")
     return fitted, scores

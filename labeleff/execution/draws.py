@@ -82,16 +82,18 @@ def check_rung(
     allow_missing_classes: bool = False,
     absent: Collection[str] = (),
 ) -> list[str]:
-    """Name the classes that the rung `indices` has no example of, for the pool's `labels` (N,).
+    """Name the classes that the rung `indices` has no example of, for the pool's `labels` (N,) or truths (N, K).
 
-    Raises LadderError where there are such classes and the study doesn't allow them, and where the rung has more
-    labels than the pool. `absent` classes, which no larger rung would have, don't count.
+    Raises LadderError where there are such classes and the study doesn't allow them, unless they are several
+    per example, and where the rung has more labels than the pool. `absent` classes, which no larger rung would have,
+    don't count.
     """
     if len(indices) > len(labels):
         raise LadderError(f"{len(indices)} labels asked for, but the training pool has {len(labels)} examples")
-    counts = np.bincount(labels[indices], minlength=len(classes))
+    several = labels.ndim == 2
+    counts = labels[indices].sum(0) if several else np.bincount(labels[indices], minlength=len(classes))
     missing = [name for name, count in zip(classes, counts, strict=True) if count == 0 and name not in absent]
-    if missing and not allow_missing_classes:
+    if missing and not several and not allow_missing_classes:
         raise LadderError(
             f"the rung of {len(indices)} labels has no example of {len(missing)} of {len(classes)} classes: "
             f"{', '.join(missing)}; take a larger rung, or set allow_missing_classes = true to measure that on purpose"
@@ -268,7 +270,7 @@ class ChosenLabels:
 
 def _absent(labels: Indices, classes: Sequence[str]) -> set[str]:
     """Classes of which the pool has no example."""
-    counts = np.bincount(labels, minlength=len(classes))
+    counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels, minlength=len(classes))
     return {name for name, count in zip(classes, counts, strict=True) if count == 0}
 
 
@@ -282,7 +284,7 @@ def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) ->
         indices = read_draws(rule.published, spec.label, draw, n, pool=len(strata), ids=task.ids)
     missing = (
         []
-        if task.goal.dense
+        if task.goal.dense or not task.classes
         else check_rung(
             strata,
             indices,

@@ -74,6 +74,7 @@ def _run_entry(execution: Execution) -> RunEntry:
             "metric": task.goal.headline,
             "provenance": task.provenance,
             **_data_facts(spec, task, study, runner),
+            **({"weak_points": list(task.weak_points)} if task.weak_points else {}),
         }
     return RunEntry(
         run=runner.settings.run,

@@ -52,7 +52,8 @@ class Score:
 
     def __init__(self, goal: Goal) -> None:
         self._goal = goal
-        self._tally: Tensor | None = None
+        self._tallies: list[Tensor] = []
+        self._metrics: dict[str, float] | None = None
         self._finite = True
         self.loss: float | None = None
         """Mean of the goal's loss; None where the predictor's scores aren't logits."""
@@ -62,14 +63,24 @@ class Score:
     def add(self, scores: Tensor, target: Tensor) -> None:
         """Add the scores of a block of examples, with their targets."""
         self._finite = self._finite and bool(torch.isfinite(scores).all())
-        tally = self._goal.tally(scores, target)
-        self._tally = tally if self._tally is None else self._tally + tally
+        self._tallies.append(self._goal.tally(scores, target))
+        if not self._goal.gathers:
+            self._tallies = [self._goal.joined(self._tallies)]
 
     def metrics(self) -> dict[str, float]:
         """Give every metric of the goal; raises DivergedError where a prediction wasn't a finite number."""
-        if self._tally is None or not self._finite:
+        if not self._finite or (self._metrics is None and not self._tallies):
             raise DivergedError("the predictions on the test split are not all finite numbers")
-        return self._goal.metrics(self._tally)
+        if self._metrics is None:
+            self._metrics = self._goal.metrics(self._goal.joined(self._tallies))
+            self._tallies = []
+        return self._metrics
+
+    def settle(self) -> None:
+        """Compute the metrics now, if there are any, and forget the scores."""
+        if self._finite and self._tallies:
+            self.metrics()
+        self._tallies = []
 
 
 def score(model: Predictor, examples: LabelledExamples, compute: Compute) -> Score:
@@ -85,19 +96,36 @@ def score(model: Predictor, examples: LabelledExamples, compute: Compute) -> Sco
     return total
 
 
-def score_frozen(
-    model: nn.Module, predictors: Sequence[Predictor], examples: LabelledExamples, compute: Compute
-) -> list[Score]:
-    """Score predictors on the features of one frozen model on all examples, which are encoded once.
+GATHERED = 2**27
+"""Most scores that are kept at once, of several predictors."""
 
-    `model` gives features (B, dim), or a map (B, dim, h, w) where every pixel has a label.
+
+def score_frozen(
+    model: nn.Module,
+    predictors: Sequence[Predictor],
+    examples: LabelledExamples,
+    compute: Compute,
+    logits: Sequence[bool] | None = None,
+    outputs: int = 1,
+) -> list[Score]:
+    """Score predictors on the features of one frozen model on all examples.
+
+    They are encoded once; where a goal gathers scores, of which `outputs` belong to an example, once for as many
+    predictors as memory should hold those of. `model` gives features (B, dim), or a map (B, dim, h, w) where every
+    pixel has a label. `logits` says whose scores are logits; by default all are.
     """
     goal = examples.goal
-    totals = [Score(goal) for _ in predictors]
-    for batch, features in _blocks(model, examples.resident, compute):
-        target = examples.target(batch)
-        for predictor, total in zip(predictors, totals, strict=True):
-            total.add(_dense(predictor, features, goal) if isinstance(goal, Dense) else predictor(features), target)
+    totals = [Score(goal if plain else goal.of_shares()) for plain in logits or [True] * len(predictors)]
+    pairs = list(zip(predictors, totals, strict=True))
+    size = max(1, GATHERED // (examples.count * outputs)) if goal.gathers else max(1, len(pairs))
+    for start in range(0, len(pairs), size):
+        for batch, features in _blocks(model, examples.resident, compute):
+            target = examples.target(batch)
+            for predictor, total in pairs[start : start + size]:
+                scores = _dense(predictor, features, goal) if isinstance(goal, Dense) else predictor(features)
+                total.add(scores, target)
+        for _, total in pairs[start : start + size]:
+            total.settle()
     return totals
 
 

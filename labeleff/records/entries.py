@@ -41,7 +41,7 @@ class RunEntry(Frozen):
     study: dict[str, Any]
     conditions: Conditions
     tasks: dict[str, dict[str, Any]]
-    """Facts by task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`."""
+    """Facts by task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`, and `weak_points` if any."""
     environment: dict[str, Any]
     plugins: dict[str, Plugin] = Field(default_factory=dict)
     """Declarations of plug-ins of other packages, by the keys of `conditions.plugins`.

@@ -169,3 +169,8 @@ def at_labels(arms_with_counts: Iterable[tuple[str, Sequence[int]]]) -> str:
     for arm, ns in arms_with_counts:
         groups.setdefault(f"at {counts(ns)} labels", []).append(arm)
     return join_texts(f"{join_texts(arms, ', ')} {where}" for where, arms in groups.items())
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter, except where its second letter is one, as in mAP."""
+    return text if text[1:2].isupper() else f"{text[0].upper()}{text[1:]}"

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeleff.catalogue import entry_points, lookup
+from labeleff.catalogue.metrics import SHARES, Units, metric
 from labeleff.errors import RecordError
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry, StopEntry
 from labeleff.records.file_name import FILE_NAME
 from labeleff.records.jsonl import Records, read_records
+from labeleff.reporting.external.direction import units_of
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.stats.resampling import Run
@@ -109,7 +111,7 @@ class Results:
         return str(self.fact(task, "metric") or "accuracy")
 
     def chance(self, task: str | None) -> float | None:
-        """Chance level of the task's metric in 0..1; None where no run entry has it."""
+        """Chance level of the task's metric in its own unit; None where no run entry has it."""
         value = self.fact(task, "chance") if self.metric(task) == self._headline(task) else None
         return float(value) if isinstance(value, int | float) else None
 
@@ -117,8 +119,18 @@ class Results:
         """Fact `name` about a task, from the newest run entry that has the task; None where none does."""
         return next((run.tasks[task].get(name) for run in reversed(self.runs) if task in run.tasks), None)
 
+    def units(self, task: str | None) -> Units:
+        """Units of the task's metric, wide enough for all recorded values and for guessing."""
+        entry = metric(self.metric(task))
+        if entry.share:
+            return SHARES
+        values = [
+            v for record in self.cells if record.cell.task.label == task and (v := self.value(record)) is not None
+        ]
+        return units_of(entry, values or [entry.best], None, self.chance(task))[0]
+
     def value(self, record: Record) -> float | None:
-        """The cell's value of its task's metric, in 0..1; None where it failed or has none."""
+        """The cell's value of its task's metric, in its own unit; None where it failed or has none."""
         return record.metrics.get(self.metric(record.cell.task.label)) if record.status == "ok" else None
 
     def at(self, place: Place, arm: str) -> list[Record]:
@@ -131,12 +143,13 @@ class Results:
         return [record for group in self.groups.values() for record in group]
 
     def arm_runs(self, place: Place, arm: str) -> ArmRuns:
-        """Accuracy by label count and (draw, seed); rungs without a finished cell are left out."""
+        """Score in 0..1 by label count and (draw, seed); rungs without a finished cell are left out."""
         runs: ArmRuns = {}
+        units = self.units(place.task)
         for record in self.at(place, arm):
             value = self.value(record)
             if value is not None:
-                runs.setdefault(record.cell.n, {})[record.cell.draw, record.cell.seed] = value
+                runs.setdefault(record.cell.n, {})[record.cell.draw, record.cell.seed] = units.score(value)
         return runs
 
     @property
@@ -174,15 +187,17 @@ class Results:
 
     def _setting(self, place: Place) -> Setting:
         records = [record for arm in self.arms for record in self.at(place, arm)]
+        units, chance = self.units(place.task), self.chance(place.task)
         rungs = {record.cell.n for record in records} if self.study.auto else set(self.study.rungs)
         return Setting(
             title=self.title(place),
             rungs=tuple(sorted(rungs)),
             metric=self.metric(place.task),
-            chance=self.chance(place.task),
+            chance=None if chance is None else units.score(chance),
             test_count=next((record.test_count for record in records if record.test_count), None),
             unit=self.about(place),
             split="test",
+            units=units,
         )
 
 

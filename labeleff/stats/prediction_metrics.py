@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from labeleff.errors import PluginError
 
 Array = NDArray[np.float64]
+Scores = NDArray[np.floating]
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-def check_scores(scores: Array) -> None:
+def check_scores(scores: Scores) -> None:
     """Raise PluginError for scores that are NaN, which every order would place somewhere."""
     if np.isnan(scores).any():
         rows = np.isnan(scores).reshape(len(scores), -1).any(1)
@@ -88,34 +89,51 @@ def auroc(truth: Flags, scores: Array) -> float:
 
     NaN where there is no positive or no negative example.
     """
-    check_scores(scores)
-    positive = int(truth.sum())
-    negative = len(truth) - positive
-    if not positive or not negative:
-        return float("nan")
-    excess = mean_ranks(scores)[truth].sum() - positive * (positive + 1) / 2
-    return float(excess / (positive * negative))
+    return _areas(truth, scores)[0]
 
 
 def average_precision(truth: Flags, scores: Array) -> float:
     """Sum precision over the steps of recall, equal scores being one step; NaN without a positive example (N,)."""
+    return _areas(truth, scores)[1]
+
+
+def _areas(truth: Flags, scores: Scores) -> tuple[float, float]:
+    """Compute AUROC and average precision (N,) from one sort."""
     check_scores(scores)
-    if not truth.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
     hits = np.cumsum(truth[order])[last]
-    return float((np.diff(hits, prepend=0) * hits / (last + 1)).sum() / hits[-1])
+    more, misses = np.diff(hits, prepend=0), np.diff(last + 1 - hits, prepend=0)
+    positive, negative = int(hits[-1]), int(len(truth) - hits[-1])
+    nan = float("nan")
+    area = float((misses * (hits - more / 2)).sum() / (positive * negative)) if positive and negative else nan
+    return area, float((more * hits / (last + 1)).sum() / positive) if positive else nan
 
 
-def aurocs(truth: Flags, scores: Array) -> Array:
-    """Compute the AUROC of every column against the rest: (K,), for truth and scores (N, K)."""
-    return np.array([auroc(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
+def ranked(truth: Flags, scores: Scores) -> tuple[Array, Array]:
+    """Compute the AUROC and the average precision of every column: (K,) twice, for truth and scores (N, K)."""
+    columns = np.ascontiguousarray(scores.T)
+    areas = np.array([_areas(truth[:, k], columns[k]) for k in range(len(columns))])
+    return areas[:, 0], areas[:, 1]
 
 
-def average_precisions(truth: Flags, scores: Array) -> Array:
-    """Compute the average precision of every column: (K,), for truth and scores (N, K)."""
-    return np.array([average_precision(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
+MOST = float(np.finfo(np.float32).max)
+
+
+def log_odds(logits: Scores) -> NDArray[np.float32]:
+    """Compute log(p / (1 - p)) of every class's probability: (N, C), comparable between examples, and never saturated.
+
+    In float32, so that scores which are equal but for rounding are equal.
+    """
+    s = logits.astype(np.float64) - logits.max(1, keepdims=True)
+    rows, top = np.arange(len(s)), s.argmax(1)
+    powers = np.exp(s)
+    powers[rows, top] = 0
+    others = powers.sum(1)
+    with np.errstate(divide="ignore", over="ignore"):
+        odds = s - np.log1p(others - powers.T).T
+        odds[rows, top] = -np.log(others)
+    return np.asarray(np.clip(odds, -MOST, MOST), np.float32)
 
 
 def class_auroc(truth: Indices, logits: Array) -> float | None:
@@ -123,10 +141,7 @@ def class_auroc(truth: Indices, logits: Array) -> float | None:
 
     With two classes it is that of the second, which is the first's too.
     """
-    scores = log_probabilities(logits)
-    if scores.shape[1] == 2:
-        scores = np.stack([logits[:, 0] - logits[:, 1], logits[:, 1] - logits[:, 0]], 1)
-    return mean_of_defined(aurocs(truth[:, None] == np.arange(scores.shape[1]), scores))
+    return mean_of_defined(ranked(truth[:, None] == np.arange(logits.shape[1]), log_odds(logits))[0])
 
 
 def r2(truth: Array, predicted: Array) -> float | None:

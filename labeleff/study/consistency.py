@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import PLACE, Plugin, Spec
-from labeleff.catalogue.metrics import DENSE, GOALS, METRICS
+from labeleff.catalogue.metrics import DENSE, GOALS, METRICS, SINGLE
 from labeleff.errors import StudyError, UnknownNameError
 from labeleff.study.cell import Augment, Budget
 from labeleff.study.probe_settings import check_pool
@@ -31,6 +31,19 @@ def check_protocols(tasks: Sequence[tuple[Spec, Plugin]], protocols: Sequence[tu
             )
 
 
+def check_item_targets(study: Study) -> None:
+    """Raise StudyError for protocols that don't know a task's targets, and for values on a ladder chosen as it goes."""
+    items = [(task, plugin.goal) for task, plugin in study.declared_tasks if plugin.goal not in DENSE | SINGLE]
+    for (task, goal), arm in itertools.product(items, study.arms):
+        if goal not in arm.protocol_plugin.targets:
+            able = ", ".join(one.name for one in lookup.plugins("protocol") if goal in one.targets)
+            raise StudyError(f"protocol {arm.protocol.name!r} can't be used on {task.name}; choose one of {able}")
+        if arm.protocol.options.get("choose") == "split":
+            raise StudyError(f"protocol {arm.protocol.label!r} can't be used on {task.name}: leave out `choose`")
+        if study.auto is not None and not METRICS[GOALS[goal][0]].share:
+            raise StudyError(f"auto: {task.name} has values that may be under 0; give its rungs instead")
+
+
 def check_metrics(metrics: Mapping[str, str], tasks: Sequence[tuple[Spec, Plugin]]) -> None:
     """Check the recorded metrics to report on, by task name.
 
@@ -41,7 +54,7 @@ def check_metrics(metrics: Mapping[str, str], tasks: Sequence[tuple[Spec, Plugin
         if name not in goals:
             raise UnknownNameError("task (in 'metrics')", name, goals)
         recorded = GOALS[goals[name]]
-        usable = [one for one in recorded if METRICS[one].share]
+        usable = [one for one in recorded if not METRICS[one].lower]
         if metric not in recorded:
             raise UnknownNameError(f"metric of {name}", metric, usable)
         if metric not in usable:

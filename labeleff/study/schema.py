@@ -24,6 +24,7 @@ from labeleff.study.consistency import (
     check_budgets,
     check_examples,
     check_headline,
+    check_item_targets,
     check_metrics,
     check_names,
     check_pools,
@@ -232,6 +233,7 @@ class Study(Frozen):
         check_protocols(self.declared_tasks, [(arm.protocol, arm.protocol_plugin) for arm in self.arms])
         check_pretexts([(arm.pretext, arm.pretext_plugin) for arm in self.arms], self.encoders, self.budget)
         check_metrics(self.metrics, self.declared_tasks)
+        check_item_targets(self)
         return self
 
     def budget_of(self, arm: Arm) -> Budget | None:

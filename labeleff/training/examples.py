@@ -82,6 +82,9 @@ class Task:
     notes: tuple[str, ...] = ()
     """What a user should know before a run starts, such as files that aren't read, as sentences."""
 
+    weak_points: tuple[str, ...] = ()
+    """Clauses in Markdown on what weakens numbers measured on these data, each with its kind in bold, no full stop."""
+
     @property
     def pretext_images(self) -> Tensor:
         """All images that pretexts see: the training images, then those without labels."""

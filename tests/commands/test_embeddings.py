@@ -57,7 +57,7 @@ def test_a_study_is_written_that_plan_takes(files, called_here, tmp_path):
         (["--rungs", "5,x"], "--rungs: found 'x', expected label counts"),
         (["--baseline", "best"], "unknown file (as baseline) 'best'"),
         (["--protocols", "finetune", "--rungs", "6,12"], "found 'finetune', which trains the encoder"),
-        (["--target", "several"], "unknown target"),
+        (["--target", "colours"], "unknown target"),
         (["--subset", "even", "--rungs", "6,12"], "subset"),
         (["--labels", "nothing.csv"], "nothing.csv: can't be read"),
         (["--held-out", "90"], "found 90 test items of 90"),

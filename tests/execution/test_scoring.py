@@ -15,6 +15,7 @@ from labeleff.plugins.protocols.linear import fit
 from labeleff.training.device import Compute
 from labeleff.training.examples import Examples
 from labeleff.training.goals.depth import UNIT
+from labeleff.training.goals.item_classes import ItemClasses
 from labeleff.training.images import Normalisation
 from labeleff.training.labelled_examples import LabelledExamples
 from labeleff.training.slots import DivergedError
@@ -131,3 +132,22 @@ def test_the_loss_is_the_mean_over_all_images_whatever_the_blocks(monkeypatch):
     assert found.loss == pytest.approx(sum(losses) / 30, rel=1e-5)
     assert found.seconds > 0
     assert Score(task.goal).loss is None
+
+
+@pytest.mark.parametrize("held", [2**27, 1])
+def test_gathered_scores_are_scored_in_as_many_passes_as_memory_holds(held, monkeypatch):
+    monkeypatch.setattr(scoring, "GATHERED", held)
+    monkeypatch.setattr(scoring, "BLOCK_ON_CPU", 7)
+    examples = Examples(torch.arange(30)[:, None], torch.arange(30) % 3)
+    labelled = LabelledExamples(examples, ItemClasses(), None, CPU.device)
+    model = nn.Sequential()
+    passes = []
+    model.forward = lambda x: passes.append(len(x)) or torch.nn.functional.one_hot(x[:, 0] % 3, 3) + x / 100
+    both = score_frozen(model, [lambda x: x, lambda x: -x], labelled, CPU, [True, False], 3)
+    assert sum(passes) == 30 * (1 if held > 1 else 2)
+    assert both[0].metrics()["auroc"] == both[0].metrics()["accuracy"] == 1
+    assert both[1].metrics()["accuracy"] == 0
+    assert both[1].metrics()["auroc"] < 0.1
+    diverged = score_frozen(model, [lambda x: x * float("nan")], labelled, CPU)
+    with pytest.raises(DivergedError):
+        diverged[0].metrics()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
+from labeleff.catalogue.metrics import SINGLE
 from labeleff.commands.check.contract import Breach, Check, Doubtful, Subject
 from labeleff.commands.check.fixtures import no_shared_randomness, takes
 from labeleff.training.examples import Examples, Task, load_task
@@ -85,6 +86,8 @@ def _labels(subject: Subject) -> str:
         for part in _splits(task).values():
             task.goal.target(part.labels)
         return f"{task.goal.name} on a grid"
+    if task.goal.name not in SINGLE:
+        return f"{task.goal.name}, {len(task.classes)} labels with a name each"
     for name, part in _splits(task).items():
         most = len(task.classes) - 1
         if part.labels.dtype != torch.int64 or part.labels.ndim != 1:
@@ -97,8 +100,8 @@ def _labels(subject: Subject) -> str:
 
 def _covered(subject: Subject) -> str:
     task = _task(subject)
-    if task.goal.dense:
-        return "not asked of labels of pixels"
+    if task.goal.dense or task.goal.name not in SINGLE:
+        return "not asked of labels of pixels, of several labels and of values"
     for name, part in _splits(task).items():
         absent = [label for number, label in enumerate(task.classes) if not bool((part.labels == number).any())]
         if absent and name == "train":
@@ -144,10 +147,11 @@ def _randomness(subject: Subject) -> str:
 
 
 def _chance(subject: Subject) -> str:
-    chance = _task(subject).chance
-    if not 0 < chance <= 1:
+    task = _task(subject)
+    chance = task.chance
+    if not 0 <= chance <= 1 or (not chance and task.goal.name in SINGLE):
         raise Breach(f"chance level {chance}, expected a share over 0")
-    return f"{_task(subject).goal.headline} {chance:.3f} for the best constant answer"
+    return f"{task.goal.headline} {chance:.3f} for the best constant answer"
 
 
 def _shared(subject: Subject) -> str:

@@ -83,6 +83,8 @@ class Fitted:
     predictor: Predictor
     training: Training | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
+    logits: bool = True
+    """Whether scores of classes are logits; else they are compared between items as they are, e.g. shares of votes."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Weighted nearest neighbours on frozen features (Wu et al. 2018).
 
-Neighbours are by cosine similarity, and vote with weights exp(similarity / temperature).
+Neighbours are by cosine similarity, and vote with weights exp(similarity / temperature); a class has its share.
+Where items have several labels or a value, these are averaged with those weights.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labeleff.catalogue.declaration import OptionValue
+from labeleff.catalogue.metrics import SINGLE
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 
 
@@ -20,10 +22,14 @@ def _predictor(problem: LabelledFeatures, k: int, temperature: float) -> Fitted:
 
     def scores(features: Tensor) -> Tensor:
         near, which = (F.normalize(features, dim=1) @ bank.T).topk(min(k, len(bank)), dim=1)
+        weights = torch.softmax(near / temperature, 1)
+        if problem.goal.name not in SINGLE:
+            values = problem.labels.view(len(bank), -1).to(weights.dtype)
+            return torch.einsum("bk,bkc->bc", weights, values[which])
         votes = torch.zeros(len(features), problem.outputs, device=features.device)
-        return votes.scatter_add_(1, problem.labels[which], torch.exp((near - 1) / temperature))
+        return votes.scatter_add_(1, problem.labels[which], weights)
 
-    return Fitted(scores)
+    return Fitted(scores, logits=False)
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:

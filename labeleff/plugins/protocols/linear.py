@@ -23,7 +23,9 @@ from labeleff.plugins.protocols.features import Standardised, groups, standardis
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 from labeleff.plugins.protocols.least_absolute import solve_least_absolute
 from labeleff.plugins.protocols.logistic import Batch, Spectrum, blas_threads, solve
+from labeleff.plugins.protocols.several_labels import solve_labels
 from labeleff.training.goals.depth import Depth
+from labeleff.training.goals.item_labels import ItemLabels
 
 CLOSE = 4
 """Largest factor between label counts of a problem and of the smaller one from whose solution it starts."""
@@ -160,6 +162,8 @@ def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]
     if isinstance(problems[0].goal, Depth):
         return _deviations(problems, prior)
     with torch.no_grad(), blas_threads():
+        if isinstance(problems[0].goal, ItemLabels):
+            return solve_labels(problems, prior)
         if options.get("choose") == "split":
             return _by_split(problems, prior)
         solved = dict(solutions(problems, prior))

@@ -1,10 +1,10 @@
-"""Ridge classifier on frozen features: least squares on one-hot classes, in closed form.
+"""Ridge regression on frozen features: least squares on one-hot classes, labels or real values, in closed form.
 
 Features are standardised with the n labelled ones, targets are the classes as one-hot rows less their means, and every
 weight has one penalty. Without a given one the penalty is chosen on the n labels alone by leave-one-out in closed form
 (Golub, Heath and Wahba 1979, Technometrics 21): the one with most items classified correctly by the fit without them,
 of equally good ones that with the least squared error, then the largest. scikit-learn's RidgeClassifierCV goes by
-squared error alone.
+squared error alone, as is done here where items have several labels or real values.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labeleff.catalogue.declaration import OptionValue
+from labeleff.catalogue.metrics import SINGLE
 from labeleff.plugins.protocols.features import standardisation
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 
@@ -36,12 +37,12 @@ def _left_out(basis: Tensor, shares: Tensor, targets: Tensor) -> Tensor:
     return targets - (targets - fitted) / (1 - leverage)
 
 
-def _choose(basis: Tensor, sizes: Tensor, targets: Tensor, labels: Tensor) -> float:
-    """Choose the penalty by leave-one-out; `sizes` (r,) are squared singular values."""
+def _choose(basis: Tensor, sizes: Tensor, targets: Tensor, labels: Tensor | None) -> float:
+    """Choose the penalty by leave-one-out; `sizes` (r,) are squared singular values, `labels` (n,) are classes."""
     penalties = torch.tensor(PENALTIES, dtype=basis.dtype, device=basis.device)[:, None]
     centre = targets.mean(0)
-    said = _left_out(basis, sizes / (sizes + penalties * len(labels)), targets - centre) + centre
-    correct = (said.argmax(2) == labels).sum(1).tolist()
+    said = _left_out(basis, sizes / (sizes + penalties * len(basis)), targets - centre) + centre
+    correct = [0] * len(PENALTIES) if labels is None else (said.argmax(2) == labels).sum(1).tolist()
     merits = [*zip(correct, (-(said - targets).square().sum((1, 2))).tolist(), strict=True)]
     return PENALTIES[merits.index(max(merits))]
 
@@ -69,9 +70,11 @@ def solve(problem: LabelledFeatures, penalty: float) -> tuple[Tensor, Tensor]:
     """
     mean, scale = standardisation(problem.features)
     rows = ((problem.features - mean) / scale).double()
-    targets = F.one_hot(problem.labels, problem.outputs).double()
+    single = problem.goal.name in SINGLE
+    targets = F.one_hot(problem.labels, problem.outputs) if single else problem.labels.view(len(rows), -1)
+    targets = targets.double()
     basis, roots, directions = _factors(rows)
-    chosen = penalty or _choose(basis, roots.square(), targets, problem.labels)
+    chosen = penalty or _choose(basis, roots.square(), targets, problem.labels if single else None)
     solved = (roots / (roots.square() + chosen * len(rows)))[:, None] * (basis.T @ (targets - targets.mean(0)))
     return directions.T @ solved, targets.mean(0)
 
@@ -83,7 +86,7 @@ def _predictor(problem: LabelledFeatures, penalty: float) -> Fitted:
     def scores(features: Tensor) -> Tensor:
         return ((features - mean) / scale) @ weights + constants
 
-    return Fitted(scores)
+    return Fitted(scores, logits=False)
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:

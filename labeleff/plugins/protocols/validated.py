@@ -58,7 +58,7 @@ class _Watch:
                 loss += float(goal.loss(scores, target, "sum"))
                 count += int(goal.counted(target).sum())
                 tallies.append(goal.tally(scores, target))
-        correct = goal.metrics(torch.stack(tallies).sum(0))[goal.headline]
+        correct = goal.metrics(goal.joined(tallies))[goal.headline]
         entry = {"validation_loss": loss / count, "validation_accuracy": correct}
         if _merit(entry) > self.best:
             self.best = _merit(entry)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -21,23 +22,71 @@ from labeleff.files import forget
 from labeleff.plugins.tasks.embedding_files.columns import first_few
 from labeleff.plugins.tasks.embedding_files.embedding_reader import read_embeddings
 from labeleff.plugins.tasks.embedding_files.join import Joined, join
-from labeleff.plugins.tasks.embedding_files.label_file import read_labels
-from labeleff.plugins.tasks.embedding_files.row_findings import met_again
+from labeleff.plugins.tasks.embedding_files.label_file import inside, read_labels
 from labeleff.plugins.tasks.embedding_files.targets import Kind, Targets, read_targets
 from labeleff.plugins.tasks.embedding_files.train_test import Division, own_division, seeded_division
+from labeleff.plugins.tasks.embedding_files.weak_points import repeats, weak_points
 from labeleff.training.examples import Examples, Source, StoredFeatures, Task
+from labeleff.training.goals.interface import Goal
 from labeleff.training.goals.item_classes import ItemClasses
+from labeleff.training.goals.item_labels import ItemLabels
+from labeleff.training.goals.item_values import ItemValues
 
 SHARE = 5
 """Without a split and a number of test items, one of this many items is a test item."""
 
 
+TASKS: Mapping[Kind, str] = {
+    "classes": "embeddings/classify",
+    "several": "embeddings/multilabel",
+    "ordinal": "embeddings/regress",
+    "real": "embeddings/regress",
+}
+"""Task of every kind of target; grades may also be taken for classes."""
+
+
 def load(options: Mapping[str, OptionValue], source: Source) -> Task:
-    """Load the files of `options["files"]`, `NAME=FILE;NAME=FILE`, with the labels of `labels` or inside the files.
+    """Load the files of `options["files"]`, `NAME=FILE;NAME=FILE`, with the classes of `labels` or inside the files.
 
     A FILE may end in `:ARRAY`. Raises DataError for whatever is wrong in the files, OptionError for options that make
     no sense.
     """
+    joined, targets = _read(options, source)
+    if targets.kind not in {"classes", "ordinal"}:
+        found = f"found {targets.kind} targets, expected one class per item; {TASKS[targets.kind]} takes them"
+        raise DataError(f"{joined.labels.source}: {found}")
+    return _task("embeddings/classify", ItemClasses(), joined, targets, options)
+
+
+def load_labels(options: Mapping[str, OptionValue], source: Source) -> Task:
+    """Load files as `load` does, with any number of labels per item: lists, or columns of 0 and 1."""
+    return _task("embeddings/multilabel", ItemLabels(), *_read(options, source), options)
+
+
+def load_values(options: Mapping[str, OptionValue], source: Source) -> Task:
+    """Load files as `load` does, with one real value per item, or one grade, whose number is the value."""
+    joined, targets = _read(options, source)
+    if targets.kind == "ordinal":
+        values = np.array([float(name) for name in targets.classes])[targets.values]
+        targets = replace(targets, values=values, classes=())
+    return _task("embeddings/regress", ItemValues(), joined, targets, options)
+
+
+def target_kind(options: Mapping[str, OptionValue]) -> Kind:
+    """Find out what kind of targets the labels are, without a look at any features; classes where that can't be told.
+
+    What is wrong with the labels is then said when they are joined.
+    """
+    try:
+        if options["labels"]:
+            return read_targets(read_labels(Path(str(options["labels"])))).kind
+        encoders = [read_embeddings(path, array) for path, array in parse_files(str(options["files"])).values()]
+        return read_targets(inside(next((one for one in encoders if one.labels is not None), encoders[0]))).kind
+    except DataError:
+        return "classes"
+
+
+def _read(options: Mapping[str, OptionValue], source: Source) -> tuple[Joined, Targets]:
     places = parse_files(str(options["files"]))
     encoders = {}
     for number, (name, (path, array)) in enumerate(places.items()):
@@ -46,20 +95,25 @@ def load(options: Mapping[str, OptionValue], source: Source) -> Task:
     labels = read_labels(Path(str(options["labels"]))) if options["labels"] else None
     joined = join(encoders, labels, drop=bool(options["drop"]), by_position=bool(options["by_position"]))
     kind = str(options["target"])
-    targets = read_targets(joined.labels, None if kind == "auto" else cast(Kind, kind))
-    if targets.kind not in {"classes", "ordinal"}:
-        raise DataError(f"{joined.labels.source}: found {targets.kind} targets, expected one class per item")
+    return joined, read_targets(joined.labels, None if kind == "auto" else cast(Kind, kind))
+
+
+def _task(name: str, goal: Goal, joined: Joined, targets: Targets, options: Mapping[str, OptionValue]) -> Task:
+    """Make the task of joined items: divided, described, with what weakens it."""
     division = _division(joined, targets, options)
-    notes = [*joined.notes, *division.notes, *_met_again(joined, division)]
+    again = repeats(joined, division)
+    paths = ", ".join(str(path) for path, _ in parse_files(str(options["files"])).values())
+    notes = [*joined.notes, *division.notes, *_met_again(joined, division, again)]
     return Task(
-        "embeddings/classify",
+        name,
         _examples(division.train, targets),
         _examples(division.test, targets),
         targets.classes,
-        "; ".join([f"{len(joined):,} items of {', '.join(str(path) for path, _ in places.values())}", *notes]),
-        goal=ItemClasses(),
+        "; ".join([f"{len(joined):,} items of {paths}", *notes]),
+        goal=goal,
         ids=tuple(joined.ids[division.train].tolist()),
-        features={name: _stored(joined, name) for name in encoders},
+        features={encoder: _stored(joined, encoder) for encoder in joined.features},
+        weak_points=weak_points(joined, division, again),
     )
 
 
@@ -105,16 +159,14 @@ def _stored(joined: Joined, name: str) -> StoredFeatures:
     return StoredFeatures(features, rows, digest.hexdigest())
 
 
-def _met_again(joined: Joined, division: Division) -> list[str]:
+def _met_again(joined: Joined, division: Division, again: Mapping[str, NDArray[np.int64]]) -> list[str]:
     """Say for every encoder how many test items have the numbers of a training item."""
-    found = []
-    for name, features in joined.features.items():
-        rows = joined.rows[name]
-        again = met_again(features, rows[division.train], rows[division.test])
-        if len(again):
-            ids = joined.ids[np.flatnonzero(np.isin(rows, again))]
-            found.append(f"{name}: {len(again):,} test items are training items again: {first_few(ids)}")
-    return found
+    found = {name: np.intersect1d(items, division.test) for name, items in again.items()}
+    return [
+        f"{name}: {len(items):,} test items are training items again: {first_few(joined.ids[items])}"
+        for name, items in found.items()
+        if len(items)
+    ]
 
 
 def one_two_five(least: int, most: int) -> list[int]:

@@ -15,6 +15,7 @@ from labeleff.reporting.figures import forecast as figures
 from labeleff.reporting.forecast import forecast_tables, sentences
 from labeleff.reporting.forecast.arm_forecasts import ArmForecast, Forecasts, compute
 from labeleff.reporting.forecast.options import Options
+from labeleff.reporting.markdown import capital
 from labeleff.reporting.measurements import Setting
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.sections.accuracy_and_utility import weak_points
@@ -59,7 +60,7 @@ def _section(item: ArmForecast, table: RunsTable, name: str, options: Options) -
     title = item.title.replace("[", "\\[").replace("]", "\\]")
     paragraphs = [f"## {title}", sentences.basis(item), f"![forecast of {title}](figures/{name}.png)"]
     words = item.setting.metric_entry.words
-    paragraphs += [f"### {words[0].upper()}{words[1:]} to expect", forecast_tables.accuracies(item, options)]
+    paragraphs += [f"### {capital(words)} to expect", forecast_tables.accuracies(item, options)]
     if item.forecast.labels:
         paragraphs += ["### Labels for targets", forecast_tables.labels(item, options)]
     for each in item.forecast.learning:

@@ -16,6 +16,7 @@ from labeleff.reporting.markdown import (
     amount,
     bold,
     break_even,
+    capital,
     count,
     counts,
     join_texts,
@@ -103,7 +104,7 @@ def _tables(findings: Findings, place: Place) -> Iterator[str]:
 
 def _accuracies(measured: Measurements, place: Place) -> Iterator[str]:
     setting, arms = measured.settings[place], measured.arms_at(place)
-    yield f"### {setting.quantity[0].upper()}{setting.quantity[1:]}, mean ± standard deviation"
+    yield f"### {capital(setting.quantity)}, mean ± standard deviation"
     best = _best(measured, place)
     rows = []
     for arm in arms:

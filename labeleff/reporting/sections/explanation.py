@@ -9,7 +9,7 @@ from labeleff.curves.methods import BAYES, FORMULAS
 from labeleff.curves.posterior_grid import DRAWS
 from labeleff.curves.solvers import BOOTSTRAPS
 from labeleff.curves.utility import FAR
-from labeleff.reporting.markdown import ENDLESS, OPEN
+from labeleff.reporting.markdown import ENDLESS, OPEN, capital
 from labeleff.reporting.measurements import Measurements, Setting, common
 from labeleff.stats.moderation import PRIOR_DF, wilson
 from labeleff.stats.resampling import REPLICATES
@@ -162,6 +162,6 @@ def _pixels(settings: Sequence[Setting]) -> Iterator[str]:
             )
             continue
         yield (
-            f"**{entry.words[0].upper()}{entry.words[1:]}**: {entry.meaning}, over all {setting.test_count:,} test "
+            f"**{capital(entry.words)}**: {entry.meaning}, over all {setting.test_count:,} test "
             f"{setting.unit}. Pixels of one of them aren't independent, so no sampling error of the test set is given."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from labeleff.catalogue.metrics import metric
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections import weak_data, weak_results
@@ -15,6 +16,8 @@ def flags(results: Results, findings: Findings) -> list[str]:
         *_unfinished(results),
         *weak_data.flags(results),
         *_collapsed(results),
+        *_data(results),
+        *_worse_than_guessing(results),
         *weak_results.few_runs(findings.measured),
         *_design(results),
         *_sizes(results),
@@ -44,6 +47,24 @@ def _collapsed(results: Results) -> Iterator[str]:
             yield (
                 f"**Collapsed pretraining**: {what.pretext.label}, seed {what.seed}: its projections hardly differ "
                 f"between held-out images{'' if spread is None else f' (spread {spread:.2g})'}."
+            )
+
+
+def _data(results: Results) -> Iterator[str]:
+    """What weakens numbers measured on a task's data, as the run that loaded them said."""
+    for task in results.study.tasks:
+        where = f" ({task.name})" if len(results.study.tasks) > 1 else ""
+        found = results.fact(task.label, "weak_points")
+        yield from (f"{text}{where}." for text in (found if isinstance(found, list) else []))
+
+
+def _worse_than_guessing(results: Results) -> Iterator[str]:
+    for task in results.study.tasks:
+        entry, units = metric(results.metric(task.label)), results.units(task.label)
+        if units.worst < entry.worst < units.best:
+            yield (
+                f"**Worse than guessing**: some {entry.plural} are under {entry.worst:g}, and may be arbitrarily bad; "
+                f"curves are fitted to them as shares of the way from {units.worst:g} to {units.best:g}."
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -20,6 +21,8 @@ class Goal(ABC):
 
     name: ClassVar[str]
     """Name in the catalogue."""
+    gathers: ClassVar[bool] = False
+    """Whether a tally keeps every example's scores, for metrics that need their ranks."""
 
     @property
     def headline(self) -> str:
@@ -49,11 +52,22 @@ class Goal(ABC):
 
     @abstractmethod
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Sum up what `metrics` needs; tallies of blocks add up to that of the whole split."""
+        """Sum up what `metrics` needs, or gather it in one row per example; `joined` makes one tally of several."""
+
+    def joined(self, tallies: Sequence[Tensor]) -> Tensor:
+        """Join tallies of blocks to that of all of them: their sum, or all their rows."""
+        return torch.cat([*tallies]) if self.gathers else torch.stack([*tallies]).sum(0)
+
+    def of_shares(self) -> Goal:
+        """Return the goal of scores that are no logits, and that can be compared between examples as they are."""
+        return self
 
     @abstractmethod
     def metrics(self, tally: Tensor) -> dict[str, float]:
-        """Compute every metric of a split by name, the headline first; raises PluginError where nothing was counted."""
+        """Compute every metric of a split by name, the headline first, without those that have no value there.
+
+        Raises PluginError where nothing was counted.
+        """
 
     @abstractmethod
     def chance(self, labels: Tensor) -> float:

@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from labeleff.stats.prediction_metrics import log_odds, mean_of_defined, ranked
 from labeleff.training.goals.classification import Classes, _some
+
+
+def defined(metrics: dict[str, float | None]) -> dict[str, float]:
+    """Leave out metrics that have no value."""
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class ItemClasses(Classes):
     """One class per item; labels int64 (N,), scores (B, classes).
 
-    Balanced accuracy averages over the classes in the truth, macro-F1 over those in truth or prediction, as
-    scikit-learn's do.
+    Balanced accuracy averages over the classes in the truth, macro-F1 over those in truth or prediction, AUROC and
+    average precision of a class against the rest over those that have a value, all as scikit-learn's do. Items are
+    ranked by the log-odds of a class where scores are `logits`, else by the scores.
     """
 
     name = "item_classes"
+    gathers = True
+    logits: bool = field(default=True, repr=False, kw_only=True)
+
+    def of_shares(self) -> ItemClasses:
+        """Return the goal of scores that are no logits."""
+        return replace(self, logits=False)
 
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Count correct, true and predicted items of every class: int64 (3, classes)."""
-        predicted, classes = scores.argmax(1), scores.shape[1]
-        parts = (target[predicted == target], target, predicted)
-        return torch.stack([torch.bincount(part, minlength=classes) for part in parts])
+        """Gather scores and class of every item: float32 (B, classes + 1)."""
+        return torch.cat([scores, target[:, None].to(scores.dtype)], 1)
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
-        """Compute `accuracy`, `balanced_accuracy` and `macro_f1`."""
-        correct, true, predicted = tally.double()
-        _some(int(true.sum()))
-        seen, met = true > 0, true + predicted > 0
-        return {
-            "accuracy": float(correct.sum() / true.sum()),
-            "balanced_accuracy": float((correct[seen] / true[seen]).mean()),
-            "macro_f1": float((2 * correct[met] / (true + predicted)[met]).mean()),
-        }
+        """Compute `accuracy`, `balanced_accuracy`, `macro_f1`, `auroc` and `map`."""
+        scores, target = tally[:, :-1], tally[:, -1].long()
+        _some(len(target))
+        predicted, classes = scores.argmax(1), scores.shape[1]
+        parts = (target[predicted == target], target, predicted)
+        correct, true, said = (torch.bincount(part, minlength=classes).double() for part in parts)
+        seen, met = true > 0, true + said > 0
+        truth = (target[:, None] == torch.arange(classes, device=target.device)).cpu().numpy()
+        numbers = scores.cpu().numpy()
+        aurocs, precisions = ranked(truth, log_odds(numbers) if self.logits else numbers)
+        return defined(
+            {
+                "accuracy": float(correct.sum() / true.sum()),
+                "balanced_accuracy": float((correct[seen] / true[seen]).mean()),
+                "macro_f1": float((2 * correct[met] / (true + said)[met]).mean()),
+                "auroc": mean_of_defined(aurocs),
+                "map": mean_of_defined(precisions),
+            }
+        )

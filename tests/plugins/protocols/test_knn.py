@@ -16,7 +16,7 @@ def slow_scores(bank, labels, classes, feature, k, temperature):
     votes = [0.0] * classes
     for similarity, label in near:
         votes[label] += math.exp((similarity - 1) / temperature)
-    return votes
+    return [vote / sum(votes) for vote in votes]
 
 
 def test_votes_equal_the_slow_version():

@@ -11,9 +11,10 @@ import labeleff
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.commands.check.runner import run_checks
+from labeleff.commands.probe import study_table
 from labeleff.errors import DataError, OptionError, StudyError
 from labeleff.plugins.pretexts.stored_features import stored_rows
-from labeleff.plugins.tasks.embeddings import one_two_five, parse_files
+from labeleff.plugins.tasks.embeddings import one_two_five, parse_files, target_kind
 from labeleff.training.examples import Source, load_task
 
 COUNT, CLASSES = 120, 3
@@ -86,10 +87,115 @@ def test_own_splits_and_repeated_items_are_said(files):
         load_task(spec(files, files=f"good={files}/good.npz", labels="", held_out=7), Source(files, offline=True))
 
 
+def test_what_weakens_the_data_is_in_records_and_at_the_top_of_the_report(files):
+    array = features(0.3, 6, 0)
+    array[100], array[2] = array[3], array[1]
+    split = np.where(np.arange(COUNT) < 90, "train", "test")
+    group = np.where(np.arange(COUNT) == 95, "p0", np.char.add("p", np.arange(COUNT).astype(str)))
+    np.savez(files / "good.npz", features=array, ids=IDS, labels=LABELS, split=split, group=group)
+    options = spec(files, files=f"good={files}/good.npz", labels="").options
+    arms = [{"pretext": {"name": "embedding", "of": "good"}, "protocol": one} for one in ("linear", "knn")]
+    task = {"name": "embeddings/classify", **options}
+    changes = {"tasks": [task], "arms": arms, "baseline": "embedding/linear", "rungs": [6, 12], "draws": 1}
+    results = labeleff.run(study(files, **changes), files / "run")
+    [fact] = [facts["weak_points"] for facts in results.run.tasks.values()]
+    assert [text.partition("**:")[0] for text in fact] == [
+        "**Test items in training",
+        "**Groups on both sides",
+        "**Repeated training items",
+    ]
+    text = labeleff.report(files / "run").read_text()
+    weak = text.split("Weak points of this evidence:")[1].splitlines()
+    assert weak[2].startswith(
+        "- **Test items in training**: test items with the numbers of a training item in good: 1 of"
+    )
+    (files / "labels.csv").write_text("\n".join(["id,label", *(f"{one},{i % 3}" for i, one in enumerate(IDS))]))
+    assert load_task(spec(files, files=f"poor={files}/poor.npz"), Source(files)).weak_points == ()
+
+
 def test_targets_that_are_no_classes_are_refused(files):
     (files / "labels.csv").write_text("\n".join(["id,label", *(f"{one},{i / 7}" for i, one in enumerate(IDS))]))
-    with pytest.raises(DataError, match="found real targets, expected one class per item"):
+    with pytest.raises(DataError, match="found real targets, expected one class per item; embeddings/regress"):
         load(files)
+
+
+def several(files):
+    """Labels as lists: an item's class, and every fourth also 'odd'."""
+    marks = [f"{'abc'[label]}{'|odd' if i % 4 == 0 else ''}" for i, label in enumerate(LABELS)]
+    (files / "labels.csv").write_text("\n".join(["id,label", *(f"{i},{m}" for i, m in zip(IDS, marks, strict=True))]))
+
+
+def values(files):
+    lines = [f"{one},{1990 + LABELS[i] + i / 999:.3f}" for i, one in enumerate(IDS)]
+    (files / "labels.csv").write_text("\n".join(["id,label", *lines]))
+
+
+@pytest.mark.parametrize(
+    ("write", "task", "protocols", "metric", "chance"),
+    [
+        (several, "embeddings/multilabel", ("linear", "ridge", "knn"), "map", 0.3),
+        (values, "embeddings/regress", ("ridge", "knn"), "r2", 0.0),
+    ],
+)
+def test_several_labels_and_values_are_measured_and_reported_on(files, write, task, protocols, metric, chance):
+    write(files)
+    arms = [{"pretext": {"name": "embedding", "of": of}, "protocol": p} for of in ("poor", "good") for p in protocols]
+    table = {"name": task, **spec(files).options}
+    changes = {"tasks": [table], "arms": arms, "baseline": f"embedding(of=poor)/{protocols[0]}"}
+    results = labeleff.run(study(files, **changes), files / "run")
+    assert not results.failed
+    [facts] = results.run.tasks.values()
+    assert (facts["metric"], facts["chance"]) == (metric, pytest.approx(chance, abs=0.06))
+    means = {}
+    for r in results.cells:
+        means.setdefault((r.cell.pretext.options["of"], r.cell.n), []).append(r.metrics[metric])
+    assert np.mean(means["good", 48]) > max(np.mean(means["poor", 48]), 0.5)
+    measured = results.measured
+    assert all(0 <= v <= 1 for runs in measured.runs.values() for rung in runs.values() for v in rung.values())
+    [setting] = measured.settings.values()
+    for record in results.cells:
+        rung = measured.at(results.places[0], results.study.arm_of(record.cell))[record.cell.n]
+        shown = setting.units.value(rung[record.cell.draw, record.cell.seed])
+        assert shown == pytest.approx(record.metrics[metric])
+    text = labeleff.report(files / "run").read_text()
+    assert f"### {'mAP' if metric == 'map' else 'R2'} on the test split" in text
+    assert ("**Worse than guessing**: some R2 values are under 0" in text) == (
+        min(r.metrics[metric] for r in results.cells) < 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("write", "task", "protocol", "message"),
+    [
+        (
+            several,
+            "multilabel",
+            "mlp",
+            "'mlp' can't be used on embeddings/multilabel; choose one of linear, ridge",
+        ),
+        (values, "regress", "linear", "'linear' can't be used on embeddings/regress; choose one of ridge, knn"),
+        (several, "multilabel", {"name": "linear", "choose": "split"}, "leave out `choose`"),
+    ],
+)
+def test_protocols_that_do_not_know_the_targets_are_refused(files, write, task, protocol, message):
+    write(files)
+    table = {"name": f"embeddings/{task}", **spec(files).options}
+    name = protocol if isinstance(protocol, str) else "linear"
+    arms = [{"pretext": {"name": "embedding", "of": "good"}, "protocol": protocol}]
+    with pytest.raises(StudyError, match=message):
+        labeleff.run(study(files, tasks=[table], arms=arms, baseline=f"embedding/{name}"), files / "run")
+
+
+@pytest.mark.parametrize(("write", "kind", "task"), [(several, "several", "multilabel"), (values, "real", "regress")])
+def test_the_kind_of_targets_chooses_the_task(files, write, kind, task, capsys):
+    write(files)
+    given = spec(files).options
+    assert target_kind(given) == ("classes" if kind == "several" else "real")  # "a|odd" may be one class's name
+    table = study_table({**given, "target": kind}, rungs=[6])
+    assert table["tasks"][0]["name"] == f"embeddings/{task}"
+    assert {arm["protocol"] for arm in table["arms"]} == {"ridge" if kind == "real" else "linear", "knn"}
+    assert study_table({**given, "target": kind})["rungs"][0] == 10
+    assert run_checks(f"embeddings/{task}", None, given, Source(files, offline=True)), capsys.readouterr()
 
 
 def test_files_are_named():

@@ -148,6 +148,8 @@ def test_metrics_have_words():
     assert metric("pixel_accuracy").one == "a pixel accuracy"
     assert metric("F1").words == "F1"
     assert metric("F1").plural == "F1 values"
-    assert {name for name, item in METRICS.items() if not item.share} == {"rmse", "mean_absolute_error"}
+    unbounded = {"rmse", "mean_absolute_error", "r2", "spearman"}
+    assert {name for name, item in METRICS.items() if not item.share} == unbounded
     assert set(METRICS) == {name for names in GOALS.values() for name in names}
-    assert {goal.name for goal in dense_tasks.GOALS.values()} | {"item_classes"} == set(GOALS)
+    items = {"item_classes", "item_labels", "item_values"}
+    assert {goal.name for goal in dense_tasks.GOALS.values()} | items == set(GOALS)

@@ -105,17 +105,22 @@ def look(features: Array, source: str) -> RowFindings:
 
 def _later_equals(features: Array, hashes: NDArray[np.int64]) -> Rows:
     """Rows equal to an earlier one."""
-    order = np.argsort(hashes, kind="stable")
+    return repeated(features, np.arange(len(features)), hashes)
+
+
+def repeated(features: Array, rows: Rows, hashes: NDArray[np.int64]) -> Rows:
+    """Find the rows whose numbers are those of an earlier one of `rows`: sorted; `hashes` are those of all rows."""
+    order = rows[np.argsort(hashes[rows], kind="stable")]
     same = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
     firsts: dict[bytes, int] = {}
-    suspects = np.unique(order[np.union1d(same, same + 1)]).tolist()
+    suspects = np.unique(np.concatenate([order[same], order[same + 1]])).tolist()
     later = [row for row in suspects if firsts.setdefault(_plain(features[row]).tobytes(), row) != row]
     return np.array(later, dtype=np.int64)
 
 
-def met_again(features: Array, train: Rows, test: Rows) -> Rows:
-    """Find the rows of `test` whose numbers are those of a row of `train`: sorted positions."""
-    hashes = row_hashes(features)
+def met_again(features: Array, train: Rows, test: Rows, hashes: NDArray[np.int64] | None = None) -> Rows:
+    """Find the rows of `test` whose numbers are those of a row of `train`: sorted; `hashes` are those of all rows."""
+    hashes = row_hashes(features) if hashes is None else hashes
     candidates = test[np.isin(hashes[test], hashes[train])]
     suspects = train[np.isin(hashes[train], hashes[candidates])]
     known = {_plain(features[row]).tobytes() for row in suspects.tolist()}

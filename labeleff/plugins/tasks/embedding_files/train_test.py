@@ -50,7 +50,7 @@ def own_division(labels: Labels) -> Division:
         found = f"{len(train):,} training and {len(test):,} test items"
         raise DataError(f"{labels.source}: found {found}, expected some of both")
     notes = [f"{labels.source}: {len(validation):,} items of the validation split left out"] if len(validation) else []
-    return Division(train, test, (*notes, *_shared_groups(labels, train, test)))
+    return Division(train, test, (*notes, *_group_note(labels, train, test)))
 
 
 def _words(source: str, split: Array) -> NDArray[np.str_]:
@@ -61,14 +61,19 @@ def _words(source: str, split: Array) -> NDArray[np.str_]:
     return as_text(source, split)
 
 
-def _shared_groups(labels: Labels, train: Rows, test: Rows) -> list[str]:
+def shared_groups(labels: Labels, train: Rows, test: Rows) -> tuple[NDArray[np.str_], int]:
+    """Find the groups that both sides have, and the number of test items in them."""
     if labels.group is None:
-        return []
+        return np.array([], np.str_), 0
     groups = as_text(labels.source, labels.group)
     both = np.intersect1d(groups[train], groups[test])
+    return both, int(np.isin(groups[test], both).sum())
+
+
+def _group_note(labels: Labels, train: Rows, test: Rows) -> list[str]:
+    both, items = shared_groups(labels, train, test)
     if not len(both):
         return []
-    items = int(np.isin(groups[test], both).sum())
     return [f"{labels.source}: {len(both):,} groups on both sides, with {items:,} test items: {first_few(both)}"]
 
 
