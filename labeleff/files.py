@@ -7,8 +7,9 @@ import errno
 import mmap
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 VERSION = "0.1.0"
 """Version of this package, as records have it."""
@@ -19,18 +20,26 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Raises OSError, naming `path` where the file itself couldn't be written; nothing half-written stays.
     """
+    with open_whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written as `write_whole` writes one, for contents that come bit by bit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())  # else a power cut could leave the new name with nothing in it
         temporary.replace(path)
     except OSError as error:
-        _remove([temporary])
         error.filename = str(path)
         raise
+    finally:
+        _remove([temporary])
 
 
 def write_together(folder: Path, files: Mapping[str, bytes]) -> None:

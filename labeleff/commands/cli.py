@@ -21,6 +21,7 @@ from labeleff.commands.bench.entry import bench
 from labeleff.commands.check.entry import check
 from labeleff.commands.compare import COMPARE, compare, history, noise
 from labeleff.commands.embeddings import embeddings
+from labeleff.commands.features import features
 from labeleff.commands.forecast import forecast
 from labeleff.commands.listing import list_plugins
 from labeleff.commands.merge import merge_folders
@@ -65,6 +66,7 @@ def _root(
 
 for _command in (
     run,
+    features,
     embeddings,
     merge_folders,
     plan,

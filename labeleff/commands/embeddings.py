@@ -29,6 +29,9 @@ def embeddings(
     ] = None,
     draws: Annotated[int, typer.Option(min=1, help="Draws of labels.")] = 5,
     subset: Annotated[str, typer.Option(help="stratified, balanced, covering, random or prefix.")] = "stratified",
+    draws_from: Annotated[
+        str | None, typer.Option("--draws-from", metavar="PATH", help="Published subsets by id, taken as the draws.")
+    ] = None,
     held_out: Annotated[int, typer.Option(min=0, help="Test items where no file has a split (0: a fifth).")] = 0,
     target: Annotated[str, typer.Option(help="auto, classes, several, ordinal or real.")] = "auto",
     drop: Annotated[bool, typer.Option("--drop", help="Leave out what doesn't join or isn't finite.")] = False,
@@ -52,7 +55,7 @@ def embeddings(
     given |= {"held_out": held_out, "drop": drop, "by_position": by_position}
     counts = None if rungs is None else _counts(rungs)
     names = None if protocols is None else [name.strip() for name in protocols.split(",")]
-    table = study_table(given, names, baseline, counts, draws, subset)
+    table = study_table(given, names, baseline, counts, draws, subset, draws_from=draws_from)
     if write is None:
         _measure(table, out, jobs=jobs, device=device, time_limit=time_limit, retry_failed=retry_failed, quiet=quiet)
     else:

@@ -33,6 +33,7 @@ def study_table(
     draws: int = 5,
     subset: str = "stratified",
     name: str = "embeddings",
+    draws_from: str | None = None,
 ) -> dict[str, Any]:
     """Build the tables of a study in which every file with every protocol is an arm.
 
@@ -67,6 +68,7 @@ def study_table(
         "rungs": [*(rungs or _ladder(task))],
         "draws": draws,
         "subset": subset,
+        **({} if draws_from is None else {"draws_from": draws_from}),
     }
 
 

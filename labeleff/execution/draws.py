@@ -164,9 +164,11 @@ def read_draws(
     line, what was found and expected.
     """
     path = draw_path(folder, task_label, draw, n)
+    if folder.is_file():
+        return published_positions(folder, ids if ids is not None else [*map(str, range(pool or 0))], draw, n)
     if ids is not None and path.with_suffix(BY_ID).exists():
         return _read_ids(path, task_label, n, ids)
-    if not path.parent.exists() and folder.exists() and (folder.is_file() or any(folder.glob("*@*-label.json"))):
+    if not path.parent.exists() and any(folder.glob("*@*-label.json")):
         return published_positions(folder, ids if ids is not None else [*map(str, range(pool or 0))], draw, n)
     indices = _parse(path, _text(path))
     if len(indices) != n:

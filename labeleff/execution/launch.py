@@ -239,9 +239,7 @@ def _open_run(study: Study, options: RunOptions) -> Iterator[Run]:
     speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
     limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
     bars = PreparationBars(quiet=options.quiet)
-    runner = JobRunner(
-        _settings(study, options), Source(options.data, options.offline, bars.advance, base=options.base)
-    )
+    runner = JobRunner(settings(study, options), Source(options.data, options.offline, bars.advance, base=options.base))
     with (
         interrupts.watch(),
         open_records(options.folder) as (records, writer),
@@ -250,8 +248,8 @@ def _open_run(study: Study, options: RunOptions) -> Iterator[Run]:
         yield Run(Execution(study, runner, engine, speeds, limit), interrupts, records, writer, bars)
 
 
-def _settings(study: Study, options: RunOptions) -> Settings:
-    """Settings for the workers of a new run of a study."""
+def settings(study: Study, options: RunOptions) -> Settings:
+    """Settings for the workers of a new run of a study, whose folder is `options.folder`."""
     published = (options.base / Path(study.draws_from).expanduser()).resolve() if study.draws_from else None
     return Settings(
         options=options,
