@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -129,6 +130,10 @@ def _trust(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
 
 def machine_memory() -> int | None:
     """Bytes of memory that processes may use on this machine; None where the system doesn't say."""
+    if sys.platform == "win32":
+        import psutil  # a dependency on Windows alone
+
+        return int(psutil.virtual_memory().total)
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):

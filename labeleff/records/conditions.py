@@ -11,6 +11,8 @@ from labeleff.records.entries import Conditions, RunEntry
 
 Unlike = tuple[str, str, str]
 """A condition that differs: its name and its two values."""
+UNTESTED = ("mps", "xpu")
+"""Beginnings of the names of devices that are accepted and untested."""
 MOST = 20
 """Most changes of a study that are listed."""
 

@@ -154,7 +154,16 @@ def test_unequal_budgets_and_mixed_conditions_are_flagged(tmp_path: Path) -> Non
     text = built(factories.write(tmp_path, entries))
     assert "**Unequal budgets**" in text
     assert "**Mixed conditions**" in text
+    assert "Untested device" not in text
     assert "run 1: device" in text
+
+
+def test_untested_devices_are_flagged(tmp_path: Path) -> None:
+    of = factories.study()
+    run = factories.run_entry(of, conditions=Conditions(device="mps", precision={}, torch="2.15", data={}))
+    assert "**Untested device**: mps is accepted" in built(
+        factories.write(tmp_path, [run, *factories.cell_records(of)])
+    )
 
 
 def test_missing_classes_and_foreign_records_are_told(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from torch import Tensor
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.plugins.protocols.features import decay, groups, padded, standardisation
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
+from labeleff.training.device import summing_type
 from labeleff.training.goals.depth import Depth
 
 ROUNDING = 1e-4
@@ -39,31 +40,33 @@ CHUNK = 2**23
 
 
 def _gram(x: Tensor, weights: Tensor) -> Tensor:
-    """Compute x' diag(weights) x of every problem: float64 (P, dim + 1, dim + 1)."""
+    """Compute x' diag(weights) x of every problem: exact (P, dim + 1, dim + 1)."""
+    exact = summing_type(x.device)
     rows = max(1, CHUNK // (x.shape[0] * x.shape[2]))
     pairs = zip(torch.split(x, rows, 1), torch.split(weights, rows, 1), strict=True)
-    parts = ((part.mT @ (part * weight[:, :, None])).double() for part, weight in pairs)
-    return sum(parts, torch.zeros((), dtype=torch.float64, device=x.device))
+    parts = ((part.mT @ (part * weight[:, :, None])).to(exact) for part, weight in pairs)
+    return sum(parts, torch.zeros((), dtype=exact, device=x.device))
 
 
 def solve_least_absolute(problems: Sequence[LabelledFeatures], prior: float) -> Tensor:
     """Solve problems of one `dim` with labels in scene units: weights (P, dim + 1, 1), the constant last."""
     x = padded(problems)
+    exact = summing_type(x.device)
     y = torch.nn.utils.rnn.pad_sequence([p.labels for p in problems], batch_first=True)
     live = torch.nn.utils.rnn.pad_sequence([torch.ones_like(p.labels) for p in problems], batch_first=True)
-    penalty = decay(x.shape[2] - 1, prior, x.device).double()
-    weights = torch.zeros(len(problems), x.shape[2], 1, dtype=torch.float64, device=x.device)
-    before = torch.full((len(problems),), torch.inf, dtype=torch.float64, device=x.device)
+    penalty = decay(x.shape[2] - 1, prior, x.device).to(exact)
+    weights = torch.zeros(len(problems), x.shape[2], 1, dtype=exact, device=x.device)
+    before = torch.full((len(problems),), torch.inf, dtype=exact, device=x.device)
     for step in range(MAX_L1_STEPS):
         rounding = max(ROUNDING, BEGIN * 0.5**step)
         residual = y - (x @ weights.float())[:, :, 0]
         size = (residual.square() + rounding**2).sqrt()
-        value = (size * live).double().sum(1) + 0.5 * (penalty * weights.square()).sum((1, 2))
+        value = (size * live).to(exact).sum(1) + 0.5 * (penalty * weights.square()).sum((1, 2))
         if rounding == ROUNDING:
             if bool((before - value <= L1_TOLERANCE * value).all()):
                 break
             before = value
-        slope = (x.mT @ (residual / size * live)[:, :, None]).double() - penalty * weights
+        slope = (x.mT @ (residual / size * live)[:, :, None]).to(exact) - penalty * weights
         bound = _gram(x, live / size) + torch.diag(penalty[:, 0])
         weights = weights + torch.linalg.solve(bound, slope)
     return weights.float()
