@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import sys
@@ -145,10 +146,18 @@ def machine_memory() -> int | None:
     return min(memory, int(limit)) if limit.isdecimal() else memory
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """End well: `labeleff list | head` has shown all that was wanted (rich ends with exit status 1)."""
+        with contextlib.suppress(SystemExit):
+            super().on_broken_pipe()
+        raise SystemExit(0)
+
+
 def wide_console() -> Console:
     """Make a console for tables: wide in files and pipes, so that nothing is cut; square brackets are text."""
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
+    console = _Console(highlight=False, markup=False)
+    return console if console.is_terminal else _Console(highlight=False, markup=False, width=160)
 
 
 def show_plan(

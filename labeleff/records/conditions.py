@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labeleff.catalogue.declaration import Spec
+from labeleff.catalogue.declaration import Spec, as_toml
 from labeleff.records.entries import Conditions, RunEntry
 
 Unlike = tuple[str, str, str]
@@ -76,8 +76,17 @@ def table_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Differences between two studies as nested tables, key by key, without keys that affect no number."""
     before, after = (dict(leaves(table)) for table in (old, new))
     keys = [key for key in dict.fromkeys((*after, *before)) if not key.startswith(("title", "gate"))]
-    changes = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    changes = [
+        f"{key} {_text(before.get(key))} -> {_text(after.get(key))}"
+        for key in keys
+        if before.get(key) != after.get(key)
+    ]
     return changes[:MOST] + ([f"and {len(changes) - MOST} more"] if len(changes) > MOST else [])
+
+
+def _text(value: object) -> str:
+    """A value of a study in words: tables and lists as TOML."""
+    return as_toml(value) if isinstance(value, list) else str(value)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
