@@ -28,6 +28,7 @@ from labeleff.reporting.sections import (
     other_metrics,
     probes,
     throughput,
+    untrained,
     weak_design,
 )
 from labeleff.reporting.sections.conditions import conditions, failed_cells, fairness
@@ -104,6 +105,8 @@ def _heading(results: Results) -> Iterator[str]:
             "> **Rehearsal.** This study only shows that the whole path works. Its models are hardly trained and its "
             "numbers mean nothing."
         )
+    else:
+        yield from untrained.flags(results)
     yield from _stopped(results)
 
 
