@@ -24,7 +24,7 @@ def held_out(results: Results, item: PretrainingRecord) -> int | None:
     count = results.run.tasks.get(item.pretraining.task.label, {}).get("train")
     if share is None or count is None:
         return None
-    return max(1 if item.pretraining.pretext.name == "rotation" else 2, round(float(share) * count))
+    return max(1 if item.pretraining.pretext.name == "rotation" else 2, round(float(share) * int(count)))
 
 
 def flags(results: Results) -> list[str]:
