@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from labeleff.errors import UnwritableError
+
 VERSION = "0.1.0"
 """Version of this package, as records have it."""
 
@@ -68,6 +70,20 @@ def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
                 parent.rmdir()
         error.filename = str(path)
         raise
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UnwritableError where no file can be written into a folder, which is made where needed."""
+    temporary = _beside(folder / NAME)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(b"labeleff")
+    except OSError as error:
+        raise UnwritableError(
+            f"{folder}: can't be written: {error.strerror}; name another cache folder by LABELEFF_CACHE"
+        ) from error
+    finally:
+        _remove([temporary])
 
 
 def _beside(path: Path) -> Path:

@@ -56,15 +56,35 @@ def labelled(name: str, options: Mapping[str, OptionValue]) -> str:
     return f"{name}({inside})" if inside else name
 
 
+def as_toml(value: object) -> str:
+    """Write a value as a study has it, in TOML on one line; what TOML doesn't know is written as in Python."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key} = {as_toml(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(as_toml, value))}]"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
 def first_error(error: ValidationError, model: type[BaseModel]) -> str:
     """The first error of a table that should have been a `model`; an unknown key gets the nearest match."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return str(UnknownNameError("key", where, _fields_at(model, first["loc"][:-1])))
-    cause = first.get("ctx", {}).get("error", first["msg"])
-    found = "" if first["type"] in {"missing", "value_error"} else f"; found {first['input']!r}"
+    cause = _WORDS.get(first["type"]) or first.get("ctx", {}).get("error", first["msg"])
+    found = "" if first["type"] in {"missing", "value_error"} else f"; found {as_toml(first['input'])}"
     return f"{f'{where}: ' if where else ''}{cause}{found}"
+
+
+_WORDS = {
+    "missing": "is missing",
+    "list_type": "expected a list, as [50, 200]",
+    "model_type": "expected a table",
+    "dict_type": "expected a table",
+}
+"""Words for pydantic's types of errors that its own say in terms of Python."""
 
 
 def _fields_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:

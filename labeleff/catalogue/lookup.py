@@ -127,11 +127,17 @@ def preparation(protocol: str) -> Any:
     return _import("protocol", protocol, str(find("protocol", protocol).prepare))
 
 
-def _import(kind: Kind, name: str, attribute: str) -> Any:
+def check_installed(kind: Kind, name: str) -> None:
+    """Raise OptionError naming the extra where a plug-in's package is missing; nothing is imported."""
     plugin = find(kind, name)
     if plugin.missing is not None:
         assert plugin.needs is not None
         raise OptionError(f"{kind} {name!r} needs {plugin.needs[0]}, which isn't installed; {plugin.missing}")
+
+
+def _import(kind: Kind, name: str, attribute: str) -> Any:
+    check_installed(kind, name)
+    plugin = find(kind, name)
     try:
         return getattr(importlib.import_module(plugin.target.partition(":")[0]), attribute)
     except (ImportError, AttributeError) as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeleff.catalogue.declaration import OptionValue
-from labeleff.errors import UnknownNameError
+from labeleff.errors import StudyError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,11 @@ def row(key: str, value: Any) -> Any:
     """A row of the budget table: that of the preset that `value` names, overridden by its other keys."""
     if isinstance(value, str):
         return dict(find(key, value).budget)
+    if isinstance(value, Mapping) and not value and (names := [one.name for one in PRESETS if one.pretext == key]):
+        raise StudyError(
+            f"budget.{key}: found an empty table, expected lr, batch and epochs or steps, or a preset: "
+            f'{key} = "{names[0]}" (known: {", ".join(names)})'
+        )
     if not isinstance(value, Mapping) or "preset" not in value:
         return value
     overrides = {name: setting for name, setting in value.items() if name != "preset"}

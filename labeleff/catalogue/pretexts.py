@@ -150,7 +150,7 @@ PRETEXTS: tuple[Plugin, ...] = (
         hidden=512,
         bottleneck=256,
     ),
-    _outside("file", "weights from a file of yours, .safetensors or .pt", "path", prefix=""),
+    _outside("file", "weights from a file of yours, of safetensors or torch", "path", prefix=""),
     _outside("torchvision", "weights of torchvision, e.g. ResNet18_Weights.IMAGENET1K_V1", "weights"),
     _outside("timm", "weights of timm, e.g. resnet18.a1_in1k", "model", ("timm", "timm")),
 )

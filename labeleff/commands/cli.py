@@ -10,7 +10,6 @@ file; 3 a regression; 130 interrupted by Ctrl-C, 143 by SIGTERM.
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import Annotated
 
@@ -44,6 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 
@@ -103,6 +103,8 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(143 if isinstance(error, Terminated) else 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except SystemExit as ending:
+        # The pipe of `labeleff list | head` is closed once all that is wanted was shown; typer wraps stdout then.
+        if ending.code == 1 and not isinstance(sys.stdout, io.TextIOBase):
+            sys.exit(0)
+        raise

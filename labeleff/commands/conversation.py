@@ -25,7 +25,9 @@ from labeleff.training.vocabulary import PAD, without_stop_words
 
 LIKELIEST = 3
 """Number of answers, and of sentences, that are shown."""
-_NUMBERED = re.compile(r"\s*([0-9]+)\s+(.*)")
+_NUMBERED = re.compile(r"\s*([0-9]+)(?:[.):]\s*|\s+)(.*)")
+_ANSWER = re.compile(r"(\?\s*)\t[^\t]*(?:\t[\d\s]*)?$")
+"""A question, and after tabs its answer and the numbers of the lines that it follows from."""
 
 Sentence = list[str]
 
@@ -57,10 +59,11 @@ class Conversation:
     def hear(self, text: str) -> Iterator[Reply]:
         """Take in a line of text, and yield replies to the questions in it, each about the story so far.
 
-        An empty line begins a new story. Lines may be numbered as in the bAbI files: line 1 begins a new story, and
-        what follows a tab is left out.
+        An empty line begins a new story. Lines may be numbered, as in the bAbI files or as a list (`1.`, `2)`): line 1
+        begins a new story. What follows a tab is read as well, but for the answer and the facts after a question, as
+        the bAbI files have them.
         """
-        line = text.partition("\t")[0]
+        line = _ANSWER.sub(r"\1", text).replace("\t", " ")
         numbered = _NUMBERED.fullmatch(line)
         if not line.strip() or (numbered and int(numbered[1]) == 1):
             self.story.clear()

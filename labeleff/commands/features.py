@@ -78,14 +78,14 @@ def _workplace(
     """Make the workplace, and check that all of the study is ready before anything is trained."""
     from labeleff.execution.frozen_features import check_task
     from labeleff.execution.job_runner import JobRunner
-    from labeleff.execution.launch import settings
+    from labeleff.execution.launch import settings_of
     from labeleff.execution.preflight import check_installed, check_ready
     from labeleff.training.device import one_core
     from labeleff.training.examples import Source
 
     check_task(pretraining.task)
     check_installed(study)
-    place = JobRunner(settings(study, options), Source(options.data, options.offline, bars.advance))
+    place = JobRunner(settings_of(study, options), Source(options.data, options.offline, bars.advance))
     check_ready(study, place)
     if place.device.type == "cpu":
         one_core()

@@ -22,7 +22,7 @@ SHOWN = 20
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:NUMBER, mps or xpu (these two untested).")]
 PackOption = Annotated[
     str, typer.Option(metavar="K", help="Cells trained side by side as one; auto: 1 on CPU, what pays on a GPU.")
 ]

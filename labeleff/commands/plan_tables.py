@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -129,6 +131,10 @@ def _trust(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
 
 def machine_memory() -> int | None:
     """Bytes of memory that processes may use on this machine; None where the system doesn't say."""
+    if sys.platform == "win32":
+        import psutil  # a dependency on Windows alone
+
+        return int(psutil.virtual_memory().total)
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
@@ -140,10 +146,18 @@ def machine_memory() -> int | None:
     return min(memory, int(limit)) if limit.isdecimal() else memory
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """End well: `labeleff list | head` has shown all that was wanted (rich ends with exit status 1)."""
+        with contextlib.suppress(SystemExit):
+            super().on_broken_pipe()
+        raise SystemExit(0)
+
+
 def wide_console() -> Console:
     """Make a console for tables: wide in files and pipes, so that nothing is cut; square brackets are text."""
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
+    console = _Console(highlight=False, markup=False)
+    return console if console.is_terminal else _Console(highlight=False, markup=False, width=160)
 
 
 def show_plan(

@@ -83,7 +83,8 @@ def cells_text(count: int) -> str:
 def refusal_text(difference: Unlike) -> str:
     """Difference of conditions in words: `torch is 2.14 in BASE and 2.15 in NEW`."""
     what, old, new = difference
-    return f"{what} is {old[:40]} in BASE and {new[:40]} in NEW"
+    pin = "" if not what.startswith("precision") else " ('auto' goes by the processor; pin precision = \"fp32\")"
+    return f"{what} is {old[:40]} in BASE and {new[:40]} in NEW{pin}"
 
 
 def match(base: Results, new: Results) -> Match:

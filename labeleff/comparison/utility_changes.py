@@ -25,6 +25,8 @@ from labeleff.study.quantities import Subject, quantity
 COUNT = 10_000
 """Number of joint replicates: p values adjusted for some hundred numbers need that many."""
 UTILITY = quantity("utility")
+FELL = "the baseline fell"
+"""Beginning of the note on a utility that rose because the baseline fell."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,24 @@ def _changes(
     method = match.new.study.curve
     old, new = (label_ratios(base[i], runs[i], side, arm, method) for i, side in enumerate(("base", "new")))
     same = all(_same(sides) for sides in (base, runs))
+    fell = _fallen_baseline(match.new.study.baseline, base, runs)
     columns: list[int | None] = [*range(len(old.ns)), *([None] if len(old.ns) > 1 else [])]
     for column in columns:
-        yield _change(place, arm, (old, new), column, same=same, pairs=_shared(runs, column, old.ns))
+        yield _change(place, arm, (old, new), column, same=same, pairs=_shared(runs, column, old.ns), fell=fell)
+
+
+def _fallen_baseline(name: str, base: tuple[Runs, Runs], runs: tuple[Runs, Runs]) -> str:
+    """Note for utilities that rose more by a fall of the baseline's means than by a rise of the arm's; else empty."""
+    fall = _mean(base[0]) - _mean(base[1])
+    rise = _mean(runs[1]) - _mean(runs[0])
+    if fall <= max(0.0, rise):
+        return ""
+    return f"{FELL}: {name} has {_mean(base[0]):.4g} -> {_mean(base[1]):.4g} over its rungs, the arm {rise:+.2g}"
+
+
+def _mean(runs: Runs) -> float:
+    """Mean of the means of rungs."""
+    return float(np.mean([np.mean(list(runs[n].values())) for n in runs]))
 
 
 def _same(sides: tuple[Runs, Runs]) -> bool:
@@ -111,7 +128,14 @@ def _shared(runs: tuple[Runs, Runs], column: int | None, ns: tuple[int, ...]) ->
 
 
 def _change(
-    place: Place, arm: str, sides: tuple[LabelRatios, LabelRatios], column: int | None, *, same: bool, pairs: int
+    place: Place,
+    arm: str,
+    sides: tuple[LabelRatios, LabelRatios],
+    column: int | None,
+    *,
+    same: bool,
+    pairs: int,
+    fell: str,
 ) -> Change:
     (base, before), (new, after) = (side.utility(column) for side in sides)
     uncertainty: Uncertainty | None = Exact() if same else None
@@ -124,6 +148,8 @@ def _change(
         notes.append(f"outside the baseline's ladder in {where}: brought to its end")
     elif uncertainty is None:
         notes.append("no interval: one run a rung")
+    if fell and new > base:
+        notes.append(fell)
     n = None if column is None else sides[0].ns[column]
     return Change(
         subject=Subject("utility", n, arm, place.task or "", place.encoder or ""),

@@ -87,7 +87,7 @@ def environment(device: torch.device, jobs: int) -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "jobs": jobs,
-        "load_average": os.getloadavg()[0],
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,  # not on Windows
         "git": _git_state(),
     }
 

@@ -26,9 +26,11 @@ from labeleff.execution.pending import Execution, cost, measured_again, pending_
 from labeleff.execution.preflight import check_installed, check_ready
 from labeleff.execution.progress import PreparationBars
 from labeleff.execution.workplace import Settings, timestamp
+from labeleff.files import check_writable
 from labeleff.records.entries import LabelsEntry, PretrainingRecord, Record, RunEntry
 from labeleff.records.jsonl import Records, RecordWriter, open_records
 from labeleff.records.training_log import merge_curves
+from labeleff.scheduling.job_seconds import learn_sizes
 from labeleff.scheduling.jobs import Job
 from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.scheduling.queue import TimeLimit, stop
@@ -46,7 +48,9 @@ def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
     entries = []
     for block in study.blocks:
         for spec, draw, n in itertools.product(block.tasks, range(block.draws), block.rungs):
-            chosen = choose_labels(runner.load(spec).task, spec, runner.settings.labels, draw, n)
+            task = runner.load(spec).task
+            learn_sizes(spec, len(task.train), len(task.test))
+            chosen = choose_labels(task, spec, runner.settings.labels, draw, n)
             entries.append(
                 LabelsEntry(
                     task=spec.label,
@@ -239,7 +243,9 @@ def _open_run(study: Study, options: RunOptions) -> Iterator[Run]:
     speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
     limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
     bars = PreparationBars(quiet=options.quiet)
-    runner = JobRunner(settings(study, options), Source(options.data, options.offline, bars.advance, base=options.base))
+    runner = JobRunner(
+        settings_of(study, options), Source(options.data, options.offline, bars.advance, base=options.base)
+    )
     with (
         interrupts.watch(),
         open_records(options.folder) as (records, writer),
@@ -248,7 +254,7 @@ def _open_run(study: Study, options: RunOptions) -> Iterator[Run]:
         yield Run(Execution(study, runner, engine, speeds, limit), interrupts, records, writer, bars)
 
 
-def settings(study: Study, options: RunOptions) -> Settings:
+def settings_of(study: Study, options: RunOptions) -> Settings:
     """Settings for the workers of a new run of a study, whose folder is `options.folder`."""
     published = (options.base / Path(study.draws_from).expanduser()).resolve() if study.draws_from else None
     return Settings(
@@ -267,6 +273,8 @@ def measure(study: Study, options: RunOptions) -> list[Record]:
     a failed record.
     """
     check_installed(study)
+    if study.pretrainings:
+        check_writable(options.cache)
     with _open_run(study, options) as run:
         run.prepare()
         run.do()

@@ -11,6 +11,7 @@ import itertools
 import torch
 
 from labeleff.catalogue import lookup
+from labeleff.catalogue.declaration import Spec
 from labeleff.errors import PluginError, StudyError
 from labeleff.execution.job_runner import JobRunner
 from labeleff.plugins.encoders.heads import LastMap
@@ -18,6 +19,7 @@ from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.plugins.pretexts.stored_features import stored_rows
 from labeleff.study.probe_settings import check_pool
 from labeleff.study.schema import Study
+from labeleff.training.examples import Task
 from labeleff.training.streaming import limit
 
 
@@ -34,22 +36,27 @@ def _check_encoders(study: Study, runner: JobRunner) -> None:
         kinds = {arm.pretext_plugin.split for arm in block.arms}
         for spec, encoder, split in itertools.product(block.tasks, block.encoders, sorted(kinds)):
             task = runner.load(spec).task
-            if task.features is not None:
-                for arm in block.arms:
-                    stored_rows(task, str(arm.pretext.options["of"]))
+            if task.features is None:
+                check_encoder(encoder, task, spec, split=split)
                 continue
-            side = int(task.train.inputs.shape[1])
-            example = torch.zeros(1, 3, side, side) if task.text is None else task.train.inputs[:1].to(torch.int64)
-            what = f"{side}-pixel images" if task.text is None else f"the stories of {spec.label}"
-            network = build_encoder(encoder, 0, task.text, split=split)
-            try:
-                with torch.inference_mode():
-                    (LastMap(network) if task.goal.dense else network).eval()(example)
-            except RuntimeError as error:
-                raise StudyError(f"encoder {encoder.label} can't take {what}: {error}") from error
+            for arm in block.arms:
+                stored_rows(task, str(arm.pretext.options["of"]))
 
 
-def _check_stages(study: Study) -> None:
+def check_encoder(encoder: Spec, task: Task, spec: Spec, *, split: bool) -> None:
+    """Check that an encoder takes a task's examples; raises StudyError naming the pair."""
+    side = int(task.train.inputs.shape[1])
+    example = torch.zeros(1, 3, side, side) if task.text is None else task.train.inputs[:1].to(torch.int64)
+    what = f"{side}-pixel images" if task.text is None else f"the stories of {spec.label}"
+    network = build_encoder(encoder, 0, task.text, split=split)
+    try:
+        with torch.inference_mode():
+            (LastMap(network) if task.goal.dense else network).eval()(example)
+    except RuntimeError as error:
+        raise StudyError(f"encoder {encoder.label} can't take {what}: {error}") from error
+
+
+def check_stages(study: Study) -> None:
     """Check that every encoder has the stages up to which arms freeze it; raises UnknownNameError with those it has."""
     for block in study.blocks:
         for encoder, arm in itertools.product(block.encoders, block.arms):
@@ -86,7 +93,7 @@ def check_ready(study: Study, runner: JobRunner) -> None:
     """Run all checks that need the tasks' data; raises the LabeleffError of the first that fails."""
     limit(runner.device)
     _check_encoders(study, runner)
-    _check_stages(study)
+    check_stages(study)
     _check_weights(study, runner)
     _check_shared_images(study, runner)
     _check_probe(study, runner)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from labeleff.execution.draws import Indices
 from labeleff.plugins.encoders.heads import on_grid
 from labeleff.plugins.protocols.interface import Labelled, LabelledFeatures, Predictor
-from labeleff.training.device import Compute
+from labeleff.training.device import Compute, summing_type
 from labeleff.training.goals.interface import Dense, Goal
 from labeleff.training.images import Batch
 from labeleff.training.labelled_examples import LabelledExamples
@@ -86,11 +86,12 @@ class Score:
 def score(model: Predictor, examples: LabelledExamples, compute: Compute) -> Score:
     """Score a trained model on all examples."""
     goal, start = examples.goal, time.perf_counter()
-    total, sums = Score(goal), torch.zeros(2, dtype=torch.float64, device=compute.device)
+    exact = summing_type(compute.device)
+    total, sums = Score(goal), torch.zeros(2, dtype=exact, device=compute.device)
     for batch, scores in _blocks(model, examples.resident, compute):
         target = examples.target(batch)
         total.add(scores, target)
-        sums += torch.stack((goal.loss(scores, target, "sum").double(), goal.counted(target).sum().double()))
+        sums += torch.stack((goal.loss(scores, target, "sum").to(exact), goal.counted(target).sum().to(exact)))
     loss, counted = sums.tolist()  # read once: waiting for the device in every block would slow what is timed
     total.loss, total.seconds = loss / max(counted, 1), time.perf_counter() - start
     return total

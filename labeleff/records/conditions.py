@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labeleff.catalogue.declaration import PLACE, Spec
+from labeleff.catalogue.declaration import PLACE, Spec, as_toml
 from labeleff.records.entries import Conditions, RunEntry
 
 Unlike = tuple[str, str, str]
 """A condition that differs: its name and its two values."""
+UNTESTED = ("mps", "xpu")
+"""Beginnings of the names of devices that are accepted and untested."""
 MOST = 20
 """Most changes of a study that are listed."""
 
@@ -74,7 +76,11 @@ def table_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Differences between two studies as nested tables, key by key, without keys that affect no number."""
     before, after = (dict(leaves(_portable(table))) for table in (old, new))
     keys = [key for key in dict.fromkeys((*after, *before)) if not key.startswith(("title", "gate"))]
-    changes = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    changes = [
+        f"{key} {_text(before.get(key))} -> {_text(after.get(key))}"
+        for key in keys
+        if before.get(key) != after.get(key)
+    ]
     return changes[:MOST] + ([f"and {len(changes) - MOST} more"] if len(changes) > MOST else [])
 
 
@@ -94,6 +100,11 @@ def _without_place(task: object) -> object:
     if not isinstance(task, Mapping) or not isinstance(task.get("options"), Mapping):
         return task
     return {**task, "options": {key: value for key, value in task["options"].items() if key != PLACE}}
+
+
+def _text(value: object) -> str:
+    """A value of a study in words: tables and lists as TOML."""
+    return as_toml(value) if isinstance(value, list) else str(value)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:

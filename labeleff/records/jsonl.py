@@ -147,7 +147,8 @@ class RecordWriter:
         except OSError as error:
             raise RecordError(f"{self._path}: can't be reached any more: {error.strerror}") from error
         saved = self._path.with_name("records-rescued.jsonl") if self._path.exists() else self._path
-        content = os.pread(self._stream.fileno(), os.fstat(self._stream.fileno()).st_size, 0)
+        self._stream.seek(0)
+        content = self._stream.read()
         try:
             write_whole(saved, content)
         except OSError as error:

@@ -3,6 +3,7 @@
 The lock is the kernel's (flock, through `filelock`) on the records file itself, so a killed run leaves no lock behind.
 On network file systems it reaches other hosts as far as the mount carries flock (NFS does; Lustre with `-o flock`);
 where a file system has no locks at all, the owner's note replaces them, and a note of another host counts as a lock.
+Windows keeps locked bytes from every reader, so there a file beside the records is locked.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import datetime
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -23,6 +25,8 @@ from labeleff.files import write_whole
 
 NOTE = ".owner.json"
 """File name of the owner's note."""
+LOCK = ".lock"
+"""File name of the file that is locked on Windows."""
 
 
 class Owner(Frozen):
@@ -41,13 +45,22 @@ class Owner(Frozen):
         """Whether the process is known to have ended; processes of other hosts count as running."""
         if self.host != platform.node():
             return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
+        return not _runs(self.pid)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process of this host runs. On Windows, signal 0 would end it: there psutil looks."""
+    if sys.platform == "win32":
+        import psutil  # a dependency on Windows alone
+
+        return bool(psutil.pid_exists(pid))
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
+    except PermissionError:
+        pass
+    return True
 
 
 def owner(folder: Path) -> Owner | None:
@@ -64,11 +77,28 @@ def lock_folder(stream: IO[bytes], path: Path) -> Iterator[None]:
     from filelock import lock_descriptor  # plans and reports hold nothing
 
     folder = path.parent
-    try:
-        free = lock_descriptor(stream.fileno(), blocking=False)
-    except OSError as error:
-        _stand_in(folder, error)
-        free = True
+    with _lockable(stream, folder) as target:
+        try:
+            free = lock_descriptor(target.fileno(), blocking=False)
+        except OSError as error:
+            _stand_in(folder, error)
+            free = True
+        yield from _held(stream, path, free)
+
+
+@contextlib.contextmanager
+def _lockable(stream: IO[bytes], folder: Path) -> Iterator[IO[bytes]]:
+    """Open the file to be locked, which is the records file itself where that stays readable."""
+    if sys.platform != "win32":
+        yield stream
+        return
+    with (folder / LOCK).open("a+b", buffering=0) as beside:
+        yield beside
+
+
+def _held(stream: IO[bytes], path: Path, free: bool) -> Iterator[None]:
+    """Keep the owner's note while the lock is held; raises RecordError where it isn't `free`."""
+    folder = path.parent
     if not free:
         who = owner(folder)
         raise RecordError(

@@ -27,6 +27,7 @@ from labeleff.reporting.sections import (
     other_metrics,
     probes,
     throughput,
+    untrained,
     weak_data,
     weak_design,
 )
@@ -104,6 +105,8 @@ def _heading(results: Results) -> Iterator[str]:
             "> **Rehearsal.** This study only shows that the whole path works. Its models are hardly trained and its "
             "numbers mean nothing."
         )
+    else:
+        yield from untrained.flags(results)
     yield from _stopped(results)
     yield from weak_data.warnings(results)
 

@@ -112,8 +112,19 @@ def _scoring_estimate(cell: Cell, examples: float, speeds: Speeds) -> Estimate:
     return _estimate(scoring_name(cell), speeds, examples) or Estimate(examples / (rate * ENCODE_SPEEDUP), source)
 
 
+_SIZES: dict[str, tuple[int, int]] = {}
+"""Numbers of training and test examples by task, where its data has been read in this process."""
+
+
+def learn_sizes(task: Spec, train: int, test: int) -> None:
+    """Remember the numbers of a task's examples, as only its data tells them."""
+    _SIZES[task.label] = train, test
+
+
 def pool_of(task: Spec) -> int:
-    """Number of training examples of a task; 10,000 where only the data itself could tell."""
+    """Number of training examples of a task; 10,000 where only the data itself could tell and wasn't read."""
+    if task.label in _SIZES:
+        return _SIZES[task.label][0]
     return lookup.find("task", task.name).pool_of(task.options) or 10_000
 
 
@@ -123,7 +134,9 @@ def _pretext_images(task: Spec) -> int:
 
 
 def test_of(task: Spec) -> int:
-    """Number of test examples of a task; 10,000 images or 1,000 stories where only the data itself could tell."""
+    """Number of test examples of a task; 10,000 images or 1,000 stories where its data would have to be read."""
+    if task.label in _SIZES:
+        return _SIZES[task.label][1]
     return int(task.options.get("test", 1_000 if reads_stories(task) else 10_000))
 
 

@@ -46,7 +46,7 @@ def _source(study: str) -> tuple[str, str]:
     """Text and source of a study, which is a path that ends in .toml or a built-in name."""
     if study.endswith(".toml"):
         try:
-            return Path(study).read_text(encoding="utf-8"), study
+            return Path(study).read_text(encoding="utf-8-sig"), study
         except UnicodeDecodeError as error:
             raise StudyError(f"{study}: not UTF-8 text: {error.reason} at byte {error.start}") from error
         except OSError as error:

@@ -13,12 +13,17 @@ _PART = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^."'=]+?)\s*([.=])""")
 """One part of a dotted key with its end sign; in quotes it may hold dots and equals signs, as in TOML."""
 
 
+_NUMBERS = re.compile(r"[\d_.eE+-]+(\s*,\s*[\d_.eE+-]+)+")
+
+
 def bare_value(text: str) -> Any:
-    """A value from the command line: parsed as TOML if possible, else the text itself."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text
+    """A value from the command line: parsed as TOML if possible, else the text itself; `50,200` is a list."""
+    for attempt in (text, f"[{text}]") if _NUMBERS.fullmatch(text) else (text,):
+        try:
+            return tomllib.loads(f"value = {attempt}")["value"]
+        except (ValueError, RecursionError):
+            continue
+    return text
 
 
 def _split(assignment: str) -> tuple[list[str], str]:

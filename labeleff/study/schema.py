@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from labeleff.catalogue import declaration, lookup, presets
-from labeleff.catalogue.declaration import Frozen, Plugin, Spec
+from labeleff.catalogue.declaration import Frozen, Plugin, Spec, as_toml
 from labeleff.curves.methods import FORMULAS, check_method, check_rungs
 from labeleff.errors import StudyError
 from labeleff.stats.interval_level import LEVEL
@@ -65,7 +65,7 @@ def _spec(kind: declaration.Kind, value: Any) -> Spec:
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
         options = {k: v for k, v in value.items() if k != "name"}
         return lookup.complete(kind, value["name"], presets.options(value["name"], options))
-    raise StudyError(f"found {value!r}, expected a name or a table like {{name = ..., option = ...}}")
+    raise StudyError(f"found {as_toml(value)}, expected a name or a table like {{name = ..., option = ...}}")
 
 
 def _arm(value: Any) -> Arm:
@@ -75,7 +75,7 @@ def _arm(value: Any) -> Arm:
     elif isinstance(value, Mapping) and set(value) == {"pretext", "protocol"}:
         pretext, protocol = value["pretext"], value["protocol"]
     else:
-        raise StudyError(f"found {value!r}, expected 'pretext/protocol' or {{pretext = ..., protocol = ...}}")
+        raise StudyError(f"found {as_toml(value)}, expected 'pretext/protocol' or {{pretext = ..., protocol = ...}}")
     return Arm(pretext=_spec("pretext", pretext), protocol=_spec("protocol", protocol))
 
 
@@ -169,7 +169,7 @@ class Study(Frozen):
         blocks = {}
         for name, block in table["stories"].items():
             if not isinstance(block, Mapping):
-                raise StudyError(f"stories.{name}: found {block!r}, expected a table")
+                raise StudyError(f"stories.{name}: found {as_toml(block)}, expected a table")
             blocks[name] = _complete({**shared, "name": name, **block}, own=block)
         return {**table, "stories": blocks}
 
@@ -182,7 +182,7 @@ class Study(Frozen):
     @classmethod
     def _specs(cls, value: Any, info: Any) -> Any:
         if not isinstance(value, list):
-            raise StudyError(f"found {value!r}, expected a list")
+            raise StudyError(f"found {as_toml(value)}, expected a list")
         kind: declaration.Kind = "task" if info.field_name == "tasks" else "encoder"
         return [item if isinstance(item, Spec) else _spec(kind, item) for item in value]
 
@@ -190,7 +190,7 @@ class Study(Frozen):
     @classmethod
     def _arms(cls, value: Any) -> Any:
         if not isinstance(value, list):
-            raise StudyError(f"found {value!r}, expected a list of 'pretext/protocol'")
+            raise StudyError(f"found {as_toml(value)}, expected a list of 'pretext/protocol'")
         return [item if isinstance(item, Arm) else _arm(item) for item in value]
 
     @field_validator("rungs")

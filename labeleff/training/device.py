@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import functools
 import platform
-import resource
 import sys
 import time
 from contextlib import AbstractContextManager
@@ -100,25 +99,43 @@ class Compute:
         return torch.channels_last if self.layout == "channels_last" else torch.contiguous_format
 
 
+DEVICES = "auto, cpu, cuda, cuda:NUMBER, mps or xpu"
+"""Devices that can be named; mps and xpu are accepted where torch has them, and reports say that they are untested."""
+
+
 def pick_device(name: str) -> torch.device:
-    """Choose the device for `auto`, `cpu`, `cuda` or `cuda:1`; raises OptionError where there is no such device."""
+    """Choose the device for `auto` or one of DEVICES; raises OptionError where torch has no such device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise OptionError(f"--device {name!r}: expected auto, cpu, cuda or cuda:NUMBER") from error
-    if device.type not in {"cpu", "cuda"}:
-        raise OptionError(f"--device {name!r}: expected auto, cpu, cuda or cuda:NUMBER")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise OptionError(f"--device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices")
+        raise OptionError(f"--device {name!r}: expected {DEVICES}") from error
+    if device.type not in {"cpu", "cuda", "mps", "xpu"}:
+        raise OptionError(f"--device {name!r}: expected {DEVICES}")
+    if (device.index or 0) >= (count := _count(device.type)):
+        raise OptionError(f"--device {name!r}: torch sees {count} {device.type.upper()} devices")
     return device
+
+
+def _count(kind: str) -> int:
+    """Number of devices of a kind; the processor is one, whatever its index."""
+    if kind == "mps":
+        return int(torch.backends.mps.is_available())
+    return sys.maxsize if kind == "cpu" else int(getattr(torch, kind).device_count())
+
+
+def summing_type(device: torch.device) -> torch.dtype:
+    """Type of exact sums on a device: float64, but for mps, which has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def _fast_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for bf16 products."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":  # untested ones compute as they surely can
+        return False
     flags = Path("/proc/cpuinfo")
     text = flags.read_text(errors="replace") if flags.exists() else ""
     return "avx512_bf16" in text or "amx_bf16" in text
@@ -134,8 +151,10 @@ def choose(encoder: str, precision: str, device: torch.device, layout: Layout | 
 
 
 def device_name(device: torch.device) -> str:
-    """Name of the device: `cpu`, or what the accelerator calls itself."""
-    return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    """Name of the device: `cpu`, `mps`, or what the accelerator calls itself, after `xpu` where it is one."""
+    if device.type == "xpu":
+        return f"xpu {torch.xpu.get_device_name(device)}"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def torch_release() -> str:
@@ -151,7 +170,10 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def reset_peak_memory(device: torch.device) -> bool:
-    """Restart the measurement of peak memory; False where the system can't, so that the process's whole past counts."""
+    """Restart the measurement of peak memory; False where the system can't, so that the process's whole past counts.
+
+    Of mps and xpu, the process's memory is measured.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return True
@@ -164,21 +186,27 @@ def reset_peak_memory(device: torch.device) -> bool:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Peak bytes allocated on the accelerator, or the process's largest resident set."""
+    """Peak bytes allocated on a CUDA device, or the process's largest resident set."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     with contextlib.suppress(OSError):  # Linux: rusage would also know what a parent held when it started this process
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        import psutil  # a dependency on Windows alone
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource  # not on Windows
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def now(device: torch.device) -> float:
     """Read the monotonic clock in seconds, after all work queued on the device is done."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize(*([] if device.type == "mps" else [device]))
     return time.perf_counter()
 
 

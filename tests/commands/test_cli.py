@@ -183,3 +183,58 @@ def wait_for_pretraining(out, process):
         assert process.poll() is None
         time.sleep(0.1)
     raise AssertionError("no record came")
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    command = [sys.executable, "-m", "labeleff", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (0, b"")
+
+
+def test_short_help(called_here):
+    assert called_here("run", "-h")[:2] == called_here("run", "--help")[:2]
+
+
+STUDY = """
+name = "x"
+tasks = ["toy/classify"]
+encoders = ["resnet9"]
+arms = ["scratch/finetune", "simclr/linear"]
+rungs = [50, 100]
+[budget.simclr]
+[budget.finetune]
+lr = 0.1
+batch = 32
+steps = { min = 8, max = 8 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("", "", "budget.simclr: found an empty table, expected lr, batch and epochs or steps, or a preset: simclr = "),
+        ("rungs", "draw = 2\nrungs", "unknown key 'draw'; did you mean 'draws'?"),
+        ('"resnet9"', "{ name = 3 }", "found {name = 3}, expected a name or a table"),
+        ("[50, 100]", '"50"', "rungs: expected a list, as [50, 200]; found '50'"),
+        ("lr = 0.1", "", "budget.finetune.lr: is missing"),
+    ],
+)
+def test_a_study_is_refused_in_its_own_words(called_here, tmp_path, old, new, message):
+    text = STUDY.replace(old, new) if old else STUDY
+    if "empty" not in message:
+        text = text.replace("[budget.simclr]", '[budget]\nsimclr = "short"')
+    (tmp_path / "x.toml").write_text(text)
+    status, _, errors = called_here("plan", "x.toml")
+    assert status == 2
+    assert message in errors
+    assert "{'" not in errors
+
+
+def test_a_byte_order_mark_and_a_list_without_brackets(called_here, tmp_path):
+    text = STUDY.replace("[budget.simclr]", '[budget]\nsimclr = "short"')
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    status, printed, errors = called_here("plan", "x.toml", "--set", "rungs=50, 200")
+    assert status == 0, errors
+    assert "rungs [50, 200];" in printed

@@ -155,3 +155,25 @@ def test_without_a_model_task_1_is_learned_once(tmp_path, monkeypatch, capsys, t
     assert options.folder == tmp_path / "cache" / "ask"
     assert "takes about a minute" in capsys.readouterr().err
     assert asking.LIKELIEST == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mary went to the bathroom.\tSandra moved to the garden.",
+        "\tMary went to the bathroom. Sandra moved to the garden.",
+        "1. Mary went to the bathroom.\n2. Sandra moved to the garden.",
+        "1) Mary went to the bathroom.\n2) Sandra moved to the garden.",
+        "1 Mary went to the bathroom.\n2 Sandra moved to the garden.",
+        "Mary went to the bathroom. Sandra moved to the garden.",
+    ],
+)
+@pytest.mark.parametrize("question", ["Where is Mary?", "3. Where is Mary?", "3 Where is Mary? \tbathroom\t1"])
+def test_tabs_and_numbers_lose_nothing(conversation, text, question):
+    [reply] = hear(conversation, *text.split("\n"), question)
+    assert [sentence for sentence, _ in reply.attended] == [
+        "mary went to the bathroom .",
+        "sandra moved to the garden .",
+    ]
+    assert reply.question == "where is mary ?"
+    assert not reply.warnings

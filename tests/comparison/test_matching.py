@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support import factories, run_pairs
 
-from labeleff.comparison.matching import match, study_changes
+from labeleff.comparison.matching import match, refusal_text, study_changes
 from labeleff.records.entries import Conditions
 from labeleff.reporting.results import load
 
@@ -93,3 +93,9 @@ def test_changes_of_the_study_are_named(tmp_path):
     sides = [load(run_pairs.folder(tmp_path / of.name, of=of)) for of in (factories.study(), other)]
     assert study_changes(*sides) == ["budget.finetune.lr 0.05 -> 0.01"]
     assert len(match(*sides).pairs) == 3
+
+
+def test_a_refused_precision_says_how_to_pin_it():
+    text = refusal_text(("precision of resnet9", "fp32", "bf16"))
+    assert text.endswith("is fp32 in BASE and bf16 in NEW ('auto' goes by the processor; pin precision = \"fp32\")")
+    assert refusal_text(("torch", "2.14", "2.15")) == "torch is 2.14 in BASE and 2.15 in NEW"

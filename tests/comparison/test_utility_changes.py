@@ -45,6 +45,11 @@ def test_a_lower_arm_is_worse_and_a_lower_baseline_better(tmp_path):
     assert lower["utility@100[rotation/finetune]"].p_worse() < 0.01
     easier = changes(base, run_pairs.folder(tmp_path / "base2", only("scratch/finetune", -0.05)))
     assert easier["utility[rotation/finetune]"].p_better() < 0.001
+    notes = easier["utility[rotation/finetune]"].notes
+    assert any(note.startswith("the baseline fell: scratch/finetune has 0.") for note in notes)
+    assert not any("fell" in note for item in lower.values() for note in item.notes)
+    better = changes(base, run_pairs.folder(tmp_path / "arm2", only("rotation/finetune", 0.05)))
+    assert not any("fell" in note for item in better.values() for note in item.notes)
 
 
 def test_the_same_measurements_leave_no_doubt(tmp_path):

@@ -5,10 +5,13 @@ import fcntl
 import multiprocessing
 import os
 import platform
+import sys
+import types
 
 import pytest
 
 from labeleff.errors import RecordError
+from labeleff.records import lock
 from labeleff.records.jsonl import open_records
 from labeleff.records.lock import NOTE, Owner, owner
 
@@ -81,3 +84,29 @@ def test_a_note_that_cannot_be_read_is_no_owner(tmp_path):
     assert owner(tmp_path) is None
     with open_records(tmp_path):
         pass
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Windows, as far as this module knows: signal 0 ends processes there, and psutil knows those that run."""
+
+    def end(*_):
+        raise AssertionError("on Windows this would end the process")
+
+    psutil = types.SimpleNamespace(pid_exists=lambda pid: pid == os.getpid())
+    monkeypatch.setattr(lock, "sys", types.SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(os, "kill", end)
+    monkeypatch.setitem(sys.modules, "psutil", psutil)
+
+
+def test_on_windows_no_process_is_probed_by_a_signal(windows):
+    since = "2026-01-02T03:04:05+00:00"
+    assert not Owner(host=platform.node(), pid=os.getpid(), since=since).gone
+    assert Owner(host=platform.node(), pid=os.getpid() + 1, since=since).gone
+
+
+def test_on_windows_the_records_stay_readable_beside_the_locked_file(tmp_path, windows, monkeypatch):
+    locked = []
+    monkeypatch.setattr("filelock.lock_descriptor", lambda number, **_: locked.append(os.fstat(number).st_ino) or True)
+    with open_records(tmp_path):
+        assert locked == [(tmp_path / lock.LOCK).stat().st_ino]

@@ -154,7 +154,16 @@ def test_unequal_budgets_and_mixed_conditions_are_flagged(tmp_path: Path) -> Non
     text = built(factories.write(tmp_path, entries))
     assert "**Unequal budgets**" in text
     assert "**Mixed conditions**" in text
+    assert "Untested device" not in text
     assert "run 1: device" in text
+
+
+def test_untested_devices_are_flagged(tmp_path: Path) -> None:
+    of = factories.study()
+    run = factories.run_entry(of, conditions=Conditions(device="mps", precision={}, torch="2.15", data={}))
+    assert "**Untested device**: mps is accepted" in built(
+        factories.write(tmp_path, [run, *factories.cell_records(of)])
+    )
 
 
 def test_missing_classes_and_foreign_records_are_told(tmp_path: Path) -> None:
@@ -269,3 +278,35 @@ def test_reports_never_import_torch(tmp_path: Path) -> None:
         "report.build(pathlib.Path(sys.argv[1])); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+
+
+def hardly_trained(tmp_path: Path, images: int, steps: int, accuracy: float) -> str:
+    """The report of a study whose rotation was trained like that."""
+    of = factories.study()
+    run = factories.run_entry(of)
+    run = run.model_copy(update={"tasks": {name: {**task, "train": images} for name, task in run.tasks.items()}})
+    training = factories.training().model_copy(update={"steps": steps})
+    changes = {"training": training, "metrics": {"heldout_accuracy": accuracy}}
+    pretrained = [item.model_copy(update=changes) for item in factories.pretrainings(of)]
+    return built(factories.write(tmp_path, [run, *pretrained, *factories.cell_records(of)]))
+
+
+@pytest.mark.parametrize(
+    ("images", "steps", "accuracy", "reason"),
+    [
+        (2000, 14, 0.9, "14 steps of pretraining, expected some hundreds or more"),
+        (2000, 900, 0.38, "38.0 % of 40 held-out images, which can't be told from chance, 25.0 %"),
+        (180, 900, 0.75, "4 held-out images, too few to say what it learned"),
+    ],
+)
+def test_a_pretext_that_was_hardly_trained_is_not_called_worthless(
+    tmp_path: Path, images: int, steps: int, accuracy: float, reason: str
+) -> None:
+    text = hardly_trained(tmp_path, images, steps, accuracy)
+    before = text.partition("## Verdict")[0]
+    assert f"> **Hardly trained**: rotation(holdout=0.02): {reason}" in before
+    assert ("3 of 4 |" in text) is (images == 180)
+
+
+def test_a_pretext_that_was_trained_has_no_such_flag(tmp_path: Path) -> None:
+    assert "Hardly trained" not in hardly_trained(tmp_path, 2000, 100, 0.4)

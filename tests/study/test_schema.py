@@ -127,7 +127,7 @@ def test_every_mistake_says_where_and_what(override, message):
     [
         (b"name = ", "not TOML"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"", "Field required"),
+        (b"", "name: is missing"),
         (SMOKE.replace("[budget.rotation]", "[budget.rotatoin]").encode(), "budget.rotation is missing|rotatoin"),
     ],
 )

@@ -4,6 +4,7 @@ import platform
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 import torch
@@ -33,6 +34,31 @@ def test_only_devices_that_are_there():
         with pytest.raises(OptionError, match="--device"):
             device.pick_device(name)
 
+
+def test_other_accelerators_where_torch_has_them(monkeypatch):
+    for name in ("mps", "xpu"):
+        with pytest.raises(OptionError, match=f"torch sees 0 {name.upper()} devices"):
+            device.pick_device(name)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.xpu, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.xpu, "get_device_name", lambda _: "Max 1550")
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: None)
+    mps = device.pick_device("mps")
+    assert (device.device_name(mps), device.summing_type(mps)) == ("mps", torch.float32)
+    assert device.now(mps) > 0
+    assert device.device_name(device.pick_device("xpu:1")) == "xpu Max 1550"
+    assert device.choose("resnet9", "auto", mps).precision == "fp32"
+
+
+def test_on_windows_psutil_knows_the_peak(monkeypatch):
+    memory = types.SimpleNamespace(memory_info=lambda: types.SimpleNamespace(peak_wset=123))
+    monkeypatch.setitem(sys.modules, "psutil", types.SimpleNamespace(Process=lambda: memory))
+    monkeypatch.setattr(device, "sys", types.SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(device, "Path", lambda _: tmp_absent)
+    assert device.peak_memory(CPU) == 123
+
+
+tmp_absent = types.SimpleNamespace(read_text=lambda: (_ for _ in ()).throw(FileNotFoundError()))
 
 ANEW = """
 import torch

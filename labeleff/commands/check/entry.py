@@ -8,7 +8,7 @@ from labeleff.commands.options import DataOption, OfflineOption
 
 
 def check(
-    plugin: Annotated[str, typer.Argument(metavar="NAME", help="A plug-in's name, MODULE, or MODULE:OBJECT.")],
+    plugin: Annotated[str, typer.Argument(metavar="NAME", help="A plug-in's name, FILE.py, MODULE, or MODULE:OBJECT.")],
     kind: Annotated[str | None, typer.Option(help="task, encoder, pretext or protocol, where it isn't clear.")] = None,
     options: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the plug-in.")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 
 from labeleff.catalogue import entry_points, lookup
@@ -24,6 +26,7 @@ def identify(name: str, kind: Kind | None) -> tuple[Kind, str]:
 
     Raises OptionError where it isn't clear, UnknownNameError where there is nothing of that name.
     """
+    name = _importable(name)
     if ":" in name:
         return kind or _kind_of(name), name
     kinds = [one for one in KINDS if name in _names(one) and kind in {None, one}]
@@ -38,6 +41,25 @@ def identify(name: str, kind: Kind | None) -> tuple[Kind, str]:
         raise UnknownNameError(kind or "plug-in", name, names)
     path = f"{name}:{_plugin_in(module)}"
     return kind or _kind_of(path), path
+
+
+def _importable(name: str) -> str:
+    """Turn `folder/quadrant.py` into the module `quadrant`, with its folder in Python's path; others stay as they are.
+
+    Raises OptionError where there is no such file, or another module has its name.
+    """
+    file, colon, attribute = name.partition(":")
+    if not file.endswith(".py"):
+        return name
+    path = Path(file).expanduser().resolve()
+    if not path.is_file():
+        raise OptionError(f"{path}: no such file")
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    spec = importlib.util.find_spec(path.stem)
+    if spec is None or spec.origin is None or Path(spec.origin) != path:
+        raise OptionError(f"{path}: another module has the name {path.stem!r}; rename the file")
+    return f"{path.stem}{colon}{attribute}"
 
 
 def _names(kind: Kind) -> list[str]:

@@ -3,6 +3,7 @@
 Rebuilding a report never imports torch.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -82,11 +83,21 @@ def paper(
     ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the text to this file.")] = None,
 ) -> None:
-    """The findings of Newell and Deng (CVPR 2020), each checked on the records of these folders; trains nothing."""
-    from labeleff.commands.reproduce.paper import document
-    from labeleff.files import write_whole
+    """The findings of Newell and Deng (CVPR 2020), each checked on the records of these folders; trains nothing.
 
-    text = document(folders)
+    What has no records is passed over with a note, so that the folders of all reports can be named by `reports/*`.
+    """
+    from labeleff.commands.reproduce.paper import document
+    from labeleff.errors import RecordError
+    from labeleff.files import write_whole
+    from labeleff.records.file_name import FILE_NAME
+
+    kept = [folder for folder in folders if (folder / FILE_NAME).is_file()]
+    if not kept:
+        raise RecordError(f"found no {FILE_NAME} in {', '.join(map(str, folders))}, expected folders of `labeleff run`")
+    if passed := [folder.name for folder in folders if folder not in kept]:
+        print(f"labeleff: passed over, without {FILE_NAME}: {', '.join(passed)}", file=sys.stderr)
+    text = document(kept)
     print(text)
     if out is not None:
         write_whole(out, text.encode())

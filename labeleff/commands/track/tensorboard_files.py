@@ -1,4 +1,10 @@
-"""Tracks as TensorBoard's event files: one per track, the same bytes from the same records."""
+"""Tracks as TensorBoard's event files: one per track, the same bytes from the same records.
+
+An open TensorBoard reads a file once and goes on to those whose names sort after it. So what has changed is written
+under the next name, and the file before it is emptied (where it is gone, the loader in Python waits for it for ever).
+What was read of that is dropped by the mark of a new session,
+with which every file begins (the loader in Python), or as a series begins again at its first step (the data server).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +21,7 @@ from labeleff.commands.track.series import Points, Track, Tracks
 from labeleff.files import write_together
 
 FILE = "events.out.tfevents.labeleff"
-"""Name of an event file: TensorBoard looks for its middle, and as it is always the same a file is replaced."""
+"""Beginning of the name of an event file, by whose middle TensorBoard finds it; a number follows."""
 FOLDER = "tensorboard"
 LONGEST = 200
 """Most characters of a track's name in the name of its folder."""
@@ -24,12 +30,24 @@ LONGEST = 200
 def write(content: Tracks, out: Path) -> str:
     """Write the tracks into `out`/tensorboard, over what an earlier call wrote there; returns where they are."""
     when = datetime.datetime.fromisoformat(content.started).timestamp()
-    files = {
-        f"{folder}/{FILE}": _file(track.series, {**content.facts, **track.facts}, when)
-        for folder, track in _folders(content.tracks).items()
-    }
+    files: dict[str, bytes] = {}
+    replaced: list[Path] = []
+    for folder, track in _folders(content.tracks).items():
+        earlier = sorted((out / FOLDER / folder).glob(f"{FILE}*"))
+        new = _file(track.series, {**content.facts, **track.facts}, when)
+        if not earlier or earlier[-1].read_bytes() != new:
+            files[f"{folder}/{_next(earlier)}"] = new
+            replaced += earlier[-1:]
     write_together(out / FOLDER, files)
+    for path in replaced:
+        path.write_bytes(b"")
     return f"tensorboard --logdir {shlex.quote(str(out / FOLDER))}"
+
+
+def _next(earlier: Sequence[Path]) -> str:
+    """Name of a file that sorts after the earlier ones."""
+    last = earlier[-1].name.removeprefix(f"{FILE}.") if earlier else "0"
+    return f"{FILE}.{int(last) + 1 if last.isdecimal() else 1:08}"
 
 
 def _folders(content: Sequence[Track]) -> dict[str, Track]:
@@ -53,11 +71,12 @@ def _file(series: Mapping[str, Points], facts: Mapping[str, str], when: float) -
 
 
 def _events(series: Mapping[str, Points], facts: Mapping[str, str], when: float) -> Iterator[Any]:
-    """Yield the version that readers expect first, the facts as a table, then every point."""
-    from tensorboard.compat.proto.event_pb2 import Event
+    """Yield the version that readers expect first, a new session, the facts as a table, then every point."""
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     yield Event(wall_time=when, file_version="brain.Event:2")
+    yield Event(wall_time=when, step=0, session_log=SessionLog(status=SessionLog.START))
     yield Event(wall_time=when, step=0, summary=Summary(value=[_text("facts", facts)]))
     for name, points in series.items():
         for step, value in points:

@@ -1,4 +1,4 @@
-"""Pretrained word vectors (word2vec text or binary, GloVe text), read by gensim."""
+"""Pretrained word vectors: of wanted words, their neighbours, and initial rows of an embedding table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labeleff.errors import DataError, OptionError
+from labeleff.plugins.encoders.vector_files import entries
 
 Vectors = dict[str, NDArray[np.float32]]
 
@@ -16,30 +16,15 @@ Vectors = dict[str, NDArray[np.float32]]
 def read_vectors(path: Path, wanted: Iterable[str] | None = None) -> Vectors:
     """Read vectors by lower-case word, all of one length; only of the `wanted` words where they are given.
 
-    A file that ends in .bin is word2vec's binary form; a text file may have word2vec's first line (number of words,
-    length) or none, as GloVe's. Raises OptionError without gensim, DataError where the file isn't like that.
+    Of a word that is there twice, the first vector counts, as files begin with the most frequent words. Raises
+    DataError naming line and reason where the file isn't one of word2vec's or GloVe's.
     """
-    try:
-        from gensim.models import KeyedVectors
-    except ImportError as error:
-        raise OptionError(
-            "ready vectors are read by gensim, which isn't installed; pip install 'labeleff[vectors]'"
-        ) from error
-    binary = path.suffix == ".bin"
-    try:
-        with path.open("rb") as file:
-            first = file.readline(1 << 16).split()
-        loaded = KeyedVectors.load_word2vec_format(str(path), binary=binary, no_header=not binary and len(first) != 2)
-    except (OSError, ValueError, EOFError, IndexError, TypeError) as error:
-        raise DataError(f"{path}: not word vectors in word2vec or GloVe format: {error}") from error
-    if not len(loaded.index_to_key):
-        raise DataError(f"{path}: found no word vector")
     chosen = None if wanted is None else set(wanted)
     vectors: Vectors = {}
-    for word in loaded.index_to_key:
+    for word, vector in entries(path):
         lower = word.lower()
         if lower not in vectors and (chosen is None or lower in chosen):
-            vectors[lower] = np.asarray(loaded[word], np.float32)
+            vectors[lower] = vector
     return vectors
 
 

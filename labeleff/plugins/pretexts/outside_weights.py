@@ -1,9 +1,9 @@
-"""Pretrained weights from outside, read without unpickling and checked.
+"""Pretrained weights from outside, checked and loaded into an encoder.
 
-Names are the encoder's own, or those of the network in torchvision that it is made from (timm names ResNets alike):
-then the classifier, which an encoder doesn't have, is left out. Nothing else is skipped. Batch-norm's step counters,
-which old files lack, aren't weights. Images stay normalised by the statistics of the task's training images, not by
-ImageNet's.
+Names are the encoder's own, or those of the network in torchvision that it is made from (timm names ResNets alike),
+under any one prefix: then the classifier, which an encoder doesn't have, is left out, and what lies under other
+prefixes. Nothing else is skipped. Batch-norm's step counters, which old files lack, aren't weights. Images stay
+normalised by the statistics of the task's training images, not by ImageNet's.
 """
 
 from __future__ import annotations
@@ -11,25 +11,19 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
-import pickle
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import WeightsError
 from labeleff.plugins.encoders.interface import Encoder
+from labeleff.plugins.pretexts.weight_files import listed
+from labeleff.plugins.pretexts.weight_names import COUNTER, match
 from labeleff.training.examples import Source
-
-COUNTER = "num_batches_tracked"
-SHOWN = 6
-"""Most names of a list that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -53,46 +47,24 @@ LoadFunction = Callable[[Mapping[str, OptionValue], Source], Weights]
 """(options, source) to Weights; raises WeightsError where they can't be had."""
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a .safetensors file, or of a state dict by torch (.pt, .pth, .bin), also under `state_dict`.
-
-    Raises WeightsError where the file is missing, or holds anything that would have to be unpickled.
-    """
-    if path.suffix not in {".safetensors", ".pt", ".pth", ".bin"}:
-        raise WeightsError(f"{path}: found a file {path.suffix or 'without suffix'}, expected .safetensors or .pt")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: no such file") from error
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: holds more than tensors, and nothing is ever unpickled; save its state dict alone"
-        ) from error
-    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise WeightsError(f"{path}: not readable as weights: {str(error).splitlines()[0]}") from error
-    return _tensors(path, loaded)
-
-
-def _tensors(path: Path, loaded: Any) -> dict[str, Tensor]:
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
-        loaded = loaded["state_dict"]
-    if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(item, Tensor) for item in loaded.values()):
-        found = f"a mapping with {_listed(map(str, loaded))}" if isinstance(loaded, Mapping) else type(loaded).__name__
-        raise WeightsError(f"{path}: found {found}, expected a state dict: tensors by name")
-    return dict(loaded)
-
-
 def under(prefix: str, weights: Weights) -> Weights:
     """Select the weights whose names begin with `prefix`, without it, e.g. the backbone of a larger network."""
     if not prefix:
         return weights
     inside = {name.removeprefix(prefix): t for name, t in weights.state.items() if name.startswith(prefix)}
     if not inside:
-        raise WeightsError(f"{weights.provenance}: no name begins with {prefix!r}; found {_listed(weights.state)}")
+        raise WeightsError(
+            f"{weights.provenance}: no name begins with {prefix!r}; found {listed(weights.state)}; prefixes there are "
+            f"{listed(_roots(weights.state))}; without one, the prefix that fits the encoder is found"
+        )
     others = len(weights.state) - len(inside)
     return Weights(inside, f"{weights.provenance}, {len(inside)} tensors under {prefix!r} ({others} others left out)")
+
+
+def _roots(state: Mapping[str, Tensor]) -> list[str]:
+    """First parts of names, with the number of tensors under each."""
+    counts = Counter(f"{first}." for name in state for first, dot, _ in [name.partition(".")] if dot)
+    return [f"{root!r} ({count} tensors)" for root, count in counts.most_common()]
 
 
 def fill(encoder: Encoder, weights: Weights, stem: str, what: str) -> str:
@@ -103,22 +75,12 @@ def fill(encoder: Encoder, weights: Weights, stem: str, what: str) -> str:
     missing, unexpected or of another shape; `what` begins its message.
     """
     own = encoder.state_dict()
-    given, notes = _renamed(encoder, weights.state)
+    naming = match(encoder, weights.state)
+    given, notes = dict(naming.given), [*naming.notes]
     notes += _stem(encoder, given, own, stem, what)
-    _check(given, own, what)
+    _check(given, own, f"{what}, nearest under {naming.prefix!r}" if naming.prefix else what)
     encoder.load_state_dict(own | given)
     return "; ".join([weights.provenance, *notes])
-
-
-def _renamed(encoder: Encoder, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Rename the weights to the encoder's names, without the classifier; also returns a note if there was one."""
-    upstream, expected = encoder.upstream, encoder.state_dict()
-    if upstream is None or state.keys() <= expected.keys():
-        return dict(state), []
-    backbone = {name: tensor for name, tensor in state.items() if not name.startswith(upstream.head)}
-    notes = [f"its classifier {upstream.head}* is left out"] if len(backbone) < len(state) else []
-    prefix = "" if backbone.keys() & expected.keys() else upstream.prefix
-    return {prefix + name: tensor for name, tensor in backbone.items()}, notes
 
 
 def _stem(encoder: Encoder, given: dict[str, Tensor], own: Mapping[str, Tensor], stem: str, what: str) -> list[str]:
@@ -154,20 +116,23 @@ def _check(given: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) ->
     ]
     lists = {"missing": missing, "unexpected": unexpected, "other shapes": differing}
     if any(lists.values()):
-        parts = [f"{kind} {len(names)}: {_listed(names)}" for kind, names in lists.items() if names]
+        parts = [f"{kind} {len(names)}: {listed(names)}" for kind, names in lists.items() if names]
         raise WeightsError(f"{what}: {'; '.join(parts)}")
+    if integers := [f"{name} ({given[name].dtype})" for name in _weights(both) if not given[name].is_floating_point()]:
+        raise WeightsError(f"{what}: expected floating-point numbers, found others in {listed(integers)}")
+    if empty := [name for name in _weights(both) if given[name].ndim > 1 and not bool(given[name].any())]:
+        raise WeightsError(f"{what}: found nothing but zeros in {listed(empty)}")
     if broken := [name for name in both if not bool(torch.isfinite(given[name]).all())]:
-        raise WeightsError(f"{what}: found values that are no finite numbers in {_listed(broken)}")
+        raise WeightsError(f"{what}: found values that are no finite numbers in {listed(broken)}")
+
+
+def _weights(names: Iterable[str]) -> list[str]:
+    """Names of weights, without step counters."""
+    return [name for name in names if not name.endswith(COUNTER)]
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> WeightsError:
     """Create the error for a name that a library doesn't have, with the nearest ones instead of hundreds."""
     near = difflib.get_close_matches(name, list(known), n=5, cutoff=0.5)
-    hint = f"did you mean {_listed(near)}?" if near else "found nothing alike"
+    hint = f"did you mean {listed(near)}?" if near else "found nothing alike"
     return WeightsError(f"unknown {what} {name!r}; {hint}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"

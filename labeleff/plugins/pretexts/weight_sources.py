@@ -1,6 +1,6 @@
 """Sources of outside weights: a local file, timm, torchvision.
 
-A file is .safetensors, or a state dict saved by torch. timm's weights are cached by the hub's client (`HF_HOME`),
+A file is of safetensors, or saved by torch. timm's weights are cached by the hub's client (`HF_HOME`),
 torchvision's by torch (`TORCH_HOME`).
 """
 
@@ -20,14 +20,18 @@ from torchvision.models import get_model_weights, get_weight, list_models
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import WeightsError
-from labeleff.plugins.pretexts.outside_weights import Weights, read_state, under, unknown
+from labeleff.plugins.pretexts.outside_weights import Weights, under, unknown
+from labeleff.plugins.pretexts.weight_files import read_checkpoint, read_state
 from labeleff.training.examples import Source
 
 
 def load_file(options: Mapping[str, OptionValue], source: Source) -> Weights:
     """Load the tensors in the file `path`; with `prefix`, only those whose names begin with it."""
     path = source.place(str(options["path"]))
-    return under(str(options["prefix"]), Weights(read_state(path), f"file {options['path']}"))
+    state, key = read_checkpoint(path)
+    prefix = str(options["prefix"])
+    whole = Weights(state, f"file {path}{f', its {key[:-1]!r}' if key else ''}")
+    return under(prefix.removeprefix(key) if prefix.startswith(key) and key else prefix, whole)
 
 
 FILE = "model.safetensors"

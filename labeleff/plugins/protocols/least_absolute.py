@@ -15,6 +15,7 @@ from torch import Tensor
 
 from labeleff.plugins.protocols.features import decay, padded
 from labeleff.plugins.protocols.interface import LabelledFeatures
+from labeleff.training.device import summing_type
 
 ROUNDING = 1e-4
 """Residuals in scene units below which absolute values are rounded off at the end."""
@@ -28,11 +29,12 @@ CHUNK = 2**23
 
 
 def _gram(x: Tensor, weights: Tensor) -> Tensor:
-    """Compute x' diag(weights) x of every problem: float64 (P, dim + 1, dim + 1)."""
+    """Compute x' diag(weights) x of every problem: exact (P, dim + 1, dim + 1)."""
+    exact = summing_type(x.device)
     rows = max(1, CHUNK // (x.shape[0] * x.shape[2]))
     pairs = zip(torch.split(x, rows, 1), torch.split(weights, rows, 1), strict=True)
-    parts = ((part.mT @ (part * weight[:, :, None])).double() for part, weight in pairs)
-    return sum(parts, torch.zeros((), dtype=torch.float64, device=x.device))
+    parts = ((part.mT @ (part * weight[:, :, None])).to(exact) for part, weight in pairs)
+    return sum(parts, torch.zeros((), dtype=exact, device=x.device))
 
 
 def solve_least_absolute(problems: Sequence[LabelledFeatures], prior: float) -> Tensor:
@@ -40,19 +42,20 @@ def solve_least_absolute(problems: Sequence[LabelledFeatures], prior: float) -> 
     x = padded(problems)
     y = torch.nn.utils.rnn.pad_sequence([p.labels for p in problems], batch_first=True)
     live = torch.nn.utils.rnn.pad_sequence([torch.ones_like(p.labels) for p in problems], batch_first=True)
-    penalty = decay(x.shape[2] - 1, prior, x.device).double()
-    weights = torch.zeros(len(problems), x.shape[2], 1, dtype=torch.float64, device=x.device)
-    before = torch.full((len(problems),), torch.inf, dtype=torch.float64, device=x.device)
+    exact = summing_type(x.device)
+    penalty = decay(x.shape[2] - 1, prior, x.device).to(exact)
+    weights = torch.zeros(len(problems), x.shape[2], 1, dtype=exact, device=x.device)
+    before = torch.full((len(problems),), torch.inf, dtype=exact, device=x.device)
     for step in range(MAX_L1_STEPS):
         rounding = max(ROUNDING, BEGIN * 0.5**step)
         residual = y - (x @ weights.float())[:, :, 0]
         size = (residual.square() + rounding**2).sqrt()
-        value = (size * live).double().sum(1) + 0.5 * (penalty * weights.square()).sum((1, 2))
+        value = (size * live).to(exact).sum(1) + 0.5 * (penalty * weights.square()).sum((1, 2))
         if rounding == ROUNDING:
             if bool((before - value <= L1_TOLERANCE * value).all()):
                 break
             before = value
-        slope = (x.mT @ (residual / size * live)[:, :, None]).double() - penalty * weights
+        slope = (x.mT @ (residual / size * live)[:, :, None]).to(exact) - penalty * weights
         bound = _gram(x, live / size) + torch.diag(penalty[:, 0])
         weights = weights + torch.linalg.solve(bound, slope)
     return weights.float()

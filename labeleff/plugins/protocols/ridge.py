@@ -19,6 +19,7 @@ from labeleff.catalogue.declaration import OptionValue
 from labeleff.catalogue.metrics import SINGLE
 from labeleff.plugins.protocols.features import standardisation
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
+from labeleff.training.device import summing_type
 
 PENALTIES: tuple[float, ...] = tuple(10.0 ** (power / 2) for power in range(8, -9, -1))
 """Penalties that are tried, per item, as shares of a feature's variance, from the largest."""
@@ -69,10 +70,10 @@ def solve(problem: LabelledFeatures, penalty: float) -> tuple[Tensor, Tensor]:
     `penalty` is per item; 0 chooses it.
     """
     mean, scale = standardisation(problem.features)
-    rows = ((problem.features - mean) / scale).double()
+    rows = ((problem.features - mean) / scale).to(summing_type(problem.features.device))
     single = problem.goal.name in SINGLE
     targets = F.one_hot(problem.labels, problem.outputs) if single else problem.labels.view(len(rows), -1)
-    targets = targets.double()
+    targets = targets.to(summing_type(problem.features.device))
     basis, roots, directions = _factors(rows)
     chosen = penalty or _choose(basis, roots.square(), targets, problem.labels if single else None)
     solved = (roots / (roots.square() + chosen * len(rows)))[:, None] * (basis.T @ (targets - targets.mean(0)))

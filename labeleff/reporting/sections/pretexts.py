@@ -10,6 +10,7 @@ from labeleff.reporting.markdown import percent, table
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
+from labeleff.reporting.sections.untrained import FEW_HELD_OUT, held_out
 
 
 def section(results: Results, place: Place) -> Section:
@@ -25,7 +26,8 @@ def _pretexts(results: Results, place: Place) -> Iterator[str]:
     yield "### Pretexts"
     rows = []
     for item in pretrainings:
-        values = [_metric(key, item.metrics.get(key)) for key in keys]
+        held = held_out(results, item)
+        values = [_metric(key, item.metrics.get(key), held) for key in keys]
         pretext, seed = item.pretraining.pretext, str(item.pretraining.seed)
         rows.append([pretext.label, seed if lookup.encoder_seed(pretext) is None else "–", *values])
     names = [
@@ -41,9 +43,12 @@ def _provenance(item: PretrainingRecord) -> str:
     return f"{item.pretraining.pretext.label}: {item.provenance}. SHA-256 of its tensors: `{item.weights_sha256}`."
 
 
-def _metric(name: str, value: float | None) -> str:
+def _metric(name: str, value: float | None, held: int | None) -> str:
+    """A metric as text; the accuracy of a few held-out images as their number."""
     if value is None:
         return "–"
+    if name == "heldout_accuracy" and held is not None and held < FEW_HELD_OUT:
+        return f"{round(value * held)} of {held}"
     if "parameters" in name:
         return f"{value:,.0f}"
     return percent(value) if "accuracy" in name else f"{value:.4g}"

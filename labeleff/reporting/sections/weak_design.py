@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labeleff.catalogue.metrics import metric
+from labeleff.records.conditions import UNTESTED
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections import weak_data, weak_results
@@ -110,6 +111,9 @@ def _sizes(results: Results) -> Iterator[str]:
 
 
 def _conditions(results: Results) -> Iterator[str]:
+    for device in dict.fromkeys(run.conditions.device for run in results.runs):
+        if device.startswith(UNTESTED):
+            yield f"**Untested device**: {device} is accepted, but labeleff's tests have never run on one."
     distinct = {run.conditions.model_dump_json() for run in results.runs}
     if len(distinct) > 1:
         yield "**Mixed conditions**: the runs differ in device, precision, torch, data or plug-ins (see Conditions)."

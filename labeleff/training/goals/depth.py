@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labeleff.training.device import summing_type
 from labeleff.training.goals.classification import _some
 from labeleff.training.goals.interface import Dense, Reduction
 
@@ -42,7 +43,8 @@ class Depth(Dense):
         return error if reduction == "sum" else error / counted.sum().clamp(min=1)
 
     def _within(self, scores: Tensor, target: Tensor, factor: float) -> Tensor:
-        truth, predicted = target.double() * UNIT, scores[:, 0].double()
+        exact = summing_type(scores.device)
+        truth, predicted = target.to(exact) * UNIT, scores[:, 0].to(exact)
         near = (predicted < factor * truth) & (truth < factor * predicted)
         return near & self.counted(target)
 
@@ -50,12 +52,13 @@ class Depth(Dense):
         return self._within(scores, target, 1.25)
 
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Sum up counted pixels, those within 1.25 and 1.1, squared and absolute errors: float64 (5,)."""
+        """Sum up counted pixels, those within 1.25 and 1.1, squared and absolute errors: exact (5,)."""
         counted = self.counted(target)
-        error = scores[:, 0][counted].double() - target[counted].double() * UNIT
+        exact = summing_type(scores.device)
+        error = scores[:, 0][counted].to(exact) - target[counted].to(exact) * UNIT
         within = [self._within(scores, target, factor).sum() for factor in (1.25, 1.1)]
         sums = (counted.sum(), *within, error.square().sum(), error.abs().sum())
-        return torch.stack([one.double() for one in sums])
+        return torch.stack([one.to(exact) for one in sums])
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
         """Compute shares of counted pixels within a factor, and errors in scene units."""

@@ -50,6 +50,7 @@ class PixelClasses(Dense):
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
         """Compute `pixel_accuracy`, and `mean_iou` over the classes that occur in truth or prediction."""
+        tally = tally.cpu()
         correct = tally.diagonal().double()
         union = tally.sum(0) + tally.sum(1) - correct
         seen = union > 0

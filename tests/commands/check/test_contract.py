@@ -1,5 +1,7 @@
 """`labeleff check`: every built-in plug-in that needs no data passes, and breaches of a contract are found."""
 
+import sys
+
 import pytest
 import torch
 from support import small_pretexts, third_party
@@ -218,3 +220,15 @@ def test_exit_statuses(command, tmp_path, monkeypatch):
     done = command("check", "spinning:lazy")
     assert done.returncode == 2
     assert "say what it is with --kind" in done.stderr
+
+
+def test_a_file_is_found_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "own_knn_here.py").write_text("from labeleff.plugins.protocols.knn import fit\n")
+    assert identify(str(tmp_path / "own_knn_here.py"), None) == ("protocol", "own_knn_here:fit")
+    assert identify(f"{tmp_path / 'own_knn_here.py'}:fit", None) == ("protocol", "own_knn_here:fit")
+    with pytest.raises(OptionError, match=r"none\.py: no such file"):
+        identify(str(tmp_path / "none.py"), None)
+    (tmp_path / "json.py").write_text("def fit(problems, options): ...\n")
+    with pytest.raises(OptionError, match="another module has the name 'json'"):
+        identify(str(tmp_path / "json.py"), None)

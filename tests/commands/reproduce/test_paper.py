@@ -187,3 +187,13 @@ def test_counts_and_intervals_are_judged():
         0,
         0,
     ]
+
+
+def test_what_has_no_records_is_passed_over(tmp_path, called_here):
+    path = folder(tmp_path, shifted(150))
+    (tmp_path / "figures-only").mkdir()
+    (tmp_path / "README.md").write_text("")
+    status, printed, errors = called_here("reproduce", "paper", path, tmp_path / "figures-only", tmp_path / "README.md")
+    assert (status, f"`{path}`" in printed) == (0, True)
+    assert errors == "labeleff: passed over, without records.jsonl: figures-only, README.md\n"
+    assert called_here("reproduce", "paper", tmp_path / "figures-only")[0] == 2

@@ -1,5 +1,13 @@
 """TensorBoard's event files, read back by its own reader."""
 
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
 import pytest
 from support import factories
 
@@ -18,7 +26,7 @@ def test_what_was_written_is_read_back(tmp_path):
     whole = tracks(load(factories.folder(tmp_path)), "r1")
     assert tensorboard_files.write(whole, tmp_path).endswith("tensorboard")
     for track in whole.tracks:
-        path = tmp_path / "tensorboard" / track.name.replace("/", " ") / tensorboard_files.FILE
+        (path,) = (tmp_path / "tensorboard" / track.name.replace("/", " ")).iterdir()
         events = list(loader.LegacyEventFileLoader(str(path)).Load())
         read, texts = {}, []
         for event in events:
@@ -35,20 +43,81 @@ def test_what_was_written_is_read_back(tmp_path):
         assert {event.wall_time for event in events} == {1767323045.0}
 
 
-def test_again_writes_the_same_bytes_and_more_records_the_same_files(tmp_path):
+def write(folder, cells):
+    """Write a study of which the first `cells` are measured."""
     of = factories.study()
-    cells = factories.cell_records(of)
-    entries = [factories.run_entry(of), *factories.pretrainings(of)]
-    tensorboard_files.write(tracks(load(factories.write(tmp_path, [*entries, *cells[:-1]])), "r1"), tmp_path)
+    entries = [factories.run_entry(of), *factories.pretrainings(of), *factories.cell_records(of)[:cells]]
+    tensorboard_files.write(tracks(load(factories.write(folder, entries)), "r1"), folder)
+
+
+def test_again_writes_nothing_and_more_records_new_files_of_what_changed(tmp_path):
+    write(tmp_path, -1)
     before = files(tmp_path / "tensorboard")
     tensorboard_files.write(tracks(load(tmp_path), "r1"), tmp_path)
     assert files(tmp_path / "tensorboard") == before
-    tensorboard_files.write(tracks(load(factories.write(tmp_path, [*entries, *cells])), "r1"), tmp_path)
+    write(tmp_path, None)
     after = files(tmp_path / "tensorboard")
-    assert after.keys() == before.keys()
-    assert [name for name in after if after[name] != before[name]] == [
-        name for name in after if "rotation linear" in str(name)
-    ]
+    assert {name.parent for name in after} == {name.parent for name in before}
+    assert {path for path in before if after[path] != before[path]} == {path for path in after if not after[path]}
+    changed = {str(path) for path in after.keys() - before.keys()}
+    assert len(changed) == 1
+    assert re.fullmatch(rf".*rotation linear/{tensorboard_files.FILE}\.00000002", changed.pop())
+
+
+def expected(folder, tag="accuracy"):
+    """Points of the series that are true for the records in `folder`."""
+    track = next(t for t in tracks(load(folder), "r1").tracks if t.name.replace("/", " ").endswith("rotation linear"))
+    return [(step, pytest.approx(value, rel=1e-6)) for step, value in track.series[tag]]
+
+
+def test_an_open_reader_goes_on_with_the_new_points_alone(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    write(tmp_path, -3)
+    (folder,) = (tmp_path / "tensorboard").glob("*rotation linear")
+    reader = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    reader.Reload()
+    assert [(one.step, one.value) for one in reader.Scalars("accuracy")] == expected(tmp_path)
+    for cells in (-2, -1, None):
+        write(tmp_path, cells)
+        reader.Reload()
+        assert [(one.step, one.value) for one in reader.Scalars("accuracy")] == expected(tmp_path)
+        assert sum(path.stat().st_size > 0 for path in folder.iterdir()) == 1
+
+
+@pytest.mark.parametrize("fast", ["true", "false"], ids=["data server", "loader in Python"])
+def test_a_running_tensorboard_shows_what_was_written_again(tmp_path, fast):
+    write(tmp_path, -3)
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", tmp_path / "tensorboard", "--port", "0"]
+    options = ["--reload_interval", "1", "--load_fast", fast, "--host", "127.0.0.1"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = next(found[0] for line in server.stderr if (found := re.search(r"http://\S+/", line)))
+            _wait(address, expected(tmp_path))
+            write(tmp_path, None)
+            _wait(address, expected(tmp_path))
+        finally:
+            server.terminate()
+
+
+def _wait(address, points):
+    """Wait until the server has exactly these points."""
+    end, shown = time.monotonic() + 60, None
+    while shown != points:
+        assert time.monotonic() < end, shown
+        time.sleep(0.2)
+        run = next((name for name in _ask(f"{address}data/runs") if name.endswith("rotation linear")), "")
+        query = urllib.parse.urlencode({"run": run, "tag": "accuracy"})
+        shown = _ask(f"{address}data/plugin/scalars/scalars?{query}")
+
+
+def _ask(address):
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            content = json.loads(answer.read())
+    except OSError:
+        return []
+    return [(one[1], one[2]) if isinstance(one, list) else one for one in content]
 
 
 def test_names_that_a_folder_cuts_short_stay_apart(tmp_path):

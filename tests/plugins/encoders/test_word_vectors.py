@@ -1,9 +1,4 @@
-"""Ready word vectors: files through gensim where it is installed, neighbours and initial rows without it."""
-
-import gc
-import importlib.util
-import sys
-from pathlib import Path
+"""Ready word vectors: their words, neighbours and initial rows."""
 
 import numpy as np
 import pytest
@@ -11,18 +6,14 @@ import torch
 from support import story_tasks
 
 from labeleff.catalogue import lookup
-from labeleff.errors import DataError, OptionError
 from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.plugins.encoders.word_vectors import initial_rows, nearest, read_vectors
 from labeleff.training.vocabulary import FIRST
 
-needs_gensim = pytest.mark.skipif(importlib.util.find_spec("gensim") is None, reason="gensim (an extra) isn't there")
 GLOVE = "garden 1.0 0.0 0.5\nkitchen 0.9 0.1 0.4\nMary -1.0 0.5 0.0\n"
 
 
-@needs_gensim
 @pytest.mark.parametrize("head", ["", "3 3\n"], ids=["GloVe", "word2vec"])
-@pytest.mark.filterwarnings("ignore")
 def test_both_text_formats_are_read(tmp_path, head):
     path = tmp_path / "vectors.txt"
     path.write_text(head + GLOVE)
@@ -32,19 +23,6 @@ def test_both_text_formats_are_read(tmp_path, head):
     assert set(read_vectors(path, ["mary"])) == {"mary"}
 
 
-@needs_gensim
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("content", [b"", b"garden 1.0 x\n", b"\xff\xfe\x00 1 2 3\n", b"9 3\na 1 2 3\n"])
-def test_other_files_are_an_error(tmp_path, content):
-    path = tmp_path / "vectors.txt"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"vectors\.txt: "):
-        read_vectors(path)
-    gc.collect()  # gensim leaves its file open where reading fails; the warning of that belongs here
-
-
-@needs_gensim
-@pytest.mark.filterwarnings("ignore")
 def test_readers_start_from_a_file(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text(GLOVE)
@@ -54,12 +32,6 @@ def test_readers_start_from_a_file(tmp_path):
     )
     changed = (plain.sentences.words.weight != ready.sentences.words.weight).any(1).nonzero().flatten() - FIRST
     assert {task.text.vocabulary.words[i] for i in changed.tolist()} == {"garden", "kitchen", "mary"}
-
-
-def test_without_gensim_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gensim.models", None)
-    with pytest.raises(OptionError, match=r"pip install 'labeleff\[vectors\]'"):
-        read_vectors(Path("vectors.txt"))
 
 
 def test_the_nearest_known_word():

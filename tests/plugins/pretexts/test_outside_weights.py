@@ -12,7 +12,8 @@ from labeleff.catalogue.declaration import Spec
 from labeleff.errors import ConditionError, LabeleffError, WeightsError
 from labeleff.execution.launch import measure
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.plugins.pretexts.outside_weights import Weights, fill, read_state, under
+from labeleff.plugins.pretexts.outside_weights import Weights, fill, under
+from labeleff.plugins.pretexts.weight_files import read_state
 from labeleff.records.jsonl import read_records
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.study.loading import parse_study
@@ -63,7 +64,8 @@ class Code:
         ("list.pt", lambda path: torch.save([torch.ones(1)], path), "found list, expected a state dict"),
         ("empty.pt", lambda path: torch.save({}, path), "expected a state dict"),
         ("mixed.pt", lambda path: torch.save({"a": torch.ones(1), "b": 3}, path), "found a mapping with a, b"),
-        ("a.onnx", lambda path: path.write_bytes(b""), "found a file .onnx, expected .safetensors or .pt"),
+        ("a.onnx", lambda path: path.write_bytes(b"\x08\x07"), "not a file saved by torch, or one that holds more"),
+        ("a.pt", lambda path: path.write_bytes(b""), "not readable as weights"),
     ],
 )
 def test_files_that_are_no_weights(tmp_path, name, make, message):
@@ -145,6 +147,14 @@ def test_what_does_not_fit_is_named_with_all_lists():
 def test_long_lists_are_cut_and_counted(resnet18):
     with pytest.raises(WeightsError, match=r"missing 42: .* and 36 more; unexpected 122: .* and 116 more$"):
         fill(small(), Weights(resnet18.state_dict(), "made"), "refuse", "what")
+
+
+def test_types_are_checked_as_shapes_are():
+    integers = {"prepool.weight": torch.ones(16, 32, dtype=torch.int8)}
+    with pytest.raises(WeightsError, match=r"expected floating-point numbers.* prepool\.weight \(torch\.int8\)"):
+        fill(small(), changed(**integers), "refuse", "what")
+    with pytest.raises(WeightsError, match=r"nothing but zeros in prepool\.weight"):
+        fill(small(), changed(**{"prepool.weight": torch.zeros(16, 32)}), "refuse", "what")
 
 
 def test_values_that_are_no_numbers_are_an_error():

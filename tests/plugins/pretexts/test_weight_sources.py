@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from labeleff.catalogue import lookup
 from labeleff.errors import WeightsError
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.plugins.pretexts.outside_weights import Weights, fill, read_state
+from labeleff.plugins.pretexts.outside_weights import Weights, fill
+from labeleff.plugins.pretexts.weight_files import read_state
 from labeleff.training.examples import Source
 
 OFFLINE = Source(None, offline=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from labeleff.errors import DataError, OptionError
 from labeleff.plugins.tasks.scenes.meshes import Floats, Mesh
+from labeleff.plugins.tasks.scenes.polygons import concave_triangles
 
 SMALLEST, LARGEST = 1e-6, 1e6
 """Least longest side of a model, and bound of its coordinates."""
+_MANY_CORNERS = re.compile(r"^\s*f(?:\s+\S+){4}", re.MULTILINE)
 FLAT = 1e-12
 """Area up to which a triangle is left out, for an object with a longest side of 1."""
 
@@ -58,7 +61,9 @@ def _corners(trimesh: Any, path: Path) -> Floats:
         text = path.read_bytes().decode("utf-8", "replace")
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "string or file could not be read to its end")
-            mesh = trimesh.load_mesh(io.StringIO(text), file_type="obj", process=False, skip_materials=True)
+            mesh = trimesh.load_mesh(
+                io.StringIO(_without_concave_faces(text)), file_type="obj", process=False, skip_materials=True
+            )
     except OSError as error:
         raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, Warning) as error:
@@ -70,6 +75,31 @@ def _corners(trimesh: Any, path: Path) -> Floats:
     if faces.size == 0 or vertices.shape[1:] != (3,):
         raise DataError(f"{path}: found no triangle, expected an OBJ file with lines 'v x y z' and 'f 1 2 3'")
     return vertices[faces]
+
+
+def _without_concave_faces(text: str) -> str:
+    """Replace concave faces of an OBJ file by triangles, as trimesh fills faces by a fan; others stay as they are."""
+    if not _MANY_CORNERS.search(text):
+        return text
+    vertices: list[list[float]] = []
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        kind, *fields = line.split("#")[0].split() or [""]
+        if kind == "v":
+            vertices.append([float(field) for field in fields[:3]])
+        elif kind == "f" and len(fields) > 3:
+            lines[number] = _face(line, fields, vertices)
+    return "\n".join(lines) + "\n"
+
+
+def _face(line: str, fields: list[str], vertices: list[list[float]]) -> str:
+    """Lines of a face's triangles where it is concave; else its own line."""
+    places = [int(field.partition("/")[0]) for field in fields]
+    corners = [vertices[place - 1 if place > 0 else place] for place in places]
+    triangles = concave_triangles(np.array(corners, np.float64))
+    if triangles is None:
+        return line
+    return "\n".join(f"f {fields[a]} {fields[b]} {fields[c]}" for a, b, c in triangles)
 
 
 def _first(trimesh: Any, corners: Floats) -> Any:

@@ -113,3 +113,20 @@ def test_without_embree_the_slow_tracer_needs_rtree(monkeypatch):
     monkeypatch.setitem(sys.modules, "rtree", None)
     with pytest.raises(OptionError, match=r"embreex or rtree"):
         obj_meshes.engine()
+
+
+NOTCHED = "v 0 0 0\nv 2 0 0\nv 2 1 0\nv 0.2 1 0\nv 0.2 2 0\nv 0 2 0\n"
+
+
+@pytest.mark.parametrize(
+    "face", ["f 1 2 3 4 5 6", "f -6 -5 -4 -3 -2 -1", "f 3 4 5 6 1 2", "f 3/1/1 4/1/1 5/1/1 6/1/1 1/1/1 2/1/1"]
+)
+def test_concave_faces_have_their_own_area(path, face):
+    mesh = read(path, f"{NOTCHED}vt 0 0\nvn 0 0 1\n{face}\n")
+    assert area(mesh) == pytest.approx((2 * 1 + 0.2 * 1) / 2**2)
+
+
+def test_a_concave_quad_and_convex_faces_beside_it(path):
+    mesh = read(path, "v 0 0 0\nv 4 2 0\nv 0 4 0\nv 1 2 0\nv 0 0 1\nf 1 2 3 4\nf 1 2 5\n")
+    edges = np.cross([4, 2, 0], [0, 0, 1])
+    assert area(mesh) == pytest.approx((6 + np.linalg.norm(edges) / 2) / 4**2)
