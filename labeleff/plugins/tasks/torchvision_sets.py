@@ -27,7 +27,7 @@ from labeleff.training.examples import Source, Task
 
 FOLDER = "torchvision"
 EVERY = 5
-"""One of so many EuroSAT images is for testing."""
+"""Number of EuroSAT images of a class that hold one for testing."""
 
 
 def _open(title: str, source: Source, dataset: Callable[..., Any], *which: object) -> Any:
