@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import least_squares
 
-from labeleff.curves.least_squares import fit_formula, jacobian
+from labeleff.curves.least_squares import _solve, fit_formula, fit_shape, jacobian
 from labeleff.curves.methods import FORMULAS
+from labeleff.curves.shapes import PHIS
 from labeleff.curves.solvers import invert, invert_many
 from labeleff.errors import CurveError, UnknownNameError
 from labeleff.stats.moderation import moderated_variance
@@ -224,3 +226,22 @@ def test_any_measurements_are_fitted(given_runs: tuple[list[int], list[list[floa
     assert found.n >= min(given_runs[0])
     if found.low is not None and found.high is not None:
         assert 0 <= found.low <= found.n <= found.high
+
+
+@pytest.mark.parametrize("name", [name for name in FORMULAS if name != "log2"])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_search_of_scipy_from_the_fit_finds_a_smaller_sum(name: str, seed: int) -> None:
+    noise = 0.02 * np.random.default_rng(seed).standard_normal(len(NS))
+    means, formula = TRUE[name](NS) + noise, FORMULAS[name]
+    fit = fit_shape(formula, NS, means, np.ones(len(NS)))
+    low, high = np.log(PHIS[formula.phi].ranges(NS[0], NS[-1])).T
+
+    def errors(logs: np.ndarray) -> np.ndarray:
+        shape = np.clip(logs, low, high)
+        phi = PHIS[formula.phi].value(NS[None], *np.exp(shape)[:, None])
+        c, b, _ = _solve(formula.linear, formula.saturates, phi, means[None], np.ones(len(NS)) / len(NS))
+        return (c - b * phi - means)[0]
+
+    start = np.clip(np.log(fit.shape), low + 1e-9, high - 1e-9)
+    found = least_squares(errors, start, bounds=(low, high))
+    assert ((fit.at(NS) - means) ** 2).sum() <= (errors(found.x) ** 2).sum() * (1 + 1e-7)

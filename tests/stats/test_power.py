@@ -13,6 +13,7 @@ from labeleff.stats.differences import compare
 from labeleff.stats.power import (
     crossed_draws,
     crossed_power,
+    degrees,
     detectable_gain,
     draws_needed,
     resolve,
@@ -143,3 +144,10 @@ def test_requests_out_of_range(changed, text):
         crossed_power(0.1, Split((50,), 1, 1, 1, (), "one run: there is no spread"), 2, 2)
     with pytest.raises(OptionError, match="draws: found 1"):
         detectable_gain(0.02, 1)
+
+
+@pytest.mark.parametrize("draws", [2, 3, 10, 200])
+@pytest.mark.parametrize("power", [0.06, 0.5, 0.8, 0.999])
+def test_the_detectable_gain_has_exactly_the_power(draws, power):
+    gain = detectable_gain(0.02, draws, power=power, level=0.95, rungs=3)
+    assert t_power(gain * draws**0.5 / 0.02, degrees(draws, 3), 0.95) == pytest.approx(power, abs=1e-10)
