@@ -36,7 +36,7 @@ from labeleff.scheduling.speeds import read_speeds, remember_speeds
 from labeleff.study.cell import Cell
 from labeleff.study.schema import Study
 from labeleff.training.device import device_name, pick_device
-from labeleff.training.examples import Source, load_task
+from labeleff.training.examples import Source, Task, load_task
 
 
 def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
@@ -58,6 +58,13 @@ def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
     return entries
 
 
+def _class_counts(task: Task) -> dict[str, dict[str, list[int]]]:
+    """Count the training and the test examples of each class, where cells record their hits by class."""
+    sides = {"train": task.train, "test": task.test}
+    counts = {side: task.goal.class_counts(one.labels, len(task.classes)) for side, one in sides.items()}
+    return {"class_counts": counts} if counts["train"] else {}
+
+
 def _run_entry(execution: Execution) -> RunEntry:
     """Describe the run for its folder: study, conditions, tasks, environment and plug-ins."""
     study, runner = execution.study, execution.runner
@@ -71,6 +78,7 @@ def _run_entry(execution: Execution) -> RunEntry:
             "chance": task.chance,
             "metric": task.goal.headline,
             "provenance": task.provenance,
+            **_class_counts(task),
             **({"weak_points": list(task.weak_points)} if task.weak_points else {}),
         }
     return RunEntry(
