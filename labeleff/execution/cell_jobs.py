@@ -206,6 +206,7 @@ def _record(
         cell=cell,
         status="ok",
         metrics=dict(test_score.metrics()),
+        class_hits=test_score.class_hits,
         test_count=len(place.load(cell.task).task.test),
         test_loss=test_score.loss if test_score.loss is not None and math.isfinite(test_score.loss) else None,
         test_seconds=test_score.seconds,

@@ -64,6 +64,13 @@ def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
     return entries
 
 
+def _class_counts(task: Task) -> dict[str, dict[str, list[int]]]:
+    """Count the training and the test examples of each class, where cells record their hits by class."""
+    sides = {"train": task.train, "test": task.test}
+    counts = {side: task.goal.class_counts(one.labels, len(task.classes)) for side, one in sides.items()}
+    return {"class_counts": counts} if counts["train"] else {}
+
+
 def _run_entry(execution: Execution) -> RunEntry:
     """Describe the run for its folder: study, conditions, tasks, environment and plug-ins."""
     study, runner = execution.study, execution.runner
@@ -78,6 +85,7 @@ def _run_entry(execution: Execution) -> RunEntry:
             "metric": task.goal.headline,
             "provenance": task.provenance,
             **_data_facts(spec, task, study, runner),
+            **_class_counts(task),
             **({"weak_points": list(task.weak_points)} if task.weak_points else {}),
         }
     return RunEntry(

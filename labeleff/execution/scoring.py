@@ -55,6 +55,8 @@ class Score:
         self._tallies: list[Tensor] = []
         self._metrics: dict[str, float] | None = None
         self._finite = True
+        self.class_hits: list[int] = []
+        """Examples of each class classified correctly, once there are metrics; empty where the goal doesn't tell."""
         self.loss: float | None = None
         """Mean of the goal's loss; None where the predictor's scores aren't logits."""
         self.seconds: float | None = None
@@ -72,7 +74,8 @@ class Score:
         if not self._finite or (self._metrics is None and not self._tallies):
             raise DivergedError("the predictions on the test split are not all finite numbers")
         if self._metrics is None:
-            self._metrics = self._goal.metrics(self._goal.joined(self._tallies))
+            tally = self._goal.joined(self._tallies)
+            self._metrics, self.class_hits = self._goal.metrics(tally), self._goal.class_hits(tally)
             self._tallies = []
         return self._metrics
 

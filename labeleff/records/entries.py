@@ -41,7 +41,10 @@ class RunEntry(Frozen):
     study: dict[str, Any]
     conditions: Conditions
     tasks: dict[str, dict[str, Any]]
-    """Facts by task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`, and `weak_points` if any."""
+    """Facts by task label: `classes`, `train`, `test`, `chance`, `metric`, `provenance`, and `weak_points` if any.
+
+    Where cells have hits by class, `class_counts` are numbers of `train` and `test` items in the order of the classes.
+    """
     environment: dict[str, Any]
     plugins: dict[str, Plugin] = Field(default_factory=dict)
     """Declarations of plug-ins of other packages, by the keys of `conditions.plugins`.
@@ -113,6 +116,8 @@ class Record(Frozen):
     """Traceback, where a cell failed for an unforeseen reason."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """The task's metrics on the whole test split, unrounded, e.g. `accuracy` in 0..1."""
+    class_hits: list[int] = Field(default_factory=list)
+    """Test items of each class classified correctly, of items with stored features of up to 100 classes; else empty."""
     test_count: int | None = None
     test_loss: float | None = None
     """Mean loss on the test split, of trained protocols; for information only."""

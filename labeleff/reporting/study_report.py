@@ -23,6 +23,7 @@ from labeleff.reporting.sections import (
     accuracy_and_utility,
     agreement,
     auto_ladder,
+    class_utility,
     estimates,
     other_metrics,
     probes,
@@ -85,6 +86,7 @@ def _places(results: Results, findings: Findings, rank_agreements: list[Agreemen
         yield accuracy_and_utility.section(findings, place, figures[place])
         yield agreement.section(rank_agreements, place, findings.measured)
         yield other_metrics.section(results, place)
+        yield class_utility.section(results, place)
         yield section(results, place)
         yield probes.section(results, place)
 
@@ -94,6 +96,7 @@ def _tables(results: Results, findings: Findings, rank_agreements: list[Agreemen
     files = output_files.csvs(findings) | agreement.to_files(rank_agreements)
     if results.ladders:
         files |= runs_csv.to_files(findings.measured, results.run_metrics)
+    files |= class_utility.to_files(results)
     return files | other_metrics.to_files(results) | probes.to_files(results)
 
 

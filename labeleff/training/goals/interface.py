@@ -58,6 +58,14 @@ class Goal(ABC):
         """Join tallies of blocks to that of all of them: their sum, or all their rows."""
         return torch.cat([*tallies]) if self.gathers else torch.stack([*tallies]).sum(0)
 
+    def class_hits(self, tally: Tensor) -> list[int]:  # noqa: ARG002
+        """Count the examples of each class that are classified correctly; empty where a goal doesn't tell."""
+        return []
+
+    def class_counts(self, labels: Tensor, classes: int) -> list[int]:  # noqa: ARG002
+        """Count the examples of each of `classes`; empty where `class_hits` is."""
+        return []
+
     def of_shares(self) -> Goal:
         """Return the goal of scores that are no logits, and that can be compared between examples as they are."""
         return self

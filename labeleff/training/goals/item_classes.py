@@ -10,6 +10,9 @@ from torch import Tensor
 from labeleff.stats.prediction_metrics import log_odds, mean_of_defined, ranked
 from labeleff.training.goals.classification import Classes, _some
 
+MOST = 100
+"""Most classes that are recorded one by one."""
+
 
 def defined(metrics: dict[str, float | None]) -> dict[str, float]:
     """Leave out metrics that have no value."""
@@ -36,6 +39,19 @@ class ItemClasses(Classes):
     def tally(self, scores: Tensor, target: Tensor) -> Tensor:
         """Gather scores and class of every item: float32 (B, classes + 1)."""
         return torch.cat([scores, target[:, None].to(scores.dtype)], 1)
+
+    def class_counts(self, labels: Tensor, classes: int) -> list[int]:
+        """Count the items of each class; empty for more classes than MOST."""
+        counts: list[int] = [] if classes > MOST else torch.bincount(labels, minlength=classes).tolist()
+        return counts
+
+    def class_hits(self, tally: Tensor) -> list[int]:
+        """Count the items of each class that are classified correctly; empty for more classes than MOST."""
+        scores, target = tally[:, :-1], tally[:, -1].long()
+        if scores.shape[1] > MOST:
+            return []
+        hits: list[int] = torch.bincount(target[scores.argmax(1) == target], minlength=scores.shape[1]).tolist()
+        return hits
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
         """Compute `accuracy`, `balanced_accuracy`, `macro_f1`, `auroc` and `map`."""
