@@ -4,7 +4,7 @@ Commands import torch only when they train. Their files have no `from __future__
 evaluate every annotation from its text, which was a fifth of the time that `--help` takes.
 
 Exit status: 0 all is well; 1 some cells or checks failed, or runs can't be compared; 2 a mistake in the call, or in a
-file; 3 a regression; 130 interrupted by Ctrl-C, 143 by SIGTERM.
+file; 3 a regression; 4 a time limit left too little for any utility; 130 interrupted by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ app = typer.Typer(
     name="labeleff",
     help="How many labels is pretraining worth? Train a label ladder, fit its curve, report utility U(n) = n1/n - 1.",
     epilog="Exit status: 0 all is well, 1 some cells or checks failed, 2 usage or input error, 3 regression, "
+    "4 a time limit left too little for any utility, "
     "130 interrupted by Ctrl-C, 143 by SIGTERM.",
     no_args_is_help=True,
     add_completion=False,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labeleff.study.schema import Study
 
 SHOWN = 20
-"""Most failed cells that are listed."""
+"""Most causes of failed cells that are listed."""
 
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes on CPU (default: one a core).")
@@ -83,10 +83,16 @@ def failure(study: Study, record: Record) -> str:
 
 
 def list_failed(failures: Sequence[str]) -> None:
-    """List up to SHOWN failed cells on standard error, and say what to do."""
-    print(f"{len(failures)} cells failed:", *(f"  {text}" for text in failures[:SHOWN]), sep="\n", file=sys.stderr)
-    if len(failures) > SHOWN:
-        print(f"  and {len(failures) - SHOWN} more (see the report)", file=sys.stderr)
+    """List the causes of failed cells on standard error, up to SHOWN and each with one cell, and say what to do."""
+    print(f"{len(failures)} cells failed:", file=sys.stderr)
+    cells: dict[str, list[str]] = {}
+    for text in failures:
+        cells.setdefault(text.partition(": ")[2], []).append(text)
+    for first, *others in list(cells.values())[:SHOWN]:
+        same = f" (and {len(others)} more for the same reason)" if others else ""
+        print(f"  {first}{same}", file=sys.stderr)
+    if len(cells) > SHOWN:
+        print(f"  and {len(cells) - SHOWN} more causes (see the report)", file=sys.stderr)
     print("run the same command with --retry-failed to measure them again", file=sys.stderr)
 
 

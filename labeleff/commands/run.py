@@ -1,5 +1,6 @@
 """`labeleff run`: a study measured, then reported on."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from labeleff.scheduling.run_options import RunOptions
     from labeleff.scheduling.shards import Shard
     from labeleff.study.schema import Study
+
+
+TOO_LITTLE = 4
+"""Exit status of a run whose time limit left too little for any utility."""
 
 
 def run(
@@ -107,6 +112,19 @@ def _measure(study: "Study", options: "RunOptions", trackers: Sequence[str]) -> 
     if failed:
         list_failed([failure(study, record) for record in failed])
         raise typer.Exit(1)
+    if part is None and options.time_limit is not None and _too_little(options.folder):
+        print("labeleff: the time limit left too little for any utility; allow more time", file=sys.stderr)
+        raise typer.Exit(TOO_LITTLE)
+
+
+def _too_little(folder: Path) -> bool:
+    """Whether cells of a study of several arms are left, and no arm can be compared with the baseline."""
+    from labeleff.reporting.findings import compare_arms
+    from labeleff.reporting.results import load
+
+    results = load(folder)
+    left = results.stop is not None and len(results.cells) < results.cell_count
+    return left and len(results.study.arms) > 1 and not compare_arms(results.measured)
 
 
 def _part(text: str, study: "Study", trackers: Sequence[str]) -> "Shard":

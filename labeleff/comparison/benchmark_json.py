@@ -40,6 +40,7 @@ class _Commit(_Table):
 class _Machine(_Table):
     system: str = "unknown"
     machine: str = "unknown"
+    processor: str = ""
     python_version: str = "unknown"
     cpu: dict[str, Any] = Field(default_factory=dict)
 
@@ -59,7 +60,8 @@ def entry(path: Path) -> Entry:
     """
     file = _read(path)
     info = file.machine_info
-    brand, count = str(info.cpu.get("brand_raw", info.machine)), str(info.cpu.get("count", "unknown"))
+    named = info.cpu.get("brand_raw") or info.cpu.get("brand") or info.processor  # versions to 3.2 have the others
+    brand, count = str(named or f"unknown in {path}"), str(info.cpu.get("count", "unknown"))
     circumstances = (
         ("cpu", brand),
         ("cores", count),

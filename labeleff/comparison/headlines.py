@@ -172,7 +172,11 @@ def _speed(
 ) -> Iterator[tuple[Subject, Value]]:
     numbers = [value for value in values if value]
     if numbers:
-        facts = {key: value for run in _runs(results, items) for key, value in machine(run).items()}
+        facts = {
+            key: f"unknown in run {run.run}" if value == "unknown" else value  # it may be any other's
+            for run in _runs(results, items)
+            for key, value in machine(run).items()
+        }
         threads = ", ".join(sorted({str(item.training.threads) for item in items if item.training is not None}))
         low, middle, high = np.percentile(numbers, [25, 50, 75]).tolist()
         slots = sorted({item.training.slots for item in items if item.training is not None})

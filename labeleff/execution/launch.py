@@ -16,6 +16,7 @@ from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import InterruptedRunError, TerminatedRunError
 from labeleff.execution import draws
+from labeleff.execution.changed_study import announce_changes
 from labeleff.execution.draws import LabelRule, choose_labels
 from labeleff.execution.engines.engine_table import open_engine
 from labeleff.execution.environment import check_conditions, conditions, environment, plugins_used
@@ -152,6 +153,7 @@ class Run:
         self._say_notes()
         check_ready(study, runner)
         check_conditions(self.records.runs, conditions(study, runner), self.options.folder)
+        announce_changes(study, self.records.runs, self.options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
         self.cells = _share(list(study.cells(hashes if study.draws_from else None)), self.options.shard)
         self.ladders = (

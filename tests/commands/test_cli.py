@@ -83,6 +83,7 @@ def test_failed_cells_exit_1_and_are_listed(command, tmp_path):
     assert "8 cells failed:" in done.stderr
     assert "scratch/finetune, n=20, draw 0, seed 0: diverged" in done.stderr
     assert "--retry-failed" in done.stderr
+    assert done.stderr.count("diverged") < 8, "one cause is listed once"
 
 
 @pytest.mark.parametrize(
@@ -238,3 +239,11 @@ def test_a_byte_order_mark_and_a_list_without_brackets(called_here, tmp_path):
     status, printed, errors = called_here("plan", "x.toml", "--set", "rungs=50, 200")
     assert status == 0, errors
     assert "rungs [50, 200];" in printed
+
+
+def test_a_limit_that_leaves_too_little_has_a_status_of_its_own(called_here, tmp_path):
+    study = toy_study.write(tmp_path)
+    status, printed, errors = called_here("run", study, "--jobs", "1", "--time-limit", "0.01s", "--quiet")
+    assert status == 4
+    assert "stopped by the time limit" in printed
+    assert "left too little for any utility" in errors

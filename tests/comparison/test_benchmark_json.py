@@ -35,7 +35,7 @@ def test_without_version_control_there_is_no_commit():
     [
         ("{", "bench.json: not a file of pytest-benchmark --benchmark-json: Expecting property name"),
         ("[]", "bench.json: not a file of pytest-benchmark --benchmark-json"),
-        ({key: value for key, value in CONTENT.items() if key != "benchmarks"}, "benchmarks: Field required"),
+        ({key: value for key, value in CONTENT.items() if key != "benchmarks"}, "benchmarks: is missing"),
         (
             CONTENT | {"benchmarks": [{"fullname": "x", "stats": {"median": 0, "q1": 1, "q3": 1}}]},
             "greater than 0; found 0",
@@ -51,3 +51,13 @@ def test_other_files_are_refused_with_the_place(content, said):
 def test_a_file_that_is_not_there():
     with pytest.raises(RecordError, match=r"none\.json: can't be read: No such file"):
         benchmark_json.entry(Path("none.json"))
+
+
+def test_older_files_name_their_processor_and_unknown_ones_are_unlike():
+    def cpu(**machine):
+        content = CONTENT | {"machine_info": {"system": "Linux", "machine": "x86_64", **machine}}
+        [value] = benchmark_json.entry(write(content)).values.values()
+        return dict(value.circumstances)["cpu"]
+
+    assert cpu(cpu={"brand": "AMD EPYC"}) == cpu(processor="AMD EPYC") == "AMD EPYC"
+    assert cpu() == "unknown in bench.json"

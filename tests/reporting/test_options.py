@@ -67,7 +67,7 @@ def test_prices_that_cant_be_meant(per_label: float | None, unit: str | None, me
         ({"targets": ["much"]}, "targets.0: "),
         ({"headline": 77}, "headline: found 77, expected one of the rungs: 20, 50, 100, "),
         ({"cost": {"per_label": 0}}, "cost.per_label: Input should be greater than 0; found 0"),
-        ({"cost": {"unit": "h"}}, "cost.per_label: Field required"),
+        ({"cost": {"unit": "h"}}, "cost.per_label: is missing"),
         ({"cost": {"per_label": 1, "unit": ""}}, "found '', expected a name"),
         ({"cost": {"per_label": 1, "units": "h"}}, "unknown key 'cost.units'"),
     ],

@@ -80,7 +80,7 @@ def accuracies(folder):
 def test_a_run_without_time_still_reports_and_the_next_goes_on(command, tmp_path):
     study, out, jobs = toy_study.write(tmp_path), tmp_path / "out", 2
     done = command("run", study, "--out", out, "--time-limit", "0.001", "--jobs", jobs)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 4, done.stderr
     assert "stopped by the time limit of 0 s: 16 of 16 cells aren't measured" in done.stdout
     report = (out / "report.md").read_text()
     assert "> **Stopped by the time limit** of 0 s: 16 of 16 cells aren't measured." in report
@@ -117,7 +117,7 @@ def test_what_runs_over_the_limit_is_stopped(command, tmp_path, jobs):
     [encoder] = load_study(str(study)).encoders
     (tmp_path / "cache" / "speed.json").write_text(json.dumps({f"{encoder.label} at 16 px": 1e12}))
     done = command("run", study, "--out", tmp_path / "out", "--time-limit", "6s", "--jobs", jobs)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in {0, 4}, done.stderr  # 4 where it left too little for any utility
     records = read_records(tmp_path / "out")
     [stop] = records.stops.values()
     assert stop.left == 24 - len(records.cells) > 0

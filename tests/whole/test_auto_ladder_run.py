@@ -28,7 +28,7 @@ def test_it_ends_goes_on_and_gives_the_numbers_of_a_fixed_ladder(command, tmp_pa
     chosen, fixed = study(tmp_path, "chosen", True), study(tmp_path, "fixed", False)
     out = tmp_path / "out"
     done = command("run", chosen, "--out", out, "--time-limit", "0.001")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 4, done.stderr
     [stop] = read_records(out).stops.values()
     assert stop.left > 0
     assert "> **Stopped by the time limit**" in (out / "report.md").read_text()

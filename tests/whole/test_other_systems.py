@@ -70,9 +70,9 @@ def labeleff(tmp_path):
     return start
 
 
-def finish(process, status=0):
+def finish(process, *others):
     printed, errors = process.communicate(timeout=300)
-    assert process.returncode == status, errors
+    assert process.returncode in {0, *others}, errors
     return printed
 
 
@@ -108,6 +108,7 @@ def test_a_thread_ends_a_run_in_time(labeleff, tmp_path):
     study, out = toy_study.write(tmp_path), tmp_path / "out"
     many = [word for text in ("draws=400", "budget.rotation.epochs=2") for word in ("--set", text)]
     start = time.monotonic()
-    printed = finish(labeleff("run", study, *many, "--out", out, "--jobs", "1", "--time-limit", "12s", "--quiet"))
+    limited = labeleff("run", study, *many, "--out", out, "--jobs", "1", "--time-limit", "12s", "--quiet")
+    printed = finish(limited, 4)  # a slow machine may measure too little in it
     assert "stopped by the time limit" in printed
     assert time.monotonic() - start < 120

@@ -1,6 +1,7 @@
 """`labeleff check`: every built-in plug-in that needs no data passes, and breaches of a contract are found."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -232,3 +233,11 @@ def test_a_file_is_found_by_its_path(tmp_path, monkeypatch):
     (tmp_path / "json.py").write_text("def fit(problems, options): ...\n")
     with pytest.raises(OptionError, match="another module has the name 'json'"):
         identify(str(tmp_path / "json.py"), None)
+
+
+def test_the_documentations_encoder_keeps_the_contract(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    text = (Path(__file__).parents[3] / "docs" / "pretexts.md").read_text(encoding="utf-8")
+    (tmp_path / "tiny_of_docs.py").write_text(text.partition("## An encoder")[2].split("```")[1].removeprefix("python"))
+    one = subject(str(tmp_path / "tiny_of_docs.py"), None, {}, Source(tmp_path, offline=True))
+    assert {finding.status for finding in findings(checks_of(one), one)} == {"ok"}
