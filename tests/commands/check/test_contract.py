@@ -28,7 +28,7 @@ SMALL = {
     "partial": {"frozen": "layer1"},
 }
 SHAPES = {"train": 50, "test": 50, "size": 32}
-DATA = ("cifar10/", "folder/", "selfstudy/", "shapenet/")
+DATA = ("cifar10/", "folder/", "selfstudy/", "shapenet/", "embeddings/", "embedding", "rows")
 BUILT_IN = [
     (kind, plugin.name)
     for kind in ("pretext", "protocol", "encoder", "task")
