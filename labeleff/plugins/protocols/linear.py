@@ -27,6 +27,8 @@ from labeleff.training.goals.depth import Depth
 
 CLOSE = 4
 """Largest factor between label counts of a problem and of the smaller one from whose solution it starts."""
+FEW = 16
+"""Rows of a problem that are looked up in a larger one before all are."""
 HELD_OUT = 5
 """One of how many labels of a class is held out where a split chooses the prior."""
 FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -64,6 +66,8 @@ class Solution:
         """Whether the larger problem contains this one, isn't much larger, and has no class that this one lacks."""
         if self.rows is None or larger.rows is None or len(larger.rows) > CLOSE * len(self.rows):
             return False
+        if not bool(torch.isin(self.rows[:FEW], larger.rows).all()):
+            return False  # most other draws end here
         same = set(self.labels.tolist()) == set(larger.labels.tolist())
         return same and bool(torch.isin(self.rows, larger.rows).all())
 
@@ -99,7 +103,7 @@ def _start(problem: LabelledFeatures, ready: Standardised, solved: Sequence[Solu
     for smaller in reversed(solved):
         if smaller.starts(problem):
             return smaller.standardised(ready)
-    return problem.features.new_zeros(problem.outputs, problem.features.shape[1] + 1)
+    return ready.x.new_zeros(problem.outputs, ready.x.shape[1] + 1)
 
 
 def held_out(labels: Tensor) -> Tensor:
