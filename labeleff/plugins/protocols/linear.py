@@ -79,19 +79,30 @@ def solutions(
 
     `spectrum` is that of the encoder's features, or else of the largest problem's.
     """
-    largest = max(problems, key=lambda one: len(one.labels))
-    last = Standardised.of(largest.features)
-    spectrum, penalty = spectrum or Spectrum.of(last.x), last.x.shape[1] / prior
+    spectrum = spectrum or _spectrum(problems)
     solved: list[Solution] = []
     for group in groups(problems):
-        ready = [last if problems[i] is largest else Standardised.of(problems[i].features) for i in group]
-        starts = [_start(problems[i], one, solved) for i, one in zip(group, ready, strict=True)]
-        hot = [F.one_hot(problems[i].labels, problems[i].outputs).float() for i in group]
-        batch = Batch(_padded([one.x for one in ready]), _padded(hot).mT.contiguous(), penalty)
-        weights = solve(batch, spectrum, torch.stack(starts))
-        new = [Solution.of(problems[i], one, w) for i, one, w in zip(group, ready, weights, strict=True)]
+        new = _solve([problems[i] for i in group], prior, spectrum, solved)
         solved += new
         yield from zip(group, new, strict=True)
+
+
+def _spectrum(problems: Sequence[LabelledFeatures]) -> Spectrum:
+    """Compute the spectrum of the largest problem's features."""
+    return Spectrum.of(Standardised.of(max(problems, key=lambda one: len(one.labels)).features).x)
+
+
+def _solve(
+    problems: Sequence[LabelledFeatures], prior: float, spectrum: Spectrum, solved: Sequence[Solution]
+) -> list[Solution]:
+    """Solve problems together, each from the solution of a smaller one; their standardised copies end here."""
+    ready = [Standardised.of(problem.features) for problem in problems]
+    starts = [_start(problem, one, solved) for problem, one in zip(problems, ready, strict=True)]
+    hot = [F.one_hot(problem.labels, problem.outputs).float() for problem in problems]
+    penalty = ready[0].x.shape[1] / prior
+    batch = Batch(_padded([one.x for one in ready]), _padded(hot).mT.contiguous(), penalty)
+    weights = solve(batch, spectrum, torch.stack(starts))
+    return [Solution.of(problem, one, w) for problem, one, w in zip(problems, ready, weights, strict=True)]
 
 
 def _padded(rows: list[Tensor]) -> Tensor:
@@ -127,7 +138,7 @@ def _chosen(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> floa
 
 def _by_split(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
     """Solve every problem with the prior that its own labels choose, noted as a metric."""
-    spectrum = Spectrum.of(Standardised.of(max(problems, key=lambda one: len(one.labels)).features).x)
+    spectrum = _spectrum(problems)
     fitted = []
     for problem in problems:
         chosen = _chosen(problem, prior, spectrum)
