@@ -23,10 +23,13 @@ from labeleff.plugins.protocols.features import Standardised, groups, standardis
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 from labeleff.plugins.protocols.least_absolute import solve_least_absolute
 from labeleff.plugins.protocols.logistic import Batch, Spectrum, blas_threads, solve
+from labeleff.training.device import give_back
 from labeleff.training.goals.depth import Depth
 
 CLOSE = 4
 """Largest factor between label counts of a problem and of the smaller one from whose solution it starts."""
+LARGE = 2**21
+"""Numbers in features from which what a solution let go is given back to the system before the next."""
 FEW = 16
 """Rows of a problem that are looked up in a larger one before all are."""
 HELD_OUT = 5
@@ -84,6 +87,8 @@ def solutions(
     for group in groups(problems):
         new = _solve([problems[i] for i in group], prior, spectrum, solved)
         solved += new
+        if sum(len(problems[i].labels) for i in group) * len(spectrum.vectors) >= LARGE:
+            give_back()
         yield from zip(group, new, strict=True)
 
 
