@@ -27,7 +27,7 @@ from labeleff.records.jsonl import reader_path
 from labeleff.records.training_log import Training
 from labeleff.scheduling.jobs import pretraining_key, takes_unlabelled
 from labeleff.study.cell import Cell
-from labeleff.training.device import Durations, Stopwatch, peak_memory, reset_peak_memory
+from labeleff.training.device import Durations, Stopwatch, give_back, peak_memory, reset_peak_memory
 from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.loop import train_queue
 from labeleff.training.packing.refilling import PendingTraining, ReadyTraining
@@ -150,6 +150,7 @@ def solve_cells(place: Workplace, cells: Sequence[Cell]) -> list[PretrainingReco
         sets = [place.labels(cell) for cell in cells]
         fitted, scores = _solve(place, cells, [labels.indices for labels in sets])
         cost = clock.cost(len(cells))
+        give_back()
     except UnwritableError:
         raise
     except Exception as error:  # noqa: BLE001  as in `guarded`: the cells fail together
@@ -175,6 +176,7 @@ def _solve(place: Workplace, cells: Sequence[Cell], sets: Sequence[np.ndarray]) 
     seeds = iter([cell.seed for cell in cells])
     for pack in encoded.packs(sets):
         fitted += fit([encoded.problem(indices, next(seeds)) for indices in pack], options)
+    give_back()  # the C library would keep what the solver let go
     predictors, logits = [one.predictor for one in fitted], [one.logits for one in fitted]
     scores = score_frozen(model, predictors, loaded.test_examples, compute, logits, loaded.task.outputs)
     if state_sha256(encoder) != before:

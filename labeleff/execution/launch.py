@@ -40,7 +40,7 @@ from labeleff.scheduling.shards import Shard, loads
 from labeleff.scheduling.speeds import read_speeds, remember_speeds
 from labeleff.study.cell import Cell
 from labeleff.study.schema import Study
-from labeleff.training.device import device_name, pick_device
+from labeleff.training.device import device_name, give_back, pick_device
 from labeleff.training.examples import Source, Task, load_task
 
 
@@ -150,6 +150,7 @@ class Run:
         study, runner = self.study, self.runner
         with self.bars:
             labels = _all_labels(study, runner)
+        give_back()  # what reading the data let go, before workers take memory of their own
         self._say_notes()
         check_ready(study, runner)
         check_conditions(self.records.runs, conditions(study, runner), self.options.folder)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from labeleff.execution.draws import Indices
 from labeleff.plugins.encoders.heads import on_grid
-from labeleff.plugins.protocols.interface import Labelled, LabelledFeatures, Predictor
+from labeleff.plugins.protocols.interface import Labelled, LabelledFeatures, Predictor, SelectedFeatures
 from labeleff.training.device import Compute, summing_type
 from labeleff.training.goals.interface import Dense, Goal
 from labeleff.training.images import Batch
@@ -145,7 +145,7 @@ def grid_features(maps: Tensor, goal: Dense) -> Tensor:
 
 
 LARGEST = 2**28
-"""Most numbers in the features of sets that are solved together; a single set may have more."""
+"""Most numbers in the grid cells' features of sets that are solved together; a single set may have more."""
 
 
 class EncodedLabels:
@@ -165,20 +165,19 @@ class EncodedLabels:
     def problem(self, indices: Indices, seed: int = 0) -> LabelledFeatures:
         """Select the features and labels of one set: one row per image or, for a dense goal, per counted grid cell."""
         positions = torch.from_numpy(np.searchsorted(self._union, indices))
-        goal, features = self._data.goal, self._outputs[positions.to(self._device)]
+        goal, places = self._data.goal, positions.to(self._device)
         target = goal.target(self._data.examples.labels[positions]).to(self._device)
         if isinstance(goal, Dense):
-            features = grid_features(features, goal)[goal.counted(target)]
+            features = grid_features(self._outputs[places], goal)[goal.counted(target)]
             return LabelledFeatures(features, goal.answers(target), self._data.outputs, goal, seed)
-        return LabelledFeatures(features, goal.answers(target), self._data.outputs, goal, seed, positions)
+        return SelectedFeatures(self._outputs, places, goal.answers(target), self._data.outputs, goal, seed)
 
     def packs(self, sets: Sequence[Indices]) -> Iterator[list[Indices]]:
-        """Group the sets in order, each group as large as memory should hold at once."""
+        """Group the sets in order, each as large as memory should hold at once; images' features aren't copied."""
         goal, size = self._data.goal, 0
         pack: list[Indices] = []
-        cells = goal.grid**2 if isinstance(goal, Dense) else 1
         for indices in sets:
-            numbers = len(indices) * cells * int(self._outputs.shape[1])
+            numbers = len(indices) * goal.grid**2 * int(self._outputs.shape[1]) if isinstance(goal, Dense) else 0
             if pack and size + numbers > LARGEST:
                 yield pack
                 pack, size = [], 0

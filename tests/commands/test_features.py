@@ -37,7 +37,7 @@ def test_features_read_back_give_the_accuracies_of_the_images(study, arm, called
     assert status == 0, error
     assert "60 training and 30 test images, 16 features in float32" in output
     read = read_embeddings(out)
-    assert read.ids is not None and read.ids[0] == "train/00000" and read.ids[-1] == "test/00029"
+    assert [read.ids[0], read.ids[-1]] == ["train/00000", "test/00029"]
     assert (read.features.shape, read.features.dtype) == ((90, 16), np.float32)
     shared = ("--rungs", "20,50", "--draws", "2", "--protocols", "linear", "-q", "-j", "1")
     status, _, error = called_here(
@@ -49,7 +49,7 @@ def test_features_read_back_give_the_accuracies_of_the_images(study, arm, called
         {(r.cell.n, r.cell.draw): r for r in labeleff.read_records(tmp_path / folder).cells.values() if chosen(r)}
         for folder, chosen in (
             ("by-images", lambda r: (r.cell.pretext.name, r.cell.protocol.name) == (arm, "linear")),
-            ("by-features", lambda r: True),
+            ("by-features", lambda _: True),
         )
     )
     assert len(by_images) == 4
@@ -75,10 +75,7 @@ def test_an_encoder_of_a_run_isnt_trained_again(study, called_here, tmp_path):
     ("arguments", "message"),
     [
         (["--arm", "rotation", "--out", "x.csv"], "--out x.csv: found the ending '.csv', expected .npz"),
-        (
-            ["--arm", "rotation", "--out", "nothing/no.toml/x.npz", "--draws", "d.txt"],
-            "--draws d.txt: found the ending",
-        ),
+        (["--arm", "rotation", "--out", "no/x.npz", "--draws", "d.txt"], "--draws d.txt: found the ending"),
         (["--arm", "rotation", "--out", "tiny.toml/x.npz"], "isn't a folder that can be written into"),
         (["--arm", "rotatoin", "--out", "x.npz"], "did you mean 'rotation'?"),
         (["--arm", "rotation", "--out", "x.npz", "--seed", "1"], "--seed 1: found 1 seeds in study 'tiny'"),
@@ -88,9 +85,7 @@ def test_an_encoder_of_a_run_isnt_trained_again(study, called_here, tmp_path):
         (["--arm", "rotation", "--out", "x.npz", "--set", "rungs=[20,100]"], "100 labels asked for"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_trained(
-    study, arguments, message, called_here, tmp_path, monkeypatch
-):
+def test_what_is_wrong_is_said_first(study, arguments, message, called_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, _, error = called_here("features", study, *arguments, "-q")
     assert status == 2

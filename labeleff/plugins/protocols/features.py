@@ -70,10 +70,11 @@ def groups(problems: Sequence[LabelledFeatures]) -> Iterator[list[int]]:
     A problem counts with its features and the square matrix that is made of them.
     """
     group: list[int] = []
+    smallest = min(problems, key=lambda one: len(one.labels)).features
+    dim, most = smallest.shape[1], CACHED if smallest.device.type == "cpu" else LARGEST
     for index in sorted(range(len(problems)), key=lambda i: len(problems[i].labels)):
-        rows, dim = problems[index].features.shape
+        rows = len(problems[index].labels)
         first = len(problems[group[0]].labels) if group else rows
-        most = CACHED if problems[index].features.device.type == "cpu" else LARGEST
         if rows > GROUP * first or (len(group) + 1) * (rows + dim) * dim > most:
             if group:
                 yield group

@@ -76,6 +76,25 @@ class LabelledFeatures:
     rows: Tensor | None = None
 
 
+class SelectedFeatures(LabelledFeatures):
+    """Rows of features (M, dim) that many problems share: `features` are selected anew whenever they are read."""
+
+    def __init__(
+        self, source: Tensor, rows: Tensor, labels: Tensor, outputs: int, goal: Goal = CLASSES, seed: int = 0
+    ) -> None:
+        own = {"source": source, "rows": rows, "labels": labels, "outputs": outputs, "goal": goal, "seed": seed}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    source: Tensor
+
+    @property
+    def features(self) -> Tensor:
+        """Features (rows, dim): a copy, which is let go after use."""
+        assert self.rows is not None
+        return self.source[self.rows]
+
+
 @dataclass(frozen=True)
 class Fitted:
     """Result of a protocol: a predictor, its training log (frozen protocols: None) and further metrics."""

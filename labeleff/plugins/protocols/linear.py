@@ -24,11 +24,16 @@ from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 from labeleff.plugins.protocols.least_absolute import solve_least_absolute
 from labeleff.plugins.protocols.logistic import Batch, Spectrum, blas_threads, solve
 from labeleff.plugins.protocols.several_labels import solve_labels
+from labeleff.training.device import give_back
 from labeleff.training.goals.depth import Depth
 from labeleff.training.goals.item_labels import ItemLabels
 
 CLOSE = 4
 """Largest factor between label counts of a problem and of the smaller one from whose solution it starts."""
+LARGE = 2**21
+"""Numbers in features from which what a solution let go is given back to the system before the next."""
+FEW = 16
+"""Rows of a problem that are looked up in a larger one before all are."""
 HELD_OUT = 5
 """One of how many labels of a class is held out where a split chooses the prior."""
 FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -66,6 +71,8 @@ class Solution:
         """Whether the larger problem contains this one, isn't much larger, and has no class that this one lacks."""
         if self.rows is None or larger.rows is None or len(larger.rows) > CLOSE * len(self.rows):
             return False
+        if not bool(torch.isin(self.rows[:FEW], larger.rows).all()):
+            return False  # most other draws end here
         same = set(self.labels.tolist()) == set(larger.labels.tolist())
         return same and bool(torch.isin(self.rows, larger.rows).all())
 
@@ -77,19 +84,32 @@ def solutions(
 
     `spectrum` is that of the encoder's features, or else of the largest problem's.
     """
-    largest = max(problems, key=lambda one: len(one.labels))
-    last = Standardised.of(largest.features)
-    spectrum, penalty = spectrum or Spectrum.of(last.x), last.x.shape[1] / prior
+    spectrum = spectrum or _spectrum(problems)
     solved: list[Solution] = []
     for group in groups(problems):
-        ready = [last if problems[i] is largest else Standardised.of(problems[i].features) for i in group]
-        starts = [_start(problems[i], one, solved) for i, one in zip(group, ready, strict=True)]
-        hot = [F.one_hot(problems[i].labels, problems[i].outputs).float() for i in group]
-        batch = Batch(_padded([one.x for one in ready]), _padded(hot).mT.contiguous(), penalty)
-        weights = solve(batch, spectrum, torch.stack(starts))
-        new = [Solution.of(problems[i], one, w) for i, one, w in zip(group, ready, weights, strict=True)]
+        new = _solve([problems[i] for i in group], prior, spectrum, solved)
         solved += new
+        if sum(len(problems[i].labels) for i in group) * len(spectrum.vectors) >= LARGE:
+            give_back()
         yield from zip(group, new, strict=True)
+
+
+def _spectrum(problems: Sequence[LabelledFeatures]) -> Spectrum:
+    """Compute the spectrum of the largest problem's features."""
+    return Spectrum.of(Standardised.of(max(problems, key=lambda one: len(one.labels)).features).x)
+
+
+def _solve(
+    problems: Sequence[LabelledFeatures], prior: float, spectrum: Spectrum, solved: Sequence[Solution]
+) -> list[Solution]:
+    """Solve problems together, each from the solution of a smaller one; their standardised copies end here."""
+    ready = [Standardised.of(problem.features) for problem in problems]
+    starts = [_start(problem, one, solved) for problem, one in zip(problems, ready, strict=True)]
+    hot = [F.one_hot(problem.labels, problem.outputs).float() for problem in problems]
+    penalty = ready[0].x.shape[1] / prior
+    batch = Batch(_padded([one.x for one in ready]), _padded(hot).mT.contiguous(), penalty)
+    weights = solve(batch, spectrum, torch.stack(starts))
+    return [Solution.of(problem, one, w) for problem, one, w in zip(problems, ready, weights, strict=True)]
 
 
 def _padded(rows: list[Tensor]) -> Tensor:
@@ -101,7 +121,7 @@ def _start(problem: LabelledFeatures, ready: Standardised, solved: Sequence[Solu
     for smaller in reversed(solved):
         if smaller.starts(problem):
             return smaller.standardised(ready)
-    return problem.features.new_zeros(problem.outputs, problem.features.shape[1] + 1)
+    return ready.x.new_zeros(problem.outputs, ready.x.shape[1] + 1)
 
 
 def held_out(labels: Tensor) -> Tensor:
@@ -125,7 +145,7 @@ def _chosen(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> floa
 
 def _by_split(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
     """Solve every problem with the prior that its own labels choose, noted as a metric."""
-    spectrum = Spectrum.of(Standardised.of(max(problems, key=lambda one: len(one.labels)).features).x)
+    spectrum = _spectrum(problems)
     fitted = []
     for problem in problems:
         chosen = _chosen(problem, prior, spectrum)

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from labeleff.plugins.protocols.interface import LabelledFeatures
+from labeleff.plugins.protocols.interface import LabelledFeatures, SelectedFeatures
 from labeleff.plugins.protocols.knn import fit
 
 
@@ -27,3 +27,15 @@ def test_votes_equal_the_slow_version():
         [fitted] = fit([LabelledFeatures(bank, labels, 3)], {"k": k, "temperature": 0.1})
         expected = torch.tensor([slow_scores(bank, labels, 3, feature, k, 0.1) for feature in probe])
         torch.testing.assert_close(fitted.predictor(probe), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_problems_that_share_features_get_the_scores_of_single_ones():
+    generator = torch.Generator().manual_seed(0)
+    source, labels = torch.randn(40, 6, generator=generator), torch.arange(40) % 3
+    sets = [torch.arange(12), torch.arange(5, 40), torch.arange(0, 40, 3)]
+    options = {"k": 7, "temperature": 0.1}
+    shared = fit([SelectedFeatures(source, rows, labels[rows], 3) for rows in sets], options)
+    single = fit([LabelledFeatures(source[rows], labels[rows], 3) for rows in sets], options)
+    for probe in torch.randn(2, 9, 6, generator=generator):
+        for one, other in zip(shared, single, strict=True):
+            torch.testing.assert_close(one.predictor(probe), other.predictor(probe))
