@@ -22,7 +22,7 @@ def image_facts(task: Task, labelled: Iterable[Numbers] = ()) -> dict[str, Any]:
 
     `labelled` are the positions of the labelled images of each draw, at the largest rung.
     """
-    if task.text is not None:
+    if task.text is not None or task.features is not None:
         return {}
     content = _numbers(task.train.inputs, task.test.inputs)
     count = len(task.train)

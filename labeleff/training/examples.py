@@ -154,7 +154,7 @@ def load_task(spec: Spec, source: Source) -> Task:
     task: Task = lookup.resolve("task", spec.name)(lookup.options("task", spec), source)
     if task.goal.name != (expected := lookup.find("task", spec.name).goal):
         raise PluginError(f"task {spec.label}: its goal is {task.goal.name!r}, but the catalogue says {expected!r}")
-    return task if task.text is not None else _as_rgb(task, spec)
+    return task if task.text is not None or task.features is not None else _as_rgb(task, spec)
 
 
 def _as_rgb(task: Task, spec: Spec) -> Task:

@@ -69,6 +69,8 @@ def groups(problems: Sequence[LabelledFeatures]) -> Iterator[list[int]]:
 
     A problem counts with its features and the square matrix that is made of them.
     """
+    if not problems:
+        return
     group: list[int] = []
     smallest = min(problems, key=lambda one: len(one.labels)).features
     dim, most = smallest.shape[1], CACHED if smallest.device.type == "cpu" else LARGEST
