@@ -152,6 +152,11 @@ class Metric:
         return self.best < self.worst
 
     @property
+    def of_pixels(self) -> bool:
+        """Whether it is measured over pixels."""
+        return any(self.name in GOALS[goal] for goal in DENSE)
+
+    @property
     def one(self) -> str:
         """The name with its article: `an accuracy`."""
         spelt = self.words.startswith(("a", "e", "i", "o", "u", "AUROC", "F1", "FID", "R2", "RMSE"))

@@ -30,6 +30,8 @@ TINY = 1e-200
 """Sum of squares below which phi has vanished from the ladder and its factor b is taken as 0."""
 STEP, CONVERGED, MOST_STEPS = 1e-5, 1e-11, 200
 """Searches: half the width of difference quotients, the step at which they end, and how many they take at most."""
+FLAT, LEAST_DAMPING = 1e-30, 1e-9
+"""Squared slope under which a parameter stays where it is, and the least damping: parameters may say the same."""
 SINGULAR = 1e-8
 """Ratio of singular values of the scaled Jacobian under which parameters can't be told apart."""
 
@@ -92,7 +94,7 @@ def _search(errors: Callable[[Array], Array], starts: Array, low: Array, high: A
         slopes = np.where(held[..., None], 0.0, slopes)
         normal = slopes @ slopes.transpose(0, 2, 1)
         size = np.einsum("kii->ki", normal)
-        size += np.where(size > 0, damping * size, 1.0)
+        size += np.where(size > FLAT, damping * size, 1.0)
         step = np.linalg.solve(normal, np.where(held, 0.0, -gradient)[..., None])[..., 0]
         tried = np.clip(points + step, low, high)
         if np.abs(tried - points).max() < CONVERGED:
@@ -100,7 +102,7 @@ def _search(errors: Callable[[Array], Array], starts: Array, low: Array, high: A
         then = around(tried)
         better = ((then[:, 0] ** 2).sum(axis=1) < (near[:, 0] ** 2).sum(axis=1))[:, None]
         points, near = np.where(better, tried, points), np.where(better[..., None], then, near)
-        damping = np.where(better, damping / 10, damping * 10)
+        damping = np.where(better, np.maximum(damping / 10, LEAST_DAMPING), damping * 10)
     return points
 
 

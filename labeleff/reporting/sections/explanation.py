@@ -151,14 +151,15 @@ def _test_set(settings: Sequence[Setting], words: str, level: float) -> Iterator
 
 
 def _pixels(settings: Sequence[Setting]) -> Iterator[str]:
-    """Explain metrics of pixels."""
+    """Explain metrics that are no shares of test examples."""
     by_metric = {setting.metric: setting for setting in settings if setting.test_count and not setting.sampled}
     for setting in by_metric.values():
         entry = setting.metric_entry
-        if not entry.meaning:
+        if not entry.of_pixels:
+            meaning = f"**{capital(entry.words)}**: {entry.meaning}. " if entry.meaning else ""
             yield (
-                f"**Test set**: {entry.plural} are no shares of test {setting.unit}, so their number gives no sampling "
-                "error of the test set."
+                f"{meaning}**Test set**: {entry.plural} are no shares of test {setting.unit}, so their number gives no "
+                "sampling error of the test set."
             )
             continue
         yield (

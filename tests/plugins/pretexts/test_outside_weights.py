@@ -59,7 +59,7 @@ class Code:
         ("none.pt", None, "no such file"),
         ("none.safetensors", None, "no such file"),
         ("bad.pt", lambda path: path.write_bytes(b"nothing"), "bad.pt: "),
-        ("bad.safetensors", lambda path: path.write_bytes(b"nothing"), "not readable as weights"),
+        ("bad.safetensors", lambda path: path.write_bytes(b"nothing"), "bad.safetensors: not a file"),
         ("code.pt", lambda path: torch.save({"a": Code()}, path), "nothing is ever unpickled"),
         ("list.pt", lambda path: torch.save([torch.ones(1)], path), "found list, expected a state dict"),
         ("empty.pt", lambda path: torch.save({}, path), "expected a state dict"),
