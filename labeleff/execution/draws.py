@@ -91,7 +91,7 @@ def check_rung(
     if len(indices) > len(labels):
         raise LadderError(f"{len(indices)} labels asked for, but the training pool has {len(labels)} examples")
     several = labels.ndim == 2
-    counts = labels[indices].sum(0) if several else np.bincount(labels[indices], minlength=len(classes))
+    counts = _class_counts(labels[indices], len(classes))
     missing = [name for name, count in zip(classes, counts, strict=True) if count == 0 and name not in absent]
     if missing and not several and not allow_missing_classes:
         raise LadderError(
@@ -132,7 +132,7 @@ def export_draws(
                 path = draw_path(folder, task_label, draw, n)
                 write_whole(path, "".join(f"{index}\n" for index in indices).encode())
                 files[path.name] = {"sha256": indices_sha256(indices), "draw": draw, "n": n}
-                files[path.name]["counts"] = _class_counts(labels, indices)
+                files[path.name]["counts"] = _class_counts(labels[indices], int(labels.max()) + 1)
                 if ids is not None:
                     members = [ids[index] for index in indices.tolist()]
                     write_whole(path.with_suffix(BY_ID), "".join(f"{one}\n" for one in members).encode())
@@ -146,11 +146,10 @@ def export_draws(
     return paths
 
 
-def _class_counts(labels: Indices, indices: Indices) -> list[int]:
-    """Count the examples of each class, or of each of several labels."""
-    if labels.ndim == 2:
-        return [int(count) for count in labels[indices].sum(0)]
-    return [int(count) for count in np.bincount(labels[indices], minlength=int(labels.max()) + 1)]
+def _class_counts(labels: Indices, classes: int) -> list[int]:
+    """Count the examples of each of `classes` (n,), or of each of several labels (n, K)."""
+    counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
+    return [int(count) for count in counts]
 
 
 def read_draws(
@@ -272,7 +271,7 @@ class ChosenLabels:
 
 def _absent(labels: Indices, classes: Sequence[str]) -> set[str]:
     """Classes of which the pool has no example."""
-    counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels, minlength=len(classes))
+    counts = _class_counts(labels, len(classes))
     return {name for name, count in zip(classes, counts, strict=True) if count == 0}
 
 

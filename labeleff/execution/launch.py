@@ -104,8 +104,9 @@ def _run_entry(execution: Execution) -> RunEntry:
 def _data_facts(spec: Spec, task: Task, study: Study, runner: JobRunner) -> dict[str, Any]:
     """Facts about a task's data: where it lies, what was done to it, leaks and copies."""
     block = next(block for block in study.blocks if spec in block.tasks)
-    draws = [choose_labels(task, spec, runner.settings.labels, draw, block.rungs[-1]) for draw in range(block.draws)]
-    facts = {**task.facts, **image_facts(task, (draw.indices for draw in draws))}
+    rule, largest = runner.settings.labels, block.rungs[-1]
+    labelled = (choose_labels(task, spec, rule, draw, largest).indices for draw in range(block.draws))
+    facts = {**task.facts, **image_facts(task, labelled)}
     if "path" in spec.options:
         facts["path"] = str(Source(Path(), base=runner.settings.options.base).place(str(spec.options["path"])))
     if task.unlabelled is not None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from labeleff.catalogue.metrics import Units
 from labeleff.curves.forecast import Forecast, LabelForecast, Range
+from labeleff.curves.rung_means import shown_values
 from labeleff.reporting.figures.style import COLOURS, beside_legend, label, label_axis, legend
 from labeleff.reporting.measurements import Setting
-from labeleff.stats.resampling import Run, Runs
+from labeleff.stats.resampling import Runs
 from labeleff.stats.stand_ins import StandIns
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def forecast(found: Forecast, runs: Runs, name: str, setting: Setting) -> Figure
     axes.plot(ns, [shown(each.accuracy.value) for each in found.curve], color=COLOURS[1], label="expected (median)")
     _band(axes, ns, [each.accuracy.mapped(shown) for each in found.curve], 0.25, f"its interval, {interval}")
     _band(axes, ns, [each.run.mapped(shown) for each in found.curve], 0.12, f"one run, {interval}")
-    dots = [(n, shown(value)) for n, rung in sorted(runs.items()) for value in _dots(rung)]
+    dots = [(n, shown(value)) for n, rung in sorted(runs.items()) for value in shown_values(rung)]
     what = "means of the pilot" if any(isinstance(rung, StandIns) for rung in runs.values()) else "runs of the pilot"
     axes.plot(*zip(*dots, strict=True), "k.", markersize=4, label=what)
     for place, target in enumerate(found.labels):
@@ -48,11 +49,6 @@ def forecast(found: Forecast, runs: Runs, name: str, setting: Setting) -> Figure
 def _band(axes: Axes, ns: Sequence[float], ranges: Sequence[Range], alpha: float, name: str) -> None:
     low, high = ([getattr(each, end) for each in ranges] for end in ("low", "high"))
     axes.fill_between(ns, low, high, color=COLOURS[1], alpha=alpha, linewidth=0, label=name)
-
-
-def _dots(rung: Mapping[Run, float]) -> list[float]:
-    """Scores that were measured: those of runs, or the mean that stand-ins stand for."""
-    return [sum(rung.values()) / len(rung)] if isinstance(rung, StandIns) else list(rung.values())
 
 
 def _target(axes: Axes, found: LabelForecast, units: Units, colour: str, first: float, last: float) -> None:
