@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from labeleff.stats.prediction_metrics import log_odds, mean_of_defined, ranked
+from labeleff.stats.prediction_metrics import (
+    accuracy,
+    balanced_accuracy,
+    log_odds,
+    macro_f1,
+    mean_of_defined,
+    ranked,
+)
 from labeleff.training.goals.classification import Classes, _some
 
 MOST = 100
@@ -57,18 +65,15 @@ class ItemClasses(Classes):
         """Compute `accuracy`, `balanced_accuracy`, `macro_f1`, `auroc` and `map`."""
         scores, target = tally[:, :-1], tally[:, -1].long()
         _some(len(target))
-        predicted, classes = scores.argmax(1), scores.shape[1]
-        parts = (target[predicted == target], target, predicted)
-        correct, true, said = (torch.bincount(part, minlength=classes).double() for part in parts)
-        seen, met = true > 0, true + said > 0
-        truth = (target[:, None] == torch.arange(classes, device=target.device)).cpu().numpy()
-        numbers = scores.cpu().numpy()
+        classes, true = scores.shape[1], target.cpu().numpy()
+        predicted, numbers = scores.argmax(1).cpu().numpy(), scores.cpu().numpy()
+        truth = true[:, None] == np.arange(classes)
         aurocs, precisions = ranked(truth, log_odds(numbers) if self.logits else numbers)
         return defined(
             {
-                "accuracy": float(correct.sum() / true.sum()),
-                "balanced_accuracy": float((correct[seen] / true[seen]).mean()),
-                "macro_f1": float((2 * correct[met] / (true + said)[met]).mean()),
+                "accuracy": accuracy(true, predicted),
+                "balanced_accuracy": balanced_accuracy(true, predicted, classes),
+                "macro_f1": macro_f1(true, predicted, classes),
                 "auroc": mean_of_defined(aurocs),
                 "map": mean_of_defined(precisions),
             }
