@@ -29,7 +29,7 @@ from torch import nn
 from labeleff.catalogue.lookup import complete
 from labeleff.execution.draws import LabelRule
 from labeleff.execution.job_runner import JobRunner
-from labeleff.execution.workplace import Settings
+from labeleff.execution.run_facts import Settings
 from labeleff.plugins.encoders.interface import build_encoder, linear_head
 from labeleff.plugins.protocols.supervised import Supervised
 from labeleff.records.jsonl import read_records

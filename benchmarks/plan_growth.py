@@ -86,7 +86,7 @@ def start_seconds(path):
     jobs = jobs_by_turn(cells, priorities, lambda some: jobs_for(some, lambda _: False))
     jobs = order_jobs(jobs, priorities, lambda job: cost(job, study, Speeds({})))
     clocks.append(time.process_time())
-    estimate_run(jobs, Speeds({}), 8, study.probe_plan)
+    estimate_run(jobs, Speeds({}), 8, study)
     clocks.append(time.process_time())
     loads(cells, 8)
     clocks.append(time.process_time())

@@ -24,8 +24,10 @@ import simulated
 from csv_rows import to_csv
 
 from labeleff.curves.utility import UtilityPoint, utilities
-from labeleff.reporting.external.reader import parse_runs
+from labeleff.reporting.external.formats import delimited
+from labeleff.reporting.external.measured import measured
 from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.shapes.recognise import observations
 from labeleff.reporting.results import load
 from labeleff.stats.resampling import Runs
 
@@ -91,7 +93,8 @@ def as_printed(baseline: Arm, arm: Arm, decimals: int) -> list[UtilityPoint]:
         for n, rung in runs.items():
             mean, sd = 100 * np.mean(rung), 100 * np.std(rung, ddof=1)
             lines.append(f"{name},{n},{mean:.{decimals}f}±{sd:.{decimals}f},{len(rung)}")
-    table = parse_runs("\n".join(lines).encode(), "printed", Reading(lower_is_better=False, scale="percent"))
+    how = Reading(lower_is_better=False, scale="percent")
+    table = measured(observations([delimited.read("\n".join(lines).encode(), "printed", how)], how), how)
     return utilities(table.groups[None, "base"], {"arm": table.groups[None, "arm"]})["arm"].points
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME
 from labeleff.records.training_log import Training, Window
 from labeleff.reporting.results import Results, load
 from labeleff.seeding import generator
