@@ -6,14 +6,21 @@ import functools
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from datetime import date, time
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
-from labeleff.errors import UnknownNameError
+from labeleff.errors import UnknownNameError, install
 
 OptionValue = bool | int | float | str
 """Value of one option of a plug-in."""
+
+
+Whole = Annotated[int, Strict()]
+"""A whole number of a study, for which neither true nor text may stand."""
+Real = Annotated[float, Strict()]
+"""The same for any number."""
 
 
 class Frozen(BaseModel):
@@ -31,6 +38,10 @@ class Frozen(BaseModel):
 
 PLACE = "path"
 """Option of a task that says where its data lie. The data's bytes are compared in its place, so it names nothing."""
+NEAR_DUPLICATES = "near_duplicates"
+"""Option of a task: whether test examples with a near-duplicate in training are left, counted or left out."""
+COUNTED = (NEAR_DUPLICATES, "count")
+"""The option at the value that changes no example and so names nothing either."""
 
 
 class Spec(Frozen):
@@ -41,13 +52,15 @@ class Spec(Frozen):
 
     @functools.cached_property
     def label(self) -> str:
-        """The name and every option but empty ones and a task's place, as people read it: `resnet9(width=0.25)`."""
+        """The name and the options of its identity but empty ones, as people read it: `resnet9(width=0.25)`."""
         return labelled(self.name, self.identity)
 
     @property
     def identity(self) -> dict[str, OptionValue]:
-        """The options without the place of a task's data; tasks are the plug-ins with a slash in their name."""
-        return {key: value for key, value in self.options.items() if key != PLACE or "/" not in self.name}
+        """The options without those of a task that change no example; tasks are the plug-ins with a slash in a name."""
+        if "/" not in self.name:
+            return dict(self.options)
+        return {key: value for key, value in self.options.items() if key != PLACE and (key, value) != COUNTED}
 
 
 def labelled(name: str, options: Mapping[str, OptionValue]) -> str:
@@ -64,15 +77,22 @@ def as_toml(value: object) -> str:
         return f"{{{', '.join(f'{key} = {as_toml(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(as_toml, value))}]"
+    if isinstance(value, date | time):  # dates with times are dates too
+        return value.isoformat()
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def first_error(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first error of a table that should have been a `model`; an unknown key gets the nearest match."""
-    first = error.errors()[0]
+    """The first error of a table that should have been a `model`; an unknown key gets the nearest match.
+
+    What is wrong in a study itself comes before its blocks, which inherit it, and an unknown key before a missing one.
+    """
+    first = min(error.errors(), key=lambda each: (each["loc"][:1] == ("stories",), each["type"] != "extra_forbidden"))
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return str(UnknownNameError("key", where, _fields_at(model, first["loc"][:-1])))
+        key = str(first["loc"][-1])
+        text = str(UnknownNameError("key", key, _fields_at(model, first["loc"][:-1])))
+        return text.replace(repr(key), repr(where), 1)
     cause = _WORDS.get(first["type"]) or first.get("ctx", {}).get("error", first["msg"])
     found = "" if first["type"] in {"missing", "value_error"} else f"; found {as_toml(first['input'])}"
     return f"{f'{where}: ' if where else ''}{cause}{found}"
@@ -80,6 +100,11 @@ def first_error(error: ValidationError, model: type[BaseModel]) -> str:
 
 _WORDS = {
     "missing": "is missing",
+    "too_short": "expected one or more",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "string_type": "expected text",
     "list_type": "expected a list, as [50, 200]",
     "model_type": "expected a table",
     "dict_type": "expected a table",
@@ -112,13 +137,23 @@ Examples = Literal["images", "stories", "items", "either"]
 
 
 @dataclass(frozen=True)
+class Download:
+    """What is fetched for a task when it is first used."""
+
+    places: tuple[str, ...]
+    """Paths below the data folder, each of which makes a download needless; `{repo}` is the option's value."""
+    megabytes: int | None = None
+    """Size of what is fetched; None where only its host knows."""
+
+
+@dataclass(frozen=True)
 class Plugin:
     """One plug-in: its name, a clause on what it does, its options' defaults, its code."""
 
     name: str
     clause: str
     target: str
-    """Place of the code, as `module:function`."""
+    """Module and function of the code, joined by a colon."""
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     later: tuple[str, ...] = ()
     """Options added after records had been written, or that are rarely given.
@@ -130,6 +165,8 @@ class Plugin:
     choices: Mapping[str, tuple[OptionValue, ...]] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
     """Largest values of numbers, by option; every number is over 0."""
+    zero: tuple[str, ...] = ()
+    """Options that may also be 0, which switches something off."""
     trained: bool = True
     """Pretexts and protocols: whether it runs the optimiser, so that the budget table must have a row for it."""
     loaded: bool = False
@@ -140,6 +177,8 @@ class Plugin:
     """Tasks: number of training images without labels, which pretexts get too."""
     classes: int | None = None
     """Tasks: number of classes where it is fixed."""
+    download: Download | None = None
+    """Tasks: what a run fetches where the data folder lacks it."""
     needs: tuple[str, str] | None = None
     """An optional package, and the extra of labeleff that installs it."""
     own_views: bool = False
@@ -152,14 +191,27 @@ class Plugin:
     """Protocols: whether it also works where every pixel has a label."""
     targets: tuple[str, ...] = ()
     """Protocols: further target types of items that it works on, names of `metrics.GOALS`."""
+    probabilities: bool = True
+    """Protocols: whether scores of classes are logits or probabilities before any temperature."""
     prepare: str | None = None
     """Protocols: the function, in the same module, that prepares a cell to be trained together with others."""
+    check: str | None = None
+    """Pretexts: the function, in the same module, that raises for an encoder, side or options that it can't take."""
     unlabelled: bool = False
     """Protocols: whether it also gets the other training images, without labels; an epoch is then all of them."""
+    holds_out: Mapping[str, OptionValue] | None = None
+    """Protocols: options with which it sets labels aside to choose by, `{}` for always; None: it never does."""
+    beside: float | None = None
+    """Protocols: how often a step encodes each image that it draws without a label beside its batch of labelled ones.
+
+    It then has the options `ratio` and `weight` (`cell.drawn_beside`). A pass without gradients counts a third.
+    """
     images_of: str = ""
     """Tasks: the task whose training images these are, given the same options; both take one pretrained encoder."""
     narrow: str | None = None
     """Encoders: the function, in the same module, that builds a narrower one for images of other channels, if any."""
+    tokens: bool = False
+    """Encoders: whether it is a transformer of patches. Pretexts: whether it hides patches and so needs one that is."""
     split: bool = False
     """Pretexts: whether it trains a pair of narrow encoders, one for lightness and one for colour."""
     augmented: bool = False
@@ -170,7 +222,7 @@ class Plugin:
         """The command that installs what the plug-in lacks, as typed in a shell; None where nothing is missing."""
         if self.needs is None or importlib.util.find_spec(self.needs[0]) is not None:
             return None
-        return f"pip install 'labeleff[{self.needs[1]}]'"
+        return install(self.needs[1])
 
     @property
     def makes_encoder(self) -> bool:

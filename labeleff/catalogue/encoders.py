@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from labeleff.catalogue.declaration import Plugin
 
+
+def _vit(name: str, clause: str) -> Plugin:
+    """Declare a vision transformer."""
+    return Plugin(
+        f"vit_{name}",
+        f"timm's vision transformer for small images, {clause}",
+        f"labeleff.plugins.encoders.vision_transformer:{name}",
+        options={"patch": 4, "pool": "mean", "size": 32, "depth": 12, "width": 1.0},
+        later=("pool", "size", "depth", "width"),
+        choices={"patch": (2, 4, 8, 16), "pool": ("mean", "token")},
+        needs=("timm", "timm"),
+        narrow=f"narrow_{name}",
+        tokens=True,
+    )
+
+
 ENCODERS: tuple[Plugin, ...] = (
     Plugin(
         "mobilenet_v2",
@@ -40,6 +56,8 @@ ENCODERS: tuple[Plugin, ...] = (
     Plugin(
         "resnet50_imagenet", "torchvision's ResNet-50 as it is", "labeleff.plugins.encoders.resnet:build50_imagenet"
     ),
+    _vit("tiny", "192 features"),
+    _vit("small", "384 features"),
     Plugin(
         "rows",
         "rows of a file of embeddings, looked up",

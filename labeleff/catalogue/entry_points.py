@@ -21,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from labeleff.catalogue.declaration import Kind, Plugin
+from labeleff.catalogue.distributions import build_of
 from labeleff.errors import PluginError, UnknownNameError
 
 GROUPS: dict[Kind, str] = {
@@ -187,4 +188,15 @@ def _distribution(kind: Kind, name: str, module: str) -> str:
             return _package(point)
     for package in metadata.packages_distributions().get(module.partition(".")[0], ()):
         return f"{package} {metadata.version(package)}"
+    return "no package"
+
+
+def build(kind: Kind, name: str, target: str) -> str:
+    """The package that a plug-in is of, with its version and the commit or hash of its build; or `no package`."""
+    for point in _points(kind):
+        if point.name == name and point.dist is not None:
+            return str(build_of(point.dist))
+    module = target.partition(":")[0].partition(".")[0]
+    for package in metadata.packages_distributions().get(module, ()):
+        return str(build_of(metadata.distribution(package)))
     return "no package"

@@ -17,7 +17,7 @@ from labeleff.catalogue.encoders import ENCODERS
 from labeleff.catalogue.pretexts import PRETEXTS
 from labeleff.catalogue.protocols import PROTOCOLS
 from labeleff.catalogue.tasks import TASKS
-from labeleff.errors import LabeleffError, OptionError, StudyError, UnknownNameError
+from labeleff.errors import LabeleffError, MissingPackageError, StudyError, UnknownNameError
 
 
 def _by_name(entries: Iterable[Plugin]) -> dict[str, Plugin]:
@@ -63,6 +63,11 @@ def origin(kind: Kind, name: str) -> str | None:
     return None if name in _ENTRIES[kind] else entry_points.origin(kind, name, find(kind, name).target)
 
 
+def build(kind: Kind, name: str) -> str:
+    """The package that a plug-in of another package is of: name, version, and the commit or hash of its build."""
+    return entry_points.build(kind, name, find(kind, name).target)
+
+
 def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
     """Check options and complete them with defaults; returns the spec.
 
@@ -81,8 +86,10 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
             raise StudyError(
                 f"{kind} {name!r}, option {key!r}: found {value!r}, expected {type(default).__name__} like {default!r}"
             )
-        if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0 and value != default:
-            raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected a number over 0")
+        off = value == default or (value == 0 and key in plugin.zero)
+        if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0 and not off:
+            allowed = "0, or a number over it" if key in plugin.zero else "a number over 0"
+            raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected {allowed}")
         most = plugin.limits.get(key)
         if most is not None and isinstance(value, int | float) and value > most:
             raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected at most {most:g}")
@@ -117,6 +124,15 @@ def images_of(task: Spec) -> Spec:
     return complete("task", other, {key: value for key, value in task.options.items() if key in accepted})
 
 
+def holds_out_stories(task: Spec, protocol: Spec) -> bool:
+    """Whether a protocol, with these options, sets labelled stories aside to choose by."""
+    wanted = find("protocol", protocol.name).holds_out
+    if wanted is None or find("task", task.name).examples != "stories":
+        return False
+    given = options("protocol", protocol)
+    return all(given[name] == value for name, value in wanted.items())
+
+
 def resolve(kind: Kind, name: str) -> Any:
     """Import and return the function behind an entry; OptionError where an extra is to be installed for it."""
     return _import(kind, name, find(kind, name).target.partition(":")[2])
@@ -127,12 +143,19 @@ def preparation(protocol: str) -> Any:
     return _import("protocol", protocol, str(find("protocol", protocol).prepare))
 
 
+def pretext_check(pretext: str) -> Any:
+    """Import and return the function that checks what a pretext is given; None where there is none."""
+    check = find("pretext", pretext).check
+    return _import("pretext", pretext, check) if check else None
+
+
 def check_installed(kind: Kind, name: str) -> None:
     """Raise OptionError naming the extra where a plug-in's package is missing; nothing is imported."""
     plugin = find(kind, name)
     if plugin.missing is not None:
         assert plugin.needs is not None
-        raise OptionError(f"{kind} {name!r} needs {plugin.needs[0]}, which isn't installed; {plugin.missing}")
+        package, extra = plugin.needs
+        raise MissingPackageError(f"{kind} {name!r} needs", extra, package)
 
 
 def _import(kind: Kind, name: str, attribute: str) -> Any:

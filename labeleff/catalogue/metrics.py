@@ -180,8 +180,17 @@ def _signed(name: str, words: str, *, beyond: bool = False, worst: float = -1.0,
     return Metric(name, words, f"{words} values", share=False, worst=worst, percent=False, open=beyond, chance=chance)
 
 
+UNSEEN = "unseen_accuracy"
+"""Metric of tasks of stories beside those of their goal."""
+
 _METRICS = (
     Metric("accuracy", "accuracy", "accuracies", of_examples=True),
+    Metric(
+        UNSEEN,
+        "accuracy on unseen questions",
+        "accuracies on unseen questions",
+        "share answered correctly of the test questions that aren't, with the same story, among the n labelled ones",
+    ),
     Metric(
         "balanced_accuracy",
         "balanced accuracy",
@@ -231,6 +240,16 @@ DENSE = frozenset({"pixel_classes", "depth"})
 SINGLE = frozenset({"classes", "item_classes"})
 """Target types with one class per example, which every protocol works on."""
 
+CALIBRATION = ("ece", "brier", "nll")
+"""Metrics of predicted probabilities, which records have beside those of a goal where an example has one class."""
+
+QUADRATIC = "quadratic_score"
+"""Name of 1 - Brier score / 2: the Brier score as one in 0..1 of which more is better, derived where it is read.
+
+Unlike the calibration error it is best for the true probabilities alone, so that labels can be counted against it: who
+always predicts the shares of the classes has no calibration error.
+"""
+
 SCORE = Metric("score", "score", "scores")
 """Placeholder for the metrics of several tasks that aren't the same."""
 
@@ -261,6 +280,7 @@ _PUBLISHED = (
     _signed("kappa", "Cohen's kappa", chance=0.0),
     _signed("mcc", "Matthews correlation", chance=0.0),
     _signed("pearson", "Pearson correlation", chance=0.0),
+    Metric(QUADRATIC, "quadratic score", "quadratic scores", "1 - Brier score / 2, of probabilities as predicted"),
     _share("average_precision", "average precision"),
     _share("f1", "F1", "F1 scores"),
     _share("dice", "Dice score", "Dice scores"),

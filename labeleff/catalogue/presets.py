@@ -58,6 +58,9 @@ def _cifar_pair(pretext: str) -> Preset:
     return Preset(pretext, "cifar-r9", "SimSiam's on CIFAR-10, for all that compare two views", {}, row)
 
 
+_MAE: Mapping[str, Any] = {"optimizer": "adamw", "betas": (0.9, 0.95), "weight_decay": 0.05, "warmup": 0.05}
+"""The optimiser of masked pretraining: He et al. 2022, appendix A.1, table 8, which warms up for 40 of 800 epochs."""
+
 _PLACES = {
     "cifar-r9": ("resnet9 on CIFAR-10", 32),
     "syn-r9": ("resnet9 on single objects of 64 pixels", 64),
@@ -147,7 +150,23 @@ PRESETS: tuple[Preset, ...] = (
     _short_pair("barlow_twins"),
     _short_pair("vicreg"),
     _short_pair("dino", momentum=0.98),
-    *map(_cifar_pair, ("simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg", "dino")),
+    _short_pair("lejepa", directions=128),
+    _short_pair("swav", prototypes=128, queue=512),
+    Preset(
+        "mae",
+        "short",
+        "minutes on one core, for a narrow vit_tiny of few blocks at 32 pixels",
+        {},
+        {**_MAE, "lr": 2e-3, "batch": 64, "epochs": 40, "augment": {"crop": 4, "flip": True}},
+    ),
+    Preset(
+        "mae",
+        "imagenet",
+        "the paper's, for images of 224 pixels; its crops of random size are shifts of an eighth here",
+        {"width": 512, "depth": 8, "heads": 16},
+        {**_MAE, "lr": 2.4e-3, "batch": 4096, "epochs": 800, "augment": {"crop": 28, "flip": True}},
+    ),
+    *map(_cifar_pair, ("simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg", "dino", "lejepa", "swav")),
 )
 
 

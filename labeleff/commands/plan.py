@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeleff.commands.options import DataOption, DeviceOption, OfflineOption, SetOption, StudyArgument
+from labeleff.commands.options.shared import DataOption, DeviceOption, OfflineOption, SetOption, StudyArgument
 
 if TYPE_CHECKING:
+    from labeleff.records.run_estimate import Source
+    from labeleff.scheduling.run_options import RunOptions
     from labeleff.study.schema import Study
 
 
@@ -21,7 +23,9 @@ def plan(
     ] = None,
     export_draws: Annotated[
         Path | None,
-        typer.Option("--export-draws", help="Write the label indices of every draw and rung here."),
+        typer.Option(
+            "--export-draws", help="Write the label indices of every draw and rung, and those selected in --out, here."
+        ),
     ] = None,
     cells: Annotated[bool, typer.Option("--cells", help="List every single cell with its key.")] = False,
     calibrate: Annotated[
@@ -39,37 +43,71 @@ def plan(
     What `run` would refuse is refused here: data, weights and extras that are missing, labels that can't be drawn.
     """
     from labeleff.commands.plan_tables import show_plan
-    from labeleff.scheduling.job_seconds import available_cores
+    from labeleff.files import data_folder
+    from labeleff.scheduling.run_options import RunOptions
     from labeleff.study.loading import folder_of, load_study
     from labeleff.study.prices import Price
 
     checked, priced = load_study(study, sets or []), None if price is None else Price.of(price)
-    processes, name = jobs or available_cores(), None
     folder = out or Path("runs") / checked.name
-    _check(checked, folder, data_dir, offline, folder_of(study))
+    data, base, name = data_folder(data_dir), folder_of(study), None
+    options = RunOptions(folder=folder, jobs=jobs, device=device, data=data, offline=offline, base=base)
+    _check(checked, options, calibrate=calibrate)
     if calibrate:
         from labeleff.commands.calibrate.entry import calibrate as measure_speeds
 
-        name = measure_speeds(checked, device, processes)
-    show_plan(checked, folder, processes, every_cell=cells, price=priced, device=name)
+        name = measure_speeds(checked, options, jobs or options.cores)
+    show_plan(checked, folder, jobs, every_cell=cells, price=priced, device=name)
     if export_draws is not None:
-        from labeleff.execution.launch import export
-        from labeleff.files import data_folder
+        from labeleff.execution.given_labels.exported_lists import export
+        from labeleff.records.jsonl import read_records
 
-        export(checked, export_draws, data_folder(data_dir), offline, folder_of(study))
+        export(checked, export_draws, data, offline, base, read_records(folder).cells)
 
 
-def _check(study: "Study", folder: Path, data: str | None, offline: bool, base: Path) -> None:
-    """Refuse what a run would refuse; torch is imported only where there are data or weights to be read."""
+def _check(study: "Study", options: "RunOptions", *, calibrate: bool) -> None:
+    """Refuse what a run would refuse; torch is imported only where there is something to read or to build."""
+    from labeleff.catalogue import downloads
+    from labeleff.files import check_writable
+    from labeleff.records.jsonl import check_free
+    from labeleff.study.consistency import left_out
+
+    arms = [arm for block in study.blocks for arm in block.arms]
+    for arm in arms:
+        arm.check_installed()
+    if study.pretrainings:
+        check_writable(options.cache)
+    records = check_free(options.folder)
+    tasks = [task for block in study.blocks for task in block.tasks]
+    absent = [found for task in tasks if (found := downloads.missing(task, options.data)) is not None]
+    built = any(task.options.get("size") != plugin.options.get("size") for task, plugin in study.declared_tasks)
+    built = built or any("frozen" in arm.protocol.options or arm.pretext_plugin.loaded for arm in arms)
+    built = built or any(block.fits_labels for block in study.blocks)
+    if records.runs or built or _has_files(study) or (options.offline and absent) or options.device != "auto":
+        from labeleff.execution.preparation.rehearsal import rehearse
+        from labeleff.scheduling.speeds import Speed, remember
+
+        source: Source = "calibrated" if calibrate else "remembered"
+        rates = rehearse(study, options, records)
+        remember(options.cache, {what: Speed(rate=rate, source=source) for what, rate in rates.items()})
+    for note in (*left_out(study), *(found.note for found in absent)):
+        print(f"note: {note}")
+
+
+def _has_files(study: "Study") -> bool:
+    """Whether a study names files of the user's, or plug-ins of other packages, that a run would read first."""
     from labeleff.catalogue import lookup
 
-    for arm in (arm for block in study.blocks for arm in block.arms):
-        lookup.check_installed("pretext", arm.pretext.name)
-        lookup.check_installed("protocol", arm.protocol.name)
-    read = [*study.tasks, *(arm.pretext for block in study.blocks for arm in block.arms)]
-    if study.draws_from is not None or any(spec.options.get("path") for spec in read):
-        from labeleff.execution.rehearsal import rehearse
-        from labeleff.files import data_folder
-        from labeleff.scheduling.run_options import RunOptions
+    specs = [*study.tasks, *study.encoders, *(arm.pretext for block in study.blocks for arm in block.arms)]
+    specs += [spec for block in study.stories.values() for spec in (*block.tasks, *block.encoders)]
+    if study.draws_from is not None or any(spec.options.get(key) for spec in specs for key in _FILES):
+        return True
+    return any(
+        lookup.origin("pretext", arm.pretext.name) or lookup.origin("protocol", arm.protocol.name)
+        for block in study.blocks
+        for arm in block.arms
+    )
 
-        rehearse(study, RunOptions(folder=folder, data=data_folder(data), offline=offline, base=base))
+
+_FILES = ("path", "files", "vectors")
+"""Options that name files of the user's."""

@@ -14,10 +14,18 @@ from rich.table import Table
 
 from labeleff.files import cache_folder
 from labeleff.records.jsonl import Records, read_records
-from labeleff.records.run_estimate import EstimatedPart, RunEstimate, duration
+from labeleff.records.run_estimate import EstimatedPart, RunEstimate, duration, part_key
 from labeleff.records.training_log import tasks_without_curve
 from labeleff.scheduling.forecast import estimate_run, measured_speeds, on_accelerator
-from labeleff.scheduling.job_seconds import Estimate, job_estimates, pretraining_estimate, probe_estimate, steps_of
+from labeleff.scheduling.job_seconds import (
+    Estimate,
+    available_cores,
+    job_estimates,
+    pretraining_estimate,
+    probe_estimate,
+    processes_for,
+    steps_of,
+)
 from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, probe_jobs
 from labeleff.scheduling.speeds import Speeds, read_speeds
 from labeleff.study.cell import Cell, Pretraining
@@ -55,20 +63,12 @@ def groups_table(study: Study, jobs: Sequence[Job], estimate: RunEstimate, price
 
 
 def _groups(study: Study, jobs: Sequence[Job], parts: Sequence[EstimatedPart]) -> dict[_Group, list[EstimatedPart]]:
-    names = {
-        (cell.task.label, cell.pretext.label, cell.protocol.label): study.arm_of(cell)
-        for job in jobs
-        for cell in job.cells
-    }
+    names = {part_key(cell)[1:5]: study.arm_of(cell) for job in jobs for cell in job.cells}
     groups: dict[_Group, list[EstimatedPart]] = {}
     for part in parts:
-        what = f"{part.what} {part.pretext}" if part.protocol is None else _arm(names, part)
+        what = f"{part.what} {part.pretext}" if part.protocol is None else names[part.key[1:5]]
         groups.setdefault((what, part.task, part.encoder), []).append(part)
     return groups
-
-
-def _arm(names: dict[tuple[str, str, str], str], part: EstimatedPart) -> str:
-    return names[part.task, part.pretext, str(part.protocol)]
 
 
 def _steps(study: Study, jobs: Sequence[Job]) -> dict[_Group, int]:
@@ -96,10 +96,25 @@ def basis(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
 def notes(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate, price: Price | None) -> Iterator[str]:
     """Write sentences on cost, memory, and how far to trust the estimate."""
     if price is not None:
-        yield f"cost: {price.cost(estimate.wall_seconds)} at {price} an hour of the machine"
+        yield f"cost: {price.cost(estimate.whole_seconds)} at {price} an hour of the machine"
     if estimate.peak_memory is not None:
         yield from _memory(estimate, on_accelerator(jobs, speeds))
+    yield _processor_time(estimate)
     yield _trust(jobs, speeds, estimate)
+
+
+def _processor_time(estimate: RunEstimate) -> str:
+    """Say what the estimate is made of, in seconds of the processors."""
+    parts = [f"jobs {duration(estimate.seconds)}"]
+    if (beside := estimate.overheads) is not None:
+        count = beside.workers + 1
+        if beside.start is not None:
+            parts.append(f"start of {count} process{'es' if count > 1 else ''} {duration(count * beside.start)}")
+        if beside.data is not None:
+            parts.append(f"data {duration(beside.data + beside.workers * (beside.data_again or 0.0))}")
+        if beside.report is not None:
+            parts.append(f"report {duration(beside.report)}")
+    return f"processor time: about {duration(estimate.processor_seconds)} ({', '.join(parts)})"
 
 
 def _memory(estimate: RunEstimate, accelerator: bool) -> Iterator[str]:
@@ -117,12 +132,13 @@ def _memory(estimate: RunEstimate, accelerator: bool) -> Iterator[str]:
 
 
 def _trust(jobs: Sequence[Job], speeds: Speeds, estimate: RunEstimate) -> str:
-    left_out = "Not in it: making data ready, starting processes, other programs; training that stops early takes less."
+    unknown = [*(estimate.overheads.unknown if estimate.overheads else []), "other programs"]
+    left_out = f"Not in it: {', '.join(unknown)}; training that stops early takes less."
     if estimate.speeds == "catalogue":
         return f"The estimate can be wrong by a factor of three and more; --calibrate times the study here. {left_out}"
     slowed = [speed.slowed for speed in measured_speeds(jobs, speeds) if speed.slowed is not None]
     if slowed and max(slowed) > SLOWED:
-        longer = statistics.median(slowed) * estimate.wall_seconds
+        longer = statistics.median(slowed) * estimate.whole_seconds
         left_out += f" Other work had the processors too while this was timed: if so again, about {duration(longer)}."
     spreads = [speed.spread for speed in measured_speeds(jobs, speeds) if speed.spread is not None]
     spread = f"Repeated timings of one kind of work differed by up to {max(spreads):.0%}. " if spreads else ""
@@ -163,7 +179,7 @@ def wide_console() -> Console:
 def show_plan(
     study: Study,
     folder: Path,
-    jobs: int,
+    jobs: int | None,
     *,
     every_cell: bool = False,
     price: Price | None = None,
@@ -184,7 +200,7 @@ def show_plan(
         console.print(_axes(block), soft_wrap=True)
     places: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        places.setdefault((cell.task.label, cell.encoder.label), []).append(cell)
+        places.setdefault((cell.named_task.label, cell.encoder.label), []).append(cell)
     for (task, encoder), members in places.items():
         console.print(f"\n{task}, {encoder}", soft_wrap=True)
         console.print(_summary_table(study, members, costs, measured))
@@ -192,20 +208,19 @@ def show_plan(
     if every_cell:
         for cell in cells:
             console.print(
-                f"{cell.key} {cell.task.label} {cell.encoder.label} {study.arm_of(cell)} n={cell.n} draw={cell.draw} "
-                f"seed={cell.seed}{' (measured)' if cell.key in measured else ''}",
+                f"{cell.key} {cell.named_task.label} {cell.encoder.label} {study.arm_of(cell)} n={cell.n} "
+                f"draw={cell.draw} seed={cell.seed}{' (measured)' if cell.key in measured else ''}",
                 soft_wrap=True,
             )
     pending = [cell for cell in cells if cell.key not in measured]
-    left = _left(study, pending, records, jobs)
-    processes = 1 if on_accelerator(left, speeds) else jobs
-    estimate = estimate_run(left, speeds, processes, study.probe_plan)
+    left, estimate = what_is_left(study, pending, records, jobs, speeds)
     if left:
         console.print("\nwhat is left:")
         console.print(groups_table(study, left, estimate, price))
+    processes = f"{estimate.processes} process{'es' if estimate.processes > 1 else ''}"
     console.print(
         f"{len(cells)} cells and {len(study.pretrainings)} pretrainings, {len(cells) - len(pending)} cells measured; "
-        f"about {duration(estimate.wall_seconds)} on {processes} processes ({basis(left, speeds, estimate)})",
+        f"about {duration(estimate.whole_seconds)} on {processes} ({basis(left, speeds, estimate)})",
         soft_wrap=True,
     )
     for text in notes(left, speeds, estimate, price) if left else []:
@@ -223,7 +238,7 @@ def _print_pretrainings(console: Console, study: Study, speeds: Speeds, trained:
         label = pretraining.pretext.label
         what = f"pretraining {label}, seed {pretraining.seed}" if pretraining.budget else f"weights of {label}"
         console.print(
-            f"{what}, {pretraining.encoder.label}, {pretraining.task.label}: "
+            f"{what}, {pretraining.encoder.label}, {pretraining.task.label}{_images(pretraining)}: "
             f"{duration(pretraining_estimate(pretraining, speeds).seconds)}"
             f"{' (measured)' if pretraining.key in trained else ''}",
             soft_wrap=True,
@@ -234,6 +249,20 @@ def _print_pretrainings(console: Console, study: Study, speeds: Speeds, trained:
         console.print(f"linear probes while encoders are pretrained ({study.probe.text}): {cost} more", soft_wrap=True)
 
 
+def _images(pretraining: Pretraining) -> str:
+    return "" if pretraining.images is None else f", {pretraining.images:,} images"
+
+
+def what_is_left(
+    study: Study, pending: Sequence[Cell], records: Records, requested: int | None, speeds: Speeds
+) -> tuple[list[Job], RunEstimate]:
+    """Make the jobs that are left of a study, and estimate them on as many processes as a run would take for them."""
+    jobs, cores = _left(study, pending, records, requested or available_cores()), available_cores()
+    one = estimate_run(jobs, speeds, 1, study)
+    processes = 1 if on_accelerator(jobs, speeds) else processes_for(one.seconds, requested, cores)
+    return jobs, one if processes == 1 else estimate_run(jobs, speeds, processes, study)
+
+
 def _left(study: Study, pending: Sequence[Cell], records: Records, processes: int) -> list[Job]:
     """Make the jobs that are left, as `labeleff run` does on a CPU, each cell by itself."""
     trained = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
@@ -241,8 +270,11 @@ def _left(study: Study, pending: Sequence[Cell], records: Records, processes: in
     def done(pretraining: Pretraining) -> bool:
         record = trained.get(pretraining.key)
         probes = study.probe_plan
-        return record is not None and not (
-            probes and tasks_without_curve(record.probes, probes.probe, probes.tasks_of(pretraining))
+        recorded = all(point.key in trained for point in study.saved_points.get(pretraining.key, ()))
+        return (
+            record is not None
+            and recorded
+            and not (probes and tasks_without_curve(record.probes, probes.probe, probes.tasks_of(pretraining)))
         )
 
     jobs = jobs_for(pending, done, workers=processes)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import OptionError
-from labeleff.plugins.tasks.embedding_files.columns import check_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -34,11 +31,14 @@ def study_table(
     subset: str = "stratified",
     name: str = "embeddings",
     draws_from: str | None = None,
+    read: bool = False,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Build the tables of a study in which every file with every protocol is an arm.
 
     `given` are options of the task; `target` may be any kind of target, or "auto". The files are read where the label
-    counts aren't given. Raises LabeleffError for options that make no sense and files that can't be read.
+    counts aren't given or `read` asks for it, of which `progress(done, total, what)` hears. Raises LabeleffError for
+    options that make no sense and files that can't be read.
     """
     from labeleff.catalogue import lookup
     from labeleff.errors import UnknownNameError
@@ -59,26 +59,27 @@ def study_table(
     ordered = sorted(names, key=lambda of: of != (baseline or names[0]))
     arms = [{"pretext": {"name": "embedding", "of": of}, "protocol": one} for of in ordered for one in protocols]
     first = f"embedding(of={ordered[0]})" if len(names) > 1 else "embedding"
+    ladder = _ladder(task, progress) if read or not rungs else []
     return {
         "name": name,
         "tasks": [{"name": task.name, **task.options}],
         "encoders": ["rows"],
         "arms": arms,
         "baseline": f"{first}/{protocols[0]}",
-        "rungs": [*(rungs or _ladder(task))],
+        "rungs": [*(rungs or ladder)],
         "draws": draws,
         "subset": subset,
         **({} if draws_from is None else {"draws_from": draws_from}),
     }
 
 
-def _ladder(task: Spec) -> list[int]:
+def _ladder(task: Spec, progress: Callable[[int, int, str], None]) -> list[int]:
     """Choose label counts from two per class up to the whole training set."""
     from labeleff.files import data_folder
     from labeleff.plugins.tasks.embeddings import one_two_five
     from labeleff.training.examples import Source, load_task
 
-    loaded = load_task(task, Source(data_folder(), offline=True))
+    loaded = load_task(task, Source(data_folder(), offline=True, progress=progress))
     return one_two_five(PER_CLASS * len(loaded.classes) or FEWEST, len(loaded.train))
 
 
@@ -87,7 +88,7 @@ def probe(
     labels: ArrayLike,
     out: str | Path,
     *,
-    test: int | tuple[Mapping[str, ArrayLike], ArrayLike] = 0,
+    test: float | ArrayLike | tuple[Mapping[str, ArrayLike], ArrayLike] = 0,
     protocols: Sequence[str] | None = None,
     baseline: str | None = None,
     rungs: Sequence[int] | None = None,
@@ -98,11 +99,14 @@ def probe(
 ) -> Results:
     """Measure how many labels each encoder's features save, and return the folder's results.
 
+    Arrays may be numpy's, torch's tensors, pandas' frames and series, or lists.
+
     Args:
-        features: arrays (N, dim) by encoder; row i is the same item in each.
-        labels: its class or value, (N,), or truths of several labels, (N, K).
+        features: arrays (N, dim) of finite numbers by encoder, `{"clip": x, "dino": y}`; row i is one item in all.
+        labels: its class, a name or a number, or its value, (N,); or truths of several labels, (N, K).
         out: folder of the records and of the arrays, which are written to its folder `arrays`.
-        test: number of items set aside for testing (0: a fifth), or features and labels of test items.
+        test: items set aside for testing: their number (0: a fifth of all), their share (over 0 and under 1), a boolean
+            mask (N,) that is true for them; or features and labels of other items.
         protocols: frozen protocols; every encoder with every protocol is an arm. By default `linear` and `knn`, or for
             real values `ridge` and `knn`.
         baseline: encoder that others are compared with; the first by default.
@@ -115,52 +119,11 @@ def probe(
     Raises OptionError for arrays that don't fit each other, LabeleffError as `labeleff.run`.
     """
     from labeleff.commands.functions import run
+    from labeleff.plugins.tasks.embedding_files.probed_arrays import probed_arrays
 
-    folder = Path(out)
-    parts = {name: [np.asarray(array)] for name, array in {**features, "labels": labels}.items()}
-    if "labels" in features or not features:
-        raise OptionError(
-            f"features: found {', '.join(features) or 'none'}, expected arrays by names other than labels"
-        )
-    if not isinstance(test, int):
-        others = {**test[0], "labels": test[1]}
-        if set(others) != set(parts):
-            raise OptionError(f"test: found {', '.join(test[0])}, expected {', '.join(features)}")
-        for name, array in others.items():
-            parts[name].append(np.asarray(array))
-    _check_counts(parts)
-    _write_arrays(folder / "arrays", parts)
-    files = ";".join(f"{name}={folder / 'arrays' / name}.npy" for name in features)
-    given = {"files": files, "held_out": test if isinstance(test, int) else 0, "by_position": True}
+    arrays, folder = probed_arrays(features, labels, test), Path(out)
+    files = ";".join(f"{name}={folder / 'arrays' / name}.npy" for name in arrays.features)
+    given = {"files": files, "held_out": arrays.held_out, "by_position": True}
+    arrays.write(folder / "arrays")
     table = study_table(given, protocols, baseline, rungs, draws, subset, name="probe")
     return run(table, folder, jobs=jobs, **options)
-
-
-def _check_counts(parts: Mapping[str, list[np.ndarray]]) -> None:
-    """Raise OptionError where arrays have other numbers of rows than the labels, or can't be put under each other."""
-    for name, arrays in parts.items():
-        for side, array, labels in zip(("training", "test"), arrays, parts["labels"], strict=False):
-            if array.ndim == 0 or len(array) != len(labels):
-                found = f"{len(array) if array.ndim else 1:,} {side} rows"
-                raise OptionError(f"{name}: found {found}, expected {len(labels):,} as there are labels")
-        if name != "labels":
-            check_numbers(name, arrays[0].dtype)
-        if any(array.shape[1:] != arrays[0].shape[1:] or array.dtype != arrays[0].dtype for array in arrays):
-            shapes = " and ".join(f"{array.dtype} {array.shape}" for array in arrays)
-            raise OptionError(f"{name}: found {shapes} for training and test, expected the same width and type")
-
-
-def _write_arrays(folder: Path, parts: Mapping[str, list[np.ndarray]]) -> None:
-    """Write one `.npy` per encoder, with labels and, where test items are given, splits beside it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        counts = [len(array) for array in parts["labels"]]
-        split = np.repeat(np.array(["train", "test"][: len(counts)]), counts)
-        for name, arrays in parts.items():
-            if name != "labels":
-                np.save(folder / f"{name}.npy", np.concatenate(arrays), allow_pickle=False)
-                np.save(folder / f"{name}.labels.npy", np.concatenate(parts["labels"]), allow_pickle=False)
-                if len(counts) > 1:
-                    np.save(folder / f"{name}.split.npy", split, allow_pickle=False)
-    except OSError as error:
-        raise OptionError(f"{folder}: can't be written: {error.strerror or error}") from error

@@ -1,13 +1,14 @@
 """`labeleff run`: a study measured, then reported on."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeleff.commands.options import (
+from labeleff.commands.options.shared import (
     DataOption,
     DeviceOption,
     EngineOption,
@@ -78,7 +79,7 @@ def run(
     trackers = check_trackers(track or [], "--track")
     checked = load_study(study, sets or [])
     if vectors is not None:
-        checked = with_vectors(checked, str(vectors))
+        checked = with_vectors(checked, str(vectors), folder_of(study))
     part = None if shard is None else _part(shard, checked, trackers)
     options = RunOptions(
         folder=out or (Path("runs") / checked.name if part is None else part.folder(checked.name)),
@@ -102,10 +103,13 @@ def run(
 def _measure(study: "Study", options: "RunOptions", trackers: Sequence[str]) -> None:
     """Measure a study, report on it and list failed cells; exit status 1 where there are any."""
     from labeleff.execution.launch import measure
+    from labeleff.scheduling.overheads import remember_report
 
     failed, part = measure(study, options), options.shard
     if part is None:
+        start = time.process_time()
         build_and_print(options.folder)
+        remember_report(options.cache, study, time.process_time() - start)
         follow(options.folder, trackers)
     else:
         print(f"records: {options.folder}; `labeleff merge` puts the {part.count} parts together and reports on them")

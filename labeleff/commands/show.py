@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import DataOption, OfflineOption
+from labeleff.commands.options.shared import DataOption, OfflineOption
 
 data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeleff.commands.options import (
+from labeleff.commands.options.figures import look_of
+from labeleff.commands.options.reading import reading_of
+from labeleff.commands.options.shared import (
     ChanceOption,
     CostOption,
     HeadlineOption,
@@ -15,21 +17,24 @@ from labeleff.commands.options import (
     TargetOption,
     TitleOption,
     UnitOption,
+    taking,
 )
-from labeleff.commands.reading_options import reads_tables
-from labeleff.commands.report import METHODS, print_verdict
+from labeleff.commands.report import METHODS, print_head
 from labeleff.curves.methods import BAYES
 from labeleff.records.collection import without_collection
 from labeleff.stats.interval_level import LEVEL
 
 if TYPE_CHECKING:
     from labeleff.reporting.external.reading import Reading
+    from labeleff.reporting.figures.look import Look
 
 
 @without_collection()
-@reads_tables
+@taking("look", look_of)
+@taking("reading", reading_of)
 def utility(
     reading: "Reading",
+    look: "Look",
     runs: RunsArgument = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="ARM", help="What the others are measured against (default: by its name).")
@@ -70,7 +75,8 @@ def utility(
         headline=headline_n,
         targets=tuple(target or []),
         cost=reporting_options.cost(cost_per_label, cost_unit),
+        look=look,
     )
     report, notes = build(options)
     print(f"read {options.read}: {'; '.join(notes)}")
-    print_verdict(report)
+    print_head(report)

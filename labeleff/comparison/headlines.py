@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from labeleff.comparison.utility_changes import label_ratios
 from labeleff.records.conditions import conditions_of, machine, origin
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry
 from labeleff.reporting.measurements import Place
-from labeleff.reporting.results import Results, load, place_of
+from labeleff.reporting.results import Results, load, place_of, places_of
 from labeleff.reporting.story_results import story_answers
 from labeleff.stats.differences import ladder_estimate
 from labeleff.stats.resampling import Run, Runs
@@ -47,23 +47,28 @@ class _Folder:
 
 def entry(folder: Path) -> Entry:
     """Read a folder's headline numbers; arms that lack a rung of the study are left out."""
-    results = load(folder)
+    return entry_of(load(folder), str(folder))
+
+
+def entry_of(results: Results, name: str) -> Entry:
+    """The headline numbers of results that are read already, under the name of their folder."""
     side = _Folder(results, _plan(results))
     values: dict[Subject, Value] = {}
     for key in results.groups:
         values |= dict(_scores(side, key))
     for items in (_utilities(side), _tasks_passed(side), _speeds(side)):
         values |= dict(items)
-    return Entry(origin(results.run, str(folder)), values, results.run.study)
+    return Entry(origin(results.run, name), values, results.run.study)
 
 
 def _plan(results: Results) -> dict[Key, dict[int, str]]:
     plan: dict[Key, dict[int, str]] = {}
     for cell in results.study.cells():
         if cell.draw == cell.seed == 0:
-            settings = cell.model_dump(mode="json", exclude_none=True, exclude={"draw", "seed", "indices_sha256"})
-            key = Place(cell.task.label, cell.encoder.label), cell.arm
-            plan.setdefault(key, {})[cell.n] = content_key(settings)
+            measured = cell.former if results.former else cell
+            settings = measured.model_dump(mode="json", exclude_none=True, exclude={"draw", "seed", "indices_sha256"})
+            for place in places_of(results.study, cell):
+                plan.setdefault((place, results.study.arm_of(cell)), {})[cell.n] = content_key(settings)
     return plan
 
 
@@ -143,7 +148,7 @@ def _tasks_passed(side: _Folder) -> Iterator[tuple[Subject, Value]]:
 
 
 def _speeds(side: _Folder) -> Iterator[tuple[Subject, Value]]:
-    """Medians with quartiles of pretrainings' and cells' rates, and of cells' seconds."""
+    """Medians with quartiles of pretrainings' and cells' rates, and of cells' seconds, by both clocks."""
     results = side.results
     pretrainings: dict[Subject, list[PretrainingRecord]] = {}
     for item in results.pretrainings:
@@ -154,13 +159,34 @@ def _speeds(side: _Folder) -> Iterator[tuple[Subject, Value]]:
         of = items[0].pretraining
         settings = content_key(of.model_dump(mode="json", exclude={"seed"}))[:DIGITS]
         circumstances = (*_conditions(results, items, of).items(), (STUDY, settings))
-        yield from _speed(results, subject, items, [rate(item.training) for item in items], circumstances)
+        yield from _rates(results, subject, items, circumstances)
     for key in results.groups:
         records = [record for rung in side.cells(key).values() for record in rung.values()]
         if records:
-            circumstances, rates = _circumstances(side, key), [rate(record.training) for record in records]
-            yield from _speed(results, _subject("throughput", key), records, rates, circumstances)
+            circumstances = _circumstances(side, key)
+            yield from _rates(results, _subject("throughput", key), records, circumstances)
             yield from _speed(results, _subject("time", key), records, [r.seconds for r in records], circumstances)
+            seconds = [record.processor_seconds for record in records]
+            if _on_processors(results, records) and all(seconds):
+                yield from _speed(results, _subject("processor_time", key), records, seconds, circumstances)
+
+
+def _rates(
+    results: Results,
+    subject: Subject,
+    items: Sequence[Record | PretrainingRecord],
+    circumstances: Circumstances,
+) -> Iterator[tuple[Subject, Value]]:
+    """Throughput by the clock and, on CPUs where every window of every training has it, by processor time."""
+    yield from _speed(results, subject, items, [rate(item.training) for item in items], circumstances)
+    rates = [rate(item.training, processor=True) for item in items]
+    if _on_processors(results, items) and all(rates):
+        subject = replace(subject, metric="processor_throughput")
+        yield from _speed(results, subject, items, rates, circumstances)
+
+
+def _on_processors(results: Results, items: Sequence[Record | PretrainingRecord]) -> bool:
+    return all(run.conditions.device == "cpu" for run in _runs(results, items))
 
 
 def _speed(

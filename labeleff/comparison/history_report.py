@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = columns(
-    "started commit dirty machine folder quantity arm task encoder series value low high level_change p_value"
+    "started commit dirty package plugins machine folder quantity arm task encoder series value low high level_change "
+    "p_value"
 )
 """`series` counts a number's series of equal conditions; only values of one series may be joined. `level_change` stands
 at the first run of a new level: its mean minus the mean of the level before."""
@@ -45,6 +46,8 @@ def as_csv(history: History) -> bytes:
                     "started": point.origin.started,
                     "commit": point.origin.commit,
                     "dirty": point.origin.dirty,
+                    "package": point.origin.package,
+                    "plugins": point.origin.plugins or None,
                     "machine": point.origin.machine,
                     "folder": point.origin.name,
                     "quantity": subject.metric,
@@ -105,18 +108,27 @@ def _paragraphs(history: History, figures: Sequence[str]) -> Iterator[str]:
         "New series", new_series(history), "None: everything was measured under the same conditions."
     )
     yield "## Runs"
+    more = ["plug-ins"] if any(e.origin.plugins for e in history.entries) else []
     rows = [
-        [str(k), e.origin.date, e.origin.short, e.origin.machine, e.origin.name]
+        [
+            str(k),
+            e.origin.date,
+            e.origin.short,
+            e.origin.machine,
+            e.origin.name,
+            *([e.origin.plugins or "–"] * len(more)),
+        ]
         for k, e in enumerate(history.entries, 1)
     ]
-    yield table(["run", "started", "commit", "machine", "folder"], rows, left=5)
+    yield table(["run", "started", "commit", "machine", "folder", *more], rows, left=5 + len(more))
     for metric in history.metrics:
         yield f"## {scale(quantity(metric))}"
         yield from _tables(history, metric)
         yield from (f"![{name}](figures/{name}.png)" for name in figures if name.startswith(f"history-{metric}-"))
     yield (
         "Scores are means over the rungs, utility is the mean label ratio over the ladder minus 1 (label counts "
-        "brought into the ladder), throughput and time are medians. A number in brackets says which "
+        "brought into the ladder), throughput and time are medians, by the clock and, where CPUs recorded it, by "
+        "processor time. A number in brackets says which "
         "series of like conditions a value belongs to, where it isn't the first; series are never joined. Levels are "
         "told apart by binary segmentation with permutation tests "
         f"at {100 * ALPHA:g} %; a series of fewer than eight runs can't show a change."

@@ -162,4 +162,8 @@ def _same_labels(old: Mapping[tuple[int, Run], Record], fresh: Mapping[tuple[int
 
 def study_changes(base: Results, new: Results) -> list[str]:
     """Differences between two studies as they were run, key by key: `budget.finetune.lr 0.1 -> 0.03`."""
-    return table_changes(*(results.study.model_dump(mode="json") for results in (base, new)))
+    changes = table_changes(*(results.study.model_dump(mode="json") for results in (base, new)))
+    if base.former != new.former and all(any(c.held_out for c in side.study.cells()) for side in (base, new)):
+        old, fresh = ("with" if side.former else "without" for side in (base, new))
+        changes.append(f"stories held out {old} equal ones in training -> {fresh}")
+    return changes

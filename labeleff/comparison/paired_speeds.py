@@ -19,8 +19,8 @@ from labeleff.comparison.matching import Cells, Match
 from labeleff.records.conditions import conditions_of, load, machine, unlike
 from labeleff.records.entries import Conditions, PretrainingRecord, Record, RunEntry
 from labeleff.records.training_log import Training
+from labeleff.reporting.effort.throughput import rates
 from labeleff.reporting.results import Results, place_of
-from labeleff.reporting.sections.throughput import rates
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Run
 from labeleff.study.quantities import Quantity, Subject, quantity

@@ -78,7 +78,7 @@ def value_of(record: Record, metric: str) -> float | None:
     if metric == STORIES and metric not in record.metrics:
         accuracy = record.metrics.get("accuracy")
         return None if accuracy is None else 1 - accuracy
-    return record.metrics.get(metric)
+    return record.value(metric)
 
 
 def runs_of(cells: Cells, metric: str) -> Runs:

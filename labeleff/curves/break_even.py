@@ -62,9 +62,7 @@ def _main_fall(ns: Array, difference: Array) -> Array:
     return np.asarray(np.where(np.isinf(tops[row, best]), 0.0, places))
 
 
-def crossing(
-    baseline: Runs, arm: Runs, *, level: float = LEVEL, method: str = BAYES, name: str = ARM
-) -> Crossing | None:
+def crossing(baseline: Runs, arm: Runs, *, level: float = LEVEL, method: str = BAYES) -> Crossing | None:
     """Find the label count at which the arm stops being better than the baseline; None below two shared rungs.
 
     The difference between the arm's means and the baseline's curve is joined by straight pieces in ln n over
@@ -73,7 +71,7 @@ def crossing(
     than the means do; otherwise it comes from the same joint replicates as that of utility.
     """
     check_runs(baseline, [arm], method)
-    return crossings(BaselineCurve.fit(baseline, method), {name: arm}, level=level)[name]
+    return crossings(BaselineCurve.fit(baseline, method), {ARM: arm}, level=level)[ARM]
 
 
 def crossings(curve: BaselineCurve, arms: Mapping[str, Runs], *, level: float = LEVEL) -> dict[str, Crossing | None]:

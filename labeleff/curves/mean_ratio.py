@@ -50,6 +50,8 @@ class MeanRatio:
     joint_low: float | None = None
     joint_high: float | None = None
     """Ends that hold for all rungs and arms of a place at once (`joint_intervals`)."""
+    modelled: bool = True
+    """Whether the lower ends count how far under the baseline's first rung label counts may lie."""
 
     @property
     def log2(self) -> float:
@@ -58,10 +60,23 @@ class MeanRatio:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the simultaneous interval lies over or under 1, else 0."""
-        if self.joint_low is not None and self.joint_low > 1:
+        """1 or -1 where the simultaneous interval lies over or under 1, else 0.
+
+        An end that is open shows nothing.
+        """
+        if self.joint_low is not None and self.joint_low > 1 and not self.open_low:
             return 1
-        return -1 if self.joint_high is not None and self.joint_high < 1 else 0
+        return -1 if self.joint_high is not None and self.joint_high < 1 and not self.open_high else 0
+
+    @property
+    def open_low(self) -> bool:
+        """Whether label counts under the baseline's first rung would lower the intervals' lower ends."""
+        return self.below > 0 and not self.modelled
+
+    @property
+    def open_high(self) -> bool:
+        """Whether label counts beyond the ladder would raise the intervals' upper ends."""
+        return self.above > 0
 
 
 def mean_ratios(arms: Mapping[str, ArmUtility], first: float, *, level: float = LEVEL) -> dict[str, MeanRatio]:
@@ -176,6 +191,7 @@ def _mean_ratio(
         high=high,
         above=sum(arm.solution.rows[place].n > cap for place in columns),
         below=sum(arm.points[place].kind == "below" for place in columns),
+        modelled=arm.solution.models,
         tied=tied,
         rank=rank,
     )
@@ -269,3 +285,64 @@ def _joint_mean(mean: MeanRatio, low: float, high: float) -> MeanRatio:
     assert mean.low is not None
     assert mean.high is not None
     return replace(mean, joint_low=min(mean.low, math.exp(low)), joint_high=max(mean.high, math.exp(high)))
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Factor by which one arm's mean label ratio is over another's, on the rungs of both."""
+
+    before: str
+    after: str
+    ratio: float
+    low: float | None
+    high: float | None
+    """Ends that hold for all gains asked for at once; None without noise."""
+    open_low: bool = False
+    """Whether label counts that were brought to an end of the ladder would lower the interval's lower end."""
+    open_high: bool = False
+    """Whether such label counts would raise its upper end."""
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval lies over or under 1, else 0; an end that is open shows nothing."""
+        if self.low is not None and self.low > 1 and not self.open_low:
+            return 1
+        return -1 if self.high is not None and self.high < 1 and not self.open_high else 0
+
+
+def gains(
+    arms: Mapping[str, ArmUtility], pairs: Sequence[tuple[str, str]], first: float, *, level: float = LEVEL
+) -> list[Gain]:
+    """The gain of every pair's second arm over its first, with simultaneous intervals; pairs without a rung have none.
+
+    Both of a pair are read off the same curves, and draws and seeds that they share cancel, as in the ranking. `first`
+    is the baseline's first rung.
+    """
+    found: list[Gain] = []
+    columns: list[Array] = []
+    for before, after in pairs:
+        shared = tuple(n for n in own_rungs(arms[before]) if n in own_rungs(arms[after]))
+        if not shared:
+            continue
+        point = _point(arms[after], shared, first) - _point(arms[before], shared, first)
+        sides = [log_ratio_draws(arms[name], shared, first) for name in (before, after)]
+        if sides[0] is not None and sides[1] is not None:
+            columns.append(sides[1] - sides[0])
+        (low, high), (others_low, others_high) = _open(arms[after], shared), _open(arms[before], shared)
+        found.append(Gain(before, after, math.exp(point), None, None, low or others_high, high or others_low))
+    if not found or len(columns) < len(found):
+        return found
+    every = np.stack(columns, axis=1)
+    tails = joint_tails(every, np.ones(len(found)), level)
+    bounds = [ends(column, tail) for column, tail in zip(every.T, tails, strict=True)]
+    return [
+        replace(one, low=min(math.exp(low), one.ratio), high=max(math.exp(high), one.ratio))
+        for one, (low, high) in zip(found, bounds, strict=True)
+    ]
+
+
+def _open(arm: ArmUtility, ns: Sequence[int]) -> tuple[bool, bool]:
+    """Whether the mean over these rungs has an open lower and an open upper end, as in `MeanRatio`."""
+    cap, places = _cap(arm.solution), _columns(arm, ns)
+    below = any(arm.points[place].kind == "below" for place in places)
+    return below and not arm.solution.models, any(arm.solution.rows[place].n > cap for place in places)

@@ -1,14 +1,15 @@
-"""A study that was changed since a folder's last run: said before it starts, and the earlier report is kept."""
+"""A study, or what its cells mean, changed since a folder's last run: said before it starts; its report is kept."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labeleff.errors import RecordError
 from labeleff.records.conditions import table_changes
-from labeleff.records.entries import RunEntry
+from labeleff.records.entries import Record, RunEntry
+from labeleff.study.cell import Cell
 from labeleff.study.schema import Study
 
 REPORT, FIGURES = "report.md", "figures"
@@ -32,10 +33,18 @@ def announce_changes(study: Study, runs: Sequence[RunEntry], folder: Path) -> No
     print(f"its report is kept in {place}", flush=True)
 
 
+def announce_former(cells: Sequence[Cell], records: Mapping[str, Record], folder: Path) -> None:
+    """Print how many cells an earlier version measured that mean something else now and are measured again."""
+    former = [cell for cell in cells if cell.held_out and cell.former.key in records]
+    if again := sum(cell.key not in records for cell in former):
+        what = f"{again} cell{'s' if again > 1 else ''} measured again"
+        print(f"{folder}: {what}: an earlier version held out stories and trained on equal ones", flush=True)
+
+
 def _copy(folder: Path, place: Path) -> None:
     """Copy a report with its tables and figures."""
     place.mkdir()
-    for path in [folder / REPORT, *sorted(folder.glob("*.csv"))]:
+    for path in [folder / REPORT, *sorted(folder.glob("*.csv")), *folder.glob("report.html")]:
         shutil.copy2(path, place)
     if (folder / FIGURES).is_dir():
         shutil.copytree(folder / FIGURES, place / FIGURES)

@@ -10,22 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import LadderError
+from labeleff.execution.given_labels.long_tail import tail_of
 from labeleff.execution.published_subsets import ids_sha256, positions_of, published_positions
-from labeleff.files import write_whole
 from labeleff.seeding import generator
 from labeleff.stats.stratification import balanced_order, covering_order, proportional_order, several_labels_order
 from labeleff.study.cell import Subset
-from labeleff.training.examples import Task
+
+if TYPE_CHECKING:
+    from labeleff.training.examples import Task
 
 Indices = NDArray[np.int64]
 """Positions in the training pool, int64, 0 up to the pool's size - 1."""
@@ -33,6 +35,12 @@ Indices = NDArray[np.int64]
 MANIFEST = "manifest.json"
 BY_ID = ".ids.txt"
 """Ending of lists of ids, beside those of indices."""
+LONGEST = 100
+"""Most characters of a task's label in the name of its folder."""
+LONGEST_OF_SYSTEMS = 255
+"""Most characters of a name that file systems take."""
+PLAIN = re.compile(r"[\w.]*\w(/[\w.]*\w)?(\(\w+=[\w.]*\w(, \w+=[\w.]*\w)*\))?", re.ASCII)
+"""Labels of which no two give one name when punctuation is replaced."""
 
 
 def draw_order(labels: Indices, draw: int, *, subset: Subset, task: str) -> Indices:
@@ -57,6 +65,19 @@ def draw_order(labels: Indices, draw: int, *, subset: Subset, task: str) -> Indi
         return balanced_order(labels, shuffled, rng)
     order = proportional_order(labels, shuffled, rng)
     return order if subset == "stratified" else covering_order(labels, order)
+
+
+def pool_order(task: Task, spec: Spec, draw: int, *, subset: Subset, ratio: float | None = None) -> Indices:
+    """Order a task's training examples, or those in the long tail of `ratio`, as a draw takes them: int64 (M,)."""
+    kept = None if ratio is None else tail_of(task, ratio)
+    return order_within(task.strata.numpy(), draw, subset=subset, task=spec.name, kept=kept)
+
+
+def order_within(labels: Indices, draw: int, *, subset: Subset, task: str, kept: Indices | None = None) -> Indices:
+    """Order the positions `kept` (M,) of a pool's `labels` (N,) as `draw_order` does, or all: int64 (M,) or (N,)."""
+    if kept is None:
+        return draw_order(labels, draw, subset=subset, task=task)
+    return kept[draw_order(labels[kept], draw, subset=subset, task=task)]
 
 
 def rung_indices(order: Indices, n: int) -> Indices:
@@ -90,10 +111,8 @@ def check_rung(
     """
     if len(indices) > len(labels):
         raise LadderError(f"{len(indices)} labels asked for, but the training pool has {len(labels)} examples")
-    several = labels.ndim == 2
-    counts = _class_counts(labels[indices], len(classes))
-    missing = [name for name, count in zip(classes, counts, strict=True) if count == 0 and name not in absent]
-    if missing and not several and not allow_missing_classes:
+    missing = [name for name in absent_classes(labels[indices], classes) if name not in absent]
+    if missing and labels.ndim == 1 and not allow_missing_classes:
         raise LadderError(
             f"the rung of {len(indices)} labels has no example of {len(missing)} of {len(classes)} classes: "
             f"{', '.join(missing)}; take a larger rung, or set allow_missing_classes = true to measure that on purpose"
@@ -102,51 +121,30 @@ def check_rung(
 
 
 def draw_path(folder: Path, task_label: str, draw: int, n: int) -> Path:
-    """Path of a list of labels: `folder/cifar10-classify/draw0-n50.txt` for `cifar10/classify`."""
-    return folder / re.sub(r"[^A-Za-z0-9._=]+", "-", task_label).strip("-.") / f"draw{draw}-n{n}.txt"
+    """Path of a list of labels: `folder/cifar10-classify/draw0-n50.txt` for `cifar10/classify`.
 
-
-def export_draws(
-    folder: Path,
-    task_label: str,
-    labels: Indices,
-    rungs: Sequence[int],
-    draws: Iterable[int],
-    subset: Subset,
-    ids: Sequence[str] | None = None,
-) -> list[Path]:
-    """Write one text file per draw and rung, one sorted index per line, and a manifest; return the lists' paths.
-
-    `task_label` is the task's name with its options, as `Spec.label` has it; only the name before the bracket
-    enters the draw. With the pool's `ids` (N,) each list of indices has one of ids beside it, which holds whatever
-    the order of the files; the manifest has the SHA-256 of both. Raises LadderError where a rung is over the pool or
-    the folder can't be written.
+    Where the label is long, or not of names and plain values alone, its folder's name ends in a digest of it: so it can
+    be written, and no two tasks share one.
     """
-    files: dict[str, dict[str, Any]] = {}
-    paths = []
-    try:
-        for draw in draws:
-            order = draw_order(labels, draw, subset=subset, task=task_label.split("(")[0])
-            for n in rungs:
-                indices = rung_indices(order, n)
-                path = draw_path(folder, task_label, draw, n)
-                write_whole(path, "".join(f"{index}\n" for index in indices).encode())
-                files[path.name] = {"sha256": indices_sha256(indices), "draw": draw, "n": n}
-                files[path.name]["counts"] = _class_counts(labels[indices], int(labels.max()) + 1)
-                if ids is not None:
-                    members = [ids[index] for index in indices.tolist()]
-                    write_whole(path.with_suffix(BY_ID), "".join(f"{one}\n" for one in members).encode())
-                    files[path.name]["ids_sha256"] = ids_sha256(members)
-                paths.append(path)
-        manifest = {"task": task_label, "subset": subset, "pool": len(labels), "files": files}
-        if paths:
-            write_whole(paths[0].parent / MANIFEST, f"{json.dumps(manifest, indent=1)}\n".encode())
-    except OSError as error:
-        raise LadderError(f"{error.filename}: can't be written: {error.strerror}") from error
-    return paths
+    name = _plain(task_label)
+    if len(name) > LONGEST or not PLAIN.fullmatch(task_label):
+        name = f"{name[:LONGEST]}-{hashlib.sha256(task_label.encode()).hexdigest()[:12]}"
+    return folder / name / f"draw{draw}-n{n}.txt"
 
 
-def _class_counts(labels: Indices, classes: int) -> list[int]:
+def _plain(task_label: str) -> str:
+    """Name of a folder without a digest, as every label had one before there were digests."""
+    return re.sub(r"[^A-Za-z0-9._=]+", "-", task_label).strip("-.")
+
+
+def _published_path(folder: Path, task_label: str, draw: int, n: int) -> Path:
+    """Path of a list that may have been written before there were digests, or by hand."""
+    path, before = draw_path(folder, task_label, draw, n), _plain(task_label)
+    old = len(before) <= LONGEST_OF_SYSTEMS and not path.parent.exists() and (folder / before).exists()
+    return folder / before / path.name if old else path
+
+
+def class_counts(labels: Indices, classes: int) -> list[int]:
     """Count the examples of each of `classes` (n,), or of each of several labels (n, K)."""
     counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
     return [int(count) for count in counts]
@@ -162,7 +160,7 @@ def read_draws(
     bare list will do. `pool` is the number of training examples where it is known. Raises LadderError naming file,
     line, what was found and expected.
     """
-    path = draw_path(folder, task_label, draw, n)
+    path = _published_path(folder, task_label, draw, n)
     if folder.is_file():
         return published_positions(folder, ids if ids is not None else [*map(str, range(pool or 0))], draw, n)
     if ids is not None and path.with_suffix(BY_ID).exists():
@@ -267,31 +265,42 @@ class ChosenLabels:
     indices: Indices
     sha256: str
     missing: list[str]
+    given: Indices | None = None
+    """Classes that training is told (n,), in the order of `indices`, where labels have noise; None: the true ones."""
+    wrong: float | None = None
+    """Share of `given` that is wrong; None without noise."""
 
 
-def _absent(labels: Indices, classes: Sequence[str]) -> set[str]:
-    """Classes of which the pool has no example."""
-    counts = _class_counts(labels, len(classes))
-    return {name for name, count in zip(classes, counts, strict=True) if count == 0}
+def absent_classes(labels: Indices, classes: Sequence[str]) -> list[str]:
+    """Name the classes without an example among `labels` (n,), or the labels without one among truths (n, K)."""
+    counts = class_counts(labels, len(classes))
+    return [name for name, count in zip(classes, counts, strict=True) if count == 0]
 
 
-def choose_labels(task: Task, spec: Spec, rule: LabelRule, draw: int, n: int) -> ChosenLabels:
-    """Choose the labels of a task's draw at rung n; raises LadderError where there are too few, naming the numbers."""
+def choose_labels(
+    task: Task, spec: Spec, rule: LabelRule, draw: int, n: int, ratio: float | None = None
+) -> ChosenLabels:
+    """Choose the labels of a task's draw at rung n, out of the long tail of `ratio` where there is one.
+
+    Raises LadderError where there are too few, naming the numbers.
+    """
     strata = task.strata.numpy()
     if rule.published is None:
-        order = draw_order(strata, draw, subset=rule.subset, task=spec.name)
+        order = pool_order(task, spec, draw, subset=rule.subset, ratio=ratio)
+        if ratio is not None and n > len(order):
+            kept = f"imbalance {ratio:g} leaves {len(order):,} of {len(strata):,} training examples"
+            raise LadderError(f"{n:,} labels asked for, but {kept}; choose rungs up to {len(order)}")
         indices = rung_indices(order, n)
     else:
         indices = read_draws(rule.published, spec.label, draw, n, pool=len(strata), ids=task.ids)
-    missing = (
-        []
-        if task.goal.dense or not task.classes
-        else check_rung(
-            strata,
-            indices,
-            task.classes,
-            allow_missing_classes=rule.allow_missing_classes,
-            absent=_absent(strata, task.classes),
-        )
-    )
+    return as_chosen(task, indices, allow_missing_classes=rule.allow_missing_classes)
+
+
+def as_chosen(task: Task, indices: Indices, *, allow_missing_classes: bool) -> ChosenLabels:
+    """Hash sorted positions (n,) and name the classes that they lack; raises LadderError where none may be lacking."""
+    missing: list[str] = []
+    if not task.goal.dense and task.classes:
+        strata = task.strata.numpy()
+        absent = absent_classes(strata, task.classes)
+        missing = check_rung(strata, indices, task.classes, allow_missing_classes=allow_missing_classes, absent=absent)
     return ChosenLabels(indices, indices_sha256(indices), missing)

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import datetime
 import os
 import platform
 import subprocess
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, NamedTuple
 
 from labeleff.catalogue import declaration, lookup
-from labeleff.catalogue.declaration import Spec
+from labeleff.catalogue.distributions import build_of
 from labeleff.errors import ConditionError
-from labeleff.execution.job_runner import JobRunner
 from labeleff.files import VERSION
 from labeleff.records.conditions import unlike
 from labeleff.records.entries import Conditions, RunEntry
 from labeleff.study.schema import Study
-from labeleff.training.device import choose, device_name, torch_release
 
 OPTIONAL = ("lightly", "timm")
 """Packages of extras that numbers can depend on."""
+
+
+def timestamp() -> str:
+    """The time now in UTC, ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+class Machine(NamedTuple):
+    """Device of a run, and the torch that computes on it."""
+
+    kind: str
+    """`cpu`, `cuda`, `mps` or `xpu`."""
+    name: str
+    """What the device calls itself."""
+    torch: str
+    """Version of torch."""
+    cuda: str | None
+    """Version of CUDA; None on other devices."""
 
 
 def _cpu_model() -> str:
@@ -57,6 +71,15 @@ def _git_state() -> dict[str, Any]:
         return {"commit": None, "dirty": None}
 
 
+def _package() -> dict[str, str | None]:
+    """Version and, as far as it says, commit or hash of the installed package; its commit where it is no git tree."""
+    try:
+        build = build_of(metadata.distribution("labeleff"))
+    except metadata.PackageNotFoundError:
+        return {"version": VERSION, "commit": None, "sha256": None}
+    return {"version": build.version, "commit": build.commit, "sha256": build.sha256}
+
+
 def _extras() -> dict[str, str]:
     """Versions of the optional packages that are installed."""
     versions = {}
@@ -66,47 +89,29 @@ def _extras() -> dict[str, str]:
     return versions
 
 
-def environment(device: torch.device, jobs: int) -> dict[str, Any]:
+def environment(machine: Machine, jobs: int) -> dict[str, Any]:
     """Describe versions, device, processor, load and git state for the run entry; `jobs` is the number of processes."""
-    import numpy
-    import scipy
-
+    git = _git_state()
     versions = {
         "python": platform.python_version(),
         "labeleff": VERSION,
-        "torch": torch.__version__,
-        "torchvision": metadata.version("torchvision"),  # the module itself takes a second to import
-        "numpy": numpy.__version__,
-        "scipy": scipy.__version__,
+        "torch": machine.torch,
+        "torchvision": metadata.version("torchvision"),  # modules themselves take up to a second to import
+        "numpy": metadata.version("numpy"),
+        "scipy": metadata.version("scipy"),
     } | _extras()
     return {
         "versions": versions,
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": device_name(device),
-        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "device": machine.name,
+        "cuda": machine.cuda,
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "jobs": jobs,
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,  # not on Windows
-        "git": _git_state(),
+        "git": git,
+        **({} if git["commit"] else {"package": _package()}),
     }
-
-
-def conditions(study: Study, runner: JobRunner) -> Conditions:
-    """The conditions that this runner would measure the study under."""
-    return Conditions(
-        device=device_name(runner.device),
-        precision={
-            e.name: choose(e.name, block.precision, runner.device).precision
-            for block in study.blocks
-            for e in block.encoders
-        },
-        torch=torch_release(),
-        data={t.label: runner.load(t).fingerprint for block in study.blocks for t in block.tasks}
-        | {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in _vector_files(study)}
-        | {spec.label: runner.weights(spec).sha256 for spec in _loaded_pretexts(study)},
-        plugins=plugin_origins(study),
-    )
 
 
 def plugins_used(study: Study) -> dict[str, tuple[declaration.Kind, str]]:
@@ -124,16 +129,6 @@ def plugin_origins(study: Study) -> dict[str, str]:
     """Packages and versions that the study's plug-ins from other packages come from, by the same words."""
     origins = {what: lookup.origin(*which) for what, which in plugins_used(study).items()}
     return {what: origin for what, origin in origins.items() if origin is not None}
-
-
-def _vector_files(study: Study) -> set[str]:
-    """Files of word vectors that encoders of the study start from."""
-    return {str(e.options["vectors"]) for block in study.blocks for e in block.encoders if e.options.get("vectors")}
-
-
-def _loaded_pretexts(study: Study) -> list[Spec]:
-    """Pretexts of the study whose weights come from outside."""
-    return [arm.pretext for block in study.blocks for arm in block.arms if arm.pretext_plugin.loaded]
 
 
 def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:

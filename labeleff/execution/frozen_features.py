@@ -20,7 +20,7 @@ from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import PluginError
 from labeleff.execution.draws import choose_labels
-from labeleff.execution.pretraining_jobs import pretrain
+from labeleff.execution.pretraining.pretraining_jobs import pretrain
 from labeleff.execution.scoring import predict
 from labeleff.execution.workplace import Workplace
 from labeleff.files import VERSION
@@ -100,7 +100,7 @@ def _encoder(place: Workplace, pretraining: Pretraining, progress: Progress) -> 
     """Build the encoder with its weights from the cache, into which it is trained or filled where they are missing."""
     encoder = place.new_encoder(pretraining)
     if lookup.find("pretext", pretraining.pretext.name).makes_encoder:
-        record = pretrain(place, pretraining, progress)
+        *_, record = pretrain(place, pretraining, progress)
         if record.status != "ok":
             raise PluginError(f"pretraining {pretraining.pretext.label}, seed {pretraining.seed}: {record.reason}")
         place.cache.load(place.cache_key(pretraining), encoder)

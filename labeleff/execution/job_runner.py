@@ -6,10 +6,11 @@ import functools
 from collections.abc import Iterator
 
 from labeleff.execution.cell_jobs import guarded, solve_cells, train_cell, train_together
-from labeleff.execution.pretraining_jobs import pretrain
+from labeleff.execution.pretraining.pretraining_jobs import pretrain
+from labeleff.execution.selection.climbing import climb
 from labeleff.execution.workplace import Workplace
 from labeleff.records.entries import PretrainingRecord, Record
-from labeleff.scheduling.jobs import Job, Pretrain, Solve, Train, TrainTogether
+from labeleff.scheduling.jobs import Climb, Job, Pretrain, Solve, Train, TrainTogether
 from labeleff.training.slots import Progress
 
 
@@ -23,11 +24,13 @@ class JobRunner(Workplace):
         """
         match job:
             case Pretrain():
-                yield pretrain(self, job.pretraining, progress)
+                yield from pretrain(self, job.pretraining, progress)
             case Solve():
                 yield from solve_cells(self, job.cells)
             case Train():
                 measure = functools.partial(train_cell, self, progress=progress)
                 yield from (guarded(cell, self.settings.run, measure) for cell in job.cells)
+            case Climb():
+                yield from climb(self, job, progress)
             case TrainTogether():
                 yield from train_together(self, job.cells, job.slots, progress)

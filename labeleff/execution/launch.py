@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import itertools
 import math
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from labeleff.catalogue import lookup
-from labeleff.catalogue.declaration import Spec
 from labeleff.errors import InterruptedRunError, TerminatedRunError
-from labeleff.execution import draws
-from labeleff.execution.changed_study import announce_changes
-from labeleff.execution.draws import LabelRule, choose_labels
+from labeleff.execution.changed_study import announce_changes, announce_former
+from labeleff.execution.engines.desk import Desk
 from labeleff.execution.engines.engine_table import open_engine
-from labeleff.execution.environment import check_conditions, conditions, environment, plugins_used
-from labeleff.execution.image_checks import image_facts
+from labeleff.execution.environment import check_conditions, environment, plugins_used, timestamp
 from labeleff.execution.interrupts import Interrupts
-from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.pending import Execution, cost, measured_again, pending_cells
-from labeleff.execution.preflight import check_installed, check_ready
 from labeleff.execution.progress import PreparationBars
-from labeleff.execution.workplace import Settings, timestamp
+from labeleff.execution.run_facts import RunFacts, settings_of
+from labeleff.execution.selection.recorded import check_recorded
 from labeleff.files import check_writable
-from labeleff.records.entries import LabelsEntry, PretrainingRecord, Record, RunEntry
+from labeleff.records.entries import PretrainingRecord, Record, RunEntry
 from labeleff.records.jsonl import Records, RecordWriter, open_records
 from labeleff.records.training_log import merge_curves
 from labeleff.scheduling.job_seconds import learn_sizes
@@ -37,81 +30,27 @@ from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.scheduling.queue import TimeLimit, stop
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.scheduling.shards import Shard, loads
-from labeleff.scheduling.speeds import read_speeds, remember_speeds
+from labeleff.scheduling.speeds import remember_speeds
 from labeleff.study.cell import Cell
+from labeleff.study.consistency import left_out
 from labeleff.study.schema import Study
-from labeleff.training.device import device_name, give_back, pick_device
-from labeleff.training.examples import Source, Task, load_task
-
-
-def _all_labels(study: Study, runner: JobRunner) -> list[LabelsEntry]:
-    """Choose and check the labels of every task, draw and rung, before the first training step."""
-    entries = []
-    for block in study.blocks:
-        for spec, draw, n in itertools.product(block.tasks, range(block.draws), block.rungs):
-            task = runner.load(spec).task
-            learn_sizes(spec, len(task.train), len(task.test))
-            chosen = choose_labels(task, spec, runner.settings.labels, draw, n)
-            entries.append(
-                LabelsEntry(
-                    task=spec.label,
-                    draw=draw,
-                    n=n,
-                    subset=study.subset,
-                    indices_sha256=chosen.sha256,
-                    indices=chosen.indices.tolist(),
-                )
-            )
-    return entries
-
-
-def _class_counts(task: Task) -> dict[str, dict[str, list[int]]]:
-    """Count the training and the test examples of each class, where cells record their hits by class."""
-    sides = {"train": task.train, "test": task.test}
-    counts = {side: task.goal.class_counts(one.labels, len(task.classes)) for side, one in sides.items()}
-    return {"class_counts": counts} if counts["train"] else {}
 
 
 def _run_entry(execution: Execution) -> RunEntry:
     """Describe the run for its folder: study, conditions, tasks, environment and plug-ins."""
-    study, runner = execution.study, execution.runner
-    tasks: dict[str, dict[str, Any]] = {}
-    for spec in (spec for block in study.blocks for spec in block.tasks):
-        task = runner.load(spec).task
-        tasks[spec.label] = {
-            "classes": list(task.classes),
-            "train": len(task.train),
-            "test": len(task.test),
-            "chance": task.chance,
-            "metric": task.goal.headline,
-            "provenance": task.provenance,
-            **_data_facts(spec, task, study, runner),
-            **_class_counts(task),
-            **({"weak_points": list(task.weak_points)} if task.weak_points else {}),
-        }
+    desk = execution.desk
+    used = plugins_used(desk.study)
     return RunEntry(
-        run=runner.settings.run,
+        run=desk.settings.run,
         started=timestamp(),
-        command=runner.settings.options.command,
-        study=study.model_dump(mode="json"),
-        conditions=conditions(study, runner),
-        tasks=tasks,
-        environment=environment(runner.device, execution.engine(math.inf).processes),
-        plugins={what: lookup.find(*which) for what, which in plugins_used(study).items()},
+        command=desk.settings.options.command,
+        study=desk.study.model_dump(mode="json"),
+        conditions=desk.facts.conditions,
+        tasks=dict(desk.facts.tasks),
+        environment=environment(desk.facts.machine, execution.engine(math.inf).processes)
+        | ({"plugins": {what: lookup.build(*which) for what, which in used.items()}} if used else {}),
+        plugins={what: lookup.find(*which) for what, which in used.items()},
     )
-
-
-def _data_facts(spec: Spec, task: Task, study: Study, runner: JobRunner) -> dict[str, Any]:
-    """Facts about a task's data: where it lies, what was done to it, leaks and copies."""
-    block = next(block for block in study.blocks if spec in block.tasks)
-    rule, largest = runner.settings.labels, block.rungs[-1]
-    labelled = (choose_labels(task, spec, rule, draw, largest).indices for draw in range(block.draws))
-    facts = {**task.facts, **image_facts(task, labelled)}
-    if "path" in spec.options:
-        facts["path"] = str(Source(Path(), base=runner.settings.options.base).place(str(spec.options["path"])))
-    if task.unlabelled is not None:
-        facts["unlabelled"] = len(task.unlabelled)
-    return facts
 
 
 def _share(cells: list[Cell], shard: Shard | None) -> list[Cell]:
@@ -143,31 +82,28 @@ class Run:
     """Number of cells to be measured, as far as they are chosen."""
 
     def __post_init__(self) -> None:
-        self.study, self.runner, self.limit = self.execution.study, self.execution.runner, self.execution.limit
-        self.run, self.options = self.runner.settings.run, self.runner.settings.options
+        self.study, self.desk, self.limit = self.execution.study, self.execution.desk, self.execution.limit
+        self.run, self.options = self.desk.settings.run, self.desk.settings.options
 
     def prepare(self) -> None:
         """Choose all labels, and check everything before the first training step."""
-        study, runner = self.study, self.runner
+        study = self.study
         with self.bars:
-            labels = _all_labels(study, runner)
-        give_back()  # what reading the data let go, before workers take memory of their own
-        self._say_notes()
-        check_ready(study, runner)
-        check_conditions(self.records.runs, conditions(study, runner), self.options.folder)
+            facts = self.desk.facts
+        for note in (*left_out(study), *facts.notes):
+            print(f"note: {note}", flush=True)
+        learn_sizes(facts.sizes)
+        check_conditions(self.records.runs, facts.conditions, self.options.folder)
         announce_changes(study, self.records.runs, self.options.folder)
-        hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in labels}
+        hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in facts.labels}
         self.cells = _share(list(study.cells(hashes if study.draws_from else None)), self.options.shard)
-        self.ladders = (
-            Ladders.of(study, self.cells, lambda label: _metric(study, runner, label)) if study.auto else None
+        announce_former(self.cells, self.records.cells, self.options.folder)
+        drawn = {(entry.task, entry.draw, entry.n): entry.indices for entry in facts.labels}
+        check_recorded(
+            self.cells, self.records.cells, lambda cell: np.array(drawn[cell.task.label, cell.draw, cell.n], np.int64)
         )
-        self.writer.write(*(entry for entry in labels if entry.indices_sha256 not in self.records.labels))
-
-    def _say_notes(self) -> None:
-        """Print what a user should know about the data before anything is trained."""
-        for spec in (spec for block in self.study.blocks for spec in block.tasks):
-            for note in self.runner.load(spec).task.notes:
-                print(f"note: {note}", flush=True)
+        self.ladders = Ladders.of(study, self.cells, lambda label: _metric(study, facts, label)) if study.auto else None
+        self.writer.write(*(entry for entry in facts.labels if entry.indices_sha256 not in self.records.labels))
 
     def choose(self) -> list[Cell]:
         """Choose the cells to be measured next: all that are pending, or those that ladders choose by the records."""
@@ -195,7 +131,7 @@ class Run:
             if not self.interrupts.out_of_time:
                 raise self._interruption() from error
         finally:
-            remember_speeds(self.options.cache, self.measured, device_name(self.runner.device))
+            remember_speeds(self.options.cache, self.measured, self.desk.facts.machine.name)
 
     def close(self) -> list[Record]:
         """Record how much a time limit has left, and return the failed records of the study."""
@@ -252,30 +188,15 @@ class Run:
 def _open_run(study: Study, options: RunOptions) -> Iterator[Run]:
     """Open a run: its folder is locked, signals are handled and its engine is ready until the block ends."""
     interrupts, seconds = Interrupts(), options.time_limit
-    speeds = read_speeds(options.cache, device_name(pick_device(options.device)))
-    limit = None if seconds is None else TimeLimit(seconds, functools.partial(cost, study=study, speeds=speeds))
     bars = PreparationBars(quiet=options.quiet)
-    runner = JobRunner(
-        settings_of(study, options), Source(options.data, options.offline, bars.advance, base=options.base)
-    )
+    desk = Desk(study, settings_of(study, options), bars.advance)
+    limit = None if seconds is None else TimeLimit(seconds, lambda job: cost(job, study, desk.speeds))
     with (
         interrupts.watch(),
         open_records(options.folder) as (records, writer),
-        open_engine(runner, functools.partial(conditions, study, runner)) as engine,
+        open_engine(desk) as engine,
     ):
-        yield Run(Execution(study, runner, engine, speeds, limit), interrupts, records, writer, bars)
-
-
-def settings_of(study: Study, options: RunOptions) -> Settings:
-    """Settings for the workers of a new run of a study, whose folder is `options.folder`."""
-    published = (options.base / Path(study.draws_from).expanduser()).resolve() if study.draws_from else None
-    return Settings(
-        options=options,
-        run=uuid.uuid4().hex[:12],
-        labels=LabelRule(study.subset, published, study.allow_missing_classes),
-        readers=options.folder.resolve(),
-        probes=study.probe_plan,
-    )
+        yield Run(Execution(desk, engine, limit), interrupts, records, writer, bars)
 
 
 def measure(study: Study, options: RunOptions) -> list[Record]:
@@ -284,7 +205,6 @@ def measure(study: Study, options: RunOptions) -> list[Record]:
     Raises LabeleffError for everything that is wrong before or around the cells; what goes wrong inside a cell is
     a failed record.
     """
-    check_installed(study)
     if study.pretrainings:
         check_writable(options.cache)
     with _open_run(study, options) as run:
@@ -293,10 +213,10 @@ def measure(study: Study, options: RunOptions) -> list[Record]:
         return run.close()
 
 
-def _metric(study: Study, runner: JobRunner, label: str) -> str:
+def _metric(study: Study, facts: RunFacts, label: str) -> str:
     """Name of the metric that a study's report gives for a task."""
     spec = next(task for task in study.tasks if task.label == label)
-    return study.metrics.get(spec.name, runner.load(spec).task.goal.headline)
+    return study.metrics.get(spec.name, str(facts.tasks[label]["metric"]))
 
 
 def _merged_record(record: PretrainingRecord | Record, records: Records) -> PretrainingRecord | Record:
@@ -307,17 +227,3 @@ def _merged_record(record: PretrainingRecord | Record, records: Records) -> Pret
     if not record.cached or record.encoder_sha256 != earlier.encoder_sha256:
         return record
     return earlier.model_copy(update={"probes": merge_curves(earlier.probes, record.probes)})
-
-
-def export(study: Study, folder: Path, data: Path, offline: bool, base: Path = Path()) -> None:
-    """Write the label indices of every task, draw and rung of a study into `folder`.
-
-    Relative paths in the study are below `base`.
-    """
-    for block in study.blocks:
-        for spec in block.tasks:
-            with PreparationBars() as bars:
-                task = load_task(spec, Source(data, offline, bars.advance, base=base))
-            strata, rungs, draw_numbers = task.strata.numpy(), block.rungs, range(block.draws)
-            draws.export_draws(folder, spec.label, strata, rungs, draw_numbers, block.subset, task.ids)
-            print(f"draws of {spec.label}: {folder}")

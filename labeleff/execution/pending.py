@@ -8,15 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labeleff.execution.engines.assignments import Sink
+from labeleff.execution.engines.desk import Desk
 from labeleff.execution.engines.engine_table import EngineFor
-from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.progress import LiveDisplay
 from labeleff.records.entries import Record
 from labeleff.records.jsonl import Records
 from labeleff.records.run_estimate import RunEstimate
 from labeleff.scheduling.forecast import estimate_run
 from labeleff.scheduling.job_seconds import job_seconds, probe_estimate
-from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, probe_jobs
+from labeleff.scheduling.jobs import Job, Pretrain, jobs_for, probe_jobs, with_known
+from labeleff.scheduling.overheads import overheads
 from labeleff.scheduling.priority import cell_priorities, jobs_by_turn, order_jobs
 from labeleff.scheduling.queue import TimeLimit
 from labeleff.scheduling.run_options import RunOptions
@@ -45,13 +46,10 @@ def cost(job: Job, study: Study, speeds: Speeds) -> float:
 
 @dataclass(frozen=True)
 class Execution:
-    """The study, runner and engine of one run, and the jobs that they make."""
+    """The desk and engine of one run, and the jobs that they make."""
 
-    study: Study
-    runner: JobRunner
+    desk: Desk
     engine: EngineFor
-    speeds: Speeds
-    """Measured speeds as they are remembered when the run begins."""
     limit: TimeLimit | None
 
     def jobs(self, cells: Sequence[Cell], pending: Sequence[Cell], records: Records) -> list[Job]:
@@ -60,16 +58,20 @@ class Execution:
         Cells are packed as the options and the device say, and ordered by `priority` where time is limited.
         """
         finished = {key: record for key, record in records.pretrainings.items() if record.status == "ok"}
-        runner, study = self.runner, self.study
+        study, settings, facts = self.study, self.desk.settings, self.desk.facts
 
         def pretrained(pretraining: Pretraining) -> bool:
             record = finished.get(pretraining.key)
-            if record is None or runner.cache.record(runner.cache_key(pretraining)) is None:
-                return False
-            return not runner.tasks_to_probe(pretraining, record.probes)
+            recorded = all(item.key in finished for item in settings.encoders_of(pretraining))
+            return record is not None and recorded and facts.finished(settings, pretraining, record)
 
         slots = 1 if self.options.pack is None and self._on_cpu else self.options.pack
-        jobs_of = functools.partial(jobs_for, pretrained=pretrained, slots=slots, workers=self._most_workers)
+        workers = self._most_workers
+
+        def jobs_of(cells: Sequence[Cell]) -> list[Job]:
+            jobs = jobs_for(cells, pretrained=pretrained, slots=slots, workers=workers)
+            return [with_known(job, records.cells) for job in jobs]
+
         if self.limit is None:
             jobs = jobs_of(pending)
         else:
@@ -79,36 +81,38 @@ class Execution:
 
         def lacks_curve(pretraining: Pretraining) -> bool:
             record = finished.get(pretraining.key)
-            return record is not None and bool(runner.tasks_to_probe(pretraining, record.probes))
+            return record is not None and bool(facts.unprobed(settings, pretraining, record))
 
         probes = probe_jobs(study.pretrainings, jobs, lacks_curve)
         return probes + jobs if self.limit is None else jobs + probes
 
     def estimate(self, jobs: Sequence[Job]) -> RunEstimate:
         """Estimate what these jobs will take."""
-
-        def cached(pretraining: Pretraining) -> bool:
-            record = self.runner.cache.record(self.runner.cache_key(pretraining))
-            return record is not None and not self.runner.tasks_to_probe(pretraining, record.probes)
-
+        cached = functools.partial(self.desk.facts.finished, self.desk.settings)
         workers = self.engine(sum(map(self._cost, jobs))).places
-        return estimate_run(jobs, self.speeds, workers, self.study.probe_plan, cached)
+        return estimate_run(jobs, self.desk.speeds, workers, self.study, cached)
 
     def execute(self, jobs: Sequence[Job], sink: Sink) -> None:
         """Do the jobs; their records go to `sink` as they come."""
         costs = {id(job): self._cost(job) for job in jobs}
         engine = self.engine(sum(costs.values()))
-        with LiveDisplay(jobs, costs, engine.places, quiet=self.options.quiet) as display:
+        after = overheads(self.study, self.desk.speeds, 0).report or 0.0
+        with LiveDisplay(jobs, costs, engine.places, quiet=self.options.quiet, after=after) as display:
             engine.run(jobs, sink, display, self.limit)
 
     @property
     def options(self) -> RunOptions:
         """Options of the run."""
-        return self.runner.settings.options
+        return self.desk.settings.options
+
+    @property
+    def study(self) -> Study:
+        """The study."""
+        return self.desk.study
 
     @property
     def _on_cpu(self) -> bool:
-        return self.runner.device.type == "cpu"
+        return self.desk.facts.machine.kind == "cpu"
 
     @property
     def _most_workers(self) -> int:
@@ -116,4 +120,4 @@ class Execution:
         return self.engine(math.inf).places
 
     def _cost(self, job: Job) -> float:
-        return cost(job, self.study, self.speeds)
+        return cost(job, self.study, self.desk.speeds)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from labeleff.records.run_estimate import duration
+from labeleff.scheduling.corrections import Corrections, kind_of
 from labeleff.scheduling.jobs import Job
 
 PLAIN_INTERVAL = 20.0
@@ -21,23 +22,31 @@ PLAIN_INTERVAL = 20.0
 class LiveDisplay:
     """Bars on a terminal, or a line now and then in a log.
 
-    The time left comes from the estimates, rescaled by what the finished jobs really took.
+    The time left comes from the estimates, those of each kind of work rescaled by what finished work of the same kind
+    really took, and `after` seconds for what comes after the jobs.
     """
 
-    def __init__(self, jobs: Sequence[Job], costs: Mapping[int, float], workers: int, *, quiet: bool) -> None:
-        self._jobs, self._costs, self._workers, self._quiet = jobs, dict(costs), workers, quiet
+    def __init__(
+        self, jobs: Sequence[Job], costs: Mapping[int, float], workers: int, *, quiet: bool, after: float = 0.0
+    ) -> None:
+        self._jobs, self._costs, self._workers, self._quiet, self._after = jobs, dict(costs), workers, quiet, after
         self._waiting = {id(job): costs[id(job)] for job in jobs}
-        self._remaining = sum(self._waiting.values())
-        """Estimated seconds of jobs that wait or are under way: a running sum, as every step of every job reads it."""
+        self._remaining: dict[str, float] = {}
+        """Estimated seconds of jobs that wait or are under way, by kind: running sums, as every step reads them."""
+        for job in jobs:
+            self._add(kind_of(job), costs[id(job)])
+        self._corrections = Corrections()
         self._cells = sum(len(job.cells) for job in jobs)
         self._done_cells = 0
-        self._spent = self._expected = 0.0
         self._running: dict[int, tuple[Job, float, float]] = {}
         self._console = Console(stderr=True, highlight=False)
         self._bars: Progress | None = None
         self._rows: dict[int, TaskID] = {}
         self._total: TaskID | None = None
         self._spoken = time.monotonic()
+
+    def _add(self, kind: str, seconds: float) -> None:
+        self._remaining[kind] = self._remaining.get(kind, 0.0) + seconds
 
     def __enter__(self) -> Self:
         if not self._quiet and self._console.is_terminal:
@@ -68,10 +77,10 @@ class LiveDisplay:
         if id(job) not in self._costs:
             keys = {cell.key for cell in job.cells}
             whole = next(one for one in self._jobs if keys <= {cell.key for cell in one.cells})
-            self._remaining -= self._waiting.pop(id(whole), 0.0)
+            self._add(kind_of(whole), -self._waiting.pop(id(whole), 0.0))
             self._costs[id(job)] = self._costs[id(whole)] * len(job.cells) / len(whole.cells)
             self._waiting[id(job)] = self._costs[id(job)]
-            self._remaining += self._costs[id(job)]
+            self._add(kind_of(whole), self._costs[id(job)])
 
     def advanced(self, worker: int, done: int, total: int, loss: float, rate: float) -> None:
         """Show that a worker's training got to step `done` of `total`."""
@@ -85,23 +94,24 @@ class LiveDisplay:
     def finished(self, worker: int, job: Job) -> None:
         """Show that a worker's job is done and recorded."""
         _, since, _ = self._running.pop(worker)
-        self._spent += time.monotonic() - since
         cost = self._waiting.pop(id(job), 0.0)
-        self._expected += cost
-        self._remaining -= cost
+        self._corrections.learn(kind_of(job), time.monotonic() - since, cost)
+        self._add(kind_of(job), -cost)
         self._done_cells += len(job.cells)
         self._refresh()
 
     def _left(self) -> float | None:
         """Estimate the seconds until all is done; None before any job has got somewhere."""
-        spent, expected = self._spent, self._expected
-        for job, since, share in self._running.values():
-            spent += time.monotonic() - since
-            expected += share * self._costs[id(job)]
-        if expected <= 0:
+        now, running = time.monotonic(), self._running.values()
+        under_way = [(kind_of(job), now - since, share * self._costs[id(job)]) for job, since, share in running]
+        factors = self._corrections.factors(under_way)
+        if not factors:
             return None
-        remaining = self._remaining - sum(share * self._costs[id(job)] for job, _, share in self._running.values())
-        return max(remaining, 0.0) * spent / expected / self._workers
+        remaining = dict(self._remaining)
+        for kind, _, done in under_way:
+            remaining[kind] -= done
+        left = sum(max(seconds, 0.0) * factors.get(kind, 1.0) for kind, seconds in remaining.items())
+        return left / self._workers + self._after
 
     def _refresh(self) -> None:
         left = self._left()

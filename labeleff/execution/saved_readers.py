@@ -61,7 +61,8 @@ def load_reader(path: Path) -> TrainedReader:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         text = TextShape(Vocabulary.load(facts["vocabulary"]), **facts["shape"])
         task, encoder = Spec.model_validate(facts["task"]), Spec.model_validate(facts["encoder"])
-        reader = build_encoder(encoder, 0, text)
+        options = {**encoder.options, **({"vectors": ""} if "vectors" in encoder.options else {})}  # the state has them
+        reader = build_encoder(encoder.model_copy(update={"options": options}), 0, text)
         assert isinstance(reader, Reader)
         head = reader.head(len(facts["answers"]), 0)
         nn.Sequential(reader, head).load_state_dict(state)

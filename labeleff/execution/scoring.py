@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from labeleff.execution.calibration import Calibration
 from labeleff.execution.draws import Indices
 from labeleff.plugins.encoders.heads import on_grid
 from labeleff.plugins.protocols.interface import Labelled, LabelledFeatures, Predictor, SelectedFeatures
-from labeleff.training.device import Compute, summing_type
+from labeleff.training.contents import numbered
+from labeleff.training.device import Compute, give_back, summing_type
 from labeleff.training.goals.interface import Dense, Goal
+from labeleff.training.goals.item_classes import ItemClasses
 from labeleff.training.images import Batch
 from labeleff.training.labelled_examples import LabelledExamples
 from labeleff.training.slots import DivergedError
@@ -48,10 +51,15 @@ def predict(model: Callable[[Tensor], Tensor], examples: Resident, compute: Comp
 
 
 class Score:
-    """The score of one predictor on a split, summed block by block."""
+    """The score of one predictor on a split, summed block by block, with its `calibration` where that is measured.
 
-    def __init__(self, goal: Goal) -> None:
-        self._goal = goal
+    Of the examples `marked` (N,) there is a further one.
+    """
+
+    def __init__(self, goal: Goal, calibration: Calibration | None = None, marked: Tensor | None = None) -> None:
+        self._goal, self._calibration = goal, calibration
+        self._marked = marked
+        self.of_marked = None if marked is None or not bool(marked.any()) else Score(goal)
         self._tallies: list[Tensor] = []
         self._metrics: dict[str, float] | None = None
         self._finite = True
@@ -62,12 +70,17 @@ class Score:
         self.seconds: float | None = None
         """Seconds that prediction and scoring took; None where they were measured for several predictors together."""
 
-    def add(self, scores: Tensor, target: Tensor) -> None:
-        """Add the scores of a block of examples, with their targets."""
+    def add(self, scores: Tensor, target: Tensor, samples: Tensor | None = None) -> None:
+        """Add the scores of a block of examples, with targets and, where some are marked, positions in the split."""
+        if self._marked is not None and self.of_marked is not None:
+            marked = self._marked[samples]
+            self.of_marked.add(scores[marked], target[marked])
         self._finite = self._finite and bool(torch.isfinite(scores).all())
         self._tallies.append(self._goal.tally(scores, target))
         if not self._goal.gathers:
             self._tallies = [self._goal.joined(self._tallies)]
+            if self._calibration is not None:
+                self._calibration.add(scores, target)
 
     def metrics(self) -> dict[str, float]:
         """Give every metric of the goal; raises DivergedError where a prediction wasn't a finite number."""
@@ -76,24 +89,39 @@ class Score:
         if self._metrics is None:
             tally = self._goal.joined(self._tallies)
             self._metrics, self.class_hits = self._goal.metrics(tally), self._goal.class_hits(tally)
+            if self._calibration is not None and isinstance(self._goal, ItemClasses):
+                self._calibration.add(*self._goal.parts(tally))  # of all items at once, which is faster than in blocks
             self._tallies = []
         return self._metrics
+
+    def calibration(self) -> dict[str, float]:
+        """Give the metrics of calibration; empty where they aren't measured. `metrics` has to be asked before."""
+        return {} if self._calibration is None else self._calibration.values()
 
     def settle(self) -> None:
         """Compute the metrics now, if there are any, and forget the scores."""
         if self._finite and self._tallies:
             self.metrics()
+        if self.of_marked is not None:
+            self.of_marked.settle()
         self._tallies = []
 
 
-def score(model: Predictor, examples: LabelledExamples, compute: Compute) -> Score:
-    """Score a trained model on all examples."""
-    goal, start = examples.goal, time.perf_counter()
+def score(
+    model: Predictor,
+    examples: LabelledExamples,
+    compute: Compute,
+    goal: Goal | None = None,
+    calibration: Calibration | None = None,
+    marked: Tensor | None = None,
+) -> Score:
+    """Score a trained model on all examples, by their goal unless another one is given, and on those `marked` (N,)."""
+    goal, start = goal or examples.goal, time.perf_counter()
     exact = summing_type(compute.device)
-    total, sums = Score(goal), torch.zeros(2, dtype=exact, device=compute.device)
+    total, sums = Score(goal, calibration, marked), torch.zeros(2, dtype=exact, device=compute.device)
     for batch, scores in _blocks(model, examples.resident, compute):
         target = examples.target(batch)
-        total.add(scores, target)
+        total.add(scores, target, batch.samples)
         sums += torch.stack((goal.loss(scores, target, "sum").to(exact), goal.counted(target).sum().to(exact)))
     loss, counted = sums.tolist()  # read once: waiting for the device in every block would slow what is timed
     total.loss, total.seconds = loss / max(counted, 1), time.perf_counter() - start
@@ -104,6 +132,7 @@ GATHERED = 2**27
 """Most scores that are kept at once, of several predictors."""
 
 
+@torch.no_grad()
 def score_frozen(
     model: nn.Module,
     predictors: Sequence[Predictor],
@@ -111,15 +140,22 @@ def score_frozen(
     compute: Compute,
     logits: Sequence[bool] | None = None,
     outputs: int = 1,
+    goals: Sequence[Goal] | None = None,
+    calibrations: Sequence[Calibration | None] | None = None,
+    marked: Sequence[Tensor | None] | None = None,
 ) -> list[Score]:
     """Score predictors on the features of one frozen model on all examples.
 
     They are encoded once; where a goal gathers scores, of which `outputs` belong to an example, once for as many
     predictors as memory should hold those of. `model` gives features (B, dim), or a map (B, dim, h, w) where every
-    pixel has a label. `logits` says whose scores are logits; by default all are.
+    pixel has a label. `logits` says whose scores are logits; by default all are. `goals` has one per predictor, by
+    default that of the examples; so have `calibrations` and `marked`, the examples (N,) on which it is also scored by
+    themselves, by default none.
     """
-    goal = examples.goal
-    totals = [Score(goal if plain else goal.of_shares()) for plain in logits or [True] * len(predictors)]
+    goal, none = examples.goal, [None] * len(predictors)
+    plain = logits or [True] * len(predictors)
+    own = zip(goals or [goal] * len(predictors), plain, calibrations or none, marked or none, strict=True)
+    totals = [Score(one if as_is else one.of_shares(), measured, part) for one, as_is, measured, part in own]
     pairs = list(zip(predictors, totals, strict=True))
     size = max(1, GATHERED // (examples.count * outputs)) if goal.gathers else max(1, len(pairs))
     for start in range(0, len(pairs), size):
@@ -127,7 +163,9 @@ def score_frozen(
             target = examples.target(batch)
             for predictor, total in pairs[start : start + size]:
                 scores = _dense(predictor, features, goal) if isinstance(goal, Dense) else predictor(features)
-                total.add(scores, target)
+                total.add(scores, target, batch.samples)
+            if len(pairs) > 1:
+                give_back()  # what predictors let go lies between the tallies that stay, and would be kept
         for _, total in pairs[start : start + size]:
             total.settle()
     return totals
@@ -161,16 +199,28 @@ class EncodedLabels:
         self._data = labelled(union)
         self._union, self._device = union, compute.device
         self._outputs = predict(model, self._data.on(compute.device).resident, compute)
+        stories = self._data.stories
+        self._equal = numbered(self._data.examples.inputs)[0].to(compute.device) if stories else None
 
-    def problem(self, indices: Indices, seed: int = 0) -> LabelledFeatures:
-        """Select the features and labels of one set: one row per image or, for a dense goal, per counted grid cell."""
+    @property
+    def features(self) -> Tensor:
+        """Outputs of the model for the whole union, in its order: (M, dim) unless the goal is dense."""
+        return self._outputs
+
+    def problem(self, indices: Indices, seed: int = 0, given: Indices | None = None) -> LabelledFeatures:
+        """Select the features and labels of one set: one row per image or, for a dense goal, per counted grid cell.
+
+        Labels are the examples' own unless others are given, (n,).
+        """
         positions = torch.from_numpy(np.searchsorted(self._union, indices))
         goal, places = self._data.goal, positions.to(self._device)
-        target = goal.target(self._data.examples.labels[positions]).to(self._device)
+        labels = self._data.examples.labels[positions] if given is None else torch.from_numpy(given)
+        target = goal.target(labels).to(self._device)
         if isinstance(goal, Dense):
             features = grid_features(self._outputs[places], goal)[goal.counted(target)]
             return LabelledFeatures(features, goal.answers(target), self._data.outputs, goal, seed)
-        return SelectedFeatures(self._outputs, places, goal.answers(target), self._data.outputs, goal, seed)
+        equal = None if self._equal is None else self._equal[places]
+        return SelectedFeatures(self._outputs, places, goal.answers(target), self._data.outputs, goal, seed, equal)
 
     def packs(self, sets: Sequence[Indices]) -> Iterator[list[Indices]]:
         """Group the sets in order, each as large as memory should hold at once; images' features aren't copied."""

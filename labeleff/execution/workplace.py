@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import functools
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
-from labeleff.errors import ConditionError
-from labeleff.execution.draws import ChosenLabels, LabelRule, choose_labels
+from labeleff.errors import ConditionError, DataError
+from labeleff.execution.draws import ChosenLabels, choose_labels
+from labeleff.execution.environment import Machine
+from labeleff.execution.given_labels.long_tail import tail_of
+from labeleff.execution.given_labels.noisy_labels import pool_labels
+from labeleff.execution.run_facts import Settings
 from labeleff.plugins.encoders.interface import Encoder, build_encoder
-from labeleff.plugins.pretexts.outside_weights import LoadFunction, Weights, fill
-from labeleff.plugins.pretexts.stored_features import stored_rows
+from labeleff.plugins.encoders.rows import stored_rows
+from labeleff.plugins.pretexts.weights.outside_weights import LoadFunction, Weights, fill
 from labeleff.plugins.protocols.interface import Labelled
-from labeleff.records.training_log import ProbeCurve, tasks_without_curve
+from labeleff.records.entries import Repeats
+from labeleff.records.training_log import ProbeCurve
+from labeleff.scheduling.job_seconds import Sizes
 from labeleff.scheduling.jobs import pretraining_key, takes_unlabelled
-from labeleff.scheduling.run_options import RunOptions
-from labeleff.seeding import stream_seed
+from labeleff.seeding import generator, stream_seed
 from labeleff.study.cell import Cell, Pretraining, content_key
-from labeleff.study.probe_settings import ProbePlan
-from labeleff.training.device import Compute, choose, device_name, is_out_of_memory, pick_device, torch_release
+from labeleff.study.label_conditions import Noise
+from labeleff.training.device import (
+    Compute,
+    choose,
+    device_name,
+    give_back,
+    is_out_of_memory,
+    pick_device,
+    torch_release,
+)
 from labeleff.training.encoder_cache import EncoderCache
+from labeleff.training.equal_questions import Questions
 from labeleff.training.examples import Examples, Source, Task, load_task
+from labeleff.training.goals.interface import Goal
 from labeleff.training.images import Normalisation
 from labeleff.training.labelled_examples import LabelledExamples
 from labeleff.training.slots import DivergedError
@@ -47,6 +60,36 @@ class LoadedTask:
         """SHA-256 of the task's arrays."""
         return self.task.fingerprint
 
+    def pool(self, tail: float | None) -> Tensor:
+        """Positions of the training examples, or of those in the long tail of a ratio: int64 (M,)."""
+        if tail is None:
+            return torch.arange(len(self.task.train))
+        return torch.from_numpy(tail_of(self.task, tail))
+
+    def pretext_images(self, of: Pretraining) -> Tensor:
+        """All images that a pretext sees: of the training images those in a long tail, or as many as it may have.
+
+        A smaller number's images are among those of a larger one of the same seed; no label has a part in it. Raises
+        DataError where there are fewer.
+        """
+        self.pretext_count(of)
+        tail = of.imbalance
+        images = self.task.pretext_images if tail is None else self.task.train.inputs[self.pool(tail)]
+        if of.images is None:
+            return images
+        chosen = np.sort(generator("pretext images", of.seed).permutation(len(images))[: of.images])
+        return images[torch.from_numpy(chosen)]
+
+    def pretext_count(self, of: Pretraining) -> int:
+        """Count the images that a pretext sees; raises DataError where there are fewer than it is to see."""
+        more = self.task.unlabelled if of.imbalance is None else None
+        count = len(self.pool(of.imbalance)) + (0 if more is None else len(more))
+        if of.images is not None and of.images > count:
+            raise DataError(
+                f"pretraining.images: {of.images:,} asked for, but {of.task.label} has {count:,} for pretexts"
+            )
+        return count if of.images is None else of.images
+
     @functools.cached_property
     def normalisation(self) -> Normalisation | None:
         """Channel statistics of the training images, computed without labels. None for stories and stored features."""
@@ -54,35 +97,49 @@ class LoadedTask:
         return Normalisation.of(self.task.train.inputs) if images else None
 
     @functools.cached_property
+    def questions(self) -> Questions | None:
+        """Which questions of stories are equal; None for other tasks."""
+        return None if self.task.text is None else Questions.of(self.task.train.inputs, self.task.test.inputs)
+
+    def repeats(self, indices: np.ndarray) -> Repeats | None:
+        """Count equal questions where these training examples are labelled; None for tasks without stories."""
+        if self.questions is None:
+            return None
+        places = torch.from_numpy(indices)
+        return Repeats(distinct=self.questions.distinct(places), seen=int((~self.questions.unseen(places)).sum()))
+
+    def unseen(self, indices: np.ndarray) -> Tensor | None:
+        """Mark the test questions that aren't among these training examples: bool (M,); None without stories."""
+        if self.questions is None:
+            return None
+        return self.questions.unseen(torch.from_numpy(indices)).to(self._device)
+
+    @functools.cached_property
     def test_examples(self) -> LabelledExamples:
         """The test images or stories on the device, with their labels."""
         return LabelledExamples(self.task.test, self.task.goal, self.normalisation, self._device)
 
-    def labelled(self, indices: np.ndarray, others: bool = False) -> Labelled:
-        """Select these training examples with their labels; with `others` also all further inputs, without labels."""
+    def labelled(
+        self, indices: np.ndarray, others: bool = False, given: np.ndarray | None = None, tail: float | None = None
+    ) -> Labelled:
+        """Select these training examples with their labels, or with those `given`.
+
+        With `others` also all further inputs, without labels: those of the long tail where there is one.
+        """
         chosen, train = torch.from_numpy(indices), self.task.train
-        examples = Examples(train.inputs[chosen], train.labels[chosen])
-        mask = torch.ones(len(train), dtype=torch.bool)
-        mask[chosen] = False
-        unlabelled = train.inputs[mask] if others else None
+        labels = train.labels[chosen] if given is None else torch.from_numpy(given)
+        examples = Examples(train.inputs[chosen], labels)
+        unlabelled = None
+        if others:
+            mask = torch.zeros(len(train), dtype=torch.bool)
+            mask[self.pool(tail)] = True
+            mask[chosen] = False
+            unlabelled = train.inputs[mask]
         return Labelled(examples, self.task.outputs, self.normalisation, self.task.goal, unlabelled)
 
 
 STATE = 2
 """Version of the names of encoders' weights, raised when they change so that older files no longer match."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of a worker process: the run's options, and what follows from the study."""
-
-    options: RunOptions
-    run: str
-    labels: LabelRule
-    readers: Path | None = None
-    """The run's folder, absolute, where trained readers of stories are stored; None stores none."""
-    probes: ProbePlan | None = None
-    """Tasks and settings of linear probes while encoders are trained; None for no probes."""
 
 
 class Workplace:
@@ -96,12 +153,22 @@ class Workplace:
         self._source = dataclasses.replace(source, device=str(self.device))
         self._tasks: dict[str, LoadedTask] = {}
         self._weights: dict[str, Weights] = {}
+        self._noisy: dict[tuple[str, Noise, int], np.ndarray] = {}
 
     def load(self, spec: Spec) -> LoadedTask:
         """Load the task that a spec names, once per process."""
         if spec.label not in self._tasks:
             self._tasks[spec.label] = LoadedTask(load_task(spec, self._source), self.device)
+            give_back()  # the C library would keep what reading let go
         return self._tasks[spec.label]
+
+    def placed(self, encoder: Spec) -> Spec:
+        """The encoder with the whole path of its file of word vectors, which a study has relative to its own file."""
+        path = encoder.options.get("vectors")
+        if not path:
+            return encoder
+        whole = str(self._source.place(str(path)))
+        return encoder.model_copy(update={"options": {**encoder.options, "vectors": whole}})
 
     def compute(self, of: Cell | Pretraining) -> Compute:
         """Choose arithmetic and memory layout for a cell or a pretraining on this device."""
@@ -116,7 +183,7 @@ class Workplace:
 
     def filled_encoder(self, encoder: Spec, pretext: Spec, seed: int) -> tuple[Encoder, str]:
         """Build an encoder with weights from outside, with their origin; raises WeightsError unless they fit."""
-        built = build_encoder(encoder, stream_seed("init", seed))
+        built = build_encoder(self.placed(encoder), stream_seed("init", seed))
         what = f"{pretext.label} doesn't fit encoder {encoder.label}"
         return built, fill(built, self.weights(pretext), str(pretext.options["stem"]), what)
 
@@ -138,12 +205,10 @@ class Workplace:
 
     def tasks_to_probe(self, pretraining: Pretraining, curves: Sequence[ProbeCurve]) -> list[Spec]:
         """List the tasks that the encoder should be probed on and that `curves` has no curve for."""
-        plan = self.settings.probes
-        if plan is None:
-            return []
-        tasks = plan.tasks_of(pretraining)
-        data = {spec.label: self.load(spec).fingerprint for spec in tasks}
-        return tasks_without_curve([curve for curve in curves if curve.data == data.get(curve.task)], plan.probe, tasks)
+        tasks = self.settings.probes.tasks_of(pretraining) if self.settings.probes else ()
+        return self.settings.tasks_to_probe(
+            pretraining, curves, {spec.label: self.load(spec).fingerprint for spec in tasks}
+        )
 
     def new_encoder(self, pretraining: Pretraining) -> Encoder:
         """Build an untrained encoder; the pretext says whether it is a pair."""
@@ -151,7 +216,7 @@ class Workplace:
         if task.features is not None:
             return stored_rows(task, str(pretraining.pretext.options["of"]))
         text, split = task.text, lookup.find("pretext", pretraining.pretext.name).split
-        return build_encoder(pretraining.encoder, stream_seed("init", pretraining.seed), text, split=split)
+        return build_encoder(self.placed(pretraining.encoder), stream_seed("init", pretraining.seed), text, split=split)
 
     def encoder(self, cell: Cell) -> Encoder:
         """Make a fresh copy of the encoder that a cell starts from."""
@@ -162,14 +227,44 @@ class Workplace:
 
     def labels(self, cell: Cell) -> ChosenLabels:
         """Choose the labels of a cell; raises ConditionError where published ones have changed during the run."""
-        chosen = choose_labels(self.load(cell.task).task, cell.task, self.settings.labels, cell.draw, cell.n)
+        ratio = cell.label_condition.ratio
+        chosen = choose_labels(self.load(cell.task).task, cell.task, self.settings.labels, cell.draw, cell.n, ratio)
         if cell.indices_sha256 not in {None, chosen.sha256}:
             raise ConditionError(f"{self.settings.labels.published}: the published labels changed during the run")
-        return chosen
+        return chosen if cell.noise is None else self._given(chosen, cell.task, cell.noise, cell.draw)
+
+    def _given(self, chosen: ChosenLabels, spec: Spec, noise: Noise, draw: int) -> ChosenLabels:
+        task = self.load(spec).task
+        given = self.noisy_labels(spec, noise, draw)[chosen.indices]
+        wrong = float((given != task.train.labels.numpy()[chosen.indices]).mean())
+        return dataclasses.replace(chosen, given=given, wrong=wrong)
+
+    def noisy_labels(self, spec: Spec, noise: Noise, draw: int) -> np.ndarray:
+        """Labels of a task's whole training pool under noise: int64 (N,), once per process and draw."""
+        key = spec.label, noise, 0 if noise.kind == "file" else draw
+        if key not in self._noisy:
+            self._noisy[key] = pool_labels(self.load(spec).task, spec, noise, draw, self._source)
+        return self._noisy[key]
+
+    def goal(self, cell: Cell) -> Goal:
+        """The goal by which a cell is scored: under imbalance it also counts all classes alike."""
+        task = self.load(cell.task).task
+        return task.goal if cell.imbalance is None else task.goal.by_class(len(task.classes))
 
     def labelled(self, cell: Cell, labels: ChosenLabels) -> Labelled:
         """Select a cell's labelled examples, and the other training images where its protocol takes them."""
-        return self.load(cell.task).labelled(labels.indices, takes_unlabelled(cell.protocol))
+        return self.load(cell.task).labelled(labels.indices, takes_unlabelled(cell.protocol), labels.given, cell.tail)
+
+
+def sizes_of(task: Task) -> Sizes:
+    """Numbers of a task's examples and classes, for estimates."""
+    return Sizes(len(task.train), len(task.test), len(task.classes))
+
+
+def machine_of(device: torch.device) -> Machine:
+    """Describe a device, and the torch that computes on it."""
+    cuda = torch.version.cuda if device.type == "cuda" else None
+    return Machine(device.type, device_name(device), str(torch.__version__), cuda)
 
 
 def _origins(pretraining: Pretraining) -> list[str]:
@@ -177,11 +272,6 @@ def _origins(pretraining: Pretraining) -> list[str]:
     encoder = lookup.origin("encoder", pretraining.encoder.name)
     pretext = lookup.origin("pretext", pretraining.pretext.name)
     return [origin for origin in (encoder, pretext) if origin is not None]
-
-
-def timestamp() -> str:
-    """The time now in UTC, ISO 8601, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def explain(error: Exception) -> tuple[str, str | None]:

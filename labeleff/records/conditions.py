@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labeleff.catalogue.declaration import PLACE, Spec, as_toml
+from labeleff.catalogue.declaration import COUNTED, PLACE, Spec, as_toml
 from labeleff.records.entries import Conditions, RunEntry
 
 Unlike = tuple[str, str, str]
@@ -85,10 +85,12 @@ def table_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _portable(study: Mapping[str, Any]) -> dict[str, Any]:
-    """A study without the places of data and label lists, whose contents are compared in their place."""
+    """A study without what changes no number, and without places, in place of which contents are compared."""
     table = dict(study)
     if isinstance(tasks := table.get("tasks"), list):
         table["tasks"] = [_without_place(task) for task in tasks]
+    if isinstance(noises := table.get("noise"), list):
+        table["noise"] = [{key: value for key, value in noise.items() if key != "file"} for noise in noises]
     if isinstance(table.get("draws_from"), str):
         table["draws_from"] = "a folder of lists"
     if isinstance(stories := table.get("stories"), Mapping):
@@ -99,7 +101,8 @@ def _portable(study: Mapping[str, Any]) -> dict[str, Any]:
 def _without_place(task: object) -> object:
     if not isinstance(task, Mapping) or not isinstance(task.get("options"), Mapping):
         return task
-    return {**task, "options": {key: value for key, value in task["options"].items() if key != PLACE}}
+    options = task["options"].items()
+    return {**task, "options": {key: value for key, value in options if key != PLACE and (key, value) != COUNTED}}
 
 
 def _text(value: object) -> str:
@@ -129,11 +132,17 @@ class Origin:
     started: str
     """Date and time as recorded, ISO 8601."""
     machine: str
+    package: str | None = None
+    """Version and hash of the installed package, where no commit is known."""
+    plugins: str = ""
+    """Plug-ins of other packages with version and commit or hash, in words; empty where there were none."""
 
     @property
     def short(self) -> str:
-        """The commit's first seven digits, with `+` for uncommitted changes; a dash where it is unknown."""
-        return "–" if self.commit is None else f"{self.commit[:7]}{'+' if self.dirty else ''}"
+        """The commit's first seven digits, with `+` for uncommitted changes; else the package, or a dash."""
+        if self.commit is None:
+            return self.package or "–"
+        return f"{self.commit[:7]}{'+' if self.dirty else ''}"
 
     @property
     def date(self) -> str:
@@ -149,10 +158,37 @@ class Origin:
             "dirty": self.dirty,
             "started": self.started,
             "machine": self.machine,
+            **({"package": self.package} if self.package else {}),
+            **({"plugins": self.plugins} if self.plugins else {}),
         }
 
 
 def origin(run: RunEntry, name: str) -> Origin:
     """The provenance of a folder whose newest run entry is `run`."""
     git: Mapping[str, Any] = run.environment.get("git") or {}
-    return Origin(name, git.get("commit"), bool(git.get("dirty")), run.started, machine_text(run))
+    package: Mapping[str, Any] = run.environment.get("package") or {}
+    commit = git.get("commit") or package.get("commit")
+    return Origin(
+        name,
+        commit,
+        bool(git.get("dirty")),
+        run.started,
+        machine_text(run),
+        None if commit is not None or not package else _package_text(package),
+        _plugins_text(run),
+    )
+
+
+def _package_text(package: Mapping[str, Any]) -> str:
+    digest = package.get("sha256")
+    return f"{package.get('version')}{f' sha256 {digest}' if digest else ''}"
+
+
+def _plugins_text(run: RunEntry) -> str:
+    """Plug-ins of other packages: the build of their package where it was recorded, else what the conditions have."""
+    builds: Mapping[str, str] = run.environment.get("plugins") or {}
+    code = {what: origin.rpartition(", ")[2] for what, origin in run.conditions.plugins.items()}
+    return "; ".join(
+        f"{what}: {builds[what]}, {code[what]}" if what in builds else f"{what}: {origin}"
+        for what, origin in run.conditions.plugins.items()
+    )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter
 
 from labeleff.catalogue.declaration import Frozen, Plugin
+from labeleff.catalogue.metrics import QUADRATIC
 from labeleff.records.run_estimate import RunEstimate
 from labeleff.records.training_log import ProbeCurve, Training
 from labeleff.study.cell import Cell, Pretraining, Subset
@@ -70,6 +71,33 @@ class LabelsEntry(Frozen):
     """Sorted positions in the training split."""
 
 
+class Trial(Frozen):
+    """A training that tried one choice of a rate and a decay.
+
+    It was judged on a part of a cell's labels or, of a pretraining, on held-out images.
+    """
+
+    lr: float
+    """Multiple of the budget's rate."""
+    weight_decay: float
+    """Multiple of the budget's decay."""
+    split: int
+    """Number of the split of the labels."""
+    steps: int
+    trained: int | None = None
+    """Labels that it trained on; None of a pretraining."""
+    held_out: int | None = None
+    """Labels that it was judged on; None of a pretraining."""
+    score: float | None = None
+    """The headline metric, or a pretext's accuracy, on what was held out; None where there is none or it failed."""
+    loss: float | None = None
+    reason: str | None = None
+    """Why it failed, or doesn't count."""
+    seconds: float
+    """Seconds that it took, which the cell's contain."""
+    processor_seconds: float
+
+
 class PretrainingRecord(Frozen):
     """A pretrained encoder: its key, its metrics and the course of its training."""
 
@@ -95,11 +123,47 @@ class PretrainingRecord(Frozen):
     """Whether the peak belongs to this pretraining alone, as in a cell's record."""
     probes: list[ProbeCurve] = Field(default_factory=list)
     """Linear probes during its training, one curve per task; empty where the study has no probe."""
+    trials: list[Trial] = Field(default_factory=list)
+    """Trials of its tuning, in order, judged on held-out images; their seconds come beside those of `training`."""
+    tuned: dict[str, float] = Field(default_factory=dict)
+    """What was chosen, as multiples of the budget's values; empty without tuning."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of its training with all trials; None where nothing was trained."""
+        if self.training is None:
+            return None
+        return self.training.seconds + sum(trial.seconds for trial in self.trials)
 
     @classmethod
     def failed(cls, run: str, pretraining: Pretraining, reason: str, detail: str | None = None) -> Self:
         """The record of a pretraining that gave no encoder."""
         return cls(run=run, key=pretraining.key, pretraining=pretraining, status="failed", reason=reason, detail=detail)
+
+
+class Asked(Frozen):
+    """Examples whose labels a cell's model asked for, with which the next rung of its ladder is measured."""
+
+    n: int
+    """Label count of that rung: the cell's own labels and these."""
+    indices: list[int]
+    """Positions in the training split, in the order in which they were asked."""
+    pool: int
+    """Number of examples without a label that were scored."""
+    seconds: float
+    """Seconds of scoring them and of choosing, in none of the cells' seconds."""
+    processor_seconds: float
+    library: str | None = None
+    """Name and version of another library that chose; None for this one."""
+
+
+class Repeats(Frozen):
+    """Equal questions among a cell's: those of the same story in the same words, as its reader sees both."""
+
+    distinct: int
+    """Number of labelled questions without repeats, of n."""
+    seen: int
+    """Number of test questions that are among the n labelled ones, trained on or set aside."""
 
 
 class Record(Frozen):
@@ -116,6 +180,12 @@ class Record(Frozen):
     """Traceback, where a cell failed for an unforeseen reason."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """The task's metrics on the whole test split, unrounded, e.g. `accuracy` in 0..1."""
+    calibration: dict[str, float] = Field(default_factory=dict)
+    """Calibration on the test split where an item has one class: `ece`, `brier`, `nll`, and `ece_scaled` and so on.
+
+    The latter are after division of the scores by `temperature`, which was fitted on `temperature_labels` of the n
+    labels. Empty in records of earlier versions; what a predictor doesn't give is left out.
+    """
     class_hits: list[int] = Field(default_factory=list)
     """Test items of each class classified correctly, of items with stored features of up to 100 classes; else empty."""
     test_count: int | None = None
@@ -126,9 +196,19 @@ class Record(Frozen):
     indices_sha256: str | None = None
     """SHA-256 of the sorted label indices as little-endian int64."""
     missing_classes: list[str] = Field(default_factory=list)
+    asked: Asked | None = None
+    """What its model asked for the next rung, where a selection was to be measured there."""
+    repeats: Repeats | None = None
+    """Equal questions, of tasks of stories; None in records of earlier versions."""
+    wrong_labels: float | None = None
+    """Share of its labels that noise has made wrong, in 0..1; None without noise."""
     pretraining: str | None = None
     training: Training | None = None
     train_metrics: dict[str, float | None] = Field(default_factory=dict)
+    trials: list[Trial] = Field(default_factory=list)
+    """Trials of its tuning, in order."""
+    tuned: dict[str, float] = Field(default_factory=dict)
+    """What was chosen, as multiples of the budget's values; empty without tuning."""
     peak_memory: int | None = None
     """Peak memory in bytes: of the device where it counts them, else of the process."""
     own_peak: bool = False
@@ -141,6 +221,13 @@ class Record(Frozen):
     trained as one.
     """
     finished: str | None = None
+
+    def value(self, metric: str) -> float | None:
+        """One metric on the test split; None where the record doesn't have it."""
+        if metric == QUADRATIC:
+            brier = self.calibration.get("brier")
+            return None if brier is None else 1 - brier / 2
+        return self.metrics.get(metric)
 
     @classmethod
     def failed(cls, run: str, cell: Cell, reason: str, detail: str | None = None, **fields: Any) -> Self:

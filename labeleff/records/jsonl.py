@@ -17,13 +17,15 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from labeleff.catalogue.declaration import Spec
 from labeleff.errors import RecordError
 from labeleff.files import write_whole
 from labeleff.records.collection import without_collection
 from labeleff.records.entries import _ENTRY, SCHEMA, Entry, LabelsEntry, PretrainingRecord, Record, RunEntry, StopEntry
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME
 from labeleff.records.lock import at_place, lock_folder
 from labeleff.records.places import without_places
+from labeleff.study.cell import Budget, Cell
 
 READERS = "models"
 """Folder, inside a run's, of its trained readers of stories."""
@@ -74,12 +76,12 @@ def _lines(path: Path) -> tuple[list[bytes], int]:
     return content[:end].splitlines(), end
 
 
-def read_records(folder: Path) -> Records:
+def read_records(folder: str | Path) -> Records:
     """Read `folder/records.jsonl`; a torn last line is left out, a missing file gives no entries.
 
     Raises RecordError naming file and line where a whole line is not a record.
     """
-    return _parse(folder / FILE_NAME)[0]
+    return _parse(Path(folder) / FILE_NAME)[0]
 
 
 def _parse(path: Path) -> tuple[Records, int]:
@@ -91,6 +93,7 @@ def _parse(path: Path) -> tuple[Records, int]:
 
 def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
     names: dict[str, str] = {}
+    shared: dict[object, Spec | Budget] = {}
     for number, line in enumerate(lines, start=1):
         try:
             entry = _ENTRY.validate_json(line)
@@ -107,7 +110,28 @@ def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
                 f"{path}, line {number}: schema version {entry.schema_version}, but this labeleff reads up to "
                 f"{SCHEMA}; upgrade labeleff"
             )
-        yield without_places(entry, names)
+        if isinstance(entry, Record):
+            _share(entry.cell, shared)
+        current = without_places(entry, names)
+        if isinstance(current, Record | PretrainingRecord):
+            measured = current.cell if isinstance(current, Record) else current.pretraining
+            if current.key != measured.key:
+                raise RecordError(
+                    f"{path}, line {number}: its key is {current.key}, expected {measured.key}, that of what it says "
+                    "was measured: the line was changed. Restore the file, or delete it to measure its cell again"
+                )
+        yield current
+
+
+def _share(cell: Cell, shared: dict[object, Spec | Budget]) -> None:
+    """Let cells with the same task, encoder, pretext, protocol or budget have one object for it: half the memory."""
+    for name in ("task", "encoder", "pretext", "protocol"):
+        spec: Spec = cell.__dict__[name]
+        cell.__dict__[name] = shared.setdefault(f"{spec.name} {spec.options!r}", spec)
+    for name in ("budget", "pretrain"):
+        budget: Budget | None = cell.__dict__[name]
+        if budget is not None:
+            cell.__dict__[name] = shared.setdefault(budget, budget)
 
 
 def line(entry: Entry) -> bytes:
@@ -163,12 +187,8 @@ class RecordWriter:
 
 
 @contextlib.contextmanager
-def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
-    """Lock `folder` for this process, read its records and return them with a writer.
-
-    A torn last line is cut off first. Raises RecordError where the folder can't be made or written, or another
-    process has locked it.
-    """
+def _opened(folder: Path) -> Iterator[IO[bytes]]:
+    """Open and lock the records file of `folder`, which is made; raises RecordError where that can't be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / FILE_NAME).open("a+b", buffering=0)
@@ -177,6 +197,35 @@ def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
             f"{folder}: can't be written: {error.strerror}; choose another output folder with --out"
         ) from error
     with stream, lock_folder(stream, folder / FILE_NAME):
+        yield stream
+
+
+def check_free(folder: Path) -> Records:
+    """Read a folder's records as a run would, which could begin there now; raises RecordError where none could.
+
+    What was made to find out is removed again, so that the folder stays as it was.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    new = not (folder / FILE_NAME).exists()
+    try:
+        with _opened(folder):
+            return read_records(folder)
+    finally:
+        with contextlib.suppress(OSError):  # where nothing could be made, nothing is to be removed
+            if new:
+                (folder / FILE_NAME).unlink()
+            for place in made:
+                place.rmdir()
+
+
+@contextlib.contextmanager
+def open_records(folder: Path) -> Iterator[tuple[Records, RecordWriter]]:
+    """Lock `folder` for this process, read its records and return them with a writer.
+
+    A torn last line is cut off first. Raises RecordError where the folder can't be made or written, or another
+    process has locked it.
+    """
+    with _opened(folder) as stream:
         records, end = _parse(folder / FILE_NAME)
         os.ftruncate(stream.fileno(), end)
         stream.seek(0, os.SEEK_END)

@@ -16,7 +16,7 @@ from labeleff.catalogue import entry_points
 from labeleff.errors import ConditionError, RecordError
 from labeleff.records.conditions import table_changes, unlike
 from labeleff.records.entries import Entry, LabelsEntry, PretrainingRecord, Record, RunEntry, StopEntry
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME, no_run
 from labeleff.records.jsonl import Records, read_records
 from labeleff.study.cell import Cell, Pretraining
 from labeleff.study.loading import parse_study
@@ -51,11 +51,9 @@ class MergedRecords:
 def read_source(folder: Path) -> Source:
     """Read the records of a folder; RecordError where it has no run."""
     path = folder / FILE_NAME
-    if not path.exists():
-        raise RecordError(f"{path}: not there, expected records of `labeleff run`; check the folder's name")
     records = read_records(folder)
     if not records.runs:
-        raise RecordError(f"{path}: no run found, expected records of `labeleff run`")
+        raise no_run(folder)
     for run in records.runs:
         entry_points.recall(run.plugins)
     return Source(path, records, torn=not path.read_bytes().endswith(b"\n"))
@@ -163,7 +161,7 @@ def _cell_text(entry: Record) -> tuple[str, object]:
 
 def _named(item: Cell | Pretraining) -> str:
     arm = item.arm if isinstance(item, Cell) else item.pretext.label
-    return f"{item.task.label}, {item.encoder.label}, {arm}"
+    return f"{item.named_task.label}, {item.encoder.label}, {arm}"
 
 
 def whole_command(runs: Sequence[RunEntry], out: Path) -> list[str]:

@@ -31,14 +31,15 @@ def worst(sources: list[Source]) -> Source:
 
 
 PartKey = tuple[str, str, str, str, str | None, int | None]
-"""Fields of `EstimatedPart`: `what`, labels of task, encoder, pretext and protocol, and n."""
+"""Fields of `EstimatedPart`: `what`, labels of task, encoder, pretext and protocol (with its selection), and n."""
 
 
 def part_key(item: Cell | Pretraining) -> PartKey:
     """Key of the part of an estimate that a cell or a pretraining belongs to."""
     place = item.task.label, item.encoder.label, item.pretext.label
     if isinstance(item, Cell):
-        return "cells", *place, item.protocol.label, item.n
+        ending = f"@{item.selection.by}" if item.selection else ""
+        return "cells", *place, f"{item.protocol.label}{ending}", item.n
     return "pretraining", *place, None, None
 
 
@@ -50,7 +51,7 @@ class EstimatedPart(Frozen):
     encoder: str
     pretext: str
     protocol: str | None = None
-    """Label of the protocol, as the others are labels of specs; None unless `what` is "cells"."""
+    """Label of the protocol with the selection, as in `finetune@margin`; None unless `what` is "cells"."""
     n: int | None = None
     count: int = Field(ge=1)
     seconds: float = Field(ge=0)
@@ -61,6 +62,37 @@ class EstimatedPart(Frozen):
     def key(self) -> PartKey:
         """The key that `part_key` gives for its cells or pretrainings."""
         return self.what, self.task, self.encoder, self.pretext, self.protocol, self.n
+
+
+class Overheads(Frozen):
+    """Processor seconds of a run beside its jobs; None for what was never measured."""
+
+    workers: int = Field(ge=0)
+    """Number of worker processes; 0 where the process that begins the run does the jobs itself."""
+    start: float | None = None
+    """Start of one process."""
+    data: float | None = None
+    """Making all data ready in the process that begins the run."""
+    data_again: float | None = None
+    """The same in one worker process."""
+    report: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds on the processor of all processes together, as far as they are known."""
+        return self.wall_seconds + max(self.workers - 1, 0) * ((self.start or 0.0) + (self.data_again or 0.0))
+
+    @property
+    def wall_seconds(self) -> float:
+        """Seconds by the clock: worker processes start side by side."""
+        alone = (self.start or 0.0) + (self.data or 0.0) + (self.report or 0.0)
+        return alone + ((self.start or 0.0) + (self.data_again or 0.0) if self.workers else 0.0)
+
+    @property
+    def unknown(self) -> list[str]:
+        """What was never measured, in words."""
+        words = {"starting processes": self.start, "making data ready": self.data, "the report": self.report}
+        return [what for what, seconds in words.items() if seconds is None]
 
 
 class RunEstimate(Frozen):
@@ -76,3 +108,15 @@ class RunEstimate(Frozen):
     peak_memory: int | None = None
     """Expected peak memory in bytes of a process, or of the accelerator; None where nothing was measured."""
     parts: list[EstimatedPart]
+    overheads: Overheads | None = None
+    """What comes beside the jobs; None in records of earlier versions."""
+
+    @property
+    def processor_seconds(self) -> float:
+        """Seconds on the processor of all processes together, overheads included."""
+        return self.seconds + (self.overheads.seconds if self.overheads else 0.0)
+
+    @property
+    def whole_seconds(self) -> float:
+        """Wall time in seconds from the start of the command to its end."""
+        return self.wall_seconds + (self.overheads.wall_seconds if self.overheads else 0.0)

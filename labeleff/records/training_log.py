@@ -86,6 +86,9 @@ class Training(Frozen):
     steps: int
     batch: int
     images: int
+    """Images drawn, repetitions included, with labels and without."""
+    labelled: int | None = None
+    """Those drawn with labels, where a protocol also sees images without; None: not counted apart."""
     seconds: float
     windows: list[Window]
     history: list[dict[str, float]] = Field(default_factory=list)
@@ -106,6 +109,21 @@ class Training(Frozen):
     """Whether a step was captured as a CUDA graph."""
     fallback: str | None = None
     """Reason why models weren't computed as one, or a step not captured, where that was tried."""
+
+
+def until(training: Training, windows: int) -> Training:
+    """The part of a training up to the end of its first windows."""
+    kept = training.windows[:windows]
+    images = sum(window.images for window in kept)
+    step = round(training.steps * images / training.images)
+    changes = {
+        "steps": step,
+        "images": images,
+        "seconds": sum(window.seconds for window in kept),
+        "windows": kept,
+        "history": [entry for entry in training.history if entry.get("step", 0) <= step],
+    }
+    return training.model_copy(update=changes)
 
 
 MIN_WINDOW = 20

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from scipy import special
 
 from labeleff.curves.diagnostics import Disagreement, Fall, fall
 from labeleff.curves.model_average import AverageCurve
@@ -12,7 +15,7 @@ from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.intervals import MeanInterval
 from labeleff.stats.multiple_comparisons import holm
-from labeleff.stats.resampling import Runs
+from labeleff.stats.resampling import Runs, means
 
 NEAR_CHANCE = 0.02
 """Accuracies (0..1) that are over chance by less than this count as near it."""
@@ -63,17 +66,35 @@ def failures(evidence: Evidence) -> tuple[Failure, ...]:
 
 
 def _at_chance(evidence: Evidence) -> Iterator[Failure]:
-    """Arms that are within the noise of chance at every rung."""
-    chance, baseline = evidence.measured.settings[evidence.place].chance, evidence.measured.baseline
-    if chance is None:
+    """Arms that are within the noise of chance at every rung: that of their runs, or that of the test set."""
+    setting, baseline = evidence.measured.settings[evidence.place], evidence.measured.baseline
+    if setting.chance is None:
         return
-    at_chance = [arm for arm in evidence.measured.arms if _is_at_chance(evidence, arm, chance)]
+    guessed = set() if setting.sampled is None else _guessed(evidence, setting.chance, setting.sampled)
+    arms = evidence.measured.arms
+    at_chance = [arm for arm in arms if arm in guessed or _is_at_chance(evidence, arm, setting.chance)]
     if baseline in at_chance:
         text = f"the baseline {baseline} can't be told from chance at any label count"
         yield Failure("baseline at chance", text, evidence.all_points, baseline)
     if others := [arm for arm in at_chance if arm != baseline]:
         text = f"{', '.join(others)} can't be told from chance at any label count"
         yield Failure("arm at chance", text, {arm: evidence.all_points.get(arm, ()) for arm in others})
+
+
+def _guessed(evidence: Evidence, chance: float, sampled: int) -> set[str]:
+    """Arms that guessing could have given on `sampled` test examples, all rungs of all arms tested together.
+
+    Answers that don't depend on the example are right by a binomial chance. Runs share the examples, so their mean may
+    be off by as much as one run.
+    """
+    error = math.sqrt(chance * (1 - chance) / sampled)
+    over = {arm: means(runs) - chance for arm in evidence.measured.arms if (runs := evidence.runs(arm))}
+    p_values = [
+        float(special.ndtr(-each / error)) if error else float(each <= 0) for row in over.values() for each in row
+    ]
+    adjusted = iter(holm(p_values))
+    least = {arm: min(itertools.islice(adjusted, len(row))) for arm, row in over.items()}
+    return {arm for arm, p_value in least.items() if p_value > 1 - evidence.measured.level}
 
 
 def _is_at_chance(evidence: Evidence, arm: str, chance: float) -> bool:

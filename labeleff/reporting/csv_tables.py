@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def columns(text: str) -> list[str]:
 
 INTEGERS = columns(
     "draws seeds failed missing test_count difference_pairs rungs n_first n_last above below df draw seed step "
-    "validation_count peak_memory_bytes"
+    "validation_count peak_memory_bytes distinct_labels unseen_count"
 )
 SUMMARY = columns(
     "task encoder arm n metric mean sd low high runs draws seeds failed missing chance test_count test_low "
@@ -121,7 +121,7 @@ def _cell(value: object, digits: int) -> object:
     """Text of a cell; empty for what is missing."""
     if isinstance(value, float):  # also numpy's; the writer has all digits
         return "" if value != value else float(value) if digits == EXACT else f"{value:.{digits}g}"
-    return _no_formula(value)
+    return no_formula(value)
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
@@ -129,10 +129,11 @@ def to_csv(table: pd.DataFrame) -> bytes:
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    return table.map(_no_formula).to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
+    return table.map(no_formula).to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
 
 
-def _no_formula(value: object) -> object:
+def no_formula(value: object) -> object:
+    """The value as a table has it: a text that a spreadsheet would take for a formula gets an apostrophe before it."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
@@ -185,10 +186,10 @@ def _arm_rows(measured: Measurements, place: Place, arm: str) -> Iterable[Row]:
         }
 
 
-def utilities(comparisons: Sequence[Comparison], cost: Cost | None = None) -> Table:
+def utilities(comparisons: Sequence[Comparison], cost_at: Callable[[Place], Cost | None] | None = None) -> Table:
     """Table of utilities: one row per arm and rung, with savings where labels have a price."""
     rows = [
-        _utility(item, point, joint, cost)
+        _utility(item, point, joint, cost_at(item.place) if cost_at else None)
         for item in comparisons
         for point, joint in zip(item.points, item.joint, strict=True)
     ]

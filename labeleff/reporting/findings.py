@@ -19,7 +19,6 @@ from labeleff.curves.least_squares import FormulaFit, fit_formula
 from labeleff.curves.mean_ratio import Joint, MeanRatio
 from labeleff.curves.methods import FORMULAS, extrapolates, parameters, rungs_needed
 from labeleff.curves.rung_means import shown_values
-from labeleff.curves.solvers import fit_curve
 from labeleff.curves.utility import ArmUtility, BaselineCurve, UtilityPoint, arm_utilities
 from labeleff.reporting.assumptions import Evidence, Failure, failures
 from labeleff.reporting.measurements import Measurements, Place
@@ -63,6 +62,16 @@ class Comparison:
     def doubts(self, n: int) -> list[str]:
         """Kinds of the assumptions that fail and that the utility at `n` labels rests on."""
         return [item.kind for item in self.failures if n in item.affected.get(self.arm, ())]
+
+    @property
+    def doubts_everywhere(self) -> bool:
+        """Whether the utility at every label count rests on an assumption that fails; False without a utility."""
+        return bool(self.points) and all(self.doubts(point.n) for point in self.points)
+
+    @property
+    def doubts_mean(self) -> bool:
+        """Whether the mean over the ladder rests on an assumption that fails; False without a mean."""
+        return self.mean is not None and any(self.doubts(n) for n in self.mean.ns)
 
 
 @dataclass(frozen=True)
@@ -257,10 +266,7 @@ def _labels(measured: Measurements, place: Place, arm: str) -> Mapping[float, Re
     runs = measured.at(place, arm)
     if len(runs) < rungs_needed(measured.method):
         return {}
-    if arm == measured.baseline:
-        curve = measured.baseline_curves[place].fitted
-    else:
-        curve = fit_curve(measured.noisy(place, arm), measured.method)
+    curve = measured.curve(place, arm)
     solution = curve.solve(Targets(np.array(measured.targets)), measured.level)
     first, last, models = curve.measured.first, curve.measured.last, extrapolates(measured.method)
     rows = zip(measured.targets, solution.rows, strict=True)
@@ -306,16 +312,22 @@ class Findings:
         return [item for item in self.comparisons if item.place == place]
 
     def best(self, place: Place, most: int) -> Findings:
-        """The findings of one place, of `most` arms beside the baseline: those of the highest mean ratio."""
+        """The findings of one place, of `most` arms after the baseline: those of the highest mean ratio, best first."""
         items = self.at(place)
         ranked = [item.arm for item, _ in rank_comparisons(items)]
-        kept = {*(ranked + [item.arm for item in items if item.arm not in ranked])[:most], self.measured.baseline}
-        arms = tuple(arm for arm in self.measured.arms if arm in kept)
+        others = [item.arm for item in items if item.arm not in ranked]
+        return self.only(place, [self.measured.baseline, *[*ranked, *others][:most]])
+
+    def only(self, place: Place, arms: Sequence[str]) -> Findings:
+        """The findings of one place, of these arms in this order; the baseline's runs stay."""
+        kept = {*arms, self.measured.baseline}
         runs = {key: runs for key, runs in self.measured.runs.items() if key[0] == place and key[1] in kept}
+        look = replace(self.measured.look, arms=tuple(arms))
+        by_arm = {item.arm: item for item in self.at(place)}
         return replace(
             self,
-            measured=replace(self.measured, arms=arms, runs=runs),
-            comparisons=[item for item in items if item.arm in kept],
+            measured=replace(self.measured, runs=runs, look=look),
+            comparisons=[by_arm[arm] for arm in arms if arm in by_arm],
         )
 
 

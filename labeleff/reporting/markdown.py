@@ -17,8 +17,11 @@ OPEN = "…"
 """Text in place of an interval's end on a side where nothing was measured."""
 ENDLESS = "no upper limit"
 """Text in place of the upper end of a model's interval that has none."""
-OWN_FILE = r"(?:(?:figures|as-published|soundly)/)+[A-Za-z0-9_-]+\.[a-z]+\)"
-"""Pattern of links that a report may have: its figures, and the two halves of the repeated report of 2021."""
+CONTENTS = "Places: "
+"""Beginning of the line with links to the places."""
+OWN_FILE = r"(?:(?:(?:figures|as-published|soundly)/)+[A-Za-z0-9_-]+\.[a-z]+|details\.md|#[\w-]+)\)"
+"""Pattern of links that a report may have: its own places, files and figures, and the two halves of the repeated
+report of 2021."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, *, last: bool = False) -> str:
@@ -49,6 +52,11 @@ def harmless(document: str) -> str:
     without_html = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", document)
     without_links = re.sub(rf"\](?=\((?!{OWN_FILE}))", r"]\\", without_html)
     return re.sub(r"^( {0,3}\[[^\]\n]*\])(?=:)", r"\1\\", without_links, flags=re.MULTILINE)
+
+
+def anchor(heading: str) -> str:
+    """Name under which a heading is linked to, by the rule of most renderers of Markdown."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def bold(text: str) -> str:
@@ -132,8 +140,18 @@ def portion(share: Share) -> str:
 def mean_ratio(mean: MeanRatio, low: float | None, high: float | None) -> str:
     """Format a mean label ratio with the ends `low` and `high` of an interval, or without where there is none."""
     sign = ">= " if mean.above and not mean.below else "<= " if mean.below and not mean.above else ""
-    ends = "" if low is None or high is None else f" [{ratio(low)}, {ratio(high)}]"
+    ends = "" if low is None or high is None else f" {ratio_ends(mean, low, high, ratio)}"
     return f"{sign}{ratio(mean.ratio)}{ends}"
+
+
+def ratio_ends(mean: MeanRatio, low: float, high: float, show: Callable[[float], str]) -> str:
+    """Format an interval of a mean label ratio; ends on the side where it is only bounded are open."""
+    return f"[{OPEN if mean.open_low else show(low)}, {OPEN if mean.open_high else show(high)}]"
+
+
+def joint_ratio(mean: MeanRatio) -> str:
+    """Format a mean label ratio with its interval that holds for all arms and rungs of its place."""
+    return mean_ratio(mean, mean.joint_low, mean.joint_high)
 
 
 def break_even(crossing: Crossing | None) -> str:

@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labeleff.catalogue.metrics import SCORE, SHARES, Metric, Units, metric
+from labeleff.curves.inversion import FittedCurve
 from labeleff.curves.methods import rungs_needed
 from labeleff.curves.rung_means import BASELINE, NoisyMeans, means_of_runs
+from labeleff.curves.solvers import fit_curve
 from labeleff.curves.utility import BaselineCurve, check_runs
+from labeleff.reporting.figures.look import Look
 from labeleff.stats.differences import Differences, compare
 from labeleff.stats.intervals import MeanInterval, mean_intervals
+from labeleff.stats.multiple_comparisons import GapToBest, tied_by_rung
 from labeleff.stats.resampling import Run, Runs, fingerprint
 
 if TYPE_CHECKING:
@@ -57,6 +61,8 @@ class Setting:
     """The metric itself where the catalogue doesn't have one of that name; None where it has."""
     units: Units = SHARES
     """Units in which every table, figure and sentence gives the scores that are computed with."""
+    noisy: bool = False
+    """Whether training labels have noise."""
 
     @property
     def metric_entry(self) -> Metric:
@@ -116,6 +122,8 @@ class Measurements:
     """Arms of a place that were given as means over runs: their `runs` are stand-ins, no measured run."""
     run_numbers: Mapping[tuple[Place, str], Mapping[tuple[int, Run], int]] = field(default_factory=dict)
     """Numbers that runs have in a table, by place and arm, then by label count and (draw, seed)."""
+    look: Look = field(default_factory=Look)
+    """How its figures are drawn."""
 
     @property
     def places(self) -> list[Place]:
@@ -150,6 +158,10 @@ class Measurements:
         counts = (len(rung) for runs in self.runs.values() for rung in runs.values())
         return self.planned_runs if self.planned_runs is not None else max(counts, default=0)
 
+    def cost_at(self, place: Place) -> Cost | None:
+        """Price of a label at a place, where one is known."""
+        return None if self.cost is None else self.cost.where(noisy=self.settings[place].noisy)
+
     @functools.cached_property
     def baseline_curves(self) -> Mapping[Place, BaselineCurve]:
         """The baseline's curve at every place where it is needed and has as many rungs as the method takes.
@@ -165,10 +177,22 @@ class Measurements:
                 curves[place] = BaselineCurve.fit(base, self.method)
         return curves
 
+    def curve(self, place: Place, arm: str) -> FittedCurve:
+        """An arm's curve; raises CurveError for fewer rungs than the method takes, or accuracies that it can't take."""
+        if arm == self.baseline and place in self.baseline_curves:
+            return self.baseline_curves[place].fitted
+        return fit_curve(self.noisy(place, arm), self.method)
+
     @functools.cached_property
     def intervals(self) -> Mapping[tuple[Place, str], list[MeanInterval]]:
         """Means with intervals, in rising order of label counts, by place and arm; arms without runs are left out."""
         return {key: mean_intervals(runs, level=self.level) for key, runs in self.runs.items() if runs}
+
+    @functools.cached_property
+    def standings(self) -> Mapping[Place, Mapping[int, Mapping[str, GapToBest]]]:
+        """How far every arm is behind the best of its rung, by place, label count and arm."""
+        arms = {place: {arm: runs for arm in self.arms if (runs := self.at(place, arm))} for place in self.places}
+        return {place: tied_by_rung(runs, level=self.level) for place, runs in arms.items()}
 
     @functools.cached_property
     def differences(self) -> Mapping[tuple[Place, str], Differences]:

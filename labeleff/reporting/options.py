@@ -9,11 +9,12 @@ import math
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeleff.errors import OptionError, StudyError
+from labeleff.reporting.figures.look import Look
 from labeleff.reporting.output_files import check_folder
 from labeleff.study.option_values import in_range, pairs
 
@@ -95,6 +96,14 @@ class ReportOptions:
     """Names of tasks, each with the metric to report on."""
     headline: int | None = None
     """Label count whose utility opens the verdict."""
+    noisy_price: float | None = None
+    """Price of a label with noise, in the unit of `cost` or of the study's."""
+    look: Look = field(default_factory=Look)
+    """How figures are drawn."""
+
+    def __post_init__(self) -> None:
+        if self.noisy_price is not None:
+            in_range("--cost-per-noisy-label", self.noisy_price, "a price over 0, e.g. 0.01", over=0)
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -104,11 +113,17 @@ class ReportOptions:
             "curve": self.method,
             "level": self.level,
             "targets": list(self.targets) or None,
-            "cost": self.cost and self.cost.model_dump(),
+            "cost": self._prices or None,
             "metrics": dict(self.metrics) or None,
             "headline": self.headline,
+            "names": dict(self.look.names) or None,
         }
         return {key: value for key, value in values.items() if value is not None}
+
+    @property
+    def _prices(self) -> dict[str, Any]:
+        noisy = {} if self.noisy_price is None else {"per_noisy_label": self.noisy_price}
+        return (self.cost.model_dump(exclude_none=True) if self.cost else {}) | noisy
 
     @property
     def text(self) -> str:
@@ -120,9 +135,12 @@ class ReportOptions:
             words += ["--target", repr(target)]
         if self.cost is not None:
             words += ["--cost-per-label", repr(self.cost.per_label), "--cost-unit", self.cost.unit]
+        if self.noisy_price is not None:
+            words += ["--cost-per-noisy-label", repr(self.noisy_price)]
         for task, metric in self.metrics:
             words += ["--metric", f"{task}={metric}"]
         words += [] if self.headline is None else ["--headline-n", str(self.headline)]
+        words += self.look.options
         return shlex.join([*words, *(["--out", str(self.out)] if self.out else [])])
 
     def beside(self, records: Path) -> ReportOptions:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from labeleff.errors import OptionError, RecordError
 from labeleff.files import write_together
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME
 from labeleff.reporting import csv_tables
-from labeleff.reporting.figures import style
+from labeleff.reporting.figures import glyphs, style
+from labeleff.reporting.figures.look import Look
 from labeleff.reporting.findings import Findings
+from labeleff.reporting.glossary import linked
 from labeleff.reporting.markdown import harmless
-from labeleff.reporting.measurements import Measurements, Place
+from labeleff.reporting.measurements import Measurements, Place, Setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +33,9 @@ def check_folder(out: Path) -> None:
         raise OptionError(f"--out: {out} holds a study's {FILE_NAME}, expected a folder for this report alone")
 
 
-REPORT = "report.md"
+REPORT, DETAILS, PAGE = "report.md", "details.md", "report.html"
+FIGURE = re.compile(r"!\[(.*)\]\(figures/(.+)\.png\)")
+"""Paragraph of Markdown that is a figure: its words, and its file without ending."""
 LONGEST = 80
 """Number of characters of a title that a file's name keeps."""
 
@@ -43,17 +47,71 @@ class Section:
     paragraphs: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Contents of tables by file name."""
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-    """Figures by file name, without folder and ending."""
+    figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
+    """What draws a figure, by its file's name without folder and ending."""
+    details: Sequence[str] = ()
+    """Paragraphs of `details.md`: methods, checks and conditions, for who wants to know more than the results."""
+    place: tuple[Place, Setting] | None = None
+    """Place whose charts follow the section's heading in report.html."""
 
 
-def assemble(sections: Iterable[Section]) -> dict[str, bytes]:
-    """Combine sections into all files of a report by name: report.md, tables, and figures as PNG and SVG."""
+def assemble(sections: Iterable[Section], look: Look | None = None) -> dict[str, bytes]:
+    """Combine sections into all files of a report by name: report.md, details.md, report.html, tables, figures.
+
+    `look` says which figures are drawn, and how; links to figures go to what there is.
+    """
+    look = look or Look()
     parts = list(sections)
+    wanted = _wanted(parts, look)
     files = {name: data for part in parts for name, data in part.files.items()}
-    files |= pictures({name: figure for part in parts for name, figure in part.figures.items()})
-    text = "\n\n".join(text for part in parts for text in part.paragraphs)
+    files |= draw({name: one for part in parts for name, one in part.figures.items() if name in wanted}, look)
+    parts = [*_with_figures(parts, wanted, look)]
+    text = linked(text for part in parts for text in part.paragraphs)
+    details = "\n\n".join(text for part in parts for text in part.details)
+    if details:
+        files[DETAILS] = f"# Details\n\n{details}\n".encode()
+        text += f"\n\nMore on how this was measured: [{DETAILS}]({DETAILS})."
+    files[PAGE] = _page(parts, details, files)
     return {**files, REPORT: text.encode() + b"\n"}
+
+
+def _wanted(parts: Iterable[Section], look: Look) -> set[str]:
+    """Names of the figures to draw: of all that are linked, or of the first, or of none."""
+    linked_to = [image[2] for part in parts for text in part.paragraphs if (image := FIGURE.fullmatch(text))]
+    return set(linked_to if look.every else linked_to[:1]) if look.kinds else set()
+
+
+def _with_figures(parts: Iterable[Section], drawn: Container[str], look: Look) -> Iterator[Section]:
+    """The sections with the images that are drawn: as PNG, else SVG, else as links to PDF.
+
+    Where only one is drawn, it stands where it is linked first.
+    """
+    seen: set[str] = set()
+    for part in parts:
+        texts = []
+        for text in part.paragraphs:
+            image = FIGURE.fullmatch(text)
+            if image is None:
+                texts.append(text)
+            elif image[2] in drawn and (look.every or image[2] not in seen):
+                kind = "png" if "png" in look.kinds else look.kinds[0]
+                texts.append(f"{'' if kind == 'pdf' else '!'}[{image[1]}](figures/{image[2]}.{kind})")
+                seen.add(image[2])
+        yield replace(part, paragraphs=texts)
+
+
+def _page(parts: Iterable[Section], details: str, files: Mapping[str, bytes]) -> bytes:
+    """The report as a page, with the charts of every place after its section's heading."""
+    from labeleff.reporting.html.page import MARK, page
+
+    shown, paragraphs = {}, []
+    for number, part in enumerate(parts):
+        texts = [text.replace(MARK, "") for text in part.paragraphs]
+        if part.place is not None:
+            shown[str(number)] = part.place
+            texts.insert(1, f"{MARK}{number}")
+        paragraphs += texts
+    return page(linked(paragraphs), details, files, shown)
 
 
 def csvs(findings: Findings) -> dict[str, bytes]:
@@ -61,7 +119,7 @@ def csvs(findings: Findings) -> dict[str, bytes]:
     measured, comparisons = findings.measured, findings.comparisons
     return {
         "summary.csv": csv_tables.summary(measured).csv(),
-        "utility.csv": csv_tables.utilities(comparisons, measured.cost).csv(),
+        "utility.csv": csv_tables.utilities(comparisons, measured.cost_at).csv(),
         "ranking.csv": csv_tables.ranking(comparisons).csv(),
         "curves.csv": csv_tables.curves(findings.formulas, measured.baseline).csv(),
         "targets.csv": csv_tables.targets(findings.labels, measured.baseline).csv(),
@@ -88,10 +146,22 @@ def slugs(measured: Measurements) -> dict[Place, str]:
     return names
 
 
-def pictures(figures: Mapping[str, Figure]) -> dict[str, bytes]:
-    """Render figures, given by file name, to PNG and SVG files."""
-    kinds: Sequence[Literal["png", "svg"]] = ("png", "svg")
-    return {f"figures/{name}.{kind}": style.render(figure, kind) for name, figure in figures.items() for kind in kinds}
+def draw(figures: Mapping[str, Callable[[], Figure]], look: Look) -> dict[str, bytes]:
+    """Draw figures and render them."""
+    return pictures({name: one() for name, one in figures.items()}, look)
+
+
+def pictures(figures: Mapping[str, Figure], look: Look | None = None) -> dict[str, bytes]:
+    """Render figures, given by file name, to files of the kinds asked for, with glyphs for all of their texts."""
+    look = look or Look()
+    if not look.kinds:
+        return {}
+    glyphs.complete(figures.values())
+    for figure in figures.values():
+        style.fit(figure, look)
+    return {
+        f"figures/{name}.{kind}": style.render(figure, kind) for name, figure in figures.items() for kind in look.kinds
+    }
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:

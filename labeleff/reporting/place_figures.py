@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from labeleff.reporting.figures import accuracy as accuracy_figures
-from labeleff.reporting.figures import style, utility
+from labeleff.reporting.figures import utility
+from labeleff.reporting.figures.forest import APART
+from labeleff.reporting.figures.style import BEST, MOST_ARMS
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import first_free, plain, slugs
@@ -20,29 +23,33 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Draw = Callable[[], "Figure"]
+"""What draws a figure when it is wanted."""
+
+
 @dataclass(frozen=True)
 class Material:
     """Input of all figures."""
 
     findings: Findings
-    further: Mapping[str, Callable[[Place], Iterator[Figure]]] = field(default_factory=dict)
+    further: Mapping[str, Callable[[Place], Iterator[Draw]]] = field(default_factory=dict)
     """Drawing functions of what only a study's records have, by kind, as in FIGURES."""
 
 
-def _accuracy(material: Material, place: Place) -> Iterator[Figure]:
+def _accuracy(material: Material, place: Place) -> Iterator[Draw]:
     measured = material.findings.measured
     if any(measured.at(place, arm) for arm in measured.arms):
-        yield accuracy_figures.accuracy(measured, place)
+        yield partial(accuracy_figures.accuracy, measured, place)
 
 
-def _utility(material: Material, place: Place) -> Iterator[Figure]:
+def _utility(material: Material, place: Place) -> Iterator[Draw]:
     comparisons = material.findings.at(place)
     if comparisons:
-        yield utility.utility(material.findings.measured, comparisons)
+        yield partial(utility.utility, material.findings.measured, comparisons)
 
 
 METRIC = "metric"
-FIGURES: Mapping[str, Callable[[Material, Place], Iterator[Figure]]] = {
+FIGURES: Mapping[str, Callable[[Material, Place], Iterator[Draw]]] = {
     METRIC: _accuracy,
     "utility": _utility,
 }
@@ -54,27 +61,29 @@ OF_STUDIES = ("pretexts", "probes", "agreement")
 """Kinds of figures that a study adds."""
 
 
-def draw(material: Material) -> dict[Place, list[PlaceFigure]]:
-    """Draw all figures of every place; kinds without data are left out."""
+def figures(material: Material) -> dict[Place, list[PlaceFigure]]:
+    """All figures of every place; kinds without data are left out."""
     measured = material.findings.measured
     by_place: dict[Place, list[PlaceFigure]] = {place: [] for place in measured.places}
     names: set[str] = set()
     for place, slug in slugs(measured).items():
         setting = measured.settings[place]
-        for kind, figures in _kinds(material, place):
+        for kind, drawings in _kinds(material, place):
             prefix, words = (_prefix(setting.metric), setting.metric_entry.words) if kind == METRIC else (kind, kind)
-            for figure in figures:
+            for draw in drawings:
                 name = first_free(f"{prefix}-{slug}", names)
                 names.add(name)
-                by_place[place].append(PlaceFigure(name, words, figure))
+                by_place[place].append(PlaceFigure(name, words, draw))
     return by_place
 
 
-def _kinds(material: Material, place: Place) -> Iterator[tuple[str, Iterator[Figure]]]:
+def _kinds(material: Material, place: Place) -> Iterator[tuple[str, Iterator[Draw]]]:
     """Figures of a place by kind."""
-    shown = material
-    if len(material.findings.at(place)) > style.MOST_ARMS:
-        shown = replace(material, findings=material.findings.best(place, style.BEST))
+    shown, findings = material, material.findings
+    if arms := findings.measured.look.arms:
+        shown = replace(material, findings=findings.only(place, arms))
+    elif (compared := len(findings.at(place))) > APART:
+        shown = replace(material, findings=findings.best(place, BEST if compared > MOST_ARMS else compared))
     for kind, figures_of in FIGURES.items():
         yield kind, figures_of(shown, place)
     for kind, further_of in material.further.items():

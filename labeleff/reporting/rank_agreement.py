@@ -11,7 +11,7 @@ from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.results import Results
 from labeleff.stats.moderation import Array
 from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, rank_correlation, reliability
-from labeleff.study.cell import short_names
+from labeleff.study.names import short_names
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def agreements(results: Results, measured: Measurements) -> list[Agreement]:
 
 
 def _paired_arms(results: Results) -> dict[tuple[str, str], dict[str, tuple[str, str]]]:
-    """Pairs of arms by (frozen, trained protocol) and pretext; arms from scratch are left out."""
+    """Pairs of arms by (frozen, trained protocol) and pretext; arms from scratch or of selected labels are left out."""
     study = results.study
     pretexts, protocols = (short_names(getattr(arm, kind) for arm in study.arms) for kind in ("pretext", "protocol"))
     arms: dict[str, dict[str, str]] = {}
     trained: dict[str, bool] = {}
     for arm, name in zip(study.arms, results.arms, strict=True):
         protocol = arm.protocol_plugin
-        if not arm.pretext_plugin.makes_encoder or protocol.unlabelled:
+        if not arm.pretext_plugin.makes_encoder or protocol.unlabelled or arm.selected:
             continue
         protocol_name = protocols[arm.protocol.label]
         arms.setdefault(protocol_name, {})[pretexts[arm.pretext.label]] = name

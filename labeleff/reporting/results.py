@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeleff.catalogue import entry_points, lookup
 from labeleff.catalogue.metrics import SHARES, Units, metric
-from labeleff.errors import RecordError
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry, StopEntry
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME, no_run
 from labeleff.records.jsonl import Records, read_records
 from labeleff.reporting.external.direction import units_of
+from labeleff.reporting.figures.look import Look
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.scheduling.ladder_progress import Ladders
 from labeleff.stats.resampling import Run
-from labeleff.study.cell import Cell, Pretraining, short_names
+from labeleff.study.cell import Cell, Pretraining
 from labeleff.study.loading import parse_study
+from labeleff.study.names import short_names
 from labeleff.study.schema import Study
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ ArmRuns = dict[int, dict[Run, float]]
 
 def place_of(item: Cell | Pretraining) -> Place:
     """Place of a cell or a pretraining."""
-    return Place(item.task.label, item.encoder.label)
+    return Place(item.named_task.label, item.encoder.label)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Results:
     runs: list[RunEntry]
     """Entries of the runs that gave records of the study, in the order they were written, the newest last."""
     groups: dict[tuple[Place, str], list[Record]]
-    """Finished and failed cells of the study by place and arm, in the study's order."""
+    """Finished and failed cells of the study by place and arm, in the study's order.
+
+    Those of an arm without a pretext belong to the places of all points of pretraining.
+    """
     cell_count: int
     """Number of cells in the study."""
     foreign: int
@@ -51,14 +56,23 @@ class Results:
     pretrainings: list[PretrainingRecord]
     starts: dict[str, set[Place]]
     """Places whose cells start from a pretraining, by its key."""
+    saved: list[PretrainingRecord]
+    """Encoders saved before the end of these pretrainings."""
     stop: StopEntry | None
     """Entry of the newest run's end by its time limit; None where it had none or finished in time."""
+    former: bool = False
+    """Whether an earlier version measured the study's stories, with equal questions held out and trained on."""
     adaptive_ladders: Ladders | None = None
     """Adaptive ladders of a study with an `auto` table; only the cells that they chose are used."""
 
     def pretrainings_at(self, place: Place) -> list[PretrainingRecord]:
         """Pretrainings that cells of a place start from."""
         return [item for item in self.pretrainings if place in self.starts[item.key]]
+
+    @functools.cached_property
+    def encoders(self) -> dict[str, PretrainingRecord]:
+        """Pretrainings and encoders saved before their end, by the keys that cells name."""
+        return {item.key: item for item in (*self.pretrainings, *self.saved)}
 
     def summary(self) -> pd.DataFrame:
         """Accuracies with mean, s.d., interval: a row per task, encoder, arm and rung; columns as in `summary.csv`."""
@@ -70,7 +84,8 @@ class Results:
         """Utilities with U(n), n1, intervals: a row per task, encoder, arm and rung; columns as in `utility.csv`."""
         from labeleff.reporting import csv_tables, findings
 
-        return csv_tables.utilities(findings.find(self.measured).comparisons, self.study.cost).frame()
+        measured = self.measured
+        return csv_tables.utilities(findings.find(measured).comparisons, measured.cost_at).frame()
 
     @property
     def failed(self) -> list[Record]:
@@ -80,7 +95,7 @@ class Results:
     @property
     def places(self) -> list[Place]:
         """Every task with every encoder, in the study's order."""
-        return [Place(t.label, e.label) for t, e in itertools.product(self.study.tasks, self.study.encoders)]
+        return [Place(t.label, e.label) for t, e in itertools.product(self.study.named_tasks, self.study.encoders)]
 
     @property
     def ladders(self) -> list[Place]:
@@ -95,8 +110,8 @@ class Results:
 
     def title(self, place: Place) -> str:
         """Name of the place, with options only where names alone don't distinguish the study's places."""
-        tasks, encoders = short_names(self.study.tasks), short_names(self.study.encoders)
-        return f"{tasks[str(place.task)]}, {encoders[str(place.encoder)]}"
+        tasks, encoders = short_names(self.study.named_tasks), short_names(self.study.encoders)
+        return f"{tasks.get(str(place.task), place.task)}, {encoders[str(place.encoder)]}"
 
     @property
     def arms(self) -> list[str]:
@@ -117,7 +132,25 @@ class Results:
 
     def fact(self, task: str | None, name: str) -> object:
         """Fact `name` about a task, from the newest run entry that has the task; None where none does."""
+        task = self.data_of(task)
         return next((run.tasks[task].get(name) for run in reversed(self.runs) if task in run.tasks), None)
+
+    def data_of(self, task: str | None) -> str | None:
+        """Name of a place's task as its data have it, without a condition of its labels."""
+        return self._data_names.get(str(task), task)
+
+    @functools.cached_property
+    def _data_names(self) -> dict[str, str]:
+        study = self.study
+        names = itertools.product(study.tasks, study.label_conditions, study.points)
+        return {point.named(labels.named(t)).label: t.label for t, labels, point in names}
+
+    @functools.cached_property
+    def _noisy_names(self) -> set[str]:
+        study = self.study
+        noisy = [labels for labels in study.label_conditions if labels.noise is not None]
+        names = itertools.product(study.tasks, noisy, study.points)
+        return {point.named(labels.named(task)).label for task, labels, point in names}
 
     def units(self, task: str | None) -> Units:
         """Units of the task's metric, wide enough for all recorded values and for guessing."""
@@ -125,22 +158,26 @@ class Results:
         if entry.share:
             return SHARES
         values = [
-            v for record in self.cells if record.cell.task.label == task and (v := self.value(record)) is not None
+            v
+            for (place, _), group in self.groups.items()
+            if place.task == task
+            for record in group
+            if (v := self.value(record)) is not None
         ]
         return units_of(entry, values or [entry.best], None, self.chance(task))[0]
 
     def value(self, record: Record) -> float | None:
         """The cell's value of its task's metric, in its own unit; None where it failed or has none."""
-        return record.metrics.get(self.metric(record.cell.task.label)) if record.status == "ok" else None
+        return record.value(self.metric(record.cell.task.label)) if record.status == "ok" else None
 
     def at(self, place: Place, arm: str) -> list[Record]:
         """Finished and failed cells of one arm."""
         return self.groups.get((place, arm), [])
 
-    @property
+    @functools.cached_property
     def cells(self) -> list[Record]:
         """All finished and failed cells of the study, in its order."""
-        return [record for group in self.groups.values() for record in group]
+        return list({record.key: record for group in self.groups.values() for record in group}.values())
 
     def arm_runs(self, place: Place, arm: str) -> ArmRuns:
         """Score in 0..1 by label count and (draw, seed); rungs without a finished cell are left out."""
@@ -183,6 +220,7 @@ class Results:
             targets=tuple(study.targets),
             cost=study.cost,
             headline=study.headline,
+            look=Look(names=study.names),
         )
 
     def _setting(self, place: Place) -> Setting:
@@ -198,7 +236,13 @@ class Results:
             unit=self.about(place),
             split="test",
             units=units,
+            noisy=place.task in self._noisy_names,
         )
+
+
+def places_of(study: Study, cell: Cell) -> list[Place]:
+    """Places where a cell of the study is reported: those of all points of pretraining where it starts from none."""
+    return [Place(task.label, cell.encoder.label) for task in study.reported_tasks(cell)]
 
 
 def _bare(task: str | None) -> str:
@@ -216,30 +260,33 @@ def _without_list(cell: Cell) -> Cell:
     return Cell.model_validate({**cell.model_dump(), "indices_sha256": None})
 
 
-def _study_cells(study: Study, records: Records) -> tuple[list[Record], int]:
-    """The study's records in its order, and its number of cells.
+def _study_cells(study: Study, records: Records) -> tuple[dict[str, Record], bool]:
+    """The study's records by the keys of its cells, in its order, and whether an earlier version measured them.
 
     Where the labels come from a published list, the list's hashes stand in the records alone, so cells are
-    matched without them.
+    matched without them. Records of an earlier version, whose cells meant something else, count where there are none of
+    this one.
     """
-    if study.draws_from is None:
-        keys = [cell.key for cell in study.cells()]
-        return [records.cells[key] for key in keys if key in records.cells], len(keys)
-    plain = {_without_list(record.cell).key: record for record in records.cells.values()}
-    keys = [cell.key for cell in study.cells()]
-    return [plain[key] for key in keys if key in plain], len(keys)
+    known = records.cells
+    if study.draws_from is not None:
+        known = {_without_list(record.cell).key: record for record in known.values()}
+    cells = list(study.cells())
+    changed = [cell for cell in cells if cell.held_out]
+    former = bool(changed) and not any(cell.key in known for cell in changed)
+    keys = {cell.key: cell.former.key if former else cell.key for cell in cells}
+    found = {key: known[own] for key, own in keys.items() if own in known}
+    return found, former and any(cell.key in found for cell in changed)
 
 
-def _ladders(study: Study, run: RunEntry, records: Sequence[Record]) -> Ladders:
+def _ladders(study: Study, run: RunEntry, by_key: Mapping[str, Record]) -> Ladders:
     """Adaptive ladders of a study, advanced as far as its records allow."""
 
     def metric(task: str) -> str:
         return study.metrics.get(_bare(task), str(run.tasks[task].get("metric") or "accuracy"))
 
-    by_key = {_without_list(record.cell).key: record for record in records}
     cells = {cell.key: by_key[cell.key].cell if cell.key in by_key else cell for cell in study.cells()}
     ladders = Ladders.of(study, list(cells.values()), metric)
-    ladders.advance({record.key: record for record in records})
+    ladders.advance({record.key: record for record in by_key.values()})
     return ladders
 
 
@@ -251,28 +298,28 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, options_text: s
     """
     records = read_records(folder)
     if not records.runs:
-        raise RecordError(
-            f"{folder / FILE_NAME}: no run found, expected records of `labeleff run`; check the folder's name"
-        )
+        raise no_run(folder)
     newest = records.runs[-1]
     for run in records.runs:
         entry_points.recall(run.plugins)
     source = f"{folder / FILE_NAME}, study of run {newest.run}{f' with {options_text}' if options_text else ''}"
     study = parse_study(_with_changes(newest.study, changes or {}), source)
-    all_cells, cell_count = _study_cells(study, records)
-    cells = all_cells
-    ladders = None if study.auto is None else _ladders(parse_study(newest.study, source), newest, cells)
+    by_key, former = _study_cells(study, records)
+    all_cells = cells = [*by_key.values()]
+    cell_count = sum(1 for _ in study.cells())
+    ladders = None if study.auto is None else _ladders(parse_study(newest.study, source), newest, by_key)
     if ladders is not None:
         keys = {cell.key for cell in ladders.chosen}
         cells, cell_count = [item for item in all_cells if item.key in keys], len(keys)
     starts: dict[str, set[Place]] = {}
     for cell in study.pretrained_cells:
         starts.setdefault(cell.pretraining.key, set()).add(place_of(cell))
-    pretrainings = [item for key, item in records.pretrainings.items() if key in starts]
-    used = {newest.run, *(item.run for item in cells), *(item.run for item in pretrainings)}
+    encoders = [item for key, item in records.pretrainings.items() if key in starts]
+    used = {newest.run, *(item.run for item in cells), *(item.run for item in encoders)}
     groups: dict[tuple[Place, str], list[Record]] = {}
     for item in cells:
-        groups.setdefault((place_of(item.cell), study.arm_of(item.cell)), []).append(item)
+        for place in places_of(study, item.cell):
+            groups.setdefault((place, study.arm_of(item.cell)), []).append(item)
     return Results(
         study=study,
         run=newest,
@@ -280,9 +327,11 @@ def load(folder: Path, changes: Mapping[str, Any] | None = None, options_text: s
         groups=groups,
         cell_count=cell_count,
         foreign=len(records.cells) - len(all_cells),
-        pretrainings=sorted(pretrainings, key=lambda item: (str(place_of(item.pretraining)), _order(item))),
+        pretrainings=sorted((one for one in encoders if one.pretraining.share is None), key=_order),
+        saved=sorted((one for one in encoders if one.pretraining.share is not None), key=_order),
         starts=starts,
         stop=records.stops.get(newest.run),
+        former=former,
         adaptive_ladders=ladders,
     )
 
@@ -296,5 +345,6 @@ def _with_changes(study: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
     return table
 
 
-def _order(item: PretrainingRecord) -> tuple[str, int]:
-    return item.pretraining.pretext.label, item.pretraining.seed
+def _order(item: PretrainingRecord) -> tuple[str, str, int, float, int]:
+    what = item.pretraining
+    return str(place_of(what)), what.pretext.label, what.images or 0, what.share or 1.0, what.seed

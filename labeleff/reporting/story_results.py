@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labeleff.records.entries import Record
+from labeleff.reporting import repeated_questions
 from labeleff.reporting.csv_tables import columns, to_csv
 from labeleff.reporting.csv_tables import frame as whole_frame
 from labeleff.reporting.results import Results
@@ -107,8 +108,13 @@ def provenance(results: Results, task: str) -> str:
 
 
 def frame(results: Results, items: Sequence[Answers]) -> pd.DataFrame:
-    """Table of one row per run: test accuracy and error in 0..1, validation accuracy and loss."""
-    return whole_frame([_row(results, answers, record) for answers in items for record in answers.records], COLUMNS)
+    """Table of one row per run: test accuracy and error in 0..1, validation accuracy and loss.
+
+    Where equal questions were counted, also labels that differ, unseen test questions and the accuracy on these.
+    """
+    rows = [_row(results, answers, record) for answers in items for record in answers.records]
+    counted = repeated_questions.counted(record for answers in items for record in answers.records)
+    return whole_frame(rows, [*COLUMNS, *(repeated_questions.COLUMNS if counted else [])])
 
 
 def _row(results: Results, answers: Answers, record: Record) -> dict[str, Any]:
@@ -136,6 +142,7 @@ def _row(results: Results, answers: Answers, record: Record) -> dict[str, Any]:
         "kept_epoch": metrics.get("epoch"),
         "epochs": training.history[-1]["epoch"] if training and training.history else None,
         "seconds": record.seconds,
+        **repeated_questions.row(record),
     }
 
 

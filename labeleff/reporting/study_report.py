@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
+from labeleff.errors import OptionError
 from labeleff.records.collection import without_collection
 from labeleff.records.run_estimate import duration
-from labeleff.reporting import output_files, place_figures, runs_csv
+from labeleff.reporting import calibration, glossary, output_files, place_figures, runs_csv
+from labeleff.reporting.effort import estimates, images_seen, selected_labels, throughput, time_to_accuracy, tuning
+from labeleff.reporting.effort.throughput import throughput_section
 from labeleff.reporting.findings import Findings, find
+from labeleff.reporting.head.answer import Asked
+from labeleff.reporting.head.lines import contents, head, head_figure
+from labeleff.reporting.label_quality import section as label_quality
 from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.output_files import REPORT, Section
 from labeleff.reporting.place_figures import Material
+from labeleff.reporting.pretraining.section import section as pretraining_points
 from labeleff.reporting.rank_agreement import Agreement, agreements
 from labeleff.reporting.results import Results, load
 from labeleff.reporting.sections import (
@@ -24,19 +32,16 @@ from labeleff.reporting.sections import (
     agreement,
     auto_ladder,
     class_utility,
-    estimates,
     other_metrics,
+    pretexts,
     probes,
-    throughput,
     untrained,
     weak_data,
     weak_design,
 )
 from labeleff.reporting.sections.conditions import conditions, failed_cells, fairness
 from labeleff.reporting.sections.explanation import explain
-from labeleff.reporting.sections.pretexts import section
-from labeleff.reporting.sections.stories import StoryReport, story_report
-from labeleff.reporting.sections.throughput import throughput_section
+from labeleff.reporting.sections.stories import story_report
 from labeleff.reporting.study_figures import study_figures
 
 
@@ -51,28 +56,44 @@ def build(folder: Path, options: ReportOptions | None = None) -> Path:
     options = (options or ReportOptions()).beside(folder)
     out = options.out or folder
     results = load(folder, options.changes, options.text)
-    output_files.write(out, output_files.assemble(report(results, options)))
+    if options.noisy_price is not None and not results.study.noises:
+        raise OptionError("--cost-per-noisy-label: found a study without noise, expected one with `noise`")
+    measured = results.measured
+    look = replace(options.look, names=results.study.names).among(measured.arms)
+    findings = find(replace(measured, look=look))
+    output_files.write(out, output_files.assemble(report(results, findings, options), look))
     return out / REPORT
 
 
-def report(results: Results, options: ReportOptions) -> list[Section]:
-    """All sections of a study's report, in order."""
-    findings = find(results.measured)
+def report(results: Results, findings: Findings, options: ReportOptions) -> list[Section]:
+    """All sections of a study's report, in order; `findings` are those of its measured arms."""
     rank_agreements, stories = agreements(results, findings.measured), story_report(results)
     flags = weak_design.flags(results, findings) if results.ladders else []
+    weak = [*flags, *stories.weak]
+    asked = Asked(findings, results.study.asks, [*agreement.verdict(rank_agreements, findings.measured)])
+    places = [*_places(results, findings, rank_agreements)]
     return [
-        Section([*_heading(results), *_verdict(results, findings, rank_agreements, stories)]),
-        Section([*accuracy_and_utility.weak_points([*flags, *stories.weak])]),
+        Section([*_heading(results), *_unfinished(results, findings)]),
+        Section([*head(asked, weak, stories.verdict), *head_figure(asked, places), *contents(findings)]),
         Section(files=_tables(results, findings, rank_agreements)),
-        *_places(results, findings, rank_agreements),
+        *places,
+        label_quality.section(results, findings.measured),
+        pretraining_points(results, findings.measured),
         *stories.sections,
+        pretexts.section(results),
         auto_ladder.section(results),
-        throughput_section(results),
+        selected_labels.section(results),
+        images_seen.section(results),
+        tuning.section(results),
         throughput.device_time_section(results, findings),
-        estimates.section(results),
+        time_to_accuracy.section(results, findings),
+        Section([*accuracy_and_utility.weak_points(weak)]),
         failed_cells(results),
         Section([*explain(findings.measured), runs_csv.note(findings.measured)] if results.ladders else []),
         fairness(results.study),
+        Section([*glossary.section()]),
+        throughput_section(results),
+        estimates.section(results),
         conditions(results),
         Section([*_reproduce(results, options)]),
     ]
@@ -81,14 +102,14 @@ def report(results: Results, options: ReportOptions) -> list[Section]:
 def _places(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> Iterator[Section]:
     """Sections of every place whose accuracy is measured at several label counts."""
     further = study_figures(results, findings.measured, rank_agreements)
-    figures = place_figures.draw(Material(findings, further)) if results.ladders else {}
+    figures = place_figures.figures(Material(findings, further)) if results.ladders else {}
     for place in results.ladders:
         yield accuracy_and_utility.section(findings, place, figures[place])
         yield agreement.section(rank_agreements, place, findings.measured)
         yield other_metrics.section(results, place)
         yield class_utility.section(results, place)
-        yield section(results, place)
         yield probes.section(results, place)
+        yield calibration.section(results, place)
 
 
 def _tables(results: Results, findings: Findings, rank_agreements: list[Agreement]) -> dict[str, bytes]:
@@ -97,7 +118,7 @@ def _tables(results: Results, findings: Findings, rank_agreements: list[Agreemen
     if results.ladders:
         files |= runs_csv.to_files(findings.measured, results.run_metrics)
     files |= class_utility.to_files(results)
-    return files | other_metrics.to_files(results) | probes.to_files(results)
+    return files | other_metrics.to_files(results) | probes.to_files(results) | calibration.to_files(results)
 
 
 def _heading(results: Results) -> Iterator[str]:
@@ -114,21 +135,14 @@ def _heading(results: Results) -> Iterator[str]:
     yield from weak_data.warnings(results)
 
 
-def _verdict(
-    results: Results, findings: Findings, rank_agreements: list[Agreement], stories: StoryReport
-) -> Iterator[str]:
+def _unfinished(results: Results, findings: Findings) -> Iterator[str]:
     study = results.study
-    yield "## Verdict"
     if not findings.comparisons and len(study.arms) > 1:
         finished = sum(results.value(record) is not None for record in results.cells)
         yield (
             f"No utility can be given yet: {finished} of {results.cell_count} cells have finished, and it takes the "
             f"baseline {study.baseline} at {rungs_needed(study.curve)} rungs and another arm at one."
         )
-    yield from accuracy_and_utility.verdicts(findings)
-    sentences = [*agreement.verdict(rank_agreements, findings.measured), *stories.verdict]
-    if sentences:
-        yield "\n".join(f"- {text}" for text in sentences)
 
 
 def _stopped(results: Results) -> Iterator[str]:

@@ -8,26 +8,28 @@ from collections.abc import Callable, Sequence
 from labeleff.records.run_estimate import EstimatedPart, PartKey, RunEstimate, part_key, worst
 from labeleff.scheduling.job_seconds import Estimate, job_estimates, pretraining_estimate, probe_estimate
 from labeleff.scheduling.jobs import Job, Pretrain
+from labeleff.scheduling.overheads import overheads
 from labeleff.scheduling.speeds import CPU, Speed, Speeds, peak_name
 from labeleff.study.cell import Pretraining
 from labeleff.study.probe_settings import ProbePlan
+from labeleff.study.schema import Study
 
 
 def estimate_run(
     jobs: Sequence[Job],
     speeds: Speeds,
     processes: int,
-    probes: ProbePlan | None = None,
+    study: Study,
     cached: Callable[[Pretraining], bool] = lambda _: False,
 ) -> RunEstimate:
-    """Estimate what a run of these jobs takes with the given number of worker processes.
+    """Estimate what a run of these jobs of a study takes with the given number of worker processes.
 
     Encoders that are `cached` are only copied, which counts as no time.
     """
     rows: list[tuple[PartKey, Estimate]] = []
     costs: list[float] = []
     for job in jobs:
-        job_rows = [] if isinstance(job, Pretrain) and cached(job.pretraining) else _rows(job, speeds, probes)
+        job_rows = [] if isinstance(job, Pretrain) and cached(job.pretraining) else _rows(job, speeds, study.probe_plan)
         rows += job_rows
         costs.append(sum(estimate.seconds for _, estimate in job_rows))
     parts = _parts(rows)
@@ -38,6 +40,7 @@ def estimate_run(
         speeds=worst([part.speeds for part in parts]),
         peak_memory=peak_memory(jobs, speeds),
         parts=parts,
+        overheads=overheads(study, speeds, min(processes, len(jobs)) if processes > 1 else 0) if jobs else None,
     )
 
 

@@ -71,7 +71,7 @@ class Ladders:
         return [*pending, *(cell for cell in unmeasured if pack(cell) in packs)]
 
     def _value(self, record: Record) -> float | None:
-        return record.metrics.get(self.metric(record.cell.task.label)) if record.status == "ok" else None
+        return record.value(self.metric(record.cell.task.label)) if record.status == "ok" else None
 
     @property
     def chosen(self) -> list[Cell]:

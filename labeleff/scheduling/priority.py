@@ -9,10 +9,11 @@ away, so it depends only on the number of runs that its rung has already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from labeleff.scheduling.jobs import Job, Pretrain
+from labeleff.scheduling.jobs import Job, Pretrain, together
 from labeleff.study.cell import Cell
 
 PRIOR = 0.25
@@ -37,22 +38,28 @@ def cell_priorities(
     """Priority of every cell that isn't measured yet, by key; `cells` are the whole study in its order.
 
     The first run of the baseline at a rung is worth as much as that of any arm, since U(n) needs both. Each further
-    run of the baseline counts once per other arm of its task and encoder: it serves that many comparisons.
+    run of the baseline counts once per other arm of its task and encoder, at every point of pretraining: it serves that
+    many comparisons.
     """
     groups: dict[Group, list[Cell]] = {}
-    arms: dict[tuple[str, str], set[str]] = {}
+    arms: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for cell in cells:
-        place = cell.task.label, cell.encoder.label
-        groups.setdefault((*place, arm(cell), cell.n), []).append(cell)
-        arms.setdefault(place, set()).add(arm(cell))
+        task, encoder = cell.named_task.label, cell.encoder.label
+        groups.setdefault((task, encoder, arm(cell), cell.n), []).append(cell)
+        arms.setdefault((_shared(cell), encoder), set()).add((task, arm(cell)))
     priorities = {}
-    for (task, encoder, name, _), members in groups.items():
+    for (_, encoder, name, _), members in groups.items():
         pending = [cell for cell in members if not measured(cell)]
-        comparisons = max(1, len(arms[task, encoder]) - 1) if name == baseline else 1
+        comparisons = max(1, len(arms[_shared(members[0]), encoder]) - 1) if name == baseline else 1
         for turn, cell in enumerate(pending, start=len(members) - len(pending)):
             worth = 1 / (turn + PRIOR) - 1 / (turn + 1 + PRIOR)
             priorities[cell.key] = Priority(turn, worth * (comparisons if turn else 1))
     return priorities
+
+
+def _shared(cell: Cell) -> str:
+    """The task whose baseline a cell is compared with: all points of pretraining have one."""
+    return cell.label_condition.named(cell.task).label
 
 
 def jobs_by_turn(
@@ -60,11 +67,15 @@ def jobs_by_turn(
 ) -> list[Job]:
     """Group cells into jobs with `jobs_of`, turn by turn, so that no job holds trained cells of two turns.
 
-    Cells of frozen protocols stay together over all turns, since they share one encoding. No pretraining comes twice.
+    Cells of frozen protocols stay together over all turns, since they share one encoding, and so does a ladder with
+    selected labels, since each rung waits for the one below. No pretraining comes twice.
     """
     turns: dict[int, list[Cell]] = {}
+    lowest: dict[Hashable, int] = {}
     for cell in pending:
-        turns.setdefault(priorities[cell.key].turn if cell.budget is not None else -1, []).append(cell)
+        lowest[together(cell)] = min(priorities[cell.key].turn, lowest.get(together(cell), sys.maxsize))
+    for cell in pending:
+        turns.setdefault(lowest[together(cell)] if cell.budget is not None else -1, []).append(cell)
     ordered_jobs: list[Job] = []
     pretraining_keys: set[str] = set()
     for turn in sorted(turns):

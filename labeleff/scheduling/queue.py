@@ -11,7 +11,8 @@ from typing import Protocol
 from labeleff.errors import OptionError
 from labeleff.records.entries import PretrainingRecord, Record, StopEntry
 from labeleff.records.run_estimate import duration
-from labeleff.scheduling.jobs import Job, Pretrain, part_of, pretraining_key
+from labeleff.scheduling.corrections import Corrections, kind_of
+from labeleff.scheduling.jobs import Climb, Job, Pretrain, part_of, pretraining_key, training_key
 
 
 class Limit(Protocol):
@@ -58,17 +59,17 @@ class Ready:
         if not reasons:
             return []
         reason = f"pretraining failed: {reasons[0]}"
-        lost = [cell for other in self.waiting for cell in other.cells if pretraining_key(cell) == job.pretraining.key]
+        lost = [cell for other in self.waiting for cell in other.cells if training_key(cell) == job.pretraining.key]
         shorter = [_without(other, job.pretraining.key) for other in self.waiting]
         self.waiting = [other for other in shorter if other is not None]
-        return [Record.failed(run, cell, reason, pretraining=job.pretraining.key) for cell in lost]
+        return [Record.failed(run, cell, reason, pretraining=pretraining_key(cell)) for cell in lost]
 
 
 def _without(job: Job, pretraining: str) -> Job | None:
     """A job without its cells that need a pretraining: the job itself where none does, None where all do."""
     if pretraining not in job.needs:
         return job
-    cells = [cell for cell in job.cells if pretraining_key(cell) != pretraining]
+    cells = [cell for cell in job.cells if training_key(cell) != pretraining]
     return part_of(job, cells) if cells else None
 
 
@@ -96,7 +97,7 @@ def stop(run: str, now: str, seconds: float, left: int, cells: int) -> StopEntry
 class TimeLimit:
     """The given number of seconds, counted from its construction.
 
-    A job is expected to take its estimate times `scale`, by which earlier jobs were off.
+    A job is expected to take its estimate times `scale`, by which earlier jobs of its kind were off.
     """
 
     seconds: float
@@ -104,8 +105,7 @@ class TimeLimit:
     """Estimated seconds of a job by itself, as before the run."""
     clock: Callable[[], float] = time.monotonic
     _start: float = field(init=False)
-    _job_seconds: float = 0.0
-    _estimated_seconds: float = 0.0
+    _corrections: Corrections = field(default_factory=Corrections)
 
     def __post_init__(self) -> None:
         self._start = self.clock()
@@ -115,19 +115,23 @@ class TimeLimit:
         """Remaining seconds, at least 0."""
         return max(0.0, self.seconds - (self.clock() - self._start))
 
-    @property
-    def scale(self) -> float:
-        """Seconds that finished jobs took over those estimated for them; 1 before any has finished."""
-        return self._job_seconds / self._estimated_seconds if self._estimated_seconds > 0 else 1.0
+    def scale(self, job: Job) -> float:
+        """Seconds that finished jobs of a job's kind took over those estimated for them; 1 before any has finished."""
+        return self._corrections.factors().get(kind_of(job), 1.0)
 
     def learn(self, job: Job, seconds: float) -> None:
         """Note that a job took the given seconds."""
-        self._job_seconds += seconds
-        self._estimated_seconds += self.estimate(job)
+        self._corrections.learn(kind_of(job), seconds, self.estimate(job))
+
+    def _expected(self, job: Job) -> float:
+        return self.estimate(job) * self.scale(job)
 
     def fits(self, job: Job, waiting: Sequence[Job]) -> bool:
-        """Whether a job would end in the time left; a pretraining must leave time for one of the jobs that need it."""
-        seconds = self.estimate(job)
+        """Whether a job would end in the time left; a pretraining must leave time for one of the jobs that need it.
+
+        Of a ladder with selected labels the first rung must: what is measured then stays, and the next run goes on.
+        """
+        seconds = self._expected(part_of(job, job.cells[:1]) if isinstance(job, Climb) and job.in_order else job)
         if isinstance(job, Pretrain):
-            seconds += min((self.estimate(one) for one in waiting if job.pretraining.key in one.needs), default=0.0)
-        return seconds * self.scale < self.left
+            seconds += min((self._expected(one) for one in waiting if job.pretraining.key in one.needs), default=0.0)
+        return seconds < self.left

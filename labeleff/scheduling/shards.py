@@ -64,7 +64,7 @@ def _pieces(cells: Sequence[Cell]) -> list[tuple[float, list[Cell]]]:
     groups: dict[str, list[Job]] = {}
     for number, job in enumerate(jobs_for(cells, lambda _: False)):
         apart = not isinstance(job, Pretrain) and not job.needs
-        groups.setdefault(f"job {number}" if apart else job.pretraining.key, []).append(job)
+        groups.setdefault(f"job {number}" if apart else job.pretraining.whole.key, []).append(job)
     return [
         (sum(job_seconds(job, {}) for job in jobs), [cell for job in jobs for cell in job.cells])
         for jobs in groups.values()

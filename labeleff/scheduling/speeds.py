@@ -170,8 +170,11 @@ def peak_name(work: Cell | Pretraining) -> str:
 
 
 def passes(protocol: Spec) -> float:
-    """Images that a trained protocol encodes per image of a batch; with `mask` labelled ones are encoded twice."""
-    mask = protocol.options.get("mask", False)
+    """Images that a trained protocol encodes per image drawn; with `mask` labelled ones are encoded twice."""
+    beside, mask = lookup.find("protocol", protocol.name).beside, protocol.options.get("mask", False)
+    if beside is not None and protocol.options["weight"]:
+        ratio = float(protocol.options["ratio"])
+        return (1 + beside * ratio) / (1 + ratio)
     return 1 + float(protocol.options["labelled_share"]) if mask else 1.0
 
 
@@ -214,7 +217,7 @@ def parts(record: Record, device: str) -> tuple[float, float]:
 def _record_speeds(record: Record | PretrainingRecord, device: str) -> Iterator[tuple[str, float]]:
     """Speeds that follow from a record, by name; its first window is left out as warm-up."""
     training = record.training
-    if training is None or (isinstance(record, PretrainingRecord) and record.cached):
+    if training is None or (isinstance(record, PretrainingRecord) and (record.cached or record.pretraining.share)):
         return
     work = record.cell if isinstance(record, Record) else record.pretraining
     encodings = passes(work.protocol) if isinstance(work, Cell) else views(work.pretext)
@@ -226,6 +229,7 @@ def _record_speeds(record: Record | PretrainingRecord, device: str) -> Iterator[
     if not isinstance(record, Record) or record.seconds is None or not record.test_count or not record.test_seconds:
         return
     scoring, whole = parts(record, device)
+    whole -= sum(effective_seconds(trial.seconds, trial.processor_seconds, device) for trial in record.trials)
     yield scoring_name(record.cell), record.test_count / scoring
     preparation = whole - scoring - training.images / statistics.median(rates) if rates else 0.0
     if preparation > 0:

@@ -3,7 +3,7 @@
 A class without an example in the truth has no recall, AUROC or average precision: its value is NaN, and means are over
 the other classes. Elsewhere it counts as 0 or 1, or makes the mean NaN. Scores enter by their order alone, so that
 distances and logits don't saturate; but of several classes an example's scores must be comparable between examples,
-as `log_probabilities` of logits are and logits aren't.
+as their `log_odds` are and logits aren't.
 """
 
 from __future__ import annotations
@@ -24,23 +24,6 @@ def check_scores(scores: Scores) -> None:
     if np.isnan(scores).any():
         rows = np.isnan(scores).reshape(len(scores), -1).any(1)
         raise PluginError(f"found NaN in the scores of {int(rows.sum()):,} of {len(scores):,} examples")
-
-
-def top_class(scores: Array) -> Indices:
-    """Return the class with the highest score, the first of several: int64 (N,), for scores (N, C)."""
-    check_scores(scores)
-    return np.asarray(np.argmax(scores, axis=1), np.int64)
-
-
-def tied(scores: Array) -> int:
-    """Count the examples whose highest score several classes share, so that their class is the first by chance."""
-    return int(((scores == scores.max(1, keepdims=True)).sum(1) > 1).sum())
-
-
-def log_probabilities(logits: Array) -> Array:
-    """Compute log softmax in float64: (N, C)."""
-    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
 
 
 def mean_of_defined(values: Array) -> float | None:
@@ -84,21 +67,8 @@ def mean_ranks(values: Array) -> Array:
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse])
 
 
-def auroc(truth: Flags, scores: Array) -> float:
-    """Compute the share of pairs in which the positive example (N,) has the higher score, equal ones counting half.
-
-    NaN where there is no positive or no negative example.
-    """
-    return _areas(truth, scores)[0]
-
-
-def average_precision(truth: Flags, scores: Array) -> float:
-    """Sum precision over the steps of recall, equal scores being one step; NaN without a positive example (N,)."""
-    return _areas(truth, scores)[1]
-
-
 def _areas(truth: Flags, scores: Scores) -> tuple[float, float]:
-    """Compute AUROC and average precision (N,) from one sort."""
+    """Compute AUROC and average precision of examples (N,) from one sort."""
     check_scores(scores)
     order = np.argsort(-scores)
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
@@ -111,7 +81,12 @@ def _areas(truth: Flags, scores: Scores) -> tuple[float, float]:
 
 
 def ranked(truth: Flags, scores: Scores) -> tuple[Array, Array]:
-    """Compute the AUROC and the average precision of every column: (K,) twice, for truth and scores (N, K)."""
+    """Compute the AUROC and the average precision of every column: (K,) twice, for truth and scores (N, K).
+
+    AUROC is the share of pairs in which the positive example has the higher score, equal ones counting half; NaN where
+    there is no positive or no negative example. Average precision sums precision over the steps of recall, equal scores
+    being one step; NaN without a positive example.
+    """
     columns = np.ascontiguousarray(scores.T)
     areas = np.array([_areas(truth[:, k], columns[k]) for k in range(len(columns))])
     return areas[:, 0], areas[:, 1]
@@ -134,14 +109,6 @@ def log_odds(logits: Scores) -> NDArray[np.float32]:
         odds = s - np.log1p(others - powers.T).T
         odds[rows, top] = -np.log(others)
     return np.asarray(np.clip(odds, -MOST, MOST), np.float32)
-
-
-def class_auroc(truth: Indices, logits: Array) -> float | None:
-    """Average the AUROC of each class against the rest by probability, for classes (N,) and logits (N, C).
-
-    With two classes it is that of the second, which is the first's too.
-    """
-    return mean_of_defined(ranked(truth[:, None] == np.arange(logits.shape[1]), log_odds(logits))[0])
 
 
 def r2(truth: Array, predicted: Array) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from labeleff.catalogue.declaration import Frozen, first_error
+from labeleff.catalogue.declaration import Frozen, Real, Whole, first_error
 from labeleff.errors import StudyError
 
 NEAR = 1.3
@@ -23,12 +23,12 @@ class Auto(Frozen):
     has `points` rungs from `first` to `last`, at equal ratios; a list of rungs needs none of these three.
     """
 
-    at: list[int] = Field(min_length=1)
-    width: float = Field(default=0.5, gt=0)
+    at: list[Whole] = Field(min_length=1)
+    width: Real = Field(default=0.5, gt=0)
     """Width ln(high / low) of the interval of n1, and so of U(n) + 1, that suffices: 0.5 is a factor of 1.65."""
-    first: int | None = Field(default=None, ge=1)
-    last: int | None = Field(default=None, ge=1)
-    points: int | None = Field(default=None, ge=2, le=50)
+    first: Whole | None = Field(default=None, ge=1)
+    last: Whole | None = Field(default=None, ge=1)
+    points: Whole | None = Field(default=None, ge=2, le=50)
     """Number of rungs of the largest ladder; None: one per doubling."""
 
     def ladder(self) -> list[int]:

@@ -10,15 +10,23 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from labeleff.catalogue.declaration import Frozen, OptionValue, Spec
+from labeleff.catalogue.declaration import Frozen, OptionValue, Real, Spec, Whole
+from labeleff.catalogue.strategies import RANDOM
+from labeleff.errors import StudyError
+from labeleff.study.label_conditions import Imbalance, LabelCondition, Noise
+from labeleff.study.pretraining_points import PretrainingPoint
+from labeleff.study.tuning import Choice, PretextTune, Tune
 
 MEANING = 1
-"""Version of the code's numbers: increased by changes that alter a cell's number, so that old records don't match."""
+"""Version of the code's numbers: increased by changes that alter a cell's number, so that old records don't match.
+
+A change that alters only some kinds of cells gives these a field instead, as `Cell.held_out`, so that others keep keys.
+"""
 
 
 Subset = Literal["stratified", "random", "prefix", "balanced", "covering"]
@@ -31,9 +39,9 @@ Layout = Literal["channels_last", "contiguous"]
 class Steps(Frozen):
     """Optimiser steps as a function of the label count: clamp(per_label * n, min, max)."""
 
-    min: int = Field(ge=1)
-    per_label: float = Field(default=0.0, ge=0)
-    max: int = Field(ge=1)
+    min: Whole = Field(ge=1)
+    per_label: Real = Field(default=0.0, ge=0)
+    max: Whole = Field(ge=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> Steps:
@@ -51,11 +59,11 @@ class Augment(Frozen):
     replaced by the unknown word.
     """
 
-    crop: int = Field(default=0, ge=0)
+    crop: Whole = Field(default=0, ge=0)
     flip: bool = False
-    jitter: float = Field(default=0.0, ge=0)
-    cutout: int = Field(default=0, ge=0)
-    words: float | None = Field(default=None, gt=0, lt=1)
+    jitter: Real = Field(default=0.0, ge=0)
+    cutout: Whole = Field(default=0, ge=0)
+    words: Real | None = Field(default=None, gt=0, lt=1)
 
 
 class Budget(Frozen):
@@ -67,18 +75,18 @@ class Budget(Frozen):
     """
 
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
-    lr: float = Field(gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    batch: int = Field(ge=2)
+    lr: Real = Field(gt=0)
+    weight_decay: Real = Field(default=0.0, ge=0)
+    momentum: Real = Field(default=0.9, ge=0, lt=1)
+    batch: Whole = Field(ge=2)
     steps: Steps | None = None
-    epochs: float | None = Field(default=None, gt=0)
-    warmup: float = Field(default=0.1, ge=0, lt=1)
+    epochs: Real | None = Field(default=None, gt=0)
+    warmup: Real = Field(default=0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant"] = "cosine"
-    final: float = Field(default=0.0, ge=0, le=1)
+    final: Real = Field(default=0.0, ge=0, le=1)
     augment: Augment = Augment()
-    clip: float | None = Field(default=None, gt=0)
-    betas: tuple[float, float] | None = None
+    clip: Real | None = Field(default=None, gt=0)
+    betas: tuple[Real, Real] | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> Budget:
@@ -96,18 +104,42 @@ class Budget(Frozen):
             raise ValueError(f"'betas': found {self.betas}, expected two numbers from 0 to under 1")
         return self
 
+    def chosen(self, choice: Choice, steps: int | None = None) -> Budget:
+        """This budget with the multiples of a choice, and `steps` steps where they are given."""
+        changes: dict[str, object] = {"lr": self.lr * choice.lr}
+        changes["weight_decay"] = self.weight_decay * choice.weight_decay
+        if steps is not None:
+            changes |= {"steps": Steps(min=steps, max=steps), "epochs": None}
+        return self.model_copy(update=changes)
+
     @property
     def shape(self) -> tuple[object, ...]:
         """Settings that trainings computed as one must share; rates, schedules and lengths may differ."""
         decays, clips = self.weight_decay > 0, self.clip is not None
         return self.optimizer, self.batch, self.momentum, self.betas, decays, clips, self.augment
 
-    def steps_for(self, n: int, images: int | None = None) -> int:
-        """Number of optimiser steps on `n` examples, at least 1; an epoch is `images` examples where that is given."""
+    def steps_for(self, n: int, images: int | None = None, drawn: int | None = None) -> int:
+        """Number of optimiser steps on `n` examples, at least 1.
+
+        An epoch is `images` examples where that is given; a step draws `drawn` of them, by default the batch.
+        """
         if self.steps is not None:
             return int(min(max(round(self.steps.per_label * n), self.steps.min), self.steps.max))
         assert self.epochs is not None
-        return max(1, math.ceil(self.epochs * (n if images is None else images) / self.batch))
+        return max(1, math.ceil(self.epochs * (n if images is None else images) / (drawn or self.batch)))
+
+
+def drawn_beside(options: Mapping[str, OptionValue], batch: int) -> int:
+    """Number of images without labels that a step draws beside a batch of labelled ones, by a protocol's options.
+
+    It is `ratio` times the batch, and none where `weight` is 0. Raises StudyError where a ratio comes to no image.
+    """
+    if not options["weight"]:
+        return 0
+    count = round(float(options["ratio"]) * batch)
+    if count < 1:
+        raise StudyError(f"ratio: found {options['ratio']}, which is no image for a batch of {batch}; expected more")
+    return count
 
 
 def content_key(*parts: object) -> str:
@@ -117,11 +149,13 @@ def content_key(*parts: object) -> str:
 
 
 def _identity(of: Frozen) -> dict[str, object]:
-    """What a key is made of: all fields that are set, without the place of a task's data."""
+    """What a key is made of: all fields that are set, without the places of a task's data and of noisy labels."""
     table = of.model_dump(mode="json", exclude_none=True)
     for field in ("task", "pretrain_task"):
         if (spec := getattr(of, field, None)) is not None:
             table[field]["options"] = spec.identity
+    if isinstance(noise := table.get("noise"), dict):
+        noise.pop("file", None)
     return table
 
 
@@ -135,6 +169,24 @@ class Pretraining(Frozen):
     seed: int = Field(ge=0)
     precision: Precision
     layout: Layout | None = None
+    imbalance: float | None = None
+    """Ratio of the long tail that its images are cut to; None: all training images."""
+    tune: PretextTune | None = None
+    """How the budget's rate is chosen on held-out images; None: it is the budget's."""
+    images: int | None = None
+    """Number of the images that the pretext sees, drawn by the seed; None: all."""
+    share: float | None = None
+    """Share of the steps after which the encoder was saved, at the nearest window's end; None: the trained one."""
+
+    @property
+    def whole(self) -> Pretraining:
+        """The pretraining from its first to its last step, which all its points come from."""
+        return self if self.share is None else self.model_copy(update={"share": None})
+
+    @property
+    def named_task(self) -> Spec:
+        """The task, under a name that also says the point of the pretraining."""
+        return PretrainingPoint(share=self.share, images=self.images).named(self.task)
 
     @property
     def from_outside(self) -> bool:
@@ -145,6 +197,22 @@ class Pretraining(Frozen):
     def key(self) -> str:
         """The hash under which the encoder is cached."""
         return content_key("pretraining", _identity(self))
+
+
+class Selection(Frozen):
+    """How a cell's labels were selected: by which strategy, above which rungs of its ladder.
+
+    The labels of the lowest rung are the draw's; those of every other are its lower neighbour's with further ones.
+    """
+
+    by: str
+    below: tuple[int, ...] = ()
+    """Label counts of the rungs below, each of which decided what was asked next."""
+
+    @classmethod
+    def at(cls, strategy: str | None, rungs: Sequence[int], n: int) -> Selection | None:
+        """The selection at rung n of a ladder; None without a strategy."""
+        return None if strategy is None else cls(by=strategy, below=tuple(rung for rung in rungs if rung < n))
 
 
 class Cell(Frozen):
@@ -173,6 +241,46 @@ class Cell(Frozen):
     """Order of images and weights in memory; None leaves it to the device."""
     encoder_seed: int | None = Field(default=None, ge=0)
     """Seed of the encoder it starts from; None: the cell's seed. Weights from outside don't depend on a seed."""
+    selection: Selection | None = None
+    """How its labels were selected; None for those of its draw."""
+    noise: Noise | None = None
+    imbalance: Imbalance | None = None
+    tune: Tune | None = None
+    """How the budgets' rates and decays are chosen, the protocol's on its labels; None: they are the budgets'."""
+    held_out: Literal["distinct"] | None = None
+    """How stories that a choice rests on are set aside: `distinct` keeps equal questions on one side.
+
+    None where none are, and in records of earlier versions, which had equal questions on both sides.
+    """
+    pretrain_images: int | None = None
+    """Number of the images that the pretext sees; None: all."""
+    pretrain_share: float | None = None
+    """Share of the pretext's steps after which the encoder is taken; None: the end."""
+
+    @property
+    def former(self) -> Cell:
+        """The cell as earlier versions measured it: itself, unless it sets stories aside."""
+        return self if self.held_out is None else self.model_copy(update={"held_out": None})
+
+    @property
+    def point(self) -> PretrainingPoint:
+        """The point of the pretraining that it starts from."""
+        return PretrainingPoint(share=self.pretrain_share, images=self.pretrain_images)
+
+    @property
+    def label_condition(self) -> LabelCondition:
+        """The noise and the imbalance of its labels."""
+        return LabelCondition(noise=self.noise, imbalance=self.imbalance)
+
+    @functools.cached_property
+    def named_task(self) -> Spec:
+        """The task, under a name that also says the noise and the imbalance of its labels, and the pretraining."""
+        return self.point.named(self.label_condition.named(self.task))
+
+    @property
+    def tail(self) -> float | None:
+        """Ratio of the long tail that images without labels are cut to; None where they aren't."""
+        return self.imbalance.ratio if self.imbalance is not None and self.imbalance.unlabelled == "tail" else None
 
     @functools.cached_property
     def key(self) -> str:
@@ -181,55 +289,35 @@ class Cell(Frozen):
 
     @property
     def arm(self) -> str:
-        """Pretext and protocol by name only, e.g. `rotation/finetune`; `Study.arm_of` separates arms of one name."""
-        return f"{self.pretext.name}/{self.protocol.name}"
+        """Pretext, protocol and selection by name only; `Study.arm_of` separates arms of one name."""
+        return f"{self.pretext.name}/{self.protocol.name}{f'@{self.selection.by}' if self.selection else ''}"
+
+    @property
+    def strategy(self) -> str:
+        """The strategy that selects its labels; `random` for those of its draw."""
+        return self.selection.by if self.selection else RANDOM
+
+    @property
+    def rung_below(self) -> Cell | None:
+        """The cell whose model decided what was asked for this one; None for labels of the draw."""
+        if self.selection is None or not self.selection.below:
+            return None
+        *below, n = self.selection.below
+        return self.model_copy(update={"n": n, "selection": Selection(by=self.selection.by, below=tuple(below))})
 
     @functools.cached_property
     def pretraining(self) -> Pretraining:
         """The encoder that this cell starts from."""
         return Pretraining(
-            task=self.pretrain_task or self.task,
+            task=self.task if self.tail else self.pretrain_task or self.task,
             encoder=self.encoder,
             pretext=self.pretext,
             budget=self.pretrain,
             seed=self.seed if self.encoder_seed is None else self.encoder_seed,
             precision=self.precision,
             layout=self.layout,
+            imbalance=None if self.pretrain is None else self.tail,
+            tune=self.tune.pretext if self.tune and self.pretrain else None,
+            images=self.pretrain_images,
+            share=self.pretrain_share,
         )
-
-
-class HasArm(Protocol):
-    """An object with a pretext and a protocol: an arm or a cell."""
-
-    @property
-    def pretext(self) -> Spec: ...  # noqa: D102
-
-    @property
-    def protocol(self) -> Spec: ...  # noqa: D102
-
-
-def short_names(specs: Iterable[Spec]) -> dict[str, str]:
-    """Short names by full label: the name, with options where several specs of that name differ in them.
-
-    >>> same = [Spec(name="file", options={"path": p, "stem": "refuse"}) for p in ("a.pt", "b.pt")]
-    >>> list(short_names([*same, Spec(name="scratch")]).values())
-    ['file(path=a.pt)', 'file(path=b.pt)', 'scratch']
-    """
-    distinct = {spec.label: spec for spec in specs}
-    values: dict[tuple[str, str], set[OptionValue]] = {}
-    for spec in distinct.values():
-        for key, value in spec.options.items():
-            values.setdefault((spec.name, key), set()).add(value)
-    return {label: _short(spec, values) for label, spec in distinct.items()}
-
-
-def _short(spec: Spec, values: Mapping[tuple[str, str], Collection[OptionValue]]) -> str:
-    """The name of a spec with those options that have several values; `values` are by name and option."""
-    options = {key: value for key, value in spec.options.items() if len(values[spec.name, key]) > 1}
-    return Spec(name=spec.name, options=options).label
-
-
-def arm_names(arms: Sequence[HasArm]) -> list[str]:
-    """Names of the arms, e.g. `rotation/finetune` or, beside another file, `file(path=a.safetensors)/linear`."""
-    pretexts, protocols = (short_names(getattr(arm, kind) for arm in arms) for kind in ("pretext", "protocol"))
-    return [f"{pretexts[arm.pretext.label]}/{protocols[arm.protocol.label]}" for arm in arms]

@@ -8,10 +8,40 @@ from typing import TYPE_CHECKING
 
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import PLACE, Plugin, Spec
-from labeleff.catalogue.metrics import DENSE, GOALS, METRICS, SINGLE
+from labeleff.catalogue.metrics import CALIBRATION, DENSE, GOALS, METRICS, PUBLISHED, QUADRATIC, SINGLE, UNSEEN
 from labeleff.errors import StudyError, UnknownNameError
-from labeleff.study.cell import Augment, Budget
+from labeleff.study.auto_ladder import check_auto
+from labeleff.study.budget_rows import check_budgets, pretext_rows
+from labeleff.study.cell import Augment
+from labeleff.study.option_values import unfit_names
 from labeleff.study.probe_settings import check_pool
+from labeleff.study.question import check_question
+from labeleff.study.selection import check_selection
+
+
+def check(study: Study) -> None:
+    """Check a study across its axes; raises StudyError, or UnknownNameError with the nearest match."""
+    check_names(study)
+    check_size(study)
+    check_headline(study)
+    check_arm_names(study)
+    if study.asks is not None:
+        check_question(study.asks, {option for task in study.tasks for option in task.options})
+    if study.auto is not None:
+        check_auto(study.auto, study.rungs, len(study.runs), len(study.arms))
+    for name, block in study.stories.items():
+        check_block(block, f"stories.{name}")
+    check_pretexts(study)
+    check_budgets(study)
+    check_examples(study)
+    check_pools(study)
+    check_probe(study)
+    check_tune(study)
+    check_selection(study)
+    check_protocols(study.declared_tasks, [(arm.protocol, arm.protocol_plugin) for arm in study.arms])
+    check_metrics(study.metrics, study.declared_tasks)
+    check_probabilities(study)
+    check_item_targets(study)
 
 
 def check_protocols(tasks: Sequence[tuple[Spec, Plugin]], protocols: Sequence[tuple[Spec, Plugin]]) -> None:
@@ -38,8 +68,6 @@ def check_item_targets(study: Study) -> None:
         if goal not in arm.protocol_plugin.targets:
             able = ", ".join(one.name for one in lookup.plugins("protocol") if goal in one.targets)
             raise StudyError(f"protocol {arm.protocol.name!r} can't be used on {task.name}; choose one of {able}")
-        if arm.protocol.options.get("choose") == "split":
-            raise StudyError(f"protocol {arm.protocol.label!r} can't be used on {task.name}: leave out `choose`")
         if study.auto is not None and not METRICS[GOALS[goal][0]].share:
             raise StudyError(f"auto: {task.name} has values that may be under 0; give its rungs instead")
 
@@ -49,12 +77,17 @@ def check_metrics(metrics: Mapping[str, str], tasks: Sequence[tuple[Spec, Plugin
 
     Raises UnknownNameError for an unknown task or metric, StudyError for a metric for which lower is better.
     """
-    goals = {task.name: plugin.goal for task, plugin in tasks}
+    plugins = {task.name: plugin for task, plugin in tasks}
     for name, metric in metrics.items():
-        if name not in goals:
-            raise UnknownNameError("task (in 'metrics')", name, goals)
-        recorded = GOALS[goals[name]]
-        usable = [one for one in recorded if not METRICS[one].lower]
+        if name not in plugins:
+            raise UnknownNameError("task (in 'metrics')", name, plugins)
+        recorded = _recorded(plugins[name])
+        usable = [one for one in recorded if not PUBLISHED[one].lower]
+        if metric in CALIBRATION and QUADRATIC in recorded:
+            raise StudyError(
+                f"metrics: {metric!r} of {name} is the better the smaller, so labels can't be counted against it; "
+                f"choose {QUADRATIC}, which is 1 - Brier score / 2"
+            )
         if metric not in recorded:
             raise UnknownNameError(f"metric of {name}", metric, usable)
         if metric not in usable:
@@ -64,20 +97,66 @@ def check_metrics(metrics: Mapping[str, str], tasks: Sequence[tuple[Spec, Plugin
             )
 
 
-def check_pretexts(
-    pretexts: Sequence[tuple[Spec, Plugin]], encoders: Sequence[Spec], budgets: Mapping[str, Budget]
-) -> None:
-    """Raise StudyError for an encoder that can't be split, and for views that no augmentation makes different."""
-    for (_, plugin), encoder in itertools.product(pretexts, encoders):
-        if plugin.split:
-            check_split(encoder)
-    for pretext, plugin in pretexts:
-        row = budgets.get(pretext.name)
-        if plugin.augmented and row is not None and _alike(row.augment):
+def _recorded(task: Plugin) -> tuple[str, ...]:
+    """Metrics of a task's records that a study may name."""
+    if task.examples == "stories":
+        return (*GOALS[task.goal], UNSEEN)
+    return (*GOALS[task.goal], *((QUADRATIC,) if task.goal in SINGLE else ()))
+
+
+def check_probabilities(study: Study) -> None:
+    """Raise StudyError for a report on probabilities with arms whose protocol gives none."""
+    if QUADRATIC not in study.metrics.values():
+        return
+    for arm, name in zip(study.arms, study.arm_names, strict=True):
+        if not arm.protocol_plugin.probabilities:
             raise StudyError(
-                f"budget.{pretext.name}.augment: found {row.augment}, expected crop, jitter or cutout: without, the "
-                "two augmentations of an image that are compared would be equal"
+                f"metrics: {QUADRATIC} is of predicted probabilities, and the scores of {name} are none; leave out "
+                "that arm or choose another metric"
             )
+
+
+def check_pretexts(study: Study) -> None:
+    """Check that pretexts have encoders that can be split or have patches, and views that can differ.
+
+    An arm is left out on an encoder that lacks what its pretext needs; the baseline is measured on all, and every arm
+    on one at least. Raises StudyError.
+    """
+    for arm, name in zip(study.arms, study.arm_names, strict=True):
+        unfit = [encoder for encoder in study.encoders if not fits(arm.pretext_plugin, encoder)]
+        if unfit and (len(unfit) == len(study.encoders) or name == study.baseline):
+            check_fit(arm.pretext_plugin, unfit[0])
+        for key, row in pretext_rows(study, arm.pretext.name):
+            if arm.pretext_plugin.augmented and _alike(row.augment):
+                raise StudyError(
+                    f"budget.{key}.augment: found {row.augment}, expected crop, jitter or cutout: without, the "
+                    "two augmentations of an image that are compared would be equal"
+                )
+
+
+def fits(pretext: Plugin, encoder: Spec) -> bool:
+    """Whether an encoder has what a pretext needs: patches, a narrow version."""
+    plugin = lookup.find("encoder", encoder.name)
+    return (plugin.tokens or not pretext.tokens) and (plugin.narrow is not None or not pretext.split)
+
+
+def left_out(study: Study) -> list[str]:
+    """Notes on arms of all blocks that aren't measured on every encoder."""
+    return [
+        f"{name} isn't measured on {encoder.label}, which lacks what its pretext needs: patches, or a narrow version"
+        for block in study.blocks
+        for encoder, (arm, name) in itertools.product(block.encoders, zip(block.arms, block.arm_names, strict=True))
+        if not fits(arm.pretext_plugin, encoder)
+    ]
+
+
+def check_fit(pretext: Plugin, encoder: Spec) -> None:
+    """Raise StudyError for an encoder that lacks what a pretext needs, with those that have it."""
+    if pretext.split:
+        check_split(encoder)
+    if pretext.tokens and not lookup.find("encoder", encoder.name).tokens:
+        able = ", ".join(one.name for one in lookup.plugins("encoder") if one.tokens)
+        raise StudyError(f"{pretext.name} hides patches, and encoder {encoder.name!r} has none; choose one of {able}")
 
 
 def check_split(encoder: Spec) -> None:
@@ -105,7 +184,7 @@ MOST_CELLS = 100_000
 
 def check_names(study: Study) -> None:
     """Check that nothing is named twice, that the baseline is an arm, and that zipped draws and seeds are as many."""
-    for axis in (study.tasks, study.encoders):
+    for key, axis in (("tasks", study.tasks), ("encoders", study.encoders)):
         labels = [spec.label for spec in axis]
         if len(set(labels)) < len(labels):
             places = [str(spec.options[PLACE]) for spec in axis if PLACE in spec.options]
@@ -114,7 +193,7 @@ def check_names(study: Study) -> None:
                     f"{' and '.join(places)}: found tasks that differ in their path alone, expected names for them: "
                     'give each data = "NAME"'
                 )
-            raise StudyError(f"{labels} names one thing twice")
+            raise StudyError(f"{key}: {labels} names one thing twice")
     names = study.arm_names
     if len(set(names)) < len(names):
         raise StudyError(f"arms: {names} names one arm twice")
@@ -133,10 +212,21 @@ def check_headline(study: Study) -> None:
         raise StudyError(f"headline: found {study.headline}, expected one of the rungs: {rungs}")
 
 
+def check_arm_names(study: Study) -> None:
+    """Raise StudyError for figures' names of arms that the study doesn't have, of nothing, or of several arms."""
+    for arm in study.names:
+        if arm not in study.arm_names:
+            raise StudyError(f"names: {UnknownNameError('arm', arm, study.arm_names)}")
+    if problem := unfit_names(study.names):
+        raise StudyError(f"names: {problem}")
+
+
 def check_size(study: Study) -> None:
     """Check that there are not too many cells, nor too few rungs to compare arms."""
     runs = study.draws * (1 if study.pairing == "zipped" else study.seeds)
-    cells = runs * len(study.rungs) * len(study.arms) * len(study.tasks) * len(study.encoders)
+    arms = sum(len(study.points_of(arm)) for arm in study.arms)
+    cells = runs * len(study.rungs) * arms * len(study.tasks) * len(study.encoders)
+    cells *= len(study.label_conditions)
     if cells > MOST_CELLS:
         found = f"{cells:,}" if cells < 10**12 else "over a trillion"
         raise StudyError(f"found {found} cells, expected {MOST_CELLS:,} at most; lower draws or seeds")
@@ -178,23 +268,6 @@ def check_examples(study: Study) -> None:
             )
 
 
-def check_budgets(study: Study) -> None:
-    """Check that everything that is trained has a row of the budget table, and that no row is unused."""
-    allowed = {*study.arm_names}
-    viewers = {arm.pretext.name for arm in study.arms if arm.pretext_plugin.own_views}
-    for arm, name in zip(study.arms, study.arm_names, strict=True):
-        for plugin, per_arm in ((arm.pretext_plugin, False), (arm.protocol_plugin, name in study.budget)):
-            if plugin.trained:
-                allowed.add(plugin.name)
-                if plugin.name not in study.budget and not per_arm:
-                    raise StudyError(f"budget.{plugin.name} is missing: arm {name!r} trains and needs one")
-    for key, row in study.budget.items():
-        if key not in allowed:
-            raise UnknownNameError("row of the budget table", key, allowed)
-        if key in viewers and row.augment != Augment():
-            raise StudyError(f"budget.{key}.augment: {key} makes its own views of the images; leave the key out")
-
-
 def check_pools(study: Study) -> None:
     """Check that every task has enough examples for the largest rung, and that the smallest covers its classes."""
     for task, plugin in study.declared_tasks:
@@ -209,6 +282,19 @@ def check_pools(study: Study) -> None:
                 f"rungs: {study.rungs[0]} labels can't cover the {classes} classes of {task.label}; "
                 "set allow_missing_classes = true to measure that on purpose"
             )
+
+
+def check_tune(study: Study) -> None:
+    """Check that there is something to tune: protocols that are trained and, with `pretext`, pretexts that are."""
+    if study.tune is None:
+        return
+    for task, plugin in study.declared_tasks:
+        if plugin.examples == "stories":
+            raise StudyError(f"tune: found {task.name}, expected tasks of images; of stories `validated` chooses")
+    if study.tune.pretext is not None and not any(arm.pretext_plugin.trained for arm in study.arms):
+        raise StudyError(f"tune.pretext: none of the arms {study.arm_names} has a pretext that is trained")
+    if study.tune.pretext is None and not any(arm.protocol_plugin.trained for arm in study.arms):
+        raise StudyError(f"tune: none of the arms {study.arm_names} has a protocol that is trained")
 
 
 def check_probe(study: Study) -> None:

@@ -12,15 +12,19 @@ from pydantic import ValidationError
 
 from labeleff.catalogue.declaration import first_error
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
+from labeleff.study.label_conditions import with_noise_files
 from labeleff.study.overrides import assign
 from labeleff.study.schema import Study
 
 
-def with_vectors(study: Study, path: str) -> Study:
+def with_vectors(study: Study, path: str, base: Path) -> Study:
     """The study with every reader of stories starting from the word vectors in the file `path`.
 
-    Raises StudyError where it has no such reader.
+    That is relative to the working directory, while paths in a study are relative to `base`: it stays as it is where
+    both mean one file, and is made absolute where they don't. Raises StudyError where the study has no such reader.
     """
+    given = Path(path).expanduser()
+    path = path if (base / given).resolve() == given.resolve() else str(given.resolve())
 
     def with_path(block: Study) -> Study:
         encoders = [
@@ -72,12 +76,12 @@ def parse_study(table: Mapping[str, Any], source: str) -> Study:
         raise StudyError(f"{source}: {error}") from error
 
 
-def load_study(study: str, overrides: Sequence[str] = ()) -> Study:
+def load_study(study: str | Path, overrides: Sequence[str] = ()) -> Study:
     """Load a built-in study by name, or a file by a path ending in `.toml`, with `key=value` set over it.
 
     Raises StudyError naming the source and the key for everything that is wrong.
     """
-    text, source = _source(study)
+    text, source = _source(str(study))
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -88,4 +92,5 @@ def load_study(study: str, overrides: Sequence[str] = ()) -> Study:
         raise StudyError(f"{source}: not TOML: {str(error).partition(';')[0]}") from error
     for assignment in overrides:
         assign(table, assignment)
-    return parse_study(table, source if not overrides else f"{source} with {' '.join(overrides)}")
+    named = source if not overrides else f"{source} with {' '.join(overrides)}"
+    return with_noise_files(parse_study(table, named), folder_of(str(study)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from labeleff.errors import OptionError
 
@@ -31,6 +31,16 @@ def pairs(texts: Iterable[str], option: str, expected: str, once: str) -> dict[s
             raise OptionError(f"{option}: found {key} twice, expected {once}")
         values[key] = value
     return values
+
+
+def unfit_names(names: Mapping[str, str]) -> str | None:
+    """What is wrong with names for a legend, by what they stand for: empty, of several lines, or several alike."""
+    for of, name in names.items():
+        if not name.strip() or not name.isprintable():
+            return f"found {name!r} for {of}, expected a name without line breaks"
+        if list(names.values()).count(name) > 1:
+            return f"found {name!r} twice, expected a different name for every arm"
+    return None
 
 
 def in_range(

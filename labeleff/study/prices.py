@@ -10,14 +10,16 @@ from typing import Self
 
 from pydantic import Field, field_validator
 
-from labeleff.catalogue.declaration import Frozen
+from labeleff.catalogue.declaration import Frozen, Real
 from labeleff.errors import OptionError, StudyError
 
 
 class Cost(Frozen):
     """The price of one label, in money or hours."""
 
-    per_label: float = Field(gt=0, allow_inf_nan=False)
+    per_label: Real = Field(gt=0, allow_inf_nan=False)
+    per_noisy_label: Real | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Price of a label with noise, of whatever rate; None where only labels without noise have a price."""
     unit: str = "USD"
 
     @field_validator("unit")
@@ -26,6 +28,11 @@ class Cost(Frozen):
         if not (unit.strip() and unit.isprintable() and len(unit) <= 20):
             raise StudyError(f"found {unit!r}, expected a name of up to 20 characters without line breaks, e.g. hours")
         return unit
+
+    def where(self, *, noisy: bool) -> Cost:
+        """The price where labels have noise or none: noisy labels cost as much as others unless they have a price."""
+        price = self.per_noisy_label if noisy else None
+        return self if price is None else self.model_copy(update={"per_label": price})
 
     @property
     def text(self) -> str:

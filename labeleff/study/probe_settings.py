@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from labeleff.catalogue.declaration import Frozen, Spec
+from labeleff.catalogue.declaration import Frozen, Spec, Whole
 from labeleff.errors import StudyError
-from labeleff.study.cell import Pretraining
+
+if TYPE_CHECKING:
+    from labeleff.study.cell import Pretraining
 
 
 class Probe(Frozen):
@@ -19,13 +22,13 @@ class Probe(Frozen):
     fixed for a task: the same for every pretext, seed and epoch. The pretext sees neither labels nor scores.
     """
 
-    every: int = Field(default=1, ge=1)
+    every: Whole = Field(default=1, ge=1)
     """Number of windows of the learning curve from one probe to the next; the end is always probed.
 
     Windows are epochs, unless these are shorter than 20 steps or more than 100.
     """
-    labels: int = Field(default=500, ge=2)
-    held_out: int = Field(default=1000, ge=1)
+    labels: Whole = Field(default=500, ge=2)
+    held_out: Whole = Field(default=1000, ge=1)
 
     @property
     def text(self) -> str:

@@ -48,6 +48,11 @@ _QUANTITIES = (
     Quantity("time", higher=False, margin=0.10, relative=True, speed=True, noise=0.05, unit="s"),
     Quantity("memory", higher=False, margin=0.05, relative=True, speed=True, noise=0.015, unit="MiB"),
 )
+_BY_PROCESSOR = (
+    Quantity("processor_throughput", higher=True, margin=0.05, relative=True, speed=True, noise=0.015, unit="/s"),
+    Quantity("processor_time", higher=False, margin=0.10, relative=True, speed=True, noise=0.05, unit="s"),
+)
+"""Speeds by processor time, which a history has beside those by the clock; `compare` takes the former as the latter."""
 KNOWN = {item.name: item for item in _QUANTITIES}
 """Quantities by name.
 
@@ -67,6 +72,8 @@ def quantity(name: str) -> Quantity:
     """
     if name in KNOWN:
         return KNOWN[name]
+    if (found := next((item for item in _BY_PROCESSOR if item.name == name), None)) is not None:
+        return found
     lower = not METRICS[name].share if name in METRICS else name.lower().endswith(LOWER)
     return Quantity(name, higher=not lower, margin=0.02 if lower else 0.01, relative=lower)
 

@@ -13,70 +13,21 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from labeleff.catalogue import declaration, lookup, presets
-from labeleff.catalogue.declaration import Frozen, Plugin, Spec, as_toml
+from labeleff.catalogue.declaration import Plugin, Real, Spec, Whole, as_toml
 from labeleff.curves.methods import FORMULAS, check_method, check_rungs
 from labeleff.errors import StudyError
 from labeleff.stats.interval_level import LEVEL
-from labeleff.study.auto_ladder import Auto, check_auto, expand_auto
-from labeleff.study.cell import Budget, Cell, Layout, Precision, Pretraining, Subset, arm_names
-from labeleff.study.consistency import (
-    check_block,
-    check_budgets,
-    check_examples,
-    check_headline,
-    check_item_targets,
-    check_metrics,
-    check_names,
-    check_pools,
-    check_pretexts,
-    check_probe,
-    check_protocols,
-    check_size,
-)
+from labeleff.study import budget_rows, consistency
+from labeleff.study.arms import Arm, parse_arm, parse_spec
+from labeleff.study.auto_ladder import Auto, expand_auto
+from labeleff.study.cell import Budget, Cell, Layout, Precision, Selection, Subset
 from labeleff.study.gate import Gate
+from labeleff.study.label_conditions import LABEL_AXES, HasLabelConditions
+from labeleff.study.names import arm_names
+from labeleff.study.pretraining_points import HasPretrainings
 from labeleff.study.prices import Cost, check_targets
-from labeleff.study.probe_settings import Probe, ProbePlan
-
-
-class Arm(Frozen):
-    """A way from images to an accuracy: a pretext, then a protocol."""
-
-    pretext: Spec
-    protocol: Spec
-
-    @functools.cached_property
-    def pretext_plugin(self) -> Plugin:
-        """The declaration of the pretext."""
-        return lookup.find("pretext", self.pretext.name)
-
-    @functools.cached_property
-    def protocol_plugin(self) -> Plugin:
-        """The declaration of the protocol."""
-        return lookup.find("protocol", self.protocol.name)
-
-
-def _spec(kind: declaration.Kind, value: Any) -> Spec:
-    """Parse a spec: `"name"`, `{name = "name", option = value, ...}` or, as in records, a table with `options`."""
-    if isinstance(value, str):
-        return lookup.complete(kind, value, {})
-    recorded = isinstance(value, Mapping) and set(value) == {"name", "options"}
-    if recorded and isinstance(value["options"], Mapping):
-        return lookup.complete(kind, value["name"], value["options"])
-    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        options = {k: v for k, v in value.items() if k != "name"}
-        return lookup.complete(kind, value["name"], presets.options(value["name"], options))
-    raise StudyError(f"found {as_toml(value)}, expected a name or a table like {{name = ..., option = ...}}")
-
-
-def _arm(value: Any) -> Arm:
-    """Parse an arm: `"pretext/protocol"` or `{pretext = ..., protocol = ...}`."""
-    if isinstance(value, str) and value.count("/") == 1:
-        pretext, protocol = value.split("/")
-    elif isinstance(value, Mapping) and set(value) == {"pretext", "protocol"}:
-        pretext, protocol = value["pretext"], value["protocol"]
-    else:
-        raise StudyError(f"found {as_toml(value)}, expected 'pretext/protocol' or {{pretext = ..., protocol = ...}}")
-    return Arm(pretext=_spec("pretext", pretext), protocol=_spec("protocol", protocol))
+from labeleff.study.selection import expand_selection
+from labeleff.study.tuning import Tune
 
 
 def _complete(block: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,22 +35,22 @@ def _complete(block: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     arms = block.get("arms")
     if not isinstance(arms, list) or not arms:
         return block
-    parsed = [_arm(arm) for arm in arms if not isinstance(arm, Arm)]
+    parsed = [parse_arm(arm) for arm in arms]
     names = arm_names(parsed)
     used = {*names, *(spec.name for arm in parsed for spec in (arm.pretext, arm.protocol))}
     budget = block.get("budget")
     if "budget" not in own and isinstance(budget, Mapping):
-        block["budget"] = {key: row for key, row in budget.items() if key in used}
+        block["budget"] = {key: row for key, row in budget.items() if budget_rows.trained(key) in used}
     block.setdefault("baseline", names[0])
     return block
 
 
-class Study(Frozen):
+class Study(HasLabelConditions, HasPretrainings):
     """A study with all its settings; unknown keys are refused.
 
-    Axes: `tasks`, `encoders`, `arms`, `rungs`, and runs. With `pairing = "crossed"` every draw is combined with every
-    seed; with `"zipped"` run i has draw i and seed i (so that intervals also carry the noise of pretraining at
-    the cost of one axis) and `draws` must equal `seeds`.
+    Axes: `tasks`, `encoders`, `arms`, `rungs`, conditions of labels, points of pretraining, and runs. With
+    `pairing = "crossed"` every draw is combined with every seed; with `"zipped"` run i has draw i and seed i (so that
+    intervals also carry the noise of pretraining at the cost of one axis) and `draws` must equal `seeds`.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -111,15 +62,15 @@ class Study(Frozen):
     arms: list[Arm] = Field(min_length=1)
     baseline: str = "scratch/finetune"
     """Arm whose curve is inverted: utility is measured against it."""
-    rungs: list[int] = Field(min_length=1)
+    rungs: list[Whole] = Field(min_length=1)
     """Label counts: at least two where there are several arms to compare, unless `allow_one_rung` is set.
 
     The text `auto` means the largest ladder of the table `auto`.
     """
     auto: Auto | None = None
     """Label counts whose U(n) is wanted, so that no more cells are measured than it needs; None measures all."""
-    draws: int = Field(default=3, ge=1)
-    seeds: int = Field(default=1, ge=1)
+    draws: Whole = Field(default=3, ge=1)
+    seeds: Whole = Field(default=1, ge=1)
     pairing: Literal["crossed", "zipped"] = "crossed"
     subset: Subset = "stratified"
     allow_missing_classes: bool = False
@@ -130,68 +81,76 @@ class Study(Frozen):
     budget: dict[str, Budget] = Field(default_factory=dict)
     """Budgets by pretext, protocol, or (in place of the protocol's) by arm, e.g. `rotation/finetune`.
 
-    A pretext's row may be the name of a preset, or have that name in the key `preset`.
+    A row that ends in ` on ENCODER` counts on that encoder alone. A pretext's row may be the name of a preset, or have
+    that name in the key `preset`.
     """
     precision: Precision = "auto"
     layout: Layout | None = None
     """Memory layout of images and weights; left to the device unless given."""
     curve: str = "bayes"
     """Method by which the baseline's curve is fitted and inverted: a name of labeleff.curves.methods.methods()."""
-    level: float = Field(default=LEVEL, gt=0.5, lt=1)
+    level: Real = Field(default=LEVEL, gt=0.5, lt=1)
     """Probability of intervals."""
     stories: dict[str, Study] = Field(default_factory=dict)
     """Blocks with tasks of stories, by name, measured at one label count in the same run and records.
 
     A block has the keys of a study; they default to those of this one, except for its baseline (its first arm).
     """
-    targets: list[float] = Field(default_factory=list)
+    targets: list[Real] = Field(default_factory=list)
     """Accuracies in 0..1 for which the report gives the labels that every arm needs."""
     cost: Cost | None = None
     """Price of a label, from which the report computes savings."""
-    headline: int | None = None
+    asks: str | None = None
+    """Question that the report answers first (`study.question`); None: guessed from what was measured."""
+    names: dict[str, str] = Field(default_factory=dict)
+    """What an arm is called in figures, by its name in the study."""
+    headline: Whole | None = None
     """Label count whose utility opens the report's verdict; None for the mean over the ladder."""
     gate: Gate | None = None
     """Rules by which `labeleff compare` judges a run of this study."""
-    probe: Probe | None = None
-    """Linear probe of every encoder while a pretext trains it; None for none."""
+    tune: Tune | None = None
+    """Equal tuning of all trained arms on their own labels; None for rows as they are."""
     metrics: dict[str, str] = Field(default_factory=dict)
     """Recorded metric to report on, by task name, where it isn't the task's first."""
 
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, table: Any) -> Any:
-        """Fill the blocks of `stories` from this study's keys, and the ladder from `auto`."""
+        """Fill the blocks of `stories` from this study's keys, the ladder from `auto`, arms from `selection`."""
         table = expand_auto(table)
         if not isinstance(table, Mapping) or not isinstance(table.get("stories"), Mapping):
-            return table
-        unshared = {"stories", "title", "baseline", "metrics", "headline", "gate", "probe", "auto"}
-        shared = {key: value for key, value in table.items() if key not in unshared}
-        blocks = {}
+            return expand_selection(table)
+        unshared = {"stories", "title", "baseline", "metrics", "headline", "gate", "probe", "auto", "selection", "asks"}
+        unshared |= {"names", "tune", "pretraining", *LABEL_AXES}
+        shared = {key: value for key, value in table.items() if key in cls.model_fields.keys() - unshared}
         for name, block in table["stories"].items():
             if not isinstance(block, Mapping):
                 raise StudyError(f"stories.{name}: found {as_toml(block)}, expected a table")
-            blocks[name] = _complete({**shared, "name": name, **block}, own=block)
-        return {**table, "stories": blocks}
+        blocks = table["stories"].items()
+        stories = {k: _complete({**shared, "name": k, **own}, own=own) for k, own in blocks}
+        return expand_selection({**table, "stories": stories})
 
     @field_validator("budget", mode="before")
     @classmethod
     def _presets(cls, value: Any) -> Any:
-        return {key: presets.row(key, row) for key, row in value.items()} if isinstance(value, Mapping) else value
+        if not isinstance(value, Mapping):
+            return value
+        return {key: presets.row(budget_rows.trained(key), row) for key, row in value.items()}
 
     @field_validator("tasks", "encoders", mode="before")
     @classmethod
     def _specs(cls, value: Any, info: Any) -> Any:
         if not isinstance(value, list):
-            raise StudyError(f"found {as_toml(value)}, expected a list")
+            raise StudyError(f"{info.field_name}: found {as_toml(value)}, expected a list")
         kind: declaration.Kind = "task" if info.field_name == "tasks" else "encoder"
-        return [item if isinstance(item, Spec) else _spec(kind, item) for item in value]
+        return [item if isinstance(item, Spec) else parse_spec(kind, item) for item in value]
 
     @field_validator("arms", mode="before")
     @classmethod
     def _arms(cls, value: Any) -> Any:
         if not isinstance(value, list):
-            raise StudyError(f"found {as_toml(value)}, expected a list of 'pretext/protocol'")
-        return [item if isinstance(item, Arm) else _arm(item) for item in value]
+            raise StudyError(f"arms: found {as_toml(value)}, expected a list of 'pretext/protocol'")
+        return [parse_arm(item) for item in value]
 
     @field_validator("rungs")
     @classmethod
@@ -219,29 +178,32 @@ class Study(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
-        check_names(self)
-        check_size(self)
-        check_headline(self)
-        if self.auto is not None:
-            check_auto(self.auto, self.rungs, len(self.runs), len(self.arms))
-        for name, block in self.stories.items():
-            check_block(block, f"stories.{name}")
-        check_budgets(self)
-        check_examples(self)
-        check_pools(self)
-        check_probe(self)
-        check_protocols(self.declared_tasks, [(arm.protocol, arm.protocol_plugin) for arm in self.arms])
-        check_pretexts([(arm.pretext, arm.pretext_plugin) for arm in self.arms], self.encoders, self.budget)
-        check_metrics(self.metrics, self.declared_tasks)
-        check_item_targets(self)
+        consistency.check(self)
         return self
 
-    def budget_of(self, arm: Arm) -> Budget | None:
-        """The protocol's row for this arm; None where the protocol is solved, not trained."""
-        return self._budget(arm, self.arm_names[self.arms.index(arm)])
+    def budget_of(self, arm: Arm, encoder: Spec) -> Budget | None:
+        """The protocol's row for this arm on an encoder; None where the protocol is solved, not trained."""
+        return self._budget(arm, self.arm_names[self.arms.index(arm)], encoder)
 
-    def _budget(self, arm: Arm, name: str) -> Budget | None:
-        return self.budget.get(name, self.budget.get(arm.protocol.name))
+    def _budget(self, arm: Arm, name: str, encoder: Spec) -> Budget | None:
+        return budget_rows.find(self.budget, budget_rows.names_of(arm, name), encoder)
+
+    @functools.cached_property
+    def pairs(self) -> list[tuple[Spec, Arm, str]]:
+        """Every encoder with every arm, and its name, that can be measured on it: pretexts may need what it lacks."""
+        arms = [*zip(self.arms, self.arm_names, strict=True)]
+        pairs = ((encoder, arm, name) for encoder, (arm, name) in itertools.product(self.encoders, arms))
+        return [(encoder, arm, name) for encoder, arm, name in pairs if consistency.fits(arm.pretext_plugin, encoder)]
+
+    def arms_on(self, encoder: Spec) -> list[Arm]:
+        """The arms that can be measured on an encoder."""
+        return [arm for one, arm, _ in self.pairs if one == encoder]
+
+    @property
+    def networks(self) -> list[tuple[Spec, bool]]:
+        """Every encoder, whole or (true) split into a pair, as arms have it."""
+        pairs = ((encoder, arm.pretext_plugin.split) for encoder, arm, _ in self.pairs)
+        return [*{(encoder.label, split): (encoder, split) for encoder, split in pairs}.values()]
 
     @functools.cached_property
     def declared_tasks(self) -> list[tuple[Spec, Plugin]]:
@@ -255,9 +217,9 @@ class Study(Frozen):
 
     @functools.cached_property
     def _names(self) -> dict[tuple[str, ...], str]:
-        """Names of the arms in all blocks, by task, pretext and protocol."""
+        """Names of the arms in all blocks, by task, pretext, protocol and selection."""
         return {
-            (task.label, arm.pretext.label, arm.protocol.label): name
+            (task.label, arm.pretext.label, arm.protocol.label, arm.selection): name
             for block in reversed(self.blocks)
             for task in block.tasks
             for arm, name in zip(block.arms, block.arm_names, strict=True)
@@ -265,7 +227,7 @@ class Study(Frozen):
 
     def arm_of(self, cell: Cell) -> str:
         """The name of the arm that a cell of this study belongs to."""
-        return self._names[cell.task.label, cell.pretext.label, cell.protocol.label]
+        return self._names[cell.task.label, cell.pretext.label, cell.protocol.label, cell.strategy]
 
     @property
     def runs(self) -> list[tuple[int, int]]:
@@ -297,11 +259,12 @@ class Study(Frozen):
 
     def _own_cells(self, indices_sha256: Mapping[tuple[str, int, int], str]) -> Iterator[Cell]:
         tasks = [(task, lookup.images_of(task)) for task in self.tasks]
-        arms, runs = list(zip(self.arms, self.arm_names, strict=True)), self.runs
-        for (task, images), encoder, (arm, name) in itertools.product(tasks, self.encoders, arms):
-            pretrain, shares = self.budget.get(arm.pretext.name), arm.pretext_plugin.makes_encoder and images != task
-            budget, encoder_seed = self._budget(arm, name), lookup.encoder_seed(arm.pretext)
-            for n, (draw, seed) in itertools.product(self.rungs, runs):
+        for (task, images), (encoder, arm, name) in itertools.product(tasks, self.pairs):
+            pretrain = budget_rows.find(self.budget, [arm.pretext.name], encoder)
+            shares = arm.pretext_plugin.makes_encoder and images != task
+            budget, encoder_seed = self._budget(arm, name, encoder), lookup.encoder_seed(arm.pretext)
+            conditions = itertools.product(self.label_conditions, self.points_of(arm))
+            for (labels, point), n, (draw, seed) in itertools.product(conditions, self.rungs, self.runs):
                 yield Cell(
                     task=task,
                     encoder=encoder,
@@ -318,32 +281,10 @@ class Study(Frozen):
                     precision=self.precision,
                     layout=self.layout,
                     encoder_seed=encoder_seed,
+                    selection=Selection.at(arm.selected, self.rungs, n),
+                    tune=self.tune if budget or (self.tune and self.tune.pretext and pretrain) else None,
+                    held_out="distinct" if lookup.holds_out_stories(task, arm.protocol) else None,
+                    pretrain_share=point.share,
+                    pretrain_images=point.images,
+                    **dict(labels),
                 )
-
-    @functools.cached_property
-    def pretrained_cells(self) -> list[Cell]:
-        """One cell per task, encoder, pretext and seed whose encoder is pretrained or filled."""
-        pretexts = {arm.pretext.name for block in self.blocks for arm in block.arms if arm.pretext_plugin.makes_encoder}
-        cells = {
-            (cell.task.label, cell.encoder.label, cell.pretext.label, cell.seed): cell
-            for cell in self.cells()
-            if cell.pretext.name in pretexts
-        }
-        return list(cells.values())
-
-    @functools.cached_property
-    def pretrainings(self) -> list[Pretraining]:
-        """Every encoder that has to be pretrained, once per pretext, seed and set of images."""
-        by_key = {item.key: item for item in (cell.pretraining for cell in self.pretrained_cells)}
-        return list(by_key.values())
-
-    @functools.cached_property
-    def probe_plan(self) -> ProbePlan | None:
-        """The probe with the tasks of every pretraining; None where nothing is probed."""
-        if self.probe is None:
-            return None
-        tasks_by_key: dict[str, dict[str, Spec]] = {}
-        for cell in self.pretrained_cells:
-            if cell.pretrain is not None:
-                tasks_by_key.setdefault(cell.pretraining.key, {})[cell.task.label] = cell.task
-        return ProbePlan(self.probe, {key: tuple(tasks.values()) for key, tasks in tasks_by_key.items()})

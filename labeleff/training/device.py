@@ -57,8 +57,10 @@ def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
-FP32_ON_CPU = frozenset({"mobilenet_v2"})
-"""Encoders whose depthwise convolutions train slower in bf16 on CPUs (0.3-0.6 of fp32's speed, measured)."""
+FP32_ON_CPU = frozenset({"mobilenet_v2", "vit_tiny", "vit_small"})
+"""Encoders that train slower in bf16 on CPUs: depthwise convolutions at 0.3-0.6 of fp32's speed, transformers at 0.53.
+
+Both were measured with AVX-512 alone; with AMX, whose bf16 products are faster, nothing was."""
 FP32 = frozenset({"memnet", "qrn", "rows"})
 """Encoders without products large enough to gain from bf16 anywhere: those of stories, and rows that are looked up."""
 

@@ -5,21 +5,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
 
 from labeleff.errors import UnwritableError
 from labeleff.files import write_whole
 from labeleff.records.entries import PretrainingRecord
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 
 def state_sha256(module: nn.Module) -> str:
     """Compute SHA-256 over names, shapes and bytes of all weights and buffers, batch-norm statistics included."""
+    return sha256_of(module.state_dict())
+
+
+def sha256_of(weights: Mapping[str, Tensor]) -> str:
+    """Compute SHA-256 over names, shapes and bytes of weights and buffers by name."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         digest.update(f"{name}{tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -36,15 +43,18 @@ class EncoderCache:
 
     def save(self, key: str, encoder: nn.Module, record: PretrainingRecord) -> None:
         """Store an encoder with its record; raises UnwritableError where the folder can't be written."""
-        self._write(key, encoder.state_dict(), record)
+        self.save_weights(key, encoder.state_dict(), record)
 
     def note(self, key: str, record: PretrainingRecord) -> None:
         """Replace the record of a cached encoder, whose weights stay; raises UnwritableError as `save` does."""
         with safe_open(self._path(key), "pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        self._write(key, state, record)
+        self.save_weights(key, state, record)
 
-    def _write(self, key: str, weights: Mapping[str, Tensor], record: PretrainingRecord) -> None:
+    def save_weights(self, key: str, weights: Mapping[str, Tensor], record: PretrainingRecord) -> None:
+        """Store an encoder's weights and buffers by name, with its record; raises UnwritableError as `save` does."""
+        from safetensors.torch import save  # imports torch, which a look at records needs not
+
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         self.put(key, save(state, metadata={"record": record.model_dump_json()}))
 
@@ -61,7 +71,7 @@ class EncoderCache:
     def record(self, key: str) -> PretrainingRecord | None:
         """Read the record of a cached encoder; None where it is missing or its file is damaged."""
         try:
-            with safe_open(self._path(key), "pt") as file:
+            with safe_open(self._path(key), "np") as file:
                 return PretrainingRecord.model_validate_json(file.metadata()["record"])
         except FileNotFoundError:
             return None

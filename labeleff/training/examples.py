@@ -19,6 +19,7 @@ from torch import Tensor
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import PluginError
+from labeleff.training import overlap
 from labeleff.training.goals.classification import CLASSES
 from labeleff.training.goals.interface import Goal
 from labeleff.training.vocabulary import TextShape
@@ -130,7 +131,8 @@ class Source:
 
     `folder` is the data directory (created when needed); with `offline` nothing may touch the network;
     `progress(done, total, what)` is called with bytes or items done while something long goes on. Rendered data
-    are computed on `device`. Relative paths in a study's options are below `base` (see `place`).
+    are computed on `device`. Relative paths in a study's options are below `base` (see `place`). Without `make` nothing
+    is rendered: data that aren't kept from earlier are a DataError.
     """
 
     folder: Path
@@ -139,6 +141,7 @@ class Source:
     device: str = "cpu"
     base: Path = Path()
     """Folder of the study's file; the working directory for studies that come from none."""
+    make: bool = True
 
     def place(self, path: str) -> Path:
         """The whole path of an option's value: `~` is the user's folder, and a relative path is below `base`."""
@@ -148,13 +151,16 @@ class Source:
 def load_task(spec: Spec, source: Source) -> Task:
     """Load the task named by `spec`, with its images in memory; raises DataError where they can't be had.
 
+    Test examples with a near-duplicate among the training examples are left out where the option says so.
     Grey images (N, H, W, 1) of a plug-in become RGB. Raises PluginError where the task's goal isn't the one in the
     catalogue, and for images of other channels.
     """
-    task: Task = lookup.resolve("task", spec.name)(lookup.options("task", spec), source)
+    options = lookup.options("task", spec)
+    task: Task = lookup.resolve("task", spec.name)(options, source)
     if task.goal.name != (expected := lookup.find("task", spec.name).goal):
         raise PluginError(f"task {spec.label}: its goal is {task.goal.name!r}, but the catalogue says {expected!r}")
-    return task if task.text is not None or task.features is not None else _as_rgb(task, spec)
+    images = task.text is None and task.features is None
+    return overlap.handled(_as_rgb(task, spec) if images else task, options)
 
 
 def _as_rgb(task: Task, spec: Spec) -> Task:

@@ -110,6 +110,14 @@ def use_hashed_dropout(model: nn.Module, seed: int) -> None:
         layer.register_buffer("passes", torch.tensor(0), persistent=False)
 
 
+def order_in_runs(count: int, stream: int, run: int) -> Tensor:
+    """Order 0..count-1 (count,) by the seed `stream`, in runs of `run` successive numbers."""
+    blocks = -(-count // run)
+    order = permutations(stream, torch.zeros(1, dtype=torch.int64), blocks)[0]
+    positions = (order[:, None] * run + torch.arange(run)).flatten()
+    return positions[positions < count]
+
+
 def hold_out(count: int, share: float, stream: int, what: str, run: int = 1, least: int = 1) -> tuple[Tensor, Tensor]:
     """Split 0..count-1 into sorted positions to train on (one or more) and to hold out (`least` or more).
 
@@ -120,8 +128,5 @@ def hold_out(count: int, share: float, stream: int, what: str, run: int = 1, lea
     size = max(least, round(share * count))
     if size >= count:
         raise PluginError(f"{what.format(held=size, count=count)}; nothing is left to train on")
-    blocks = -(-count // run)
-    order = permutations(stream, torch.zeros(1, dtype=torch.int64), blocks)[0]
-    positions = (order[:, None] * run + torch.arange(run)).flatten()
-    positions = positions[positions < count]
+    positions = order_in_runs(count, stream, run)
     return positions[size:].sort().values, positions[:size].sort().values

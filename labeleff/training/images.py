@@ -208,6 +208,13 @@ class ResidentImages:
             raise PluginError("images that are augmented differently can't be kept together")
         self._store.put(position, other._store)
 
+    def levels(self) -> ResidentImages:
+        """Return the same images cropped and mirrored alike, as levels 0..255: no statistics, jitter or cutout."""
+        raw = copy.copy(self)
+        raw.augment = Augment(crop=self.augment.crop, flip=self.augment.flip)
+        raw._mean, raw._scale = torch.zeros_like(self._mean), torch.ones_like(self._scale)
+        return raw
+
     def batch(self, samples: Tensor, epochs: Tensor, view: int = 0) -> Batch:
         """Make the batch of augmented images at positions `samples` (B,) in their `epochs` (B,).
 

@@ -94,6 +94,12 @@ class LabelledExamples:
         batch = self.resident.batch(samples, epochs)
         return replace(batch, targets=self.target(batch))
 
+    def view(self, samples: Tensor, epochs: Tensor, number: int) -> Tensor:
+        """Make another view (B, 3, S, S) of the images at `samples` (B,), with the flip of their batch."""
+        if not isinstance(self.resident, ResidentImages):
+            raise PluginError("only images have several views")
+        return self.resident.batch(samples, epochs, view=number).images
+
     def bank(self, slots: int, room: int) -> LabelledBank:
         """Create an empty bank for `slots` slots with up to `room` examples each, all like these."""
         return LabelledBank(self, slots, room)

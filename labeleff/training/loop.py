@@ -8,8 +8,11 @@ on K nor on its neighbours. Here slots are trained one after another; on a GPU `
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -29,6 +32,20 @@ CHUNK = 64
 """Steps whose sample order is computed at once."""
 
 
+@functools.cache
+def _eager(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """An optimiser of this kind that doesn't import torch's compiler, which takes a process 2 s and 100 MiB.
+
+    Torch's methods import it to tell it how to compile them, and nothing here is compiled. The numbers are the same.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        plain, code = getattr(method, "__wrapped__", None), getattr(method, "__code__", None)
+        if plain is not None and code is not None and Path(code.co_filename).name == "_compile.py":
+            plain.__dict__.setdefault("__dynamo_disable", plain)
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), {"step": step, "__doc__": kind.__doc__})
+
+
 def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
     """Build SGD (Nesterov with momentum), Adam, AdamW or RMSprop (Keras's constants); only matrices decay."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
@@ -37,13 +54,15 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
         {"params": matrices, "weight_decay": budget.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
+    kinds = {"sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
+    settings: dict[str, Any] = {"fused": True, "betas": budget.betas or (0.9, 0.999)}
     if budget.optimizer == "sgd":
-        nesterov = budget.momentum > 0
-        return torch.optim.SGD(groups, lr=budget.lr, momentum=budget.momentum, nesterov=nesterov, fused=True)
-    if budget.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, lr=budget.lr, alpha=0.9, eps=1e-7, foreach=True)
-    kind = torch.optim.Adam if budget.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, lr=budget.lr, betas=budget.betas or (0.9, 0.999), fused=True)
+        settings = {"fused": True, "momentum": budget.momentum, "nesterov": budget.momentum > 0}
+    elif budget.optimizer == "rmsprop":
+        settings = {"foreach": True, "alpha": 0.9, "eps": 1e-7}
+    kind: Any = _eager(kinds.get(budget.optimizer, torch.optim.AdamW))
+    built: torch.optim.Optimizer = kind(groups, lr=budget.lr, **settings)
+    return built
 
 
 def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progress: Progress) -> Training:
@@ -51,7 +70,8 @@ def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
     use_hashed_dropout(slot.model, slot.seed)
     model = compute.place(rewrite(slot.model, alone=compute.device.type == "cpu")).train()
     optimizer = _optimizer(budget, model)
-    state, batch = TrainingState(slot, budget, steps), budget.batch
+    state = TrainingState(slot, budget, steps)
+    batch = state.batch
     sums = torch.zeros(2 + len(slot.names), device=compute.device, dtype=compute.dtype)
     samples = epochs = torch.empty(0, dtype=torch.int64)
     drawn_on: torch.device = getattr(slot.images, "drawn_on", compute.device)
@@ -70,7 +90,7 @@ def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
         if budget.clip is not None:
             nn.utils.clip_grad_norm_(model.parameters(), budget.clip)
         optimizer.step()
-        sums += torch.stack([one.detach().to(sums.dtype) for one in (loss, correct / batch, *more)])
+        sums += torch.stack([one.detach().to(sums.dtype) for one in (loss, correct / budget.batch, *more)])
         state.done += 1
         if state.done == state.due:
             rate = state.close(sums, watch.stop(), model)

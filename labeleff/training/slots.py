@@ -93,7 +93,8 @@ class Slot:
     `watch`, if given, is called at the end of every window with the model in eval mode and returns further
     entries of the learning curve, e.g. held-out accuracy. Its time is not counted. Training ends early after a
     window whose curve is `enough`. Batches are cut from concatenated permutations of all examples unless `order` says
-    otherwise.
+    otherwise. A step draws `batch` examples, by default the budget's batch; `labelled` of them have labels, where those
+    are counted apart.
     """
 
     model: nn.Module
@@ -104,6 +105,8 @@ class Slot:
     history: list[dict[str, float]] = field(default_factory=list)
     enough: Callable[[list[dict[str, float]]], bool] | None = None
     order: Order | None = None
+    batch: int | None = None
+    labelled: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -141,11 +144,13 @@ class TrainingState:
     def __init__(self, slot: Slot, budget: Budget, steps: int) -> None:
         self.slot, self.budget, self.steps = slot, budget, steps
         self.rates = learning_rates(budget, steps)
+        self.batch = slot.batch or budget.batch
+        """Examples that a step draws."""
         self.done = 0
         self.over = False
         self._window_start = 0
         self._windows: list[Window] = []
-        self._window = window_steps(steps, slot.images.count, budget.batch)
+        self._window = window_steps(steps, slot.images.count, self.batch)
         self._stream = stream_seed("order", slot.seed)
 
     @property
@@ -156,7 +161,7 @@ class TrainingState:
 
     def order(self, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return samples and epochs, int64 (count * batch,) both, of the `count` steps from `start` on."""
-        batch = self.budget.batch
+        batch = self.batch
         if self.slot.order is not None:
             return self.slot.order(self._stream, start * batch, count * batch, device)
         return hashed_random.order(self._stream, self.slot.images.count, start * batch, count * batch, device)
@@ -168,7 +173,7 @@ class TrainingState:
         duration of the steps alone. Raises DivergedError where a number isn't finite.
         """
         length, self._window_start = self.done - self._window_start, self.done
-        images = length * self.budget.batch
+        images = length * self.batch
         self._windows.append(Window(images=images, seconds=spent.seconds, processor_seconds=spent.processor_seconds))
         slot, at = self.slot, f"step {self.done} of {self.steps}"
         means = (sums / length).tolist()
@@ -182,18 +187,19 @@ class TrainingState:
         for name, value in further.items():
             if not math.isfinite(value):
                 raise DivergedError(f"{name} is {value} after {at}")
-        epoch = self.done * self.budget.batch / slot.images.count
+        epoch = self.done * self.batch / slot.images.count
         slot.history.append({"step": self.done, "epoch": epoch, "loss": means[0], "accuracy": means[1]} | further)
         self.over = self.done == self.steps or (slot.enough is not None and slot.enough(slot.history))
         return images / max(spent.seconds, 1e-9)
 
     def training(self, layout: str, **how: Any) -> Training:
         """Build the log of the training for the record; `how` are further fields of it."""
-        images = self.done * self.budget.batch
+        labelled = self.slot.labelled
         return Training(
             steps=self.done,
             batch=self.budget.batch,
-            images=images,
+            images=self.done * self.batch,
+            labelled=None if labelled is None else self.done * labelled,
             seconds=sum(window.seconds for window in self._windows),
             windows=self._windows,
             history=self.slot.history,

@@ -155,7 +155,7 @@ def test_a_study_names_them_like_any_other_and_other_code_isnt_mixed(packages, c
     assert load_study(str(path)).arms[1].pretext.name == "spun"
     done = command("run", path, "--out", out, "--offline", "--jobs", 1)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"\| pretext spun +\| spinning 0\.1, spinning\.py [0-9a-f]{12}", (out / "report.md").read_text())
+    assert re.search(r"\| pretext spun +\| spinning 0\.1, spinning\.py [0-9a-f]{12}", (out / "details.md").read_text())
     (packages / "spinning.py").write_text(third_party.PRETEXT + "\n")
     done = command("run", path, "--out", out, "--offline", "--jobs", 1)
     assert done.returncode == 2

@@ -28,8 +28,9 @@ def test_every_preset_is_a_budget_and_options(preset):
     given = {**preset.options}
     assert lookup.complete("pretext", preset.pretext, given).options.items() >= given.items()
     assert presets.find(preset.pretext, preset.name) == preset
+    encoder = "vit_tiny" if lookup.find("pretext", preset.pretext).tokens else "resnet9"
     study = parse_study(
-        table({"name": preset.pretext, "preset": preset.name}, preset.name, name=preset.pretext), "mine"
+        table({"name": preset.pretext, "preset": preset.name}, preset.name, encoder, name=preset.pretext), "mine"
     )
     assert study.budget[preset.pretext] == row
 
@@ -44,6 +45,7 @@ def test_every_preset_is_a_budget_and_options(preset):
         ("cmc", "syn-r9", 400_000, 156_800),
         ("cmc", "syn-r50", 400_000, 209_600),
         ("amdim", "dense-r50", 250_000, 251_200),
+        ("mae", "imagenet", 1_281_167, 250_000),
     ],
 )
 def test_lengths_are_the_papers(pretext, name, images, steps):

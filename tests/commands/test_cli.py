@@ -42,7 +42,7 @@ def test_help_names_every_method_of_curves():
 
 def test_plan_counts_cells_and_estimates_time(command):
     text = command("plan", "smoke", "--cells").stdout
-    assert re.search(r"18 cells and 1 pretrainings, 0 cells measured; about .* on \d+ processes", text)
+    assert re.search(r"18 cells and 1 pretrainings, 0 cells measured; about .* on \d+ process", text)
     assert len(re.findall(r"^[0-9a-f]{20} toy/classify", text, re.MULTILINE)) == 18
 
 
@@ -155,9 +155,9 @@ def test_interruption_keeps_what_is_finished(command, tmp_path, number, whole_gr
     try:
         wait_for_pretraining(out, process)
         (os.killpg if whole_group else os.kill)(process.pid, number)
-        assert process.wait(60) == status
+        assert process.wait(300) == status
         assert "run the same command to go on" in process.stderr.read()
-        for _ in range(200):  # Python's own resource tracker ends a moment after it
+        for _ in range(3000):  # Python's own resource tracker ends a moment after it
             if not (left := processes_of(process.pid)):
                 break
             time.sleep(0.1)
@@ -177,7 +177,7 @@ def listen_to_interrupts():
 
 
 def wait_for_pretraining(out, process):
-    for _ in range(1200):
+    for _ in range(3000):
         path = out / "records.jsonl"
         if path.exists() and b'"type":"pretraining"' in path.read_bytes():
             return

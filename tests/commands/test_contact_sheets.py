@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from PIL import Image
 
 from labeleff.commands.contact_sheets import PALETTE, PictureRow, colour_mask, compose, shade_depth, show
-from labeleff.errors import DataError, StudyError, UnknownNameError
+from labeleff.errors import DataError, LabeleffWarning, StudyError, UnknownNameError
 from labeleff.training.examples import Source
 
 
@@ -101,3 +102,12 @@ def test_the_command_names_its_file(command, tmp_path):
     wrong = command("data", "show", "shapes", "--factors", "TVCL")
     assert wrong.returncode == 2
     assert wrong.stderr.count("\n") == 1
+
+
+def test_names_in_any_script_are_written(monkeypatch):
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
+    sheets = [compose([PictureRow(name, [picture(0)])]).tobytes() for name in ("Ω", "Ж", "قطة", "ℊ", "e\u0301te\u0301")]
+    assert len(set(sheets)) == len(sheets), "no boxes"
+    with pytest.warns(LabeleffWarning, match="U\\+732B"):
+        codes = compose([PictureRow("猫", [picture(0)])])
+    assert codes.tobytes() == compose([PictureRow("\\u732b", [picture(0)])]).tobytes()

@@ -1,8 +1,6 @@
 """Questions to a trained reader: from text to answer, rivals, attention and warnings."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -109,19 +107,14 @@ def test_what_is_no_reader_is_named(told, tmp_path):
         load_reader(tmp_path / "x.safetensors")
 
 
-def run(*arguments, text=""):
-    command = [sys.executable, "-m", "labeleff", "ask", *map(str, arguments)]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
-
-
-def test_the_command_reads_pipes_and_files(told, tmp_path):
-    done = run("--model", told, text=f"{STORY}\n{QUESTION}\n")
+def test_the_command_reads_pipes_and_files(command, told, tmp_path):
+    done = command("ask", "--model", told, text=f"{STORY}\n{QUESTION}\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("bathroom  (bathroom ")
     assert "it knows 21 words" in done.stderr
     path = tmp_path / "story.txt"
     path.write_text("1 John went to the garden.\n2 Bob went to the office.\n3 Where is John? \tgarden\t1\n")
-    done = run(path, "--model", told, "--task", "qa1")
+    done = command("ask", path, "--model", told, "--task", "qa1")
     assert done.stdout.startswith("garden  (")
     assert "unknown word 'bob'" not in done.stderr.split("?")[-1] or done.returncode == 0
 

@@ -10,7 +10,7 @@ from labeleff import files
 from labeleff.commands.cli import app
 from labeleff.commands.merge import merge_into
 from labeleff.errors import ConditionError, RecordError
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME
 from labeleff.records.jsonl import read_records
 
 

@@ -20,7 +20,7 @@ def speeds(**fields):
 
 
 def said(known, processes=2, price=None):
-    return " ".join(plan_tables.notes(JOBS, known, estimate_run(JOBS, known, processes), price))
+    return " ".join(plan_tables.notes(JOBS, known, estimate_run(JOBS, known, processes, STUDY), price))
 
 
 def test_too_little_memory_is_a_warning(monkeypatch):
@@ -55,7 +55,7 @@ def test_the_limit_of_a_container_is_the_machine_s(monkeypatch, tmp_path):
 )
 def test_trust_is_told(known, words):
     assert words in said(known)
-    assert "Not in it: making data ready" in said(known)
+    assert "Not in it: starting processes, making data ready, the report, other programs" in said(known)
 
 
 def test_a_quiet_machine_is_not_called_busy():
@@ -64,14 +64,14 @@ def test_a_quiet_machine_is_not_called_busy():
 
 def test_cost_follows_the_wall_clock():
     known = speeds()
-    estimate = estimate_run(JOBS, known, 2)
+    estimate = estimate_run(JOBS, known, 2, STUDY)
     price = Price.of("3600000USD")
     assert f"cost: {price.cost(estimate.wall_seconds)} at 3.6e+06 USD an hour" in said(known, 2, price)
 
 
 def test_groups_share_the_whole():
     known = speeds()
-    estimate = estimate_run(JOBS, known, 2)
+    estimate = estimate_run(JOBS, known, 2, STUDY)
     table = plan_tables.groups_table(STUDY, JOBS, estimate, Price.of("3600000"))
     columns = [list(column.cells) for column in table.columns]
     assert columns[0] == ["pretraining rotation(holdout=0.02)", *STUDY.arm_names, "all"]

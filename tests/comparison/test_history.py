@@ -5,33 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support import benchmark_files, factories, run_pairs, story_records
+from support.run_pairs import conditions
+from support.run_pairs import on_day as run
 
 from labeleff.comparison import benchmark_json, headlines, history_report
 from labeleff.comparison.history import history
 from labeleff.errors import OptionError, RecordError
-from labeleff.records.entries import Conditions
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import load
 
 ARM = "accuracy[scratch/finetune]"
-
-
-def conditions(**changes):
-    return Conditions(**(factories.run_entry(factories.study()).conditions.model_dump() | changes))
-
-
-def run(number, shift=0.0, *, of=None, speed=1.0, **fields):
-    """A folder measured on day `number`."""
-    known = factories.run_entry(factories.study()).environment
-    git = {"commit": f"{number:07d}" + "0" * 33, "dirty": False}
-    fields = {"started": f"2026-01-{number:02d}T00:00:00+00:00", "environment": known | {"git": git}} | fields
-    changes = [run_pairs.again(number, shift), run_pairs.at_speed(speed, number)]
-    return run_pairs.folder(Path(f"run{number:02d}"), *changes, of=of, run=fields)
 
 
 def series(found, name):
@@ -176,7 +165,7 @@ def test_the_command_and_its_files(command):
     assert "new series: 2026-01-10 00:00, commit 0000010: accuracy[scratch/finetune] and 10 more: torch" in done.stdout
     names = sorted(str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file())
     figures = ["accuracy-1", "throughput-1", "throughput-2", "time-1", "utility-1"]
-    drawn = [f"figures/history-{name}.{kind}" for name in figures for kind in ("png", "svg")]
+    drawn = [f"figures/history-{name}.png" for name in figures]
     assert names == sorted(["bigger.json", "history.csv", "history.md", "smaller.json", *drawn])
     rows = list(csv.DictReader(io.StringIO(Path("out/history.csv").read_text())))
     assert len(rows) == 10 * 11 + 1
@@ -225,3 +214,60 @@ def test_places_have_names_of_their_own():
         "a/b (toy/classify(train=1))",
         "a/b (toy/classify(train=2))",
     ]
+
+
+def test_an_installed_package_has_its_commit_or_its_hash():
+    known = factories.run_entry(factories.study()).environment
+    states = [
+        {"git": {"commit": None, "dirty": None}, "package": {"version": "0.3", "commit": "ab" * 20, "sha256": None}},
+        {"git": {"commit": None, "dirty": None}, "package": {"version": "0.3", "commit": None, "sha256": "cdef"}},
+        {"git": {"commit": None, "dirty": None}, "package": {"version": "0.3", "commit": None, "sha256": None}},
+    ]
+    found = told(*(run(number, environment=known | state) for number, state in enumerate(states, 1)))
+    assert [entry.origin.short for entry in found.entries] == ["abababa", "0.3 sha256 cdef", "0.3"]
+    rows = list(csv.DictReader(io.StringIO(history_report.as_csv(found).decode())))
+    assert {row["package"] for row in rows} == {"", "0.3 sha256 cdef", "0.3"}
+    assert "2026-01-02 00:00 | 0.3 sha256 cdef | " in history_report.document(found, [])
+
+
+def test_plug_ins_of_other_packages_are_named_with_their_builds():
+    known = factories.run_entry(factories.study()).environment
+    old = conditions(plugins={"pretext quadrant": "quadrants 0.1, quadrant.py 123"})
+    new = {"environment": known | {"plugins": {"pretext quadrant": "quadrants 0.1, commit abc"}}}
+    found = told(run(1, conditions=old), run(2, conditions=old, **new), run(3))
+    assert [entry.origin.plugins for entry in found.entries] == [
+        "pretext quadrant: quadrants 0.1, quadrant.py 123",
+        "pretext quadrant: quadrants 0.1, commit abc, quadrant.py 123",
+        "",
+    ]
+    document = history_report.document(found, [])
+    assert re.search(r"\| folder +\| plug-ins +\|", document)
+    assert "quadrants 0.1, commit abc, quadrant.py 123" in document
+    assert "plug-ins" not in history_report.document(told(run(4)), [])
+
+
+def test_speeds_are_by_both_clocks_where_cpus_recorded_both():
+    def slowed(record):
+        times = {"seconds": 8.0, "processor_seconds": 2.0}
+        if record.training is not None:
+            windows = [w.model_copy(update={"processor_seconds": w.seconds / 4}) for w in record.training.windows]
+            times["training"] = record.training.model_copy(update={"windows": windows})
+        return record.model_copy(update=times)
+
+    folder = run_pairs.folder(Path("crowded"), slowed)
+    found = {subject.name: value.value for subject, value in headlines.entry(folder).values.items()}
+    assert found["processor_throughput[scratch/finetune]"] == pytest.approx(4 * found["throughput[scratch/finetune]"])
+    assert "processor_throughput[rotation]" not in found, "of pretrainings it wasn't recorded"
+    assert (found["time[scratch/finetune]"], found["processor_time[scratch/finetune]"]) == (8.0, 2.0)
+    on_gpu = run_pairs.folder(Path("gpu"), slowed, run={"conditions": conditions(device="a GPU")})
+    assert not any("processor" in subject.name for subject in headlines.entry(on_gpu).values)
+
+
+def test_arms_of_one_name_have_numbers_of_their_own():
+    arms = [
+        "scratch/finetune",
+        *({"pretext": {"name": "rotation", "holdout": share}, "protocol": "linear"} for share in (0.1, 0.2)),
+    ]
+    folder = run(1, of=factories.study(arms=arms))
+    found = {subject.name for subject in headlines.entry(folder).values}
+    assert {f"accuracy[rotation(holdout={share})/linear]" for share in (0.1, 0.2)} <= found

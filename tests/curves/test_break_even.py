@@ -25,7 +25,7 @@ def test_several_arms_are_each_alone() -> None:
     base = arm(0.3, 0.1, 0)
     arms = {"early": arm(0.4, 0.05, 1), "over": arm(0.5, 0.1, 2), "same": base, "short": arm(0.4, 0.1, 3, (20,))}
     found = crossings(BaselineCurve.fit(base, BAYES), arms)
-    assert found == {name: crossing(base, runs, name=name) for name, runs in arms.items()}
+    assert found == {name: crossing(base, runs) for name, runs in arms.items()}
     assert [item and item.kind for item in found.values()] == ["inside", "above", None, None]
     assert crossings(BaselineCurve.fit(base, BAYES), {}) == {}
 
@@ -37,9 +37,7 @@ def test_a_fitted_baseline_gives_what_its_runs_give(method: str) -> None:
     curve = BaselineCurve.fit(base, method)
     found, expected = arm_utilities(curve, arms), utilities(base, arms, method=method)
     assert {name: item.points for name, item in found.items()} == {name: item.points for name, item in expected.items()}
-    assert crossings(curve, arms) == {
-        name: crossing(base, runs, method=method, name=name) for name, runs in arms.items()
-    }
+    assert crossings(curve, arms) == {name: crossing(base, runs, method=method) for name, runs in arms.items()}
 
 
 def test_of_several_crossings_the_one_that_divides_gain_from_loss_is_given() -> None:

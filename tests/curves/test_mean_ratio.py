@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from labeleff.curves.mean_ratio import mean_ratios
+from labeleff.curves.mean_ratio import gains, log_ratio_draws, mean_ratios
 from labeleff.curves.utility import utilities
 
 NS = [50, 100, 200, 400, 800, 1600]
@@ -119,3 +119,49 @@ def test_luck_of_shared_draws_cancels_in_the_ranking() -> None:
     assert paired["a"].tied
     assert not paired["b"].tied
     assert apart["b"].tied
+
+
+@pytest.mark.parametrize("method", ["bayes", "pchip"])
+def test_a_gain_is_the_ratio_of_two_means_with_intervals_for_all_of_them(method: str) -> None:
+    arms = {
+        "one": runs(1.0, seed=3, ns=NS[1:-2]),
+        "same": runs(1.01, seed=4, ns=NS[1:-2]),
+        "twice": runs(2.0, ns=NS[1:-2]),
+    }
+    found = utilities(BASE, arms, method=method)
+    pairs = [("one", "same"), ("same", "twice"), ("twice", "one")]
+    several = gains(found, pairs, 50)
+    assert [(gain.before, gain.after) for gain in several] == pairs
+    assert [gain.sign for gain in several] == [0, 1, -1]
+    assert several[0].ratio * several[1].ratio * several[2].ratio == pytest.approx(1.0)
+    assert not any(gain.open_low or gain.open_high for gain in several)
+    means = mean_ratios(found, 50)
+    for gain, (before, after) in zip(several, pairs, strict=True):
+        assert gain.ratio == pytest.approx(means[after].ratio / means[before].ratio)
+        [alone] = gains(found, [(before, after)], 50)
+        sides = [log_ratio_draws(found[name], NS[1:-2], 50) for name in (before, after)]
+        assert sides[0] is not None
+        assert sides[1] is not None
+        ends = np.exp(np.quantile(sides[1] - sides[0], [0.05, 0.95]))
+        assert (alone.low, alone.high) == pytest.approx(tuple(ends), rel=0.02)
+        assert gain.low is not None
+        assert gain.high is not None
+        assert gain.low <= alone.low <= alone.high <= gain.high
+    beyond = utilities(BASE, {"one": BASE, "far": runs(40.0), "near": runs(1.0, seed=3, ns=NS[1:-2])}, method=method)
+    up, down = gains(beyond, [("near", "far"), ("far", "near")], 50)
+    assert (up.open_high, down.open_low) == (True, True), "beyond the ladder it may be more"
+    assert (up.sign, down.sign) == (1, -1), "which changes no sign"
+    far = {"far": runs(40.0), "farther": runs(80.0)}
+    [unknown] = gains(utilities(BASE, far, method=method), [("far", "farther")], 50)
+    assert (unknown.open_low, unknown.open_high, unknown.sign) == (True, True, 0)
+
+
+def test_gains_without_noise_or_a_shared_rung_have_no_interval_or_are_none() -> None:
+    exact = {n: {(0, 0): value} for n, value in zip(NS, true(np.array(NS, dtype=float)).tolist(), strict=True)}
+    better = {n: {(0, 0): value} for n, value in zip(NS[:3], true(2.0 * np.array(NS[:3])).tolist(), strict=True)}
+    other = {n: {(0, 0): value} for n, value in zip(NS[3:5], true(2.0 * np.array(NS[3:5])).tolist(), strict=True)}
+    found = utilities(exact, {"same": exact, "twice": better, "apart": other}, method="pchip")
+    assert gains(found, [("twice", "apart")], 50) == []
+    [gain] = gains(found, [("same", "twice")], 50)
+    assert gain.ratio == pytest.approx(2.0, rel=0.02)
+    assert (gain.low, gain.high, gain.sign) == (None, None, 0)

@@ -184,7 +184,6 @@ def test_renaming_an_arm_changes_no_number() -> None:
     found, renamed = utilities(base, arms), utilities(base, {"x": arms["a"]})
     assert found["a"].points == renamed["x"].points
     np.testing.assert_array_equal(found["a"].solution.samples, renamed["x"].solution.samples)
-    assert crossing(base, arms["a"], name="a") == crossing(base, arms["a"], name="x")
 
 
 def test_runs_of_one_draw_tell_less_than_as_many_draws() -> None:

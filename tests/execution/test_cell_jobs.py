@@ -6,10 +6,7 @@ from support import toy_study
 
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.execution import cell_jobs, scoring, workplace
-from labeleff.execution.launch import measure
-from labeleff.records.jsonl import read_records
 from labeleff.scheduling.jobs import Pretrain, Solve, Train, jobs_for
-from labeleff.scheduling.run_options import RunOptions
 from labeleff.study.loading import load_study
 from labeleff.training.device import reset_peak_memory
 from labeleff.training.examples import Source
@@ -19,25 +16,6 @@ from labeleff.training.slots import DivergedError
 @pytest.fixture
 def study(tmp_path):
     return functools.partial(load_study, str(toy_study.write(tmp_path)))
-
-
-@pytest.fixture
-def go(tmp_path):
-    def measured(study, folder="out", **changes):
-        options = {
-            "folder": tmp_path / folder,
-            "command": ["labeleff"],
-            "jobs": 1,
-            "cores": 1,
-            "device": "cpu",
-            "data": tmp_path / "data",
-            "cache": tmp_path / "cache",
-            "quiet": True,
-        }
-        failed = measure(study, RunOptions(**(options | changes)))
-        return failed, read_records(tmp_path / folder)
-
-    return measured
 
 
 def accuracies(records):
@@ -172,7 +150,7 @@ def test_a_moving_frozen_encoder_is_caught(study, go, monkeypatch):
 
 
 def test_published_draws_are_read_back(study, go, tmp_path):
-    from labeleff.execution.launch import export
+    from labeleff.execution.given_labels.exported_lists import export
 
     export(study(), tmp_path / "draws", tmp_path / "data", offline=True)
     _, own = go(study(), "own")

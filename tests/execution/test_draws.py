@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from labeleff.errors import LadderError
 from labeleff.execution import draws
+from labeleff.execution.given_labels import written_lists
 
 balanced = st.tuples(st.integers(1, 12), st.integers(1, 20)).map(lambda s: np.repeat(np.arange(s[0]), s[1]))
 any_pool = st.lists(st.integers(0, 6), min_size=1, max_size=150).map(lambda x: np.array(x, dtype=np.int64))
@@ -136,7 +137,7 @@ def test_hash_is_that_of_little_endian_int64():
 @pytest.fixture
 def exported(tmp_path):
     labels = np.repeat(np.arange(10), 20)
-    draws.export_draws(tmp_path, "toy/classify(size=32)", labels, [10, 50], [0, 1], "stratified")
+    written_lists.export_draws(tmp_path, "toy/classify(size=32)", labels, [10, 50], [0, 1], "stratified")
     return tmp_path
 
 
@@ -162,6 +163,41 @@ def test_file_names_are_readable(tmp_path):
     assert path.relative_to(tmp_path).as_posix() == "cifar10-classify/draw0-n50.txt"
     odd = draws.draw_path(tmp_path, "folder/classify(path=../../etc, size=32)", 0, 50)
     assert odd.parent.parent == tmp_path
+
+
+PLACES = "embeddings/classify(files=clip={}/clip.npz;dino={}/dino.npz)"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (PLACES.format("/data/a-b", "/x"), PLACES.format("/data/a/b", "/x")),
+        (PLACES.format("/data/" + 40 * "abcdefgh", "/x"), PLACES.format("/data/" + 40 * "abcdefgh", "/y")),
+        ("a/b(c=1.)", "a/b(c=1)"),
+        ("a-b/c", "a/b/c"),
+    ],
+)
+def test_two_tasks_never_share_a_folder_and_any_label_can_be_written(one, other, tmp_path):
+    labels, expected = np.repeat([0, 1], 20), {}
+    for number, label in enumerate((one, other)):
+        [path] = written_lists.export_draws(tmp_path, label, labels, [4], [number], "random")
+        assert len(path.parent.name) <= 120
+        expected[label] = draws.read_draws(tmp_path, label, number, 4).tolist()
+    assert len([*tmp_path.iterdir()]) == 2
+    for number, label in enumerate((one, other)):
+        assert draws.read_draws(tmp_path, label, number, 4).tolist() == expected[label]
+
+
+def test_folders_from_before_digests_are_read(tmp_path):
+    label = PLACES.format("/a", "/b")
+    [path] = written_lists.export_draws(tmp_path, label, np.repeat([0, 1], 20), [4], [0], "random")
+    expected = draws.read_draws(tmp_path, label, 0, 4).tolist()
+    path.parent.rename(tmp_path / "embeddings-classify-files=clip=-a-clip.npz-dino=-b-dino.npz")
+    assert draws.read_draws(tmp_path, label, 0, 4).tolist() == expected
+    with pytest.raises(LadderError, match=r"found draws of .*clip=/a/clip.npz.*, expected .*clip=/a-clip.npz"):
+        draws.read_draws(tmp_path, label.replace("/a/clip", "/a-clip"), 0, 4)
+    with pytest.raises(LadderError, match="not there"):
+        draws.read_draws(tmp_path, label.replace("/a/clip", 300 * "a"), 0, 4)
 
 
 def test_a_bare_published_list_is_enough(tmp_path):
@@ -214,12 +250,12 @@ def test_missing_list_and_broken_manifests_are_refused(exported):
 def test_export_to_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LadderError, match="can't be written"):
-        draws.export_draws(tmp_path / "file", "t", np.zeros(5, dtype=np.int64), [2], [0], "random")
+        written_lists.export_draws(tmp_path / "file", "t", np.zeros(5, dtype=np.int64), [2], [0], "random")
 
 
 def test_names_beside_positions_keep_a_draw_when_examples_are_added(tmp_path):
     labels, ids = np.repeat([0, 1], 5).astype(np.int64), [f"train/{i}.png" for i in range(10)]
-    draws.export_draws(tmp_path, "t/classify(size=32)", labels, [4], range(1), "stratified", ids)
+    written_lists.export_draws(tmp_path, "t/classify(size=32)", labels, [4], range(1), "stratified", ids)
     taken = draws.read_draws(tmp_path, "t/classify(size=32)", 0, 4, pool=10, ids=ids)
     assert (taken == draws.read_draws(tmp_path, "t/classify(size=32)", 0, 4, pool=10)).all()
     more = ["train/!new.png", *ids]

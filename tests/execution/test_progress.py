@@ -1,6 +1,9 @@
+import pytest
+
 from labeleff.execution import progress
 from labeleff.execution.progress import LiveDisplay, PreparationBars
-from labeleff.scheduling.jobs import jobs_for
+from labeleff.scheduling.corrections import kind_of
+from labeleff.scheduling.jobs import Pretrain, Train, jobs_for
 from labeleff.study.loading import load_study
 
 
@@ -53,3 +56,25 @@ def test_what_is_left_is_known_without_adding_up_all_that_waits():
             display.advanced(0, 1, 2, 0.5, 100.0)
             display.finished(0, job)
     assert Counted.times <= 5 * len(jobs)
+
+
+def test_each_kind_of_work_corrects_its_own_estimate_and_the_report_comes_after(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    jobs = jobs_for(load_study("smoke").cells(), lambda _: False)
+    costs = {id(job): 10.0 for job in jobs}
+    trained, pretraining = (kind_of(next(j for j in jobs if type(j) is kind)) for kind in (Train, Pretrain))
+    waiting = {kind: 10.0 * sum(kind_of(job) == kind for job in jobs) for kind in map(kind_of, jobs)}
+    with LiveDisplay(jobs, costs, 2, quiet=True, after=7.0) as display:
+        assert display._left() is None, "nothing is known yet"
+        job = next(job for job in jobs if kind_of(job) == trained)
+        display.started(0, job)
+        now[0] += 30.0
+        display.finished(0, job)
+        others = sum(seconds for kind, seconds in waiting.items() if kind != trained)
+        assert display._left() == pytest.approx((3 * (waiting[trained] - 10.0) + others) / 2 + 7.0)
+        display.started(0, next(job for job in jobs if kind_of(job) == pretraining))
+        now[0] += 10.0
+        display.advanced(0, 1, 2, 0.5, 100.0)
+        solved = others - waiting[pretraining]
+        assert display._left() == pytest.approx((3 * (waiting[trained] - 10.0) + 2 * 5.0 + solved) / 2 + 7.0)

@@ -7,6 +7,7 @@ import pytest
 
 from labeleff.errors import LadderError
 from labeleff.execution import draws
+from labeleff.execution.given_labels import written_lists
 from labeleff.execution.published_subsets import ids_sha256, published_positions, read_subsets
 
 IDS = [f"img{i}.png" for i in range(10)]
@@ -90,7 +91,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 def test_exported_ids_hold_in_another_order_of_the_files(tmp_path):
     labels = np.array([0, 1] * 5)
-    draws.export_draws(tmp_path, "t", labels, [4], [0], "stratified", IDS)
+    written_lists.export_draws(tmp_path, "t", labels, [4], [0], "stratified", IDS)
     expected = {IDS[i] for i in draws.read_draws(tmp_path, "t", 0, 4, ids=IDS)}
     turned = IDS[::-1]
     assert {turned[i] for i in draws.read_draws(tmp_path, "t", 0, 4, ids=turned)} == expected
@@ -109,6 +110,6 @@ def test_exported_ids_hold_in_another_order_of_the_files(tmp_path):
 
 def test_several_labels_are_counted_one_by_one(tmp_path):
     flags = np.array([[1, 1], [0, 1], [1, 0], [0, 0]])
-    draws.export_draws(tmp_path, "t", flags, [4], [0], "stratified")
+    written_lists.export_draws(tmp_path, "t", flags, [4], [0], "stratified")
     manifest = json.loads((tmp_path / "t" / "manifest.json").read_text())
     assert manifest["files"]["draw0-n4.txt"]["counts"] == [2, 2]

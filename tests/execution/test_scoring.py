@@ -7,7 +7,7 @@ from torch import nn
 
 from labeleff.catalogue import lookup
 from labeleff.execution import scoring
-from labeleff.execution.scoring import EncodedLabels, Score, score, score_frozen
+from labeleff.execution.scoring import EncodedLabels, Score, predict, score, score_frozen
 from labeleff.plugins.encoders.heads import LastMap
 from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.plugins.protocols.interface import Labelled
@@ -149,6 +149,27 @@ def test_gathered_scores_are_scored_in_as_many_passes_as_memory_holds(held, monk
     assert both[0].metrics()["auroc"] == both[0].metrics()["accuracy"] == 1
     assert both[1].metrics()["accuracy"] == 0
     assert both[1].metrics()["auroc"] < 0.1
+    learned = torch.nn.Parameter(torch.ones(3))  # a trained probe has weights with gradients
+    assert score_frozen(model, [lambda x: x * learned], labelled, CPU)[0].metrics()["accuracy"] == 1
     diverged = score_frozen(model, [lambda x: x * float("nan")], labelled, CPU)
     with pytest.raises(DivergedError):
         diverged[0].metrics()
+
+
+def test_marked_examples_are_also_scored_by_themselves(monkeypatch):
+    task = dense_tasks.task("squares/classify")
+    labelled = LabelledExamples(task.test, task.goal, Normalisation.of(task.train.images), SCORING_CPU.device)
+    torch.manual_seed(0)
+    pixels = int(task.test.images[0].numel())
+    model = nn.Sequential(nn.Flatten(), nn.Linear(pixels, task.outputs))
+    right = predict(model, labelled.resident, SCORING_CPU).argmax(1) == task.test.labels
+    marks = [torch.arange(len(right)) % 3 == 0, torch.arange(len(right)) < 2, None, torch.zeros(len(right)).bool()]
+    monkeypatch.setattr("labeleff.execution.scoring.BLOCK", 7)
+    together = score_frozen(nn.Flatten(), [model[1]] * 4, labelled, SCORING_CPU, marked=marks)
+    for mark, frozen in zip(marks, together, strict=True):
+        for found in (frozen, score(model, labelled, SCORING_CPU, marked=mark)):
+            assert found.metrics() == {"accuracy": int(right.sum()) / len(right)}
+            if mark is None or not mark.any():
+                assert found.of_marked is None
+            else:
+                assert found.of_marked.metrics() == {"accuracy": int(right[mark].sum()) / int(mark.sum())}

@@ -4,7 +4,14 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+FOLDERS = ("docs", "reports", "examples", "findings", "benchmarks")
+PAGES = [
+    *(page for page in sorted(ROOT.glob("*.md")) if page.name != "CHANGELOG.md"),
+    *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md"))),
+]
 
 
 def tree():
@@ -26,8 +33,15 @@ def test_every_module_says_what_it_is():
     assert not bare
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_of_the_repository_that_a_page_names_are_there(page):
+    named = re.findall(r"`((?:labeleff|tests|docs|benchmarks|findings)/[\w./-]+)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_files_that_the_guides_name_are_there():
     text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "docs/architecture.md"))
-    named = set(re.findall(r"`((?:labeleff|tests|docs|benchmarks)/[\w./-]+)`", text))
-    assert named
-    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    text = text.partition("## The tree")[0]
+    named = set(re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:py|toml|ini))`", text))
+    assert {"labeleff/commands/cli.py", "study/schema.py"} <= named
+    assert [n for n in sorted(named) if not (ROOT / n).exists() and not (ROOT / "labeleff" / n).exists()] == []

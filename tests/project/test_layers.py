@@ -21,7 +21,7 @@ LAYERS = [
     ["comparison"],
     ["training"],
     ["plugins.tasks", "plugins.encoders"],
-    ["plugins.pretexts", "plugins.protocols"],
+    ["plugins.pretexts", "plugins.protocols", "plugins.strategies"],
     ["execution"],
     ["commands"],
     ["api", "__init__", "__main__"],
@@ -145,7 +145,7 @@ def test_no_folder_has_too_many_files(most):
     for name in FILES:
         counts[name.rpartition(".")[0]].append(name)
     assert {folder: len(names) for folder, names in counts.items() if len(names) > most} == {}
-    assert len(FILES) <= 420
+    assert len(FILES) <= 500
 
 
 def lengths(path):

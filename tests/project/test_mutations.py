@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support import factories
 
-from labeleff.reporting import output_files, place_figures
+from labeleff.reporting import output_files
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "mutations.py"
 SPEC = importlib.util.spec_from_file_location("mutations", PATH)
@@ -29,8 +29,7 @@ def place(tmp_path_factory):
 @pytest.mark.parametrize("seed", range(2000, 2010))
 def test_a_damaged_input_is_a_clear_error_or_a_right_result(place, monkeypatch, name, seed):
     monkeypatch.chdir(place)
-    monkeypatch.setattr(output_files, "pictures", lambda _: {})
-    monkeypatch.setattr(place_figures, "draw", lambda of: {where: [] for where in of.findings.measured.places})
+    monkeypatch.setattr(output_files, "draw", lambda *_: {})
     kind = next(k for k in mutations.kinds((place / "good" / "records.jsonl").read_bytes()) if k.name == name)
     damage, status, complaint = mutations.mutate(place, kind, seed)
     assert mutations.problem(status, complaint) is None, f"{damage}: {complaint}"
@@ -40,8 +39,7 @@ def test_a_damaged_input_is_a_clear_error_or_a_right_result(place, monkeypatch, 
 def test_what_is_not_damaged_is_read(place, monkeypatch, name):
     """Undamaged inputs are read: else a command could fail for another reason, and no damage would be tested."""
     monkeypatch.chdir(place)
-    monkeypatch.setattr(output_files, "pictures", lambda _: {})
-    monkeypatch.setattr(place_figures, "draw", lambda of: {where: [] for where in of.findings.measured.places})
+    monkeypatch.setattr(output_files, "draw", lambda *_: {})
     kind = next(k for k in mutations.kinds((place / "good" / "records.jsonl").read_bytes()) if k.name == name)
     (place / kind.place).write_bytes(kind.good)
     assert mutations.invoke(kind.command) == (0, "")

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,11 @@ import pandas as pd
 import pytest
 
 from labeleff.commands.reproduce import report2021
+from labeleff.comparison import board
+from labeleff.reporting import output_files, study_report
+from labeleff.reporting.figures.look import Look
+from labeleff.reporting.findings import find
+from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.study_report import build
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -36,11 +42,28 @@ def without_searches(table, expected):
     return table.drop(columns=list(SEARCHED))
 
 
+def listed():
+    """Cells of the committed index, a row per study."""
+    table = [line for line in (REPORTS / "index.md").read_text().splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table[2:]]
+
+
+@pytest.fixture
+def found_once(monkeypatch):
+    """What a report finds and says is what the board does of the same records, which take seconds to go through."""
+    kept = []
+    monkeypatch.setattr(board, "report", lambda *_: [])
+    monkeypatch.setattr(study_report, "find", lambda measured: kept.append(find(measured)) or kept[-1])
+    monkeypatch.setattr(board, "find", lambda measured: replace(kept[-1], measured=measured))
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_committed_report_is_what_its_records_give(folder, tmp_path):
+def test_a_committed_report_is_what_its_records_give(folder, tmp_path, monkeypatch, found_once):
+    monkeypatch.setattr(output_files, "draw", lambda figures, _: {f"figures/{name}.png": b"" for name in figures})
     shutil.copy(folder / "records.jsonl", tmp_path)
-    build(tmp_path)
-    assert (tmp_path / "report.md").read_text() == (folder / "report.md").read_text()
+    build(tmp_path, ReportOptions(look=Look(every=True)))
+    for name in ("report.md", "details.md"):
+        assert (tmp_path / name).read_text() == (folder / name).read_text()
     tables = sorted(path.name for path in tmp_path.glob("*.csv"))
     assert tables == sorted(path.name for path in folder.glob("*.csv"))
     for name in tables:
@@ -50,6 +73,19 @@ def test_a_committed_report_is_what_its_records_give(folder, tmp_path):
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6)
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     assert drawn == {path.name for path in (folder / "figures").iterdir()}
+    check_row(folder)
+
+
+def check_row(folder):
+    """The committed index says of a report what the board says, whose site has a page of it."""
+    studies = board.read([folder])
+    assert [board.cells(study) for study in studies] == [row for row in listed() if row[-1] == folder.name]
+    assert {"index.html", "board.json", f"{folder.name}/report.html"} == set(board.files(studies))
+
+
+def test_the_index_lists_all_reports_as_the_board_writes_it():
+    assert [row[-1] for row in listed()] == [folder.name for folder in FOLDERS]
+    assert board.listed(listed()).decode() == (REPORTS / "index.md").read_text()
 
 
 def test_the_report_of_2021_measured_again_is_what_its_records_give(tmp_path):

@@ -14,7 +14,7 @@ from support.written_records import CELLS, record, write
 from labeleff.errors import RecordError
 from labeleff.records.collection import without_collection
 from labeleff.records.entries import PretrainingRecord, Record
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME
 from labeleff.records.jsonl import RecordWriter, open_records, read_records
 
 
@@ -41,6 +41,11 @@ def test_round_trip_keeps_every_digit(tmp_path):
     assert found[CELLS[0].key].metrics["accuracy"] == 1 / 3
     assert found[CELLS[0].key].cell == CELLS[0]
     assert found[CELLS[0].key].cell.key == CELLS[0].key
+
+
+def test_a_folder_may_be_given_as_text(tmp_path):
+    write(tmp_path, record(0))
+    assert read_records(str(tmp_path)).cells == read_records(tmp_path).cells != {}
 
 
 def test_what_failed_is_read_back_with_its_reason(tmp_path):
@@ -90,6 +95,16 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path, line, message):
     first, second = path.read_bytes().splitlines()
     path.write_bytes(first + b"\n" + line + b"\n" + second + b"\n")
     with pytest.raises(RecordError, match=rf"records\.jsonl, line 2: {message}"):
+        read_records(tmp_path)
+
+
+def test_a_cell_under_the_key_of_another_is_named(tmp_path):
+    write(tmp_path, record(0), record(1))
+    path = tmp_path / FILE_NAME
+    path.write_text(path.read_text().replace(CELLS[1].key, CELLS[0].key))
+    with pytest.raises(
+        RecordError, match=rf"records\.jsonl, line 2: its key is {CELLS[0].key}, expected {CELLS[1].key}"
+    ):
         read_records(tmp_path)
 
 
@@ -148,7 +163,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def _hold(folder, ready, done):
     with open_records(folder):
         ready.set()
-        done.wait(30)
+        done.wait(600)
 
 
 def test_two_runs_on_one_folder_are_kept_apart(tmp_path):
@@ -156,7 +171,7 @@ def test_two_runs_on_one_folder_are_kept_apart(tmp_path):
     ready, done = context.Event(), context.Event()
     holder = context.Process(target=_hold, args=(tmp_path, ready, done))
     holder.start()
-    assert ready.wait(30)
+    assert ready.wait(300)
     try:
         with pytest.raises(RecordError, match="another labeleff run is writing here"), open_records(tmp_path):
             pass

@@ -20,7 +20,7 @@ def _hold(folder, ready):
     with open_records(folder):
         ready.set()
         ready.wait(0)
-        multiprocessing.Event().wait(60)
+        multiprocessing.Event().wait(600)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def holder(tmp_path):
     ready = context.Event()
     process = context.Process(target=_hold, args=(tmp_path, ready))
     process.start()
-    assert ready.wait(100)
+    assert ready.wait(300)
     yield process
     process.kill()
     process.join()

@@ -112,7 +112,7 @@ def test_a_torn_last_line_is_left_out_and_told(tmp_path):
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):
-    with pytest.raises(RecordError, match=r"nothing/records\.jsonl: not there"):
+    with pytest.raises(RecordError, match=r"nothing/records\.jsonl: no run found"):
         read_source(tmp_path / "nothing")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,11 +25,13 @@ def runs(values: Sequence[float], count: int = 3) -> Runs:
     return {n: {(d, 0): value + NOISE[d] for d in range(count)} for n, value in zip(NS, values, strict=False)}
 
 
-def found(arms: Mapping[str, Runs], chance: float | None = None, targets: tuple[float, ...] = ()) -> Findings:
+def measured(arms: Mapping[str, Runs], chance: float | None = None, targets: tuple[float, ...] = ()) -> Measurements:
     settings, by_arm = {PLACE: Setting("t", NS, chance=chance)}, {(PLACE, arm): own for arm, own in arms.items()}
-    return find(
-        Measurements(settings, tuple(arms), "base", by_arm, level=0.9, method="bayes", design="", targets=targets)
-    )
+    return Measurements(settings, tuple(arms), "base", by_arm, level=0.9, method="bayes", design="", targets=targets)
+
+
+def found(arms: Mapping[str, Runs], chance: float | None = None, targets: tuple[float, ...] = ()) -> Findings:
+    return find(measured(arms, chance, targets))
 
 
 def failed(arms: Mapping[str, Runs], chance: float | None = None) -> list[Failure]:
@@ -69,9 +72,8 @@ def test_arms_are_tested_together() -> None:
         return {n: {(d, 0): 0.5 + 0.02 * rng.standard_normal() for d in range(4)} for n in NS}
 
     def alarm() -> bool:
-        return any(
-            "falls" in item.kind for item in failed({"base": runs(RISING), **{f"a{k}": flat() for k in range(8)}})
-        )
+        arms = measured({"base": runs(RISING), **{f"a{k}": flat() for k in range(8)}})
+        return any("falls" in item.kind for item in failures(Evidence(arms, PLACE, points={}, answers={})))
 
     assert sum(alarm() for _ in range(25)) <= 4
 
@@ -93,6 +95,34 @@ def test_arms_at_chance() -> None:
     [item, _] = failed({"base": runs(level), "arm": runs(level)}, chance=0.1)
     assert (item.kind, item.affected) == ("baseline at chance", {"arm": NS})
     assert failed({"base": runs(RISING, 1), "arm": runs([v - 0.25 for v in RISING], 1)}, chance=0.1) == []
+
+
+def test_many_rungs_of_arms_at_chance_seldom_hide_it() -> None:
+    """Runs share a test set of 50 examples, which moves all of them; rungs and arms are tested together."""
+    rng = np.random.default_rng(0)
+
+    def missed(size: int | None) -> bool:
+        shared = rng.normal(0, math.sqrt(0.25 / 50))
+        arms = [
+            {n: {(d, 0): 0.5 + shared + 0.02 * rng.standard_normal() for d in range(4)} for n in NS} for _ in range(3)
+        ]
+        settings = {PLACE: Setting("t", NS, chance=0.5, test_count=size)}
+        by_arm = {(PLACE, name): own for name, own in zip("abc", arms, strict=True)}
+        measured = Measurements(settings, tuple("abc"), "a", by_arm, level=0.9, method="pchip", design="")
+        evidence = Evidence(measured, PLACE, {}, {})
+        return not any(item.arm == "a" and item.kind == "baseline at chance" for item in failures(evidence))
+
+    assert sum(missed(50) for _ in range(40)) <= 4
+    assert sum(missed(None) for _ in range(40)) > 10, "without the noise of the test set it would be hidden"
+
+
+@pytest.mark.parametrize(("size", "flagged"), [(20, True), (2000, False), (None, False)])
+def test_a_single_run_is_over_chance_by_more_than_its_test_set_moves_it(size: int | None, *, flagged: bool) -> None:
+    settings = {PLACE: Setting("t", NS, chance=0.5, test_count=size)}
+    by_arm = {(PLACE, "base"): runs([0.56] * len(NS), 1)}
+    measured = Measurements(settings, ("base",), "base", by_arm, level=0.9, method="pchip", design="")
+    kinds = [item.kind for item in failures(Evidence(measured, PLACE, {}, {}))]
+    assert ("baseline at chance" in kinds) == flagged
 
 
 def test_an_interval_that_leaves_out_every_formula() -> None:

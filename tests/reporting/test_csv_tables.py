@@ -11,9 +11,9 @@ import pytest
 from support import factories
 
 from labeleff.reporting import csv_tables
+from labeleff.reporting.effort.throughput import rates, throughput
 from labeleff.reporting.findings import compare_arms
 from labeleff.reporting.results import Results, load
-from labeleff.reporting.sections.throughput import rates, throughput
 
 
 @pytest.fixture

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from labeleff.errors import RecordError
 from labeleff.reporting import output_files, place_figures
 from labeleff.reporting.figures import style
+from labeleff.reporting.figures.look import Look
 from labeleff.reporting.findings import find
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.place_figures import Material
 from labeleff.reporting.sections import accuracy_and_utility
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def measured(titles: list[str]) -> Measurements:
@@ -51,16 +56,16 @@ def test_a_figure_is_named_after_its_metric(metric: str, prefix: str) -> None:
 
 
 def test_without_runs_nothing_is_drawn() -> None:
-    assert place_figures.draw(Material(find(measured(["t"])))) == {Place("0"): []}
+    assert place_figures.figures(Material(find(measured(["t"])))) == {Place("0"): []}
 
 
 def test_a_figure_is_one_entry_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     def twice(material: Material, place: Place) -> list[object]:
-        return [style.blank(), style.blank()] if place == Place("0") else []
+        return [style.blank, style.blank] if place == Place("0") else []
 
     monkeypatch.setattr(place_figures, "FIGURES", {"mine": twice})
     found = measured(["t", "t-2"])
-    drawn = place_figures.draw(Material(find(found)))
+    drawn = place_figures.figures(Material(find(found)))
     assert [(item.name, item.words) for item in drawn[Place("0")]] == [("mine-t", "mine"), ("mine-t-2", "mine")]
     part = accuracy_and_utility.section(find(found), Place("0"), drawn[Place("0")])
     assert part.paragraphs[-1] == "![mine at t](figures/mine-t-2.png)"
@@ -68,8 +73,53 @@ def test_a_figure_is_one_entry_of_the_table(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_sections_become_files_in_order() -> None:
-    files = output_files.assemble([Section(["a"], {"x.csv": b"1"}), Section(), Section(["b", "c"], {"y.csv": b"2"})])
+    sections = [Section(["a"], files={"x.csv": b"1"}), Section(), Section(["b", "c"], files={"y.csv": b"2"})]
+    files = output_files.assemble(sections)
+    assert files.pop(output_files.PAGE).startswith(b"<!doctype html>")
     assert files == {"x.csv": b"1", "y.csv": b"2", "report.md": b"a\n\nb\n\nc\n"}
+
+
+@pytest.mark.parametrize(
+    ("look", "drawn", "shown"),
+    [
+        (Look(), ["a.png"], ["![first](figures/a.png)"]),
+        (Look(kinds=()), [], []),
+        (
+            Look(("svg", "pdf"), every=True),
+            ["a.pdf", "a.svg", "b.pdf", "b.svg"],
+            ["![first](figures/a.svg)", "![a](figures/a.svg)", "![b](figures/b.svg)"],
+        ),
+        (
+            Look(("pdf",), every=True),
+            ["a.pdf", "b.pdf"],
+            ["[first](figures/a.pdf)", "[a](figures/a.pdf)", "[b](figures/b.pdf)"],
+        ),
+    ],
+)
+def test_figures_are_drawn_where_they_are_asked_for(look: Look, drawn: list[str], shown: list[str]) -> None:
+    def empty() -> Figure:
+        figure = style.blank()
+        figure.add_subplot()
+        return figure
+
+    def unwanted() -> Figure:
+        assert look.every, "drawn without being asked for"
+        return empty()
+
+    draws = {"a": empty, "b": unwanted}
+    head = Section(["![first](figures/a.png)"])
+    files = output_files.assemble(
+        [head, Section(["![a](figures/a.png)", "![b](figures/b.png)", "text"], figures=draws)], look
+    )
+    assert sorted(name for name in files if name.startswith("figures/")) == [f"figures/{name}" for name in drawn]
+    assert files["report.md"].decode().split("\n\n") == [*shown, "text\n"]
+
+
+def test_details_are_a_file_of_their_own_that_the_report_links_to() -> None:
+    files = output_files.assemble([Section(["a"], details=["b"]), Section(details=["c"])])
+    assert files["details.md"] == b"# Details\n\nb\n\nc\n"
+    assert files["report.md"].startswith(b"a\n\n")
+    assert b"](details.md)" in files["report.md"]
 
 
 def test_what_cant_be_written_is_named(tmp_path: Path) -> None:

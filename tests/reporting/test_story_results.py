@@ -9,6 +9,8 @@ from support import factories
 from support.story_records import HISTORY, record, study
 
 from labeleff.reporting import story_results
+from labeleff.reporting.figures.look import Look
+from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.results import load
 from labeleff.reporting.sections import stories
 from labeleff.reporting.sections.stories import story_report
@@ -66,7 +68,7 @@ def test_tables_hold_every_run_and_epoch(folder):
 
 
 def test_the_report_counts_passed_tasks_and_names_the_failed(folder):
-    text = build(folder).read_text()
+    text = build(folder, ReportOptions(look=Look(("png", "svg"), every=True))).read_text()
     assert "1 of 3 tasks passed (error at most 5.0 %), mean error 51.7 %" in text
     assert "failed: babi/qa2 from 10k (50.0 %), babi/qa3 from 1k (100.0 %)." in text
     assert "Stories were generated, they are not the official ones." in text

@@ -24,7 +24,7 @@ def all_known(**fields):
 
 
 def test_parts_are_the_jobs_work_and_add_up():
-    estimate = estimate_run(JOBS, NOTHING, 2)
+    estimate = estimate_run(JOBS, NOTHING, 2, STUDY)
     assert sum(part.count for part in estimate.parts if part.what == "cells") == len(CELLS)
     assert [part.count for part in estimate.parts if part.what == "pretraining"] == [1]
     assert estimate.seconds == pytest.approx(sum(part.seconds for part in estimate.parts))
@@ -34,7 +34,7 @@ def test_parts_are_the_jobs_work_and_add_up():
 
 
 def test_a_cached_encoder_takes_nothing():
-    whole, rest = estimate_run(JOBS, NOTHING, 1), estimate_run(JOBS, NOTHING, 1, cached=lambda _: True)
+    whole, rest = estimate_run(JOBS, NOTHING, 1, STUDY), estimate_run(JOBS, NOTHING, 1, STUDY, cached=lambda _: True)
     [pretraining] = [part.seconds for part in whole.parts if part.what == "pretraining"]
     assert rest.seconds == pytest.approx(whole.seconds - pretraining)
     assert all(part.what == "cells" for part in rest.parts)
@@ -42,9 +42,9 @@ def test_a_cached_encoder_takes_nothing():
 
 def test_one_rough_speed_makes_the_whole_rough():
     speeds = all_known()
-    assert estimate_run(JOBS, speeds, 1).speeds == "calibrated"
+    assert estimate_run(JOBS, speeds, 1, STUDY).speeds == "calibrated"
     del speeds[work_name(CELLS[0])]
-    assert estimate_run(JOBS, speeds, 1).speeds == "catalogue"
+    assert estimate_run(JOBS, speeds, 1, STUDY).speeds == "catalogue"
 
 
 def test_cells_wait_for_their_pretraining_and_others_do_not():
@@ -72,9 +72,9 @@ def test_frozen_cells_share_one_encoding_of_what_is_labelled():
     job = next(job for job in JOBS if isinstance(job, Solve))
     first = job.cells[0]
     encoder = {general_name(first.encoder, first.task): 100.0}
-    found = job_estimates(job, encoder)
-    assert sum(one.seconds for one in found) == pytest.approx((200 + 200) / 300)
     problems, rows, scored = solving_names(first)
+    found = job_estimates(job, {**encoder, problems: 1e12})
+    assert sum(one.seconds for one in found) == pytest.approx((200 + 200) / 300)
     solving = job_estimates(job, {**encoder, problems: 10.0, rows: 50.0, scored: 1000.0})
     for cell, one, plain in zip(job.cells, solving, found, strict=True):
         assert one.seconds - plain.seconds == pytest.approx(0.1 + cell.n / 50 + 0.2)

@@ -1,10 +1,13 @@
+import os
+
 import pytest
 
+from labeleff.errors import OptionError
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.records.training_log import Training, Window
-from labeleff.scheduling.job_seconds import job_estimates, pretraining_estimate
+from labeleff.scheduling.job_seconds import available_cores, job_estimates, pretraining_estimate
 from labeleff.scheduling.jobs import Solve, Train
-from labeleff.scheduling.speeds import read_speeds, remember_speeds
+from labeleff.scheduling.speeds import read_speeds, remember_speeds, solving_names
 from labeleff.study.loading import load_study, parse_study
 
 STUDY = load_study("smoke")
@@ -47,8 +50,9 @@ def test_time_is_images_over_speed():
     assert measured.measured
     assert not alone(trained, {}).measured
     frozen = next(c for c in STUDY.cells() if c.budget is None)
-    shared = job_estimates(Solve((frozen,) * 6), {NAME: 100.0})
-    assert shared[0].seconds == pytest.approx(alone(frozen, {NAME: 100.0}).seconds / 6)
+    at_once = {NAME: 100.0, solving_names(frozen)[0]: 1e12}
+    shared = job_estimates(Solve((frozen,) * 6), at_once)
+    assert shared[0].seconds == pytest.approx(alone(frozen, at_once).seconds / 6)
     [pretraining] = STUDY.pretrainings
     assert pretraining_estimate(pretraining, {NAME: 100.0}).seconds == pytest.approx(13 * 64 / 100)
 
@@ -58,6 +62,14 @@ def test_wider_encoders_are_estimated_to_take_longer():
         next(load_study("smoke", [f"encoders=[{{name='resnet9', width={w}}}]"]).cells()) for w in (0.5, 1.0)
     )
     assert alone(wide, {}).seconds == pytest.approx(4 * alone(narrow, {}).seconds)
+
+
+def test_blocks_and_patches_of_transformers_count_for_estimates():
+    usual, small = (
+        next(load_study("smoke", [f"encoders=[{{name='vit_tiny', patch={p}, depth={d}}}]"]).cells())
+        for p, d in ((4, 12), (8, 3))
+    )
+    assert alone(usual, {}).seconds == pytest.approx(16 * alone(small, {}).seconds)
 
 
 def of_two_views():
@@ -84,3 +96,38 @@ def test_weights_from_outside_take_no_time():
     budget = {"finetune": table["budget"]["finetune"]}
     study = parse_study({**table, "arms": arms, "baseline": "scratch/finetune", "budget": budget}, "the test's study")
     assert [pretraining_estimate(item, {}).seconds for item in study.pretrainings] == [0.0]
+
+
+@pytest.mark.parametrize(("weight", "factor"), [(1.0, (1 + 2 * 3) / 1), (0.0, 1.0)])
+def test_images_beside_a_batch_take_their_time_and_both_views_count(weight, factor):
+    """FixMatch encodes 1 + 2 * ratio images per label; without weight it takes as long as finetune."""
+    row = {"lr": 0.05, "batch": 32, "steps": {"min": 10, "max": 10}}
+    fixmatch = {"pretext": "scratch", "protocol": {"name": "fixmatch", "ratio": 3.0, "weight": weight}}
+    study = parse_study(
+        {
+            "name": "semi",
+            "tasks": [{"name": "toy/classify", "train": 200, "test": 20}],
+            "encoders": [{"name": "resnet9", "width": 0.25}],
+            "arms": ["scratch/finetune", fixmatch],
+            "rungs": [50, 100],
+            "budget": {"finetune": row, "fixmatch": row},
+        },
+        "a test",
+    )
+    cells = {cell.protocol.name: cell for cell in study.cells()}
+    scoring = 20 / (40 * 3)
+    speeds = {"resnet9(dim=256, width=0.25) at 32 px": 40.0}
+    usual, semi = (job_estimates(Train((cells[name],)), speeds)[0].seconds for name in ("finetune", "fixmatch"))
+    assert usual == pytest.approx(10 * 32 / 40 + scoring)
+    assert semi == pytest.approx(10 * 32 * factor / 40 + scoring)
+
+
+def test_cores_are_those_told_or_those_that_may_be_used(monkeypatch):
+    monkeypatch.setenv("LABELEFF_CORES", "3")
+    assert available_cores() == 3
+    monkeypatch.setenv("LABELEFF_CORES", "")
+    assert 1 <= available_cores() <= (os.cpu_count() or 1)
+    for wrong in ("0", "two", "-1", "1.5"):
+        monkeypatch.setenv("LABELEFF_CORES", wrong)
+        with pytest.raises(OptionError, match=f"LABELEFF_CORES: found '{wrong}', expected a number of cores"):
+            available_cores()

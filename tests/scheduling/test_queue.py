@@ -61,7 +61,7 @@ def test_estimates_follow_what_jobs_took(jobs):
 
     clock.now += 60.0
     mine.learn(job, 60.0)
-    assert mine.scale == 6.0
+    assert mine.scale(job) == 6.0
     assert not mine.fits(job, [])
 
 
@@ -113,7 +113,7 @@ def test_what_runs_over_the_limit_is_stopped(command, tmp_path, jobs):
     text = toy_study.TEXT.partition("[budget.finetune]")[0].replace("rungs = [20, 40]", "rungs = [20, 40, 60]")
     study = tmp_path / "long.toml"
     study.write_text(text + LONG)
-    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").mkdir(exist_ok=True)
     [encoder] = load_study(str(study)).encoders
     (tmp_path / "cache" / "speed.json").write_text(json.dumps({f"{encoder.label} at 16 px": 1e12}))
     done = command("run", study, "--out", tmp_path / "out", "--time-limit", "6s", "--jobs", jobs)

@@ -2,7 +2,7 @@ import pickle
 import sys
 
 from labeleff.execution.draws import LabelRule
-from labeleff.execution.workplace import Settings
+from labeleff.execution.run_facts import Settings
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.scheduling.shards import Shard
 

@@ -29,7 +29,7 @@ def test_the_same_parts_wherever_and_whenever(tmp_path, monkeypatch):
     """Speeds measured on one machine must not move a cell into another part there."""
     cells = list(load_study("smoke").cells())
     before = loads(cells, 3)
-    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").mkdir(exist_ok=True)
     (tmp_path / "cache" / "speed.json").write_text('{"resnet9(dim=0, width=0.0625) at 32 px": 1.0}')
     assert loads(cells, 3) == before
 

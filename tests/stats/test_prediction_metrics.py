@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.special import softmax
 from sklearn import metrics as sk
 
 from labeleff.errors import PluginError
@@ -24,10 +25,15 @@ def drawn(seed, count, classes):
     return truth, np.round(rng.normal(size=(count, classes)) * 2) / 2, rng
 
 
+def class_auroc(truth, logits):
+    """Mean AUROC of each class against the rest."""
+    return own.mean_of_defined(own.ranked(truth[:, None] == np.arange(logits.shape[1]), own.log_odds(logits))[0])
+
+
 @given(SEEDS, COUNTS, CLASSES)
 def test_metrics_of_classes(seed, count, classes):
     truth, logits, _ = drawn(seed, count, classes)
-    predicted = own.top_class(logits)
+    predicted = logits.argmax(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of predicted classes that don't occur
         assert own.accuracy(truth, predicted) == pytest.approx(sk.accuracy_score(truth, predicted))
@@ -45,19 +51,16 @@ def test_auroc_of_classes_is_over_those_that_occur(seed, count, classes):
     each = [sk.roc_auc_score(truth == c, scores[:, c]) for c in present]
     if classes == 2:
         each = [sk.roc_auc_score(truth == 1, logits[:, 1] - logits[:, 0])] if present else []
-    assert own.class_auroc(truth, logits) == (pytest.approx(np.mean(each)) if each else None)
-    probabilities = np.exp(own.log_probabilities(logits))
-    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), probabilities, rtol=1e-6)
+    assert class_auroc(truth, logits) == (pytest.approx(np.mean(each)) if each else None)
+    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), softmax(logits, 1), rtol=1e-6)
 
 
 @given(SEEDS, COUNTS, st.integers(1, 4))
 def test_metrics_of_several_labels(seed, count, labels):
     rng = np.random.default_rng(seed)
     truth, scores = rng.random((count, labels)) < rng.random(labels), np.round(rng.normal(size=(count, labels)), 1)
-    for k in range(labels):
+    for k, (area, precision) in enumerate(zip(*own.ranked(truth, scores), strict=True)):
         positive = truth[:, k].any()
-        precision = own.average_precision(truth[:, k], scores[:, k])
-        area = own.auroc(truth[:, k], scores[:, k])
         assert (
             precision == pytest.approx(sk.average_precision_score(truth[:, k], scores[:, k]))
             if positive
@@ -89,29 +92,22 @@ def test_values_that_do_not_exist():
     assert own.spearman(truth, np.arange(3.0)) is None
     assert own.spearman(np.arange(3.0), truth) == 0.0
     assert own.mean_of_defined(np.array([np.nan, np.nan])) is None
-    assert own.class_auroc(np.zeros(3, int), np.eye(3)) is None
+    assert class_auroc(np.zeros(3, int), np.eye(3)) is None
     with pytest.raises(PluginError, match="NaN in the scores of 1 of 3 examples"):
-        own.top_class(np.array([[0.0, 1.0], [np.nan, 1.0], [0.0, 1.0]]))
+        own.ranked(np.eye(3, dtype=bool)[:, :2], np.array([[0.0, 1.0], [np.nan, 1.0], [0.0, 1.0]]))
 
 
 def test_scores_far_from_0_do_not_saturate():
     """Through a sigmoid distances from 1,000 on would all be 1 and their AUROC 0.5."""
     truth, distances = np.array([False, False, True, True]), np.array([1000.0, 1001.0, 1002.0, 1003.0])
-    assert own.auroc(truth, distances) == 1.0
+    assert own.ranked(truth[:, None], distances[:, None])[0].tolist() == [1.0]
     logits = np.array([[0.0, 800.0, -800.0], [0.0, 900.0, -900.0], [1.0, 0.0, 0.5]])
-    assert np.isfinite(own.log_probabilities(logits)).all()
+    assert np.isfinite(own.log_odds(logits)).all()
 
 
 def test_classes_are_ranked_by_probability_not_by_logit():
     """An example's logits have any offset: a perfect classifier stays perfect."""
     truth = np.array([0, 1, 2] * 4)
     logits = 3.0 * np.eye(3)[truth] + np.arange(12)[:, None] * 5
-    assert own.class_auroc(truth, logits) == 1.0
+    assert class_auroc(truth, logits) == 1.0
     assert np.nanmean(own.ranked(truth[:, None] == np.arange(3), logits)[0]) < 0.9
-    assert own.class_auroc(truth[:10] % 2, logits[:10, :2] * [1, 1]) is not None
-
-
-def test_tied_scores_are_counted():
-    scores = np.array([[1.0, 1.0], [0.0, 1.0], [2.0, 2.0]])
-    assert own.tied(scores) == 2
-    assert own.top_class(scores).tolist() == [0, 1, 0]

@@ -48,7 +48,7 @@ def test_rungs_may_be_listed():
             {"rungs": "auto", "auto": {**AUTO, "at": [10]}},
             r"auto.at: found \[10\], expected label counts from 20",
         ),
-        ({"rungs": "auto", "auto": {**AUTO, "at": []}}, "auto: at: List should have at least 1 item"),
+        ({"rungs": "auto", "auto": {**AUTO, "at": []}}, "auto: at: expected one or more; found"),
         ({"rungs": "auto", "auto": {**AUTO, "widht": 1}}, "auto: unknown key 'widht'; did you mean 'width'"),
         ({"rungs": "auto", "auto": {**AUTO, "width": 0}}, "auto: width: Input should be greater than 0"),
         ({"rungs": "auto", "auto": {**AUTO, "last": 9000}}, "9000 labels asked for, but .* has 2000 training images"),

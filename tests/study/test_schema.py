@@ -7,6 +7,7 @@ from support import factories
 
 from labeleff.curves.methods import methods
 from labeleff.errors import LabeleffError
+from labeleff.study.consistency import left_out
 from labeleff.study.loading import built_in, load_study, parse_study
 
 SMOKE = """
@@ -215,7 +216,68 @@ def test_a_budget_can_be_of_one_namesake():
         *({"pretext": {"name": "rotation", "holdout": share}, "protocol": "finetune"} for share in (0.1, 0.2)),
     ]
     study = factories.study(arms=arms, budget={"rotation": row, "finetune": {**row, "lr": 0.1}, name: row})
-    assert [study.budget_of(arm).lr for arm in study.arms] == [0.1, 0.1, 0.5]
+    [encoder] = study.encoders
+    assert [study.budget_of(arm, encoder).lr for arm in study.arms] == [0.1, 0.1, 0.5]
+
+
+TWO_ENCODERS = {
+    "encoders": [{"name": "resnet9", "width": 0.0625, "dim": 16}, {"name": "vit_tiny", "patch": 8, "depth": 1}],
+    "arms": ["scratch/finetune", "rotation/finetune", "mae/finetune", "mae/linear"],
+}
+
+
+def test_rows_of_one_encoder_come_before_those_of_all():
+    row = {"lr": 0.1, "batch": 8, "epochs": 1}
+    rows = {
+        "finetune": 1,
+        "finetune on vit_tiny": 2,
+        "mae/finetune": 3,
+        "rotation": 4,
+        "rotation on vit_tiny": 5,
+        "mae": 6,
+    }
+    study = factories.study(**TWO_ENCODERS, budget={key: {**row, "lr": lr} for key, lr in rows.items()})
+    rates = {
+        (c.encoder.name, study.arm_of(c)): (c.pretrain and c.pretrain.lr, c.budget and c.budget.lr)
+        for c in study.cells()
+    }
+    assert rates == {
+        ("resnet9", "scratch/finetune"): (None, 1),
+        ("vit_tiny", "scratch/finetune"): (None, 2),
+        ("resnet9", "rotation/finetune"): (4, 1),
+        ("vit_tiny", "rotation/finetune"): (5, 2),
+        ("vit_tiny", "mae/finetune"): (6, 3),
+        ("vit_tiny", "mae/linear"): (6, None),
+    }
+
+
+def test_arms_are_left_out_on_encoders_that_lack_what_they_need_and_that_is_said():
+    row = {"lr": 0.1, "batch": 8, "epochs": 1}
+    budget = dict.fromkeys(("finetune", "rotation", "mae"), row)
+    study = factories.study(**TWO_ENCODERS, budget=budget)
+    assert [note.partition(",")[0] for note in left_out(study)] == [
+        "mae/finetune isn't measured on resnet9(dim=16",
+        "mae/linear isn't measured on resnet9(dim=16",
+    ]
+    assert not left_out(factories.study())
+    with pytest.raises(LabeleffError, match="mae hides patches, and encoder 'resnet9' has none"):
+        factories.study(**TWO_ENCODERS, budget=budget, baseline="mae/linear")
+    with pytest.raises(LabeleffError, match="mae hides patches"):
+        factories.study(**{**TWO_ENCODERS, "encoders": TWO_ENCODERS["encoders"][:1]}, budget=budget)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("finetune on resnet18", "unknown row of the budget table 'finetune on resnet18'; did you mean"),
+        ("mae on resnet9", "unknown row of the budget table 'mae on resnet9'"),
+        ("mae/finetun", "did you mean 'mae/finetune'"),
+    ],
+)
+def test_a_row_that_nothing_uses_is_named(key, message):
+    row = {"lr": 0.1, "batch": 8, "epochs": 1}
+    with pytest.raises(LabeleffError, match=message):
+        factories.study(**TWO_ENCODERS, budget=dict.fromkeys(("finetune", "rotation", "mae", key), row))
 
 
 def test_several_arms_at_one_rung_are_measured_on_purpose_alone():

@@ -1,5 +1,7 @@
 """Studies with stories: allowed pairs, blocks beside a ladder, and stable keys."""
 
+from pathlib import Path
+
 import pytest
 
 from labeleff.errors import LabeleffError, StudyError
@@ -112,8 +114,8 @@ def test_a_ladder_on_stories_is_an_ordinary_study():
 
 
 def test_vectors_are_an_option_of_every_reader(mixed):
-    study = with_vectors(mixed(), "glove.txt")
+    study = with_vectors(mixed(), "glove.txt", Path())
     assert {str(cell.encoder.options.get("vectors")) for cell in study.cells()} == {"None", "glove.txt"}
     assert next(study.cells()).key == next(mixed().cells()).key
     with pytest.raises(StudyError, match="no encoder that reads words"):
-        with_vectors(load_study("smoke"), "glove.txt")
+        with_vectors(load_study("smoke"), "glove.txt", Path())

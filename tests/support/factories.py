@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from labeleff.records.entries import Conditions, PretrainingRecord, Record, RunEntry
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME
 from labeleff.records.training_log import Training, Window
 from labeleff.seeding import stream_seed
 from labeleff.study.cell import Cell

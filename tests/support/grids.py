@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
+from labeleff.reporting.external.formats import delimited
 from labeleff.reporting.external.grid import Grid, Row
+from labeleff.reporting.external.measured import measured
 from labeleff.reporting.external.observations import Observed
 from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.runs_table import RunsTable
 from labeleff.reporting.external.shapes.recognise import observations
 
 
@@ -23,6 +29,13 @@ def observed(*texts: str, **reading: object) -> Observed:
         grid(text, f"{chr(97 + at)}.csv" if several else "t.csv", several=several) for at, text in enumerate(texts)
     ]
     return observations(grids, Reading(**reading))  # type: ignore[arg-type]
+
+
+def parse_runs(content: bytes, source: str, reading: Reading | None = None) -> RunsTable:
+    """Read the text of a table as `read_runs` does a file of that name."""
+    how = reading or Reading()
+    read = replace(delimited.read(content, source, how), sha256=hashlib.sha256(content).hexdigest())
+    return measured(observations([read], how), how)
 
 
 def values(found: Observed) -> list[tuple[object, ...]]:

@@ -21,7 +21,11 @@ from labeleff.training.slots import Slot
 EXACT = Compute(torch.device("cpu"), "fp64")
 IMAGES = torch.randint(0, 256, (40, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(40) % 4
-OPTIONS = {"resnet9": {"width": 0.0625, "dim": 8}, "mobilenet_v2": {"stem": "cifar"}}
+OPTIONS = {
+    "resnet9": {"width": 0.0625, "dim": 8},
+    "mobilenet_v2": {"stem": "cifar"},
+    "vit_tiny": {"width": 0.03125, "depth": 2, "size": 16, "pool": "token"},
+}
 """The other stem would leave maps of one pixel: batch-norm over 8 values then amplifies rounding 250 times a step."""
 
 
@@ -90,7 +94,7 @@ def examples(seed, device, table=None, n=40, goal=CLASSES):
 
 
 def seen_dim(name):
-    return {"mobilenet_v2": 1280, "odd": 6}[name]
+    return {"mobilenet_v2": 1280, "odd": 6, "vit_tiny": 6}[name]
 
 
 def looped(one):

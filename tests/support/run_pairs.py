@@ -10,7 +10,7 @@ import numpy as np
 
 from labeleff.comparison.judgement import JudgedChange
 from labeleff.comparison.regression import Outcome, compare
-from labeleff.records.entries import PretrainingRecord, Record, RunEntry
+from labeleff.records.entries import Conditions, PretrainingRecord, Record, RunEntry
 from labeleff.records.training_log import Training, Window
 from labeleff.reporting.results import Results, load
 from labeleff.study import schema
@@ -109,3 +109,19 @@ def with_memory(factor: float = 1.0, own: bool = True) -> Change:
         return record.model_copy(update={"peak_memory": round(factor * (record.peak_memory or 0)), "own_peak": own})
 
     return change
+
+
+def conditions(**changes: object) -> Conditions:
+    """The conditions of the known study's run, with some changed."""
+    return Conditions(**(factories.run_entry(factories.study()).conditions.model_dump() | changes))
+
+
+def on_day(
+    number: int, shift: float = 0.0, *, of: schema.Study | None = None, speed: float = 1.0, **fields: object
+) -> Path:
+    """A folder measured on day `number` of January, in the folder of work."""
+    known = factories.run_entry(factories.study()).environment
+    git = {"commit": f"{number:07d}" + "0" * 33, "dirty": False}
+    fields = {"started": f"2026-01-{number:02d}T00:00:00+00:00", "environment": known | {"git": git}} | fields
+    changes = [again(number, shift), at_speed(speed, number)]
+    return folder(Path(f"run{number:02d}"), *changes, of=of, run=fields)

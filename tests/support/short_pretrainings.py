@@ -8,7 +8,7 @@ from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.plugins.pretexts.interface import Unlabelled
-from labeleff.study.cell import Augment, Budget
+from labeleff.study.cell import Augment, Budget, Steps
 from labeleff.training.device import Compute
 from labeleff.training.examples import Source, load_task
 from labeleff.training.images import Normalisation
@@ -18,6 +18,7 @@ ENCODER = Spec(name="resnet9", options={"width": 0.0625, "dim": 16})
 BUDGET = Budget(
     optimizer="adam", lr=3e-3, batch=32, steps={"min": 120, "max": 120}, augment=Augment(crop=2, flip=True, jitter=0.2)
 )
+SHORT = BUDGET.model_copy(update={"steps": Steps(min=4, max=4)})
 
 
 def unlabelled(images):

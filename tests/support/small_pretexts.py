@@ -15,7 +15,7 @@ CPU = Compute(torch.device("cpu"), "fp32")
 NAMES = [plugin.name for plugin in lookup.plugins("pretext") if plugin.own_views]
 SYMMETRIC = [name for name in NAMES if name != "moco"]
 FOLLOWED = ["moco", "byol", "dino"]
-SMALL = {"hidden": 32, "projection": 16, "queue": 64, "prototypes": 32, "bottleneck": 16, "groups": 2}
+SMALL = {"hidden": 32, "projection": 16, "queue": 64, "prototypes": 32, "bottleneck": 16, "groups": 2, "directions": 16}
 
 
 def options(name, **changes):

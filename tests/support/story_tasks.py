@@ -38,13 +38,13 @@ augment = { words = 0.01 }
 """
 
 
-def run(folder: Path, *overrides: str) -> Path:
-    """Run the small study of stories into `folder/out`."""
-    path = folder / "told.toml"
-    path.write_text(STUDY)
+def run(folder: Path, *overrides: str, study: str = STUDY, name: str = "told") -> Path:
+    """Run a study of stories, by default the small one, from the file `name` into `folder/out`."""
+    path = folder / f"{name}.toml"
+    path.write_text(study)
     options = RunOptions(
         folder=folder / "out",
-        command=["labeleff", "run", "told.toml"],
+        command=["labeleff", "run", path.name],
         jobs=1,
         cores=1,
         device="cpu",

@@ -1,5 +1,6 @@
 """Packages of other people for tests: modules on the search path, with metadata that names their plug-ins."""
 
+import importlib
 from pathlib import Path
 
 PRETEXT = '''
@@ -31,3 +32,4 @@ def install(folder: Path, module: str, code: str, points: dict[str, dict[str, st
     for group, named in points.items():
         lines += [f"[labeleff.{group}]", *(f"{name} = {value}" for name, value in named.items())]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    importlib.invalidate_caches()  # a finder that listed the folder within this tick of the clock wouldn't look again

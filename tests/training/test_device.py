@@ -11,6 +11,7 @@ import torch
 
 from labeleff.errors import OptionError
 from labeleff.execution import environment
+from labeleff.execution.workplace import machine_of
 from labeleff.training import device
 from labeleff.training.device import Stopwatch
 
@@ -20,6 +21,7 @@ CPU = torch.device("cpu")
 def test_depthwise_encoders_stay_in_fp32_on_cpu(monkeypatch):
     monkeypatch.setattr(device, "_fast_bf16", lambda _: True)
     assert device.choose("mobilenet_v2", "auto", CPU).precision == "fp32"
+    assert device.choose("vit_tiny", "auto", CPU).precision == "fp32"
     assert device.choose("resnet9", "auto", CPU).precision == "bf16"
     assert device.choose("resnet9", "fp32", CPU).precision == "fp32"
     assert device.choose("qrn", "auto", CPU) == device.Compute(CPU, "fp32", "contiguous")
@@ -89,7 +91,7 @@ def test_a_parents_memory_is_not_the_childs():
 
 
 def test_environment_tells_versions_and_machine():
-    facts = environment.environment(CPU, 2)
+    facts = environment.environment(machine_of(CPU), 2)
     assert facts["versions"]["torch"] == torch.__version__
     assert facts["device"] == "cpu"
     assert facts["jobs"] == 2

@@ -1,6 +1,8 @@
 import copy
 import itertools
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.study.cell import Augment, Budget
 from labeleff.training.device import Compute
 from labeleff.training.images import Normalisation, ResidentImages
-from labeleff.training.loop import train
+from labeleff.training.loop import _optimizer, train
 from labeleff.training.slots import DivergedError, Slot, learning_rates
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -183,3 +185,56 @@ def test_what_is_watched_must_be_finite():
     slot.watch = lambda _: {"heldout_loss": math.inf}
     with pytest.raises(DivergedError, match="heldout_loss is inf after step 20 of 45"):
         train([slot], budget(epochs=20), 45, CPU)
+
+
+@pytest.mark.parametrize(
+    ("budget", "plain"),
+    [
+        (
+            {"optimizer": "sgd", "momentum": 0.9},
+            lambda groups: torch.optim.SGD(groups, 0.1, 0.9, nesterov=True, fused=True),
+        ),
+        ({"optimizer": "adam"}, lambda groups: torch.optim.Adam(groups, 0.1, fused=True)),
+        ({"optimizer": "adamw"}, lambda groups: torch.optim.AdamW(groups, 0.1, fused=True)),
+        ({"optimizer": "rmsprop"}, lambda groups: torch.optim.RMSprop(groups, 0.1, alpha=0.9, eps=1e-7, foreach=True)),
+    ],
+)
+def test_optimisers_are_torchs_to_the_bit(budget, plain):
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(5, 8, 4, generator=generator)
+    ends = []
+    for build in (lambda m: _optimizer(Budget(lr=0.1, batch=8, epochs=1, weight_decay=0.01, **budget), m), None):
+        torch.manual_seed(1)
+        model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1))
+        if build is None:
+            matrices, vectors = ([p for p in model.parameters() if (p.ndim > 1) == wide] for wide in (True, False))
+            groups = [{"params": matrices, "weight_decay": 0.01}, {"params": vectors, "weight_decay": 0.0}]
+            optimizer = plain(groups)
+        else:
+            optimizer = build(model)
+        for batch in inputs:
+            optimizer.zero_grad()
+            model(batch).square().mean().backward()
+            optimizer.step()
+        ends.append([p.detach().clone() for p in model.parameters()])
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*ends, strict=True))
+
+
+SAYS_COMPILER = """
+import sys
+import torch
+from labeleff.study.cell import Budget
+from labeleff.training.loop import _optimizer
+for kind in ("sgd", "adam", "adamw", "rmsprop"):
+    model = torch.nn.Linear(2, 2)
+    optimizer = _optimizer(Budget(optimizer=kind, lr=0.1, batch=2, epochs=1), model)
+    model(torch.ones(2, 2)).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_optimisers_leave_the_compiler_out():
+    done = subprocess.run([sys.executable, "-c", SAYS_COMPILER], capture_output=True, text=True, timeout=600)
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr

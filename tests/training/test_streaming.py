@@ -9,7 +9,7 @@ from support import packed_trainings, toy_study
 from labeleff.errors import OptionError, PluginError
 from labeleff.execution.draws import LabelRule
 from labeleff.execution.job_runner import JobRunner
-from labeleff.execution.workplace import Settings
+from labeleff.execution.run_facts import Settings
 from labeleff.scheduling.jobs import jobs_for
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.study.cell import Augment

@@ -8,9 +8,10 @@ from support import dense_tasks
 from support.dense_studies import study
 
 from labeleff.catalogue import lookup
-from labeleff.catalogue.metrics import GOALS
+from labeleff.catalogue.metrics import GOALS, SINGLE
 from labeleff.errors import PluginError
-from labeleff.execution.launch import export, measure
+from labeleff.execution.given_labels.exported_lists import export
+from labeleff.execution.launch import measure
 from labeleff.records.jsonl import read_records
 from labeleff.scheduling.run_options import RunOptions
 
@@ -41,6 +42,8 @@ def test_a_study_of_every_goal_runs_from_end_to_end(go):
         name = record.cell.task.name
         assert tuple(record.metrics) == GOALS[lookup.find("task", name).goal]
         assert all(value is not None for value in record.metrics.values())
+        single = lookup.find("task", name).goal in SINGLE
+        assert set(record.calibration) == ({"ece", "brier", "nll"} if single else set())
         assert record.test_count == 30
         assert record.pretraining in ({*records.pretrainings} if record.cell.pretrain else {None})
     told = {name: facts["metric"] for name, facts in records.runs[-1].tasks.items()}

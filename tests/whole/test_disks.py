@@ -12,7 +12,7 @@ from support import toy_study
 from support.written_records import record, write
 
 from labeleff.errors import RecordError
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME
 from labeleff.records.jsonl import open_records, read_records
 
 

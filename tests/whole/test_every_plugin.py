@@ -8,7 +8,6 @@ from PIL import Image
 from support import selfstudy_files, shapenet_models, story_tasks
 
 from labeleff.catalogue import lookup
-from labeleff.catalogue.declaration import Spec
 from labeleff.execution.scoring import predict
 from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.plugins.pretexts.interface import Unlabelled
@@ -20,10 +19,14 @@ from labeleff.training.images import Normalisation, ResidentImages
 from labeleff.training.stories import resident
 
 CPU = Compute(torch.device("cpu"), "fp32")
-SMALL = {"resnet9": {"width": 0.0625, "dim": 16}}
+SMALL = {
+    "resnet9": {"width": 0.0625, "dim": 16},
+    "vit_tiny": {"width": 0.125, "depth": 2},
+    "vit_small": {"width": 0.0625, "depth": 2, "pool": "token"},
+}
 FETCHED = ("cifar10", "cifar100", "stl10", "svhn", "eurosat", "hf", "npz", "parquet")
 """Data sets whose own tests make their files up."""
-REQUIRED = {"partial": {"frozen": "layer1"}}
+FROZEN = {"resnet9": "layer1", "vit_tiny": "block1", "vit_small": "patches"}
 BUDGET = Budget(lr=0.01, batch=8, steps={"min": 2, "max": 2})
 
 
@@ -54,6 +57,15 @@ def test_every_entry_resolves(kind):
             assert callable(lookup.resolve(kind, plugin.name))
 
 
+def small_spec(name):
+    return lookup.complete("encoder", name, SMALL.get(name, {}))
+
+
+def usual_encoder(plugin):
+    """The encoder that a pretext is walked with."""
+    return small_spec("vit_tiny" if plugin.tokens else "resnet9")
+
+
 def works_on(kind, examples):
     return [plugin.name for plugin in lookup.plugins(kind) if plugin.examples in {examples, "either"}]
 
@@ -61,7 +73,7 @@ def works_on(kind, examples):
 def small(name, folder_of_images, tmp_path):
     """Options of a task of images, with the files that it reads."""
     source, _, kind = name.partition("/")
-    few = {"train": 50, "test": 50, "size": 32}
+    few = dict.fromkeys(("train", "test"), 50 if kind == "classify" else 20) | {"size": 32}
     if source == "selfstudy":
         pytest.importorskip("h5py")
         path = tmp_path / "data_32_lab.h5"
@@ -151,7 +163,7 @@ def test_every_protocol_of_stories_gives_scores_an_answer(name, encoder):
 
 @pytest.mark.parametrize("name", works_on("encoder", "images"))
 def test_every_encoder_gives_features_and_gradients(name):
-    encoder = build_encoder(lookup.complete("encoder", name, SMALL.get(name, {})), 0)
+    encoder = build_encoder(small_spec(name), 0)
     features = encoder(torch.randn(4, 3, 32, 32))
     assert features.shape == (4, encoder.dim)
     features.square().mean().backward()
@@ -166,8 +178,8 @@ def test_every_encoder_gives_features_and_gradients(name):
 def test_every_pretext_trains_the_encoder_it_is_given(name, task):
     if missing := lookup.find("pretext", name).missing:
         pytest.skip(missing)
-    spec, plugin = Spec(name="resnet9", options=SMALL["resnet9"]), lookup.find("pretext", name)
-    encoder, untouched = (build_encoder(spec, 0, split=plugin.split) for _ in range(2))
+    plugin = lookup.find("pretext", name)
+    encoder, untouched = (build_encoder(usual_encoder(plugin), 0, split=plugin.split) for _ in range(2))
     options = lookup.complete("pretext", name, {}).options
     data = Unlabelled(task.train.images, Normalisation.of(task.train.images))
     budget = BUDGET.model_copy(update={"augment": Augment(crop=2)}) if plugin.augmented else BUDGET
@@ -175,7 +187,7 @@ def test_every_pretext_trains_the_encoder_it_is_given(name, task):
     changed = any(not torch.equal(a, b) for a, b in zip(encoder.parameters(), untouched.parameters(), strict=True))
     assert changed == plugin.trained
     assert (result.training is not None) == changed
-    assert encoder(torch.randn(2, 3, 16, 16)).shape == (2, 16)
+    assert encoder(torch.randn(2, 3, 16, 16)).shape == (2, encoder.dim)
 
 
 @pytest.mark.parametrize("name", [plugin.name for plugin in lookup.plugins("pretext") if plugin.trained])
@@ -184,7 +196,7 @@ def test_every_pretext_takes_grey_images(name, task):
         pytest.skip(missing)
     images = task.train.images[..., :1].expand(-1, -1, -1, 3).contiguous()
     plugin, data = lookup.find("pretext", name), Unlabelled(images, Normalisation.of(images))
-    encoder = build_encoder(Spec(name="resnet9", options=SMALL["resnet9"]), 0, split=plugin.split)
+    encoder = build_encoder(usual_encoder(plugin), 0, split=plugin.split)
     budget, options = (
         BUDGET.model_copy(update={"augment": Augment(crop=2)}),
         lookup.complete("pretext", name, {}).options,
@@ -201,20 +213,35 @@ def test_pretexts_train_every_encoder(name, encoder, task):
     small_training(name, encoder, task.train.images[:12])
 
 
+@pytest.mark.parametrize("encoder", ["vit_tiny", "vit_small"])
+@pytest.mark.parametrize("name", [plugin.name for plugin in lookup.plugins("pretext") if plugin.own_views])
+def test_pretexts_of_two_views_train_transformers(name, encoder, task):
+    if missing := lookup.find("pretext", name).missing:
+        pytest.skip(missing)
+    small_training(name, encoder, task.train.images[:12])
+
+
 @pytest.mark.parametrize("side", [32, 64, 128])
-@pytest.mark.parametrize("name", ["vae", "cmc", "amdim"])
+@pytest.mark.parametrize("name", ["vae", "cmc", "amdim", "mae"])
 def test_pretexts_take_images_of_every_size(name, side):
+    if missing := lookup.find("pretext", name).missing:
+        pytest.skip(missing)
     generator = torch.Generator().manual_seed(0)
-    small_training(name, "resnet9", torch.randint(0, 256, (12, side, side, 3), dtype=torch.uint8, generator=generator))
+    encoder = usual_encoder(lookup.find("pretext", name)).name
+    small_training(name, encoder, torch.randint(0, 256, (12, side, side, 3), dtype=torch.uint8, generator=generator))
 
 
 def small_training(name, encoder, images):
     plugin = lookup.find("pretext", name)
     if encoder.endswith("_imagenet") and name != "vae":
         pytest.skip("its maps are too small for amdim at 32 pixels, and it has no narrow form for cmc")
-    built = build_encoder(lookup.complete("encoder", encoder, SMALL.get(encoder, {})), 0, split=plugin.split)
+    if lookup.find("encoder", encoder).tokens and name == "amdim":
+        pytest.skip("its maps are all of one size, and amdim compares two")
+    built = build_encoder(small_spec(encoder), 0, split=plugin.split)
     data = Unlabelled(images, Normalisation.of(images))
-    budget = Budget(optimizer="adam", lr=1e-3, batch=4, steps={"min": 2, "max": 2}, augment=Augment(crop=2))
+    augment = Augment() if plugin.own_views else Augment(crop=2)
+    batch = 8 if name == "moco" else 4  # it shuffles four groups of a batch
+    budget = Budget(optimizer="adam", lr=1e-3, batch=batch, steps={"min": 2, "max": 2}, augment=augment)
     options = lookup.complete("pretext", name, {}).options
     before = [parameter.detach().clone() for parameter in built.parameters()]
     result = lookup.resolve("pretext", name)(data, built, 0, budget, options, CPU, lambda *_: None)
@@ -222,11 +249,13 @@ def small_training(name, encoder, images):
     assert any(not torch.equal(old, new) for old, new in zip(before, built.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("network", FROZEN)
 @pytest.mark.parametrize("name", names("protocol"))
-def test_every_protocol_gives_scores_a_class(name, task):
-    plugin, spec = lookup.find("protocol", name), lookup.complete("protocol", name, REQUIRED.get(name, {}))
+def test_every_protocol_gives_scores_a_class(name, network, task):
+    plugin = lookup.find("protocol", name)
+    spec = lookup.complete("protocol", name, {"frozen": FROZEN[network]} if name == "partial" else {})
     normalisation = Normalisation.of(task.train.images)
-    encoder = build_encoder(Spec(name="resnet9", options=SMALL["resnet9"]), 0)
+    encoder = build_encoder(small_spec(network), 0)
     images = ResidentImages(task.test.images, normalisation, CPU.device)
     fit = lookup.resolve("protocol", name)
     if plugin.trained:

@@ -54,7 +54,7 @@ TABLE = "arm,n,run,accuracy\n" + "".join(
 
 
 @pytest.fixture
-def labeleff(tmp_path):
+def labeleff(tmp_path, with_charts):
     """Run the program where those are hidden, in worker processes too."""
     (tmp_path / "sitecustomize.py").write_text(HIDE)
     path = os.pathsep.join([str(tmp_path), *([os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else [])])
@@ -78,7 +78,7 @@ def finish(process, *others):
 
 def test_what_reads_results_runs(labeleff, tmp_path):
     (tmp_path / "runs.csv").write_text(TABLE)
-    assert "U" in finish(labeleff("utility", tmp_path / "runs.csv", "--out", tmp_path / "utility"))
+    assert "label ratio" in finish(labeleff("utility", tmp_path / "runs.csv", "--out", tmp_path / "utility"))
     plan = finish(labeleff("plan", "smoke", "--out", tmp_path / "none"))
     assert "18 cells" in plan
     finish(labeleff("run", "smoke", "--out", tmp_path / "one", "--jobs", "1", "--quiet"))
@@ -108,7 +108,7 @@ def test_a_thread_ends_a_run_in_time(labeleff, tmp_path):
     study, out = toy_study.write(tmp_path), tmp_path / "out"
     many = [word for text in ("draws=400", "budget.rotation.epochs=2") for word in ("--set", text)]
     start = time.monotonic()
-    limited = labeleff("run", study, *many, "--out", out, "--jobs", "1", "--time-limit", "12s", "--quiet")
+    limited = labeleff("run", study, *many, "--out", out, "--jobs", "1", "--time-limit", "5s", "--quiet")
     printed = finish(limited, 4)  # a slow machine may measure too little in it
     assert "stopped by the time limit" in printed
-    assert time.monotonic() - start < 120
+    assert time.monotonic() - start < 300

@@ -67,7 +67,7 @@ def test_the_same_images_at_another_path_are_the_same_data(tmp_path, capsys, com
     assert list(run.tasks) == ["folder/classify(size=16)"]
     assert run.tasks["folder/classify(size=16)"]["path"] == str(study.parent / "images")
     text = (out / "report.md").read_text() if (out / "report.md").exists() else labeleff.report(out).read_text()
-    assert "10 of 10 test images are training images" in text.partition("## Verdict")[0]
+    assert "10 of 10 test images are training images" in text.partition("\n\n- ")[0]
 
 
 def test_other_images_at_the_same_path_are_refused(tmp_path):

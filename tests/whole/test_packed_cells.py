@@ -5,10 +5,11 @@ import functools
 import pytest
 from support import toy_study
 
-from labeleff.commands.options import slots
+from labeleff.commands.options.shared import slots
 from labeleff.errors import OptionError
-from labeleff.execution import cell_jobs, pretraining_jobs
+from labeleff.execution import cell_jobs
 from labeleff.execution.launch import measure
+from labeleff.execution.pretraining import pretraining_jobs
 from labeleff.plugins.protocols import finetune
 from labeleff.records.jsonl import read_records
 from labeleff.scheduling.jobs import TrainTogether, jobs_for

@@ -10,6 +10,8 @@ from labeleff.commands.plan_tables import show_plan
 from labeleff.execution.launch import measure
 from labeleff.plugins.pretexts import rotation
 from labeleff.records.jsonl import read_records
+from labeleff.reporting.figures.look import Look
+from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.study_report import build
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.study.loading import load_study
@@ -102,7 +104,8 @@ def test_a_finished_study_can_be_probed_afterwards(study, go, tmp_path, capsys):
     assert steps(probed) == {"toy/classify": [0, 7]}
     [before], [after] = plain.pretrainings.values(), probed.pretrainings.values()
     assert after.model_copy(update={"probes": []}) == before, "timing stays that of the first training"
-    assert "### Linear probe over pretraining" in build(tmp_path / "out").read_text()
+    text = build(tmp_path / "out", ReportOptions(look=Look(every=True))).read_text()
+    assert "### Linear probe over pretraining" in text
     assert (tmp_path / "out" / "probes.csv").exists()
     assert (tmp_path / "out" / "figures" / "probes-toy-classify-resnet9.png").exists()
 

@@ -1,6 +1,6 @@
 """Killed with -9 at random moments, a run loses nothing, doubles nothing, and gives the same numbers.
 
-`LABELEFF_KILLS` sets the number of kills (3 unless told; 20 for a thorough check).
+`LABELEFF_KILLS` sets the number of kills (2 unless told; 20 for a thorough check).
 """
 
 import json
@@ -13,7 +13,7 @@ import time
 
 from support import toy_study
 
-KILLS = int(os.environ.get("LABELEFF_KILLS", "3"))
+KILLS = int(os.environ.get("LABELEFF_KILLS", "2"))
 
 
 def cells(out):
@@ -23,7 +23,7 @@ def cells(out):
     return [(line["key"], line["metrics"]["accuracy"]) for line in lines if line["type"] == "cell"]
 
 
-def test_kills_at_random_moments(command, tmp_path):
+def test_kills_at_random_moments(command, python_server, charts, tmp_path):
     study = toy_study.write(tmp_path)
     straight = command("run", study, "--out", tmp_path / "straight", "--jobs", "2")
     assert straight.returncode == 0, straight.stderr
@@ -33,8 +33,10 @@ def test_kills_at_random_moments(command, tmp_path):
     for attempt in range(KILLS):
         out = tmp_path / f"killed{attempt}"
         environment = os.environ | {"LABELEFF_CACHE": str(tmp_path / f"cache{attempt}"), "OMP_NUM_THREADS": "1"}
+        charts(tmp_path / f"cache{attempt}")
+        words = ["run", str(study), "--out", str(out), "--jobs", "2", "--quiet"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "labeleff", "run", str(study), "--out", str(out), "--jobs", "2", "--quiet"],
+            [sys.executable, "-m", "labeleff", *words],
             env=environment,
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -42,11 +44,22 @@ def test_kills_at_random_moments(command, tmp_path):
         killed += kill_at_random(process, out, chance)
         before = cells(out) if (out / "records.jsonl").exists() else []
         resumed = subprocess.run(
-            [sys.executable, "-m", "labeleff", "run", str(study), "--out", str(out), "--jobs", "2", "--quiet"],
+            [
+                *python_server.python(environment),
+                "-m",
+                "labeleff",
+                "run",
+                str(study),
+                "--out",
+                str(out),
+                "--jobs",
+                "2",
+                "--quiet",
+            ],
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         assert resumed.returncode == 0, resumed.stderr
         after = cells(out)

@@ -4,7 +4,7 @@ import pytest
 
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.launch import measure
-from labeleff.execution.workplace import Settings
+from labeleff.execution.run_facts import Settings
 from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.plugins.encoders.split import LabSplit
 from labeleff.records.jsonl import read_records

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import DeviceOption, QuietOption
+from labeleff.commands.options.shared import DeviceOption, QuietOption
 
 
 def bench(

@@ -24,8 +24,9 @@ from labeleff.errors import InterruptedRunError, LabeleffError, Terminated, Term
 from labeleff.execution.environment import environment
 from labeleff.execution.interrupts import Interrupts
 from labeleff.execution.progress import PreparationBars
-from labeleff.execution.workplace import explain
+from labeleff.execution.workplace import explain, machine_of
 from labeleff.plugins.encoders.interface import build_encoder
+from labeleff.records.folders import BENCH
 from labeleff.reporting.output_files import write
 from labeleff.training.device import Compute, one_core, pick_device
 
@@ -47,7 +48,7 @@ def measure(request: Request, out: Path, command: Sequence[str], *, quiet: bool)
     length = QUICK if request.quick else ON_GPU if device.type == "cuda" else USUAL_LENGTH
     interrupts, works = Interrupts(), list(request.works())
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    start = timings = Timings(list(command), started, torch.get_num_threads(), environment(device, 1))
+    start = timings = Timings(list(command), started, torch.get_num_threads(), environment(machine_of(device), 1))
     with interrupts.watch(), PreparationBars(quiet=quiet) as bars:
         try:
             for timings in _pieces(start, works, request, device, length):
@@ -63,7 +64,7 @@ def measure(request: Request, out: Path, command: Sequence[str], *, quiet: bool)
 def files(timings: Timings) -> dict[str, bytes]:
     """Contents of the files to write, by name."""
     texts = {"bench.md": document.markdown(timings).encode(), "bench.csv": document.csv(timings)}
-    return texts | {"bench.json": document.as_json(timings)}
+    return texts | {BENCH: document.as_json(timings)}
 
 
 def _check(request: Request) -> None:

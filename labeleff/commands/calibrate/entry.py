@@ -5,29 +5,34 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
+from labeleff.commands.calibrate.beside_jobs import time_beside_jobs
 from labeleff.commands.calibrate.kinds import Kind, Measurement, kinds
 from labeleff.commands.calibrate.workers import measure
 from labeleff.errors import LabeleffError
-from labeleff.execution.preflight import check_installed
+from labeleff.execution.preparation.preflight import check_installed
 from labeleff.execution.progress import PreparationBars
 from labeleff.files import cache_folder
+from labeleff.scheduling.run_options import RunOptions
 from labeleff.scheduling.speeds import Speed, peak_name, remember
 from labeleff.study.schema import Study
 from labeleff.training.device import device_name, pick_device
 
 
-def calibrate(study: Study, device: str, processes: int) -> str:
+def calibrate(study: Study, options: RunOptions, processes: int) -> str:
     """Time every kind of work of a study on a device, `processes` at once on a CPU; returns the device's name.
+
+    Beside its jobs these are the start of a process, making data ready, and the report.
 
     What was measured goes into the cache, where estimates find it, and is printed. Raises LabeleffError where nothing
     could be timed, OptionError for a device that isn't present.
     """
     check_installed(study)
-    picked, works = pick_device(device), kinds(study)
+    picked, works = pick_device(options.device), kinds(study)
     count = processes if picked.type == "cpu" else 1
     print(f"calibration: {len(works)} kinds of work, {count} at once", flush=True)
     with PreparationBars() as bars:
-        measured = measure(works, str(picked), count, lambda done, total: bars.advance(done, total, "calibrating"))
+        measured = measure(works, options, count, lambda done, total: bars.advance(done, total, "calibrating"))
+        beside = time_beside_jobs(study, options)
     name = device_name(picked)
     speeds: dict[str, Speed] = {}
     failures = []
@@ -38,6 +43,7 @@ def calibrate(study: Study, device: str, processes: int) -> str:
         print(_line(kind, new, results), flush=True)
     if not speeds:
         raise LabeleffError(f"calibration: nothing could be timed: {'; '.join(failures)}")
+    speeds |= {what: Speed(rate=rate, source="calibrated", device=name) for what, rate in beside.items()}
     remember(cache_folder(), speeds)
     return name
 

@@ -41,7 +41,9 @@ class Measurement:
 
 
 def kinds(study: Study) -> list[Kind]:
-    """List every kind of work once: by encoder, size, batch, and pretext or protocol."""
+    """List every kind of work once: by encoder, size, batch, and pretext or protocol, however labels are chosen."""
+    axes = ("noise", "imbalance", "pretraining", "tune")  # none of them changes the kind of work
+    study = study.model_copy(update=dict.fromkeys(axes))
     by_name: dict[str, Kind] = {}
     for pretraining in study.pretrainings:
         if pretraining.budget is not None:
@@ -49,7 +51,7 @@ def kinds(study: Study) -> list[Kind]:
     trained: dict[str, list[Cell]] = {}
     solved: dict[str, list[Cell]] = {}
     training = {arm.protocol.name for block in study.blocks for arm in block.arms if arm.protocol_plugin.trained}
-    for cell in study.cells():
+    for cell in (cell.model_copy(update={"selection": None}) if cell.selection else cell for cell in study.cells()):
         if cell.protocol.name in training:
             trained.setdefault(work_name(cell), []).append(cell)
         else:

@@ -12,7 +12,7 @@ from torch import Tensor
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import OptionValue, Spec
 from labeleff.errors import DataError
-from labeleff.scheduling.job_seconds import pool_of, test_of
+from labeleff.scheduling.job_seconds import classes_of, pool_of, test_of
 from labeleff.scheduling.speeds import SIZE, reads_stories
 from labeleff.training.examples import Examples, Source, Task, load_task
 from labeleff.training.goals.classification import CLASSES
@@ -47,7 +47,7 @@ def missing_bytes(spec: Spec) -> int:
 
 def _images(spec: Spec) -> Task:
     plugin = lookup.find("task", spec.name)
-    side, classes = int(spec.options.get("size", SIZE)), plugin.classes or CLASS_COUNT
+    side, classes = int(spec.options.get("size", SIZE)), classes_of(spec) or CLASS_COUNT
     generator = torch.Generator().manual_seed(0)
     goals: dict[str, Goal] = {"pixel_classes": PixelClasses(), "depth": Depth()}
     goal = goals.get(plugin.goal, CLASSES)

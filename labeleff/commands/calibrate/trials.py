@@ -20,7 +20,7 @@ from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.commands.calibrate.kinds import Kind, Measurement
 from labeleff.commands.calibrate.made_data import missing_bytes, stand_in
-from labeleff.errors import LabeleffError
+from labeleff.errors import DataError, LabeleffError
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.scoring import EncodedLabels, score_frozen
 from labeleff.execution.workplace import LoadedTask
@@ -35,6 +35,7 @@ from labeleff.scheduling.speeds import (
     INSTANT,
     effective_seconds,
     parts,
+    reads_stories,
     ready_name,
     scoring_name,
     solving_names,
@@ -42,16 +43,27 @@ from labeleff.scheduling.speeds import (
 )
 from labeleff.study.cell import Budget, Cell, Pretraining, Steps
 from labeleff.training.device import now, peak_memory, reset_peak_memory
+from labeleff.training.examples import Task, load_task
 
 
 class CalibrationRunner(JobRunner):
     """A job runner that needs no data and no pretrained encoder."""
 
     def load(self, spec: Spec) -> LoadedTask:
-        """Make the stand-in of a task, once per process."""
+        """Make the stand-in of a task of images, once per process; stories and items are read."""
         if spec.label not in self._tasks:
-            self._tasks[spec.label] = LoadedTask(stand_in(spec), self.device)
+            self._tasks[spec.label] = LoadedTask(self._task(spec), self.device)
         return self._tasks[spec.label]
+
+    def _task(self, spec: Spec) -> Task:
+        if lookup.find("task", spec.name).examples == "images":
+            return stand_in(spec)
+        try:
+            return load_task(spec, self._source)
+        except DataError:
+            if reads_stories(spec):
+                return stand_in(spec)
+            raise
 
     def encoder(self, cell: Cell) -> Encoder:
         """Build an untrained encoder in place of the pretrained one."""
@@ -180,6 +192,16 @@ def time_kind(kind: Kind, runner: CalibrationRunner) -> Measurement:
     peak = peak_memory(runner.device) + missing_bytes(task) if own_peak else None
     slowed = (time.perf_counter() - wall) / max(time.process_time() - processor, INSTANT)
     return Measurement(result.rates, result.spread, slowed if runner.device.type == "cpu" else None, peak)
+
+
+def little(kind: Kind, runner: CalibrationRunner, number: int) -> None:
+    """Do a little of a kind of work: a short training, which other numbers begin anew, or a frozen protocol."""
+    if not kind.cells:
+        _pretraining(kind.pretraining, runner, SHORT, number)
+    elif kind.cells[0].budget is not None:
+        _cells(kind.cells[0], runner, SHORT, number)
+    else:
+        time_frozen(kind.cells[:1], runner)
 
 
 def _short(budget: Budget | None, steps: int) -> Budget:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -16,8 +17,10 @@ from labeleff.commands.calibrate.kinds import Kind, Measurement
 from labeleff.commands.calibrate.trials import CalibrationRunner, time_kind
 from labeleff.errors import LabeleffError
 from labeleff.execution.draws import LabelRule
-from labeleff.execution.engines.local import one_thread
-from labeleff.execution.workplace import Settings, explain
+from labeleff.execution.engines.processes import one_thread
+from labeleff.execution.run_facts import Settings
+from labeleff.execution.workplace import explain
+from labeleff.scheduling.job_seconds import Sizes, known_sizes, learn_sizes
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.training.device import one_core
 
@@ -31,15 +34,15 @@ class _Worker:
     results: list[Measurement]
 
 
-def _work(link: Connection, kinds: Sequence[Kind], device: str) -> None:
+def _work(link: Connection, kinds: Sequence[Kind], options: RunOptions, sizes: Mapping[str, Sizes]) -> None:
     """Time all kinds in a new process, and send one result per kind; encoders go to a folder that is deleted after."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_core()
+    learn_sizes(sizes)
     parent = os.getppid()
     with tempfile.TemporaryDirectory(prefix="labeleff-") as folder:
-        place = Path(folder)
-        options = RunOptions(place, device=device, data=place, cache=place, offline=True)
-        runner = CalibrationRunner(Settings(options, "calibration", RULE))
+        place = dataclasses.replace(options, folder=Path(folder), cache=Path(folder), offline=True)
+        runner = CalibrationRunner(Settings(place, "calibration", RULE))
         for kind in kinds:
             if os.getppid() != parent:
                 return
@@ -49,17 +52,18 @@ def _work(link: Connection, kinds: Sequence[Kind], device: str) -> None:
                 link.send(Measurement(reason=str(error) if isinstance(error, LabeleffError) else explain(error)[0]))
 
 
-def _start(kinds: Sequence[Kind], device: str) -> _Worker:
+def _start(kinds: Sequence[Kind], options: RunOptions) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(theirs, kinds, device), daemon=True, name="labeleff-calibration")
+    arguments = (theirs, kinds, options, known_sizes())
+    process = context.Process(target=_work, args=arguments, daemon=True, name="labeleff-calibration")
     process.start()
     theirs.close()
     return _Worker(process, ours, [])
 
 
 def measure(
-    kinds: Sequence[Kind], device: str, processes: int, progress: Callable[[int, int], None]
+    kinds: Sequence[Kind], options: RunOptions, processes: int, progress: Callable[[int, int], None]
 ) -> list[list[Measurement]]:
     """Start processes and collect what they measure: one list per process, with one result per kind.
 
@@ -68,7 +72,7 @@ def measure(
     workers: list[_Worker] = []
     try:
         with one_thread():
-            workers += [_start(kinds, device) for _ in range(processes)]
+            workers += [_start(kinds, options) for _ in range(processes)]
         while busy := {worker.link: worker for worker in workers if len(worker.results) < len(kinds)}:
             for link in wait(list(busy)):
                 busy[link].results.append(_receive(busy[link]))  # type: ignore[index]

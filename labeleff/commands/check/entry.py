@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import DataOption, OfflineOption
+from labeleff.commands.options.shared import DataOption, OfflineOption
 
 
 def check(

@@ -35,6 +35,8 @@ BUDGET = Budget(lr=0.01, batch=8, steps=Steps(min=STEPS, max=STEPS))
 SIDES = (16, 32)
 ENCODER = Spec(name="resnet9", options={"width": 0.0625, "dim": 16})
 
+TRANSFORMER = Spec(name="vit_tiny", options={"patch": 4, "depth": 2, "width": 0.125})
+
 
 @functools.cache
 def toy(side: int) -> Task:
@@ -43,9 +45,9 @@ def toy(side: int) -> Task:
     return load_task(lookup.complete("task", "toy/classify", options), Source(Path(), offline=True))
 
 
-def small_encoder(seed: int = 0, *, split: bool = False) -> Encoder:
-    """Build a ResNet9 of 16 features, or a pair of narrow ones."""
-    return build_encoder(ENCODER, seed, split=split)
+def small_encoder(seed: int = 0, *, split: bool = False, tokens: bool = False) -> Encoder:
+    """Build a ResNet9 of 16 features, a pair of narrow ones, or a transformer of 24 features."""
+    return build_encoder(TRANSFORMER if tokens else ENCODER, seed, split=split)
 
 
 def takes(subject: Subject, *expected: str) -> str:

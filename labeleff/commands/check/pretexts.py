@@ -1,4 +1,4 @@
-"""Checks of a pretext, on a small ResNet9 and the toy task."""
+"""Checks of a pretext, on a small ResNet9 (or transformer, where it hides patches) and the toy task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from labeleff.commands.check.fixtures import (
 from labeleff.errors import LabeleffError
 from labeleff.plugins.encoders.interface import Encoder
 from labeleff.plugins.pretexts.interface import Pretrained, Unlabelled
-from labeleff.plugins.pretexts.outside_weights import Weights
+from labeleff.plugins.pretexts.weights.outside_weights import Weights
 from labeleff.records.training_log import Training
 from labeleff.study.cell import Augment
 from labeleff.training.encoder_cache import state_sha256
@@ -37,7 +37,7 @@ def _images(side: int, count: int = 40) -> Unlabelled:
 
 def _fresh(subject: Subject, seed: int = 0) -> Encoder:
     """Build an untrained encoder of the kind that the pretext takes."""
-    return small_encoder(seed, split=subject.plugin.split)
+    return small_encoder(seed, split=subject.plugin.split, tokens=subject.plugin.tokens)
 
 
 def _run(subject: Subject, seed: int = 0, data: Unlabelled | None = None) -> tuple[Encoder, Pretrained]:
@@ -160,7 +160,9 @@ def _weights(subject: Subject) -> str:
         raise Doubtful(f"not loaded: give --set {subject.plugin.required[0]}=VALUE to check what it loads")
     first, second = (subject.function(subject.options, subject.source) for _ in range(2))
     if not isinstance(first, Weights) or first.sha256 != second.sha256:
-        raise Breach("gave other weights, or no labeleff.plugins.pretexts.outside_weights.Weights, when called twice")
+        raise Breach(
+            "gave other weights, or no labeleff.plugins.pretexts.weights.outside_weights.Weights, when called twice"
+        )
     return f"{len(first.state)} tensors, the same twice; {first.provenance}"
 
 

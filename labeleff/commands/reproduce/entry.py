@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from labeleff.commands.options import (
+from labeleff.commands.options.shared import (
     DataOption,
     DeviceOption,
     JobsOption,
@@ -33,7 +33,7 @@ def report(
         str, typer.Option(help="full (a GPU), small (two CPU cores, about 40 minutes), or smoke (a rehearsal).")
     ] = "small",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/report-2021-SIZE).")
+        Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/report-2021-SIZE, or --from's).")
     ] = None,
     rebuild: Annotated[
         Path | None, typer.Option("--from", metavar="DIR", help="Measure nothing: rebuild the report of this folder.")
@@ -49,7 +49,7 @@ def report(
     from labeleff.commands.reproduce import report2021
 
     if rebuild is not None:
-        print(f"report: {report2021.build(rebuild)}")
+        print(f"report: {report2021.build(rebuild, out)}")
         return
     from labeleff.commands.reproduce import studies2021
 
@@ -90,13 +90,14 @@ def paper(
     from labeleff.commands.reproduce.paper import document
     from labeleff.errors import RecordError
     from labeleff.files import write_whole
-    from labeleff.records.file_name import FILE_NAME
+    from labeleff.records.folders import FILE_NAME, measured
 
-    kept = [folder for folder in folders if (folder / FILE_NAME).is_file()]
+    kept, passed = measured(folders)
     if not kept:
         raise RecordError(f"found no {FILE_NAME} in {', '.join(map(str, folders))}, expected folders of `labeleff run`")
-    if passed := [folder.name for folder in folders if folder not in kept]:
-        print(f"labeleff: passed over, without {FILE_NAME}: {', '.join(passed)}", file=sys.stderr)
+    if passed:
+        names = ", ".join(folder.name for folder in passed)
+        print(f"labeleff: passed over, without {FILE_NAME}: {names}", file=sys.stderr)
     text = document(kept)
     print(text)
     if out is not None:

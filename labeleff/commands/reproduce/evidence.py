@@ -10,7 +10,7 @@ from typing import Literal
 from labeleff.reporting.findings import Comparison, Findings, find
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import Results, load
-from labeleff.study.schema import Arm
+from labeleff.study.arms import Arm
 
 Judgement = Literal["reproduced", "not reproduced", "can't tell", "not tested"]
 JUDGEMENTS: dict[int, Judgement] = {1: "reproduced", -1: "not reproduced", 0: "can't tell"}
@@ -30,10 +30,6 @@ class Folder:
         """Name of the study."""
         return self.results.study.name
 
-    def protocol(self, arm: str) -> str:
-        """Name of an arm's protocol, without options."""
-        return self._arm(arm).protocol.name
-
     def pretrained(self, arm: str) -> bool:
         """Whether an arm starts from a pretrained encoder."""
         return self._arm(arm).pretext_plugin.makes_encoder
@@ -42,11 +38,15 @@ class Folder:
         return self.results.study.arms[self.results.arms.index(arm)]
 
     def finetuned(self) -> Iterator[Comparison]:
-        """Yield utilities of pretrained arms that train the whole network, where the baseline starts from scratch."""
+        """Yield utilities of pretrained arms that train the whole network, where the baseline starts from scratch.
+
+        Arms whose labels are selected are left out.
+        """
         if self.pretrained(self.findings.measured.baseline):
             return
         for item in self.findings.comparisons:
-            if self.pretrained(item.arm) and self.protocol(item.arm) in ("finetune", "validated"):
+            arm = self._arm(item.arm)
+            if self.pretrained(item.arm) and not arm.selected and arm.protocol.name in ("finetune", "validated"):
                 yield item
 
     def difficulty(self, place: Place) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from labeleff.catalogue.declaration import Frozen, first_error
-from labeleff.commands.options import failure
+from labeleff.commands.options.shared import failure
 from labeleff.commands.reproduce.printed2021 import QUESTION, STORY
 from labeleff.commands.reproduce.studies2021 import AS_PUBLISHED, SOUNDLY, Size, as_published, soundly
 from labeleff.errors import RecordError

@@ -30,6 +30,7 @@ from labeleff.reporting import output_files, study_report
 from labeleff.reporting.findings import Findings, find
 from labeleff.reporting.markdown import amount, percent, ratio, table
 from labeleff.reporting.measurements import Place
+from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.results import Results, load
 from labeleff.reporting.sections import accuracy_and_utility
 from labeleff.reporting.sections.stories import KERAS, NAMES
@@ -53,11 +54,13 @@ class Material:
 
 
 @without_collection()
-def build(folder: Path) -> Path:
-    """Write the reports of both studies inside `folder`, and the common `report.md` and `rows.csv`; returns the path.
+def build(folder: Path, out: Path | None = None) -> Path:
+    """Write the reports of both studies inside `out`, and the common `report.md` and `rows.csv`; returns the path.
 
-    Works on partial records. Raises RecordError where `folder` has no records or can't be written.
+    `out` is `folder` itself by default. Works on partial records. Raises RecordError where `folder` has no records or
+    `out` can't be written.
     """
+    out = out or folder
     if not (folder / AS_PUBLISHED).is_dir():
         raise RecordError(
             f"{folder}: no folder {AS_PUBLISHED!r} in it, expected the output of `labeleff reproduce report`"
@@ -65,11 +68,11 @@ def build(folder: Path) -> Path:
     material = _read(folder)
     names = [AS_PUBLISHED, *([SOUNDLY] if material.sound is not None else [])]
     for name in names:
-        study_report.build(folder / name)
+        study_report.build(folder / name, ReportOptions(out=out / name))
     everything = [*material.rows, *material.stories, *material.speeds]
     document = "\n\n".join(_document(material)).encode() + b"\n"
-    output_files.write(folder, {output_files.REPORT: document, ROWS: rows2021.to_bytes(everything)})
-    return folder / output_files.REPORT
+    output_files.write(out, {output_files.REPORT: document, ROWS: rows2021.to_bytes(everything)})
+    return out / output_files.REPORT
 
 
 def _read(folder: Path) -> Material:
@@ -191,7 +194,6 @@ def _soundly(material: Material) -> Iterator[str]:
     if material.sound is None:
         yield "Not measured yet."
         return
-    yield from accuracy_and_utility.verdicts(material.sound)
     place = _place(material.sound)
     yield from accuracy_and_utility.section(material.sound, place, []).paragraphs
     slug = output_files.slugs(material.sound.measured)[place]

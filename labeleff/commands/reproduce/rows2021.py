@@ -10,10 +10,10 @@ from labeleff.commands.reproduce.printed2021 import EPOCH_OF, TESTED, WANTED_EPO
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.records.training_log import Training
 from labeleff.reporting.csv_tables import columns, frame, to_csv
+from labeleff.reporting.effort.throughput import rates
 from labeleff.reporting.markdown import table
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections.stories import NAMES
-from labeleff.reporting.sections.throughput import rates
 from labeleff.scheduling.speeds import reads_stories
 
 PartRecord = Record | PretrainingRecord

@@ -46,10 +46,13 @@ def linear_unlike_finetuned(folders: Sequence[Folder]) -> Outcome:
 
 
 def arms_by_freezing(folder: Folder) -> dict[str, list[str]]:
-    """Order each pretext's arms from nothing frozen (`finetune`) over `partial` in the study's order to `linear`."""
+    """Order each pretext's arms from nothing frozen (`finetune`) over `partial` in the study's order to `linear`.
+
+    Arms whose labels are selected are left out, here and in every finding: the paper's are drawn.
+    """
     groups: dict[str, dict[str, list[str]]] = {}
     for name, arm in zip(folder.results.arms, folder.results.study.arms, strict=True):
-        if arm.pretext_plugin.makes_encoder:
+        if arm.pretext_plugin.makes_encoder and not arm.selected:
             groups.setdefault(arm.pretext.label, {}).setdefault(arm.protocol.name, []).append(name)
     return {
         pretext: [*kinds.get("finetune", []), *kinds["partial"], *kinds.get("linear", [])]

@@ -16,12 +16,13 @@ from labeleff.curves.bounds import Shown, worth
 from labeleff.records.conditions import leaves
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.records.training_log import Training
+from labeleff.reporting.effort.throughput import rates
 from labeleff.reporting.findings import Comparison, compare_arms
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import Results, place_of
-from labeleff.reporting.sections.throughput import rates
 from labeleff.stats.intervals import mean_intervals
-from labeleff.study.cell import Budget, short_names
+from labeleff.study.cell import Budget
+from labeleff.study.names import short_names
 
 Points = tuple[tuple[int, float], ...]
 """Steps (label counts, or steps of the optimiser) in rising order, with their values."""
@@ -87,7 +88,7 @@ def tracks(results: Results, key: str) -> Tracks:
 def _titles(results: Results) -> dict[Place, str]:
     """Short names of places, those of blocks of stories too."""
     blocks = results.study.blocks
-    tasks = short_names(spec for block in blocks for spec in block.tasks)
+    tasks = short_names(spec for block in blocks for spec in block.named_tasks)
     encoders = short_names(spec for block in blocks for spec in block.encoders)
     return {Place(t, e): f"{tasks[t].replace('/', '-')}, {encoders[e]}" for t in tasks for e in encoders}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from labeleff.errors import OptionError, UnknownNameError
+from labeleff.errors import MissingPackageError, UnknownNameError, install
 
 if TYPE_CHECKING:
     from labeleff.commands.track.series import Tracks
@@ -33,7 +33,7 @@ TRACKERS = {
     "mlflow": Tracker("labeleff.commands.track.mlflow_runs:write", ("mlflow", "sqlalchemy", "alembic")),
 }
 """Trackers by the name that options give; MLflow keeps its runs in a database."""
-TRACKERS_HELP = f"{' or '.join(TRACKERS)}; may be repeated (pip install 'labeleff[track]')"
+TRACKERS_HELP = f"{' or '.join(TRACKERS)}; may be repeated ({install('track')})"
 """Help text of options that name trackers."""
 
 
@@ -49,10 +49,7 @@ def check_trackers(names: Sequence[str], option: str) -> tuple[str, ...]:
             raise UnknownNameError(f"tracker (in {option})", name, TRACKERS)
         missing = [package for package in TRACKERS[name].packages if find_spec(package) is None]
         if missing:
-            what = "isn't" if len(missing) == 1 else "aren't"
-            raise OptionError(
-                f"{option} {name} needs {' and '.join(missing)}, which {what} installed; pip install 'labeleff[track]'"
-            )
+            raise MissingPackageError(f"{option} {name} needs", "track", *missing)
     return tuple(dict.fromkeys(names))
 
 

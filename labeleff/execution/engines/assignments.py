@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from labeleff.records.entries import PretrainingRecord, Record
-from labeleff.scheduling.jobs import Job, Pretrain, part_of
+from labeleff.scheduling.jobs import Job, Pretrain, part_of, together
 from labeleff.scheduling.queue import Limit, Ready
+from labeleff.study.cell import Cell
 
 Sink = Callable[[Sequence[PretrainingRecord | Record]], None]
 """Takes records as they come; they are on the disk when it returns."""
@@ -113,8 +114,9 @@ class Tries:
     ) -> tuple[list[Job], list[PretrainingRecord | Record]]:
         """Split what a dead worker's job left into jobs to be done again and failed records of cells that are given up.
 
-        Nobody knows at which of its cells a worker died, so cells with one try left get jobs of their own: those
-        beside a cell that kills its workers are measured, and only that cell is given up.
+        Nobody knows at which of its cells a worker died, so cells with one try left get jobs of their own (a ladder
+        with selected labels one for all): those beside a cell that kills its workers are measured, and only that cell
+        is given up.
         """
         keys = {record.key for record in recorded}
         if isinstance(job, Pretrain):
@@ -128,9 +130,13 @@ class Tries:
         left = [cell for cell in job.cells if cell.key not in keys]
         self.deaths.update(cell.key for cell in left)
         given_up = [cell for cell in left if self.deaths[cell.key] >= MOST_DEATHS]
-        alone = [cell for cell in left if self.deaths[cell.key] == MOST_DEATHS - 1]
-        together = [cell for cell in left if self.deaths[cell.key] < MOST_DEATHS - 1]
-        jobs = [part_of(job, cells) for cells in (together, *([cell] for cell in alone)) if cells]
+        alone: dict[Hashable, list[Cell]] = {}
+        for cell in left:
+            if self.deaths[cell.key] == MOST_DEATHS - 1:
+                alone.setdefault(together(cell), []).append(cell)
+        others = [cell for cell in left if self.deaths[cell.key] < MOST_DEATHS - 1]
+        known = [record for record in recorded if isinstance(record, Record)]
+        jobs = [part_of(job, cells, known) for cells in (others, *alone.values()) if cells]
         return jobs, [Record.failed(self.run, cell, _reason(cause)) for cell in given_up]
 
 

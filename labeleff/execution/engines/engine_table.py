@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from labeleff.errors import OptionError, UnknownNameError
+from labeleff.errors import MissingPackageError, OptionError, UnknownNameError, install
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from labeleff.execution.engines.assignments import Display, Sink
-    from labeleff.execution.job_runner import JobRunner
-    from labeleff.records.entries import Conditions
+    from labeleff.execution.engines.desk import Desk
     from labeleff.scheduling.jobs import Job
     from labeleff.scheduling.queue import Limit
 
@@ -52,7 +51,7 @@ class Choice(NamedTuple):
 
     def described(self, name: str) -> str:
         """Give its name with what must be installed, for help."""
-        return f"{name} (pip install 'labeleff[{self.extra}]')" if self.extra else name
+        return f"{name} ({install(self.extra)})" if self.extra else name
 
 
 ENGINES = {
@@ -82,18 +81,15 @@ def check_engine(name: str, address: str | None = None, gpu_share: float | None 
 
     extra = ENGINES[name].extra
     if extra is not None and find_spec(extra) is None:
-        raise OptionError(f"--engine {name} needs {extra}, which isn't installed; pip install 'labeleff[{extra}]'")
+        raise MissingPackageError(f"--engine {name} needs", extra, extra)
 
 
-def open_engine(runner: JobRunner, conditions: Callable[[], Conditions]) -> AbstractContextManager[EngineFor]:
-    """Open the engine that a run's options name; it is ready until the block ends.
-
-    `conditions` gives the conditions that the run measures under, once its data are loaded.
-    """
+def open_engine(desk: Desk) -> AbstractContextManager[EngineFor]:
+    """Open the engine that a run's options name; it is ready until the block ends."""
     import pkgutil
 
-    target = ENGINES[runner.settings.options.engine].target
-    manager: AbstractContextManager[EngineFor] = pkgutil.resolve_name(target)(runner, conditions)
+    target = ENGINES[desk.settings.options.engine].target
+    manager: AbstractContextManager[EngineFor] = pkgutil.resolve_name(target)(desk)
     return manager
 
 

@@ -7,45 +7,51 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
 
 from labeleff.errors import LabeleffError
 from labeleff.execution.engines.assignments import Assignment, Display, Sink, Work
+from labeleff.execution.engines.desk import Desk
 from labeleff.execution.engines.engine_table import Engine, EngineFor
-from labeleff.execution.job_runner import JobRunner
-from labeleff.execution.workplace import Settings
-from labeleff.records.entries import Conditions, PretrainingRecord, Record
+from labeleff.execution.engines.processes import GONE, start
+from labeleff.execution.run_facts import Settings
+from labeleff.records.entries import PretrainingRecord, Record
+from labeleff.scheduling.job_seconds import processes_for
 from labeleff.scheduling.jobs import Job, Pretrain
 from labeleff.scheduling.queue import Limit
-from labeleff.training.device import one_core
 
-WORTH_WORKERS = 20.0
-"""Estimated seconds of training below which starting worker processes would take longer than it saves."""
+if TYPE_CHECKING:
+    from labeleff.execution.job_runner import JobRunner
+
 GRACE = 0.5
 """Seconds that a signal to a group of processes takes to reach all of them."""
 PATIENCE = 5.0
 """Seconds that workers have to end after SIGTERM."""
 ATTEMPTS = 3
 """Workers in a row that may be dead before they have taken a job; then the job has failed."""
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @contextlib.contextmanager
-def open_engine(runner: JobRunner, _: Callable[[], Conditions]) -> Iterator[EngineFor]:
+def open_engine(desk: Desk) -> Iterator[EngineFor]:
     """The engine of this machine: this process, or worker processes where there is enough work."""
-    yield functools.partial(_engine, runner)
+    yield functools.partial(_engine, desk)
 
 
-def _engine(runner: JobRunner, seconds: float) -> Engine:
-    """Choose worker processes as requested, else one per core where it pays; on accelerators this process alone."""
-    options = runner.settings.options
-    count = options.jobs or (options.cores if seconds > WORTH_WORKERS else 1)
-    return Workers(runner, count) if runner.device.type == "cpu" and count > 1 else InProcess(runner)
+def _engine(desk: Desk, seconds: float) -> Engine:
+    """Choose worker processes as requested, else one per core where it pays; on accelerators this process alone.
+
+    Where this process leaves all data to others, one of them does what isn't worth more.
+    """
+    options = desk.settings.options
+    count = processes_for(seconds, options.jobs, options.cores)
+    if desk.facts.machine.kind == "cpu" and (count > 1 or desk.apart):
+        return Workers(desk.makes_runner, desk.settings, count)
+    return InProcess(desk.runner)
 
 
 class InProcess:
@@ -63,6 +69,8 @@ class InProcess:
 
     def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None = None) -> None:
         """Do the jobs in order."""
+        from labeleff.training.device import one_core
+
         if self._runner.device.type == "cpu":
             one_core()
         work = Work(jobs, self._runner.settings.run, sink, display, limit)
@@ -76,13 +84,14 @@ class InProcess:
 class Workers:
     """One-thread worker processes."""
 
-    def __init__(self, runner: JobRunner, count: int) -> None:
-        self._runner, self.places, self.processes = runner, count, count
+    def __init__(self, makes_runner: Callable[[Settings], JobRunner], settings: Settings, count: int) -> None:
+        self._makes_runner, self._settings, self.places, self.processes = makes_runner, settings, count, count
 
     def run(self, jobs: Sequence[Job], sink: Sink, display: Display, limit: Limit | None = None) -> None:
         """Do the jobs, each on the first worker that is free."""
-        work = Work(jobs, self._runner.settings.run, sink, display, limit)
-        workers = [_Worker(number, self._runner) for number in range(min(self.places, len(jobs)))]
+        work = Work(jobs, self._settings.run, sink, display, limit)
+        count = min(self.places, len(jobs))
+        workers = [_Worker(number, self._makes_runner, self._settings) for number in range(count)]
         try:
             while busy := _hand_out(work, workers):
                 for link in wait(list(busy)):
@@ -93,7 +102,8 @@ class Workers:
 
 def _work(link: Connection, makes_runner: Callable[[Settings], JobRunner], settings: Settings) -> None:
     """Do jobs in a worker process: receive one, send news and records, until the other end is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from labeleff.training.device import one_core
+
     one_core()
     parent = os.getppid()
     runner = makes_runner(settings)
@@ -119,20 +129,14 @@ def _work(link: Connection, makes_runner: Callable[[Settings], JobRunner], setti
 class _Worker:
     """A worker process with its connection and the job that it does."""
 
-    def __init__(self, number: int, runner: JobRunner) -> None:
-        self.number, self._runner = number, runner
+    def __init__(self, number: int, makes_runner: Callable[[Settings], JobRunner], settings: Settings) -> None:
+        self.number, self._makes_runner, self._settings = number, makes_runner, settings
         self.assignment: Assignment | None = None
         self.start()
 
     def start(self) -> None:
         """Start the process, or one in place of another that died."""
-        context = multiprocessing.get_context("spawn")
-        self.link, theirs = context.Pipe()
-        arguments = (theirs, type(self._runner), self._runner.settings)
-        self.process = context.Process(target=_work, args=arguments, daemon=True, name=f"labeleff-{self.number}")
-        with one_thread():
-            self.process.start()
-        theirs.close()
+        self.process, self.link = start(f"labeleff-{self.number}", _work, self._makes_runner, self._settings)
 
     def send(self, job: Job) -> bool:
         """Send a job to the process; False where it has died, so that nobody will do it."""
@@ -145,24 +149,9 @@ class _Worker:
     def exit_code(self) -> int | None:
         """Exit code of the process, which has died. A SIGTERM to the whole group ends this process meanwhile."""
         self.process.join()
-        if self.process.exitcode == -signal.SIGTERM:
+        if self.process.exitcode in {-signal.SIGTERM, GONE}:
             time.sleep(GRACE)
         return self.process.exitcode
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit processes that start in the block to one thread each; variables are put back afterwards."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _hand_out(work: Work, workers: Sequence[_Worker]) -> dict[Connection, _Worker]:

@@ -9,15 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from labeleff.errors import OptionError
+from labeleff.execution.engines.desk import Desk
 from labeleff.execution.engines.engine_table import EngineFor, JobResources, job_resources
-from labeleff.execution.job_runner import JobRunner
-from labeleff.records.entries import Conditions
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.training.device import pick_device
 
@@ -144,12 +143,12 @@ def _restored_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_engine(runner: JobRunner, conditions: Callable[[], Conditions]) -> Iterator[EngineFor]:
+def open_engine(desk: Desk) -> Iterator[EngineFor]:
     """Open the engine that does jobs as Ray tasks, on a cluster started for the run or on one that it joins."""
-    with cluster_of(runner.settings.options) as cluster:
+    with cluster_of(desk.settings.options) as cluster:
         from labeleff.execution.engines.ray_driver import RayTasks  # imports ray: after the signals are restored
 
-        engine = RayTasks(runner, conditions, cluster)
+        engine = RayTasks(desk.runner, lambda: desk.facts.conditions, cluster)
         yield lambda _: engine
 
 

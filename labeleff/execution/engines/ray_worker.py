@@ -20,12 +20,12 @@ from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.execution.job_runner import JobRunner
-from labeleff.execution.workplace import Settings
+from labeleff.execution.run_facts import Settings
 from labeleff.files import VERSION
 from labeleff.records.conditions import unlike
-from labeleff.records.entries import Conditions
+from labeleff.records.entries import Conditions, PretrainingRecord
 from labeleff.records.jsonl import reader_path
-from labeleff.scheduling.jobs import Job, Pretrain, pretraining_key
+from labeleff.scheduling.jobs import Job, pretraining_key
 from labeleff.training.device import device_name, one_core, torch_release
 
 Message = tuple[str, Any]
@@ -71,8 +71,8 @@ def do(orders: Orders, number: int, job: Job, encoders: Mapping[str, Any]) -> It
             yield "lacking", keys
             return
         for record in runner.perform(job, _progress_sender(orders, number)):
-            if isinstance(job, Pretrain) and record.status == "ok":
-                key = runner.cache_key(job.pretraining)
+            if isinstance(record, PretrainingRecord) and record.status == "ok":
+                key = runner.cache_key(record.pretraining)
                 yield "encoder", (key, runner.cache.content(key))
             elif (reader := _reader(runner, record.key)) is not None:
                 yield "reader", (record.key, reader.read_bytes())

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labeleff.errors import StudyError
 from labeleff.files import forget
 from labeleff.plugins.encoders.interface import Encoder
-from labeleff.training.examples import StoredFeatures
+from labeleff.training.examples import StoredFeatures, Task
 
 
 class StoredRows(Encoder):
@@ -26,3 +27,13 @@ class StoredRows(Encoder):
         block = np.asarray(self._stored.features[rows], dtype=np.float32)
         forget(self._stored.features)  # else the whole file would count as this process's memory
         return torch.from_numpy(block).to(images.device)
+
+
+def stored_rows(task: Task, name: str) -> StoredRows:
+    """Build the encoder that looks up one file's rows; raises StudyError where the task has no file of this name."""
+    features = task.features or {}
+    if name not in features:
+        raise StudyError(
+            f"embedding {name!r}: {task.name} has {', '.join(features) or 'no files'}; expected one of them"
+        )
+    return StoredRows(features[name])

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from lightly.loss import BarlowTwinsLoss
 from lightly.models.modules import BarlowTwinsProjectionHead
-from torch import Tensor, nn
+from torch import nn
 
-from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
+from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, of_projections, recipe, two_views
 from labeleff.training.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
@@ -30,12 +30,8 @@ def method(setup: MethodSetup) -> Method:
     with setup.initial("barlow twins head"):
         projector = BarlowTwinsProjectionHead(setup.encoder.dim, width, width)
     network = nn.Sequential(setup.encoder, projector)
-    redundancy = exactly(BarlowTwinsLoss(setup.real("redundancy")), setup.compute)
-
-    def loss(first: Tensor, second: Tensor) -> Tensor:
-        return redundancy(network(first), network(second))
-
-    return Method(network, network, loss)
+    redundancy = BarlowTwinsLoss(setup.real("redundancy"))
+    return Method(network, network, of_projections(network, redundancy, setup.compute))
 
 
 pretrain = two_views("barlow_twins", method, recipes)

@@ -20,6 +20,7 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
 
+from labeleff.plugins.encoders.vision_transformer import ViT
 from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
 from labeleff.training.views import Recipe
 
@@ -35,13 +36,15 @@ def recipes(options: Options) -> tuple[Recipe, Recipe]:
 def _head(setup: MethodSetup) -> Any:
     """Create a head, always with the same initial weights: lightly's can't be copied for its normalised last layer.
 
-    It has batch-norm, as lightly advises for encoders that aren't vision transformers.
+    It has batch-norm for encoders that aren't vision transformers, as the reference code has.
     """
     with setup.initial("dino head"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # lightly's weight_norm, that torch means to replace
         hidden, bottleneck = setup.whole("hidden"), setup.whole("bottleneck")
         prototypes = setup.whole("prototypes")
-        return DINOProjectionHead(setup.encoder.dim, hidden, bottleneck, prototypes, batch_norm=True)
+        return DINOProjectionHead(
+            setup.encoder.dim, hidden, bottleneck, prototypes, batch_norm=not isinstance(setup.encoder, ViT)
+        )
 
 
 def method(setup: MethodSetup) -> Method:

@@ -1,4 +1,4 @@
-"""Scratch, no pretraining: the encoder keeps its random initialisation."""
+"""No pretraining here: the encoder keeps its random initialisation, or the features that were made elsewhere."""
 
 from __future__ import annotations
 

@@ -13,22 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import PluginError
 from labeleff.plugins.encoders.interface import Encoder, initial_weights
 from labeleff.plugins.pretexts.contrastive import whole_blocks
+from labeleff.plugins.pretexts.feature_checks import effective_rank, outputs, spread
 from labeleff.plugins.pretexts.interface import PretextFunction, PretextRun, Pretrained, pretext
 from labeleff.seeding import stream_seed
 from labeleff.training.device import Compute
-from labeleff.training.images import Batch, ResidentImages
+from labeleff.training.images import Batch
 from labeleff.training.slots import DivergedError
 from labeleff.training.views import Recipe, ResidentViews
 
-BLOCK = 500
-"""Images encoded at once where no loss is taken."""
 COLLAPSED = 0.1
 """Spread of held-out projections under which a pretext counts as collapsed.
 
@@ -85,8 +83,8 @@ def two_views(
     """Build the pretext that trains an encoder by the method of `build`, on the two views of `recipes`.
 
     A share `holdout` of the images (at least two, never trained on, never test images) gives `heldout_loss`, on two
-    views per image, and `spread`, on projections of the images themselves. `collapsed` is 1 where that is under
-    COLLAPSED, else 0.
+    views per image, `spread`, on projections of the images themselves, and `effective_rank`, on their features.
+    `collapsed` is 1 where the spread is under COLLAPSED, else 0.
     """
 
     @pretext(name)
@@ -109,13 +107,16 @@ def two_views(
             return loss, loss.new_zeros(())
 
         def watch(model: nn.Module) -> dict[str, float]:  # noqa: ARG001
-            loss = heldout_loss(method, held_pairs, budget.batch, compute)
-            entries = {"heldout_loss": loss, "spread": spread(projections(method.network, plain, compute))}
+            entries = {
+                "heldout_loss": heldout_loss(method, held_pairs, budget.batch, compute),
+                "spread": spread(outputs(method.network, plain, compute)),
+                "effective_rank": effective_rank(outputs(run.encoder, plain, compute)),
+            }
             if not all(math.isfinite(value) for value in entries.values()):
                 raise DivergedError(f"on held-out images: {entries}")
             return entries
 
-        trained = run.train(method.parts, pairs, objective, watch, ("loss", "heldout_loss", "spread"))
+        trained = run.train(method.parts, pairs, objective, watch, ("loss", "heldout_loss", "spread", "effective_rank"))
         reached = trained.metrics["spread"]
         assert reached is not None
         return trained.with_metrics(collapsed=float(reached < COLLAPSED))
@@ -134,27 +135,19 @@ def heldout_loss(method: Method, pairs: ResidentViews, batch: int, compute: Comp
     return float(torch.stack([loss(compute.arrange(block.images)) for block in blocks]).mean())
 
 
-def projections(network: nn.Module, images: ResidentImages, compute: Compute) -> Tensor:
-    """Compute projections (N, width) float32 of un-augmented images."""
-    with torch.no_grad(), compute.autocast():
-        return torch.cat([network(compute.arrange(batch.images)).float() for batch in images.plain_batches(BLOCK)])
-
-
-def spread(values: Tensor) -> float:
-    """Measure how far rows (N, dim) lie apart: 0 where all point the same way, near 1 where they point everywhere.
-
-    It is the standard deviation of the rows' directions in each dimension, averaged, times the root of the number of
-    dimensions (Chen & He 2021, "Exploring Simple Siamese Representation Learning", section 4.1).
-    """
-    directions = F.normalize(values.double(), dim=1)
-    return float(directions.std(0, correction=0).mean()) * math.sqrt(values.shape[1])
-
-
 def recipe(options: Options, strengths: tuple[float, float, float, float], **changes: float) -> Recipe:
     """Create a usual view, its jitter scaled by the option `colour`; `changes` are further fields."""
     colour = float(options["colour"])
     scaled = (colour * strengths[0], colour * strengths[1], colour * strengths[2], colour * strengths[3])
     return Recipe(float(options["area"]), flip=0.5, jitter=0.8, strengths=scaled, grey=0.2, **changes)
+
+
+def of_projections(
+    network: nn.Module, terms: Callable[..., Any], compute: Compute
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss `terms` of both views' projections, computed in float32."""
+    exact = exactly(terms, compute)
+    return lambda first, second: exact(network(first), network(second))
 
 
 def exactly(loss: Callable[..., Any], compute: Compute) -> Callable[..., Tensor]:

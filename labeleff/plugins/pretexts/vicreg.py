@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from lightly.loss import VICRegLoss
 from lightly.models.modules.heads import VICRegProjectionHead
-from torch import Tensor, nn
+from torch import nn
 
-from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
+from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, of_projections, recipe, two_views
 from labeleff.training.views import Recipe
 
 STRENGTHS = (0.4, 0.4, 0.2, 0.1)
@@ -30,12 +30,7 @@ def method(setup: MethodSetup) -> Method:
         expander = VICRegProjectionHead(setup.encoder.dim, width, width)
     network = nn.Sequential(setup.encoder, expander)
     terms = VICRegLoss(setup.real("invariance"), setup.real("variance"), setup.real("covariance"))
-    regularised = exactly(terms, setup.compute)
-
-    def loss(first: Tensor, second: Tensor) -> Tensor:
-        return regularised(network(first), network(second))
-
-    return Method(network, network, loss)
+    return Method(network, network, of_projections(network, terms, setup.compute))
 
 
 pretrain = two_views("vicreg", method, recipes)

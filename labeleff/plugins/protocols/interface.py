@@ -17,8 +17,11 @@ from torch import Tensor
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.plugins.encoders.interface import Encoder
+from labeleff.plugins.protocols.temperature import Temperature
+from labeleff.records.entries import Trial
 from labeleff.records.training_log import Training
 from labeleff.study.cell import Augment, Budget
+from labeleff.study.tuning import Choice
 from labeleff.training.device import Compute
 from labeleff.training.examples import Examples
 from labeleff.training.goals.classification import CLASSES
@@ -27,6 +30,9 @@ from labeleff.training.images import Normalisation
 from labeleff.training.labelled_examples import LabelledExamples
 from labeleff.training.loop import train
 from labeleff.training.slots import Progress, Slot
+
+STORY_AXES = 3
+"""Axes of word numbers of stories; images have four, positions of items with stored features two."""
 
 Predictor = Callable[[Tensor], Tensor]
 """A function from inputs to scores.
@@ -49,6 +55,11 @@ class Labelled:
     goal: Goal = CLASSES
     unlabelled: Tensor | None = None
 
+    @property
+    def stories(self) -> bool:
+        """Whether the examples are stories with questions, as word numbers (n, sentences + 1, length)."""
+        return self.examples.inputs.ndim == STORY_AXES
+
     def on(self, device: torch.device, *, augment: Augment | None = None, seed: int = 0) -> LabelledExamples:
         """Put all examples on the device, augmented from the stream that `seed` names."""
         return LabelledExamples(self.examples, self.goal, self.normalisation, device, augment=augment, seed=seed)
@@ -65,7 +76,8 @@ class LabelledFeatures:
 
     A row is an image or, where the goal is dense, a counted grid cell; depths are float32 in scene units. `seed` is
     the cell's, for protocols that have to begin somewhere. `rows` (rows,) int64, where given, name the rows, each by
-    one number in all problems that are solved together, so that a protocol sees which problem contains which.
+    one number in all problems that are solved together, so that a protocol sees which problem contains which. `equal`
+    (rows,) int64, where given, has one number for rows of equal stories and questions, which no split may tear apart.
     """
 
     features: Tensor
@@ -74,15 +86,29 @@ class LabelledFeatures:
     goal: Goal = CLASSES
     seed: int = 0
     rows: Tensor | None = None
+    equal: Tensor | None = None
+
+    def part(self, chosen: Tensor) -> LabelledFeatures:
+        """Select some of the rows, by a mask."""
+        rows = None if self.rows is None else self.rows[chosen]
+        return replace(self, features=self.features[chosen], labels=self.labels[chosen], rows=rows)
 
 
 class SelectedFeatures(LabelledFeatures):
     """Rows of features (M, dim) that many problems share: `features` are selected anew whenever they are read."""
 
     def __init__(
-        self, source: Tensor, rows: Tensor, labels: Tensor, outputs: int, goal: Goal = CLASSES, seed: int = 0
+        self,
+        source: Tensor,
+        rows: Tensor,
+        labels: Tensor,
+        outputs: int,
+        goal: Goal = CLASSES,
+        seed: int = 0,
+        equal: Tensor | None = None,
     ) -> None:
         own = {"source": source, "rows": rows, "labels": labels, "outputs": outputs, "goal": goal, "seed": seed}
+        own["equal"] = equal
         for name, value in own.items():
             object.__setattr__(self, name, value)
 
@@ -94,6 +120,12 @@ class SelectedFeatures(LabelledFeatures):
         assert self.rows is not None
         return self.source[self.rows]
 
+    def part(self, chosen: Tensor) -> SelectedFeatures:
+        """Select some of the rows, by a mask."""
+        assert self.rows is not None
+        labels = self.labels[chosen]
+        return SelectedFeatures(self.source, self.rows[chosen], labels, self.outputs, self.goal, self.seed)
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -104,6 +136,17 @@ class Fitted:
     metrics: dict[str, float | None] = field(default_factory=dict)
     logits: bool = True
     """Whether scores of classes are logits; else they are compared between items as they are, e.g. shares of votes."""
+    trials: list[Trial] = field(default_factory=list)
+    """Trials of a tuned training, which the runner adds."""
+    tuned: Choice | None = None
+    """What they chose."""
+    shares: bool = False
+    """Whether scores of classes that are no logits are probabilities, which sum up to 1."""
+    temperature: Temperature | None = None
+    """What scores of classes are divided by so that their softmax is calibrated; None where that wasn't fitted.
+
+    It is fitted on some of the n labels, by scores of predictors that weren't trained on them.
+    """
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def prepare(run: SupervisedRun) -> Prepared:
     heads = TwoHeads(model[0], model[1], turns, run.budget.batch, shown)
     loss = Loss(data.goal, float(options["class_weight"]), float(options["rotation_weight"]))
     watch = HeldOut(rotated(held) if len(held) else None, run.compute).read
-    slot = Slot(heads, seen, loss, seed, watch=watch, order=order)
+    slot = Slot(heads, seen, loss, seed, watch=watch, order=order, labelled=shown if options["mask"] else None)
 
     def finish(training: Training) -> Fitted:
         return fitted(model, training, *(name for name in training.history[-1] if name not in ("step", "epoch")))

@@ -47,7 +47,7 @@ def _predictor(problem: LabelledFeatures, bank: _Bank, rows: Tensor | None, k: i
         votes = torch.zeros(len(features), outputs, device=features.device)
         return votes.scatter_add_(1, labels[which], weights)
 
-    return Fitted(scores, logits=False)
+    return Fitted(scores, logits=False, shares=problem.goal.name in SINGLE)
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:

@@ -11,20 +11,24 @@ with the same prior.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from labeleff.catalogue.declaration import OptionValue
+from labeleff.catalogue.metrics import SINGLE
+from labeleff.plugins.protocols import several_labels
 from labeleff.plugins.protocols.features import Standardised, groups, standardisation
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 from labeleff.plugins.protocols.least_absolute import solve_least_absolute
 from labeleff.plugins.protocols.logistic import Batch, Spectrum, blas_threads, solve
-from labeleff.plugins.protocols.several_labels import solve_labels
+from labeleff.plugins.protocols.temperature import Temperature, fit_temperature, out_of_fold
 from labeleff.training.device import give_back
+from labeleff.training.goals.classification import CLASSES, ranks
 from labeleff.training.goals.depth import Depth
 from labeleff.training.goals.item_labels import ItemLabels
 
@@ -124,23 +128,37 @@ def _start(problem: LabelledFeatures, ready: Standardised, solved: Sequence[Solu
     return ready.x.new_zeros(problem.outputs, ready.x.shape[1] + 1)
 
 
-def held_out(labels: Tensor) -> Tensor:
-    """Mark every `HELD_OUT`-th label of each class, in their order: (rows,) bool."""
-    same = F.one_hot(labels)
-    return (same.cumsum(0) * same).sum(1) % HELD_OUT == 0
+def held_out(labels: Tensor, equal: Tensor | None = None) -> Tensor:
+    """Mark every `HELD_OUT`-th label of each class, in their order: (rows,) bool.
+
+    With `equal` (rows,), one number for equal rows, distinct ones are counted, and all equal to one go with it.
+    """
+    if equal is not None:
+        _, number = torch.unique(equal, return_inverse=True)
+        rows = torch.arange(len(number), device=number.device)
+        first = rows.new_full((int(number.max()) + 1,), len(rows)).scatter_reduce(0, number, rows, "amin").sort().values
+        return torch.isin(equal, equal[first[held_out(labels[first])]])
+    if labels.ndim == 2:
+        return several_labels.held_out(labels, HELD_OUT)
+    return ranks(labels) % HELD_OUT == 0
 
 
-def _chosen(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> float:
-    """Choose the multiple of `prior` of least cross-entropy on labels held out; `prior` where classes have too few."""
-    out = held_out(problem.labels)
+def _chosen(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> tuple[float, Temperature | None]:
+    """Choose the multiple of `prior` of least cross-entropy on labels held out; `prior` where there are too few.
+
+    With it comes the temperature by the same labels, which none of the priors' predictors was trained on.
+    """
+    out = held_out(problem.labels, problem.equal)
     if not bool(out.any()):
-        return prior
-    kept = LabelledFeatures(problem.features[~out], problem.labels[~out], problem.outputs)
-    losses = []
-    for factor in FACTORS:
-        [(_, solution)] = solutions([kept], factor * prior, spectrum)
-        losses.append(F.cross_entropy(solution.predict(problem.features[out]), problem.labels[out]).item())
-    return FACTORS[losses.index(min(losses))] * prior
+        return prior, None
+    kept = LabelledFeatures(problem.features[~out], problem.labels[~out], problem.outputs, problem.goal)
+    goal = problem.goal if isinstance(problem.goal, ItemLabels) else CLASSES  # a row of a map has one class
+    scores = [_logistic([kept], factor * prior, spectrum)[0].predictor(problem.features[out]) for factor in FACTORS]
+    losses = [goal.loss(one, problem.labels[out]).item() for one in scores]
+    best = losses.index(min(losses))
+    single = problem.goal.name in SINGLE
+    temperature = fit_temperature(scores[best], problem.labels[out], kept.labels) if single else None
+    return FACTORS[best] * prior, temperature
 
 
 def _by_split(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
@@ -148,10 +166,31 @@ def _by_split(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted
     spectrum = _spectrum(problems)
     fitted = []
     for problem in problems:
-        chosen = _chosen(problem, prior, spectrum)
-        [(_, solution)] = solutions([problem], chosen, spectrum)
-        fitted.append(Fitted(solution.predict, metrics={"prior": chosen}))
+        chosen, temperature = _chosen(problem, prior, spectrum)
+        [solved] = _logistic([problem], chosen, spectrum)
+        fitted.append(replace(solved, metrics={"prior": chosen}, temperature=temperature))
     return fitted
+
+
+def _scaled(problems: Sequence[LabelledFeatures], fitted: Sequence[Fitted], prior: float, folds: int) -> list[Fitted]:
+    """Add temperatures by refits without each fold, each problem's with its own prior."""
+    spectrum = _spectrum(problems)
+    found: dict[int, Temperature | None] = {}
+    priors = [one.metrics.get("prior") or prior for one in fitted]
+    for own in dict.fromkeys(priors):
+        places = [place for place, other in enumerate(priors) if other == own]
+        refit = functools.partial(_logistic, prior=own, spectrum=spectrum)
+        temperatures = out_of_fold([problems[place] for place in places], folds, refit)
+        found |= dict(zip(places, temperatures, strict=True))
+    return [replace(one, temperature=found[place]) for place, one in enumerate(fitted)]
+
+
+def _logistic(problems: Sequence[LabelledFeatures], prior: float, spectrum: Spectrum) -> list[Fitted]:
+    """Solve problems of classes or of several labels with one prior."""
+    if isinstance(problems[0].goal, ItemLabels):
+        return several_labels.solve_labels(problems, prior, spectrum)
+    solved = dict(solutions(problems, prior, spectrum))
+    return [Fitted(solved[i].predict) for i in range(len(problems))]
 
 
 def _deviations(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
@@ -177,14 +216,16 @@ def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]
 
     Option `prior` is the prior variance of a weight times the number of features. With option `choose` = "split", a
     fifth of each problem's labels chooses among multiples of it, after which all n labels are fitted; depths keep it.
+    With option `folds`, each problem of classes is also solved without each fold of its labels, which gives scores of
+    all of them for a temperature.
     """
     prior = float(options["prior"])
     if isinstance(problems[0].goal, Depth):
         return _deviations(problems, prior)
     with torch.no_grad(), blas_threads():
-        if isinstance(problems[0].goal, ItemLabels):
-            return solve_labels(problems, prior)
         if options.get("choose") == "split":
-            return _by_split(problems, prior)
-        solved = dict(solutions(problems, prior))
-    return [Fitted(solved[i].predict) for i in range(len(problems))]
+            fitted = _by_split(problems, prior)
+        else:
+            fitted = _logistic(problems, prior, _spectrum(problems))
+        folds = int(options.get("folds", 0))
+        return _scaled(problems, fitted, prior, folds) if folds and problems[0].goal.name in SINGLE else fitted

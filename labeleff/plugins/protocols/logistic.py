@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.linalg
 import torch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
@@ -82,6 +83,24 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return torch.from_numpy(np.matmul(a.numpy(), b.numpy())) if a.device.type == "cpu" else a @ b
 
 
+def _eigen(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute eigenvalues (r,) and vectors (N, r) of a Gram matrix (N, N), without those of rows that are 0.
+
+    LAPACK's fastest search may not end where many eigenvalues are equal, as 0 is for features that never vary: these
+    are left out, and where it still doesn't, its slowest one finds them.
+    """
+    live = gram.diagonal() > 0
+    part = gram if bool(live.all()) else gram[live][:, live]
+    try:
+        values, found = torch.linalg.eigh(part)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        slow = scipy.linalg.eigh(part.cpu().double().numpy(), driver="ev")
+        values, found = (torch.from_numpy(one).to(gram) for one in slow)
+    vectors = gram.new_zeros(len(gram), len(values))
+    vectors[live] = found
+    return values, vectors
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """Eigenvectors (dim, r) of features' second moments, eigenvalues (r,) per row, largest first; the others are 0."""
@@ -94,9 +113,9 @@ class Spectrum:
         """Compute the spectrum of standardised features (N, dim), from the smaller one of their two Gram matrices."""
         x = x[:SPECTRUM_ROWS]
         few = len(x) < x.shape[1]
-        values, vectors = torch.linalg.eigh(product(x, x.mT) if few else product(x.mT, x))
+        values, vectors = _eigen(product(x, x.mT) if few else product(x.mT, x))
         values, vectors = values.flip(0), vectors.flip(1)
-        live = values > 1e-6 * values[0]
+        live = values > 1e-6 * values[:1]
         values, vectors = values[live], vectors[:, live]
         if few:
             vectors = product(x.mT, vectors / values.sqrt())

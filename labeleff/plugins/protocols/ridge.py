@@ -5,11 +5,15 @@ weight has one penalty. Without a given one the penalty is chosen on the n label
 (Golub, Heath and Wahba 1979, Technometrics 21): the one with most items classified correctly by the fit without them,
 of equally good ones that with the least squared error, then the largest. scikit-learn's RidgeClassifierCV goes by
 squared error alone, as is done here where items have several labels or real values.
+
+Values are no probabilities; their softmax is after division by a temperature, which what each item's fit without it
+says of it gives in the same closed form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +23,7 @@ from labeleff.catalogue.declaration import OptionValue
 from labeleff.catalogue.metrics import SINGLE
 from labeleff.plugins.protocols.features import standardisation
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
+from labeleff.plugins.protocols.temperature import Temperature, fit_temperature
 from labeleff.training.device import summing_type
 
 PENALTIES: tuple[float, ...] = tuple(10.0 ** (power / 2) for power in range(8, -9, -1))
@@ -38,14 +43,24 @@ def _left_out(basis: Tensor, shares: Tensor, targets: Tensor) -> Tensor:
     return targets - (targets - fitted) / (1 - leverage)
 
 
-def _choose(basis: Tensor, sizes: Tensor, targets: Tensor, labels: Tensor | None) -> float:
-    """Choose the penalty by leave-one-out; `sizes` (r,) are squared singular values, `labels` (n,) are classes."""
-    penalties = torch.tensor(PENALTIES, dtype=basis.dtype, device=basis.device)[:, None]
+def _choose(
+    basis: Tensor,
+    sizes: Tensor,
+    targets: Tensor,
+    labels: Tensor | None,
+    candidates: Sequence[float] = PENALTIES,
+) -> tuple[float, Tensor]:
+    """Choose the penalty by leave-one-out; returns it and what the fit without each item says of it: (n, C).
+
+    `sizes` (r,) are squared singular values, `labels` (n,) are classes.
+    """
+    penalties = torch.tensor(candidates, dtype=basis.dtype, device=basis.device)[:, None]
     centre = targets.mean(0)
     said = _left_out(basis, sizes / (sizes + penalties * len(basis)), targets - centre) + centre
-    correct = [0] * len(PENALTIES) if labels is None else (said.argmax(2) == labels).sum(1).tolist()
+    correct = [0] * len(candidates) if labels is None else (said.argmax(2) == labels).sum(1).tolist()
     merits = [*zip(correct, (-(said - targets).square().sum((1, 2))).tolist(), strict=True)]
-    return PENALTIES[merits.index(max(merits))]
+    best = merits.index(max(merits))
+    return candidates[best], said[best]
 
 
 def _factors(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -64,30 +79,39 @@ def _factors(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return basis[:, kept], roots[kept], directions[kept]
 
 
-def solve(problem: LabelledFeatures, penalty: float) -> tuple[Tensor, Tensor]:
-    """Solve one problem in float64: weights (dim, C) of standardised features and constants (C,).
+@dataclass(frozen=True)
+class Solution:
+    """Scores of standardised features x as `x weights + constants`, in float64: (dim, C), (C,)."""
 
-    `penalty` is per item; 0 chooses it.
-    """
+    weights: Tensor
+    constants: Tensor
+    temperature: Temperature | None
+    """Fitted by leave-one-out, so at no cost; None where items have no single class."""
+
+
+def solve(problem: LabelledFeatures, penalty: float) -> Solution:
+    """Solve one problem; `penalty` is per item, 0 chooses it."""
     mean, scale = standardisation(problem.features)
     rows = ((problem.features - mean) / scale).to(summing_type(problem.features.device))
     single = problem.goal.name in SINGLE
     targets = F.one_hot(problem.labels, problem.outputs) if single else problem.labels.view(len(rows), -1)
     targets = targets.to(summing_type(problem.features.device))
     basis, roots, directions = _factors(rows)
-    chosen = penalty or _choose(basis, roots.square(), targets, problem.labels if single else None)
+    labels = problem.labels if single else None
+    chosen, said = _choose(basis, roots.square(), targets, labels, (penalty,) if penalty else PENALTIES)
     solved = (roots / (roots.square() + chosen * len(rows)))[:, None] * (basis.T @ (targets - targets.mean(0)))
-    return directions.T @ solved, targets.mean(0)
+    return Solution(directions.T @ solved, targets.mean(0), fit_temperature(said, problem.labels) if single else None)
 
 
 def _predictor(problem: LabelledFeatures, penalty: float) -> Fitted:
     mean, scale = standardisation(problem.features)
-    weights, constants = (part.to(problem.features.dtype) for part in solve(problem, penalty))
+    solution = solve(problem, penalty)
+    weights, constants = (part.to(problem.features.dtype) for part in (solution.weights, solution.constants))
 
     def scores(features: Tensor) -> Tensor:
         return ((features - mean) / scale) @ weights + constants
 
-    return Fitted(scores, logits=False)
+    return Fitted(scores, logits=False, temperature=solution.temperature)
 
 
 def fit(problems: Sequence[LabelledFeatures], options: Mapping[str, OptionValue]) -> list[Fitted]:

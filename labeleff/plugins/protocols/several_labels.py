@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,17 +12,29 @@ from torch import Tensor
 from labeleff.plugins.protocols.features import CACHED, Standardised
 from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 from labeleff.plugins.protocols.logistic import Batch, Spectrum, solve
+from labeleff.stats.stratification import several_labels_order
 
 
-def solve_labels(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:
+def solve_labels(problems: Sequence[LabelledFeatures], prior: float, spectrum: Spectrum) -> list[Fitted]:
     """Solve all labels of every problem, whose labels are bool (rows, K).
 
     A label is a problem of two classes with the prior that two classes have. One that no row has, or that all have,
-    gets its smoothed log-odds as constant score.
+    gets its smoothed log-odds as constant score. `spectrum` is that of the features.
     """
-    largest = max(problems, key=lambda one: len(one.labels))
-    spectrum = Spectrum.of(Standardised.of(largest.features).x)
     return [_solve(problem, prior, spectrum) for problem in problems]
+
+
+def held_out(flags: Tensor, share: int) -> Tensor:
+    """Mark one of `share` items with labels (rows, K), so that each label has its share among those: (rows,) bool.
+
+    None is marked where no label would still be on some of the other items and not on all of them.
+    """
+    rows = len(flags)
+    out = torch.zeros(rows, dtype=torch.bool)
+    out[torch.from_numpy(several_labels_order(flags.cpu().numpy(), np.arange(rows))[: rows // share])] = True
+    having = flags[~out].sum(0)
+    told_apart = bool(((having > 0) & (having < int((~out).sum()))).any())
+    return (out & told_apart).to(flags.device)
 
 
 def _solve(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> Fitted:
@@ -29,7 +42,8 @@ def _solve(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> Fitte
     (rows, dim), having = one.x.shape, problem.labels.sum(0)
     weights = one.x.new_zeros(flags.shape[1], dim + 1)
     weights[:, -1] = torch.log((having + 0.5) / (rows - having + 0.5))
-    for part in torch.split(torch.nonzero((having > 0) & (having < rows))[:, 0], max(1, CACHED // (rows * dim))):
+    told_apart, together = torch.nonzero((having > 0) & (having < rows))[:, 0], max(1, CACHED // (rows * dim))
+    for part in torch.split(told_apart, together) if len(told_apart) else ():
         hot = F.one_hot(flags[:, part].T.long(), 2).to(one.x.dtype).mT.contiguous()
         both = solve(Batch(one.x.expand(len(part), rows, dim), hot, dim / prior), spectrum)
         weights[part] = both[:, 1] - both[:, 0]

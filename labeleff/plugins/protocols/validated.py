@@ -1,23 +1,28 @@
 """Fine-tuning with a validation set held out from the n labelled examples.
 
-The validation set is never trained on. Every window (an epoch) is scored on it. The weights kept are those of the best
-window, by accuracy (the goal's headline metric) and then by loss; `keep = "last"` only watches. With `stop`, training
-ends once every validation example was correct in two windows in a row.
+The validation set is never trained on, nor are questions that equal one of its own in story and words. Every window (an
+epoch) is scored on it. The weights kept are those of the best window, by accuracy (the goal's headline metric) and then
+by loss; `keep = "last"` only watches. With `stop`, training ends once every validation example was correct in two
+windows in a row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
+from labeleff.catalogue.metrics import SINGLE
 from labeleff.plugins.encoders.interface import Reader
-from labeleff.plugins.protocols.interface import Fitted, Prepared, by_itself
+from labeleff.plugins.protocols.interface import Fitted, Labelled, Prepared, by_itself
 from labeleff.plugins.protocols.supervised import SupervisedRun, preparation
+from labeleff.plugins.protocols.temperature import Temperature, fit_temperature
 from labeleff.records.training_log import Training
 from labeleff.seeding import stream_seed
 from labeleff.training.device import Compute
+from labeleff.training.equal_questions import hold_out_distinct
 from labeleff.training.hashed_random import hold_out
 from labeleff.training.labelled_examples import LabelledExamples
 
@@ -25,7 +30,7 @@ BLOCK = 250
 """Validation examples scored at once."""
 
 RUN = 50
-"""Successive questions of stories that go to the validation set together."""
+"""Successive distinct questions of stories that go to the validation set together."""
 
 State = dict[str, Tensor]
 Entry = dict[str, float]
@@ -49,15 +54,18 @@ class _Watch:
     best: tuple[float, float] = (-1.0, 0.0)
     state: State = field(default_factory=dict)
 
-    def __call__(self, model: nn.Module) -> Entry:
-        goal, loss, count, tallies = self.examples.goal, 0.0, 0, []
+    def blocks(self, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield scores and targets of the validation examples, block by block."""
         with torch.no_grad(), self.compute.autocast():
             for batch in self.examples.resident.plain_batches(BLOCK):
-                scores = model(self.compute.arrange(batch.images)).float()
-                target = self.examples.target(batch)
-                loss += float(goal.loss(scores, target, "sum"))
-                count += int(goal.counted(target).sum())
-                tallies.append(goal.tally(scores, target))
+                yield model(self.compute.arrange(batch.images)).float(), self.examples.target(batch)
+
+    def __call__(self, model: nn.Module) -> Entry:
+        goal, loss, count, tallies = self.examples.goal, 0.0, 0, []
+        for scores, target in self.blocks(model):
+            loss += float(goal.loss(scores, target, "sum"))
+            count += int(goal.counted(target).sum())
+            tallies.append(goal.tally(scores, target))
         correct = goal.metrics(goal.joined(tallies))[goal.headline]
         entry = {"validation_loss": loss / count, "validation_accuracy": correct}
         if _merit(entry) > self.best:
@@ -66,14 +74,16 @@ class _Watch:
         return entry
 
 
-def split(count: int, share: float, seed: int, run: int = 1) -> tuple[Tensor, Tensor]:
-    """Split 0..count-1 into sorted positions to train on and to validate with, at least one each.
+def split(data: Labelled, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Split labelled examples into sorted positions to train on and to validate with, at least one each.
 
-    The validation set is drawn in runs of `run` successive positions. Questions about one story follow each other, so
-    with runs hardly any validation story occurs in training.
+    Of stories the validation set is drawn in runs of RUN successive questions, equal ones together. Questions about one
+    story follow each other, so with runs hardly any validation story occurs in training.
     """
-    what = "validated: {held} of {count} labels would be set aside"
-    return hold_out(count, share, stream_seed("validation", seed), what, run)
+    stream = stream_seed("validation", seed)
+    if not data.stories:
+        return hold_out(len(data.examples), share, stream, "validated: {held} of {count} labels would be set aside")
+    return hold_out_distinct(data.examples.inputs, data.examples.labels, share, stream, "validated", RUN)
 
 
 @preparation
@@ -82,8 +92,7 @@ def prepare(run: SupervisedRun) -> Prepared:
 
     Options: `holdout`, the share set aside; `keep`; `stop`.
     """
-    together = RUN if run.data.normalisation is None else 1
-    trained, held = split(len(run.data.examples), float(run.options["holdout"]), run.seed, together)
+    trained, held = split(run.data, float(run.options["holdout"]), run.seed)
     training_run = replace(run, data=run.data.part(trained))
     examples = training_run.examples()
     watch = _Watch(run.data.part(held).on(run.compute.device), run.compute)
@@ -97,9 +106,21 @@ def prepare(run: SupervisedRun) -> Prepared:
             model.load_state_dict(watch.state)
         names = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
         metrics: dict[str, float | None] = {name: best[name] for name in names}
-        return Fitted(model.eval(), training, metrics | {"validation_count": len(held)})
+        temperature = _temperature(watch, model.eval(), training_run.data)
+        return Fitted(model, training, metrics | {"validation_count": len(held)}, temperature=temperature)
 
     return training_run.prepared(training_run.slot(model, examples, watch=watch, enough=enough), finish)
+
+
+def _temperature(watch: _Watch, model: nn.Module, trained: Labelled) -> Temperature | None:
+    """Fit a temperature on the validation images, which chose the weights and were never trained on.
+
+    None unless an image has one class.
+    """
+    if trained.goal.name not in SINGLE or trained.normalisation is None:
+        return None
+    scores, labels = (torch.cat(parts) for parts in zip(*watch.blocks(model), strict=True))
+    return fit_temperature(scores, labels, trained.examples.labels)
 
 
 def _head(run: SupervisedRun) -> nn.Module | None:

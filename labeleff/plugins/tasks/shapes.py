@@ -52,6 +52,8 @@ def columns(
         source.progress(done, total, f"rendering {split} images")
 
     def make() -> Arrays:
+        if not source.make:
+            raise DataError(f"{place}: not rendered yet")
         rendered = render(
             split,
             torch.arange(count),

@@ -9,7 +9,7 @@ from pathlib import Path
 from labeleff.curves.methods import rungs_needed
 from labeleff.errors import OptionError, RunsError
 from labeleff.records.collection import without_collection
-from labeleff.reporting import output_files, place_figures, runs_csv
+from labeleff.reporting import glossary, output_files, place_figures, runs_csv
 from labeleff.reporting.external import reference_code
 from labeleff.reporting.external.baseline_names import BASELINES, like_baseline
 from labeleff.reporting.external.options import Options
@@ -17,6 +17,8 @@ from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.runs_table import Pair, RunsTable
 from labeleff.reporting.external.tasks_aside import with_baseline_curves
 from labeleff.reporting.findings import Findings, find
+from labeleff.reporting.head.answer import Asked
+from labeleff.reporting.head.lines import contents, head, head_figure
 from labeleff.reporting.markdown import table as markdown_table
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section
@@ -66,6 +68,7 @@ def view(table: RunsTable, baseline: str, options: Options) -> Measurements:
         headline=_headline(table, baseline, options.headline),
         summarised=frozenset((Place(task), arm) for task, arm in table.summarised),
         run_numbers={(Place(task), arm): numbers for (task, arm), numbers in table.run_numbers.items()},
+        look=options.look.among(table.arms),
     )
 
 
@@ -122,9 +125,10 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
         [
             *_results(findings, options),
             *([reference_code.section(measured)] if options.convention == "selfstudy" else []),
-            Section([*explain(measured), runs_csv.note(measured)]),
+            Section([*explain(measured), runs_csv.note(measured), *glossary.section()]),
             Section([*origin(table, notes, options)]),
-        ]
+        ],
+        measured.look,
     )
     return write_beside(options, files), notes
 
@@ -139,15 +143,17 @@ def write_beside(options: Options, files: Mapping[str, bytes]) -> Path:
 
 
 def _results(findings: Findings, options: Options) -> Iterator[Section]:
-    yield Section([f"# {options.title or f'What the runs in {options.files} are worth'}", "## Verdict"])
+    yield Section([f"# {options.title or f'What the runs in {options.files} are worth'}"])
     flags = [*weak_results.few_runs(findings.measured), *weak_results.flags(findings)]
+    figures = place_figures.figures(Material(findings))
+    places = [accuracy_and_utility.section(findings, place, figures[place]) for place in findings.measured.places]
+    asked = Asked(findings)
     yield Section(
-        [*accuracy_and_utility.verdicts(findings), *accuracy_and_utility.weak_points(flags)],
-        output_files.csvs(findings) | runs_csv.to_files(findings.measured),
+        [*head(asked, flags), *head_figure(asked, places), *contents(findings)],
+        files=output_files.csvs(findings) | runs_csv.to_files(findings.measured),
     )
-    figures = place_figures.draw(Material(findings))
-    for place in findings.measured.places:
-        yield accuracy_and_utility.section(findings, place, figures[place])
+    yield from places
+    yield Section([*accuracy_and_utility.weak_points(flags)])
 
 
 def origin(table: RunsTable, notes: Sequence[str], options: Options) -> Iterator[str]:

@@ -20,6 +20,7 @@ from labeleff.reporting.external.means import WORDS
 from labeleff.reporting.external.reading import Reading, Shape, Spread
 from labeleff.reporting.external.runs_table import RunsTable, Scale
 from labeleff.reporting.external.shapes.names import column_names
+from labeleff.reporting.figures.look import Look
 from labeleff.reporting.measurements import Setting
 from labeleff.reporting.output_files import check_folder
 from labeleff.stats.interval_level import LEVEL
@@ -73,6 +74,8 @@ class Options:
     cost: Cost | None = None
     headline: int | None = None
     """Label count whose utility opens the verdict; None for the mean over the ladder."""
+    look: Look = field(default_factory=Look)
+    """How figures are drawn."""
 
     def __post_init__(self) -> None:
         level_in_range(self.level)

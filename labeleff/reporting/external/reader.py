@@ -9,12 +9,9 @@ pairing. With draws but without seeds, several runs of a draw get seed numbers o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from labeleff.reporting.external.formats import delimited
 from labeleff.reporting.external.formats.files import read_grids
 from labeleff.reporting.external.measured import measured
 from labeleff.reporting.external.reading import Reading
@@ -33,10 +30,3 @@ def read_runs(
     """
     grids = read_grids(paths, reading)
     return measured(observations(grids, reading), reading, level=level, chance=chance)
-
-
-def parse_runs(content: bytes, source: str, reading: Reading | None = None) -> RunsTable:
-    """Read a file's bytes as delimited text, as `read_runs` does; `source` is its name in errors."""
-    how = reading or Reading()
-    grid = replace(delimited.read(content, source, how), sha256=hashlib.sha256(content).hexdigest())
-    return measured(observations([grid], how), how)

@@ -78,7 +78,7 @@ def selfstudy_table(items: Sequence[SelfstudyCurve]) -> Table:
 def section(measured: Measurements) -> Section:
     """Section with a table per place, the known defects of its rules, and the same numbers as CSV."""
     items = curves(measured)
-    return Section([*_paragraphs(measured, items)], {FILE: selfstudy_table(items).csv()})
+    return Section([*_paragraphs(measured, items)], files={FILE: selfstudy_table(items).csv()})
 
 
 def _paragraphs(measured: Measurements, items: Sequence[SelfstudyCurve]) -> Iterator[str]:

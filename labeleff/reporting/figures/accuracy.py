@@ -1,10 +1,12 @@
-"""Figure of accuracy against labels."""
+"""Figure of accuracy against labels: lines, or for many arms a forest plot."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from labeleff.reporting.figures.style import beside_legend, label, label_axis, legend, styles, title
+from labeleff.reporting.figures.forest import APART, Dot, Panel, chosen, forest
+from labeleff.reporting.figures.style import beside_legend, clip, label, label_axis, legend, styles, title
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.stand_ins import StandIns
 
@@ -16,16 +18,17 @@ def accuracy(measured: Measurements, place: Place) -> Figure:
     """Draw the place's metric against labels: runs as dots, means as lines, their intervals as bands."""
     setting = measured.settings[place]
     shown = setting.units.shown
-    figure, columns = beside_legend(len(measured.arms))
+    drawn = {arm: style for arm, style in styles(measured).items() if measured.at(place, arm)}
+    if len(drawn) > APART + 1:
+        return _forest(measured, place, drawn)
+    figure, columns = beside_legend(len(drawn))
     axes = figure.add_subplot()
-    for arm, style in styles(measured).items():
+    for arm, style in drawn.items():
         runs = measured.at(place, arm)
-        if not runs:
-            continue
         intervals = measured.intervals[place, arm]
         ns = [item.n for item in intervals]
         means = [shown(item.mean) for item in intervals]
-        axes.plot(ns, means, label=label(arm), markersize=4.5, linewidth=1.5, **style)
+        axes.plot(ns, means, label=label(measured.look.name(arm)), markersize=4.5, linewidth=1.5, **style)
         measured_ns = [n for n in ns if not isinstance(runs[n], StandIns)]
         dots = [(n, shown(value)) for n in measured_ns for value in runs[n].values()]
         if dots:
@@ -41,5 +44,35 @@ def accuracy(measured: Measurements, place: Place) -> Figure:
     axes.set_ylabel(setting.quantity)
     axes.set_title(title(measured, place), fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
+    clip(axes.yaxis, setting)
     legend(axes, columns)
+    return figure
+
+
+def _forest(measured: Measurements, place: Place, drawn: Mapping[str, dict[str, Any]]) -> Figure:
+    """Draw the means of every arm with their intervals, a panel per rung."""
+    setting = measured.settings[place]
+    shown = setting.units.shown
+    rungs = {n for arm in drawn for n in measured.at(place, arm)}
+    means = {arm: {item.n: item for item in measured.intervals[place, arm]} for arm in drawn}
+    panels = [
+        Panel(
+            f"n = {n:,}",
+            {
+                arm: Dot(
+                    shown(item.mean),
+                    None if item.low is None else shown(item.low),
+                    None if item.high is None else shown(item.high),
+                )
+                for arm, by_n in means.items()
+                if (item := by_n.get(n))
+            },
+        )
+        for n in chosen(sorted(rungs))
+    ]
+    figure, axes = forest(panels, measured, setting.quantity, title(measured, place))
+    for each in axes:
+        clip(each.xaxis, setting)
+        if setting.chance is not None:
+            each.axvline(shown(setting.chance), color="0.4", linestyle=":", linewidth=1)
     return figure

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from labeleff.reporting.figures import style
 from labeleff.reporting.rank_agreement import Agreement
@@ -16,19 +15,16 @@ PANELS = 4
 """Largest number of rungs in a figure, one panel each."""
 
 
-def draw(item: Agreement, heading: str, quantity: str) -> Figure:
+def draw(item: Agreement, heading: str, quantity: str, looks: Mapping[str, style.Style] | None = None) -> Figure:
     """Draw means in % by the trained protocol against those by the frozen one: a dot per pretext, a panel per rung."""
-    rows = np.unique(np.linspace(0, len(item.rungs) - 1, min(PANELS, len(item.rungs))).round().astype(int))
+    rows = style.spaced(len(item.rungs), PANELS)
     figure = style.blank(1.5 + 2.7 * len(rows), 3.4)
     panels = figure.subplots(1, len(rows), squeeze=False)[0]
     for axes, row in zip(panels, rows, strict=True):
         for column, name in enumerate(item.pretexts):
-            lap, colour = divmod(column, len(style.COLOURS))
             x, y = (100 * side[row, column] for side in item.means)
-            marker = {
-                "color": style.COLOURS[colour],
-                "marker": style.MARKERS[(column + lap) % len(style.MARKERS)],
-            }
+            look = style.of_pretext(looks, name, column)
+            marker = {key: look[key] for key in ("color", "marker")}
             axes.plot([x], [y], linestyle="none", label=style.label(name), **marker)
         axes.set_title(f"n = {item.rungs[row]:,}, rank correlation {item.by_rung[row].value:.2f}", fontsize=8.5)
         axes.set_xlabel(f"{item.frozen} (%)")

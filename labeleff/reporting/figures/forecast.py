@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from labeleff.catalogue.metrics import Units
 from labeleff.curves.forecast import Forecast, LabelForecast, Range
 from labeleff.curves.rung_means import shown_values
-from labeleff.reporting.figures.style import COLOURS, beside_legend, label, label_axis, legend
+from labeleff.reporting.figures.style import COLOURS, beside_legend, clip, label, label_axis, legend
 from labeleff.reporting.measurements import Setting
 from labeleff.stats.resampling import Runs
 from labeleff.stats.stand_ins import StandIns
@@ -42,6 +42,7 @@ def forecast(found: Forecast, runs: Runs, name: str, setting: Setting) -> Figure
     axes.set_ylabel(setting.quantity)
     axes.set_title(label(name, 80), fontsize=10, loc="left")
     axes.grid(color="0.9", linewidth=0.6)
+    clip(axes.yaxis, setting)
     legend(axes, columns)
     return figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labeleff.catalogue.metrics import metric
 from labeleff.records.training_log import ProbeCurve, mean_curve
@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def figure(groups: Mapping[str, Sequence[ProbeCurve]], heading: str) -> Figure:
+def figure(
+    groups: Mapping[str, Sequence[ProbeCurve]], heading: str, looks: Mapping[str, style.Style] | None = None
+) -> Figure:
     """Draw the probe's metric in % against epochs, untrained encoders at 0: thin per seed, thick the mean over seeds.
 
-    `groups` are curves of all seeds by pretext, at least one.
+    `groups` are curves of all seeds by pretext, at least one; `looks` are colours, markers and lines by pretext.
     """
     drawn, legend_columns = style.beside_legend(len(groups) + 1)
     axes = drawn.add_subplot()
     for number, (name, seeds) in enumerate(groups.items()):
-        lap, colour = divmod(number, len(style.COLOURS))
-        line: dict[str, Any] = {"color": style.COLOURS[colour], "linestyle": ("-", "--", ":", "-.")[lap % 4]}
+        look = style.of_pretext(looks, name, number)
+        line = {key: look[key] for key in ("color", "linestyle")}
         for curve in seeds:
             points = [(point.epoch, 100 * point.value) for point in curve.points if point.value is not None]
             axes.plot(*_columns(points), linewidth=0.7, alpha=0.5, label="_seed", **line)
@@ -30,7 +32,7 @@ def figure(groups: Mapping[str, Sequence[ProbeCurve]], heading: str) -> Figure:
         axes.plot(
             *_columns(means),
             linewidth=2,
-            marker=style.MARKERS[number % 8],
+            marker=look["marker"],
             markersize=4,
             label=style.label(name),
             **line,

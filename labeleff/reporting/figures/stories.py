@@ -48,14 +48,14 @@ def _panel(axes: Axes, item: Answers, what: str) -> None:
         best = marks.get(f"{'lowest' if what == 'loss' else 'highest'}_{prefix}{what}")
         if best is not None:
             axes.plot(epochs[best], values[best], "o", color=colour, markersize=4)
-            above = what == "loss"
-            axes.annotate(
-                f"{epochs[best]:.0f}",
-                (epochs[best], values[best]),
-                xytext=(0, 5 if above else -5),
-                textcoords="offset points",
-                ha="center",
-                va="bottom" if above else "top",
+            corner, step = (0.97, -0.1) if what == "loss" else (0.13, -0.1)
+            axes.text(
+                0.97,
+                corner + (step if prefix else 0),
+                f"best at {epochs[best]:,.0f}",
+                transform=axes.transAxes,
+                ha="right",
+                va="top",
                 fontsize=7,
                 color=colour,
             )

@@ -1,19 +1,21 @@
 """Figure of utility against labels: measured points solid, other points hollow.
 
 Hollow with a dashed interval: extrapolated. Hollow with an arrow: a limit or a bound, and U lies where the arrow
-points. Short bars are the measured bounds of hollow points.
+points. Short bars are the measured bounds of hollow points. Many arms are drawn as a forest plot of label ratios.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from labeleff.curves.bounds import Reading, worth
 from labeleff.curves.methods import extrapolates
 from labeleff.curves.utility import FAR
+from labeleff.reporting.figures.forest import APART, Dot, Panel, chosen, forest
 from labeleff.reporting.figures.style import beside_legend, label, label_axis, legend, styles, title
 from labeleff.reporting.findings import Comparison
 from labeleff.reporting.measurements import Measurements
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
 LINEAR_UP_TO = 8.0
 """Utility above which the axis becomes logarithmic beyond 1."""
-APART = 8
-"""Largest number of arms that are drawn side by side."""
+BETWEEN = 0.4
+"""Part of the way between two rungs, on a logarithmic axis, that arms side by side take up."""
+REACH = 16.0
+"""Factor by which ends of intervals in a forest plot may lie outside of all its dots; longer ones are cut."""
 
 Limits = tuple[float, float]
 
@@ -90,15 +94,19 @@ def _limits(marks: Sequence[tuple[int, _Mark]], last: float) -> Limits:
 
 def utility(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure:
     """Draw the utility of every arm at one place against labels."""
+    if len(comparisons) > APART:
+        return _forest(measured, comparisons)
     place, baseline = comparisons[0].place, comparisons[0].baseline
     figure, columns = beside_legend(len(comparisons))
     axes = figure.add_subplot()
     rungs, ladder = measured.settings[place].rungs, sorted(measured.at(place, baseline))
     label_axis(axes, rungs)
-    spread = (rungs[-1] / rungs[0]) ** 0.012
+    for n in rungs:
+        axes.axvline(n, color="0.94", linewidth=0.6, zorder=0)
+    spread = _spread(rungs, len(comparisons))
     marks: dict[str, list[_Mark]] = {}
     for index, item in enumerate(comparisons):
-        shift = spread ** (index - (len(comparisons) - 1) / 2) if len(comparisons) <= APART else 1.0
+        shift = spread ** (index - (len(comparisons) - 1) / 2)
         marks[item.arm] = [_mark(worth(point), point.n * shift) for point in item.points]
     limits = _limits(
         [(point.n, mark) for item in comparisons for point, mark in zip(item.points, marks[item.arm], strict=True)],
@@ -110,16 +118,88 @@ def utility(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure
     axes.axhline(0, color="black", linewidth=1)
     for arm, style in styles(measured).items():
         if arm in marks:
-            axes.plot([], [], label=label(arm), **style)
+            axes.plot([], [], label=label(measured.look.name(arm)), **style)
             _draw(axes, marks[arm], limits, style)
     pairs = [(item, *pair) for item in comparisons for pair in zip(item.points, marks[item.arm], strict=True)]
     _doubted(axes, [mark for item, point, mark in pairs if item.doubts(point.n)])
     _outside(axes, (ladder[0], ladder[-1]), limits, extrapolates(measured.method))
     _plain_numbers(axes)
-    axes.set_ylabel(f"utility U(n) against {label(baseline)}")
+    axes.set_ylabel(f"utility U(n) against {label(measured.look.name(baseline))}")
     axes.set_title(title(measured, place), fontsize=10, loc="left")
     legend(axes, columns)
     return figure
+
+
+def _spread(rungs: Sequence[int], arms: int) -> float:
+    """Factor between the label counts of arms side by side, so that none comes near another rung."""
+    nearest = min((high / low for low, high in itertools.pairwise(rungs)), default=2.0)
+    return float(min(max(rungs[-1] / rungs[0], 2.0) ** 0.012, nearest ** (BETWEEN / max(1, arms))))
+
+
+def _forest(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure:
+    """Draw the label ratio n1/n = U(n) + 1 of every arm, as a mean over the ladder and at some rungs."""
+    place, baseline = comparisons[0].place, comparisons[0].baseline
+    rungs = chosen(sorted({point.n for item in comparisons for point in item.points}))
+    dots = {"mean over the ladder": {item.arm: _mean(item) for item in comparisons if item.mean is not None}}
+    for n in rungs:
+        dots[f"n = {n:,}"] = {
+            item.arm: _ratio(worth(point), doubted=bool(item.doubts(n)))
+            for item in comparisons
+            for point in item.points
+            if point.n == n
+        }
+    every = [dot for panel in dots.values() for dot in panel.values()]
+    least, most = min(dot.at for dot in every) / REACH, max(dot.at for dot in every) * REACH
+    ends = [1.0, *(end for dot in every for end in (dot.at, dot.low, dot.high) if end is not None)]
+    ends = [end for end in ends if least < end < most]
+    limits = 0.8 * min(ends), 1.25 * max(ends)
+    panels = [Panel(words, {arm: _cut(dot, limits) for arm, dot in panel.items()}) for words, panel in dots.items()]
+    quantity = f"label ratio n1/n = U(n) + 1 against {label(measured.look.name(baseline))}; hollow: not measured"
+    figure, grid = forest(panels, measured, quantity, title(measured, place))
+    for axes in grid:
+        axes.set_xscale("log")
+        axes.set_xlim(*limits)
+        axes.axvline(1, color="black", linewidth=1, zorder=1)
+        _few_ticks(axes, limits)
+    return figure
+
+
+def _mean(item: Comparison) -> Dot:
+    """Dot of an arm's mean label ratio, with its interval that holds for all arms and rungs of the place."""
+    assert item.mean is not None
+    above, below = item.mean.above > 0, item.mean.below > 0
+    arrow = 0 if above == below else 1 if above else -1
+    low, high = item.mean.joint_low, item.mean.joint_high
+    if low is not None and high is not None:
+        low, high = 0.0 if item.mean.open_low else low, math.inf if item.mean.open_high else high
+    return Dot(item.mean.ratio, low, high, above or below, arrow, item.doubts_mean)
+
+
+def _ratio(reading: Reading, *, doubted: bool) -> Dot:
+    """Dot of a utility as a label ratio; an end that doesn't exist lies at 0 or infinity."""
+    mark = _mark(reading, 0.0)
+    low, high = reading.low, reading.high
+    if not reading.interval or reading.shown == "lower limit":
+        low = high = mark.y
+    ends = (-1.0 if low is None else low) + 1, (math.inf if high is None else high) + 1
+    return Dot(mark.y + 1, *ends, hollow=not mark.solid, arrow=mark.arrow, doubted=doubted)
+
+
+def _cut(dot: Dot, limits: Limits) -> Dot:
+    """The dot with its interval cut at the ends of the axis."""
+    low, high = (None if end is None else min(max(end, limits[0]), limits[1]) for end in (dot.low, dot.high))
+    return replace(dot, low=low, high=high)
+
+
+def _few_ticks(axes: Axes, limits: Limits) -> None:
+    """Set ticks at powers of two, or at some of them, written as plain numbers."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    first, last = math.ceil(math.log2(limits[0])), math.floor(math.log2(limits[1]))
+    ticks = [2.0**power for power in range(first, last + 1) if power % max(1, math.ceil((last - first) / 5)) == 0]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.0f}" if at >= 1 else f"1/{1 / at:,.0f}"))
 
 
 def _draw(axes: Axes, marks: Sequence[_Mark], limits: Limits, style: dict[str, Any]) -> None:
@@ -166,7 +246,7 @@ def _markers(axes: Axes, marks: Sequence[_Mark], colour: str, **how: Any) -> Non
 
 def _doubted(axes: Axes, marks: Sequence[_Mark]) -> None:
     """Cross out what rests on an assumption that fails."""
-    _markers(axes, marks, "black", marker="x", markersize=9, zorder=5, label="an assumption fails (see the verdict)")
+    _markers(axes, marks, "black", marker="x", markersize=9, zorder=5, label="an assumption fails (see the report)")
 
 
 def _arrows(axes: Axes, places: Sequence[tuple[float, float]], arrow: str, points: int, colour: str) -> None:

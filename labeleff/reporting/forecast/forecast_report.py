@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from labeleff.curves.posterior_grid import REACH
@@ -32,7 +34,9 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     table = read_runs(how.paths, how.reading, level=how.level, chance=how.chance)
     found = compute(table, options)
     sections = [*_sections(found, table, options), Section([*_explain(found.arms[0].setting, options)])]
-    files = output_files.assemble([*sections, Section([*origin(table, table.notes, how)])])
+    files = output_files.assemble(
+        [*sections, Section([*origin(table, table.notes, how)])], replace(how.look, every=True)
+    )
     return write_beside(how, files), table.notes
 
 
@@ -41,8 +45,8 @@ def _sections(found: Forecasts, table: RunsTable, options: Options) -> Iterator[
     verdicts = "\n".join(f"- {sentences.verdict(item, options)}" for item in found.arms)
     flags = [*sentences.weak_points(found)]
     yield Section(
-        [f"# {title}", "## Verdict", verdicts, *weak_points(flags)],
-        forecast_tables.csvs(found.arms, options.table.cost),
+        [f"# {title}", verdicts, *weak_points(flags)],
+        files=forecast_tables.csvs(found.arms, options.table.cost),
     )
     names: set[str] = set()
     for item in found.arms:
@@ -65,8 +69,8 @@ def _section(item: ArmForecast, table: RunsTable, name: str, options: Options) -
         paragraphs += ["### Labels for targets", forecast_tables.labels(item, options)]
     for each in item.forecast.learning:
         paragraphs += forecast_tables.learning(each, item.setting, options)
-    figure = figures.forecast(item.forecast, table.groups[item.task, item.arm], item.title, item.setting)
-    return Section(paragraphs, figures={name: figure})
+    draw = partial(figures.forecast, item.forecast, table.groups[item.task, item.arm], item.title, item.setting)
+    return Section(paragraphs, figures={name: draw})
 
 
 def _explain(setting: Setting, options: Options) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Verdict, weak points, tables of each place: sections that need only accuracies."""
+"""Sentences, tables and figures of each place, and weak points: sections that need only accuracies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from labeleff.catalogue.metrics import Units
 from labeleff.curves.bounds import savings, worth
-from labeleff.curves.methods import extrapolates
-from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.figures.style import BEST, MOST_ARMS
-from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
+from labeleff.reporting.findings import Comparison, Findings, TargetLabels
 from labeleff.reporting.markdown import (
     amount,
+    at_labels,
     bold,
     break_even,
     capital,
@@ -31,8 +31,7 @@ from labeleff.reporting.output_files import Section
 from labeleff.reporting.sections import outlying_runs
 from labeleff.reporting.sections.curve_check import curve_check
 from labeleff.reporting.sections.resolution import runs_needed
-from labeleff.reporting.sections.verdict import distrust, verdict
-from labeleff.stats.multiple_comparisons import tied_by_rung
+from labeleff.reporting.sections.verdict import WEAK, distrust, nothing_claimed, nothing_shown, shows_something, verdict
 from labeleff.stats.resampling import Runs
 
 if TYPE_CHECKING:
@@ -51,25 +50,29 @@ class PlaceFigure:
     """File name without folder and ending."""
     words: str
     """Quantity that it shows, in words."""
-    figure: Figure
+    draw: Callable[[], Figure]
 
 
-def verdicts(findings: Findings) -> Iterator[str]:
-    """Verdicts: what fails at a place, then a list with one item per arm; places with nothing to say are left out."""
-    measured = findings.measured
-    for place in measured.places:
-        comparisons = "\n".join(f"- {verdict(item, measured.cost)}" for item in findings.at(place))
-        decisive = outlying_runs.decisive(measured, [item for item in findings.outlying if item.place == place])
-        parts = [text for text in (distrust(findings.failures[place]), *decisive, comparisons) if text]
-        if parts:
-            heading = [f"{measured.settings[place].title}:"] if len(measured.places) > 1 else []
-            yield "\n\n".join([*heading, *parts])
+def verdicts(findings: Findings, place: Place) -> Iterator[str]:
+    """What fails at a place, then what each arm is worth, those of which nothing is shown together."""
+    measured, items = findings.measured, findings.at(place)
+    if text := distrust(findings.failures[place]):
+        yield text
+    yield from outlying_runs.decisive(measured, [item for item in findings.outlying if item.place == place])
+    shown = [item for item in items if shows_something(item)]
+    if shown:
+        yield "\n".join(f"- {verdict(item, measured.cost_at(place))}" for item in shown)
+    unsure = [item for item in items if item not in shown]
+    doubted = [item for item in unsure if item.doubts_everywhere]
+    texts = [nothing_shown([item for item in unsure if item not in doubted]), nothing_claimed(doubted)]
+    if any(texts):
+        yield " ".join(text for text in texts if text)
 
 
 def weak_points(flags: Sequence[str]) -> Iterator[str]:
     """Flags as a list under a heading; nothing where there are none."""
     if flags:
-        yield "Weak points of this evidence:"
+        yield f"## {WEAK}"
         yield "\n".join(f"- {text}" for text in flags)
 
 
@@ -78,84 +81,72 @@ def section(findings: Findings, place: Place, drawn: Sequence[PlaceFigure]) -> S
     title = findings.measured.settings[place].title.replace("[", "\\[").replace("]", "\\]")
     images = [f"![{item.words} at {title}](figures/{item.name}.png)" for item in drawn]
     compared = len(findings.at(place))
-    if images and compared > MOST_ARMS:
+    look = findings.measured.look
+    if images and look.every and compared > MOST_ARMS and not look.arms:
         images.append(f"The figures show the {BEST} arms with the highest mean label ratio, of {compared:,}.")
-    return Section([*_tables(findings, place), *images], figures={item.name: item.figure for item in drawn})
+    return Section(
+        [*_tables(findings, place), *images],
+        figures={item.name: item.draw for item in drawn},
+        details=[*_checks(findings.measured, place)],
+        place=(place, findings.measured.settings[place]),
+    )
+
+
+def _checks(measured: Measurements, place: Place) -> Iterator[str]:
+    """Details of a place: does the baseline's curve fit, and how many runs are enough."""
+    paragraphs = [*curve_check(measured, place), *runs_needed(measured, place)]
+    title = measured.settings[place].title
+    in_full = [f"In full: {place}."] if str(place) not in ("", title) else []
+    if paragraphs or in_full:
+        yield f"## {title}"
+        yield from (*in_full, *paragraphs)
 
 
 def _tables(findings: Findings, place: Place) -> Iterator[str]:
     measured = findings.measured
     title = measured.settings[place].title
     yield f"## {title}"
-    if str(place) not in ("", title):
-        yield f"In full: {place}."
+    yield from verdicts(findings, place)
     yield from _accuracies(measured, place)
     comparisons = findings.at(place)
     if comparisons:
         yield f"### Utility against {measured.baseline}"
         yield _utilities(measured, place, comparisons)
-        yield from _how_to_read(measured, comparisons)
-        yield from _ranking(measured, comparisons)
+        yield from _how_to_read(comparisons)
+        yield from _set_aside(comparisons)
         yield from _saved(measured, place, comparisons)
-        yield from curve_check(measured, place)
     yield from _targets(measured, place, [item for item in findings.labels if item.place == place])
-    yield from runs_needed(measured, place)
 
 
 def _accuracies(measured: Measurements, place: Place) -> Iterator[str]:
     setting, arms = measured.settings[place], measured.arms_at(place)
     yield f"### {capital(setting.quantity)}, mean ± standard deviation"
-    best = _best(measured, place)
+    best, tied = _best(measured, place)
     rows = []
     for arm in arms:
         cells = [_mean(measured.at(place, arm), n, measured.planned_runs, setting.units) for n in setting.rungs]
-        marked = [bold(text) if (arm, n) in best else text for n, text in zip(setting.rungs, cells, strict=True)]
+        marked = [bold(text) if best.get(n) == arm else text for n, text in zip(setting.rungs, cells, strict=True)]
         rows.append([arm, *marked])
     yield table(["arm", *(f"n = {n:,}" for n in setting.rungs)], rows)
     chance = "" if setting.chance is None else f" Chance: {setting.units.text(setting.chance)}{setting.units.mark}."
     level = f"({100 * measured.level:g} %, all arms of a rung together)"
-    bold_note = f" Bold: can't be told from the best at that n {level}." if best else ""
-    yield f"{measured.design}.{chance}{bold_note}"
+    notes = [f" Bold: better than every other arm {level}."] if best else []
+    notes += [f" Can't be told apart from the best: {at_labels(tied)}."] if tied else []
+    yield f"{measured.design}.{chance}{''.join(notes)}"
 
 
-def _best(measured: Measurements, place: Place) -> set[tuple[str, int]]:
-    """Arms that can't be distinguished from the best, rung by rung; none where no spread is measured."""
-    arms = {arm: runs for arm in measured.arms if (runs := measured.at(place, arm))}
-    by_rung = tied_by_rung(arms, level=measured.level)
-    return {
-        (arm, n)
-        for n, rung in by_rung.items()
-        for arm, standing in rung.items()
-        if standing.tied and standing.low is not None
-    }
-
-
-def _ranking(measured: Measurements, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Table of the arms by their mean label ratio."""
-    yield "### Over the whole ladder"
-    ranking = rank_comparisons(comparisons)
-    distinguishable = all(mean.low is not None for _, mean in ranking) and len(ranking) > 1
-    alike = len({mean.ns for _, mean in ranking}) == 1
-    rows = []
-    for item, mean in ranking:
-        doubt = DOUBT if any(item.doubts(n) for n in mean.ns) else ""
-        shown = [item.arm, f"{mean_ratio(mean, mean.low, mean.high)}{doubt}"]
-        others = [f"{mean.above} of {len(mean.ns)}", f"{mean.below} of {len(mean.ns)}"]
-        others += [] if alike else [counts(mean.ns)]
-        rows.append([bold(text) for text in shown] + others if distinguishable and mean.tied else shown + others)
-    header = ["arm", "mean label ratio", "rungs brought down", "rungs brought up", *([] if alike else ["over n"])]
-    yield table(header, rows)
-    ns, most = ranking[0][1].ns, f"{FAR:g} times the last rung" if extrapolates(measured.method) else "the last rung"
-    best = " Bold: can't be told from the best of these arms." if distinguishable else ""
-    span = f"n = {ns[0]:,} to {ns[-1]:,}" if alike else "the label counts that it has"
-    which = "the rungs that all arms have count" if alike else "two arms are ranked over the rungs that both have"
-    yield (
-        f"Mean label ratio: on the (geometric) average over {span}, one label of the arm does the "
-        f"work of so many of {measured.baseline}; {which}. Label counts over {most} are "
-        "brought down to it, so that the mean is rather too low (`>=`), those under the first rung are brought up to "
-        f"it, so that it is rather too high (`<=`).{best}"
-    )
-    yield from _set_aside(comparisons)
+def _best(measured: Measurements, place: Place) -> tuple[dict[int, str], list[tuple[str, list[int]]]]:
+    """The arm that is better than all others by rung, where one is; and arms that can't be told from the best."""
+    best: dict[int, str] = {}
+    tied: dict[str, list[int]] = {}
+    for n, rung in measured.standings[place].items():
+        group = [arm for arm, standing in rung.items() if standing.tied and standing.low is not None]
+        if len(group) == 1 and len(rung) > 1:
+            best[n] = group[0]
+        elif len(group) > 1:
+            name = "all arms" if len(group) == len(rung) else ", ".join(group)
+            tied.setdefault(name, []).append(n)
+    return best, list(tied.items())
 
 
 def _set_aside(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -184,23 +175,42 @@ def _mean(runs: Runs, n: int, planned: int | None, units: Units) -> str:
 
 def _utilities(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> str:
     rungs = measured.settings[place].rungs
-    header = ["arm", *(f"n = {n:,}" for n in rungs), "break-even at n"]
+    header = ["arm", *(f"n = {n:,}" for n in rungs), "mean label ratio", "break-even at n"]
+    alone = len([item for item in comparisons if item.mean is not None and item.mean.tied]) == 1 < len(comparisons)
     rows = [
-        [item.arm, *_by_rung(item, rungs, lambda point: amount(worth(point), ratio)), break_even(item.crossing)]
+        [
+            item.arm,
+            *_by_rung(item, rungs, lambda point: amount(worth(point), ratio)),
+            _mean_ratio(item, alone),
+            break_even(item.crossing),
+        ]
         for item in comparisons
     ]
     return table(header, rows)
 
 
-def _how_to_read(measured: Measurements, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Notes under the table of utilities: for how many numbers an interval holds, and what not to trust."""
-    if any(point.p_above is not None for item in comparisons for point in item.points):
-        yield (
-            f"Each interval holds {100 * measured.level:g} % alone, and less often where it is picked for what it "
-            "shows; those of the verdict hold for all arms and rungs here together."
-        )
+def _mean_ratio(item: Comparison, alone: bool) -> str:
+    """Format an arm's mean label ratio: in bold where it is better than that of every other arm, `=` where tied."""
+    mean = item.mean
+    if mean is None:
+        return "–"
+    text = f"{mean_ratio(mean, mean.low, mean.high)}{DOUBT if item.doubts_mean else ''}"
+    if mean.rank is None:
+        return f"{text} (aside)"
+    if not mean.tied or mean.low is None:
+        return text
+    return bold(text) if alone else f"{text} ="
+
+
+def _how_to_read(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Note under the table of utilities: what can't be told apart, and what not to trust."""
+    notes = []
+    if sum(_mean_ratio(item, False).endswith("=") for item in comparisons) > 1:
+        notes.append("`=` can't be told from the best of these arms.")
     if any(item.doubts(point.n) for item in comparisons for point in item.points):
-        yield f"`{DOUBT.strip()}` rests on an assumption that fails: see the verdict."
+        notes.append(f"`{DOUBT.strip()}` rests on an assumption that fails.")
+    if notes:
+        yield " ".join(notes)
 
 
 def _by_rung(item: Comparison, rungs: Sequence[int], show: Callable[[UtilityPoint], str]) -> list[str]:
@@ -210,7 +220,7 @@ def _by_rung(item: Comparison, rungs: Sequence[int], show: Callable[[UtilityPoin
 
 def _saved(measured: Measurements, place: Place, comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Table of what arms save, where a label has a price."""
-    cost, rungs = measured.cost, measured.settings[place].rungs
+    cost, rungs = measured.cost_at(place), measured.settings[place].rungs
     if cost is None:
         return
     yield f"### Saved ({cost.unit})"

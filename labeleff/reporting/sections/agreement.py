@@ -102,4 +102,5 @@ def words(correlation: RankCorrelation) -> str:
         return "what ranks high by one ranks high by the other, beyond doubt."
     if ceiling is not None and high < ceiling:
         return "no agreement is shown, and less than noise would leave of a full one."
-    return "no agreement is shown, but a full one isn't excluded by so few pretexts and so much noise."
+    limit = "" if ceiling is None else f", which itself would show {ceiling:.2f}"
+    return f"no agreement is shown; so few pretexts and so much noise don't exclude a full one{limit}."

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labeleff.catalogue import lookup
 from labeleff.catalogue.metrics import DENSE
+from labeleff.records.entries import RunEntry
+from labeleff.reporting.effort.selected_labels import how
 from labeleff.reporting.markdown import table
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
@@ -27,7 +29,7 @@ def _failures(results: Results) -> Iterator[str]:
     for record in failed:
         cell, reason = record.cell, record.reason or "finished without a value"
         arm = results.study.arm_of(cell)
-        where = [cell.task.label, cell.encoder.label, arm, f"{cell.n:,}", str(cell.draw), str(cell.seed)]
+        where = [cell.named_task.label, cell.encoder.label, arm, f"{cell.n:,}", str(cell.draw), str(cell.seed)]
         rows.append([*where, " ".join(reason.split())])
     yield table(["task", "encoder", "arm", "n", "draw", "seed", "reason"], rows, left=3)
 
@@ -45,6 +47,8 @@ def _fairness(study: Study) -> Iterator[str]:
         yield "With `mask=False` images without a label are taught to be class 0, a defect repeated on purpose."
     if any(arm.pretext_plugin.loaded for arm in study.arms):
         yield "Weights from outside were made elsewhere: what images and labels they have seen isn't known here."
+    if study.tune is not None:
+        yield "Every trained arm has the same grid and as many trials at every rung, judged on a part of its n labels."
     if study.probe is not None:
         yield (
             "Encoders are probed from outside while a pretext trains them, on a copy and on training examples alone; "
@@ -71,36 +75,40 @@ def _fairness(study: Study) -> Iterator[str]:
         if study.subset != "prefix"
         else "Labels are the first n images, the same in every run: draws bring no spread."
     )
-    yield "One budget table holds for all arms; it is listed under Conditions."
+    yield from how(study)
+    yield from _label_conditions(study)
+    if study.pretraining is not None:
+        yield "Arms without a pretext are measured once, and all points of pretraining are compared with those runs."
+    yield "One budget table holds for all arms; it is among the conditions in `details.md`."
+
+
+def _label_conditions(study: Study) -> Iterator[str]:
+    if study.noises:
+        yield (
+            "Noise is in training labels alone, the test split has none. Labels are drawn by their true classes; then "
+            "all arms of a draw are told the same wrong ones, those of a small rung are wrong in a larger one too, and "
+            "what chance makes wrong at a low rate is wrong at a higher one."
+        )
+    if study.imbalances:
+        yield (
+            "Under imbalance labels are drawn from one long-tailed part of the pool, the same for all draws and arms, "
+            "in which the first class is the most frequent; the test split is as it was."
+        )
+        if any(one.unlabelled == "tail" for one in study.imbalances):
+            yield "Where a place's name says tail, images without labels are cut to that part too, by their classes."
 
 
 def conditions(results: Results) -> Section:
     """Section on machine, versions, data and budgets of every run."""
-    return Section([*_conditions(results)])
+    return Section(details=[*_conditions(results)])
 
 
 def _conditions(results: Results) -> Iterator[str]:
     yield "## Conditions"
-    rows = []
-    for number, run in enumerate(results.runs, start=1):
-        prefix = f"run {number}: " if len(results.runs) > 1 else ""
-        precision = ", ".join(f"{name}: {kind}" for name, kind in sorted(run.conditions.precision.items()))
-        rows += [
-            [f"{prefix}started", run.started],
-            [f"{prefix}device", run.conditions.device],
-            [f"{prefix}precision", precision],
-            [f"{prefix}torch", run.conditions.torch],
-            *([f"{prefix}data of {task}", digest] for task, digest in sorted(run.conditions.data.items())),
-            *([f"{prefix}{what}", origin] for what, origin in sorted(run.conditions.plugins.items())),
-            *(
-                [f"{prefix}{key}", _text(value)]
-                for key, value in sorted(run.environment.items())
-                if value is not None and key != "device"
-            ),
-        ]
-    for task, facts in results.run.tasks.items():
-        rows += [[f"{task}: {key}", _text(value)] for key, value in sorted(facts.items())]
-    yield table(["condition", "value"], rows, left=2)
+    runs = {f"run {number}": _facts(run) for number, run in enumerate(results.runs, start=1)}
+    tasks = {task: _texts(facts) for task, facts in results.run.tasks.items()}
+    every = f"all {len(tasks)} tasks" if len(tasks) > 1 else "".join(tasks)
+    yield table(["condition", "value"], [*_rows(runs, ""), *_rows(tasks, f"{every}: ")], left=2)
     if results.study.budget:
         yield "Budgets:"
         rows = [[k, _budget(b)] for k, b in sorted(results.study.budget.items())]
@@ -113,6 +121,36 @@ def _conditions(results: Results) -> Iterator[str]:
         yield table(["for", "budget"], rows, left=2)
 
 
+def _facts(run: RunEntry) -> dict[str, str]:
+    """Conditions of a run, by name."""
+    conditions = run.conditions
+    return {
+        "started": run.started,
+        "device": conditions.device,
+        "precision": ", ".join(f"{name}: {kind}" for name, kind in sorted(conditions.precision.items())),
+        "torch": conditions.torch,
+        **{f"data of {task}": digest for task, digest in sorted(conditions.data.items())},
+        **dict(sorted(conditions.plugins.items())),
+        **{key: text for key, text in _texts(run.environment).items() if key != "device"},
+    }
+
+
+def _texts(facts: Mapping[str, object]) -> dict[str, str]:
+    """Facts as text, without those that aren't known."""
+    return {key: _text(value) for key, value in sorted(facts.items()) if value is not None}
+
+
+def _rows(facts: Mapping[str, Mapping[str, str]], everywhere: str) -> Iterator[list[str]]:
+    """Rows of facts by owner: what all owners share once, after `everywhere`, the others after their owner's name."""
+    for key in dict.fromkeys(key for each in facts.values() for key in each):
+        values = {owner: each[key] for owner, each in facts.items() if key in each}
+        distinct = set(values.values())
+        if len(values) == len(facts) and len(distinct) == 1:
+            yield [f"{everywhere}{key}", *distinct]
+        else:
+            yield from ([f"{owner}: {key}", value] for owner, value in values.items())
+
+
 def _text(value: object) -> str:
     """Format nested values on one line: `lr 0.05, steps (min 8, max 8)`."""
     if isinstance(value, dict):
@@ -120,6 +158,10 @@ def _text(value: object) -> str:
             (key, f"({_text(inner)})" if isinstance(inner, dict) else _text(inner)) for key, inner in value.items()
         )
         return ", ".join(f"{key} {inner}" for key, inner in pairs)
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
+    if value is None:
+        return "–"
     return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)
 
 

@@ -50,15 +50,15 @@ def _utility(measured: Measurements, level: str) -> Iterator[str]:
     yield f"**Outside the ladder**: {_outside(measured)}"
     yield f"**Intervals** hold {level}. {_intervals(measured)}"
     yield (
-        f"**Verdict**: its intervals of U and of the mean label ratio hold {level} for all arms and rungs of a place "
-        "together, since it tells what looks most certain among many. An arm is worth labels only where such an "
-        "interval excludes that it saves none, and no assumption behind it fails."
+        f"**Sentences**, above and on each arm: their intervals of U and of the mean label ratio hold {level} for all "
+        "arms and rungs of a place together, since they tell what looks most certain among many. An arm is worth "
+        "labels only where such an interval excludes that it saves none, and no assumption behind it fails."
     )
     yield (
         f"**Break-even** is the label count past which the arm is no longer {units.over} the baseline's curve, "
         "interpolated in ln n; `>` the last rung and `<` the first rung mean that there is no such point inside the "
         "ladder. Where the two curves cross several times, the tables give the one before which the arm gains most, "
-        "and the verdict none."
+        "and the sentences none."
     )
 
 

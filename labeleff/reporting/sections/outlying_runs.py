@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from labeleff.curves.bounds import worth
-from labeleff.reporting.markdown import amount, join_texts, mean_ratio, ratio
+from labeleff.reporting.markdown import amount, join_texts, joint_ratio, ratio
 from labeleff.reporting.measurements import Measurements
 from labeleff.reporting.outlying_runs import Answer, OutlyingRun
 from labeleff.stats.resampling import Run
@@ -20,6 +20,14 @@ def decisive(measured: Measurements, items: Sequence[OutlyingRun]) -> Iterator[s
         if item.changes:
             arms = join_texts(item.changes, ", ")
             yield f"**One run decides** what is claimed of {arms}: {_described(measured, item)}{_answers(item)}"
+
+
+def in_short(items: Sequence[OutlyingRun]) -> Iterator[str]:
+    """One line for the head on all such runs; nothing where there is none."""
+    if decide := [item for item in items if item.changes]:
+        arms = join_texts(dict.fromkeys(arm for item in decide for arm in item.changes), ", ")
+        which = join_texts(f"{item.arm} at {item.outlier.n:,} labels" for item in decide)
+        yield f"**One run decides** what is claimed of {arms}: of {which}; below are the numbers without it."
 
 
 def weak(measured: Measurements, items: Sequence[OutlyingRun]) -> Iterator[str]:
@@ -74,4 +82,4 @@ def _utility(answer: Answer) -> str:
 
 
 def _ratio(answer: Answer) -> str:
-    return "" if answer.mean is None else mean_ratio(answer.mean, answer.mean.joint_low, answer.mean.joint_high)
+    return "" if answer.mean is None else joint_ratio(answer.mean)

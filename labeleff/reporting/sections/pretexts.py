@@ -7,36 +7,44 @@ from collections.abc import Iterator
 from labeleff.catalogue import lookup
 from labeleff.records.entries import PretrainingRecord
 from labeleff.reporting.markdown import percent, table
-from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections.untrained import FEW_HELD_OUT, held_out
 
 
-def section(results: Results, place: Place) -> Section:
-    """Section with a table of one row per pretraining of a place; empty where none finished."""
-    return Section([*_pretexts(results, place)])
+def section(results: Results) -> Section:
+    """Section with a table of one row per pretraining; empty where none finished."""
+    return Section([*_pretexts(results)])
 
 
-def _pretexts(results: Results, place: Place) -> Iterator[str]:
-    pretrainings = [item for item in results.pretrainings_at(place) if item.status == "ok"]
+def _pretexts(results: Results) -> Iterator[str]:
+    pretrainings = [item for item in results.pretrainings if item.status == "ok"]
     if not pretrainings:
         return
     keys = list(dict.fromkeys(key for item in pretrainings for key in sorted(item.metrics)))
-    yield "### Pretexts"
+    places = [_places(results, item) for item in pretrainings]
+    several = len(set(places)) > 1
+    yield "## Pretexts"
     rows = []
-    for item in pretrainings:
+    for item, place in zip(pretrainings, places, strict=True):
         held = held_out(results, item)
         values = [_metric(key, item.metrics.get(key), held) for key in keys]
         pretext, seed = item.pretraining.pretext, str(item.pretraining.seed)
-        rows.append([pretext.label, seed if lookup.encoder_seed(pretext) is None else "–", *values])
+        seeds = seed if lookup.encoder_seed(pretext) is None else "–"
+        rows.append([*([place or "all"] if several else []), pretext.label, seeds, *values])
     names = [
         key.replace("heldout_", "held-out ").replace("_", " ") + (" (%)" if "accuracy" in key else "") for key in keys
     ]
-    yield table(["pretext", "seed", *names], rows)
+    yield table([*(["places"] if several else []), "pretext", "seed", *names], rows, left=2 if several else 1)
     outside = dict.fromkeys(_provenance(item) for item in pretrainings if item.provenance is not None)
     if outside:
         yield "\n".join(f"- {text}" for text in outside)
+
+
+def _places(results: Results, item: PretrainingRecord) -> str:
+    """Places whose cells start from a pretraining; empty for all of them."""
+    starts = [place for place in results.places if place in results.starts[item.key]]
+    return "; ".join(map(results.title, starts)) if len(starts) < len(results.places) else ""
 
 
 def _provenance(item: PretrainingRecord) -> str:

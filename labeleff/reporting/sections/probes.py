@@ -12,7 +12,7 @@ from labeleff.reporting.markdown import join_texts, percent, table
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.results import Results
-from labeleff.study.cell import short_names
+from labeleff.study.names import short_names
 
 PROBES = columns("task encoder pretext seed step epoch metric value chance")
 """One row per probe; `value` and `chance` in 0..1."""
@@ -26,8 +26,8 @@ def _pretrainings(results: Results, place: Place) -> list[PretrainingRecord]:
 
 def _curve(results: Results, place: Place, item: PretrainingRecord) -> ProbeCurve | None:
     """The curve of the study's probe at this place; None where it isn't measured."""
-    probe = results.study.probe
-    return next((curve for curve in item.probes if curve.task == place.task and curve.probe == probe), None)
+    probe, task = results.study.probe, results.data_of(place.task)
+    return next((curve for curve in item.probes if curve.task == task and curve.probe == probe), None)
 
 
 def curves(results: Results, place: Place) -> dict[str, list[ProbeCurve]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from labeleff.catalogue import lookup
 from labeleff.records.entries import Record
-from labeleff.reporting import story_results
+from labeleff.reporting import repeated_questions, story_results
 from labeleff.reporting.figures.stories import QUANTITIES, figure
 from labeleff.reporting.markdown import percent, table
 from labeleff.reporting.output_files import Section, plain
@@ -87,7 +88,7 @@ def story_report(results: Results) -> StoryReport:
     pairs = list(zip(groups, _names(groups), strict=True))
     return StoryReport(
         verdict=[_verdict(results, group, name) for group, name in pairs],
-        weak=[flag for group, name in pairs for flag in _weak(group, name)],
+        weak=[*repeated_questions.flags(answers), *(flag for group, name in pairs for flag in _weak(group, name))],
         sections=[Section(files=story_results.csvs(results, answers)), *(_section(results, *pair) for pair in pairs)],
     )
 
@@ -159,7 +160,7 @@ def _short(item: Answers) -> str:
 def _section(results: Results, group: Sequence[Answers], name: str) -> Section:
     slug = plain(name).strip("-")
     trained = any(item.chosen.training for item in group)
-    figures = {f"answers-{what}-{slug}": figure(group, what) for what in QUANTITIES if trained}
+    figures = {f"answers-{what}-{slug}": partial(figure, group, what) for what in QUANTITIES if trained}
     return Section([*_paragraphs(results, group, name, list(figures))], figures=figures)
 
 
@@ -169,7 +170,9 @@ def _paragraphs(results: Results, group: Sequence[Answers], name: str, files: Se
         yield f"In full: {full}."
     header = ["task", "what is asked", "stories", "n", "accuracy (%)", "error (%)", "passed", "chance (%)"]
     header += ["all runs (%)", "shown: seed", "epoch kept", "validation (%)"]
-    yield table(header, [_row(results, item) for item in group], left=3)
+    repeats = repeated_questions.counted(item.chosen for item in group)
+    header += repeated_questions.HEADER if repeats else []
+    yield table(header, [_row(results, item, repeats=repeats) for item in group], left=3)
     runs = max(len(item.records) for item in group)
     chosen = (
         f"Of up to {runs} runs a task the one that answered most of its validation stories is shown. "
@@ -181,13 +184,15 @@ def _paragraphs(results: Results, group: Sequence[Answers], name: str, files: Se
         "end; no choice rests on them. A task is passed with an error of at most 5 %. Every epoch is in `epochs.csv`, "
         "every run in `answers.csv`."
     )
+    if repeats:
+        yield repeated_questions.note(group[0].chosen)
     for file in files:
         yield f"![{file.split('-')[1]} of every epoch, {name}](figures/{file}.png)"
     for item in group:
         yield from report2021_comparison(item.chosen)
 
 
-def _row(results: Results, item: Answers) -> list[str]:
+def _row(results: Results, item: Answers, *, repeats: bool) -> list[str]:
     metrics = item.chosen.train_metrics
     values = [story_results.accuracy_of(record) for record in item.records]
     clause = lookup.find("task", item.name).clause.partition(", ")[2]
@@ -205,4 +210,5 @@ def _row(results: Results, item: Answers) -> list[str]:
         str(item.chosen.cell.seed),
         "–" if epoch is None else f"{epoch:.0f}",
         percent(metrics.get("validation_accuracy")) or "–",
+        *(repeated_questions.cells(item.chosen) if repeats else []),
     ]

@@ -1,4 +1,4 @@
-"""Pretexts that were hardly trained, so that a report can't call them worthless: sentences above its verdict."""
+"""Pretexts that were hardly trained, so that a report can't call them worthless: sentences above its first lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TURNS = 4
 def held_out(results: Results, item: PretrainingRecord) -> int | None:
     """Number of images that a pretext held out; None where it holds none out or the records don't say how many."""
     share = item.pretraining.pretext.options.get("holdout")
-    count = results.run.tasks.get(item.pretraining.task.label, {}).get("train")
+    count = item.pretraining.images or results.run.tasks.get(item.pretraining.task.label, {}).get("train")
     if share is None or count is None:
         return None
     return max(1 if item.pretraining.pretext.name == "rotation" else 2, round(float(share) * int(count)))

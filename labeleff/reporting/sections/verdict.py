@@ -1,4 +1,4 @@
-"""First sentences of a report: what fails, what an arm is worth, where it breaks even.
+"""Sentences on arms: what fails, what an arm is worth, where it breaks even.
 
 Every number that the data choose, or that stands beside those of other arms, has its simultaneous interval here
 (`curves.mean_ratio.joint_intervals`), and nothing is called worth labels unless that interval excludes zero.
@@ -15,10 +15,26 @@ from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.assumptions import Failure
 from labeleff.reporting.findings import Comparison
-from labeleff.reporting.markdown import amount, at_labels, count, counts, extent, interval, mean_ratio, money, ratio
+from labeleff.reporting.markdown import (
+    amount,
+    at_labels,
+    count,
+    counts,
+    extent,
+    interval,
+    joint_ratio,
+    mean_ratio,
+    money,
+    ratio,
+    ratio_ends,
+)
 
 if TYPE_CHECKING:
     from labeleff.study.prices import Cost
+
+
+WEAK = "Weak points"
+"""Heading of the list of all weak points."""
 
 
 def distrust(failures: Sequence[Failure]) -> str:
@@ -39,10 +55,41 @@ def verdict(item: Comparison, cost: Cost | None = None) -> str:
 
     Where a rung was named beforehand or labels have a price, what is saved comes first.
     """
-    if item.points and all(item.doubts(point.n) for point in item.points):
+    if item.doubts_everywhere:
+        return nothing_claimed([item])
+    return " ".join(text for text in (_saved(item, cost), *_worth(item), break_even_sentence(item)) if text)
+
+
+def shows_something(item: Comparison) -> bool:
+    """Whether an arm is shown to be worth labels, or to cost some, over the ladder, at the headline or at a rung."""
+    if item.doubts_everywhere:
+        return False
+    certain = _most_certain(item) is not None or item.headline is not None
+    costs = all(point.high is not None and point.high <= 0 for point in item.joint)
+    return certain or costs or (item.mean is not None and (item.mean.sign != 0 or item.mean.joint_low is None))
+
+
+def nothing_shown(items: Sequence[Comparison]) -> str:
+    """Sentence on the arms that may save or cost labels."""
+    texts = [f"{item.arm}{f' ({joint_ratio(item.mean)})' if item.mean else ''}" for item in items]
+    return f"Whether they save or cost labels can't be told (mean label ratio): {', '.join(texts)}." if texts else ""
+
+
+def nothing_claimed(items: Sequence[Comparison]) -> str:
+    """Sentence on the arms whose every utility rests on an assumption that fails."""
+    by_kinds: dict[str, list[str]] = {}
+    for item in items:
         kinds = dict.fromkeys(kind for point in item.points for kind in item.doubts(point.n))
-        return f"Nothing is claimed of {item.arm} ({', '.join(kinds)})."
-    return " ".join(text for text in (_saved(item, cost), *_worth(item), _break_even(item)) if text)
+        by_kinds.setdefault(", ".join(kinds), []).append(item.arm)
+    texts = [f"{', '.join(arms)} ({kinds})" for kinds, arms in by_kinds.items()]
+    return f"Nothing is claimed of {'; '.join(texts)}." if texts else ""
+
+
+def first_sentence(item: Comparison) -> str:
+    """What an arm is worth over the ladder, or where that is most certain."""
+    if item.doubts_everywhere:
+        return verdict(item)
+    return _worth(item)[0]
 
 
 def _saved(item: Comparison, cost: Cost | None) -> str:
@@ -64,12 +111,13 @@ def _per_label(item: Comparison, cost: Cost | None) -> str:
     mean = item.mean
     if item.headline is not None or cost is None or mean is None or mean.sign != 1 or mean.joint_high is None:
         return ""
-    if any(item.doubts(n) for n in mean.ns):
+    if item.doubts_mean:
         return ""
     assert mean.joint_low is not None
     saved, low, high = ((each - 1) * cost.per_label for each in (mean.ratio, mean.joint_low, mean.joint_high))
     sign = mean_ratio(mean, None, None).removesuffix(ratio(mean.ratio))
-    return f"; averaged {_span(mean)}, {sign}{money(saved)} [{money(low)}, {money(high)}] {cost.unit} per label of it"
+    ends = ratio_ends(mean, low, high, money)
+    return f"; averaged {_span(mean)}, {sign}{money(saved)} {ends} {cost.unit} per label of it"
 
 
 def _worth(item: Comparison) -> list[str]:
@@ -122,7 +170,7 @@ def _mean(item: Comparison, best: UtilityPoint | None) -> tuple[str, int]:
     mean = item.mean
     if mean is None:
         return "" if best else f"No rung shows beyond doubt that {item.arm} is worth labels.", 0
-    value = mean_ratio(mean, mean.joint_low, mean.joint_high)
+    value = joint_ratio(mean)
     work = f"averaged {_span(mean)}, one label does the work of {value} of {item.baseline}"
     if doubted := [n for n in mean.ns if item.doubts(n)]:
         return (
@@ -172,7 +220,8 @@ def _gain(point: UtilityPoint, baseline: str) -> str:
     return f"{over}{never}; {measured}."
 
 
-def _break_even(item: Comparison) -> str:
+def break_even_sentence(item: Comparison) -> str:
+    """Where an arm's curve and the baseline's cross."""
     crossing = item.crossing
     if crossing is None:
         return "Where it stops paying is not measured."

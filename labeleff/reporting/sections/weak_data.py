@@ -22,7 +22,7 @@ def warnings(results: Results) -> Iterator[str]:
 
 def _grave(facts: Mapping[str, Any]) -> Iterator[str]:
     if leaked := _count(facts, "test images in training"):
-        yield f"{leaked:,} of {facts['test']:,} test images are training images"
+        yield f"{leaked:,} of {facts['test']:,} test images are training images{_equality(facts, leaked)}"
     for split in facts.get("all images equal", ()):
         yield f"all {split} images are equal"
     if facts.get("modes of some classes"):
@@ -38,6 +38,7 @@ def flags(results: Results) -> Iterator[str]:
     """One sentence per weakness of the data of every task, the gravest first."""
     for task, facts in results.run.tasks.items():
         yield from _leaks(task, facts)
+        yield from _near_duplicates(task, facts)
         yield from _modes(task, facts)
         yield from _copies(task, facts)
         yield from _classes(task, facts)
@@ -55,11 +56,38 @@ def _leaks(task: str, facts: Mapping[str, Any]) -> Iterator[str]:
     if leaked := _count(facts, "test images in training"):
         yield (
             f"**Leak** in {task}: {leaked:,} of {facts['test']:,} test images ({leaked / facts['test']:.1%}) are also "
-            "training images, pixel by pixel, so accuracies and pretexts count what was seen in training."
+            f"training images{_equality(facts, leaked) or ', pixel by pixel'}, so accuracies and pretexts count what "
+            "was seen in training."
         )
     if mixed := _count(facts, "equal images of different classes"):
         plural = f"{mixed:,} images are" if mixed > 1 else "1 image is"
         yield f"**Contradicting labels** in {task}: {plural} found under more than one class, pixel by pixel."
+
+
+def _near_duplicates(task: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    """What was found of near-duplicates where they were looked for; nothing where there are none."""
+    if not (near := facts.get("near-duplicates")) or not near["found"]:
+        return
+    things = "test items" if "cosine" in near else "test images"
+    share = f"{near['found']:,} of {near['of']:,} {things} ({near['found'] / near['of']:.1%})"
+    kinds = (("equal it, pixel by pixel", near.get("equal", 0)), ("mirror it", near.get("mirrored", 0)))
+    counts = "; ".join(f"{count:,} {kind}" for kind, count in kinds if count)
+    effect = (
+        "they are left out of the test split, so accuracies are of the others"
+        if near["left out"]
+        else "so accuracies also count what was nearly seen in training"
+    )
+    yield (
+        f"**Near-duplicates** in {task}: {share} have a near-duplicate among the training pool"
+        f"{f' ({counts})' if counts else ''}, {effect}."
+    )
+
+
+def _equality(facts: Mapping[str, Any], leaked: int) -> str:
+    """How leaked images equal training images; empty where they have no files, and in records of earlier versions."""
+    if (same := facts.get("test files in training")) is None:
+        return ""
+    return f", {same:,} byte for byte" + (f" and {leaked - same:,} more pixel for pixel" if leaked > same else "")
 
 
 def _modes(task: str, facts: Mapping[str, Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from labeleff.catalogue.metrics import metric
 from labeleff.records.conditions import UNTESTED
+from labeleff.reporting.effort import tuning
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections import weak_data, weak_results
@@ -21,6 +22,7 @@ def flags(results: Results, findings: Findings) -> list[str]:
         *_worse_than_guessing(results),
         *weak_results.few_runs(findings.measured),
         *_design(results),
+        *tuning.flags(results),
         *_sizes(results),
         *weak_results.flags(findings),
         *_conditions(results),
@@ -84,13 +86,17 @@ def _design(results: Results) -> Iterator[str]:
         )
     if study.draws == 1 and study.seeds > 1:
         yield "**One draw of labels**: intervals leave out the luck of which images were labelled."
-    budgets = {budget.model_dump_json() for arm in study.arms if (budget := study.budget_of(arm)) is not None}
-    if len(budgets) > 1:
+    by_encoder: dict[str, set[str]] = {}
+    for encoder, arm, _ in study.pairs:
+        if (budget := study.budget_of(arm, encoder)) is not None:
+            by_encoder.setdefault(encoder.label, set()).add(budget.model_dump_json())
+    if any(len(budgets) > 1 for budgets in by_encoder.values()):
         yield (
-            "**Unequal budgets**: trained arms don't share one protocol budget (see Conditions), so a difference "
+            "**Unequal budgets**: trained arms don't share one protocol budget (see `details.md`), so a difference "
             "may come from the optimisation instead of the pretraining."
         )
-    missing = {(r.cell.task.name, r.cell.n): r.missing_classes for r in results.cells if r.missing_classes}
+    drawn = [record for record in results.cells if record.missing_classes and record.cell.selection is None]
+    missing = {(record.cell.task.name, record.cell.n): record.missing_classes for record in drawn}
     for (task, n), classes in missing.items():
         yield f"**Missing classes**: some draws of {n} labels of {task} have no example of {', '.join(classes)}."
 
@@ -116,6 +122,6 @@ def _conditions(results: Results) -> Iterator[str]:
             yield f"**Untested device**: {device} is accepted, but labeleff's tests have never run on one."
     distinct = {run.conditions.model_dump_json() for run in results.runs}
     if len(distinct) > 1:
-        yield "**Mixed conditions**: the runs differ in device, precision, torch, data or plug-ins (see Conditions)."
+        yield "**Mixed conditions**: the runs differ in device, precision, torch, data or plug-ins (see `details.md`)."
     if results.foreign:
         yield f"{results.foreign} records in this folder belong to other studies and were left out."

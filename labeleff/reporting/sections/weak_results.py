@@ -67,8 +67,8 @@ def _test_set(measured: Measurements, place: Place) -> Iterator[str]:
     if dominated:
         sampling, runs, arm, n = max(dominated, key=lambda row: row[0] / row[1])
         yield (
-            f"**Test set**: at {len(dominated)} of {len(rows)} means the sampling of {setting.sampled:,} test "
-            f"{setting.unit} has a larger standard error than the runs, most for {arm} at {n:,} labels "
+            f"**Test set**: for {len(dominated)} of {len(rows)} means, sampling {setting.sampled:,} test "
+            f"{setting.unit} has a larger standard error than the runs have, most for {arm} at {n:,} labels "
             f"({units.points(sampling, 1)} against {units.spread(runs, units.digits + 1)}). All arms share it: it "
             f"bears on {setting.metric_entry.plural}, less on differences, and no number of runs reduces it."
         )

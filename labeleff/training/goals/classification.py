@@ -79,6 +79,35 @@ class Classes(Goal):
         """Return the labels of mirrored images."""
         return labels if self.mirror is None else torch.tensor(self.mirror, device=labels.device)[labels]
 
+    def by_class(self, classes: int) -> Classes:
+        """Return the goal that also measures balanced accuracy."""
+        return ClassesAlike(self.mirror, classes)
+
+
+@dataclass(frozen=True)
+class ClassesAlike(Classes):
+    """One class per image of `classes`, with balanced accuracy beside accuracy."""
+
+    classes: int = 0
+
+    def tally(self, scores: Tensor, target: Tensor) -> Tensor:
+        """Count correct images and all images of each class: int64 (2, classes)."""
+        hits = target[scores.argmax(1) == target]
+        return torch.stack([torch.bincount(of, minlength=self.classes) for of in (hits, target)])
+
+    def metrics(self, tally: Tensor) -> dict[str, float]:
+        """Compute `accuracy`, and `balanced_accuracy`, the mean over classes that occur of the share that is right."""
+        correct, counts = tally.double()
+        seen = counts > 0
+        balanced = float((correct[seen] / counts[seen]).mean()) if bool(seen.any()) else 0.0
+        return {"accuracy": float(correct.sum()) / _some(float(counts.sum())), "balanced_accuracy": balanced}
+
 
 CLASSES = Classes()
 """The usual goal."""
+
+
+def ranks(labels: Tensor) -> Tensor:
+    """Number the labels (n,) of each class from 1 on, in their order: int64 (n,)."""
+    same = F.one_hot(labels)
+    return (same.cumsum(0) * same).sum(1)

@@ -66,6 +66,10 @@ class Goal(ABC):
         """Count the examples of each of `classes`; empty where `class_hits` is."""
         return []
 
+    def by_class(self, classes: int) -> Goal:  # noqa: ARG002
+        """Return the goal that also measures all of `classes` alike; itself where it does that or can't."""
+        return self
+
     def of_shares(self) -> Goal:
         """Return the goal of scores that are no logits, and that can be compared between examples as they are."""
         return self

@@ -48,6 +48,10 @@ class ItemClasses(Classes):
         """Gather scores and class of every item: float32 (B, classes + 1)."""
         return torch.cat([scores, target[:, None].to(scores.dtype)], 1)
 
+    def parts(self, tally: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores (N, classes) and classes (N,) of a tally."""
+        return tally[:, :-1], tally[:, -1].long()
+
     def class_counts(self, labels: Tensor, classes: int) -> list[int]:
         """Count the items of each class; empty for more classes than MOST."""
         counts: list[int] = [] if classes > MOST else torch.bincount(labels, minlength=classes).tolist()
@@ -55,7 +59,7 @@ class ItemClasses(Classes):
 
     def class_hits(self, tally: Tensor) -> list[int]:
         """Count the items of each class that are classified correctly; empty for more classes than MOST."""
-        scores, target = tally[:, :-1], tally[:, -1].long()
+        scores, target = self.parts(tally)
         if scores.shape[1] > MOST:
             return []
         hits: list[int] = torch.bincount(target[scores.argmax(1) == target], minlength=scores.shape[1]).tolist()
@@ -63,7 +67,7 @@ class ItemClasses(Classes):
 
     def metrics(self, tally: Tensor) -> dict[str, float]:
         """Compute `accuracy`, `balanced_accuracy`, `macro_f1`, `auroc` and `map`."""
-        scores, target = tally[:, :-1], tally[:, -1].long()
+        scores, target = self.parts(tally)
         _some(len(target))
         classes, true = scores.shape[1], target.cpu().numpy()
         predicted, numbers = scores.argmax(1).cpu().numpy(), scores.cpu().numpy()

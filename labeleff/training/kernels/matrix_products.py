@@ -85,3 +85,31 @@ def linear(rows: Tensor, weight: Tensor) -> Tensor:
         return F.linear(rows, weight)
     product: Tensor = _Linear.apply(rows.reshape(-1, rows.shape[-1]), weight)
     return product.view(*rows.shape[:-1], -1)
+
+
+def _sum(rows: Tensor, columns: Tensor, offset: Tensor, added: Tensor) -> Tensor:
+    """Multiply as `_product` does and add rows (N, D) in the same pass."""
+    sums: Tensor = torch.ops.mkldnn._linear_pointwise.binary(rows, added, columns, offset, "add")
+    return sums
+
+
+@functools.cache
+def _onednn_adds() -> bool:
+    """Whether this torch has oneDNN's product with a sum, with the expected signature."""
+    if not onednn_callable():
+        return False
+    try:
+        return _sum(torch.ones(1, 2), torch.ones(1, 2), torch.ones(1), torch.ones(1, 1)).item() == 4
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+
+
+def biased(rows: Tensor, weight: Tensor, bias: Tensor, added: Tensor | None = None) -> Tensor:
+    """Multiply rows (N, C) by weights (D, C) transposed, add a bias (D,) and `added` (N, D): (N, D), without gradient.
+
+    oneDNN adds while it multiplies; torch first copies the bias to every row, and sums in a pass of its own.
+    """
+    if rows.dtype == torch.float32 and rows.device.type == "cpu" and _onednn_adds():
+        return _product(rows, weight, bias) if added is None else _sum(rows, weight, bias, added)
+    result = F.linear(rows, weight, bias)
+    return result if added is None else result.add_(added)

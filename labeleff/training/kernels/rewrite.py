@@ -26,13 +26,12 @@ def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
     """Replace the forward passes of a network's layers in place, where an exact faster form exists.
 
     `alone` is for a network that is computed by itself on a CPU. Otherwise depthwise convolutions stay, as their taps
-    are many small operations, which are slow on a GPU, and products are those that several networks can share.
+    are many small operations, which are slow on a GPU, and products are those that several networks can share. Layers
+    that an encoder brings choose by themselves: those with an attribute `alone` are told.
     """
     for layer in network.modules():
         if type(layer) is nn.Conv2d and is_pointwise(layer):
             layer.__class__ = PointwiseConv2d
-        if isinstance(layer, PointwiseConv2d):
-            layer.alone = alone
         elif alone and type(layer) is nn.Conv2d and _is_depthwise(layer):
             layer.__class__ = SmallDepthwiseConv2d
         elif type(layer) is nn.BatchNorm2d and layer.momentum is not None and layer.track_running_stats:
@@ -41,6 +40,6 @@ def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
             layer.inplace = False
         elif alone and widens(layer):
             layer.__class__ = WideningConvNormReLU6
-        if isinstance(layer, WideningConvNormReLU6):
-            layer.alone = alone
+        if hasattr(layer, "alone"):
+            layer.alone = alone  # type: ignore[assignment]
     return network

@@ -109,7 +109,8 @@ class Lockstep:
             raise PackingError("images are too large for the device's memory and are streamed")
         first, slots = members[0].state, len(members)
         objective = first.slot.objective
-        assert isinstance(objective, BatchObjective)
+        if packing == "loop" or not isinstance(objective, BatchObjective):
+            raise PackingError("the model or its objective can't be computed as one with others")
         self._compute, self._objective, self._batch = compute, objective, first.budget.batch
         self.rule = Rule.of(first.budget)
         self.packing = packing
@@ -119,7 +120,7 @@ class Lockstep:
         self.pack = pack([member.state.slot.model for member in members], packing)
         self._updates = Updates(self.rule, {name: self.pack.views[name] for name in self.pack.leaves})
         self._bank, self._fixed = self._new_bank(first.slot.images, slots)
-        self._tables = StepTables(slots, self._batch, compute)
+        self._tables = StepTables(slots, first.batch, compute)
         self._decay, self._clip, self._steps = (self._numbers(slots, 1) for _ in range(3))
         self._sums = self._numbers(slots, 2 + len(objective.names))
         for slot, member in enumerate(members):

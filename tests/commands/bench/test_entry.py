@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -54,13 +53,14 @@ def test_a_folder_of_records_is_left_alone(command, tmp_path):
     assert "expected a folder for this report alone" in done.stderr
 
 
-def test_what_was_timed_survives_an_interruption(tmp_path):
+def test_what_was_timed_survives_an_interruption(python_server, tmp_path):
     words = ["--encoder", TINY, "--batch", "16", "--device", "cpu", "--quiet", "--out", str(tmp_path / "out")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "labeleff", "bench", *words],
+        [*python_server.python(environment), "-m", "labeleff", "bench", *words],
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=environment,
     )
     limit = time.monotonic() + 300  # a loaded machine takes a minute to import torch
     while not (tmp_path / "out" / "bench.json").exists():

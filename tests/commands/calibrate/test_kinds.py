@@ -20,6 +20,13 @@ def test_tasks_of_one_size_share_their_kinds_and_stories_have_their_own():
     assert sum("babi" in kind.name for kind in found) == 1
 
 
+def test_noise_and_imbalance_are_no_kinds_as_stand_ins_have_other_labels():
+    cut = "imbalance={ratio=[1, 1000], unlabelled='tail'}"
+    axes = load_study("smoke", ["noise={rate=[0.0, 0.2]}", cut])
+    assert [kind.name for kind in kinds(axes)] == [kind.name for kind in kinds(load_study("smoke"))]
+    assert all(kind.representative.imbalance is None for kind in kinds(axes))
+
+
 def test_what_kinds_measure_is_what_estimates_look_up():
     """With a speed for every name of its kinds nothing of the study is a guess."""
     from labeleff.scheduling.speeds import Speed, Speeds, ready_name, scoring_name, solving_names, work_name

@@ -12,7 +12,7 @@ from labeleff.commands.calibrate.made_data import TESTED, images, missing_bytes,
 from labeleff.commands.calibrate.trials import CalibrationRunner
 from labeleff.commands.calibrate.workers import RULE
 from labeleff.errors import DataError
-from labeleff.execution.workplace import Settings
+from labeleff.execution.run_facts import Settings
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.scheduling.speeds import read_speeds, ready_name, scoring_name, solving_names, work_name
 from labeleff.study.loading import load_study
@@ -119,7 +119,7 @@ def test_the_command_calibrates_and_the_run_says_so(command, tmp_path, monkeypat
     study.write_text(
         text.replace(text[arms : text.index("]", arms) + 1], 'arms = ["scratch/finetune"]').replace(rotation, "")
     )
-    done = command("plan", study, "--calibrate", "--jobs", "1", "--price", "2.5EUR", "--out", out, timeout=400)
+    done = command("plan", study, "--calibrate", "--jobs", "1", "--price", "0.2EUR", "--out", out, timeout=400)
     assert done.returncode == 0, done.stderr
     assert "calibration: 1 kinds of work, 1 at once" in done.stdout
     assert "from a calibration on cpu, 1 thread a process" in done.stdout
@@ -127,5 +127,5 @@ def test_the_command_calibrates_and_the_run_says_so(command, tmp_path, monkeypat
     assert "GiB a process" in done.stdout
     assert all(speed.source == "calibrated" for speed in read_speeds(tmp_path / "cache").by_name.values())
     assert command("run", study, "--out", out, "--quiet", timeout=400).returncode == 0
-    assert "rested on a calibration: estimated / actual" in (out / "report.md").read_text()
+    assert "rested on a calibration: estimated / actual" in (out / "details.md").read_text()
     assert "4 cells measured; about 0 s" in command("plan", study, "--out", out).stdout

@@ -23,11 +23,13 @@ from labeleff.training.examples import Source
 
 SMALL = {
     "resnet9": {"width": 0.0625, "dim": 16},
+    "vit_tiny": {"width": 0.125, "depth": 2},
+    "vit_small": {"width": 0.0625, "depth": 2, "pool": "token"},
     "qrn": {"width": 16, "gates": 4},
     "toy/classify": {"train": 40, "test": 20, "size": 16},
     "partial": {"frozen": "layer1"},
 }
-SHAPES = {"train": 50, "test": 50, "size": 32}
+SHAPES = {"train": 20, "test": 20, "size": 32}
 DATA = (
     *("cifar10/", "cifar100/", "eurosat/", "folder/", "hf/", "npz/", "parquet/", "selfstudy/", "shapenet/", "stl10/"),
     *("svhn/", "embeddings/", "embedding", "rows"),

@@ -24,11 +24,12 @@ finally:
 """
 
 
-def interrupt(out):
+def interrupt(out, python_server):
     """Start the command, and end it with SIGTERM once a cell is recorded; returns its exit status."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "labeleff", *SMOKE, "--out", str(out)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        [*python_server.python(environment), "-m", "labeleff", *SMOKE, "--out", str(out)],
+        env=environment,
         stderr=subprocess.DEVNULL,
     )
     records = out / "as-published" / "records.jsonl"
@@ -38,9 +39,9 @@ def interrupt(out):
     return process.wait()
 
 
-def test_the_whole_path(command, tmp_path):
+def test_the_whole_path(command, python_server, tmp_path):
     out = tmp_path / "out"
-    assert interrupt(out) == 143
+    assert interrupt(out, python_server) == 143
     before = set(read_records(out / "as-published").cells)
     done = command(*SMOKE, "--out", out, timeout=600)
     assert done.returncode == 0, done.stderr
@@ -64,11 +65,12 @@ def test_the_whole_path(command, tmp_path):
     written = {name: (out / name).read_bytes() for name in ("report.md", "rows.csv")}
     for name in written:
         (out / name).unlink()
-    call = [sys.executable, "-c", SAYS_TORCH, "reproduce", "report", "--from", str(out)]
-    rebuilt = subprocess.run(call, capture_output=True, text=True, timeout=120)
+    call = [sys.executable, "-c", SAYS_TORCH, "reproduce", "report", "--from", str(out), "--out", str(tmp_path / "b")]
+    rebuilt = subprocess.run(call, capture_output=True, text=True, timeout=600)
     assert rebuilt.returncode == 0, rebuilt.stderr
     assert rebuilt.stdout.endswith("report.md\nFalse\n")
-    assert {name: (out / name).read_bytes() for name in written} == written
+    assert {name: (tmp_path / "b" / name).read_bytes() for name in written} == written
+    assert not any((out / name).exists() for name in written)
 
 
 @pytest.mark.parametrize(

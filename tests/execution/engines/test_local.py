@@ -2,6 +2,7 @@
 
 import collections
 import multiprocessing
+from types import SimpleNamespace
 
 import pytest
 from support import toy_study
@@ -9,8 +10,9 @@ from support.made_bench import Board, Choosy, FakeBench, made
 
 from labeleff.execution.draws import LabelRule
 from labeleff.execution.engines import engine_table, local
-from labeleff.execution.engines.local import WORTH_WORKERS, InProcess, Workers
-from labeleff.execution.workplace import Settings
+from labeleff.execution.engines.local import InProcess, Workers
+from labeleff.execution.run_facts import Settings
+from labeleff.scheduling.job_seconds import WORTH_WORKERS
 from labeleff.scheduling.jobs import Pretrain, jobs_for
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.study.loading import load_study
@@ -19,6 +21,12 @@ from labeleff.study.loading import load_study
 def runner(folder, **options):
     given = {"device": "cpu", "data": folder / "data", "cache": folder / "cache"} | options
     return FakeBench(Settings(RunOptions(folder, ["labeleff"], **given), "r1", LabelRule("stratified")))
+
+
+def desk(folder, *, apart=False, **options):
+    here = runner(folder, **options)
+    facts = SimpleNamespace(machine=SimpleNamespace(kind=here.device.type))
+    return SimpleNamespace(settings=here.settings, runner=here, makes_runner=FakeBench, facts=facts, apart=apart)
 
 
 class Given:
@@ -46,7 +54,11 @@ def given(tmp_path):
     return Given(tmp_path)
 
 
-ENGINES = pytest.mark.parametrize("engine", [InProcess, lambda runner: Workers(runner, 2)], ids=["here", "workers"])
+def workers(runner):
+    return Workers(FakeBench, runner.settings, 2)
+
+
+ENGINES = pytest.mark.parametrize("engine", [InProcess, workers], ids=["here", "workers"])
 
 
 @ENGINES
@@ -73,7 +85,7 @@ def test_a_limit_says_what_is_begun_and_learns_how_long_it_took(given, engine):
 def test_what_a_dead_worker_left_fails_and_another_goes_on(given):
     pack = next(job for job in given.jobs if len(job.cells) == 4)
     given.dies(pack.cells[2].key)
-    found = given.run(Workers(given.runner, 2))
+    found = given.run(workers(given.runner))
     assert found.keys() == {cell.key for cell in given.cells}
     failed = {key for key, one in found.items() if one.status == "failed"}
     assert failed == {cell.key for cell in pack.cells[2:]}
@@ -85,7 +97,7 @@ def test_what_a_dead_worker_left_fails_and_another_goes_on(given):
 def test_cells_of_a_lost_pretraining_fail(given):
     pretraining = next(job.pretraining for job in given.jobs if isinstance(job, Pretrain))
     given.dies(pretraining.key)
-    found = given.run(Workers(given.runner, 2))
+    found = given.run(workers(given.runner))
     needing = {cell.key for job in given.jobs for cell in job.cells if job.needs}
     assert {key for key, one in found.items() if one.status == "failed"} == needing
     assert all(found[key].pretraining == pretraining.key for key in needing)
@@ -113,7 +125,7 @@ class Killer(Board):
 
 def test_workers_that_die_while_idle_are_replaced_and_nothing_fails(given):
     given.board = Killer()
-    found = given.run(Workers(given.runner, 2))
+    found = given.run(workers(given.runner))
     assert given.board.kills == len(given.jobs) > 2
     assert {key: one.metrics["accuracy"] for key, one in found.items()} == {c.key: made(c.key) for c in given.cells}
 
@@ -128,7 +140,7 @@ def test_jobs_fail_where_no_worker_lives_to_take_them(given, monkeypatch):
             starts.append(self.number)
 
     monkeypatch.setattr(local, "_Worker", StillBorn)
-    found = given.run(Workers(given.runner, 2))
+    found = given.run(workers(given.runner))
     assert found.keys() == {cell.key for cell in given.cells}
     reason = "the worker process died (exit code -9); the usual cause is that memory ran out"
     assert {one.reason for one in found.values()} == {reason, f"pretraining failed: {reason}"}
@@ -147,14 +159,21 @@ def test_jobs_fail_where_no_worker_lives_to_take_them(given, monkeypatch):
     ],
 )
 def test_workers_are_for_much_work_or_where_they_are_asked_for(tmp_path, options, seconds, places):
-    with engine_table.open_engine(runner(tmp_path, **options), dict) as engine:
+    with engine_table.open_engine(desk(tmp_path, **options)) as engine:
         chosen = engine(seconds)
     assert chosen.places == places
     assert isinstance(chosen, InProcess if places == 1 else Workers)
 
 
 def test_on_an_accelerator_this_process_does_all(tmp_path):
-    with engine_table.open_engine(runner(tmp_path, device="meta", jobs=3), dict) as engine:
+    with engine_table.open_engine(desk(tmp_path, device="meta", jobs=3)) as engine:
         chosen = engine(1e6)
     assert isinstance(chosen, InProcess)
     assert (chosen.places, chosen.processes) == (1, 3)
+
+
+def test_where_this_process_holds_no_data_little_work_is_one_workers(tmp_path):
+    with engine_table.open_engine(desk(tmp_path, apart=True, cores=4)) as engine:
+        chosen = engine(WORTH_WORKERS)
+    assert isinstance(chosen, Workers)
+    assert (chosen.places, chosen.processes) == (1, 1)

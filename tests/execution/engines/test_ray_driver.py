@@ -16,7 +16,7 @@ from labeleff.errors import LabeleffError
 from labeleff.execution.draws import LabelRule
 from labeleff.execution.engines.engine_table import JobResources
 from labeleff.execution.engines.ray_cluster import start_cluster
-from labeleff.execution.workplace import Settings
+from labeleff.execution.run_facts import Settings
 from labeleff.records.entries import Conditions
 from labeleff.scheduling.jobs import Pretrain, jobs_for
 from labeleff.scheduling.run_options import RunOptions
@@ -193,11 +193,11 @@ def test_a_run_that_is_terminated(token, tmp_path):
         text=True,
     )
     records = tmp_path / "out" / "records.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not (records.exists() and '"type":"cell"' in records.read_text()):
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=300)[1]
     assert process.returncode == 143, said
     assert "run the same command to go on" in said
     assert len(said.splitlines()) == 1

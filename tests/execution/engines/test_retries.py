@@ -6,7 +6,7 @@ from support import toy_study
 from labeleff.execution.engines.assignments import MOST_DEATHS, Tries
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.scheduling.job_seconds import job_estimates
-from labeleff.scheduling.jobs import Pretrain, Solve, Train, TrainTogether, jobs_for, part_of
+from labeleff.scheduling.jobs import Climb, Pretrain, Solve, Train, TrainTogether, jobs_for, part_of
 from labeleff.scheduling.queue import Ready
 from labeleff.study.loading import load_study
 
@@ -51,6 +51,28 @@ def test_a_poisonous_cell_is_given_up_alone(tmp_path):
     assert failed[0].status == "failed"
     assert failed[0].reason.startswith("its worker died 3 times, at last of: a crash")
     assert sorted(cell.key for cell in done) == sorted(cell.key for cell in pack.cells if cell != poison)
+
+
+def test_a_ladder_with_selected_labels_stays_whole_and_knows_what_is_recorded(tmp_path):
+    cells = list(load_study(str(toy_study.write(tmp_path)), ["selection=margin", "rungs=[20, 30, 40]"]).cells())
+    climbs = [job for job in jobs_for(cells, lambda _: True) if isinstance(job, Climb)]
+    trained = next(job for job in climbs if job.in_order)
+    tries, first = Tries("r"), record(trained.cells[0])
+    [left], failed = tries.after_death(trained, [first], "a crash")
+    assert left == replace(trained, cells=trained.cells[1:], below=(first,))
+    [left], failed = tries.after_death(left, [], "a crash")
+    assert left.cells == trained.cells[1:], "with one try left they aren't parted either"
+    assert left.below == (first,)
+    assert not failed
+    more, failed = tries.after_death(left, [], "a crash")
+    assert not more
+    assert [one.key for one in failed] == [cell.key for cell in trained.cells[1:]]
+    frozen, tries = next(job for job in climbs if not job.in_order), Tries("r")
+    [again], _ = tries.after_death(frozen, [], "a crash")
+    parts, _ = tries.after_death(again, [], "a crash")
+    assert len(parts) == 2, "one for each draw"
+    assert all([cell.n for cell in part.cells] == [20, 30, 40] for part in parts)
+    assert pickle.loads(pickle.dumps(left)) == left
 
 
 def test_a_worker_that_dies_before_its_pack_has_recorded_anything(tmp_path):

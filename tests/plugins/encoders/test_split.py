@@ -1,5 +1,7 @@
 """Pairs of encoders for lightness and colour: as large as a plain one, and used like one."""
 
+import copy
+
 import pytest
 import torch
 
@@ -41,7 +43,8 @@ def test_a_pair_is_as_large_as_a_plain_encoder(name, options, off, dim):
 @pytest.mark.parametrize("training", [False, True])
 def test_maps_and_features_are_both_halves(name, options, off, dim, training):
     images = torch.randn(4, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    pair, again = (build_encoder(spec_of(name, options), 0, split=True).double().train(training) for _ in range(2))
+    pair = build_encoder(spec_of(name, options), 0, split=True).double().train(training)
+    again = copy.deepcopy(pair)
     with torch.inference_mode():
         maps, features = pair.maps(images), again(images)
         light, colour = again.views(images)

@@ -9,6 +9,7 @@ import torch
 from support.small_pretexts import CPU, FOLLOWED, NAMES, SYMMETRIC, made, module, two
 
 from labeleff.errors import PluginError
+from labeleff.seeding import stream_seed
 
 
 def outputs(network, *views):
@@ -135,6 +136,92 @@ def test_dino_is_the_cross_entropy_of_student_and_sharpened_teacher():
     assert method.loss(*two()).item() == pytest.approx(mean(losses), rel=1e-4)
     moved = 0.9 * centre + 0.1 * torch.tensor(taught).mean((0, 1))
     torch.testing.assert_close(centred.center[0, 0], moved, rtol=1e-4, atol=1e-5)
+
+
+def test_lejepa_is_distance_and_a_test_of_the_characteristic_function():
+    method = made("lejepa", weight=0.2, directions=5)
+    first, second = two()
+    views = outputs(method.network, first, second)
+    width = len(views[0][0])
+    centres = [[(a + b) / 2 for a, b in zip(*rows, strict=True)] for rows in zip(*views, strict=True)]
+    apart = mean(
+        (value - centre) ** 2
+        for view in views
+        for row, middle in zip(view, centres, strict=True)
+        for value, centre in zip(row, middle, strict=True)
+    )
+    torch.manual_seed(stream_seed("lejepa", 0, 1))
+    directions = [unit(column) for column in torch.randn(width, 5).T.tolist()]
+    knots = [3.0 * k / 16 for k in range(17)]
+    statistics = []
+    for view, direction in itertools.product(views, directions):
+        along = [dot(row, direction) for row in view]
+        errors = []
+        for t in knots:
+            normal = math.exp(-(t**2) / 2)
+            real, imaginary = mean(math.cos(t * x) for x in along), mean(math.sin(t * x) for x in along)
+            errors.append(((real - normal) ** 2 + imaginary**2) * normal)
+        area = sum((low + high) / 2 * (3.0 / 16) for low, high in itertools.pairwise(errors))
+        statistics.append(2 * area * len(view))  # from -3 to 3
+    expected = 0.2 * mean(statistics) + 0.8 * apart
+    assert method.loss(first, second).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_lejepas_directions_are_new_at_every_step_and_the_same_for_held_out_images():
+    method, (first, second) = made("lejepa", directions=3), two()
+    method.parts.eval()
+    before = torch.get_rng_state()
+    steps = [method.loss(first, second).item() for _ in range(3)]
+    assert len(set(steps)) == 3
+    with torch.no_grad():
+        assert len({method.loss(first, second).item() for _ in range(3)}) == 1
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def codes(scores, epsilon, rounds=3):
+    """Assign rows to prototypes, equally many to each, by turns of scaling (Sinkhorn and Knopp)."""
+    table = [[math.exp(value / epsilon) for value in row] for row in scores]
+    rows, columns = len(table), len(table[0])
+    for _ in range(rounds):
+        sums = [sum(row[k] for row in table) for k in range(columns)]
+        table = [[row[k] / sums[k] / columns for k in range(columns)] for row in table]
+        table = [[value / sum(row) / rows for value in row] for row in table]
+    return [[value * rows for value in row] for row in table]
+
+
+@pytest.mark.parametrize("queue", [0, 6])
+def test_swav_tells_one_views_codes_from_the_other(queue):
+    method = made("swav", temperature=0.1, sharpness=0.1, queue=queue, prototypes=7, epoch=0)
+    _, prototypes, memory = method.parts
+    views = two()
+    earlier = [[], []]
+    if queue:
+        method.loss(*two(seed=5))
+        earlier = memory.rows.tolist()
+        assert memory.full
+    projected = [[unit(row) for row in rows] for rows in outputs(method.network, *views)]
+    centres = [unit(row) for row in prototypes.weight.tolist()]
+    scores = [[[dot(row, centre) for centre in centres] for row in view] for view in projected]
+    old = [[[dot(row, centre) for centre in centres] for row in rows] for rows in earlier]
+    losses = []
+    for of, other in ((0, 1), (1, 0)):
+        wanted = codes([*scores[of], *old[of]], 0.1)[: len(views[of])]
+        for code, row in zip(wanted, scores[other], strict=True):
+            total = math.log(sum(math.exp(value / 0.1) for value in row))
+            losses.append(-sum(q * (value / 0.1 - total) for q, value in zip(code, row, strict=True)))
+    assert method.loss(*views).item() == pytest.approx(mean(losses), rel=1e-4)
+
+
+def test_swavs_prototypes_rest_for_an_epoch():
+    method = made("swav", epoch=2)
+    _, prototypes, _ = method.parts
+    slopes = []
+    for _ in range(3):
+        prototypes.weight.grad = None
+        method.loss(*two()).backward()
+        slopes.append(prototypes.weight.grad is not None)
+    assert slopes == [False, False, True]
+    assert prototypes.weight.detach().norm(dim=1) == pytest.approx(1.0, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", SYMMETRIC)

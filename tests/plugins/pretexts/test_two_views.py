@@ -14,8 +14,9 @@ from labeleff.errors import LabeleffError, OptionError, PluginError
 from labeleff.execution.launch import measure
 from labeleff.execution.scoring import predict
 from labeleff.plugins.encoders.interface import build_encoder
+from labeleff.plugins.pretexts.feature_checks import effective_rank, spread
 from labeleff.plugins.pretexts.interface import Unlabelled
-from labeleff.plugins.pretexts.two_views import COLLAPSED, Method, heldout_loss, recipe, spread, two_views
+from labeleff.plugins.pretexts.two_views import COLLAPSED, Method, heldout_loss, recipe, two_views
 from labeleff.plugins.protocols.interface import LabelledFeatures
 from labeleff.plugins.protocols.linear import fit as solve_linear
 from labeleff.scheduling.run_options import RunOptions
@@ -39,10 +40,10 @@ def encoder():
     return build_encoder(Spec(name="resnet9", options={"width": 0.0625, "dim": 16}), 0)
 
 
-def train(name, data, seed=0, **changes):
-    """The encoder after 60 steps, and what the pretext says."""
+def train(name, data, seed=0, steps=60, **changes):
+    """The encoder after `steps` steps, and what the pretext says."""
     module(name)
-    budget = Budget(optimizer="adamw", lr=0.003, batch=32, steps={"min": 60, "max": 60})
+    budget = Budget(optimizer="adamw", lr=0.003, batch=32, steps={"min": steps, "max": steps})
     trained = encoder()
     given = options(name, holdout=0.2, **changes)
     result = lookup.resolve("pretext", name)(data, trained, seed, budget, given, CPU, lambda *_: None)
@@ -55,14 +56,13 @@ def test_every_pretext_learns_and_repeats_itself(name, data):
     history = result.training.history
     # the queue of moco begins with random vectors, easy to tell from images; they are gone after two steps
     assert history[-1]["loss"] < history[1 if name == "moco" else 0]["loss"]
-    assert set(history[0]) == {"step", "epoch", "loss", "heldout_loss", "spread"}
+    assert set(history[0]) == {"step", "epoch", "loss", "heldout_loss", "spread", "effective_rank"}
     assert result.metrics["collapsed"] == 0
     assert all(math.isfinite(value) for value in result.metrics.values())
-    again, same = train(name, data)
-    assert state_sha256(again) == state_sha256(trained)
-    assert same.metrics == result.metrics
-    other, _ = train(name, data, seed=1)
-    assert state_sha256(other) != state_sha256(trained)
+    (first, says), (again, same), (other, _) = (train(name, data, seed, steps=6) for seed in (0, 0, 1))
+    assert state_sha256(again) == state_sha256(first)
+    assert same.metrics == says.metrics
+    assert state_sha256(other) != state_sha256(first)
     untouched = encoder()
     assert list(trained.state_dict()) == list(untouched.state_dict())
     assert state_sha256(trained) != state_sha256(untouched)
@@ -122,7 +122,7 @@ def test_a_collapse_is_seen(data):
     def recipes(given):
         return (recipe(given, (0.4, 0.4, 0.4, 0.1)),) * 2
 
-    budget = Budget(lr=0.05, batch=32, steps={"min": 300, "max": 300})
+    budget = Budget(lr=0.05, batch=32, steps={"min": 150, "max": 150})
     given = {"area": 0.2, "colour": 1.0, "holdout": 0.2}
     pretrain = two_views("collapsing", collapsing, recipes)
     result = pretrain(data, encoder(), 0, budget, given, CPU, lambda *_: None)
@@ -208,3 +208,18 @@ def test_own_views_leave_no_room_for_augmentations(change, message):
 def test_options_out_of_range_are_an_error(option, value):
     with pytest.raises(LabeleffError, match=f"option '{option}': found {value}"):
         lookup.complete("pretext", "byol", {option: value})
+
+
+def test_effective_rank_counts_dimensions():
+    generator = torch.Generator().manual_seed(0)
+    turn = torch.linalg.qr(torch.randn(16, 16, generator=generator)).Q
+    rows = torch.linalg.qr(torch.randn(200, 16, generator=generator)).Q
+    for used in (1, 5, 16):
+        scale = torch.zeros(16)
+        scale[:used] = 3.0
+        assert effective_rank((rows * scale) @ turn) == pytest.approx(used, rel=1e-5)
+    two = torch.tensor([3.0, 1.0])
+    expected = math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
+    assert effective_rank(torch.diag(two)) == pytest.approx(expected, rel=1e-6)
+    assert effective_rank(torch.zeros(4, 3)) == 0
+    assert effective_rank(torch.randn(5, 64, generator=generator)) <= 5

@@ -179,7 +179,7 @@ def test_it_learns_turns_and_classes_of_the_toy():
         lookup.complete("task", "toy/classify", {"train": 400, "test": 20, "size": 16}), Source(None, offline=True)
     )
     some = Budget(lr=0.05, batch=32, steps={"min": 150, "max": 150})
-    fitted = joint.fit(data_of(task, 50), encoder(0.25), 0, some, OPTIONS, CPU, lambda *_: None)
+    fitted = joint.fit(data_of(task, 50), encoder(0.125), 0, some, OPTIONS, CPU, lambda *_: None)
     assert fitted.metrics["rotation_accuracy"] > 0.4
     assert fitted.metrics["accuracy"] > 0.5
     history = fitted.training.history

@@ -79,6 +79,15 @@ def test_every_fifth_label_of_a_class_is_held_out():
     assert held_out(labels).nonzero()[:, 0].tolist() == [6, 11]
 
 
+def test_equal_questions_are_held_out_together():
+    labels = torch.tensor([0, 0, 1, 0, 0, 2, 0, 1, 0, 1, 1, 1])
+    assert held_out(labels, torch.arange(12) * 7 % 12).nonzero()[:, 0].tolist() == [6, 11]
+    equal = torch.tensor([3, 3, 9, 4, 5, 8, 6, 10, 7, 11, 12, 9])
+    assert held_out(labels, equal).nonzero()[:, 0].tolist() == [8], "the fifth that differs of class 0"
+    equal = torch.tensor([3, 4, 9, 5, 6, 8, 7, 10, 7, 11, 12, 9])
+    assert held_out(labels, equal).nonzero()[:, 0].tolist() == [6, 8]
+
+
 def test_a_split_chooses_the_prior_that_predicts_labels_held_out_best():
     one = problem(60)
     features = torch.cat([one.features, torch.randn(60, 40, generator=torch.Generator().manual_seed(1))], 1)

@@ -105,6 +105,34 @@ def test_features_of_steep_spectrum_and_rare_classes_are_solved(skew):
     assert slope(batch, solve(batch, Spectrum.of(batch.x[0]))) <= 1.05 * TOLERANCE
 
 
+def test_where_the_fast_search_for_eigenvectors_fails_the_solution_is_the_same(monkeypatch):
+    one, usual = batch_of(problem(40)), torch.linalg.eigh
+    expected = solve(one, Spectrum.of(one.x[0]))
+
+    def failing(matrix):
+        if matrix.dtype == torch.float32 and matrix.ndim == 2:
+            raise torch.linalg.LinAlgError("failed to converge")
+        return usual(matrix)
+
+    monkeypatch.setattr(torch.linalg, "eigh", failing)
+    spectrum = Spectrum.of(one.x[0])
+    assert spectrum.vectors.dtype == spectrum.values.dtype == torch.float32
+    torch.testing.assert_close(solve(one, spectrum), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_features_most_of_which_never_vary_are_solved():
+    """Such as hashed words: the fast search for eigenvectors does not end for most of these."""
+    for seed in range(4):
+        dice = torch.Generator().manual_seed(seed)
+        features = torch.zeros(300, 256)
+        features[:, ::15] = torch.randint(0, 3, (300, 18), generator=dice).float()
+        x = Standardised.of(features).x
+        spectrum = Spectrum.of(x)
+        torch.testing.assert_close(
+            spectrum.vectors * spectrum.values @ spectrum.vectors.T, x.T @ x / 300, atol=1e-3, rtol=0
+        )
+
+
 def test_the_solution_does_not_depend_on_start_or_spectrum():
     batch = batch_of(problem(300))
     usual = solve(batch, Spectrum.of(batch.x[0]))

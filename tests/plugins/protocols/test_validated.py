@@ -12,6 +12,7 @@ from labeleff.plugins.protocols.interface import Labelled
 from labeleff.study.cell import Budget
 from labeleff.training.device import Compute
 from labeleff.training.examples import Examples
+from labeleff.training.images import Normalisation
 
 CPU = Compute(torch.device("cpu"), "fp32")
 BUDGET = Budget(optimizer="adam", lr=5e-3, batch=10, steps={"min": 60, "max": 60}, clip=1.0)
@@ -22,28 +23,50 @@ def task():
     return story_tasks.task()
 
 
+def first(task, n):
+    return Examples(task.train.inputs[:n], task.train.labels[:n])
+
+
 def fit(task, n=200, budget=BUDGET, **options):
     reader = build_encoder(lookup.complete("encoder", "qrn", story_tasks.SMALL["qrn"]), 0, task.text)
-    data = Labelled(Examples(task.train.inputs[:n], task.train.labels[:n]), len(task.classes), None)
+    data = Labelled(first(task, n), len(task.classes), None)
     given = lookup.complete("protocol", "validated", options).options
     return validated.fit(data, reader, 0, budget, given, CPU, lambda *_: None)
 
 
+def images(n):
+    inputs = torch.zeros(n, 4, 4, 3, dtype=torch.uint8)
+    return Labelled(Examples(inputs, torch.zeros(n, dtype=torch.int64)), 1, Normalisation.of(inputs))
+
+
+def stories(numbers, answers=None):
+    """Stories that are equal where their numbers are; without `answers` all have one."""
+    labels = torch.tensor(answers or [0] * len(numbers))
+    return Labelled(Examples(torch.tensor(numbers, dtype=torch.int16)[:, None, None], labels), 9, None)
+
+
 def test_parts_are_apart_and_whole():
-    trained, held = validated.split(200, 0.1, seed=0)
+    trained, held = validated.split(images(200), 0.1, seed=0)
     assert len(held) == 20
     assert sorted([*trained.tolist(), *held.tolist()]) == list(range(200))
-    assert held.tolist() != validated.split(200, 0.1, seed=1)[1].tolist()
+    assert held.tolist() != validated.split(images(200), 0.1, seed=1)[1].tolist()
     with pytest.raises(PluginError, match="1 of 1 labels would be set aside"):
-        validated.split(1, 0.1, seed=0)
+        validated.split(images(1), 0.1, seed=0)
 
 
 def test_validation_stories_are_drawn_in_runs():
-    _, held = validated.split(1000, 0.1, seed=0, run=50)
+    _, held = validated.split(stories([*range(1000)]), 0.1, seed=0)
     assert len(held) == 100
     starts = [int(p) for p in held if int(p) - 1 not in held.tolist()]
     assert len(starts) <= 3
-    assert len(validated.split(1010, 0.1, 0, 50)[0]) == 909
+    assert len(validated.split(stories([*range(1010)]), 0.1, 0)[0]) == 909
+
+
+def test_no_equal_question_is_trained_on_and_validated_with():
+    numbers = [place // 3 if place % 2 else place % 7 for place in range(300)]
+    trained, held = validated.split(stories(numbers), 0.2, seed=3)
+    assert {numbers[place] for place in trained}.isdisjoint(numbers[place] for place in held)
+    assert len(held) == 60
 
 
 def test_validation_examples_are_never_trained_on(task, monkeypatch):
@@ -58,7 +81,7 @@ def test_validation_examples_are_never_trained_on(task, monkeypatch):
     fit(task)
     trained, held = seen
     assert (len(trained), len(held)) == (180, 20)
-    _, rest = validated.split(200, 0.1, 0, validated.RUN)
+    _, rest = validated.split(Labelled(first(task, 200), 6, None), 0.1, 0)
     assert torch.equal(held, task.train.inputs[:200][rest])
 
 
@@ -74,7 +97,7 @@ def test_the_best_window_is_kept_and_the_last_on_demand(task):
 
 def test_kept_weights_are_those_that_were_scored(task):
     fitted = fit(task)
-    _, held = validated.split(200, 0.1, 0, validated.RUN)
+    _, held = validated.split(Labelled(first(task, 200), 6, None), 0.1, 0)
     with torch.inference_mode():
         scores = fitted.predictor(task.train.inputs[:200][held].long())
     correct = (scores.argmax(1) == task.train.labels[:200][held]).float().mean()

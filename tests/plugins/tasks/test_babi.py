@@ -12,6 +12,7 @@ from labeleff.catalogue import lookup
 from labeleff.errors import DataError
 from labeleff.plugins.tasks import babi
 from labeleff.plugins.tasks.sources import babi_format, babi_simulation
+from labeleff.training.equal_questions import Questions
 from labeleff.training.examples import Source, load_task
 from labeleff.training.vocabulary import UNKNOWN
 
@@ -150,3 +151,30 @@ def test_the_official_10k_file_of_task_1():
     task = load(1, REAL, size="10k")
     assert task.train.inputs.shape == (10_000, 11, 7)
     assert (task.text.story_words, task.text.question_words) == (68, 4)
+
+
+REPEATS = {
+    ("10k", 1): (9_908, 16),
+    ("10k", 4): (5_213, 741),
+    ("10k", 15): (6_861, 0),
+    ("10k", 17): (5_812, 152),
+    ("10k", 18): (6_388, 0),
+    ("10k", 20): (8_310, 203),
+    ("1k", 4): (919, 134),
+    ("1k", 15): (695, 0),
+    ("1k", 17): (627, 16),
+    ("1k", 18): (654, 0),
+    ("1k", 20): (909, 119),
+}
+"""Training questions that differ and test questions in training, stories included, by size and number of the task."""
+
+
+@needs_real
+@pytest.mark.parametrize(("size", "number"), list(REPEATS))
+def test_official_questions_stand_in_training_and_repeat_each_other(size, number):
+    task = load(number, REAL, size=size)
+    questions, places = Questions.of(task.train.inputs, task.test.inputs), torch.arange(len(task.train))
+    found = questions.distinct(places), 1000 - int(questions.unseen(places).sum())
+    paths = [REAL / babi.FOLDER / babi._path(number, size, split) for split in babi.SPLITS]
+    train, test = ([(q.story, q.text) for q in babi_format.parse(path.read_bytes(), path.name)] for path in paths)
+    assert found == (len(set(train)), sum(map(set(train).__contains__, test))) == REPEATS[size, number]

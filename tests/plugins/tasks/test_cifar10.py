@@ -148,9 +148,9 @@ def test_processes_share_one_download(small, npm, tmp_path):
     workers = [context.Process(target=_load_in_process, args=arguments) for _ in range(3)]
     for worker in workers:
         worker.start()
-    sums = {queue.get(timeout=60) for _ in workers}
+    sums = {queue.get(timeout=300) for _ in workers}
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
         assert worker.exitcode == 0
     assert sums == {int(small.images[:25].sum())}
     assert len(npm.read_text().splitlines()) == 1

@@ -162,8 +162,12 @@ def split_lost(root, chance):
 
 def leak(root, chance):
     path = chance.choice(sorted((root / "test").rglob("*.png")))
-    shutil.copy(path, root / "train" / path.parent.name / "copied.png")
-    return "leak"
+    copy = root / "train" / path.parent.name / "copied.png"
+    if chance.random() < 0.5:
+        shutil.copy(path, copy)
+        return "leak of bytes"
+    Image.open(path).save(copy, compress_level=chance.choice([0, 1]))
+    return "leak of pixels"
 
 
 def wrong_levels(root, chance):
@@ -201,13 +205,14 @@ def test_each_folder_is_right_or_one_clear_error(tmp_path, seed):
 def checked(task, expected):
     """Check that every picture shows its class at its place and level, and that what is odd is noted."""
     counts = Counter(task.train.labels.tolist())
-    assert counts == ({0: 4, 1: 4} if expected != "leak" else counts)
+    assert counts == ({0: 4, 1: 4} if "leak" not in expected else counts)
     for part in (task.train, task.test):
         halves = part.images.float().reshape(-1, SIDE, 2, SIDE // 2, 3).mean(dim=(1, 3, 4))
         assert halves.argmax(1).tolist() == part.labels.tolist()
         assert abs(halves.max(1).values - 200).max() < 5
         assert abs(halves.min(1).values - 40).max() < 5
     facts = image_facts(task)
-    assert (facts["checks"]["test images in training"] > 0) == (expected == "leak")
+    assert facts["checks"]["test images in training"] == ("leak" in expected)
+    assert task.facts["test files in training"] == (expected == "leak of bytes")
     assert bool(task.facts.get("not read")) == (expected == "noted")
     assert (facts.get("classes without test images") == ["class1"]) == (expected == "one side")

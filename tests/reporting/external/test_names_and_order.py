@@ -48,7 +48,7 @@ def tables(frame: pd.DataFrame, path: Path, names: dict[str, str], **options: ob
     found = find(external_report.view(read_runs([path], Reading()), "scratch", how))
     measured = found.measured
     by_kind = (
-        csv_tables.utilities(found.comparisons, measured.cost),
+        csv_tables.utilities(found.comparisons, measured.cost_at),
         csv_tables.summary(measured),
         csv_tables.ranking(found.comparisons),
         csv_tables.targets(found.labels, measured.baseline),

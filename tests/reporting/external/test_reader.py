@@ -11,11 +11,12 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.grids import parse_runs
 from support.malformed_tables import ARMS, HEADER, MALFORMED, PERCENT, ROWS, cell, table, with_column
 
 from labeleff.curves.utility import utility
 from labeleff.errors import LabeleffError, OptionError, RunsError, UnknownNameError
-from labeleff.reporting.external.reader import parse_runs, read_runs
+from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.reading import Reading
 from labeleff.stats.resampling import paired_differences
 

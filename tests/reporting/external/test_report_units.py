@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from support.report_text import unlinked
 
 from labeleff.errors import OptionError
 from labeleff.reporting.external.external_report import build
@@ -153,5 +154,5 @@ def test_stand_ins_are_never_shown_as_runs() -> None:
     assert len(runs) == 8
     assert runs["count"].tolist() == [3] * 8
     text = Path("out/report.md").read_text()
-    assert "Means of 3 runs, independent between arms." in text
+    assert "Means of 3 runs, independent between arms." in unlinked(text)
     assert re.search(r"\| runs +\| 24, as means +\|", text)

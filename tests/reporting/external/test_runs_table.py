@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.grids import parse_runs
 from support.malformed_tables import ROWS, table, with_column
 
 from labeleff.catalogue.metrics import Metric
 from labeleff.errors import OptionError, RunsError
 from labeleff.reporting.external.external_report import BASELINES, choose_baseline, view
 from labeleff.reporting.external.options import Options
-from labeleff.reporting.external.reader import parse_runs
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.measurements import Measurements, Place, Setting
 

@@ -9,7 +9,7 @@ from support import factories
 
 from labeleff.records.entries import PretrainingRecord
 from labeleff.reporting.figures import style
-from labeleff.reporting.figures.pretexts import learning_curves
+from labeleff.reporting.figures.pretexts import learning_curves, panels
 from labeleff.reporting.results import load
 
 
@@ -31,23 +31,21 @@ def named(record: PretrainingRecord, name: str, seed: int = 0, without: str = "-
 
 def shown(records: list[PretrainingRecord]) -> list[tuple[str, str, int]]:
     """Title, quantity and number of lines of every panel that is to be seen."""
-    figure = learning_curves(records, "toy")
-    assert figure is not None
+    figure = learning_curves(panels(records), "toy")
     return [(a.get_title("left"), a.get_ylabel(), len(a.lines)) for a in figure.axes if a.get_visible()]
 
 
 def test_loss_and_accuracy_have_a_panel_each(one: PretrainingRecord) -> None:
     assert shown([one]) == [("rotation", "loss", 1), ("rotation", "accuracy (%)", 2)]
-    figure = learning_curves([one], "toy")
-    assert figure is not None
+    figure = learning_curves(panels([one]), "toy")
     [axes] = [a for a in figure.axes if a.get_ylabel() == "accuracy (%)"]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "held out"]
     assert axes.lines[0].get_ydata()[-1] == pytest.approx(100 * (0.9 - 0.6 / 5))
 
 
 def test_no_curve_no_figure(one: PretrainingRecord) -> None:
-    assert learning_curves([], "toy") is None
-    assert learning_curves([one.model_copy(update={"training": None})], "toy") is None
+    assert panels([]) == []
+    assert panels([one.model_copy(update={"training": None})]) == []
 
 
 def test_every_pretext_has_its_own_panels_and_all_its_seeds(one: PretrainingRecord) -> None:
@@ -57,10 +55,19 @@ def test_every_pretext_has_its_own_panels_and_all_its_seeds(one: PretrainingReco
 
 def test_many_pretexts_are_a_grid_of_three_columns(one: PretrainingRecord) -> None:
     records = [named(one, f"pretext {k}") for k in range(10)]
-    figure = learning_curves(records, "toy")
-    assert figure is not None
+    figure = learning_curves(panels(records), "toy")
     assert len(shown(records)) == 20
     columns = {round(axes.get_position().x0, 2) for axes in figure.axes if axes.get_visible()}
     assert len(columns) == 3
     assert len([axes for axes in figure.axes if axes.get_xlabel()]) == 3
     assert style.render(figure, "png")
+
+
+def test_one_window_is_a_level_line(one: PretrainingRecord) -> None:
+    assert one.training is not None
+    single = one.training.model_copy(update={"history": one.training.history[:1]})
+    drawn = panels([one.model_copy(update={"training": single})])
+    figure = learning_curves(drawn, "toy", {"rotation": {"color": "black"}})
+    line = figure.axes[0].lines[0]
+    assert (line.get_xdata()[0], line.get_ydata()[0]) == (0.0, line.get_ydata()[1])
+    assert line.get_color() == "black"

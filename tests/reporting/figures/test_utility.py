@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,5 +116,15 @@ def test_what_rests_on_an_assumption_that_fails_is_crossed_out() -> None:
     fails = Failure("arm falls", "arm falls", {"arm": (100,)})
     axes = drawn(point(), point(n=20, utility=1.0), failures=(fails,))
     assert markers(axes, "x") == [2.0]
-    assert "an assumption fails (see the verdict)" in axes.get_legend_handles_labels()[1]
+    assert "an assumption fails (see the report)" in axes.get_legend_handles_labels()[1]
     assert markers(drawn(point()), "x") == []
+
+
+@pytest.mark.parametrize("rungs", [(50, 60, 50_000), (10, 100, 1000), (10,)])
+@pytest.mark.parametrize("arms", [1, 2, 8])
+def test_arms_side_by_side_stay_nearer_to_their_rung_than_to_others(rungs: tuple[int, ...], arms: int) -> None:
+    spread = utility._spread(rungs, arms)
+    reach = spread ** ((arms - 1) / 2)
+    nearest = min((high / low for low, high in itertools.pairwise(rungs)), default=2.0)
+    assert spread > 1
+    assert reach**2 < nearest**0.5

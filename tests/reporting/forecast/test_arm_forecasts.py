@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.grids import parse_runs
 
 from labeleff.errors import RunsError, UnknownNameError
 from labeleff.reporting.external import options as external_options
-from labeleff.reporting.external.reader import parse_runs
 from labeleff.reporting.forecast.arm_forecasts import compute
 from labeleff.reporting.forecast.options import Options
 

@@ -27,11 +27,11 @@ def test_sections_and_figures() -> None:
     text = path.read_text()
     assert notes[2] == "accuracies are in 0..1: none is over 1"
     assert re.findall(r"^##? (.*)$", text, re.MULTILINE) == [
-        *("Forecast from the runs in runs.csv", "Verdict", "a/b", "a b", "What the numbers mean"),
+        *("Forecast from the runs in runs.csv", "Weak points", "a/b", "a b", "What the numbers mean"),
         *("Where the numbers come from", "Reproduce"),
     ]
     assert re.findall(r"\(figures/(.*)\)", text) == ["forecast-a-b.png", "forecast-a-b-2.png"]
-    assert "Weak points of this evidence:" in text
+    assert text.startswith("# Forecast from the runs in runs.csv\n\n- a/b: ")
 
 
 def test_the_table_is_not_replaced() -> None:

@@ -30,7 +30,7 @@ def test_rankings_that_agree_are_said_to(tmp_path, monkeypatch):
     text = build(folder(tmp_path, monkeypatch, labels, [3 * n for n in labels])).read_text()
     assert "### Does frozen evaluation foretell finetuning?" in text
     assert "linear and finetune: what ranks high by one ranks high by the other, beyond doubt." in text
-    assert "![agreement at toy/classify, resnet9](figures/agreement-toy-classify-resnet9.png)" in text
+    assert "![agreement](figures/agreement-toy-classify-resnet9.png)" in text
     found = pd.read_csv(tmp_path / "agreement.csv")
     assert found["n"].isna().sum() == 1
     assert len(found) == 1 + len(factories.RUNGS)
@@ -69,3 +69,12 @@ def test_several_tasks_are_taken_together(tmp_path, monkeypatch):
     [line] = [line for line in text.splitlines() if line.startswith("- By linear evaluation")]
     assert "the pretexts' ranks agree to -" in line
     assert "over 2 tasks" in line
+
+
+def test_arms_of_selected_labels_are_no_part_of_it(tmp_path, monkeypatch):
+    labels = [50, 150, 300, 600, 1200, 2400]
+    build(folder(tmp_path / "plain", monkeypatch, labels, labels))
+    selected = [f"{name}/linear@margin" for name in PRETEXTS]
+    build(folder(tmp_path / "beside", monkeypatch, labels, labels, [*ARMS, *selected]))
+    plain, beside = ((tmp_path / one / "agreement.csv").read_bytes() for one in ("plain", "beside"))
+    assert plain == beside

@@ -2,7 +2,7 @@
 
 from support import factories
 
-from labeleff.records.file_name import FILE_NAME
+from labeleff.records.folders import FILE_NAME
 from labeleff.records.jsonl import line, read_records
 from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.results import load
@@ -49,7 +49,7 @@ def test_another_look_leaves_the_choice_as_it_was(tmp_path):
     build(folder)
     build(folder, ReportOptions(level=0.8, method="pchip", out=tmp_path / "other"))
     ours, theirs = ((where / "report.md").read_text() for where in (folder, tmp_path / "other"))
-    start, end = "## How the ladder was chosen", "## Throughput"
+    start, end = "## How the ladder was chosen", "## Utility per device-hour"
     assert ours[ours.index(start) : ours.index(end)] == theirs[theirs.index(start) : theirs.index(end)]
 
 

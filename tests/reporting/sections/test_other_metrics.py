@@ -8,8 +8,9 @@ import pytest
 from support import dense_tasks, factories
 
 from labeleff.catalogue import lookup
-from labeleff.catalogue.metrics import GOALS, METRICS, metric
+from labeleff.catalogue.metrics import GOALS, METRICS, UNSEEN, metric
 from labeleff.errors import LabeleffError
+from labeleff.reporting.figures.look import Look
 from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.study_report import build
 
@@ -40,7 +41,7 @@ def text_of(path, **options):
 
 
 def test_a_report_on_pixels_names_its_metric_everywhere(tmp_path):
-    text = text_of(folder(tmp_path, SEGMENT, targets=[0.5]))
+    text = text_of(folder(tmp_path, SEGMENT, targets=[0.5]), look=Look(("png", "svg"), every=True))
     assert "### Pixel accuracy on the test split (%), mean ± standard deviation" in text
     assert "reaches the pixel accuracy that the arm reaches" in text
     assert "### Labels needed for a pixel accuracy" in text
@@ -134,8 +135,10 @@ def test_classes_alone_have_no_other_metrics(tmp_path):
 
 def test_every_place_shows_the_pretexts_it_starts_from(tmp_path):
     path = folder(tmp_path, CLASSIFY, SEGMENT)
-    text = text_of(path)
-    assert text.count("### Pretexts") == 2
+    text = text_of(path, look=Look(every=True))
+    section = text.split("## Pretexts")[1].split("\n#")[0]
+    rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("|")]
+    assert rows[2:] == ["rotation(holdout=0.02)"], "one row for both"
     assert "take the same pretrained encoders" in text
     drawn = {item.name for item in (path / "figures").glob("pretexts-*.png")}
     assert drawn == {"pretexts-squares-classify-resnet9.png", "pretexts-squares-segment-resnet9.png"}
@@ -150,6 +153,6 @@ def test_metrics_have_words():
     assert metric("F1").plural == "F1 values"
     unbounded = {"rmse", "mean_absolute_error", "r2", "spearman"}
     assert {name for name, item in METRICS.items() if not item.share} == unbounded
-    assert set(METRICS) == {name for names in GOALS.values() for name in names}
+    assert set(METRICS) == {UNSEEN, *(name for names in GOALS.values() for name in names)}
     items = {"item_classes", "item_labels", "item_values"}
     assert {goal.name for goal in dense_tasks.GOALS.values()} | items == set(GOALS)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from labeleff.reporting.findings import Findings, find
+from labeleff.reporting.head.answer import Asked
+from labeleff.reporting.head.lines import head
 from labeleff.reporting.measurements import Measurements, Place, Setting
-from labeleff.reporting.sections import accuracy_and_utility, weak_results
+from labeleff.reporting.sections import accuracy_and_utility, outlying_runs, weak_results
 from labeleff.stats.resampling import Run
 
 NS = (50, 100, 200, 500, 1000, 2000)
@@ -37,7 +39,7 @@ def seen(runs: dict[str, dict[int, dict[Run, float]]], **changes: Any) -> Measur
 
 
 def top(found: Findings) -> str:
-    return "\n".join(accuracy_and_utility.verdicts(found))
+    return "\n".join(accuracy_and_utility.verdicts(found, PLACE))
 
 
 def test_a_clean_table_names_none() -> None:
@@ -59,8 +61,11 @@ def test_a_run_that_decides_stands_at_the_top_with_both_answers() -> None:
     assert "standard deviations of the other runs under their mean of 7" in text
     assert "with it and " in text
     assert "without it, the mean label ratio " in text
-    assert text.index("One run decides") < text.index("Whether ssl is worth labels can't be told")
+    assert text.index("One run decides") < text.index("can't be told (mean label ratio): ssl (")
     assert not any("Outlying" in flag for flag in weak_results.flags(found))
+    [short] = outlying_runs.in_short(found.outlying)
+    assert short.startswith("**One run decides** what is claimed of ssl: of ssl at 500 labels; ")
+    assert short in next(head(Asked(found), []))
 
 
 def test_the_answers_are_those_of_the_tables_with_and_without_the_run() -> None:
@@ -83,6 +88,7 @@ def test_a_run_that_changes_no_claim_is_a_weak_point() -> None:
     [flag] = [flag for flag in weak_results.flags(found) if "Outlying" in flag]
     assert flag.startswith("**Outlying run**: ssl at 2,000 labels, run 1, has accuracy ")
     assert "decides" not in top(found)
+    assert list(outlying_runs.in_short(found.outlying)) == []
 
 
 def test_a_run_of_the_baseline_shows_the_arm_that_it_changes_most() -> None:

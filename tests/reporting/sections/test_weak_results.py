@@ -55,7 +55,7 @@ def test_formulas_that_disagree_with_what_is_given() -> None:
 def test_a_small_test_set_is_flagged_with_both_errors() -> None:
     arms = {"base": runs(RISING), "arm": runs(RISING)}
     [text] = said(seen(arms, 100))
-    assert text.startswith("**Test set**: at 12 of 12 means the sampling of 100 test examples")
+    assert text.startswith("**Test set**: for 12 of 12 means, sampling 100 test examples")
     sampling, of_runs = map(float, re.search(r"\((\S+) points against (\S+)\)", text).groups())  # type: ignore[union-attr]
     assert sampling in [pytest.approx(10 * np.sqrt(v * (1 - v)), abs=0.006) for v in RISING]
     assert 0 < of_runs < 1

@@ -70,3 +70,16 @@ def test_a_torch_without_the_product_does_without(monkeypatch):
 
     monkeypatch.setattr(matrix_products, "_product", missing)
     assert not matrix_products.onednn_callable()
+
+
+@pytest.mark.parametrize("by_onednn", [True, False])
+@pytest.mark.parametrize("summed", [True, False])
+def test_bias_and_sum_are_added_by_either_library(monkeypatch, by_onednn, summed):
+    if by_onednn and not matrix_products._onednn_adds():
+        pytest.skip("this torch's oneDNN doesn't add")
+    monkeypatch.setattr(matrix_products, "_onednn_adds", lambda: by_onednn)
+    rows, weight, bias, added = (torch.randn(*shape) for shape in ((7, 5), (3, 5), (3,), (7, 3)))
+    before = added.clone()
+    expected = rows @ weight.T + bias + (added if summed else 0)
+    torch.testing.assert_close(matrix_products.biased(rows, weight, bias, added if summed else None), expected)
+    assert torch.equal(added, before)

@@ -35,7 +35,9 @@ def assert_as_looped(make, slots, **how):
     return trained
 
 
-@pytest.mark.parametrize(("name", "packing"), [("resnet9", "grouped"), ("resnet9", "vmap"), ("odd", "vmap")])
+@pytest.mark.parametrize(
+    ("name", "packing"), [(one, "vmap") for one in ("resnet9", "odd", "vit_tiny")] + [("resnet9", "grouped")]
+)
 def test_it_gives_what_the_loop_gives(name, packing):
     """Ragged lengths and label counts through two slots, to where only one is left."""
     trained = assert_as_looped(
@@ -132,7 +134,7 @@ def test_the_longest_come_first_and_seconds_are_shares():
 
 
 def test_built_in_networks_say_how_they_are_packed():
-    expected = {"resnet9": "grouped", "mobilenet_v2": "grouped", "odd": "vmap"}
+    expected = {"resnet9": "grouped", "mobilenet_v2": "grouped", "vit_tiny": "vmap", "odd": "vmap"}
     assert {name: packing_of(packed_trainings.encoder(name, 0)) for name in expected} == expected
     dropping = torch.nn.Sequential(packed_trainings.encoder("resnet9", 0), torch.nn.Dropout(0.1), torch.nn.Linear(8, 2))
     assert packing_of(dropping) == "vmap"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeleff.errors import DataError, OptionError
+from labeleff.errors import DataError, optional
 from labeleff.plugins.tasks.embedding_files.columns import ROLES, Columns
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 
@@ -20,21 +20,13 @@ Batches = Callable[[list[str]], Iterator[Any]]
 """Gives the record batches of some columns, in order, each time it is called."""
 
 
-def _arrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.ipc
-        import pyarrow.parquet
-    except ImportError as error:
-        raise OptionError(
-            "Parquet and Arrow are read by pyarrow, which isn't installed; pip install 'labeleff[embeddings]'"
-        ) from error
-    return pyarrow
+def _arrow(module: str) -> Any:
+    return optional(module, "Parquet and Arrow files need", "embeddings")
 
 
 def read_parquet(path: Path) -> Columns:
     """Find the columns of a Parquet file; lists are read block by block."""
-    parquet = _arrow().parquet
+    parquet = _arrow("pyarrow.parquet")
     with parquet.ParquetFile(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
 
@@ -47,24 +39,25 @@ def read_parquet(path: Path) -> Columns:
 
 def read_arrow(path: Path) -> Columns:
     """Find the columns of an Arrow file (Feather 2) or stream."""
-    arrow = _arrow()
+    arrow = _arrow("pyarrow")
+    ipc = _arrow("pyarrow.ipc")
 
     def batches(names: list[str]) -> Iterator[Any]:
-        with arrow.memory_map(str(path)) as source, _opened(arrow, source) as reader:
+        with arrow.memory_map(str(path)) as source, _opened(ipc, source) as reader:
             for batch in _batches(reader):
                 batch.validate(full=True)  # offsets of a damaged file may lie outside it
                 yield batch.select(names)
 
-    with arrow.memory_map(str(path)) as source, _opened(arrow, source) as reader:
+    with arrow.memory_map(str(path)) as source, _opened(ipc, source) as reader:
         schema, rows = reader.schema, sum(batch.num_rows for batch in _batches(reader))
     return _columns(path, schema, rows, batches)
 
 
-def _opened(arrow: Any, source: Any) -> Any:
+def _opened(ipc: Any, source: Any) -> Any:
     """Open a file or, where it doesn't begin as files do, a stream."""
     begin = source.read(6)
     source.seek(0)
-    return arrow.ipc.open_file(source) if begin == b"ARROW1" else arrow.ipc.open_stream(source)
+    return ipc.open_file(source) if begin == b"ARROW1" else ipc.open_stream(source)
 
 
 def _batches(reader: Any) -> Iterator[Any]:
@@ -75,7 +68,7 @@ def _batches(reader: Any) -> Iterator[Any]:
 
 def _columns(path: Path, schema: Any, rows: int, batches: Batches) -> Columns:
     """Sort the columns: lists, numbers that together are the embeddings, and what is said of each row."""
-    types = _arrow().types
+    types = _arrow("pyarrow").types
     if len(set(schema.names)) < len(schema.names):
         raise DataError(f"{path}: found two columns of one name, expected names that differ")
     columns: dict[str, Array | Streamed] = {}
@@ -94,7 +87,7 @@ def _columns(path: Path, schema: Any, rows: int, batches: Batches) -> Columns:
 
 def _is_number(field: Any) -> bool:
     """Whether a column may be one number of the embeddings; an index that pandas has written isn't."""
-    types = _arrow().types
+    types = _arrow("pyarrow").types
     index = field.name.startswith("__index_level_")
     return not index and bool(types.is_floating(field.type) or types.is_integer(field.type))
 

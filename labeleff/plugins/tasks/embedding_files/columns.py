@@ -36,7 +36,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "group": ("group", "groups"),
 }
 """Names, in small letters, under which a file may have each of its columns."""
-HELD = 2**26
+HELD = 2**22
 """Bytes up to which an array that is streamed is held in memory and not written to the cache."""
 DAMAGE = (
     OSError,

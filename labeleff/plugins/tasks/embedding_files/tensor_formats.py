@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeleff.errors import DataError, OptionError
+from labeleff.errors import DataError, optional
 from labeleff.plugins.tasks.embedding_files.columns import Columns, check_numbers
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 
@@ -20,10 +20,7 @@ ROWS = 8192
 
 def read_hdf5(path: Path) -> Columns:
     """Find the datasets at the top of an HDF5 file; those in one piece are mapped, others read block by block."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise OptionError("HDF5 is read by h5py, which isn't installed; pip install 'labeleff[hdf5]'") from error
+    h5py = optional("h5py", "HDF5 files need", "hdf5")
     columns: dict[str, Array | Streamed] = {}
     with h5py.File(path, "r") as file:
         for name, dataset in file.items():

@@ -10,7 +10,8 @@ import io
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ class Picture:
     """Whether the background shows."""
     turned: bool = False
     """Whether the orientation that its camera noted turned it."""
+    digest: bytes = b""
+    """BLAKE2 of the encoded picture, by which equal files are known; empty for pictures that were never encoded."""
 
 
 def is_picture(path: Path) -> bool:
@@ -94,7 +97,7 @@ def decode(data: bytes, where: str, background: str) -> Picture:
             mode = file.mode
             _check_frames(file, where)
             file.load()
-            return _picture(file, data, where, background)
+            return replace(_picture(file, data, where, background), digest=blake2b(data, digest_size=16).digest())
     except BROKEN as error:
         what = f" (mode {mode})" if mode else ""
         said = str(error).replace(" <_io.BytesIO object>", "").partition(" <_io.BytesIO")[0] or type(error).__name__

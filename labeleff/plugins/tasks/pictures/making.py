@@ -57,6 +57,7 @@ def make_task(origin: Origin, parts: Sequence[Part], options: Mapping[str, Optio
     images = torch.from_numpy(squares.images())
     ends = np.cumsum([part.count for part in parts]).tolist()
     telling = telling_modes(squares.modes[: train.count], train.labels, origin.classes)
+    files = _files_in_both(squares.digests[: ends[0]], squares.digests[ends[0] : ends[1]])
     return Task(
         origin.name,
         Examples(images[: ends[0]], torch.from_numpy(train.labels)),
@@ -64,10 +65,16 @@ def make_task(origin: Origin, parts: Sequence[Part], options: Mapping[str, Optio
         tuple(origin.classes),
         origin.provenance,
         unlabelled=images[ends[1] :] if more else None,
-        facts={**squares.facts, **telling, **origin.facts},
+        facts={**squares.facts, **telling, **files, **origin.facts},
         notes=tuple(origin.notes),
         ids=tuple(origin.ids),
     )
+
+
+def _files_in_both(train: Sequence[bytes], test: Sequence[bytes]) -> dict[str, int]:
+    """Number of test pictures that are training pictures byte for byte; nothing for pictures that have no files."""
+    known = {digest for digest in train if digest}
+    return {"test files in training": sum(digest in known for digest in test)} if known else {}
 
 
 def telling_modes(modes: Sequence[str], labels: Labels, classes: Sequence[str]) -> dict[str, Any]:

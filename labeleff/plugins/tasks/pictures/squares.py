@@ -54,6 +54,8 @@ class Squares:
         self._deep: dict[int, NDArray[np.float32]] = {}
         self.modes = [""] * count
         """Mode of every picture, in order."""
+        self.digests = [b""] * count
+        """Digest of every encoded picture, in order."""
         self._most = self._transparent = self._turned = 0
 
     def __len__(self) -> int:
@@ -61,7 +63,7 @@ class Squares:
 
     def put(self, index: int, picture: Picture) -> None:
         """Put in the picture of one example."""
-        self.modes[index] = picture.mode
+        self.modes[index], self.digests[index] = picture.mode, picture.digest
         self._most = max(self._most, picture.most)
         self._transparent += picture.transparent
         self._turned += picture.turned

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeleff.errors import DataError, OptionError
+from labeleff.errors import DataError, optional
 from labeleff.plugins.tasks.scenes.meshes import Floats, Mesh
 from labeleff.plugins.tasks.scenes.polygons import concave_triangles
 
@@ -24,15 +24,10 @@ FLAT = 1e-12
 
 def engine() -> str:
     """Name the engine that finds the triangles that rays meet; OptionError where none is installed."""
-    trimesh = _trimesh("models are rendered")
+    trimesh = _trimesh("rendered models need")
     if trimesh.ray.has_embree:
         return "embree"
-    try:
-        import rtree  # noqa: F401
-    except ImportError as error:
-        raise OptionError(
-            "rays need embreex or rtree, neither is installed; pip install 'labeleff[shapenet]'"
-        ) from error
+    optional("rtree", "without embreex rays need", "shapenet")
     return "trimesh's own slow tracer, without embree"
 
 
@@ -41,7 +36,7 @@ def read(path: Path) -> Mesh:
 
     Raises OptionError without trimesh; DataError where the file isn't a whole OBJ file with triangles or polygons.
     """
-    trimesh = _trimesh(f"{path}: OBJ files are read")
+    trimesh = _trimesh(f"{path}: OBJ files need")
     corners = _corners(trimesh, path)
     wrong = ~(np.abs(corners) < LARGEST)
     if wrong.any():
@@ -113,8 +108,4 @@ def _first(trimesh: Any, corners: Floats) -> Any:
 
 
 def _trimesh(what: str) -> Any:
-    try:
-        import trimesh
-    except ImportError as error:
-        raise OptionError(f"{what} by trimesh, which isn't installed; pip install 'labeleff[shapenet]'") from error
-    return trimesh
+    return optional("trimesh", what, "shapenet")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from labeleff.errors import DataError, OptionError
+from labeleff.errors import DataError, optional
 from labeleff.plugins.tasks.scenes.classes import CLASSES
 from labeleff.plugins.tasks.scenes.poses import pose_bins
 from labeleff.training import cielab
@@ -54,12 +54,7 @@ def blocks(path: Path, name: str, first: int, last: int, rows: int) -> Iterator[
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[Any]:
     """Open the file; OptionError without h5py, DataError where it isn't a whole HDF5 file."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise OptionError(
-            f"{path}: HDF5 files are read by h5py, which isn't installed; pip install 'labeleff[hdf5]'"
-        ) from error
+    h5py = optional("h5py", f"{path}: HDF5 files need", "hdf5")
     try:
         size = path.stat().st_size
         file = h5py.File(path, "r")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from labeleff.errors import RunsError
+from labeleff.errors import RunsError, optional, reason
 from labeleff.reporting.external.formats.nesting import records_grid
-from labeleff.reporting.external.formats.packages import needed, reason
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.grid import Grid, Row
 
@@ -31,12 +30,13 @@ def read(content: bytes, source: str) -> Grid:
 
 def _table(content: bytes, source: str) -> Any:
     """The file's table, its columns of records made one column per field."""
-    pa = needed("pyarrow", source, "Parquet and Arrow files")
+    what = f"{source}: Parquet and Arrow files need"
+    pa = optional("pyarrow", what, "tables")
     try:
         if content.startswith(b"PAR1"):
-            table = needed("pyarrow.parquet", source, "Parquet files").read_table(io.BytesIO(content))
+            table = optional("pyarrow.parquet", what, "tables").read_table(io.BytesIO(content))
         elif content.startswith(b"FEA1"):
-            table = needed("pyarrow.feather", source, "Feather files").read_table(io.BytesIO(content))
+            table = optional("pyarrow.feather", what, "tables").read_table(io.BytesIO(content))
         elif content.startswith(b"ARROW1"):
             table = pa.ipc.open_file(io.BytesIO(content)).read_all()
         else:

@@ -13,9 +13,8 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any
 
-from labeleff.errors import RunsError
+from labeleff.errors import RunsError, optional, reason
 from labeleff.reporting.external.formats.choosing import choose
-from labeleff.reporting.external.formats.packages import needed, reason
 from labeleff.reporting.external.formats.spans import Cell, SpannedRow, plain
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.grid import Grid, Row, cell_error, counted
@@ -40,7 +39,7 @@ def read(content: bytes, source: str, options: Reading) -> Grid:
     Raises RunsError naming the cell for a formula without a value (a program wrote it, and nothing computed it yet)
     and for dates that Excel made of other entries; OptionError where openpyxl is missing.
     """
-    needed("openpyxl", source, "Excel workbooks")
+    optional("openpyxl", f"{source}: Excel workbooks need", "tables")
     with _reading(source):
         book = _open(content, merged=_has_merged_cells(content), values=False)
         sheets = {sheet.title: sheet for sheet in book.worksheets if _has_cells(sheet)}

@@ -111,7 +111,7 @@ def test_without_embree_the_slow_tracer_needs_rtree(monkeypatch):
     trimesh = pytest.importorskip("trimesh")
     monkeypatch.setattr(trimesh.ray, "has_embree", False)
     monkeypatch.setitem(sys.modules, "rtree", None)
-    with pytest.raises(OptionError, match=r"embreex or rtree"):
+    with pytest.raises(OptionError, match="without embreex rays need rtree, which isn't installed"):
         obj_meshes.engine()
 
 

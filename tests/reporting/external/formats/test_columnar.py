@@ -98,5 +98,5 @@ def test_errors():
 
 def test_without_pyarrow(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(OptionError, match=r"by pyarrow, which isn't installed; pip install 'labeleff\[tables\]'"):
+    with pytest.raises(OptionError, match=r"need pyarrow, which isn't installed; pip install 'labeleff\[tables\]'"):
         read(b"PAR1", "r.parquet")

@@ -170,5 +170,5 @@ def test_what_isnt_a_workbook():
 
 def test_without_openpyxl(monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(OptionError, match=r"by openpyxl, which isn't installed; pip install 'labeleff\[tables\]'"):
+    with pytest.raises(OptionError, match=r"need openpyxl, which isn't installed; pip install 'labeleff\[tables\]'"):
         grid(b"PK")

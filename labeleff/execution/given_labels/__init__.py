@@ -1,0 +1,1 @@
+"""Labels that training gets under a study's noise and imbalance."""

@@ -1,0 +1,138 @@
+"""Checks before the first training step.
+
+Plug-ins must be installed, encoders fit their tasks, and data suffice. Each check raises a LabeleffError that names
+what doesn't fit; none of them trains anything.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from labeleff.catalogue import lookup
+from labeleff.catalogue.declaration import Spec
+from labeleff.catalogue.strategies import resolve_strategy
+from labeleff.errors import PluginError, StudyError
+from labeleff.execution.job_runner import JobRunner
+from labeleff.plugins.encoders.heads import LastMap
+from labeleff.plugins.encoders.interface import Encoder, build_encoder
+from labeleff.plugins.encoders.rows import stored_rows
+from labeleff.study.arms import Arm
+from labeleff.study.probe_settings import check_pool
+from labeleff.study.schema import Study
+from labeleff.training.streaming import limit
+
+
+def check_installed(study: Study) -> None:
+    """Check that all that the arms need can be imported; raises OptionError naming the extra that is missing."""
+    for arm in (arm for block in study.blocks for arm in block.arms):
+        lookup.resolve("pretext", arm.pretext.name)
+        lookup.resolve("protocol", arm.protocol.name)
+        if arm.selected:
+            resolve_strategy(arm.selected)
+
+
+def _check_encoders(study: Study, runner: JobRunner) -> None:
+    """Check that every encoder takes every task's examples, plain and split; raises StudyError naming the pair."""
+    for block in study.blocks:
+        for spec, (encoder, split) in itertools.product(block.tasks, block.networks):
+            check_encoder(runner, block, encoder, spec, split=split)
+
+
+def check_encoder(runner: JobRunner, block: Study, encoder: Spec, spec: Spec, *, split: bool) -> None:
+    """Check that an encoder takes a task's examples, or the block's arms its features; StudyError names the pair."""
+    task = runner.load(spec).task
+    if task.features is not None:
+        for arm in block.arms:
+            stored_rows(task, str(arm.pretext.options["of"]))
+        return
+    side = int(task.train.inputs.shape[1])
+    network = build_encoder(runner.placed(encoder), 0, task.text, split=split)
+    if task.text is None:
+        check_side(network, side, encoder, dense=task.goal.dense)
+    else:
+        _try(network, task.train.inputs[:1].to(torch.int64), f"encoder {encoder.label} can't take {spec.label}")
+    check_pretexts(block.arms_on(encoder), encoder, side)
+
+
+def check_side(network: Encoder, side: int, encoder: Spec, *, dense: bool) -> None:
+    """Check that an encoder takes images of `side` pixels; raises StudyError with both."""
+    what = f"encoder {encoder.label} can't take {side}-pixel images"
+    _try(LastMap(network) if dense else network, torch.zeros(1, 3, side, side), what)
+
+
+def _try(network: nn.Module, example: Tensor, what: str) -> None:
+    try:
+        with torch.inference_mode():
+            network.eval()(example)
+    except RuntimeError as error:
+        raise StudyError(f"{what}: {error}") from error
+
+
+def check_pretexts(arms: Sequence[Arm], encoder: Spec, side: int) -> None:
+    """Check that pretexts which say so take an encoder and images of `side` pixels; raises their LabeleffError."""
+    for arm in arms:
+        if check := lookup.pretext_check(arm.pretext.name):
+            check(build_encoder(encoder, 0), side, lookup.options("pretext", arm.pretext))
+
+
+def check_stages(study: Study) -> None:
+    """Check that every encoder has the stages up to which arms freeze it; raises UnknownNameError with those it has."""
+    for block in study.blocks:
+        for encoder, arm, _ in block.pairs:
+            if "frozen" in arm.protocol.options:
+                build_encoder(encoder, 0).until(str(arm.protocol.options["frozen"]))
+
+
+def _check_weights(study: Study, runner: JobRunner) -> None:
+    """Check that weights from outside exist and fit every encoder; raises WeightsError naming what doesn't."""
+    for block in study.blocks:
+        for encoder, arm, _ in block.pairs:
+            if arm.pretext_plugin.loaded:
+                runner.filled_encoder(encoder, arm.pretext, 0)
+
+
+def check_shared_images(study: Study, runner: JobRunner, read: Collection[str] | None = None) -> None:
+    """Check that tasks which share pretrained encoders have the same training images; raises PluginError otherwise.
+
+    Only tasks whose labels are in `read` are looked at, where that is given.
+    """
+    shared = {(c.task.label, c.pretrain_task.label): c for c in study.pretrained_cells if c.pretrain_task is not None}
+    for (task, other), cell in shared.items():
+        assert cell.pretrain_task is not None
+        if read is not None and not {task, other} <= set(read):
+            continue
+        ours, theirs = (runner.load(spec).task.train.inputs for spec in (cell.task, cell.pretrain_task))
+        if not torch.equal(ours, theirs):
+            raise PluginError(f"{task} has other training images than {other}, whose pretrained encoders it would take")
+
+
+def check_images(study: Study, runner: JobRunner, read: Collection[str] | None = None) -> None:
+    """Check that tasks have as many images as pretexts are to see; raises DataError with both numbers.
+
+    Only tasks whose labels are in `read` are looked at, where that is given.
+    """
+    for item in study.pretrainings:
+        if item.images is not None and (read is None or item.task.label in read):
+            runner.load(item.task).pretext_count(item)
+
+
+def _check_probe(study: Study, runner: JobRunner) -> None:
+    """Check that training splits have enough examples for a probe; raises StudyError naming the numbers."""
+    if study.probe is not None:
+        for spec in study.tasks:
+            check_pool(study.probe, spec, len(runner.load(spec).task.train))
+
+
+def check_ready(study: Study, runner: JobRunner) -> None:
+    """Run all checks that need the tasks' data; raises the LabeleffError of the first that fails."""
+    limit(runner.device)
+    _check_encoders(study, runner)
+    check_stages(study)
+    _check_weights(study, runner)
+    check_shared_images(study, runner)
+    check_images(study, runner)
+    _check_probe(study, runner)

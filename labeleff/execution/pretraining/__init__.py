@@ -1,0 +1,1 @@
+"""Encoders pretrained: jobs, points that are saved on the way, probes beside them."""

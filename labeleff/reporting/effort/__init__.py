@@ -1,0 +1,1 @@
+"""What arms take beside labels: time, images, selections, tuning."""

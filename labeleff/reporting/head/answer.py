@@ -1,0 +1,167 @@
+"""Answer to a study's question in one sentence: which arm saves most, where curves cross, on what savings depend."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from labeleff.curves.mean_ratio import MeanRatio
+from labeleff.reporting.findings import Comparison, Findings, rank_comparisons
+from labeleff.reporting.markdown import join_texts, joint_ratio
+from labeleff.reporting.measurements import Place
+from labeleff.reporting.sections.verdict import break_even_sentence, first_sentence
+from labeleff.study.question import AGREEMENT, CROSSING, DEPENDENCE, RANKING, SAVINGS
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A report's question, with what answers it beside the findings."""
+
+    findings: Findings
+    question: str | None = None
+    """The question, as `asks` of a study has it; None where it is guessed from what was measured."""
+    agreement: Sequence[str] = ()
+    """Sentences on how well frozen evaluation predicts finetuning; empty where there is no such comparison."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of question: the study's own, or the first that what was measured can answer."""
+        if self.question is not None:
+            return DEPENDENCE if self.question.startswith(DEPENDENCE) else self.question
+        if self.agreement:
+            return AGREEMENT
+        compared = [place for place in self.findings.measured.places if self.findings.at(place)]
+        if len(compared) > 1:
+            return DEPENDENCE
+        return SAVINGS if len(self.findings.comparisons) == 1 else RANKING
+
+
+def answer(asked: Asked) -> str:
+    """Answer in one or two sentences; empty where nothing is compared."""
+    if asked.kind == AGREEMENT and asked.agreement:
+        return " ".join(asked.agreement)
+    if not asked.findings.comparisons:
+        return ""
+    if asked.kind == DEPENDENCE:
+        return " ".join(_dependence(asked)) or _by_place(asked, _ranking)
+    return _by_place(asked, {CROSSING: _crossing, SAVINGS: _savings}.get(asked.kind, _ranking))
+
+
+def _by_place(asked: Asked, sentence: Callable[[Sequence[Comparison]], str]) -> str:
+    """The answer at every place that has one, after its short name where there are several."""
+    names = short_places(asked.findings)
+    texts = {place: sentence(asked.findings.at(place)) for place in names if asked.findings.at(place)}
+    if len(texts) == 1:
+        return str(*texts.values())
+    return join_texts((f"{names[place]}: {text}" for place, text in texts.items()), " ")
+
+
+def _savings(items: Sequence[Comparison]) -> str:
+    return " ".join(f"{first_sentence(item)} {break_even_sentence(item)}" for item in items[:2])
+
+
+def _crossing(items: Sequence[Comparison]) -> str:
+    return " ".join(f"{item.arm}: {break_even_sentence(item)}" for item in items[:4])
+
+
+def doubted(item: Comparison) -> bool:
+    """Whether an arm's mean rests on an assumption that fails."""
+    return item.mean is None or item.doubts_mean
+
+
+def _ranking(items: Sequence[Comparison]) -> str:
+    ranked = [(item, mean) for item, mean in rank_comparisons(items) if not doubted(item)]
+    if not ranked:
+        return "No arm can be compared: an assumption fails for each of them."
+    tied = [(item, mean) for item, mean in ranked if mean.tied]
+    best, others = [(item, mean) for item, mean in tied if mean.sign == 1], len(ranked)
+    base, span = items[0].baseline, f"{ranked[0][1].ns[0]:,} to {ranked[0][1].ns[-1]:,} labels"
+    if best:
+        which = "saves most" if len(tied) == 1 else "is worth labels" if len(best) == 1 else "are worth labels"
+        several = "" if len(tied) == 1 else f" ({len(tied)} of {others} arms can't be told from the best)"
+        names = join_texts((item.arm for item, _ in best), ", ")
+        values = join_texts((joint_ratio(mean) for _, mean in best), ", ")
+        one = "one of its labels" if len(best) == 1 else "one of their labels"
+        return f"{names} {which}{several}: over {span} {one} does the work of {values} of {base}."
+    item, mean = ranked[0]
+    if all(mean.sign == -1 for _, mean in ranked):
+        return f"No arm is worth labels: each costs some; least {item.arm}, {joint_ratio(mean)} of {base} a label."
+    return (
+        f"No arm is shown to save labels over {span}; highest is {item.arm}, where one label does the work of "
+        f"{joint_ratio(mean)} of {base}."
+    )
+
+
+def _dependence(asked: Asked) -> Iterator[str]:
+    """Sentences on the arms that several places share, those that are worth most first."""
+    findings, names = asked.findings, short_places(asked.findings)
+    by_arm: dict[str, list[tuple[Place, MeanRatio]]] = {}
+    for item in findings.comparisons:
+        if item.mean is not None and not doubted(item):
+            by_arm.setdefault(item.arm, []).append((item.place, item.mean))
+    shared = {arm: means for arm, means in by_arm.items() if len(means) > 1}
+    if not shared:
+        return
+    what = (asked.question or "").removeprefix(DEPENDENCE).removeprefix(" on ").strip()
+    words = "the encoder" if what == "encoder" else what if what not in ("", "task") else varying(findings, what)
+    for arm in sorted(shared, key=lambda arm: -max(mean.ratio for _, mean in shared[arm]))[:2]:
+        means = sorted(shared[arm], key=lambda pair: pair[1].ratio)
+        values = join_texts(f"{joint_ratio(mean)} ({names[place]})" for place, mean in means)
+        groups: dict[str, list[MeanRatio]] = {}
+        for place, mean in means:
+            groups.setdefault(_alike(place, what), []).append(mean)
+        apart = any(map(_apart, groups.values()))
+        beginning = f"What {arm} is worth depends on {words}"
+        if not apart:
+            beginning = f"It can't be told whether what {arm} is worth depends on {words}"
+        yield f"{beginning}: one label does the work of {values} of {findings.measured.baseline}."
+
+
+def _alike(place: Place, what: str) -> str:
+    """What places must share to be compared where the question is about `what` alone; empty where nothing is named."""
+    if what in ("", "task"):
+        return str(place.encoder) if what else ""
+    if what == "encoder":
+        return str(place.task)
+    others = {key: value for key, value in _options(str(place.task)).items() if key != what}
+    return f"{str(place.task).partition('(')[0]} {sorted(others.items())} {place.encoder}"
+
+
+def _apart(means: Sequence[MeanRatio]) -> bool:
+    """Whether two of some places are told apart: their intervals, each for all of its place, don't overlap."""
+    pairs = [(each.joint_low, each.joint_high) for each in means if each.joint_low is not None]
+    return any(
+        high is not None and low is not None and high < low for (_, high), (low, _) in itertools.permutations(pairs, 2)
+    )
+
+
+def _options(label: str) -> dict[str, str]:
+    """Options of a task, as its label has them."""
+    return dict(re.findall(r"(\w+)=([^,)]*)", label))
+
+
+def varying(findings: Findings, what: str = "") -> str:
+    """What differs between the places, in words: options of a task, tasks or encoders; of tasks alone for "task"."""
+    places = [place for place in findings.measured.places if findings.at(place)]
+    tasks, encoders = {str(place.task) for place in places}, {str(place.encoder) for place in places}
+    if len(tasks) == 1 and not what:
+        return "the encoder"
+    options = [_options(task) for task in sorted(tasks)]
+    keys = [key for key in dict.fromkeys(itertools.chain(*options)) if len({each.get(key) for each in options}) > 1]
+    alike = len({task.partition("(")[0] for task in tasks}) == 1
+    words = ", ".join(keys) if alike and keys else "the task"
+    return f"{words} or encoder" if len(encoders) > 1 and not what else words
+
+
+def short_places(findings: Findings) -> dict[Place, str]:
+    """Names of the places, without the words that all of them share."""
+    titles = {place: setting.title for place, setting in findings.measured.settings.items()}
+    words = {place: [word for word in re.split(r"[(),\s]+", title) if word] for place, title in titles.items()}
+    shared = set.intersection(*map(set, words.values())) if words else set()
+    left = {place: [word for word in words[place] if word not in shared] for place in titles}
+    names = {word.partition("=")[0] for each in left.values() for word in each}
+    if len(names) == 1 and all(len(each) == 1 for each in left.values()):
+        return {place: each[0].partition("=")[2] or each[0] for place, each in left.items()}
+    return {place: ", ".join(each) or titles[place] for place, each in left.items()}

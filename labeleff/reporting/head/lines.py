@@ -1,0 +1,220 @@
+"""Head of a report, read in twenty seconds: the question answered, and what else is asked first, in eight lines.
+
+Its intervals hold for all arms and rungs of a place together, so what is picked for what it shows keeps its level.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from labeleff.curves.bounds import savings
+from labeleff.curves.utility import UtilityPoint
+from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
+from labeleff.reporting.head.answer import Asked, answer, doubted, short_places
+from labeleff.reporting.markdown import CONTENTS, amount, anchor, capital, count, counts, extent, joint_ratio, money
+from labeleff.reporting.measurements import Place
+from labeleff.reporting.output_files import Section
+from labeleff.reporting.sections import outlying_runs
+from labeleff.reporting.sections.verdict import WEAK
+from labeleff.stats.multiple_comparisons import GapToBest
+from labeleff.study.prices import Cost
+from labeleff.study.question import AGREEMENT, DEPENDENCE
+
+LINES = 8
+"""Most lines that a head has."""
+PLACES = 4
+"""Most places that a line tells apart."""
+ARMS = 4
+"""Most arms that are named as tied."""
+
+
+def head(asked: Asked, flags: Sequence[str], others: Sequence[str] = ()) -> Iterator[str]:
+    """The head's lines as one list; `flags` are all weak points, the gravest first, `others` sentences on stories."""
+    findings = asked.findings
+    ranking = "" if asked.kind == DEPENDENCE else _labelled("Mean label ratio", _each_place(findings, _ranking))
+    lines = [
+        answer(asked),
+        _labelled("Most accurate", _each_place(findings, _most_accurate)),
+        ranking,
+        _labelled(f"Saved against {findings.measured.baseline}", _each_place(findings, _saved)),
+        _labelled("For the targets", _each_place(findings, _targets)),
+        _unproven(findings),
+    ]
+    lines = [*others, *(text for text in lines if text)][: LINES - 1]
+    weak = [*_failing(findings), *outlying_runs.in_short(findings.outlying), *flags]
+    weakest = weak[: max(1, min(3, LINES - len(lines)))]
+    more = len(weak) - len(weakest)
+    lines += weakest
+    if more > 0 and lines:
+        lines[-1] += f" [{more} more](#{anchor(WEAK)})"
+    if lines:
+        yield "\n".join(f"- {text}" for text in lines)
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label}: {text}." if text else ""
+
+
+def _each_place(findings: Findings, describe: Callable[[Findings, Place], str]) -> str:
+    """A text per place, with places of equal text named together; the first PLACES of them."""
+    names = short_places(findings)
+    texts: dict[str, list[Place]] = {}
+    for place in findings.measured.places:
+        if text := describe(findings, place):
+            texts.setdefault(text, []).append(place)
+    if not texts:
+        return ""
+    if len(findings.measured.places) == 1:
+        return str(*texts)
+    parts = [f"{', '.join(names[place] for place in places)}: {text}" for text, places in texts.items()]
+    more = "; the others are below" if len(parts) > PLACES else ""
+    return "; ".join(parts[:PLACES]) + more
+
+
+def _most_accurate(findings: Findings, place: Place) -> str:
+    """The most accurate arm where that is beyond doubt, and the label counts at which none is."""
+    measured = findings.measured
+    arms = [arm for arm in measured.arms if measured.at(place, arm)]
+    if len(arms) < 2:
+        return ""
+    rungs = measured.standings[place]
+    grouped = itertools.groupby(rungs.items(), key=lambda pair: _best_at(pair[1]))
+    best = [(arm, [n for n, _ in group]) for arm, group in grouped]
+    proven = [f"{arm} at {_span(ns)} labels (proven)" for arm, ns in best if arm]
+    open_ns = [n for arm, ns in best if not arm for n in ns]
+    tied = {arm for n in open_ns for arm, standing in rungs[n].items() if standing.tied}
+    few = _first([arm for arm in arms if arm in tied], ARMS) if len(tied) < len(arms) else f"all {len(arms)}"
+    among = f" among {few}"
+    doubt = [f"at {counts(open_ns)} can't be told{among}"] if open_ns else []
+    return ", ".join([*proven, *doubt])
+
+
+def _best_at(rung: Mapping[str, GapToBest]) -> str:
+    """The arm that is better than all others of a rung; empty where it can't be told."""
+    tied = [arm for arm, standing in rung.items() if standing.tied]
+    known = all(standing.low is not None for standing in rung.values())
+    return tied[0] if len(tied) == 1 and known else ""
+
+
+def _span(ns: Sequence[int]) -> str:
+    return f"{ns[0]:,}" if len(ns) == 1 else f"{ns[0]:,} to {ns[-1]:,}"
+
+
+def _ranking(findings: Findings, place: Place) -> str:
+    """Arms by their mean label ratio, those that can't be told from the best first."""
+    ranked = [(item, mean) for item, mean in rank_comparisons(findings.at(place)) if not doubted(item)]
+    tied = [f"{item.arm} {joint_ratio(mean)}" for item, mean in ranked if mean.tied]
+    if len(findings.measured.places) > 1:
+        return _first(tied, 2) + (" (can't be told apart)" if len(tied) > 1 else "")
+    rest = [f"{item.arm} {joint_ratio(mean)}" for item, mean in ranked if not mean.tied]
+    ties = " (can't be told apart)" if len(tied) > 1 else ""
+    parts = [f"{_first(tied, ARMS)}{ties}", *([f"behind {_first(rest, 2)}"] if rest else [])]
+    return "; ".join(parts) if ranked else ""
+
+
+def _first(texts: Sequence[str], most: int) -> str:
+    """The first `most` texts, and the number of the others."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def _saved(findings: Findings, place: Place) -> str:
+    """Labels, and money, that the best arms save where that is certain: at the label count asked for, or at all."""
+    texts = []
+    for item, _ in rank_comparisons(findings.at(place)):
+        points = [point for point in item.joint if point.sign == 1 and not item.doubts(point.n)]
+        if item.headline is not None:
+            points = [point for point in points if point.n == item.headline]
+        if points:
+            texts.append(
+                f"{item.arm} {', '.join(_saving(findings.measured.cost_at(place), point) for point in points[:4])}"
+            )
+    return "; ".join(texts[:2])
+
+
+def _saving(price: Cost | None, point: UtilityPoint) -> str:
+    """Labels saved at a label count, and the money for them, with one tag for both where it is extrapolated."""
+    reading = savings(point, 1.0)
+    tag = f" ({extent(reading)})" if extent(reading) else ""
+    labels = amount(reading, count).removesuffix(tag)
+    if price is not None:
+        labels += f" or {amount(savings(point, price.per_label), money).removesuffix(tag)} {price.unit}"
+    return f"at {point.n:,} labels {labels}{tag}"
+
+
+def _targets(findings: Findings, place: Place) -> str:
+    """Labels that the best arm and the baseline need for the targets asked for."""
+    labels = {(item.arm, item.target): item for item in findings.labels if item.place == place}
+    ranked = [item.arm for item, _ in rank_comparisons(findings.at(place))][:1]
+    units = findings.measured.settings[place].units
+    return "; ".join(
+        f"{units.short(target)} takes {', '.join(texts)}"
+        for target in findings.measured.targets
+        if (texts := [*_needed(labels, [*ranked, findings.measured.baseline], target)])
+    )
+
+
+def _needed(labels: Mapping[tuple[str, float], TargetLabels], arms: Sequence[str], target: float) -> Iterator[str]:
+    for arm in arms:
+        item = labels.get((arm, target))
+        if item is not None and item.labels is not None and not item.doubts:
+            yield f"{amount(item.labels, count)} labels of {arm}"
+
+
+def _unproven(findings: Findings) -> str:
+    """Arms of which nothing is shown, in one line."""
+    unsure, costly, doubtful = [], [], []
+    for item in findings.comparisons:
+        if doubted(item):
+            doubtful.append(item)
+        elif item.mean is not None and item.mean.sign == -1:
+            costly.append(item)
+        elif item.mean is None or item.mean.sign == 0:
+            unsure.append(item)
+    texts = {
+        "over the whole ladder not shown to save or to cost labels": unsure,
+        "costing labels": costly,
+        "resting on an assumption that fails": doubtful,
+    }
+    parts = [f"{words}: {_arms(findings, items)}" for words, items in texts.items() if items]
+    return f"{capital('; '.join(parts))}." if parts else ""
+
+
+def _arms(findings: Findings, items: Sequence[Comparison]) -> str:
+    """Names of arms, with the number of places where there are several."""
+    names = [item.arm for item in items]
+    distinct, places = list(dict.fromkeys(names)), len(findings.measured.places)
+    shown = [name if places == 1 else f"{name} ({names.count(name)} of {places})" for name in distinct]
+    return _first(shown, ARMS)
+
+
+def _failing(findings: Findings) -> list[str]:
+    """Assumptions that fail, in one line over all places."""
+    kinds: dict[str, list[Place]] = {}
+    for place, failures in findings.failures.items():
+        for item in failures:
+            kinds.setdefault(item.kind, []).append(place)
+    if not kinds:
+        return []
+    of = len(findings.measured.places)
+    texts = [f"{kind}{f' ({len(set(at))} of {of} places)' if of > 1 else ''}" for kind, at in kinds.items()]
+    return [f"**Not to be trusted as it stands**: {', '.join(texts)}; what rests on it is marked `(?)`."]
+
+
+def head_figure(asked: Asked, sections: Sequence[Section]) -> Iterator[str]:
+    """Link to the one figure that shows the answer: agreement of ranks, or utility, or what the first place has."""
+    names = [name for section in sections for name in section.figures]
+    wanted = ["agreement-"] if asked.kind == AGREEMENT else []
+    for prefix in (*wanted, "utility-", ""):
+        if found := next((name for name in names if name.startswith(prefix)), None):
+            yield f"![{found.partition('-')[0]}](figures/{found}.png)"
+            return
+
+
+def contents(findings: Findings) -> Iterator[str]:
+    """Links to the places, where there are several."""
+    measured = findings.measured
+    compared = [place for place in measured.places if findings.at(place)]
+    titles = [measured.settings[place].title for place in compared]
+    if len(titles) > 1:
+        yield f"{CONTENTS}{', '.join(f'[{title}](#{anchor(title)})' for title in titles)}."

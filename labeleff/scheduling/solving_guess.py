@@ -1,0 +1,33 @@
+"""Guessed seconds of frozen protocols that were never timed here, by the operations that their problems take."""
+
+from __future__ import annotations
+
+from labeleff.study.cell import Cell
+
+GIGAFLOPS = 40.0
+"""Rough speed of one CPU core in 10**9 operations per second, for encoders and protocols never run here."""
+ROWS_DIM, IMAGE_DIM = 768, 512
+"""Features per item where only its file or its network can tell: of a file of embeddings, of images."""
+CLASSES = 10
+"""Number of classes where only the data can tell."""
+MLP_ROWS = 256 * 300, 10, 256 * 3_000
+"""Rows that the `mlp` probe trains on: at least, per label, at most."""
+SET_UP = 2e-3
+"""Seconds of a problem of any size."""
+
+
+def solving_seconds(cell: Cell, classes: int | None, tested: int) -> float:
+    """Guess the seconds of solving a frozen cell on computed features, and of scoring its `tested` test items.
+
+    As measured: `linear` needs some 200 operations per label, feature and class; neighbours of one draw are looked up
+    once for all of its rungs, which halves the work. Protocols of other packages count as `linear`.
+    """
+    dim = int(cell.encoder.options.get("dim", ROWS_DIM if cell.encoder.name == "rows" else IMAGE_DIM))
+    weights, n = dim * (classes or CLASSES), cell.n
+    least, per_label, most = MLP_ROWS
+    operations = {
+        "knn": dim * n * tested,
+        "ridge": 2 * dim * n * min(dim, n),
+        "mlp": 6 * min(max(per_label * n, least), most) * (dim * dim + weights),
+    }
+    return SET_UP + (operations.get(cell.protocol.name, 200 * n * weights) + 2 * tested * weights) / (GIGAFLOPS * 1e9)

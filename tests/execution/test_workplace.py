@@ -1,0 +1,101 @@
+"""Labels that cells get under noise and imbalance: the same for all arms, nested, never of the test split."""
+
+import itertools
+
+import pytest
+import torch
+from support import toy_study
+
+from labeleff.execution.cell_jobs import solve_cells
+from labeleff.execution.job_runner import JobRunner
+from labeleff.execution.pretraining import pretraining_jobs
+from labeleff.execution.run_facts import settings_of
+from labeleff.scheduling.run_options import RunOptions
+from labeleff.study.loading import load_study
+from labeleff.training.examples import Source
+
+ARMS = "arms=['scratch/finetune', 'rotation/finetune', {}]"
+RATES = "noise={rate=[0.0, 0.2, 0.6]}"
+
+
+@pytest.fixture
+def place(tmp_path):
+    def made(*sets):
+        study = load_study(str(toy_study.write(tmp_path)), ["allow_missing_classes=true", *sets])
+        options = RunOptions(folder=tmp_path / "out", data=tmp_path, cache=tmp_path / "cache", device="cpu")
+        return study, JobRunner(settings_of(study, options), Source(tmp_path, offline=True))
+
+    return made
+
+
+def told(runner, cell):
+    """Classes by position of a cell's labelled examples."""
+    chosen = runner.labels(cell)
+    return dict(zip(chosen.indices.tolist(), runner.labelled(cell, chosen).examples.labels.tolist(), strict=True))
+
+
+def test_all_arms_are_told_the_same_and_small_rungs_and_low_rates_are_parts_of_larger_ones(place):
+    study, runner = place(RATES)
+    true = runner.load(study.tasks[0]).task.train.labels.tolist()
+    by_place = {}
+    for cell in study.cells():
+        labels = told(runner, cell)
+        rate = 0.0 if cell.noise is None else cell.noise.rate
+        assert by_place.setdefault((cell.n, cell.draw, rate), labels) == labels
+        wrong = sum(true[at] != label for at, label in labels.items()) / cell.n
+        assert runner.labels(cell).wrong == (None if cell.noise is None else pytest.approx(wrong))
+    for draw, rate in itertools.product((0, 1), (0.0, 0.2, 0.6)):
+        assert by_place[20, draw, rate].items() <= by_place[40, draw, rate].items()
+        low = {at: label for at, label in by_place[40, draw, 0.2].items() if label != true[at]}
+        assert low.items() <= by_place[40, draw, 0.6].items()
+    assert by_place[40, 0, 0.6] != by_place[40, 0, 0.0]
+
+
+def test_the_test_split_and_its_score_know_no_noise(place):
+    study, runner = place(RATES)
+    loaded = runner.load(study.tasks[0])
+    before = loaded.task.test.labels.clone()
+    for cell in study.cells():
+        runner.labelled(cell, runner.labels(cell))
+    assert torch.equal(loaded.task.test.labels, before)
+    assert torch.equal(loaded.test_examples.labels, before)
+
+
+def test_frozen_cells_of_several_conditions_get_the_number_that_each_gets_alone(place):
+    study, runner = place(RATES, "imbalance=[1, 3]", ARMS.format("'scratch/linear', 'scratch/knn'"))
+    for protocol in ("linear", "knn"):
+        cells = [cell for cell in study.cells() if cell.protocol.name == protocol]
+        together = solve_cells(runner, cells)
+        assert [record.status for record in together] == ["ok"] * len(cells)
+        for cell, record in zip(cells, together, strict=True):
+            if cell.n == 40 and cell.draw == 0:
+                [alone] = solve_cells(runner, [cell])
+                assert record.metrics == pytest.approx(alone.metrics, abs=0.011), "one image of a hundred"
+                assert ("balanced_accuracy" in record.metrics) == (cell.imbalance is not None)
+
+
+@pytest.mark.parametrize(("unlabelled", "seen"), [("all", 200), ("tail", None)])
+def test_pretexts_see_all_images_or_those_of_the_tail(place, monkeypatch, unlabelled, seen):
+    study, runner = place(f"imbalance={{ratio=4, unlabelled='{unlabelled}'}}", ARMS.format("'rotation/linear'"))
+    counts = []
+
+    def spy(data, *_):
+        counts.append(len(data.images))
+        raise RuntimeError("enough")
+
+    tail = len(runner.load(study.tasks[0]).pool(4.0))
+    monkeypatch.setattr(pretraining_jobs.lookup, "resolve", lambda *_: spy)
+    [pretraining] = study.pretrainings
+    with pytest.raises(RuntimeError, match="enough"):
+        pretraining_jobs.learn(runner, pretraining, None, None)
+    assert tail < 120
+    assert counts == [seen or tail]
+
+
+def test_protocols_that_take_images_without_labels_get_those_of_the_tail(place):
+    joint = ARMS.format("{pretext='scratch', protocol='joint'}")
+    budget = ["budget.joint={lr=0.05, batch=16, steps={min=4, max=4}}"]
+    study, runner = place(joint, *budget, "imbalance={ratio=4, unlabelled='tail'}")
+    cell = next(cell for cell in study.cells() if cell.protocol.name == "joint")
+    tail = len(runner.load(cell.task).pool(4.0))
+    assert len(runner.labelled(cell, runner.labels(cell)).unlabelled) == tail - cell.n
