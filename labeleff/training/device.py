@@ -23,6 +23,7 @@ from torch import Tensor
 
 from labeleff.errors import OptionError
 from labeleff.study.cell import Layout
+from labeleff.training.kernels import bf16
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's two parameters that are set (malloc.h; mallopt(3))."""
@@ -133,21 +134,17 @@ def summing_type(device: torch.device) -> torch.dtype:
 
 
 def _fast_bf16(device: torch.device) -> bool:
-    """Whether the device has instructions for bf16 products."""
+    """Whether the device is faster in bf16: a GPU that has it, a processor whose convolutions gain."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu":  # untested ones compute as they surely can
-        return False
-    flags = Path("/proc/cpuinfo")
-    text = flags.read_text(errors="replace") if flags.exists() else ""
-    return "avx512_bf16" in text or "amx_bf16" in text
+    return device.type == "cpu" and bf16.convolutions_gain()  # untested ones compute as they surely can
 
 
 def choose(encoder: str, precision: str, device: torch.device, layout: Layout | None = None) -> Compute:
     """Choose how an encoder is computed on a device; a requested precision or layout is taken as it is."""
     if precision == "auto":
         slow = encoder in FP32 or (device.type == "cpu" and encoder in FP32_ON_CPU)
-        precision = "bf16" if _fast_bf16(device) and not slow else "fp32"
+        precision = "bf16" if not slow and _fast_bf16(device) else "fp32"
     usual: Layout = "contiguous" if encoder in FP32 else "channels_last"
     return Compute(device, "bf16" if precision == "bf16" else "fp32", layout or usual)
 

@@ -27,6 +27,7 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from labeleff.plugins.protocols.features import FREE
+from labeleff.training.kernels.bf16 import products_gain
 
 MAX_STEPS = 500
 TOLERANCE = 1e-5
@@ -62,13 +63,6 @@ def _thread_pools() -> ThreadpoolController:
 def blas_threads() -> AbstractContextManager[object]:
     """Let numpy's library compute with as many threads as torch does."""
     return _thread_pools().limit(limits=torch.get_num_threads(), user_api="blas")  # type: ignore[no-any-return]
-
-
-@functools.cache
-def _multiplies_bfloat16() -> bool:
-    """Whether this CPU has instructions for products of bfloat16, about four times as fast as those of float32."""
-    supported: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return supported()
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
@@ -230,14 +224,14 @@ def _step(
 def solve(batch: Batch, spectrum: Spectrum, start: Tensor | None = None, tolerance: float = TOLERANCE) -> Tensor:
     """Solve a batch from weights `start` or from 0: weights (P, classes, dim + 1), the constant last.
 
-    A problem is solved once no entry of its gradient exceeds `tolerance` times its number of rows. Where the machine
-    multiplies bfloat16, the way there is gone with rounded features, and the last part of it, or a check, in float32.
+    A problem is solved once no entry of its gradient exceeds `tolerance` times its number of rows. Where
+    products of bfloat16 are faster, the way there is gone with rounded features, and its end, or a check, in float32.
     """
     (problems, rows, dim), classes = batch.x.shape, batch.y.shape[1]
     weights = batch.x.new_zeros(problems, classes, dim + 1) if start is None else start
     refreshed, coarse = REFRESHED, max(0.5 * tolerance, ROUNDED_TO / rows**0.5)
-    native = batch.x.device.type == "cpu" and _multiplies_bfloat16()
-    if native and batch.x.numel() >= ROUNDED_FROM and coarse <= FAR * tolerance:
+    large = batch.x.device.type == "cpu" and batch.x.numel() >= ROUNDED_FROM
+    if large and coarse <= FAR * tolerance and products_gain():
         weights = _descend(batch.rounded(), spectrum, weights, coarse, REFRESHED, PATIENCE)
         refreshed = REFRESHED[:1]
     return _descend(batch, spectrum, weights, tolerance, refreshed, MAX_STEPS)

@@ -75,7 +75,7 @@ def slope(batch, weights):
 @pytest.fixture
 def rounding(monkeypatch):
     """Begin with rounded features on every machine and at every size."""
-    monkeypatch.setattr(logistic, "_multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(logistic, "products_gain", lambda: True)
     monkeypatch.setattr(logistic, "ROUNDED_FROM", 1)
     monkeypatch.setattr(logistic, "FAR", 100)
 
