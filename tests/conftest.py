@@ -20,7 +20,7 @@ settings.load_profile("labeleff")
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
-    """A folder that all workers share, for the script of charts, which takes seconds to make."""
+    """A folder that all workers share, for the script of charts and kernels, which take seconds to make."""
     base = tmp_path_factory.getbasetemp()
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once"
 
@@ -30,6 +30,7 @@ def own_places(tmp_path, monkeypatch, made_once):
     """No test reads or writes the user's folders; one thread a process."""
     monkeypatch.setattr(vega, "cache_folder", lambda: made_once)
     monkeypatch.setenv("LABELEFF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LABELEFF_KERNELS", str(made_once / "kernels"))
     monkeypatch.setenv("LABELEFF_CORES", "1")  # tests run side by side, one a core
     monkeypatch.delenv("LABELEFF_DATA", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -19,6 +19,7 @@ from labeleff.files import VERSION
 from labeleff.records.conditions import unlike
 from labeleff.records.entries import Conditions, RunEntry
 from labeleff.study.schema import Study
+from labeleff.training.kernels.compiled import library
 
 OPTIONAL = ("lightly", "timm")
 """Packages of extras that numbers can depend on."""
@@ -105,6 +106,7 @@ def environment(machine: Machine, jobs: int) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "device": machine.name,
         "cuda": machine.cuda,
+        "kernels": "compiled" if machine.kind == "cpu" and library() is not None else "torch",
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "jobs": jobs,

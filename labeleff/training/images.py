@@ -243,9 +243,9 @@ class ResidentImages:
                 draws[:, _FLIP] if view == 0 else draw(torch.full((1,), _FLIP, device=samples.device), 0)[:, 0], 2
             )
         first, variant = (starts + corner)[:, None], turns + 4 * flips
-        source = first + self._offsets[variant]
-        levels = pixels.index_select(0, source.reshape(-1)).to(torch.float32)
-        values = ((levels - self._mean) * self._scale).view(len(samples), self.side * self.side, 3)
+        source, line = first + self._offsets[variant], self.side * self.side
+        levels = pixels.index_select(0, source.reshape(-1)).to(torch.float32).view(len(samples), 3 * line)
+        values = levels.sub_(self._mean.repeat(line)).mul_(self._scale.repeat(line)).view(len(samples), line, 3)
         if self.augment.jitter:
             noise = draw(torch.arange(_JITTER, _JITTER + 12, device=samples.device), view)
             values = _jitter(values, noise, self.augment.jitter)

@@ -50,6 +50,7 @@ ALLOWED = {
         "execution/engines/ray_cluster.py",
         "subprocess.run",
     ): "a fixed command of this Python, as a list of words",
+    ("training/kernels/compiled.py", "subprocess.run"): "a compiler on the package's own source, as a list of words",
     ("commands/bench/runner.py", "subprocess.run"): "a start of this environment's Python, as a list of words",
     ("plugins/pretexts/weights/weight_files.py", "torch.load"): "weights_only=True: tensors alone",
     (

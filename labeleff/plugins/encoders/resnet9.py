@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import StudyError
 from labeleff.plugins.encoders.interface import Encoder
+from labeleff.training.kernels.maps import normalise
+from labeleff.training.kernels.normalising import chain
 
 CELU_ALPHA = 0.075
 
@@ -31,6 +33,9 @@ def _downsample(inside: int, outside: int) -> nn.Sequential:
 class _Residual(nn.Module):
     """Two 3x3 convolutions around an identity."""
 
+    alone = False
+    """Whether the model is computed by itself; then the last batch-norm takes sum and activation along."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
@@ -38,7 +43,10 @@ class _Residual(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        return torch.relu(maps + self.body(maps))
+        *inner, norm = self.body
+        if not self.alone or not isinstance(norm, nn.BatchNorm2d):
+            return torch.relu(maps + self.body(maps))
+        return normalise(norm, chain(inner, maps), ("relu", 1.0), maps)
 
 
 class ResNet9(Encoder):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from labeleff.training.kernels.depthwise import PointwiseConv2d, SmallDepthwiseConv2d, UncountedBatchNorm2d
+from labeleff.training.kernels.depthwise import PointwiseConv2d, SmallDepthwiseConv2d
+from labeleff.training.kernels.normalising import FusedSequential, UncountedBatchNorm2d, fuses
 from labeleff.training.kernels.widening import WideningConvNormReLU6, is_pointwise, widens
 
 
@@ -40,6 +41,8 @@ def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
             layer.inplace = False
         elif alone and widens(layer):
             layer.__class__ = WideningConvNormReLU6
+        elif alone and fuses(layer):
+            layer.__class__ = FusedSequential
         if hasattr(layer, "alone"):
             layer.alone = alone  # type: ignore[assignment]
     return network

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from labeleff.training.kernels.matrix_products import product
+from labeleff.training.kernels.normalising import chain
 
 LOW, HIGH = 0.0, 6.0
 """Bounds of ReLU6 (Howard et al. 2017; Sandler et al. 2018, section 3)."""
@@ -73,7 +74,7 @@ class WideningConvNormReLU6(nn.Sequential):
         """Compute (N, D, H, W) from (N, C, H, W), as the three layers one after another do."""
         conv, norm, clamp = cast("tuple[nn.Conv2d, nn.BatchNorm2d, nn.ReLU6]", tuple(self))
         if not self._pays(input, conv, norm):
-            return clamp(norm(conv(input)))  # type: ignore[no-any-return]
+            return chain(self, input) if self.alone else cast("Tensor", clamp(norm(conv(input))))
         pixels = input.permute(0, 2, 3, 1)
         rows = pixels.reshape(-1, conv.in_channels)
         output, mean, variance = _Widen.apply(rows, conv.weight.flatten(1), norm.weight, norm.bias, norm.eps)

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from labeleff.training.kernels.depthwise import PointwiseConv2d, SmallDepthwiseConv2d, UncountedBatchNorm2d
+from labeleff.training.kernels.depthwise import PointwiseConv2d, SmallDepthwiseConv2d
+from labeleff.training.kernels.normalising import UncountedBatchNorm2d
 
 Packing = Literal["loop", "grouped", "vmap"]
 """Way of computing models as one; `loop` computes each by itself."""

@@ -20,7 +20,7 @@ from labeleff.study.cell import Augment, Budget
 from labeleff.study.loading import load_study
 from labeleff.training.device import Compute
 from labeleff.training.images import Normalisation
-from labeleff.training.kernels.depthwise import UncountedBatchNorm2d
+from labeleff.training.kernels.normalising import UncountedBatchNorm2d
 
 CPU = Compute(torch.device("cpu"), "fp32")
 NETWORKS = {
