@@ -61,6 +61,9 @@ def _cifar_pair(pretext: str) -> Preset:
 _MAE: Mapping[str, Any] = {"optimizer": "adamw", "betas": (0.9, 0.95), "weight_decay": 0.05, "warmup": 0.05}
 """The optimiser of masked pretraining: He et al. 2022, appendix A.1, table 8, which warms up for 40 of 800 epochs."""
 
+_IJEPA: Mapping[str, Any] = {"optimizer": "adamw", "weight_decay": 0.04, "warmup": 0.025}
+"""The optimiser of I-JEPA: Assran et al. 2023, appendix A.1, which warms up for 15 of 600 epochs."""
+
 _PLACES = {
     "cifar-r9": ("resnet9 on CIFAR-10", 32),
     "syn-r9": ("resnet9 on single objects of 64 pixels", 64),
@@ -165,6 +168,20 @@ PRESETS: tuple[Preset, ...] = (
         "the paper's, for images of 224 pixels; its crops of random size are shifts of an eighth here",
         {"width": 512, "depth": 8, "heads": 16},
         {**_MAE, "lr": 2.4e-3, "batch": 4096, "epochs": 800, "augment": {"crop": 28, "flip": True}},
+    ),
+    Preset(
+        "ijepa",
+        "short",
+        "minutes on one core, for a narrow vit_tiny of few blocks at 32 pixels",
+        {"width": 64, "depth": 1, "momentum": 0.99},
+        {**_IJEPA, "lr": 1e-3, "batch": 64, "epochs": 40, "augment": {"crop": 4, "flip": True}},
+    ),
+    Preset(
+        "ijepa",
+        "imagenet",
+        "the paper's for ViT-B/16 at 224 pixels; its growing weight decay stays at its start here",
+        {"width": 384, "depth": 6, "heads": 12},
+        {**_IJEPA, "lr": 1e-3, "batch": 2048, "epochs": 600, "augment": {"crop": 28}},
     ),
     *map(_cifar_pair, ("simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg", "dino", "lejepa", "swav")),
 )

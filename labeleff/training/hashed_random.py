@@ -43,8 +43,8 @@ def hash32(seed: int | Tensor, *counters: Tensor) -> Tensor:
     return h
 
 
-def below(h: Tensor, bound: int) -> Tensor:
-    """Map hashes to integers in 0..bound-1, by multiplication (bias under bound / 2**32)."""
+def below(h: Tensor, bound: int | Tensor) -> Tensor:
+    """Map hashes to integers in 0..bound-1, by multiplication (bias under bound / 2**32); bounds may be per hash."""
     return (h * bound) >> 32
 
 

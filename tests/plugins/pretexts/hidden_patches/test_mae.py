@@ -13,7 +13,7 @@ from labeleff.catalogue import lookup
 from labeleff.errors import PluginError, StudyError
 from labeleff.execution.launch import measure
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.plugins.pretexts.mae import MaskedAutoencoder, error, split_patches
+from labeleff.plugins.pretexts.hidden_patches.mae import MaskedAutoencoder, error, split_patches
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.study.loading import parse_study
 

@@ -9,7 +9,6 @@ encoder keeps its own initial weights and learned positions, where the paper's c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 from lightly.models.modules import MaskedVisionTransformerDecoderTIMM, MaskedVisionTransformerTIMM
@@ -21,7 +20,7 @@ from labeleff.errors import PluginError
 from labeleff.plugins.encoders.interface import Encoder, initial_weights
 from labeleff.plugins.encoders.transformer_blocks import lean
 from labeleff.plugins.encoders.vision_transformer import ViT
-from labeleff.plugins.pretexts.feature_checks import BLOCK, effective_rank, outputs, spread
+from labeleff.plugins.pretexts.hidden_patches.masked_training import of_patches, train
 from labeleff.plugins.pretexts.interface import PretextRun, Pretrained, pretext
 from labeleff.training.images import Batch
 
@@ -70,13 +69,8 @@ def error(predicted: Tensor, images: Tensor, hidden: Tensor, patch: int, *, norm
 
 def check(encoder: Encoder, side: int, options: Mapping[str, OptionValue]) -> tuple[ViT, int]:
     """Check encoder, images of `side` pixels and options; returns the encoder and the number of visible patches."""
-    width, heads = int(options["width"]), int(options["heads"])
-    if not isinstance(encoder, ViT):
-        raise PluginError(f"mae: found a {type(encoder).__name__}, expected an encoder of patches, such as vit_tiny")
-    if width % 4 or width % heads:
-        raise PluginError(f"mae: found width = {width}, heads = {heads}, expected a width divisible by 4 and heads")
-    encoder.check_size(torch.empty(0, 3, side, side))
-    return encoder, split_patches((side // encoder.patch) ** 2, float(options["ratio"]))[0]
+    found = of_patches("mae", encoder, side, options)
+    return found, split_patches((side // found.patch) ** 2, float(options["ratio"]))[0]
 
 
 @pretext("mae")
@@ -86,16 +80,13 @@ def pretrain(run: PretextRun) -> Pretrained:
     Options: `ratio` of hidden patches; `width`, `depth` and `heads` of the decoder; `normalise`, whether each patch's
     pixels are normalised before they are predicted; `holdout`, the share of the images (at least one, never trained on)
     that gives `heldout_loss`, with the same patches hidden each time, and `spread` and `effective_rank` of their
-    features. Raises PluginError where no patch would be
-    visible or hidden.
+    features. Raises PluginError where no patch would be visible or hidden.
     """
-    side, options, compute = int(run.data.images.shape[1]), run.options, run.compute
+    side, options = int(run.data.images.shape[1]), run.options
     encoder, visible = check(run.encoder, side, options)
     width, depth, heads = (int(options[name]) for name in ("width", "depth", "heads"))
     model = MaskedAutoencoder(encoder, side, width, depth, heads, run.stream("mae decoder"))
-    trained, evaluated = run.hold_out()
-    images, held_out = run.resident(trained, run.budget.augment), run.resident(evaluated)
-    stream, normalise = run.stream("mae mask"), bool(options["normalise"])
+    stream, normalise, patches, patch = run.stream("mae mask"), bool(options["normalise"]), model.patches, encoder.patch
 
     def errors(model: nn.Module, batch: Batch) -> Tensor:
         order = 1 + batch.draws(stream, patches).argsort(1)
@@ -103,16 +94,4 @@ def pretrain(run: PretextRun) -> Pretrained:
         hidden = order[:, visible:]
         return error(model(batch.images, kept, hidden), batch.images, hidden, patch, normalise=normalise)
 
-    def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        loss = errors(model, batch).mean()
-        return loss, loss.new_zeros(())
-
-    def watch(model: nn.Module) -> dict[str, float]:
-        with torch.no_grad(), compute.autocast():
-            blocks = (replace(one, images=compute.arrange(one.images)) for one in held_out.plain_batches(BLOCK))
-            loss = float(torch.cat([errors(model, block) for block in blocks]).mean())
-        features = outputs(encoder, held_out, compute)
-        return {"heldout_loss": loss, "spread": spread(features), "effective_rank": effective_rank(features)}
-
-    patches, patch = model.patches, encoder.patch
-    return run.train(model, images, objective, watch, ("loss", "heldout_loss", "spread", "effective_rank"))
+    return train(run, model, encoder, run.hold_out(), errors)

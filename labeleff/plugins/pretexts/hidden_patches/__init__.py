@@ -1,0 +1,1 @@
+"""Pretexts that hide patches of an image from a vision transformer."""
