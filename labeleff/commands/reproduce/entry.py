@@ -16,6 +16,7 @@ from labeleff.commands.options.shared import (
     OfflineOption,
     QuietOption,
     RetryOption,
+    TimeLimitOption,
     list_failed,
 )
 
@@ -30,7 +31,7 @@ def _root() -> None:
 @app.command()
 def report(
     size: Annotated[
-        str, typer.Option(help="full (a GPU), small (two CPU cores, about 40 minutes), or smoke (a rehearsal).")
+        str, typer.Option(help="full (hours on two CPU cores), small (about 40 minutes), or smoke (a rehearsal).")
     ] = "small",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Output folder (default: runs/report-2021-SIZE, or --from's).")
@@ -43,6 +44,7 @@ def report(
     data_dir: DataOption = None,
     offline: OfflineOption = False,
     retry_failed: RetryOption = False,
+    time_limit: TimeLimitOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """The course report of 2021 that labeleff grew out of: its rows as published, then the experiment done soundly."""
@@ -57,6 +59,7 @@ def report(
     folder = out or Path("runs") / f"report-2021-{size}"
     from labeleff.commands.reproduce.measure2021 import measure_both
     from labeleff.files import data_folder
+    from labeleff.scheduling.queue import seconds_of
     from labeleff.scheduling.run_options import RunOptions
 
     options = RunOptions(
@@ -67,6 +70,7 @@ def report(
         offline=offline,
         retry_failed=retry_failed,
         quiet=quiet,
+        time_limit=None if time_limit is None else seconds_of(time_limit),
     )
     failed = measure_both(chosen, options)
     print(f"report: {report2021.build(folder)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -57,13 +58,17 @@ def read_answer(folder: Path) -> ReaderAnswer | None:
 def measure_both(size: Size, options: RunOptions) -> list[str]:
     """Measure the pending cells of both studies into folders inside `options.folder`; returns failed cells in words.
 
-    Raises LabeleffError as `measure` does, InterruptedRunError among them.
+    A time limit is for both together: the second study begins with what the first has left. Raises LabeleffError as
+    `measure` does, InterruptedRunError among them.
     """
     from labeleff.execution.launch import measure
 
-    failed = []
+    failed, limit, began = [], options.time_limit, time.monotonic()
     for name, study in ((AS_PUBLISHED, as_published(size)), (SOUNDLY, soundly(size))):
-        study_options = dataclasses.replace(options, folder=options.folder / name)
+        left = None if limit is None else limit - (time.monotonic() - began)
+        if left is not None and left <= 0:
+            break
+        study_options = dataclasses.replace(options, folder=options.folder / name, time_limit=left)
         failed += [f"{name}: {failure(study, record)}" for record in measure(study, study_options)]
         _ask(study_options.folder)
     return failed

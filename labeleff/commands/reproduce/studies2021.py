@@ -56,7 +56,7 @@ SIZES = {
         smoke=True,
     ),
 }
-"""`full`: the report's epochs, for a GPU; `small`: two CPU cores; `smoke`: a rehearsal of seconds on made images."""
+"""`full`: the report's epochs, hours on two CPU cores; `small`: 40 minutes; `smoke`: a rehearsal on made images."""
 
 
 def size(name: str) -> Size:

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from labeleff.commands.cli import app
 from labeleff.commands.reproduce import measure2021
 from labeleff.commands.reproduce.measure2021 import ReaderAnswer, read_answer, write_answer
+from labeleff.commands.reproduce.studies2021 import size
 from labeleff.records.jsonl import read_records
+from labeleff.scheduling.run_options import RunOptions
 
 SMOKE = ("reproduce", "report", "--size", "smoke", "--offline", "--quiet", "--device", "cpu", "--jobs", "1")
 SAYS_TORCH = """import sys
@@ -94,6 +96,26 @@ def test_failed_cells_exit_1(tmp_path, monkeypatch):
     assert done.exit_code == 1
     assert "1 cells failed" in done.output
     assert "out of memory" in done.output
+
+
+def test_both_studies_share_a_time_limit(tmp_path, monkeypatch):
+    clock, limits = [100.0], []
+
+    def measured(study, options):
+        limits.append((options.folder.name, options.time_limit))
+        clock[0] += 40
+        return []
+
+    monkeypatch.setattr(measure2021.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("labeleff.execution.launch.measure", measured)
+    monkeypatch.setattr(measure2021, "_ask", lambda _: None)
+    for limit in (60.0, 30.0, None):
+        options = RunOptions(folder=tmp_path, time_limit=limit)
+        assert measure2021.measure_both(size("smoke"), options) == []
+    assert limits == [
+        *(("as-published", 60.0), ("soundly", 20.0), ("as-published", 30.0)),
+        *(("as-published", None), ("soundly", None)),
+    ]
 
 
 def test_answers_are_kept_as_they_were(tmp_path):
