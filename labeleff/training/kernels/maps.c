@@ -91,12 +91,12 @@ INLINE void products(float *restrict out, const float *const *from, const float 
 
 static void taps(float *restrict out, const float *const *from, const float *const *by, int count, int channels) {
     switch (count) { /* of the counts that maps of more than one row and column have, each is a loop of its own */
-        case 9: return products(out, from, by, 9, channels);
-        case 6: return products(out, from, by, 6, channels);
-        case 4: return products(out, from, by, 4, channels);
-        case 2: return products(out, from, by, 2, channels);
-        case 1: return products(out, from, by, 1, channels);
-        default: return products(out, from, by, count, channels);
+        case 9: products(out, from, by, 9, channels); break;
+        case 6: products(out, from, by, 6, channels); break;
+        case 4: products(out, from, by, 4, channels); break;
+        case 2: products(out, from, by, 2, channels); break;
+        case 1: products(out, from, by, 1, channels); break;
+        default: products(out, from, by, count, channels);
     }
 }
 
