@@ -12,6 +12,7 @@ import paired
 import pytest
 import torch
 import torch.nn.functional as F
+from made_classes import made, objective
 from torch import nn
 
 from labeleff.catalogue import lookup
@@ -27,9 +28,7 @@ from labeleff.training.slots import Slot
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="ratios of CPU code")
 CPU = torch.device("cpu")
 BATCH, STEPS, ROUNDS = 64, 4, 9
-GENERATOR = torch.Generator().manual_seed(0)
-IMAGES = torch.randint(0, 256, (BATCH * STEPS, 32, 32, 3), dtype=torch.uint8, generator=GENERATOR)
-LABELS = torch.randint(0, 10, (BATCH * STEPS,), generator=GENERATOR)
+IMAGES, LABELS = made(BATCH * STEPS)
 STATISTICS = Normalisation.of(IMAGES)
 NETWORKS = {"resnet9": {"width": 0.1875}, "mobilenet_v2": {}}
 
@@ -76,12 +75,7 @@ def trainer(name, precision="auto"):
     compute = choose(name, precision, CPU)
     budget = Budget(lr=0.01, weight_decay=5e-4, batch=BATCH, epochs=1, augment=Augment(crop=4, flip=True))
     model, resident = network(name), ResidentImages(IMAGES, STATISTICS, CPU, augment=budget.augment)
-
-    def objective(net, batch):
-        scores, targets = net(batch.images).float(), LABELS[batch.samples]
-        return F.cross_entropy(scores, targets), (scores.argmax(1) == targets).sum()
-
-    return lambda: train([Slot(model, resident, objective, 0)], budget, STEPS, compute)
+    return lambda: train([Slot(model, resident, objective(LABELS), 0)], budget, STEPS, compute)
 
 
 @pytest.mark.parametrize(("name", "gate"), [("resnet9", 0.92), ("mobilenet_v2", 0.6)])

@@ -9,6 +9,7 @@ import paired
 import pytest
 import torch
 import torch.nn.functional as F
+from made_classes import made, objective
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
@@ -23,9 +24,7 @@ from labeleff.training.slots import Slot
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="ratios of CPU code")
 CPU = torch.device("cpu")
 BATCH, STEPS, ROUNDS = 64, 3, 7
-GENERATOR = torch.Generator().manual_seed(0)
-IMAGES = torch.randint(0, 256, (BATCH * STEPS, 32, 32, 3), dtype=torch.uint8, generator=GENERATOR)
-LABELS = torch.randint(0, 10, (BATCH * STEPS,), generator=GENERATOR)
+IMAGES, LABELS = made(BATCH * STEPS)
 STATISTICS = Normalisation.of(IMAGES)
 OPTIONS = {"patch": 4, "pool": "token", "depth": 6, "width": 0.5}
 
@@ -63,12 +62,7 @@ def trainer():
     encoder = build_encoder(lookup.complete("encoder", "vit_tiny", OPTIONS), 0)
     model = nn.Sequential(encoder, linear_head(encoder.dim, 10, 0))
     resident = ResidentImages(IMAGES, STATISTICS, CPU)
-
-    def objective(net, batch):
-        scores, targets = net(batch.images).float(), LABELS[batch.samples]
-        return F.cross_entropy(scores, targets), (scores.argmax(1) == targets).sum()
-
-    return lambda: train([Slot(model, resident, objective, 0)], budget, STEPS, compute)
+    return lambda: train([Slot(model, resident, objective(LABELS), 0)], budget, STEPS, compute)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import mmap
 import os
 import uuid
@@ -108,6 +109,13 @@ def forget(array: object) -> None:
     pages = getattr(array, "_mmap", None)
     if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
         pages.madvise(mmap.MADV_DONTNEED)
+
+
+@functools.cache
+def cpu_info() -> str:
+    """What Linux says of the processors, a line per fact of each; empty elsewhere."""
+    path = Path("/proc/cpuinfo")
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 NAME = "labeleff"

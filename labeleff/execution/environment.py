@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from labeleff.catalogue import declaration, lookup
 from labeleff.catalogue.distributions import build_of
 from labeleff.errors import ConditionError
-from labeleff.files import VERSION
+from labeleff.files import VERSION, cpu_info
 from labeleff.records.conditions import unlike
 from labeleff.records.entries import Conditions, RunEntry
 from labeleff.study.schema import Study
@@ -44,11 +44,9 @@ class Machine(NamedTuple):
 
 
 def _cpu_model() -> str:
-    path = Path("/proc/cpuinfo")
-    if path.exists():
-        for line in path.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in cpu_info().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 

@@ -6,6 +6,7 @@ At `width = 1`, `dim = 256` it has 6,699,328 parameters, as the reference implem
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -43,10 +44,10 @@ class _Residual(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        *inner, norm = self.body
-        if not self.alone or not isinstance(norm, nn.BatchNorm2d):
+        if not self.alone:
             return torch.relu(maps + self.body(maps))
-        return normalise(norm, chain(inner, maps), ("relu", 1.0), maps)
+        *inner, norm = self.body
+        return normalise(cast("nn.BatchNorm2d", norm), chain(inner, maps), ("relu", 1.0), maps)
 
 
 class ResNet9(Encoder):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+
+from labeleff.files import cpu_info
 
 ROUNDS = 7
 """Measurements of each type, in turn; the fastest counts."""
@@ -21,9 +22,7 @@ GAIN = 0.8
 
 def has_instructions() -> bool:
     """Whether the processor has instructions for products of bfloat16; False where the system doesn't say."""
-    flags = Path("/proc/cpuinfo")
-    text = flags.read_text(errors="replace") if flags.exists() else ""
-    return "avx512_bf16" in text or "amx_bf16" in text
+    return "avx512_bf16" in cpu_info() or "amx_bf16" in cpu_info()
 
 
 @functools.cache

@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from labeleff.files import cache_folder
+from labeleff.files import cache_folder, cpu_info
 
 SOURCE = Path(__file__).with_name("maps.c")
 COMPILERS = ("cc", "gcc", "clang")
@@ -50,10 +50,9 @@ def library() -> ctypes.CDLL | None:
 def _digest(compiler: str) -> str:
     """Digest of all that decides on the compiled code: source, flags, compiler, and the processor's instructions."""
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False, timeout=SECONDS).stdout
-    cpu_info = Path("/proc/cpuinfo")
-    lines = cpu_info.read_text(errors="replace").splitlines() if cpu_info.exists() else []
     names = ("model name", "flags", "Features", "CPU part")
-    processor = sorted({line for line in lines if line.startswith(names)}) or [platform.processor(), platform.release()]
+    told = {line for line in cpu_info().splitlines() if line.startswith(names)}
+    processor = sorted(told) or [platform.processor(), platform.release()]
     parts = [SOURCE.read_bytes(), repr((FLAGS, NATIVE, platform.machine(), processor)).encode(), version]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 

@@ -40,7 +40,7 @@ _SIGNATURES = {
 
 @functools.cache
 def _kernels() -> ctypes.CDLL | None:
-    """The compiled kernels with their signatures, where there are any and they compute what torch does."""
+    """The compiled kernels with their signatures; None where there are none."""
     kernels = library()
     if kernels is None:
         return None

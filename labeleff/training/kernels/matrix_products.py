@@ -7,12 +7,13 @@ where it finds it: twice the speed. Both sum in float32, in another order, so re
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from labeleff.files import cpu_info
 
 FEW_ROWS = 256
 """Rows up to which transposing a gradient of weights costs more than its product gains."""
@@ -24,8 +25,7 @@ def onednn_is_faster() -> bool:
     with_mkl = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
     if not with_mkl or torch.backends.cpu.get_cpu_capability() != "AVX512" or not onednn_callable():
         return False
-    cpu_info = Path("/proc/cpuinfo")
-    return cpu_info.exists() and "GenuineIntel" not in cpu_info.read_text(errors="replace")
+    return cpu_info() != "" and "GenuineIntel" not in cpu_info()
 
 
 def onednn_callable() -> bool:

@@ -51,9 +51,8 @@ def test_other_types_and_autocast_are_left_to_torch(ours, monkeypatch):
         ("AuthenticAMD", "AVX2", False),
     ],
 )
-def test_which_library_leads(vendor, capability, leads, monkeypatch, tmp_path):
-    (tmp_path / "cpuinfo").write_text(FACTS.format(vendor))
-    monkeypatch.setattr(matrix_products, "Path", lambda _: tmp_path / "cpuinfo")
+def test_which_library_leads(vendor, capability, leads, monkeypatch):
+    monkeypatch.setattr(matrix_products, "cpu_info", lambda: FACTS.format(vendor))
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(matrix_products, "onednn_callable", lambda: True)
