@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from support import factories
 
-from labeleff.commands.reproduce.evidence import consensus, majority, order
+from labeleff.commands.reproduce.evidence import Criterion, points, read
 from labeleff.commands.reproduce.paper import document, outcomes
 from labeleff.errors import RecordError
 from labeleff.records.entries import Record
 from labeleff.seeding import stream_seed
+from labeleff.stats.pooling import Effect
 
 RUNGS = [50, 100, 200, 400, 800, 1600]
-PRETEXTS = ["rotation", "vae", "cmc", "simclr", "moco", "byol"]
+PRETEXTS = ["rotation", "vae", "cmc", "simclr", "moco", "byol", "simsiam", "dino", "vicreg", "barlow_twins", "lejepa"]
 FINETUNED = ["scratch/finetune", "rotation/finetune"]
 
 
@@ -57,14 +58,25 @@ def shifted(saved):
 def test_a_saving_of_fixed_size_falls(tmp_path):
     found = judged("1", folder(tmp_path, shifted(150)))
     assert found.judgement == "reproduced"
-    assert "falls for 1 beyond doubt" in found.evidence
+    assert "the label ratio falls by x" in found.evidence
+    assert "(places: 1; by themselves over 0 beyond doubt: 1, under 0: 0)" in found.evidence
 
 
 def test_a_saving_that_grows_with_the_labels_does_not(tmp_path):
     def truth(_, cell):
         return factories.accuracy(cell.n * (1 if cell.pretext.name == "scratch" else 1.2 * (cell.n / 50) ** 0.25))
 
-    assert judged("1", folder(tmp_path, truth, arms=FINETUNED)).judgement in ("not reproduced", "can't tell")
+    assert judged("1", folder(tmp_path, truth)).judgement in ("not reproduced", "can't tell")
+
+
+@pytest.mark.parametrize("ratio", [1.5, 2])
+def test_a_saving_of_a_fixed_share_does_not(tmp_path, ratio):
+    def truth(_, cell):
+        return factories.accuracy(cell.n * (1 if cell.pretext.name == "scratch" else ratio))
+
+    found = judged("1", folder(tmp_path, truth))
+    assert found.judgement in ("not reproduced", "can't tell")
+    assert "beyond doubt: 0, under 0: 0" in found.evidence
 
 
 def tasks(count):
@@ -76,7 +88,7 @@ def test_utility_that_depends_on_the_task(tmp_path):
         return factories.accuracy(cell.n * (1 if cell.pretext.name == "scratch" else 1.2 + task))
 
     assert judged("2", folder(tmp_path / "a", truth, tasks=tasks(2))).judgement == "reproduced"
-    assert judged("2", folder(tmp_path / "b", shifted(150), tasks=tasks(2))).judgement == "can't tell"
+    assert judged("2", folder(tmp_path / "b", shifted(150), tasks=tasks(2))).judgement != "reproduced"
     assert judged("2", folder(tmp_path / "c", shifted(150))).judgement == "not tested"
 
 
@@ -91,7 +103,12 @@ def test_harder_data(tmp_path, sign, judgement):
 
 
 @pytest.mark.parametrize(
-    ("order", "judgement"), [([0, 1, 2, 3, 4, 5], "not reproduced"), ([2, 5, 0, 3, 1, 4], "reproduced")]
+    ("order", "judgement"),
+    [
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "not reproduced"),
+        ([10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0], "reproduced"),
+        ([5, 8, 1, 10, 3, 0, 7, 2, 9, 4, 6], "can't tell"),
+    ],
 )
 def test_linear_evaluation_as_a_forecast(tmp_path, order, judgement):
     arms = ["scratch/finetune", *(f"{name}/{how}" for name in PRETEXTS for how in ("finetune", "linear"))]
@@ -122,7 +139,7 @@ def test_larger_networks(tmp_path):
     path = folder(tmp_path, truth, encoders=ENCODERS)
     assert judged("5a", path).judgement == "reproduced"
     assert judged("6", path).judgement == "reproduced"
-    assert "resnet50 minus resnet9(dim=256, width=0.25) at 50 labels: from scratch -" in judged("6", path).evidence
+    assert "Compared: resnet50 and resnet9(dim=256, width=0.25) (known) at 50 labels." in judged("6", path).evidence
 
 
 def test_a_larger_network_that_is_better_anyway(tmp_path):
@@ -131,7 +148,7 @@ def test_a_larger_network_that_is_better_anyway(tmp_path):
         return factories.accuracy(cell.n * worth)
 
     path = folder(tmp_path, truth, encoders=ENCODERS)
-    assert judged("5a", path).judgement == "can't tell"
+    assert judged("5a", path).judgement != "reproduced"
     assert judged("6", path).judgement == "not reproduced"
 
 
@@ -169,24 +186,30 @@ def test_a_folder_without_records_is_refused(tmp_path):
         document([tmp_path])
 
 
-def test_counts_and_intervals_are_judged():
-    assert [majority(2, 1, 0), majority(1, 1, 1), majority(0, 3, 1), majority(0, 0, 0)] == [
-        "reproduced",
-        "can't tell",
-        "not reproduced",
-        "not tested",
-    ]
-    assert [consensus([]), consensus(["reproduced"] * 2), consensus(["reproduced", "not reproduced"])] == [
-        "not tested",
-        "reproduced",
-        "can't tell",
-    ]
-    assert [order((0, 1), (2, 3)), order((2, 3), (0, 1)), order((0, 2), (1, 3)), order((0, None), (2, 3))] == [
-        1,
-        -1,
-        0,
-        0,
-    ]
+@pytest.mark.parametrize(
+    ("low", "high", "judgement"),
+    [(0.01, 0.5, "reproduced"), (-0.1, 0.01, "not reproduced"), (-0.1, 0.03, "can't tell"), (-9, -8, "not reproduced")],
+)
+def test_an_interval_is_judged_by_what_would_count(low, high, judgement):
+    assert Criterion("", 0.02, points).judge(low, high) == judgement
+
+
+def test_power_is_that_of_the_pooled_effect():
+    text = Criterion("It is", 0.02, points).decide([Effect(0.01, 0.01)], "tasks", "").evidence
+    assert text == (
+        "It is +1.0 points [-0.6 points, +2.6 points] (tasks: 1; by themselves over 0 beyond doubt: 0, under 0: 0). "
+        "+2.0 points would count; these runs would show +2.5 points in 80 % of cases, and 1.5 times as many what "
+        "counts."
+    )
+    assert Criterion("It is", 0.02, points).decide([], "tasks", "Nothing.").judgement == "not tested"
+
+
+def test_runs_that_two_folders_hold_count_once(tmp_path):
+    wide = folder(tmp_path / "wide", shifted(150), tasks=tasks(2))
+    narrow = folder(tmp_path / "narrow", shifted(150), tasks=tasks(1))
+    for paths in ([wide, narrow], [narrow, wide]):
+        assert "(places: 2;" in judged("1", *paths).evidence
+        assert [len(each.repeated) > 0 for each in read(paths)] == [path == narrow for path in paths]
 
 
 def test_what_has_no_records_is_passed_over(tmp_path, called_here):
