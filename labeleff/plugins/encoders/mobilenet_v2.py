@@ -5,12 +5,15 @@ Dropout and classifier are left to the head. `stem = "imagenet"` keeps torchvisi
 
 `bn_momentum` is the share of a batch's statistics that enters the moving ones per step, `bn_eps` is added to variances;
 the defaults are PyTorch's. Keras's MobileNetV2 keeps 0.999 of the moving statistics per step and adds 0.001, which is
-`bn_momentum = 0.001, bn_eps = 0.001` here.
+`bn_momentum = 0.001, bn_eps = 0.001` here. `init = "glorot"` starts the convolutions as Keras does (Glorot and Bengio
+2010, uniform), "kaiming" as torchvision does. Keras pads strided layers at the far sides alone: maps of even sides are
+then those of this network, mirrored in both directions, kernels too, so that nothing is gained or lost by it.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -59,8 +62,8 @@ class MobileNetV2(Encoder):
 
 
 def build(options: Mapping[str, OptionValue]) -> Encoder:
-    """Build a MobileNetV2; options `stem`, `bn_momentum`, `bn_eps`."""
-    return _set_norms(MobileNetV2(str(options["stem"])), options)
+    """Build a MobileNetV2; options `stem`, `bn_momentum`, `bn_eps`, `init`."""
+    return _configured(MobileNetV2(str(options["stem"])), options)
 
 
 def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> Encoder:
@@ -75,15 +78,27 @@ def narrow(options: Mapping[str, OptionValue], factor: float, channels: int) -> 
     net.features[0][0] = _like(first, channels, first.out_channels)
     net.features[-1][0] = _like(last, last.in_channels, net.dim)
     net.features[-1][1] = nn.BatchNorm2d(net.dim)
-    return _set_norms(net, options)
+    return _configured(net, options)
 
 
-def _set_norms(net: MobileNetV2, options: Mapping[str, OptionValue]) -> MobileNetV2:
-    """Set the batch-norm constants of a network by its options."""
+def _configured(net: MobileNetV2, options: Mapping[str, OptionValue]) -> MobileNetV2:
+    """Set the batch-norm constants and the initial weights of a network by its options."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum, module.eps = float(options["bn_momentum"]), float(options["bn_eps"])
+        elif isinstance(module, nn.Conv2d) and options["init"] == "glorot":
+            _start_as_keras(module)
     return net
+
+
+def _start_as_keras(conv: nn.Conv2d) -> None:
+    """Draw weights evenly within sqrt(6 / (inputs + outputs)) per position, as Keras counts them.
+
+    Keras's depthwise kernels are (h, w, C, 1): all C channels count as inputs of one output.
+    """
+    inside, outside = (conv.in_channels, conv.out_channels) if conv.groups == 1 else (conv.in_channels, 1)
+    limit = math.sqrt(6 / (math.prod(conv.kernel_size) * (inside + outside)))
+    nn.init.uniform_(conv.weight, -limit, limit)
 
 
 def _like(conv: nn.Conv2d, inside: int, outside: int) -> nn.Conv2d:

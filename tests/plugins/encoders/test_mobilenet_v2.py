@@ -42,6 +42,25 @@ def test_moving_statistics_are_those_of_a_loop():
     torch.testing.assert_close(layer.running_var, variance, rtol=1e-5, atol=1e-7)
 
 
+def test_glorot_starts_are_within_keras_limits():
+    """Of Keras 3.15's MobileNetV2: a depthwise kernel (3, 3, C, 1) counts C inputs and one output a position."""
+    encoder = build_encoder(lookup.complete("encoder", "mobilenet_v2", {"init": "glorot"}), 0)
+    first, depthwise, last = encoder.features[0][0], encoder.features[2].conv[1][0], encoder.features[-1][0]
+    for conv, fans in ((first, 9 * (3 + 32)), (depthwise, 9 * (96 + 1)), (last, 320 + 1280)):
+        limit = (6 / fans) ** 0.5
+        assert 0.95 * limit < conv.weight.abs().max() <= limit
+        assert conv.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.1)
+
+
+def test_padding_at_the_far_sides_is_the_same_network_mirrored():
+    """Keras pads (0, 1) where a layer halves the side, torchvision (1, 1); maps have even sides here."""
+    generator = torch.Generator().manual_seed(0)
+    images, kernel = (torch.randn(*shape, generator=generator) for shape in ((2, 3, 32, 32), (8, 3, 3, 3)))
+    keras = nn.functional.conv2d(nn.functional.pad(images, (0, 1, 0, 1)), kernel, stride=2)
+    mirrored = nn.functional.conv2d(images.flip(2, 3), kernel.flip(2, 3), stride=2, padding=1).flip(2, 3)
+    torch.testing.assert_close(keras, mirrored)
+
+
 KEYS = [
     ("scratch/finetune", "36960344d388d6e4acd3", "4f57b879a6657aa5ed21"),
     ("rotation/finetune", "56ba3fc8f5971b9d0221", "81e6968a71d25361e44b"),
@@ -75,7 +94,8 @@ def test_options_that_came_later_leave_older_keys_as_they_were():
 def test_plugins_get_all_options():
     spec = lookup.complete("encoder", "mobilenet_v2", {"bn_eps": 0.001})
     assert spec.label == "mobilenet_v2(bn_eps=0.001, stem=imagenet)"
-    assert lookup.options("encoder", spec) == {"stem": "imagenet", "bn_momentum": 0.1, "bn_eps": 0.001}
+    every = {"stem": "imagenet", "bn_momentum": 0.1, "bn_eps": 0.001, "init": "kaiming"}
+    assert lookup.options("encoder", spec) == every
 
 
 @pytest.mark.parametrize("value", [0.0, -0.1, 1.5])
