@@ -19,7 +19,6 @@ from labeleff.files import VERSION, cpu_info
 from labeleff.records.conditions import unlike
 from labeleff.records.entries import Conditions, RunEntry
 from labeleff.study.schema import Study
-from labeleff.training.kernels.compiled import library
 
 OPTIONAL = ("lightly", "timm")
 """Packages of extras that numbers can depend on."""
@@ -41,6 +40,8 @@ class Machine(NamedTuple):
     """Version of torch."""
     cuda: str | None
     """Version of CUDA; None on other devices."""
+    kernels: str = "torch"
+    """What computes layers on maps: `compiled` or `torch`."""
 
 
 def _cpu_model() -> str:
@@ -104,7 +105,7 @@ def environment(machine: Machine, jobs: int) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "device": machine.name,
         "cuda": machine.cuda,
-        "kernels": "compiled" if machine.kind == "cpu" and library() is not None else "torch",
+        "kernels": machine.kernels,
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "jobs": jobs,

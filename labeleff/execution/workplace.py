@@ -44,6 +44,7 @@ from labeleff.training.equal_questions import Questions
 from labeleff.training.examples import Examples, Source, Task, load_task
 from labeleff.training.goals.interface import Goal
 from labeleff.training.images import Normalisation
+from labeleff.training.kernels import maps
 from labeleff.training.labelled_examples import LabelledExamples
 from labeleff.training.slots import DivergedError
 
@@ -264,7 +265,8 @@ def sizes_of(task: Task) -> Sizes:
 def machine_of(device: torch.device) -> Machine:
     """Describe a device, and the torch that computes on it."""
     cuda = torch.version.cuda if device.type == "cuda" else None
-    return Machine(device.type, device_name(device), str(torch.__version__), cuda)
+    kernels = "compiled" if device.type == "cpu" and maps.trusted() else "torch"
+    return Machine(device.type, device_name(device), str(torch.__version__), cuda, kernels)
 
 
 def _origins(pretraining: Pretraining) -> list[str]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
+import warnings
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -16,11 +19,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from labeleff.errors import LabeleffWarning
 from labeleff.training.kernels.compiled import library
 
 Activation = tuple[str, float]
 """Name and parameter of an activation."""
 PLAIN: Activation = ("none", 1.0)
+TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 0.1}
+"""Difference from torch that is rounding, relative; rounding can take a value to the other side of a bend."""
 _NAMES = ("none", "relu", "relu6", "celu")
 _TYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
@@ -51,11 +57,78 @@ def _kernels() -> ctypes.CDLL | None:
     return kernels
 
 
+@functools.cache
+def trusted() -> bool:
+    """Whether there are kernels, and all give torch's numbers on this machine; warns where they don't."""
+    if _kernels() is None:
+        return False
+    with torch.inference_mode(mode=False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        wrong = [name for name, ours, theirs, leaves in _trials() if not _alike(ours, theirs, leaves)]
+    if wrong:
+        what = ", ".join(dict.fromkeys(wrong))
+        text = f"compiled kernels give other numbers than torch's on this machine ({what}): they are left aside"
+        warnings.warn(text, LabeleffWarning, stacklevel=2)
+    return not wrong
+
+
+def _trials() -> Iterator[tuple[str, Tensor, Tensor, list[Tensor]]]:
+    """Yield results by name, of the kernels and by torch in float64, with the leaves that both were computed from."""
+    channels = 37  # no multiple of a vector's length
+    for dtype in _TYPES:
+        maps, added = (_made((3, channels, 6, 4), first, dtype) for first in (0, 1))
+        exact, more = maps.double(), added.double()
+        for activation in (PLAIN, ("relu", 1.0), ("relu6", 1.0), ("celu", 0.075)):
+            norm = nn.BatchNorm2d(channels)
+            nn.init.constant_(norm.weight, 4.0)  # so that 6 is reached
+            leaves = [maps, added, norm.weight, norm.bias]
+            parts = (norm.weight.double(), norm.bias.double())
+            ours = cast("Tensor", _Normalise.apply(maps, added, norm.weight, norm.bias, norm, activation))
+            theirs = F.batch_norm(exact, None, None, *parts, training=True, eps=norm.eps)
+            yield activation[0], ours, activated(theirs + more, activation), leaves
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            yield "moving mean", norm.running_mean, 0.1 * exact.mean((0, 2, 3)), []
+            yield "moving variance", norm.running_var, 0.9 + 0.1 * exact.transpose(0, 1).flatten(1).var(1), []
+            ours = _normalised(norm.eval(), maps, activation, None)[0]
+            moving = (norm.running_mean.double(), norm.running_var.double())
+            yield (
+                f"{activation[0]} in evaluation",
+                ours,
+                activated(F.batch_norm(exact, *moving, *parts), activation),
+                [],
+            )
+        yield "pooling", cast("Tensor", _Pool.apply(maps)), F.max_pool2d(exact, 2), [maps]
+    maps, taps = _made((3, channels, 6, 4), 0, torch.float32), _made((channels, 1, 3, 3), 2, torch.float32)
+    for stride in (1, 2):
+        theirs = F.conv2d(maps.double(), taps.double(), stride=stride, padding=1, groups=channels)
+        yield f"depthwise, stride {stride}", cast("Tensor", _Depthwise.apply(maps, taps, stride)), theirs, [maps, taps]
+
+
+def _made(shape: tuple[int, ...], first: int, dtype: torch.dtype) -> Tensor:
+    """Values that differ, between -2 and 2, as a leaf of gradients."""
+    values = 2 * (0.7391 * torch.arange(first, first + math.prod(shape))).sin()
+    return values.view(shape).to(dtype).requires_grad_()
+
+
+def _alike(ours: Tensor, theirs: Tensor, leaves: list[Tensor]) -> bool:
+    """Whether two results are equal to rounding, and so their gradients for a sum of fixed weights."""
+    weights = _made(tuple(theirs.shape), 3, theirs.dtype).detach()
+    pairs = [(ours, theirs)]
+    if leaves:
+        sides = [torch.autograd.grad(one, leaves, weights.to(one.dtype)) for one in (ours, theirs)]
+        pairs += zip(*sides, strict=True)
+    return all(_distance(one, other) < TOLERANCES[ours.dtype] for one, other in pairs)
+
+
+def _distance(ours: Tensor, theirs: Tensor) -> float:
+    """Length of the difference, relative to the length of what torch gives; infinite for what isn't finite."""
+    distance = float(((ours.double() - theirs.double()).norm() / theirs.double().norm()).detach())
+    return distance if math.isfinite(distance) else math.inf
+
+
 def usable(maps: Tensor) -> bool:
     """Whether maps (N, C, H, W) can be computed by the kernels, which have one thread: float32 or bfloat16 on a CPU."""
-    return (
-        maps.dtype in _TYPES and maps.device.type == "cpu" and torch.get_num_threads() == 1 and _kernels() is not None
-    )
+    return maps.dtype in _TYPES and maps.device.type == "cpu" and torch.get_num_threads() == 1 and trusted()
 
 
 def _call(name: str, maps: Tensor | None, *arguments: Any) -> None:

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from labeleff.errors import LabeleffWarning
 from labeleff.plugins.encoders.mobilenet_v2 import MobileNetV2
 from labeleff.plugins.encoders.resnet9 import ResNet9
-from labeleff.training.kernels import maps
+from labeleff.training.kernels import compiled, maps
 from labeleff.training.kernels.normalising import FusedSequential, chain, fuses, halves
 from labeleff.training.kernels.rewrite import rewrite
 
@@ -161,7 +162,7 @@ def test_only_what_fits_is_computed(monkeypatch):
         torch.set_num_threads(1)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         maps.normalise(norm_of(4), inputs[:1, :, :1, :1])
-    monkeypatch.setattr(maps, "_kernels", lambda: None)
+    monkeypatch.setattr(maps, "trusted", lambda: False)
     assert not maps.usable(inputs)
 
 
@@ -185,7 +186,7 @@ def test_networks_are_as_exact_as_without_kernels(build, monkeypatch):
     assert any(isinstance(layer, FusedSequential) for layer in fused.modules())
     assert list(fused.state_dict()) == list(plain.state_dict())
     found = pass_through(fused, images)
-    monkeypatch.setattr(maps, "_kernels", lambda: None)
+    monkeypatch.setattr(maps, "trusted", lambda: False)
     without = pass_through(plain.to(memory_format=torch.channels_last), images)
     for one, other, true in zip(found, without, exact, strict=True):
         assert (one - true).norm() < 3 * (other - true).norm() + 1e-5 * true.norm()
@@ -221,3 +222,36 @@ def test_other_pools_and_sequences_stay_as_they_are():
 
     assert not fuses(Own(nn.BatchNorm2d(3)))
     assert not fuses(nn.Sequential(nn.Linear(3, 3)))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "what"),
+    [
+        ("z > 6 ? 6 : z", "z > 5 ? 5 : z", "relu6"),
+        ("y > 0 && y < 6 ? 1 : 0", "y > 0 ? 1 : 0", "relu6"),
+        ("float_of_bfloat16(value)", "float_of_bfloat16(value + 64)", "none"),
+    ],
+)
+def test_kernels_that_are_wrong_are_left_aside(right, wrong, what, monkeypatch, tmp_path):
+    text = compiled.SOURCE.read_text()
+    assert right in text
+    (tmp_path / "maps.c").write_text(text.replace(right, wrong))
+    monkeypatch.setattr(compiled, "SOURCE", tmp_path / "maps.c")
+    monkeypatch.setenv(compiled.VARIABLE, str(tmp_path))
+    monkeypatch.setattr(maps, "library", compiled.library.__wrapped__)
+    for cached in (maps._kernels, maps.trusted):
+        cached.cache_clear()
+    try:
+        with pytest.warns(LabeleffWarning, match=f"other numbers than torch's on this machine.*{what}"):
+            assert not maps.trusted()
+        assert not maps.usable(random_maps((2, 3, 4, 4), 1))
+    finally:
+        for cached in (maps._kernels, maps.trusted):
+            cached.cache_clear()
+
+
+def test_kernels_are_trusted_and_tried_once():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        maps.trusted.cache_clear()
+        assert maps.usable(random_maps((2, 3, 4, 4), 1))
+    assert maps.trusted.cache_info().misses == 1
