@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labeleff.commands.reproduce import report2021
+from labeleff.commands.reproduce import paper, report2021
 from labeleff.comparison import board
 from labeleff.records.folders import measured
 from labeleff.reporting import output_files, study_report
@@ -47,6 +47,13 @@ def listed():
     """Cells of the committed index, a row per study."""
     table = [line for line in (REPORTS / "index.md").read_text().splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in table[2:]]
+
+
+def test_the_findings_of_the_paper_are_those_of_the_records(monkeypatch):
+    monkeypatch.chdir(REPORTS.parent)
+    kept, _ = measured([Path("reports") / path.name for path in sorted(REPORTS.iterdir())])
+    committed = [line for line in (REPORTS / "findings.md").read_text().splitlines() if line.startswith("|")]
+    assert [line for line in paper.document(kept).splitlines() if line.startswith("|")] == committed
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeleff.commands.reproduce import training_findings, utility_findings
+from labeleff.commands.reproduce import size_findings, training_findings, utility_findings
 from labeleff.commands.reproduce.evidence import Folder, Outcome, read
 from labeleff.reporting.markdown import table
 
@@ -52,7 +52,7 @@ FINDINGS = (
         "5a",
         "Self-supervision helps larger networks more.",
         "the text, as others summarise it",
-        utility_findings.helps_larger_more,
+        size_findings.helps_larger_more,
     ),
     Finding(
         "5b",
@@ -64,7 +64,7 @@ FINDINGS = (
         "6",
         "With few labels ResNet-50 from scratch is worse than ResNet-9, but pretrained it is better.",
         "the text, as others summarise it",
-        utility_findings.turns_around,
+        size_findings.turns_around,
     ),
     Finding(
         "7",

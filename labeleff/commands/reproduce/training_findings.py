@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from labeleff.commands.reproduce.evidence import Criterion, Folder, Judgement, Outcome, from_difference, points
+from labeleff.commands.reproduce.evidence import (
+    Criterion,
+    Folder,
+    Judgement,
+    Outcome,
+    from_difference,
+    once_each,
+    points,
+)
 from labeleff.reporting.measurements import Place
-from labeleff.reporting.rank_agreement import Agreement, agreements, pool_places
+from labeleff.reporting.rank_agreement import Agreement, agreements
 from labeleff.reporting.sections.agreement import interval
 from labeleff.stats.differences import compare
-from labeleff.stats.interval_level import LEVEL
-from labeleff.stats.pooling import Effect, averaged, pooled
-from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, spearman
+from labeleff.stats.pooling import Effect, pooled
+from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, rank_correlation, spearman
 from labeleff.stats.resampling import Runs
 
+COMPARED = ("linear", "finetune")
 ALIKE = 0.5
 """Rank correlation that would count as one, where the scores had no noise."""
 REGULARISES = Criterion("Pretraining raises generalisation by more than training accuracy:", 0.02, points)
@@ -38,26 +47,50 @@ def judge_correlation(correlation: RankCorrelation) -> Judgement:
 
 def linear_unlike_finetuned(folders: Sequence[Folder]) -> Outcome:
     """Compare pretexts evaluated by `linear` and by `finetune`: the most pretexts, with all places that have them."""
-    pairs: list[Agreement] = []
+    groups: dict[tuple[str, ...], list[Agreement]] = {}
     sentences = []
     for folder in folders:
         measured = folder.findings.measured
-        here = [a for a in agreements(folder.results, measured) if (a.frozen, a.trained) == ("linear", "finetune")]
-        sentences += [
-            f"{measured.settings[item.place].title} ({folder.name}) {interval(item.overall)}" for item in here
-        ]
-        pairs += here
-    if not pairs:
+        for item in agreements(folder.results, measured):
+            if (item.frozen, item.trained) == COMPARED and _counts(folder, item.place):
+                groups.setdefault(tuple(sorted(item.pretexts)), []).append(item)
+                title = measured.settings[item.place].title
+                sentences.append(f"{title} ({folder.name}) {interval(item.overall)}")
+    if not groups:
         return Outcome("not tested", f"No study has {FEWEST} pretexts both by linear evaluation and finetuned.")
-    ceilings = [item.overall.ceiling for item in pairs if item.overall.ceiling is not None]
-    several = [replace(whole, ceiling=float(np.mean(ceilings))) for *_, whole in pool_places(pairs, LEVEL) if ceilings]
-    whole = max([*several, *(item.overall for item in pairs)], key=lambda correlation: correlation.methods)
+    most = max(map(len, groups))
+    found = [_together(group) for pretexts, group in groups.items() if len(pretexts) == most]
+    whole = found[0] if len(found) == 1 else _averaged(found)
     full = "" if whole.ceiling is None else f" of the {whole.ceiling:.2f} that noise would leave of full agreement"
     evidence = (
-        f"Rank correlation over {whole.methods} pretexts: {interval(whole)}; {ALIKE:g}{full} would count as one. By "
-        f"place: {'; '.join(sentences)}."
+        f"Rank correlation over {most} pretexts: {interval(whole)}; {ALIKE:g}{full} would count as one. By place: "
+        f"{'; '.join(sentences)}."
     )
     return Outcome(judge_correlation(whole), evidence)
+
+
+def _counts(folder: Folder, place: Place) -> bool:
+    """Whether a place is of the paper's kind and not all of its arms count in another folder."""
+    arms = [name for name in folder.results.arms if folder.pretrained(name)]
+    return place in folder.places and not all((place, arm) in folder.repeated for arm in arms)
+
+
+def _together(items: Sequence[Agreement]) -> RankCorrelation:
+    """The correlation over places that have the same pretexts, in any order; its ceiling is the mean of theirs."""
+    sides = []
+    for side in (0, 1):
+        ordered = [item.means[side][:, np.argsort(item.pretexts)] for item in items]
+        sides.append(np.concatenate(ordered))
+    ceilings = [item.overall.ceiling for item in items if item.overall.ceiling is not None]
+    return replace(rank_correlation(*sides), ceiling=float(np.mean(ceilings)) if ceilings else None)
+
+
+def _averaged(found: Sequence[RankCorrelation]) -> RankCorrelation:
+    """The mean of correlations over other pretexts each, on Fisher's scale, as if they shared their noise."""
+    rows = [(each.value, each.low, each.high) for each in found if each.low is not None and each.high is not None]
+    value, low, high = np.tanh(np.mean(np.arctanh(rows), axis=0)).tolist()
+    ceilings = [each.ceiling for each in found if each.ceiling is not None]
+    return RankCorrelation(found[0].methods, value, low, high, float(np.mean(ceilings)) if ceilings else None)
 
 
 def arms_by_freezing(folder: Folder) -> dict[str, list[str]]:
@@ -78,28 +111,26 @@ def arms_by_freezing(folder: Folder) -> dict[str, list[str]]:
 
 def frozen_is_worse(folders: Sequence[Folder]) -> Outcome:
     """Correlate how much is trained with accuracy by rank, run by run, and pool the means over the ladders."""
-    effects: list[Effect] = []
+    effects: list[tuple[int, Effect]] = []
     sentences = []
     for folder in folders:
         measured = folder.findings.measured
-        for place in measured.places:
-            here = []
-            for arms in arms_by_freezing(folder).values():
-                trends = _trends([measured.at(place, arm) for arm in arms])
-                if len(arms) < 3 or not trends:
-                    continue
-                zero: Runs = {n: dict.fromkeys(rung, 0.0) for n, rung in trends.items()}
-                result = compare(zero, trends, level=measured.level)
-                if (effect := from_difference(result.ladder, measured.level)) is not None:
-                    here.append(effect)
-                rungs = ", ".join(f"{item.mean:+.2f} at {item.ns[0]:,}" for item in result.rungs)
-                sentences.append(
-                    f"{arms[-1]} to {arms[0]} in {len(arms)} steps at {measured.settings[place].title} {rungs}"
-                )
-            effects += [averaged(here)] if here else []
-    outcome = FREEZES.decide(effects, "places", "No study freezes encoders up to several stages (protocol partial).")
+        for place, arms in itertools.product(folder.places, arms_by_freezing(folder).values()):
+            trends = _trends([measured.at(place, arm) for arm in arms])
+            if len(arms) < 3 or not trends or all((place, arm) in folder.repeated for arm in arms):
+                continue
+            zero: Runs = {n: dict.fromkeys(rung, 0.0) for n, rung in trends.items()}
+            result = compare(zero, trends, level=measured.level)
+            if (effect := from_difference(result.ladder, measured.level)) is not None:
+                effects.append((folder.clusters[place], effect))
+            rungs = ", ".join(f"{item.mean:+.2f} at {item.ns[0]:,}" for item in result.rungs)
+            sentences.append(
+                f"{arms[-1]} to {arms[0]} in {len(arms)} steps at {measured.settings[place].title} {rungs}"
+            )
+    missing = "No study freezes encoders up to several stages (protocol partial)."
+    outcome = FREEZES.decide(once_each(effects), "places", missing)
     by_labels = f" By labels: {'; '.join(sentences)}." if effects else ""
-    return Outcome(outcome.judgement, outcome.evidence + by_labels)
+    return replace(outcome, evidence=outcome.evidence + by_labels)
 
 
 def _trends(arms: Sequence[Runs]) -> dict[int, dict[tuple[int, int], float]]:
@@ -122,30 +153,33 @@ def training_accuracies(folder: Folder, place: Place, arm: str) -> Runs:
     return accuracies
 
 
+FITTED_AS_TESTED = ("accuracy", "pixel_accuracy", "within_1.25")
+"""Metrics that the accuracy of training batches is, too."""
+
+
 def regularises(folders: Sequence[Folder]) -> Outcome:
     """Split what pretraining adds to test accuracy into training accuracy and the gap between the two.
 
     Over the ladders of arms that are worth labels. Gain of the test accuracy = gain of the training accuracy + gain of
     test minus training accuracy; the finding says that the last is the larger.
     """
-    effects: list[Effect] = []
-    fits: list[Effect] = []
+    effects: list[tuple[int, Effect]] = []
+    gaps: list[tuple[int, Effect]] = []
     for folder in folders:
-        by_place: dict[Place, list[tuple[Effect, Effect]]] = {}
         for item in folder.worth_labels():
+            if folder.findings.measured.settings[item.place].metric not in FITTED_AS_TESTED:
+                continue
             found = [_split(folder, item.place, item.baseline, item.arm, weight) for weight in (2.0, 1.0)]
-            if found[0] is not None and found[1] is not None:
-                by_place.setdefault(item.place, []).append((found[0], found[1]))
-        for pairs in by_place.values():
-            effects.append(averaged([difference for difference, _ in pairs]))
-            fits.append(averaged([narrowed for _, narrowed in pairs]))
+            for into, effect in zip((effects, gaps), found, strict=True):
+                if effect is not None:
+                    into.append((folder.clusters[item.place], effect))
     missing = "No finetuned arm is worth labels over a ladder with training accuracies."
-    outcome = REGULARISES.decide(effects, "tasks and encoders", missing)
-    if not effects:
+    outcome = REGULARISES.decide(once_each(effects), "places", missing)
+    if not gaps:
         return outcome
-    gap = pooled(fits)
+    gap = pooled(once_each(gaps))
     ends = ", ".join(points(each) for each in gap.ends())
-    return Outcome(outcome.judgement, f"{outcome.evidence} The gap itself changes by {points(gap.value)} [{ends}].")
+    return replace(outcome, evidence=f"{outcome.evidence} The gap itself changes by {points(gap.value)} [{ends}].")
 
 
 def _split(folder: Folder, place: Place, baseline: str, arm: str, weight: float) -> Effect | None:
@@ -159,4 +193,6 @@ def _split(folder: Folder, place: Place, baseline: str, arm: str, weight: float)
             if n in fitted
         }
         sides.append({n: rung for n, rung in rungs.items() if rung})
+    if not set(sides[0]) & set(sides[1]):
+        return None
     return from_difference(compare(*sides, level=folder.level).ladder, folder.level)

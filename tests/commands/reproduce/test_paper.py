@@ -1,11 +1,14 @@
 """The paper's findings, checked on records whose truth is known."""
 
+import re
+
 import numpy as np
 import pytest
 from support import factories
 
 from labeleff.commands.reproduce.evidence import Criterion, points, read
 from labeleff.commands.reproduce.paper import document, outcomes
+from labeleff.commands.reproduce.utility_findings import _fall
 from labeleff.errors import RecordError
 from labeleff.records.entries import Record
 from labeleff.seeding import stream_seed
@@ -16,18 +19,21 @@ PRETEXTS = ["rotation", "vae", "cmc", "simclr", "moco", "byol", "simsiam", "dino
 FINETUNED = ["scratch/finetune", "rotation/finetune"]
 
 
-def folder(path, truth, fitted=1.0, **changes):
-    """Make records in which `truth(task, cell)` is the accuracy of a cell, `task` its number, with little noise."""
+def folder(path, truth, fitted=1.0, spread=0.004, keep=lambda _: True, axes=None, **changes):
+    """Make records in which `truth(task, cell)` is the accuracy of a cell, `task` its number, with noise of `spread`.
+
+    Cells that `keep` refuses weren't measured; `axes` are further keys of the study.
+    """
     row = {"lr": 0.05, "batch": 32, "steps": {"min": 8, "max": 8}}
     arms = changes.setdefault("arms", FINETUNED)
     names = [arm if isinstance(arm, str) else f"{arm['pretext']}/{arm['protocol']['name']}" for arm in arms]
     used = {part for name in names for part in name.split("/")} - {"scratch", "linear"}
-    of = factories.study(**{"budget": dict.fromkeys(used, row), "rungs": RUNGS, **changes})
+    of = factories.study(**{"budget": dict.fromkeys(used, row), "rungs": RUNGS, **changes, **(axes or {})})
     tasks = [task.label for task in of.tasks]
     entries = [factories.run_entry(of), *factories.pretrainings(of)]
-    for cell in of.cells():
+    for cell in filter(keep, of.cells()):
         noise = np.random.default_rng(stream_seed(cell.key)).standard_normal()
-        value = truth(tasks.index(cell.task.label), cell) + 0.004 * noise
+        value = truth(tasks.index(cell.task.label), cell) + spread * noise
         training = factories.training() if cell.budget is not None else None
         if training is not None:
             known = fitted if cell.pretext.name == "scratch" else 1.0
@@ -97,7 +103,7 @@ def test_harder_data(tmp_path, sign, judgement):
     def truth(task, cell):
         level = task if sign > 0 else 5 - task
         worth = 1 if cell.pretext.name == "scratch" else 1.2 + 0.5 * level
-        return factories.accuracy(cell.n * worth) - 0.02 * task
+        return factories.accuracy(cell.n * worth) - 0.03 * task
 
     assert judged("5b", folder(tmp_path, truth, tasks=tasks(6))).judgement == judgement
 
@@ -133,7 +139,7 @@ ENCODERS = [{"name": "resnet9", "width": 0.25}, "resnet50"]
 def test_larger_networks(tmp_path):
     def truth(_, cell):
         large, pretrained = cell.encoder.name == "resnet50", cell.pretext.name != "scratch"
-        worth = (4 if pretrained else 0.7) if large else (1.5 if pretrained else 1)
+        worth = (2 if pretrained else 0.7) if large else (1.3 if pretrained else 1)
         return factories.accuracy(cell.n * worth)
 
     path = folder(tmp_path, truth, encoders=ENCODERS)
@@ -198,18 +204,143 @@ def test_power_is_that_of_the_pooled_effect():
     text = Criterion("It is", 0.02, points).decide([Effect(0.01, 0.01)], "tasks", "").evidence
     assert text == (
         "It is +1.0 points [-0.6 points, +2.6 points] (tasks: 1; by themselves over 0 beyond doubt: 0, under 0: 0). "
-        "+2.0 points would count; these runs would show +2.5 points in 80 % of cases, and 1.5 times as many what "
-        "counts."
+        "+2.0 points would count; these runs would show +2.5 points in 80 % of cases, and 1.5 times as many runs "
+        "what counts."
     )
     assert Criterion("It is", 0.02, points).decide([], "tasks", "Nothing.").judgement == "not tested"
+
+
+def places_of(number, *paths):
+    """How many places, or studies, the answer to a finding counts."""
+    return int(
+        re.search(r"\((?:places|studies|places of the larger network): (\d+);", judged(number, *paths).evidence)[1]
+    )
 
 
 def test_runs_that_two_folders_hold_count_once(tmp_path):
     wide = folder(tmp_path / "wide", shifted(150), tasks=tasks(2))
     narrow = folder(tmp_path / "narrow", shifted(150), tasks=tasks(1))
     for paths in ([wide, narrow], [narrow, wide]):
-        assert "(places: 2;" in judged("1", *paths).evidence
-        assert [len(each.repeated) > 0 for each in read(paths)] == [path == narrow for path in paths]
+        assert places_of("1", *paths) == 2
+        assert sum(len(each.repeated) > 0 for each in read(paths)) == 1
+    assert places_of("1", wide, wide) == 2
+    assert places_of("1", wide, wide / ".." / "wide") == 2
+
+
+def test_arms_of_several_folders_that_share_a_baseline_are_one_place(tmp_path):
+    paths = [
+        folder(tmp_path / pretext, shifted(150), arms=["scratch/finetune", f"{pretext}/finetune"])
+        for pretext in ("rotation", "vae", "cmc")
+    ]
+    assert places_of("1", *paths) == 1
+    assert judged("5a", *paths).judgement == "not tested"
+
+
+def test_an_arm_counts_where_most_of_its_runs_are(tmp_path):
+    arms = ["scratch/finetune", "rotation/finetune", "vae/finetune", "cmc/finetune"]
+    broad = folder(tmp_path / "broad", shifted(150), arms=arms, draws=2, seeds=2)
+    deep = folder(tmp_path / "deep", shifted(150), draws=4, seeds=4)
+    repeated = {place_arm[1] for place_arm in read([broad, deep])[0].repeated}
+    assert repeated == {"scratch/finetune", "rotation/finetune"}
+    assert places_of("1", broad, deep) == 1
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"pretraining": {"at": [0.1, 0.3, 0.5, 0.7, 1.0]}},
+        {"noise": {"rate": [0.0, 0.1, 0.2, 0.3, 0.4]}},
+    ],
+)
+def test_points_of_pretraining_and_label_noise_are_no_places(tmp_path, axes):
+    def truth(_, cell):
+        rate = cell.noise.rate if cell.noise is not None else 0
+        return factories.accuracy(cell.n * (1 + 3 * rate + (cell.pretext.name != "scratch"))) - 0.4 * rate
+
+    path = folder(tmp_path, truth, axes=axes)
+    assert {number: judged(number, path).judgement for number in ("2", "5b")} == dict.fromkeys(
+        ("2", "5b"), "not tested"
+    )
+    assert places_of("1", path) == 1
+
+
+def test_versions_of_equal_difficulty_tell_no_slope(tmp_path):
+    path = folder(tmp_path, shifted(150), tasks=tasks(5))
+    assert judged("5b", path).judgement == "not tested"
+
+
+def test_encoders_are_compared_over_the_same_rungs_alone(tmp_path):
+    whole = folder(tmp_path / "whole", shifted(150), encoders=ENCODERS)
+    assert judged("5a", whole).judgement == "not reproduced"
+    short = folder(
+        tmp_path / "short", shifted(150), encoders=ENCODERS, keep=lambda c: c.encoder.name == "resnet9" or c.n < 800
+    )
+    assert judged("5a", short).judgement == "not tested"
+
+
+def test_label_ratios_that_a_ladder_cuts_off_are_left_out(tmp_path):
+    def truth(_, cell):
+        saved = {"scratch": 1}.get(cell.pretext.name, 100 if cell.encoder.name == "resnet50" else 1.5)
+        return factories.accuracy(cell.n * saved)
+
+    found = judged("5a", folder(tmp_path, truth, encoders=ENCODERS))
+    assert found.judgement == "not tested"
+    assert "Left out: 1 label ratios" in found.evidence
+
+
+def test_an_encoder_between_two_others_is_no_further_pair(tmp_path):
+    path = folder(tmp_path, shifted(150), encoders=[ENCODERS[0], "resnet18", ENCODERS[1]])
+    assert places_of("5a", path) == places_of("6", path) == 1
+
+
+def test_an_arm_without_a_rung_of_the_baseline_is_no_evidence(tmp_path):
+    path = folder(tmp_path, shifted(150), keep=lambda cell: (cell.pretext.name == "scratch") == (cell.n >= 400))
+    assert judged("1", path).judgement in ("not tested", "can't tell")
+    assert judged("4", path).judgement == "not tested"
+
+
+def test_a_rung_named_beforehand_changes_nothing(tmp_path):
+    assert judged("1", folder(tmp_path, shifted(150), axes={"headline": 200})).judgement == "reproduced"
+
+
+def test_pretexts_are_the_same_in_any_order_of_arms_and_folders(tmp_path):
+    def made(name, pretexts, **changes):
+        arms = ["scratch/finetune", *(f"{one}/{how}" for one in pretexts for how in ("finetune", "linear"))]
+
+        def truth(_, cell):
+            place = PRETEXTS.index(cell.pretext.name) if cell.pretext.name in PRETEXTS else -0.5
+            turned = 10 - place if cell.protocol.name == "linear" and name == "turned" else place
+            return factories.accuracy(cell.n * (1.5 + turned))
+
+        return folder(tmp_path / name, truth, arms=arms, **changes)
+
+    one = made("one", PRETEXTS)
+    turned = made("turned", PRETEXTS[::-1], tasks=[{"name": "toy/classify", "train": 2001, "test": 1000}])
+    found = [judged("3", *paths) for paths in ([one, turned], [turned, one])]
+    assert found[0].judgement == found[1].judgement == "reproduced", "agreement and its contrary are none together"
+    assert found[0].evidence.split(" By place")[0] == found[1].evidence.split(" By place")[0]
+    assert judged("3", one, made("again", PRETEXTS)).evidence.count("toy/classify") == 1
+
+
+def test_the_slope_of_a_fixed_share_is_none(tmp_path):
+    """Over studies, the slope of finding 1 at a constant ratio is none, and its interval holds that often enough."""
+    slopes = []
+    for seed in range(24):
+        noise = np.random.default_rng(seed)
+        salted = {n: noise.normal(0, 0.012, 3) for n in range(2 * len(RUNGS))}
+
+        def truth(_, cell, salted=salted):
+            pretrained = cell.pretext.name != "scratch"
+            luck = salted[2 * RUNGS.index(cell.n) + pretrained][cell.draw]
+            return factories.accuracy(cell.n * (3 if pretrained else 1)) + luck
+
+        [found] = read([folder(tmp_path / str(seed), truth, spread=0.0, draws=3, seeds=3)])
+        slopes += [_fall(found, item) for item in found.finetuned()]
+    values = np.array([each.value for each in slopes])
+    assert len(values) == 24
+    assert abs(values.mean()) < 2.5 * values.std() / len(values) ** 0.5 + 0.02
+    assert np.mean([each.ends()[0] > 0 for each in slopes]) <= 0.1
+    assert np.median([each.error for each in slopes]) < 3 * values.std()
 
 
 def test_what_has_no_records_is_passed_over(tmp_path, called_here):

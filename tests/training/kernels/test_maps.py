@@ -224,34 +224,65 @@ def test_other_pools_and_sequences_stay_as_they_are():
     assert not fuses(nn.Sequential(nn.Linear(3, 3)))
 
 
-@pytest.mark.parametrize(
-    ("right", "wrong", "what"),
-    [
-        ("z > 6 ? 6 : z", "z > 5 ? 5 : z", "relu6"),
-        ("y > 0 && y < 6 ? 1 : 0", "y > 0 ? 1 : 0", "relu6"),
-        ("float_of_bfloat16(value)", "float_of_bfloat16(value + 64)", "none"),
-    ],
-)
-def test_kernels_that_are_wrong_are_left_aside(right, wrong, what, monkeypatch, tmp_path):
+LENGTH = "        int length = shorter(total - at, wide);\n"
+MISTAKES = {
+    "bound": ("z > 6 ? 6 : z", "z > 5 ? 5 : z"),
+    "gradient at a bound": ("y > 0 && y < 6 ? 1 : 0", "y > 0 ? 1 : 0"),
+    "reading": ("float_of_bfloat16(value)", "float_of_bfloat16(value + 64)"),
+    "writing": (
+        "#define WRITE(value) bfloat16_of_float(value)",
+        "#define WRITE(value) bfloat16_of_float(1.1f * (value))",
+    ),
+    "rest of the rows": (
+        f"{LENGTH}        const TYPE *p = x + at, *q = added + at;",
+        f"{LENGTH}        if (length < wide) return;\n        const TYPE *p = x + at, *q = added + at;",
+    ),
+    "rest of the rows, back": (
+        f"{LENGTH}        const TYPE *p = x + at, *o = y + at, *d = g + at;",
+        f"{LENGTH}        if (length < wide) return;\n        const TYPE *p = x + at, *o = y + at, *d = g + at;",
+    ),
+    "blocks": ("EACH(wide) sums[j] += a[j], squares[j] += b[j];", "EACH(wide) sums[j] = a[j], squares[j] = b[j];"),
+    "blocks, back": ("EACH(wide) one[j] += a[j], two[j] += b[j];", "EACH(wide) one[j] = a[j], two[j] = b[j];"),
+    "many channels": ("WIDE / channels * channels : channels;", "WIDE / channels * channels : WIDE;"),
+    "pieces of eight": ("for (; at + 8 <= channels; at += 8) DO(8);", "for (; at + 8 <= channels; at += 8) ;"),
+    "groups of images": ("EACH(size) totals[j] += sums[j];", "EACH(size) totals[j] = sums[j];"),
+}
+
+
+@pytest.fixture
+def tried_again():
+    """The kernels are loaded and compared anew in a test and after it."""
+    cached = (maps._kernels, maps.trusted)
+    for one in cached:
+        one.cache_clear()
+    yield
+    for one in cached:
+        one.cache_clear()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_kernels_that_are_wrong_are_left_aside(mistake, monkeypatch, tmp_path, tried_again):
+    right, wrong = MISTAKES[mistake]
     text = compiled.SOURCE.read_text()
     assert right in text
     (tmp_path / "maps.c").write_text(text.replace(right, wrong))
     monkeypatch.setattr(compiled, "SOURCE", tmp_path / "maps.c")
+    monkeypatch.setattr(compiled, "FLAGS", ("-O1", *compiled.FLAGS[1:]))  # compiles in half the time
     monkeypatch.setenv(compiled.VARIABLE, str(tmp_path))
     monkeypatch.setattr(maps, "library", compiled.library.__wrapped__)
-    for cached in (maps._kernels, maps.trusted):
-        cached.cache_clear()
-    try:
-        with pytest.warns(LabeleffWarning, match=f"other numbers than torch's on this machine.*{what}"):
-            assert not maps.trusted()
-        assert not maps.usable(random_maps((2, 3, 4, 4), 1))
-    finally:
-        for cached in (maps._kernels, maps.trusted):
-            cached.cache_clear()
+    with pytest.warns(LabeleffWarning, match="other numbers than torch's on this machine"):
+        assert not maps.trusted()
+    assert not maps.usable(random_maps((2, 3, 4, 4), 1))
 
 
-def test_kernels_are_trusted_and_tried_once():
+def test_kernels_are_trusted_and_tried_once(tried_again):
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        maps.trusted.cache_clear()
+        assert maps.usable(random_maps((2, 3, 4, 4), 1))
         assert maps.usable(random_maps((2, 3, 4, 4), 1))
     assert maps.trusted.cache_info().misses == 1
+
+
+def test_a_comparison_that_fails_leaves_them_aside(monkeypatch, tried_again):
+    monkeypatch.setattr(maps, "_made", lambda *_: torch.zeros(1).view(2))
+    with pytest.warns(LabeleffWarning, match="the comparison failed: shape"):
+        assert not maps.trusted()
