@@ -125,14 +125,16 @@ class LiveDisplay:
 
 
 class PreparationBars:
-    """Bars on a terminal for downloads and other preparation, one per kind of work; nothing elsewhere."""
+    """Bars on a terminal for downloads and other preparation, one per kind of work, or a line now and then in a log."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-        self._shown = console.is_terminal and not quiet
+        self._quiet, self._shown = quiet, console.is_terminal and not quiet
         self._bars = Progress(*columns, TimeRemainingColumn(), console=console)
         self._rows: dict[str, TaskID] = {}
+        self._since: dict[str, float] = {}
+        self._spoken = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._shown:
@@ -147,4 +149,15 @@ class PreparationBars:
         """Show that `done` of `total` units of `what` are done; `total` is 0 where it isn't known."""
         if what not in self._rows:
             self._rows[what] = self._bars.add_task(what)
+            self._since[what] = time.monotonic()
         self._bars.update(self._rows[what], completed=done, total=total or None)
+        if not self._shown and not self._quiet and time.monotonic() - self._spoken >= PLAIN_INTERVAL:
+            self._spoken = time.monotonic()
+            print(f"{what}{self._note(done, total, what)}", file=sys.stderr, flush=True)
+
+    def _note(self, done: int, total: int, what: str) -> str:
+        """How much of a kind of work is done, and how long the rest takes at the same pace."""
+        if not total:
+            return ""
+        left = (time.monotonic() - self._since[what]) * (total - done) / done if done else None
+        return f": {done / total:.0%}" + (f", about {duration(left)} left" if left else "")

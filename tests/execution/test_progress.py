@@ -33,6 +33,19 @@ def test_quiet_says_nothing(monkeypatch, capsys):
     assert captured.err == captured.out == ""
 
 
+def test_logs_hear_of_preparation(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PLAIN_INTERVAL", 0.0)
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with PreparationBars() as bars:
+        bars.advance(0, 4, "rendering shapes")
+        now[0] = 60.0
+        bars.advance(3, 4, "rendering shapes")
+        bars.advance(7, 0, "reading")
+    lines = ["rendering shapes: 0%", "rendering shapes: 75%, about 20 s left", "reading"]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
 class Counted(float):
     """A number that counts its additions and subtractions."""
 
