@@ -2,8 +2,7 @@
 
     python benchmarks/keras_facts.py
 
-Run by an interpreter that has Keras 3 and torch, its backend here; without labeleff. Prints one line per fact, as
-`reports/reproduce-report/why.md` quotes them.
+Run by an interpreter that has Keras 3 and torch, its backend here; without labeleff. Prints one line per fact.
 """
 
 import os

@@ -63,6 +63,10 @@ class Folder:
         arm = self.arm(name)
         return arm.pretext_plugin.makes_encoder and not arm.selected
 
+    def finetunes(self, name: str) -> bool:
+        """Whether an arm starts from a pretrained encoder, with labels that are drawn, and trains the whole network."""
+        return self.pretrained(name) and self.arm(name).protocol.name in WHOLE
+
     @property
     def from_scratch(self) -> bool:
         """Whether the baseline trains a whole network from scratch."""
@@ -77,9 +81,8 @@ class Folder:
         """
         places = self.places
         for item in self.findings.comparisons if self.from_scratch else ():
-            if item.place not in places or not self.pretrained(item.arm):
-                continue
-            if self.arm(item.arm).protocol.name in WHOLE and (again or (item.place, item.arm) not in self.repeated):
+            counts = again or (item.place, item.arm) not in self.repeated
+            if counts and item.place in places and self.finetunes(item.arm):
                 yield item
 
     def worth_labels(self) -> Iterator[Comparison]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from labeleff.commands.reproduce.evidence import (
-    WHOLE,
     Criterion,
     Folder,
     Judgement,
@@ -112,9 +111,7 @@ def _both_differences(folder: Folder, small: Place, large: Place) -> tuple[int, 
     arms = [
         name
         for name in folder.results.arms
-        if folder.pretrained(name)
-        and folder.arm(name).protocol.name in WHOLE
-        and not {(small, name), (large, name)} <= folder.repeated
+        if folder.finetunes(name) and not {(small, name), (large, name)} <= folder.repeated
     ]
     base = _difference(folder, measured.baseline, n, small, large)
     others = [each for arm in arms if (each := _difference(folder, arm, n, small, large)) is not None]

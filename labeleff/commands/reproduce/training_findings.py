@@ -100,7 +100,7 @@ def arms_by_freezing(folder: Folder) -> dict[str, list[str]]:
     """
     groups: dict[str, dict[str, list[str]]] = {}
     for name, arm in zip(folder.results.arms, folder.results.study.arms, strict=True):
-        if arm.pretext_plugin.makes_encoder and not arm.selected:
+        if folder.pretrained(name):
             groups.setdefault(arm.pretext.label, {}).setdefault(arm.protocol.name, []).append(name)
     return {
         pretext: [*kinds.get("finetune", []), *kinds["partial"], *kinds.get("linear", [])]
