@@ -104,8 +104,17 @@ def pool_places(agreements: Sequence[Agreement], level: float) -> Iterator[tuple
     """Pool places that rank the same pretexts; yields (frozen, trained, number of places, correlation)."""
     groups: dict[tuple[str, str, tuple[str, ...]], list[Agreement]] = {}
     for item in agreements:
-        groups.setdefault((item.frozen, item.trained, item.pretexts), []).append(item)
+        groups.setdefault((item.frozen, item.trained, tuple(sorted(item.pretexts))), []).append(item)
     for (frozen, trained, _), items in groups.items():
         if len(items) > 1:
-            first, second = (np.concatenate([item.means[side] for item in items]) for side in (0, 1))
-            yield frozen, trained, len(items), rank_correlation(first, second, level=level)
+            yield frozen, trained, len(items), together(items, level)
+
+
+def together(items: Sequence[Agreement], level: float) -> RankCorrelation:
+    """The correlation over places that have the same pretexts, in any order."""
+    orders = [np.argsort(item.pretexts) for item in items]
+    first, second = (
+        np.concatenate([item.means[side][:, order] for item, order in zip(items, orders, strict=True)])
+        for side in (0, 1)
+    )
+    return rank_correlation(first, second, level=level)

@@ -18,11 +18,12 @@ from labeleff.commands.reproduce.evidence import (
     points,
 )
 from labeleff.reporting.measurements import Place
-from labeleff.reporting.rank_agreement import Agreement, agreements
+from labeleff.reporting.rank_agreement import Agreement, agreements, together
 from labeleff.reporting.sections.agreement import interval
 from labeleff.stats.differences import compare
+from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.pooling import Effect, pooled
-from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, rank_correlation, spearman
+from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, spearman
 from labeleff.stats.resampling import Runs
 
 COMPARED = ("linear", "finetune")
@@ -76,13 +77,9 @@ def _counts(folder: Folder, place: Place) -> bool:
 
 
 def _together(items: Sequence[Agreement]) -> RankCorrelation:
-    """The correlation over places that have the same pretexts, in any order; its ceiling is the mean of theirs."""
-    sides = []
-    for side in (0, 1):
-        ordered = [item.means[side][:, np.argsort(item.pretexts)] for item in items]
-        sides.append(np.concatenate(ordered))
+    """The correlation over places that have the same pretexts; its ceiling is the mean of theirs."""
     ceilings = [item.overall.ceiling for item in items if item.overall.ceiling is not None]
-    return replace(rank_correlation(*sides), ceiling=float(np.mean(ceilings)) if ceilings else None)
+    return replace(together(items, LEVEL), ceiling=float(np.mean(ceilings)) if ceilings else None)
 
 
 def _averaged(found: Sequence[RankCorrelation]) -> RankCorrelation:
