@@ -15,6 +15,8 @@ UNTESTED = ("mps", "xpu")
 """Beginnings of the names of devices that are accepted and untested."""
 MOST = 20
 """Most changes of a study that are listed."""
+UNCOUNTED = ("title", "gate")
+"""Beginnings of the keys of a study that affect no number."""
 
 
 def unlike(old: Conditions, new: Conditions) -> Iterator[Unlike]:
@@ -73,15 +75,37 @@ def machine_text(run: RunEntry) -> str:
 
 
 def table_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Differences between two studies as nested tables, key by key, without keys that affect no number."""
-    before, after = (dict(leaves(_portable(table))) for table in (old, new))
-    keys = [key for key in dict.fromkeys((*after, *before)) if not key.startswith(("title", "gate"))]
-    changes = [
-        f"{key} {_text(before.get(key))} -> {_text(after.get(key))}"
-        for key in keys
-        if before.get(key) != after.get(key)
-    ]
+    """Differences between two studies as nested tables, key by key, without keys that affect no number.
+
+    A table that one of them lacks is named without its content, and lists are told apart by what isn't in both.
+    """
+    before, after = (
+        {key: value for key, value in _portable(table).items() if not key.startswith(UNCOUNTED)} for table in (old, new)
+    )
+    changes = list(_changes(before, after, ""))
     return changes[:MOST] + ([f"and {len(changes) - MOST} more"] if len(changes) > MOST else [])
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:
+    for key in dict.fromkeys((*new, *old)):
+        name, before, after = f"{path}{key}", old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _changes(before, after, f"{name}.")
+        elif isinstance(before or after, Mapping) and not (before and after):
+            if any(value is not None for _, value in leaves(before or after)):
+                yield f"{name} is {'gone' if before else 'new'}"
+        elif isinstance(before, list) and isinstance(after, list) and before != after:
+            yield f"{name} {_exchange(before, after)}"
+        elif before != after:
+            yield f"{name} {_text(before)} -> {_text(after)}"
+
+
+def _exchange(before: list[Any], after: list[Any]) -> str:
+    """What one list has in place of what the other has; both in full where they differ in order alone."""
+    left, come = ([item for item in one if item not in other] for one, other in ((before, after), (after, before)))
+    if not left and not come:
+        return f"{_text(before)} -> {_text(after)}"
+    return " and ".join(f"{what} {_text(items)}" for what, items in (("without", left), ("with", come)) if items)
 
 
 def _portable(study: Mapping[str, Any]) -> dict[str, Any]:
