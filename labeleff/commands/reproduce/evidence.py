@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -127,7 +127,7 @@ def read(paths: Sequence[Path]) -> list[Folder]:
     clusters = _clusters([[_keys(folder, place) for place in folder.places] for folder in folders])
     repeated = _repeated(folders)
     return [
-        Folder(each.path, each.results, each.findings, dict(zip(each.places, numbers, strict=True)), again)
+        replace(each, clusters=dict(zip(each.places, numbers, strict=True)), repeated=again)
         for each, numbers, again in zip(folders, clusters, repeated, strict=True)
     ]
 

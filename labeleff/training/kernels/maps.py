@@ -31,6 +31,8 @@ TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 0.03}
 TRIED = ((11, 29, 10, 6), (2, 300, 2, 2))
 """Shapes of the maps (N, C, H, W) that are compared."""
 _NAMES = ("none", "relu", "relu6", "celu")
+_PARAMETERS = (1.0, 1.0, 1.0, 0.075)
+"""Parameters that the activations are compared with."""
 _TYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 _FLOAT, _DOUBLE = ctypes.c_float, ctypes.c_double
@@ -85,7 +87,7 @@ def _trials() -> Iterator[tuple[str, Tensor, Tensor, list[Tensor]]]:
     for dtype, shape in itertools.product(_TYPES, TRIED):
         maps, added = (_made(shape, first, dtype) for first in (0, 1))
         exact, more, channels = maps.double(), added.double(), shape[1]
-        for activation in (PLAIN, ("relu", 1.0), ("relu6", 1.0), ("celu", 0.075)):
+        for activation in zip(_NAMES, _PARAMETERS, strict=True):
             norm = nn.BatchNorm2d(channels, device="cpu", dtype=torch.float32)
             nn.init.constant_(norm.weight, 3.0)  # so that 6 is reached
             leaves = [maps, added, norm.weight, norm.bias]
