@@ -14,6 +14,7 @@ out, have the mean colour. Every random choice is a hash of (seed, epoch, sample
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -22,22 +23,10 @@ from labeleff.seeding import stream_seed
 from labeleff.training.hashed_random import below, hash32, uniform
 from labeleff.training.images import Normalisation, ResidentImages
 
-OPERATIONS = (
-    "identity",
-    "autocontrast",
-    "equalize",
-    "solarize",
-    "posterize",
-    "contrast",
-    "brightness",
-    "color",
-    "sharpness",
-    "rotate",
-    "shear_x",
-    "shear_y",
-    "translate_x",
-    "translate_y",
-)
+TONES = ("autocontrast", "equalize", "solarize", "posterize", "contrast", "brightness")
+"""Operations that replace every level of a channel by another."""
+MOVES = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
+OPERATIONS = ("identity", *TONES, "color", "sharpness", *MOVES)
 DEGREES, SHEAR, SHIFT = 30.0, 0.3, 0.3
 """Largest turn to either side; largest slope; largest shift as a share of the side."""
 LEAST_FACTOR, MOST_FACTOR = 0.05, 0.95
@@ -79,14 +68,22 @@ def operate(levels: Tensor, operations: Tensor, strengths: Tensor, edge: Tensor)
 
     `edge` (3, 1, 1) are the levels of pixels from outside the image. All levels are whole numbers in float32.
     """
-    moved = _move(levels, operations, strengths, edge)
-    grey = _grey(moved)
-    table = _tones(moved, grey, operations, strengths)
-    toned = table.gather(2, moved.flatten(2).to(torch.int64)).view_as(moved)
-    color, sharpness = ((operations == _NUMBER[name])[:, None, None, None] for name in ("color", "sharpness"))
-    dull = torch.where(color, grey[:, None], _smooth(moved))
-    blended = _blend(dull, moved, _factors(strengths)[:, None, None, None])
-    return torch.where(color | sharpness, blended, toned)
+    result = levels.clone()
+
+    def those(names: Sequence[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        chosen = torch.isin(operations, torch.tensor([_NUMBER[name] for name in names], device=levels.device))
+        which = chosen.nonzero()[:, 0]
+        return which, levels[which], operations[which], strengths[which]
+
+    which, images, kinds, how = those(MOVES)
+    result[which] = _move(images, kinds, how, edge)
+    which, images, kinds, how = those(TONES)
+    tables = _tones(images, kinds, how)
+    result[which] = tables.gather(2, images.flatten(2).to(torch.int64)).view_as(images)
+    for name, dull in (("color", lambda images: _grey(images)[:, None]), ("sharpness", _smooth)):
+        which, images, _, how = those((name,))
+        result[which] = _blend(dull(images), images, _factors(how)[:, None, None, None])
+    return result
 
 
 def _factors(strengths: Tensor) -> Tensor:
@@ -134,14 +131,16 @@ def _move(levels: Tensor, operations: Tensor, strengths: Tensor, edge: Tensor) -
     return torch.where(inside[:, None], found, edge)
 
 
-def _tones(levels: Tensor, grey: Tensor, operations: Tensor, strengths: Tensor) -> Tensor:
-    """Build tables (B, 3, 256) of the level that replaces each level; those of other operations change nothing."""
+def _tones(levels: Tensor, operations: Tensor, strengths: Tensor) -> Tensor:
+    """Build tables (B, 3, 256) of the level that replaces each level."""
     values = levels.flatten(2).to(torch.int64)
     counts = torch.zeros(*levels.shape[:2], LEVELS, dtype=torch.int64, device=levels.device)
     counts.scatter_add_(2, values, torch.ones_like(values))
     level = torch.arange(LEVELS, device=levels.device).expand_as(counts)
     strengths = strengths[:, None, None]
-    middle = (grey.to(torch.int64).sum((1, 2)) / grey.shape[2] ** 2 + 0.5).floor()[:, None, None]
+    middle = (_grey(levels).to(torch.int64).sum((1, 2)) / (levels.shape[2] * levels.shape[3]) + 0.5).floor()[
+        :, None, None
+    ]
     bits = MOST_BITS - LEAST_BITS - (strengths * (MOST_BITS - LEAST_BITS + 1)).floor().to(torch.int64)
     tables = {
         "solarize": torch.where(level < (strengths * LEVELS).floor(), level, LEVELS - 1 - level),
