@@ -51,6 +51,8 @@ class Material:
     """Findings of the sound experiment; None where it hasn't begun."""
     answers: dict[str, ReaderAnswer]
     """Each study's reader's answer to the example question, by folder."""
+    commands: list[str]
+    """What measured them, as published and soundly; one command where both came of it."""
 
 
 @without_collection()
@@ -77,15 +79,16 @@ def build(folder: Path, out: Path | None = None) -> Path:
 
 def _read(folder: Path) -> Material:
     published = load(folder / AS_PUBLISHED)
-    has_begun = bool(read_records(folder / SOUNDLY).runs)
+    sound = load(folder / SOUNDLY) if read_records(folder / SOUNDLY).runs else None
     answers = {name: read_answer(folder / name) for name in (AS_PUBLISHED, SOUNDLY)}
     return Material(
         published=published,
         rows=rows(PARTS, published),
         stories=rows(BABI, published),
         speeds=rows(THROUGHPUT, published),
-        sound=find(load(folder / SOUNDLY).measured) if has_begun else None,
+        sound=find(sound.measured) if sound else None,
         answers={name: answer for name, answer in answers.items() if answer is not None},
+        commands=list(dict.fromkeys(shlex.join(one.run.command) for one in (published, sound) if one)),
     )
 
 
@@ -208,5 +211,6 @@ def _conditions(material: Material) -> Iterator[str]:
     facts += [[f"data of {task}", str(about.get("provenance"))] for task, about in run.tasks.items()]
     yield table(["condition", "value"], facts, left=2)
     yield f"In full: [as published]({AS_PUBLISHED}/report.md), [done soundly]({SOUNDLY}/report.md)."
-    yield "Measured by the first of these, rebuilt by the second from the records in this folder, DIR:"
-    yield f"```\n{shlex.join(run.command)}\nlabeleff reproduce report --from DIR\n```"
+    measuring = "as published by the first, soundly by the second" if material.commands[1:] else "by the first"
+    yield f"Measured {measuring} of these, rebuilt by the last from the records in this folder, DIR:"
+    yield "\n".join(["```", *material.commands, "labeleff reproduce report --from DIR", "```"])

@@ -1,6 +1,7 @@
 """`labeleff reproduce report` as a process: interrupted, continued, rebuilt without torch."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from labeleff.commands.cli import app
 from labeleff.commands.reproduce import measure2021
 from labeleff.commands.reproduce.measure2021 import ReaderAnswer, read_answer, write_answer
+from labeleff.commands.reproduce.report2021 import build
 from labeleff.commands.reproduce.studies2021 import size
 from labeleff.records.jsonl import read_records
 from labeleff.scheduling.run_options import RunOptions
@@ -73,6 +75,11 @@ def test_the_whole_path(command, python_server, tmp_path):
     assert rebuilt.stdout.endswith("report.md\nFalse\n")
     assert {name: (tmp_path / "b" / name).read_bytes() for name in written} == written
     assert not any((out / name).exists() for name in written)
+    sound = out / "soundly" / "records.jsonl"
+    sound.write_text(sound.read_text().replace('"--size","smoke"', '"--size","small"'))
+    sizes = re.findall("^labeleff reproduce report --size (.*?) ", build(out, tmp_path / "c").read_text(), re.MULTILINE)
+    assert sizes == ["smoke", "small"]
+    assert report.count("\nlabeleff reproduce report --size smoke ") == 1
 
 
 @pytest.mark.parametrize(
