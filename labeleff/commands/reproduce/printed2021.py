@@ -76,7 +76,7 @@ CONTINUED = (
     "the report's run went on from weights already trained (its first epoch has 0.7216), it doesn't say which; "
     "here from those of B1"
 )
-KERAS = "another initialisation and padding of the network, and its order of images; one run each"
+KERAS = "another initialisation of the network, and its order of images; one run each"
 
 
 def _joint(
