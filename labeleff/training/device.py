@@ -58,10 +58,10 @@ def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
-FP32_ON_CPU = frozenset({"mobilenet_v2", "vit_tiny", "vit_small"})
-"""Encoders that train slower in bf16 on CPUs: depthwise convolutions at 0.3-0.6 of fp32's speed, transformers at 0.53.
-
-Both were measured with AVX-512 alone; with AMX, whose bf16 products are faster, nothing was."""
+FP32_ON_CPU = frozenset({"mobilenet_v2"})
+"""Encoders that train slower in bf16 on CPUs: depthwise convolutions at 0.3-0.6 of fp32's speed with AVX-512."""
+TRANSFORMERS = frozenset({"vit_tiny", "vit_small"})
+"""Encoders that gain by bf16 on CPUs with tiles (AMX: 1.7 times the speed), and lose by it with AVX-512 (0.53)."""
 FP32 = frozenset({"memnet", "qrn", "rows"})
 """Encoders without products large enough to gain from bf16 anywhere: those of stories, and rows that are looked up."""
 
@@ -133,18 +133,19 @@ def summing_type(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def _fast_bf16(device: torch.device) -> bool:
-    """Whether the device is faster in bf16: a GPU that has it, a processor whose convolutions gain."""
+def _fast_bf16(device: torch.device, encoder: str) -> bool:
+    """Whether an encoder is faster in bf16: on a GPU that has it, on a processor whose layers of its kind gain."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bf16.convolutions_gain()  # untested ones compute as they surely can
+    if device.type != "cpu" or encoder in FP32_ON_CPU:  # untested devices compute as they surely can
+        return False
+    return bf16.transformers_gain() if encoder in TRANSFORMERS else bf16.convolutions_gain()
 
 
 def choose(encoder: str, precision: str, device: torch.device, layout: Layout | None = None) -> Compute:
     """Choose how an encoder is computed on a device; a requested precision or layout is taken as it is."""
     if precision == "auto":
-        slow = encoder in FP32 or (device.type == "cpu" and encoder in FP32_ON_CPU)
-        precision = "bf16" if not slow and _fast_bf16(device) else "fp32"
+        precision = "bf16" if encoder not in FP32 and _fast_bf16(device, encoder) else "fp32"
     usual: Layout = "contiguous" if encoder in FP32 else "channels_last"
     return Compute(device, "bf16" if precision == "bf16" else "fp32", layout or usual)
 

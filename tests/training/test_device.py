@@ -18,16 +18,16 @@ from labeleff.training.device import Stopwatch
 CPU = torch.device("cpu")
 
 
-def test_depthwise_encoders_stay_in_fp32_on_cpu(monkeypatch):
-    monkeypatch.setattr(device, "_fast_bf16", lambda _: True)
-    assert device.choose("mobilenet_v2", "auto", CPU).precision == "fp32"
-    assert device.choose("vit_tiny", "auto", CPU).precision == "fp32"
-    assert device.choose("resnet9", "auto", CPU).precision == "bf16"
+def test_precision_is_what_gains_for_the_kind_of_encoder(monkeypatch):
+    for gains in (True, False):
+        monkeypatch.setattr(device.bf16, "convolutions_gain", lambda gains=gains: gains)
+        monkeypatch.setattr(device.bf16, "transformers_gain", lambda gains=gains: not gains)
+        chosen = {name: device.choose(name, "auto", CPU).precision for name in ("mobilenet_v2", "resnet9", "vit_tiny")}
+        convolutions, transformers = ("bf16", "fp32") if gains else ("fp32", "bf16")
+        assert chosen == {"mobilenet_v2": "fp32", "resnet9": convolutions, "vit_tiny": transformers}
+        assert device.choose("qrn", "auto", CPU) == device.Compute(CPU, "fp32", "contiguous")
     assert device.choose("resnet9", "fp32", CPU).precision == "fp32"
-    assert device.choose("qrn", "auto", CPU) == device.Compute(CPU, "fp32", "contiguous")
-    monkeypatch.setattr(device, "_fast_bf16", lambda _: False)
-    assert device.choose("resnet9", "auto", CPU).precision == "fp32"
-    assert device.choose("resnet9", "bf16", CPU).precision == "bf16"
+    assert device.choose("mobilenet_v2", "bf16", CPU).precision == "bf16"
 
 
 def test_only_devices_that_are_there():

@@ -37,6 +37,12 @@ def convolutions_gain() -> bool:
     return has_instructions() and _gains(_convolution)
 
 
+@functools.cache
+def transformers_gain() -> bool:
+    """Whether layers of a transformer are faster in bfloat16, there and back, in this process's threads."""
+    return has_instructions() and _gains(_layers)
+
+
 def _gains(work: Callable[[torch.dtype], Callable[[], object]]) -> bool:
     """Time some work in both types in turn, after a round that doesn't count."""
     runs = {dtype: work(dtype) for dtype in (torch.float32, torch.bfloat16)}
@@ -62,5 +68,19 @@ def _convolution(dtype: torch.dtype) -> Callable[[], object]:
     def run() -> object:
         result = F.conv2d(maps, kernels, padding=1)
         return torch.autograd.grad(result, (maps, kernels), result.detach())
+
+    return run
+
+
+def _layers(dtype: torch.dtype) -> Callable[[], object]:
+    """The larger half of a transformer's block; outside its products it is computed in float32 in both."""
+    tokens = torch.ones(8, 64, 96).requires_grad_()
+    wide, narrow = (torch.ones(shape).requires_grad_() for shape in ((384, 96), (96, 384)))
+
+    def run() -> object:
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            hidden = F.gelu(F.linear(F.layer_norm(tokens, tokens.shape[2:]), wide))
+            result = F.linear(hidden, narrow)
+        return torch.autograd.grad(result, (tokens, wide, narrow), torch.ones_like(result))
 
     return run

@@ -29,8 +29,8 @@ def test_bfloat16_gains_only_where_it_is_clearly_faster(clock, seconds, gains):
     assert bf16._gains(clock(float32=1.0, bfloat16=seconds)) is gains
 
 
-def test_both_measurements_run():
-    for work in (bf16._product, bf16._convolution):
+def test_all_measurements_run():
+    for work in (bf16._product, bf16._convolution, bf16._layers):
         assert bf16._gains(work) in (True, False)
 
 
@@ -39,3 +39,4 @@ def test_without_instructions_nothing_is_measured(monkeypatch):
     monkeypatch.setattr(bf16, "_gains", lambda _: pytest.fail("measured"))
     assert not bf16.products_gain.__wrapped__()
     assert not bf16.convolutions_gain.__wrapped__()
+    assert not bf16.transformers_gain.__wrapped__()
