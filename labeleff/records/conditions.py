@@ -91,9 +91,9 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Itera
         name, before, after = f"{path}{key}", old.get(key), new.get(key)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             yield from _changes(before, after, f"{name}.")
-        elif isinstance(before or after, Mapping) and not (before and after):
+        elif None in (before, after) and isinstance(before if after is None else after, Mapping):
             if any(value is not None for _, value in leaves(before or after)):
-                yield f"{name} is {'gone' if before else 'new'}"
+                yield f"{name} is {'gone' if after is None else 'new'}"
         elif isinstance(before, list) and isinstance(after, list) and before != after:
             yield f"{name} {_exchange(before, after)}"
         elif before != after:
