@@ -14,7 +14,7 @@ out, have the mean colour. Every random choice is a hash of (seed, epoch, sample
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -69,20 +69,11 @@ def operate(levels: Tensor, operations: Tensor, strengths: Tensor, edge: Tensor)
     `edge` (3, 1, 1) are the levels of pixels from outside the image. All levels are whole numbers in float32.
     """
     result = levels.clone()
-
-    def those(names: Sequence[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        chosen = torch.isin(operations, torch.tensor([_NUMBER[name] for name in names], device=levels.device))
-        which = chosen.nonzero()[:, 0]
-        return which, levels[which], operations[which], strengths[which]
-
-    which, images, kinds, how = those(MOVES)
-    result[which] = _move(images, kinds, how, edge)
-    which, images, kinds, how = those(TONES)
-    tables = _tones(images, kinds, how)
-    result[which] = tables.gather(2, images.flatten(2).to(torch.int64)).view_as(images)
-    for name, dull in (("color", lambda images: _grey(images)[:, None]), ("sharpness", _smooth)):
-        which, images, _, how = those((name,))
-        result[which] = _blend(dull(images), images, _factors(how)[:, None, None, None])
+    changes = ((MOVES, partial(_move, edge=edge)), (TONES, _toned), (("color",), _faded), (("sharpness",), _blurred))
+    for names, change in changes:
+        numbers = torch.tensor([_NUMBER[name] for name in names], device=levels.device)
+        which = torch.isin(operations, numbers).nonzero()[:, 0]
+        result[which] = change(levels[which], operations[which], strengths[which])
     return result
 
 
@@ -99,6 +90,14 @@ def _grey(levels: Tensor) -> Tensor:
     """Compute grey levels (B, S, S) as Pillow's mode L has them: every sum is exact in float32."""
     red, green, blue = levels.unbind(1)
     return ((_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue + 2**15) / 2**16).floor()
+
+
+def _faded(levels: Tensor, _: Tensor, strengths: Tensor) -> Tensor:
+    return _blend(_grey(levels)[:, None], levels, _factors(strengths)[:, None, None, None])
+
+
+def _blurred(levels: Tensor, _: Tensor, strengths: Tensor) -> Tensor:
+    return _blend(_smooth(levels), levels, _factors(strengths)[:, None, None, None])
 
 
 def _smooth(levels: Tensor) -> Tensor:
@@ -131,6 +130,12 @@ def _move(levels: Tensor, operations: Tensor, strengths: Tensor, edge: Tensor) -
     return torch.where(inside[:, None], found, edge)
 
 
+def _toned(levels: Tensor, operations: Tensor, strengths: Tensor) -> Tensor:
+    """Replace every level of a channel by another."""
+    tables = _tones(levels, operations, strengths)
+    return tables.gather(2, levels.flatten(2).to(torch.int64)).view_as(levels)
+
+
 def _tones(levels: Tensor, operations: Tensor, strengths: Tensor) -> Tensor:
     """Build tables (B, 3, 256) of the level that replaces each level."""
     values = levels.flatten(2).to(torch.int64)
@@ -138,9 +143,8 @@ def _tones(levels: Tensor, operations: Tensor, strengths: Tensor) -> Tensor:
     counts.scatter_add_(2, values, torch.ones_like(values))
     level = torch.arange(LEVELS, device=levels.device).expand_as(counts)
     strengths = strengths[:, None, None]
-    middle = (_grey(levels).to(torch.int64).sum((1, 2)) / (levels.shape[2] * levels.shape[3]) + 0.5).floor()[
-        :, None, None
-    ]
+    grey = _grey(levels).to(torch.int64).flatten(1)
+    middle = (grey.sum(1) / grey.shape[1] + 0.5).floor()[:, None, None]
     bits = MOST_BITS - LEAST_BITS - (strengths * (MOST_BITS - LEAST_BITS + 1)).floor().to(torch.int64)
     tables = {
         "solarize": torch.where(level < (strengths * LEVELS).floor(), level, LEVELS - 1 - level),
