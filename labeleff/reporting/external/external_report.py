@@ -15,7 +15,6 @@ from labeleff.reporting.external.baseline_names import BASELINES, like_baseline
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.runs_table import Pair, RunsTable
-from labeleff.reporting.external.tasks_aside import with_baseline_curves
 from labeleff.reporting.findings import Findings, find
 from labeleff.reporting.head.answer import Asked
 from labeleff.reporting.head.lines import contents, head, head_figure
@@ -117,7 +116,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     """
     table = read_runs(options.paths, options.reading, level=options.level, chance=options.chance)
     baseline, baseline_note = choose_baseline(table, options.baseline)
-    table = with_baseline_curves(table, baseline)
+    table = table.with_baseline_curves(baseline)
     notes = (*table.notes, baseline_note)
     measured = view(table, baseline, options)
     findings = find(measured)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from labeleff.catalogue.metrics import METRICS, SHARES, Metric, Units
 from labeleff.errors import RunsError, UnknownNameError
+from labeleff.reporting.external.grid import counted
 from labeleff.seeding import stream_seed
 from labeleff.stats.resampling import Run, Runs, fingerprint
 from labeleff.stats.stand_ins import StandIns
@@ -26,6 +27,8 @@ class Pair:
     arm_runs: Runs
 
 
+CURVE = 2
+"""Least number of the baseline's label counts for a curve."""
 MADE = 1 << 30
 """Least draw of a run without one in a table that has draws."""
 
@@ -107,6 +110,27 @@ class RunsTable:
         """Arms of all tasks in the order of the file."""
         return list(dict.fromkeys(arm for _, arm in self.groups))
 
+    def with_baseline_curves(self, baseline: str) -> RunsTable:
+        """The table without tasks in which the baseline has no curve or no other arm, and a note that names them.
+
+        The same table where no task would be left: then `against` says what is missing.
+        """
+        rungs = {task: len(self.groups.get((task, baseline), {})) for task in self.tasks}
+        alone = {task for task in self.tasks if sum(of == task for of, _ in self.groups) < 2}
+        aside = [task for task in self.tasks if rungs[task] < CURVE or task in alone]
+        if not aside or len(aside) == len(rungs):
+            return self
+        reasons = {
+            task: "no other arm" if rungs[task] >= CURVE else counted(rungs[task], "label count") for task in aside
+        }
+        why = ", ".join(f"{task} ({reason})" for task, reason in reasons.items())
+        return replace(
+            self,
+            groups={key: runs for key, runs in self.groups.items() if key[0] not in aside},
+            run_numbers={key: numbers for key, numbers in self.run_numbers.items() if key[0] not in aside},
+            notes=(*self.notes, f"tasks set aside, as a curve needs {CURVE} label counts of {baseline!r}: {why}"),
+        )
+
     def against(self, baseline: str) -> list[Pair]:
         """Pair every other arm with the baseline, task by task: the input of utility.
 
@@ -125,7 +149,7 @@ class RunsTable:
             if baseline not in arms or len(arms) < 2:
                 expected = f"the baseline {baseline!r} and at least one other"
                 raise RunsError(f"{where}{name}: found {', '.join(map(repr, arms))}, expected {expected}")
-            if len(arms[baseline]) < 2:
+            if len(arms[baseline]) < CURVE:
                 count = f"found one label count ({next(iter(arms[baseline]))})"
                 raise RunsError(f"{where}{name}: baseline {baseline!r}: {count}, expected at least two for a curve")
             pairs += [Pair(task, arm, arms[baseline], runs) for arm, runs in arms.items() if arm != baseline]

@@ -14,6 +14,7 @@ from labeleff.errors import OptionError, RunsError
 from labeleff.reporting.external.external_report import BASELINES, choose_baseline, view
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.runs_table import RunsTable
 from labeleff.reporting.measurements import Measurements, Place, Setting
 
 
@@ -80,3 +81,26 @@ def test_a_baseline_is_known_by_its_name(name: str) -> None:
 def test_a_baseline_that_isnt_clear_is_asked_for(names: tuple[str, ...], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         choose_baseline(parse_runs(renamed(*names).encode(), "runs.csv"), None)
+
+
+CURVE = {10: {(0, 0): 0.5}, 20: {(0, 0): 0.6}}
+
+
+def of_tasks(**tasks: dict[str, dict[int, dict[tuple[int, int], float]]]) -> RunsTable:
+    groups = {(task, arm): runs for task, arms in tasks.items() for arm, runs in arms.items()}
+    return RunsTable("t.csv", groups, "fraction", (), (), "")
+
+
+def test_tasks_without_a_curve_are_set_aside() -> None:
+    one = {10: CURVE[10]}
+    found = of_tasks(
+        a={"s": CURVE, "x": one}, b={"s": one, "x": one}, c={"x": one, "y": one}, d={"s": CURVE}
+    ).with_baseline_curves("s")
+    assert found.tasks == ["a"]
+    aside = "b (1 label count), c (0 label counts), d (no other arm)"
+    assert found.notes == (f"tasks set aside, as a curve needs 2 label counts of 's': {aside}",)
+
+
+def test_a_table_of_which_nothing_would_be_left_is_as_it_was() -> None:
+    for whole in (of_tasks(a={"s": CURVE, "x": CURVE}), of_tasks(a={"s": {10: CURVE[10]}, "x": CURVE})):
+        assert whole.with_baseline_curves("s") is whole

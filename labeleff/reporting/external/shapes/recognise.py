@@ -13,12 +13,11 @@ from labeleff.reporting.external.grid import counted as amount
 from labeleff.reporting.external.observations import Observation, Observed, SpreadKind
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import files_together, numbering, rungs
-from labeleff.reporting.external.shapes.blocks import filled
 from labeleff.reporting.external.shapes.choosing import WORDS, recognise
 from labeleff.reporting.external.shapes.columns import check_beside, unused_note
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import melt
-from labeleff.reporting.external.shapes.metric_rows import of_one_metric
+from labeleff.reporting.external.shapes.rows import filled, of_one_metric
 from labeleff.reporting.external.shapes.rungs import Counted
 
 
