@@ -78,4 +78,12 @@ ENCODERS: tuple[Plugin, ...] = (
         options={"width": 64, "layers": 3, "gates": 8, "shared": False, "vectors": ""},
         examples="stories",
     ),
+    Plugin(
+        "universal_transformer",
+        "one transformer layer over the sentences, used again and again, which starts as a search by content",
+        "labeleff.plugins.encoders.universal_transformer:build",
+        options={"width": 128, "layers": 4, "heads": 4, "dropout": 0.1, "vectors": ""},
+        limits={"dropout": 0.9},
+        examples="stories",
+    ),
 )

@@ -62,7 +62,7 @@ FP32_ON_CPU = frozenset({"mobilenet_v2"})
 """Encoders that train slower in bf16 on CPUs: depthwise convolutions at 0.3-0.6 of fp32's speed with AVX-512."""
 TRANSFORMERS = frozenset({"vit_tiny", "vit_small"})
 """Encoders that gain by bf16 on CPUs with tiles (AMX: 1.7 times the speed), and lose by it with AVX-512 (0.53)."""
-FP32 = frozenset({"memnet", "qrn", "rows"})
+FP32 = frozenset({"memnet", "qrn", "rows", "universal_transformer"})
 """Encoders without products large enough to gain from bf16 anywhere: those of stories, and rows that are looked up."""
 
 

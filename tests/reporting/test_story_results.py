@@ -84,6 +84,30 @@ def test_the_report_counts_passed_tasks_and_names_the_failed(folder):
             assert f"figures/{name}" in text
 
 
+@pytest.mark.parametrize(
+    ("tasks", "verdicts"),
+    [
+        (["babi/qa3"], ["qrn and universal_transformer, scratch/validated: 2 of 3 tasks passed"]),
+        (
+            ["babi/qa2", "babi/qa3"],
+            [
+                "qrn, scratch/validated: 1 of 2 tasks passed",
+                "universal_transformer, scratch/validated: 1 of 2 tasks passed",
+            ],
+        ),
+    ],
+)
+def test_readers_that_share_the_tasks_out_have_one_verdict_and_rivals_one_each(tmp_path, tasks, verdicts):
+    of = study(seeds=1, stories={"other": {"tasks": tasks, "encoders": ["universal_transformer"]}})
+    accuracies = {"babi/qa1": 0.97, "babi/qa2": 0.4, "babi/qa3": 0.99}
+    records = [record(cell, accuracies[cell.task.name], 0.9) for cell in of.cells()]
+    facts = {spec.label: {"chance": 0.2, "metric": "accuracy"} for block in of.blocks for spec in block.tasks}
+    report = story_report(load(factories.write(tmp_path / "run", [factories.run_entry(of, tasks=facts), *records])))
+    assert [line.partition(" (")[0] for line in report.verdict] == verdicts
+    text = "\n".join(paragraph for section in report.sections for paragraph in section.paragraphs)
+    assert ("| babi/qa3 | universal_transformer |" in text) == (len(verdicts) == 1), "a column says who read"
+
+
 def test_images_alone_have_nothing_to_tell(tmp_path):
     report = story_report(load(factories.folder(tmp_path)))
     assert (report.verdict, report.weak, report.sections) == ([], [], [])

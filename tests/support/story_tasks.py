@@ -8,7 +8,7 @@ from labeleff.scheduling.run_options import RunOptions
 from labeleff.study.loading import load_study
 from labeleff.training.examples import Source, Task, load_task
 
-SMALL = {"qrn": {"width": 16, "gates": 4}}
+SMALL = {"qrn": {"width": 16, "gates": 4}, "universal_transformer": {"width": 16}}
 
 
 def task(number: int = 1, **options: object) -> Task:

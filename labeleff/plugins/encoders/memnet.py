@@ -17,35 +17,16 @@ from torch import Tensor, nn
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.plugins.encoders.interface import Encoder, Reader, initial_weights, start_from
+from labeleff.plugins.encoders.readers import Dropout
 from labeleff.training.vocabulary import PAD, TextShape
 
 WIDTH, UNITS = 64, 32
-DROP_BYTES = 77
-"""Number of the 256 random bytes that drop a value: dropout 0.3, to the nearest 1 / 256."""
+DROPPED = 0.3
 
 
 def _table(rows: int, width: int) -> nn.Parameter:
     """Create an embedding (rows, width) as Keras does: uniform in (-0.05, 0.05)."""
     return nn.Parameter(torch.empty(rows, width).uniform_(-0.05, 0.05))
-
-
-class _Dropout(nn.Module):
-    """Dropout with a private generator, so that a cell's numbers don't depend on what ran before it."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self._seed = seed
-        self._generator: torch.Generator | None = None
-
-    def forward(self, values: Tensor) -> Tensor:
-        if not self.training:
-            return values
-        if self._generator is None or self._generator.device != values.device:
-            self._generator = torch.Generator(values.device).manual_seed(self._seed)
-        words = torch.empty((values.numel() + 7) // 8, dtype=torch.int64, device=values.device)
-        drawn = words.random_(-(2**63), None, generator=self._generator).view(torch.uint8)[: values.numel()]
-        mask = (drawn.view(values.shape) >= DROP_BYTES).to(values.dtype)
-        return values * mask.mul_(256 / (256 - DROP_BYTES))
 
 
 class _LSTM(nn.Module):
@@ -80,7 +61,7 @@ class MemoryNetwork(Reader):
         self.answer = _table(self.rows, self._question)
         self.question = _table(self.rows, WIDTH)
         self.lstm = _LSTM(self._story + WIDTH, UNITS)
-        self.dropout = _Dropout(int(torch.randint(2**62, ())))
+        self.dropout = Dropout(DROPPED)
 
     def _flat(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Flatten to words of story (N, story_words) and question (N, question_words), padded on the left."""

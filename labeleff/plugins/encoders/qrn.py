@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import StudyError
 from labeleff.plugins.encoders.interface import Encoder, Reader, start_from
-from labeleff.training.vocabulary import PAD, TextShape
+from labeleff.plugins.encoders.readers import Sentences
+from labeleff.training.vocabulary import TextShape
 
 
 class _Scan(torch.autograd.Function):
@@ -64,26 +65,6 @@ def _recur(keep: tuple[Tensor, ...], fresh: tuple[Tensor, ...], out: tuple[Tenso
         else:
             torch.addcmul(fresh[t], keep[before if late else t], out[before], out=out[t])
         before = t
-
-
-class _Sentences(nn.Module):
-    """Sentence encoder: word numbers (M, length) to vectors (M, width)."""
-
-    def __init__(self, rows: int, length: int, width: int) -> None:
-        super().__init__()
-        self.words = nn.Embedding(rows, width, padding_idx=PAD)
-        nn.init.normal_(self.words.weight, 0, 0.1)
-        with torch.no_grad():
-            self.words.weight[PAD] = 0
-        self.near = nn.Linear(3 * width, width)
-        self.place = nn.Parameter(1 + 0.1 * torch.randn(length, width))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        words = self.words(tokens)
-        wide = F.pad(words, (0, 0, 1, 1))
-        near = torch.relu(self.near(torch.cat((wide[:, :-2], words, wide[:, 2:]), dim=2)))
-        weighted: Tensor = (words + near * (tokens != PAD)[:, :, None]) * self.place
-        return weighted.sum(1)
 
 
 class _Layer(nn.Module):
@@ -122,23 +103,16 @@ class QueryReduction(Reader):
         if width % gates:
             raise StudyError(f"encoder 'qrn': width {width} is no multiple of gates {gates}")
         self.dim = 2 * width
-        self.sentences = _Sentences(text.vocabulary.rows, text.length, width)
+        self.sentences = Sentences(text.vocabulary.rows, text.length, width)
         self.question = nn.Parameter(1 + 0.1 * torch.randn(width))
         distinct = [_Layer(width, gates, 1 if not shared and i == layers - 1 else 2) for i in range(layers)]
         self.layers = nn.ModuleList(distinct[:1] if shared else distinct)
         self._passes = layers // len(self.layers)
 
     def _vectors(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode sentences (T, N, width), a mask of those present (T, N), and questions (N, width).
-
-        Sentences are encoded once however often they occur, and only as many as the longest story has.
-        """
-        used = (tokens[:, :-1, 0] != PAD).T
-        longest = max(1, int(used.any(1).sum()))
-        rows = tokens[:, -longest - 1 :].transpose(0, 1).reshape(-1, tokens.shape[2])
-        distinct, which = _distinct(rows)
-        vectors = self.sentences(distinct).index_select(0, which).view(longest + 1, len(tokens), -1)
-        return vectors[:-1], used[-longest:].to(vectors.dtype), vectors[-1] * self.question
+        """Encode sentences (T, N, width), a mask of those present (T, N), and questions (N, width)."""
+        vectors, used = self.sentences.stories(tokens)
+        return vectors[:-1], used[:-1].to(vectors.dtype), vectors[-1] * self.question
 
     def _stack(self) -> list[_Layer]:
         """Return the layers in the order of use, a shared one as often as it is used."""
@@ -164,22 +138,6 @@ class QueryReduction(Reader):
             questions = questions + layer(sentences, questions, used)
         weights = (total / total.sum(0).clamp(min=1e-9)).T
         return F.pad(weights, (tokens.shape[1] - 1 - weights.shape[1], 0))
-
-
-def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Find the distinct rows of (M, length), and for every row the number of its distinct row.
-
-    Rows are distinguished by a 64-bit sum of products with powers of an odd constant; where two different ones agree in
-    it (the odds are under one in 10**12 for a batch), all rows are returned as they are.
-    """
-    factors = [pow(0x5851F42D4C957F2D, place, 2**63) for place in range(1, rows.shape[1] + 1)]
-    keys = (rows * torch.tensor(factors, device=rows.device)).sum(1)
-    distinct, which = torch.unique(keys, return_inverse=True)
-    first = torch.zeros_like(distinct).scatter_(0, which, torch.arange(len(rows), device=rows.device))
-    candidates = rows[first]
-    if torch.equal(candidates[which], rows):
-        return candidates, which
-    return rows, torch.arange(len(rows), device=rows.device)
 
 
 def build(options: Mapping[str, OptionValue], text: TextShape) -> Encoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -94,20 +94,44 @@ def story_report(results: Results) -> StoryReport:
 
 
 def _groups(answers: Sequence[Answers]) -> list[list[Answers]]:
-    """Answers grouped by encoder and arm, at the largest label count of each task."""
-    groups: dict[tuple[str, str], dict[str, Answers]] = {}
+    """Answers at the largest label count of each task, grouped by encoder and arm.
+
+    Encoders that share an arm's tasks out among them, one for each, are one group.
+    """
+    largest: dict[tuple[str, str, str], Answers] = {}
     for item in answers:
-        tasks = groups.setdefault((item.encoder, item.arm), {})
-        if item.task not in tasks or tasks[item.task].n < item.n:
-            tasks[item.task] = item
-    return [sorted(tasks.values(), key=lambda item: _number(item.name)) for tasks in groups.values()]
+        known = largest.setdefault((item.encoder, item.arm, item.task), item)
+        if known.n < item.n:
+            largest[item.encoder, item.arm, item.task] = item
+    by_arm: dict[str, list[Answers]] = {}
+    for item in largest.values():
+        by_arm.setdefault(item.arm, []).append(item)
+    groups: dict[tuple[str, ...], list[Answers]] = {}
+    for arm, items in by_arm.items():
+        shared_out = len({item.task for item in items}) == len(items)
+        for item in items:
+            groups.setdefault((arm,) if shared_out else (arm, item.encoder), []).append(item)
+    return [sorted(items, key=lambda item: _number(item.name)) for items in groups.values()]
 
 
 def _names(groups: Sequence[Sequence[Answers]]) -> list[str]:
-    """Encoder and arm of every group, the encoder without its options where that is unambiguous."""
-    short = [f"{group[0].chosen.cell.encoder.name}, {group[0].arm}" for group in groups]
-    full = [f"{group[0].encoder}, {group[0].arm}" for group in groups]
-    return [one if short.count(one) == 1 else other for one, other in zip(short, full, strict=True)]
+    """Encoders and arm of every group, encoders without their options where that is unambiguous."""
+    short = [_named(_readers(group).values(), group) for group in groups]
+    unambiguous = [
+        short.count(name) == 1 and len(set(_readers(group).values())) == len(_readers(group))
+        for name, group in zip(short, groups, strict=True)
+    ]
+    full = [_named(_readers(group), group) for group in groups]
+    return [one if clear else other for one, other, clear in zip(short, full, unambiguous, strict=True)]
+
+
+def _named(readers: Iterable[str], group: Sequence[Answers]) -> str:
+    return f"{' and '.join(readers)}, {group[0].arm}"
+
+
+def _readers(group: Sequence[Answers]) -> dict[str, str]:
+    """Names of a group's encoders by their labels, in the order of the tasks."""
+    return {item.encoder: item.chosen.cell.encoder.name for item in group}
 
 
 def _number(task: str) -> int:
@@ -166,13 +190,15 @@ def _section(results: Results, group: Sequence[Answers], name: str) -> Section:
 
 def _paragraphs(results: Results, group: Sequence[Answers], name: str, files: Sequence[str]) -> Iterator[str]:
     yield f"## Questions answered: {name}"
-    if name != (full := f"{group[0].encoder}, {group[0].arm}"):
+    if name != (full := _named(_readers(group), group)):
         yield f"In full: {full}."
-    header = ["task", "what is asked", "stories", "n", "accuracy (%)", "error (%)", "passed", "chance (%)"]
-    header += ["all runs (%)", "shown: seed", "epoch kept", "validation (%)"]
+    several = len(_readers(group)) > 1
+    header = ["task", *(["reader"] if several else []), "what is asked", "stories", "n", "accuracy (%)", "error (%)"]
+    header += ["passed", "chance (%)", "all runs (%)", "shown: seed", "epoch kept", "validation (%)"]
     repeats = repeated_questions.counted(item.chosen for item in group)
     header += repeated_questions.HEADER if repeats else []
-    yield table(header, [_row(results, item, repeats=repeats) for item in group], left=3)
+    rows = [_row(results, item, several=several, repeats=repeats) for item in group]
+    yield table(header, rows, left=4 if several else 3)
     runs = max(len(item.records) for item in group)
     chosen = (
         f"Of up to {runs} runs a task the one that answered most of its validation stories is shown. "
@@ -192,13 +218,14 @@ def _paragraphs(results: Results, group: Sequence[Answers], name: str, files: Se
         yield from report2021_comparison(item.chosen)
 
 
-def _row(results: Results, item: Answers, *, repeats: bool) -> list[str]:
+def _row(results: Results, item: Answers, *, several: bool, repeats: bool) -> list[str]:
     metrics = item.chosen.train_metrics
     values = [story_results.accuracy_of(record) for record in item.records]
     clause = lookup.find("task", item.name).clause.partition(", ")[2]
     epoch = metrics.get("epoch")
     return [
         item.name,
+        *([item.chosen.cell.encoder.name] if several else []),
         clause,
         story_results.provenance(results, item.task) or "–",
         f"{item.n:,}",

@@ -26,6 +26,7 @@ SMALL = {
     "vit_tiny": {"width": 0.125, "depth": 2},
     "vit_small": {"width": 0.0625, "depth": 2, "pool": "token"},
     "qrn": {"width": 16, "gates": 4},
+    "universal_transformer": {"width": 16},
     "toy/classify": {"train": 40, "test": 20, "size": 16},
     "partial": {"frozen": "layer1"},
 }

@@ -7,7 +7,7 @@ from torch import nn
 
 from labeleff.catalogue import lookup
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.plugins.encoders.memnet import _LSTM, _Dropout, _to_the_right
+from labeleff.plugins.encoders.memnet import _LSTM, _to_the_right
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +62,6 @@ def test_the_lstm_is_one_by_hand():
         memory = forget.sigmoid() * memory + enter.sigmoid() * fresh.tanh()
         state = leave.sigmoid() * memory.tanh()
     torch.testing.assert_close(lstm(values), state)
-
-
-def test_dropout_keeps_the_mean_and_has_dice_of_its_own():
-    values = torch.ones(100, 1000)
-    before = torch.random.get_rng_state()
-    one, two = _Dropout(5)(values), _Dropout(5)(values)
-    assert torch.equal(one, two)
-    assert torch.equal(before, torch.random.get_rng_state())
-    assert float(one.mean()) == pytest.approx(1, abs=0.01)
-    assert float((one == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
-    assert _Dropout(5).eval()(values) is values
 
 
 def test_words_move_to_the_right_in_their_order():

@@ -1,4 +1,4 @@
-"""The query-reduction network: its recurrence and its shortcuts against slow versions."""
+"""The query-reduction network: its recurrence against a slow version."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from support import story_tasks
 from labeleff.catalogue import lookup
 from labeleff.errors import StudyError
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.plugins.encoders.qrn import _distinct, _Scan
+from labeleff.plugins.encoders.qrn import _Scan
 
 
 def build(task, **options):
@@ -28,13 +28,6 @@ def test_the_scan_is_the_recurrence_and_so_is_its_gradient(back):
         state = states[t] = keep[t] * state + fresh[t]
     torch.testing.assert_close(_Scan.apply(keep, fresh, back), torch.stack(states))
     assert torch.autograd.gradcheck(lambda a, b: _Scan.apply(a, b, back), (keep, fresh))
-
-
-def test_distinct_rows_give_back_every_row():
-    rows = torch.randint(0, 3, (200, 4))
-    found, which = _distinct(rows)
-    assert torch.equal(found[which], rows)
-    assert len(found) == len(torch.unique(rows, dim=0))
 
 
 @pytest.mark.parametrize("shared", [False, True])

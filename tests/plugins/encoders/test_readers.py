@@ -1,0 +1,52 @@
+"""Parts of readers: repeated sentences against one at a time; dropout's share, scale and seed."""
+
+import pytest
+import torch
+from support import story_tasks
+
+from labeleff.plugins.encoders.interface import initial_weights
+from labeleff.plugins.encoders.readers import Dropout, Sentences, _distinct
+
+
+def test_distinct_rows_give_back_every_row():
+    rows = torch.randint(0, 3, (200, 4))
+    found, which = _distinct(rows)
+    assert torch.equal(found[which], rows)
+    assert len(found) == len(torch.unique(rows, dim=0))
+
+
+def test_stories_are_their_sentences_one_by_one_with_the_question_last():
+    task = story_tasks.task()
+    encoder = Sentences(task.text.vocabulary.rows, task.text.length, 8)
+    tokens = task.train.inputs[:6].long()
+    vectors, present = encoder.stories(tokens)
+    for number, story in enumerate(tokens):
+        told = [row for row in story if row.any()]
+        torch.testing.assert_close(vectors[-len(told) :, number], torch.cat([encoder(row[None]) for row in told]))
+        assert present[:, number].tolist() == [False] * (len(vectors) - len(told)) + [True] * len(told)
+
+
+def test_a_share_of_values_is_dropped_and_the_mean_stays():
+    values = Dropout(0.3)(torch.ones(200_000))
+    assert values.eq(0).double().mean() == pytest.approx(77 / 256, abs=0.005)
+    assert values.double().mean() == pytest.approx(1, abs=0.01)
+    assert set(values.unique().tolist()) == {0, torch.tensor(256 / 179).item()}
+
+
+def test_nothing_is_dropped_at_0_or_in_evaluation():
+    values = torch.randn(40)
+    assert torch.equal(Dropout(0.0)(values), values)
+    assert torch.equal(Dropout(0.5).eval()(values), values)
+
+
+def test_the_seed_of_the_weights_decides_and_the_shared_generator_is_left_alone():
+    def dropped():
+        with initial_weights(3):
+            dropout = Dropout(0.5)
+        torch.rand(5)
+        before = torch.get_rng_state()
+        values = dropout(torch.ones(64))
+        assert torch.equal(torch.get_rng_state(), before)
+        return values
+
+    assert torch.equal(dropped(), dropped())
