@@ -20,7 +20,8 @@ def solving_seconds(cell: Cell, classes: int | None, tested: int) -> float:
     """Guess the seconds of solving a frozen cell on computed features, and of scoring its `tested` test items.
 
     As measured: `linear` needs some 200 operations per label, feature and class; neighbours of one draw are looked up
-    once for all of its rungs, which halves the work. Protocols of other packages count as `linear`.
+    once for all of its rungs, which halves the work. With `folds` a problem is solved again without each of them.
+    Protocols of other packages count as `linear`.
     """
     dim = int(cell.encoder.options.get("dim", ROWS_DIM if cell.encoder.name == "rows" else IMAGE_DIM))
     weights, n = dim * (classes or CLASSES), cell.n
@@ -30,4 +31,5 @@ def solving_seconds(cell: Cell, classes: int | None, tested: int) -> float:
         "ridge": 2 * dim * n * min(dim, n),
         "mlp": 6 * min(max(per_label * n, least), most) * (dim * dim + weights),
     }
-    return SET_UP + (operations.get(cell.protocol.name, 200 * n * weights) + 2 * tested * weights) / (GIGAFLOPS * 1e9)
+    solved = operations.get(cell.protocol.name, 200 * n * weights) * max(1, int(cell.protocol.options.get("folds", 0)))
+    return SET_UP + (solved + 2 * tested * weights) / (GIGAFLOPS * 1e9)

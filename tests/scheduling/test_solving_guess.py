@@ -29,6 +29,14 @@ def test_many_labels_take_longer_and_more_so_with_more_features(protocol):
     assert solving_seconds(wide, 20, 5_000) > 3 * solving_seconds(many, 20, 5_000)
 
 
+@pytest.mark.parametrize("protocol", ["linear", "mlp"])
+def test_folds_are_solved_too(protocol):
+    alone = next(cell for cell in cells(protocol) if cell.n == 10_000)
+    options = {**alone.protocol.options, "folds": 5}
+    folded = alone.model_copy(update={"protocol": alone.protocol.model_copy(update={"options": options})})
+    assert solving_seconds(folded, 20, 0) > 4 * solving_seconds(alone, 20, 0)
+
+
 def test_a_large_study_of_files_is_worth_workers_before_it_was_ever_timed():
     ladder = tuple(cells("linear", rungs=[50, 100, 250, 500, 1000, 2500, 5000, 10_000]))
     assert sum(estimate.seconds for estimate in job_estimates(Solve(ladder), {})) > WORTH_WORKERS / 2
