@@ -84,6 +84,7 @@ ENCODERS: tuple[Plugin, ...] = (
         "labeleff.plugins.encoders.universal_transformer:build",
         options={"width": 128, "layers": 4, "heads": 4, "dropout": 0.1, "vectors": ""},
         limits={"dropout": 0.9},
+        zero=("dropout",),
         examples="stories",
     ),
 )

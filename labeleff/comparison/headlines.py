@@ -18,7 +18,7 @@ from labeleff.records.conditions import conditions_of, machine, origin
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import Results, load, place_of, places_of
-from labeleff.reporting.story_results import story_answers
+from labeleff.reporting.story_results import groups, story_answers
 from labeleff.stats.differences import ladder_estimate
 from labeleff.stats.resampling import Run, Runs
 from labeleff.study.cell import Cell, Pretraining, content_key
@@ -136,15 +136,15 @@ def _utilities(side: _Folder) -> Iterator[tuple[Subject, Value]]:
 
 
 def _tasks_passed(side: _Folder) -> Iterator[tuple[Subject, Value]]:
-    groups: dict[tuple[str, str], list[tuple[Key, bool]]] = {}
-    for item in story_answers(side.results):
-        key = (Place(item.task, item.encoder), item.arm)
-        groups.setdefault((item.encoder, item.arm), []).append((key, item.passed))
-    for (encoder, arm), answers in groups.items():
-        if len(answers) > 1 and all(side.cells(key) for key, _ in answers):
-            value = float(sum(passed for _, passed in answers))
-            circumstances = _circumstances(side, *(key for key, _ in answers))
-            yield Subject("passed", None, arm, ALL, encoder), Value(value, None, None, circumstances)
+    for group in groups(side.results, story_answers(side.results)):
+        keys = [(Place(item.task, item.encoder), item.arm) for item in group.items]
+        if len(keys) > 1 and all(side.cells(key) for key in keys):
+            value = float(sum(item.passed for item in group.items))
+            encoders = " and ".join(group.labels)
+            yield (
+                Subject("passed", None, group.arm, ALL, encoders),
+                Value(value, None, None, _circumstances(side, *keys)),
+            )
 
 
 def _speeds(side: _Folder) -> Iterator[tuple[Subject, Value]]:

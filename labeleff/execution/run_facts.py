@@ -34,6 +34,8 @@ class Settings:
     """Tasks and settings of linear probes while encoders are trained; None for no probes."""
     points: Mapping[str, tuple[Pretraining, ...]] = field(default_factory=dict)
     """Encoders that are saved before the end of a pretraining, by its key."""
+    precision: Mapping[str, str] = field(default_factory=dict)
+    """What `auto` stands for, by the names of encoders, in all processes of a run; without it a process measures."""
 
     def encoders_of(self, pretraining: Pretraining) -> list[Pretraining]:
         """All encoders that a pretraining gives: those of its points, and its own."""

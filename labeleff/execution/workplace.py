@@ -173,7 +173,8 @@ class Workplace:
 
     def compute(self, of: Cell | Pretraining) -> Compute:
         """Choose arithmetic and memory layout for a cell or a pretraining on this device."""
-        return choose(of.encoder.name, of.precision, self.device, of.layout)
+        name, found = of.encoder.name, self.settings.precision
+        return choose(name, found.get(name, "auto") if of.precision == "auto" else of.precision, self.device, of.layout)
 
     def weights(self, pretext: Spec) -> Weights:
         """Read the weights that a pretext takes from outside, once per process."""

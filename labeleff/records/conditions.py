@@ -131,7 +131,7 @@ def _without_place(task: object) -> object:
 
 def _text(value: object) -> str:
     """A value of a study in words: tables and lists as TOML."""
-    return as_toml(value) if isinstance(value, list) else str(value)
+    return as_toml(value) if isinstance(value, list | Mapping) else str(value)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:

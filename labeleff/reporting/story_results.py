@@ -6,7 +6,9 @@ most of its validation stories is shown; nothing is chosen by test stories.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from labeleff.scheduling.speeds import reads_stories
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from labeleff.study.schema import Study
 
 FAILED_OVER = 0.05
 """Error over which a task counts as failed."""
@@ -90,6 +94,76 @@ def story_answers(results: Results) -> list[Answers]:
             arm = results.study.arm_of(cell)
             groups.setdefault((cell.task.label, cell.encoder.label, arm, cell.n), []).append(record)
     return [Answers(*key, tuple(records), _chosen(records)) for key, records in groups.items()]
+
+
+@dataclass(frozen=True)
+class Readers:
+    """Answers of the encoders that one verdict is on, one for each task, at its largest label count."""
+
+    items: tuple[Answers, ...]
+    """Answers by the number of their task."""
+    names: Mapping[str, str]
+    """Names of encoders by their labels: the plug-in's where that tells it from the arm's others."""
+
+    @property
+    def arm(self) -> str:
+        """The arm of all answers."""
+        return self.items[0].arm
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the encoders, in the order of the tasks."""
+        return list(dict.fromkeys(item.encoder for item in self.items))
+
+    @property
+    def name(self) -> str:
+        """Encoders and arm in short, as no other group has them."""
+        return f"{' and '.join(self.names[label] for label in self.labels)}, {self.arm}"
+
+    @property
+    def in_full(self) -> str:
+        """Encoders with their options, and arm."""
+        return f"{' and '.join(self.labels)}, {self.arm}"
+
+
+def groups(results: Results, answers: Sequence[Answers]) -> list[Readers]:
+    """Group answers by encoder and arm.
+
+    Encoders between which a study shares the tasks of an arm out, one for each task, are one group: what was measured
+    of it doesn't matter.
+    """
+    largest: dict[tuple[str, str, str], Answers] = {}
+    for item in answers:
+        key = item.arm, item.encoder, item.task
+        if key not in largest or largest[key].n < item.n:
+            largest[key] = item
+    together = _shared_out(results.study)
+    found: dict[tuple[str, ...], list[Answers]] = {}
+    for (arm, encoder, _), item in largest.items():
+        found.setdefault((arm,) if arm in together else (arm, encoder), []).append(item)
+    sorted_groups = [tuple(sorted(items, key=lambda item: _number(item.name))) for items in found.values()]
+    return [Readers(items, _short_names(items[0].arm, answers)) for items in sorted_groups]
+
+
+def _shared_out(study: Study) -> set[str]:
+    """Arms whose tasks of stories have one encoder each, whatever their options."""
+    readers: dict[str, dict[str, set[str]]] = {}
+    for block in study.blocks:
+        for (encoder, _, arm), task in itertools.product(block.pairs, block.tasks):
+            if reads_stories(task):
+                readers.setdefault(arm, {}).setdefault(task.name, set()).add(encoder.label)
+    return {arm for arm, tasks in readers.items() if all(len(encoders) == 1 for encoders in tasks.values())}
+
+
+def _short_names(arm: str, answers: Sequence[Answers]) -> dict[str, str]:
+    """Plug-ins of an arm's encoders by label, or the label again where a plug-in has several."""
+    plugins = {item.encoder: item.chosen.cell.encoder.name for item in answers if item.arm == arm}
+    counts = Counter(plugins.values())
+    return {label: name if counts[name] == 1 else label for label, name in plugins.items()}
+
+
+def _number(task: str) -> int:
+    return int("".join(itertools.takewhile(str.isdigit, reversed(task)))[::-1] or 0)
 
 
 def _chosen(records: Sequence[Record]) -> Record:

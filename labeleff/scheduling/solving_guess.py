@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from labeleff.catalogue import lookup
+from labeleff.catalogue.metrics import SINGLE
 from labeleff.study.cell import Cell
 
 GIGAFLOPS = 40.0
@@ -20,16 +22,27 @@ def solving_seconds(cell: Cell, classes: int | None, tested: int) -> float:
     """Guess the seconds of solving a frozen cell on computed features, and of scoring its `tested` test items.
 
     As measured: `linear` needs some 200 operations per label, feature and class; neighbours of one draw are looked up
-    once for all of its rungs, which halves the work. With `folds` a problem is solved again without each of them.
-    Protocols of other packages count as `linear`.
+    once for all of its rungs, which halves the work. With `folds` a problem with one class per example is solved again
+    without each of them. Protocols of other packages count as `linear`.
     """
     dim = int(cell.encoder.options.get("dim", ROWS_DIM if cell.encoder.name == "rows" else IMAGE_DIM))
-    weights, n = dim * (classes or CLASSES), cell.n
-    least, per_label, most = MLP_ROWS
-    operations = {
-        "knn": dim * n * tested,
-        "ridge": 2 * dim * n * min(dim, n),
-        "mlp": 6 * min(max(per_label * n, least), most) * (dim * dim + weights),
-    }
-    solved = operations.get(cell.protocol.name, 200 * n * weights) * max(1, int(cell.protocol.options.get("folds", 0)))
+    weights, name = dim * (classes or CLASSES), cell.protocol.name
+    solved = _operations(name, cell.n, dim, weights, tested)
+    folds = int(cell.protocol.options.get("folds", 0)) if lookup.find("task", cell.task.name).goal in SINGLE else 0
+    if folds:
+        solved += folds * _operations(name, cell.n - cell.n // folds, dim, weights, tested)
     return SET_UP + (solved + 2 * tested * weights) / (GIGAFLOPS * 1e9)
+
+
+def _operations(protocol: str, n: int, dim: int, weights: int, tested: int) -> float:
+    """Operations of solving one problem of n labels."""
+    least, per_label, most = MLP_ROWS
+    match protocol:
+        case "knn":
+            return dim * n * tested
+        case "ridge":
+            return 2 * dim * n * min(dim, n)
+        case "mlp":
+            return 6 * min(max(per_label * n, least), most) * (dim * dim + weights)
+        case _:
+            return 200 * n * weights

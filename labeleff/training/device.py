@@ -21,6 +21,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from labeleff.catalogue import lookup
 from labeleff.errors import OptionError
 from labeleff.study.cell import Layout
 from labeleff.training.kernels import bf16
@@ -60,10 +61,6 @@ def _glibc() -> ctypes.CDLL | None:
 
 FP32_ON_CPU = frozenset({"mobilenet_v2"})
 """Encoders that train slower in bf16 on CPUs: depthwise convolutions at 0.3-0.6 of fp32's speed with AVX-512."""
-TRANSFORMERS = frozenset({"vit_tiny", "vit_small"})
-"""Encoders that gain by bf16 on CPUs with tiles (AMX: 1.7 times the speed), and lose by it with AVX-512 (0.53)."""
-FP32 = frozenset({"memnet", "qrn", "rows", "universal_transformer"})
-"""Encoders without products large enough to gain from bf16 anywhere: those of stories, and rows that are looked up."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +136,19 @@ def _fast_bf16(device: torch.device, encoder: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu" or encoder in FP32_ON_CPU:  # untested devices compute as they surely can
         return False
-    return bf16.transformers_gain() if encoder in TRANSFORMERS else bf16.convolutions_gain()
+    transformer = lookup.find("encoder", encoder).tokens  # with tiles (AMX) 1.7 times as fast in bf16, else 0.53 times
+    return bf16.transformers_gain() if transformer else bf16.convolutions_gain()
 
 
 def choose(encoder: str, precision: str, device: torch.device, layout: Layout | None = None) -> Compute:
-    """Choose how an encoder is computed on a device; a requested precision or layout is taken as it is."""
+    """Choose how an encoder is computed on a device; a requested precision or layout is taken as it is.
+
+    Readers of stories, and rows that are looked up, have no products large enough to gain from bf16 anywhere.
+    """
+    images = lookup.find("encoder", encoder).examples == "images"
     if precision == "auto":
-        precision = "bf16" if encoder not in FP32 and _fast_bf16(device, encoder) else "fp32"
-    usual: Layout = "contiguous" if encoder in FP32 else "channels_last"
+        precision = "bf16" if images and _fast_bf16(device, encoder) else "fp32"
+    usual: Layout = "channels_last" if images else "contiguous"
     return Compute(device, "bf16" if precision == "bf16" else "fp32", layout or usual)
 
 

@@ -33,6 +33,8 @@ LEAST_FACTOR, MOST_FACTOR = 0.05, 0.95
 """Range of the factors of contrast, brightness, colour and sharpness; 1 would leave the image as it is."""
 LEAST_BITS, MOST_BITS = 4, 8
 LEVELS = 256
+GATHERS = {"cpu"}
+"""Devices that compute operations on the images alone that they change; others would wait for the number of these."""
 _NUMBER = {name: number for number, name in enumerate(OPERATIONS)}
 _LUMA = (19595, 38470, 7471)
 """Weights of red, green and blue in Pillow's grey levels, over 2**16."""
@@ -71,9 +73,12 @@ def operate(levels: Tensor, operations: Tensor, strengths: Tensor, edge: Tensor)
     result = levels.clone()
     changes = ((MOVES, partial(_move, edge=edge)), (TONES, _toned), (("color",), _faded), (("sharpness",), _blurred))
     for names, change in changes:
-        numbers = torch.tensor([_NUMBER[name] for name in names], device=levels.device)
-        which = torch.isin(operations, numbers).nonzero()[:, 0]
-        result[which] = change(levels[which], operations[which], strengths[which])
+        chosen = torch.stack([operations == _NUMBER[name] for name in names]).any(0)
+        if levels.device.type in GATHERS:
+            which = chosen.nonzero()[:, 0]
+            result[which] = change(levels[which], operations[which], strengths[which])
+        else:  # no shape depends on values, so that a step can be captured
+            result = torch.where(chosen[:, None, None, None], change(levels, operations, strengths), result)
     return result
 
 

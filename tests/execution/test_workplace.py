@@ -1,5 +1,6 @@
 """Labels that cells get under noise and imbalance: the same for all arms, nested, never of the test split."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -99,3 +100,15 @@ def test_protocols_that_take_images_without_labels_get_those_of_the_tail(place):
     cell = next(cell for cell in study.cells() if cell.protocol.name == "joint")
     tail = len(runner.load(cell.task).pool(4.0))
     assert len(runner.labelled(cell, runner.labels(cell)).unlabelled) == tail - cell.n
+
+
+def test_auto_is_what_the_run_was_told_in_every_process(place):
+    study, runner = place()
+    told_fp32, told_bf16 = (
+        JobRunner(dataclasses.replace(runner.settings, precision={"resnet9": precision})).compute(next(study.cells()))
+        for precision in ("fp32", "bf16")
+    )
+    assert (told_fp32.precision, told_bf16.precision) == ("fp32", "bf16")
+    requested, _ = place("precision='fp32'")
+    kept = JobRunner(dataclasses.replace(runner.settings, precision={"resnet9": "bf16"}))
+    assert kept.compute(next(requested.cells())).precision == "fp32", "what a study asks for goes first"

@@ -56,6 +56,6 @@ def test_changes_of_a_study_name_tables_and_the_items_of_lists_that_differ():
     assert table_changes({"rungs": [1, 2]}, {"rungs": [2, 1]}) == ["rungs [1, 2] -> [2, 1]"]
     assert table_changes({"rungs": "auto"}, {"rungs": [2]}) == ["rungs auto -> [2]"]
     assert table_changes({"tune": {}}, {}) == table_changes({}, {"tune": {"trials": None}}) == []
-    assert table_changes({"tune": False}, {"tune": {"trials": 3}}) == ["tune False -> {'trials': 3}"]
+    assert table_changes({"tune": False}, {"tune": {"trials": 3}}) == ["tune False -> {trials = 3}"]
     many = {f"key{i}": i for i in range(30)}
     assert table_changes({}, many)[-1] == "and 10 more"

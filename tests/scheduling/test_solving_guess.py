@@ -35,6 +35,10 @@ def test_folds_are_solved_too(protocol):
     options = {**alone.protocol.options, "folds": 5}
     folded = alone.model_copy(update={"protocol": alone.protocol.model_copy(update={"options": options})})
     assert solving_seconds(folded, 20, 0) > 4 * solving_seconds(alone, 20, 0)
+    several = folded.task.model_copy(update={"name": "embeddings/multilabel"})
+    if protocol == "linear":
+        several, single = (one.model_copy(update={"task": several}) for one in (folded, alone))
+        assert solving_seconds(several, 20, 0) == solving_seconds(single, 20, 0), "several classes have no temperature"
 
 
 def test_a_large_study_of_files_is_worth_workers_before_it_was_ever_timed():

@@ -9,6 +9,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from labeleff.seeding import stream_seed
 from labeleff.study.cell import Augment
+from labeleff.training import strong_views
 from labeleff.training.hashed_random import below, hash32, uniform
 from labeleff.training.images import Normalisation, ResidentImages
 from labeleff.training.strong_views import OPERATIONS, StrongViews, operate
@@ -154,3 +155,18 @@ def test_without_operations_only_the_cutout_is_left():
     cut = found == 0
     torch.testing.assert_close(found, torch.where(cut, 0.0, plain), rtol=1e-5, atol=1e-5)
     assert 0.05 < cut.float().mean() <= 0.3
+
+
+def test_no_shape_depends_on_values_where_steps_are_captured():
+    """On the meta device, which has shapes alone, what depends on values raises."""
+    levels, drawn = torch.zeros(6, 3, 16, 16, device="meta"), torch.zeros(6, device="meta")
+    assert operate(levels, drawn.to(torch.int64), drawn, torch.zeros(3, 1, 1, device="meta")).shape == levels.shape
+
+
+def test_all_images_at_once_are_changed_as_those_of_each_kind(monkeypatch):
+    levels = torch.randint(0, 256, (64, 3, 16, 16)).float()
+    operations, strengths, edge = torch.randint(0, len(OPERATIONS), (64,)), torch.rand(64), torch.full((3, 1, 1), 128.0)
+    apart = operate(levels, operations, strengths, edge)
+    monkeypatch.setattr(strong_views, "GATHERS", set())
+    together = operate(levels, operations, strengths, edge)
+    assert torch.equal(together, apart)

@@ -6,6 +6,7 @@ Workers are persistent, do one job at a time, and end by themselves when the pro
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import signal
@@ -50,7 +51,8 @@ def _engine(desk: Desk, seconds: float) -> Engine:
     options = desk.settings.options
     count = processes_for(seconds, options.jobs, options.cores)
     if desk.facts.machine.kind == "cpu" and (count > 1 or desk.apart):
-        return Workers(desk.makes_runner, desk.settings, count)
+        told = dataclasses.replace(desk.settings, precision=desk.facts.conditions.precision)
+        return Workers(desk.makes_runner, told, count)
     return InProcess(desk.runner)
 
 

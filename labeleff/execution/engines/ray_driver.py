@@ -137,7 +137,7 @@ class _Driver:
         self._work, self._runner, self._cluster, self._ahead = work, runner, cluster, ahead
         self._tries, self._news, self._encoders = Tries(work.run), _News(), _Encoders(runner)
         options = replace(runner.settings.options, device=runner.device.type)  # Ray shows each task its GPU
-        settings = replace(runner.settings, options=options)
+        settings = replace(runner.settings, options=options, precision=conditions.precision)
         self._orders = ray.put(Orders(settings, conditions, makes_runner=type(runner), news=self._news.board))
         self._task = ray.remote(num_cpus=1, num_gpus=cluster.job.gpus, num_returns="streaming", max_retries=0)(do)
         self._flights: dict[Any, _Flight] = {}

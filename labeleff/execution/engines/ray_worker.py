@@ -103,7 +103,7 @@ def _check(orders: Orders, runner: JobRunner, job: Job) -> None:
     plugins = {name: _origin(name) for name in orders.conditions.plugins}
     local_conditions = Conditions(
         device=device_name(runner.device),
-        precision={},
+        precision={},  # the run's, whatever this machine would choose
         torch=torch_release(),
         data={spec.label: runner.load(spec).fingerprint for spec in _tasks(job)},
         plugins={name: origin for name, origin in plugins.items() if origin is not None},

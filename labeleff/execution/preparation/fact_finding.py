@@ -121,7 +121,7 @@ def conditions(study: Study, runner: JobRunner, tasks: Collection[Spec] | None =
         device=device_name(runner.device),
         precision={
             e.name: choose(e.name, block.precision, runner.device).precision
-            for block in study.blocks
+            for block in sorted(study.blocks, key=lambda block: block.precision == "auto")  # what workers are told
             for e in block.encoders
         },
         torch=torch_release(),

@@ -8,7 +8,8 @@ find each other, and no sentence attends to itself, which would be its best matc
 training stayed at guessing the colour told last without either.
 
 Where this departs from the paper: depth is fixed, without halting; positions are learned, counted back from the
-question, and added once; normalisation comes before a layer's parts; weights don't depend on the depth.
+question, and added once, in place of fixed ones of place and step that are added before every layer; normalisation
+comes before a layer's parts; sentences are encoded as for the query-reduction network (`readers`).
 """
 
 from __future__ import annotations

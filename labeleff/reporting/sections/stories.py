@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,9 +11,9 @@ from labeleff.records.entries import Record
 from labeleff.reporting import repeated_questions, story_results
 from labeleff.reporting.figures.stories import QUANTITIES, figure
 from labeleff.reporting.markdown import percent, table
-from labeleff.reporting.output_files import Section, plain
+from labeleff.reporting.output_files import LONGEST, Section, first_free, plain
 from labeleff.reporting.results import Results
-from labeleff.reporting.story_results import FAILED_OVER, Answers
+from labeleff.reporting.story_results import FAILED_OVER, Answers, Readers
 
 EPOCHS = (
     (1.7425, 0.2715, 1.7303, 0.2800),
@@ -84,68 +83,28 @@ def story_report(results: Results) -> StoryReport:
     answers = story_results.story_answers(results)
     if not answers:
         return StoryReport()
-    groups = _groups(answers)
-    pairs = list(zip(groups, _names(groups), strict=True))
+    groups = story_results.groups(results, answers)
+    slugs: list[str] = []
+    for group in groups:
+        slugs.append(first_free(plain(group.name)[:LONGEST].strip("-"), slugs))
+    sections = [_section(results, group, slug) for group, slug in zip(groups, slugs, strict=True)]
     return StoryReport(
-        verdict=[_verdict(results, group, name) for group, name in pairs],
-        weak=[*repeated_questions.flags(answers), *(flag for group, name in pairs for flag in _weak(group, name))],
-        sections=[Section(files=story_results.csvs(results, answers)), *(_section(results, *pair) for pair in pairs)],
+        verdict=[_verdict(results, group) for group in groups],
+        weak=[*repeated_questions.flags(answers), *(flag for group in groups for flag in _weak(group))],
+        sections=[Section(files=story_results.csvs(results, answers)), *sections],
     )
 
 
-def _groups(answers: Sequence[Answers]) -> list[list[Answers]]:
-    """Answers at the largest label count of each task, grouped by encoder and arm.
-
-    Encoders that share an arm's tasks out among them, one for each, are one group.
-    """
-    largest: dict[tuple[str, str, str], Answers] = {}
-    for item in answers:
-        known = largest.setdefault((item.encoder, item.arm, item.task), item)
-        if known.n < item.n:
-            largest[item.encoder, item.arm, item.task] = item
-    by_arm: dict[str, list[Answers]] = {}
-    for item in largest.values():
-        by_arm.setdefault(item.arm, []).append(item)
-    groups: dict[tuple[str, ...], list[Answers]] = {}
-    for arm, items in by_arm.items():
-        shared_out = len({item.task for item in items}) == len(items)
-        for item in items:
-            groups.setdefault((arm,) if shared_out else (arm, item.encoder), []).append(item)
-    return [sorted(items, key=lambda item: _number(item.name)) for items in groups.values()]
-
-
-def _names(groups: Sequence[Sequence[Answers]]) -> list[str]:
-    """Encoders and arm of every group, encoders without their options where that is unambiguous."""
-    short = [_named(_readers(group).values(), group) for group in groups]
-    unambiguous = [
-        short.count(name) == 1 and len(set(_readers(group).values())) == len(_readers(group))
-        for name, group in zip(short, groups, strict=True)
-    ]
-    full = [_named(_readers(group), group) for group in groups]
-    return [one if clear else other for one, other, clear in zip(short, full, unambiguous, strict=True)]
-
-
-def _named(readers: Iterable[str], group: Sequence[Answers]) -> str:
-    return f"{' and '.join(readers)}, {group[0].arm}"
-
-
-def _readers(group: Sequence[Answers]) -> dict[str, str]:
-    """Names of a group's encoders by their labels, in the order of the tasks."""
-    return {item.encoder: item.chosen.cell.encoder.name for item in group}
-
-
-def _number(task: str) -> int:
-    return int("".join(itertools.takewhile(str.isdigit, reversed(task)))[::-1] or 0)
-
-
-def _verdict(results: Results, group: Sequence[Answers], name: str) -> str:
+def _verdict(results: Results, group: Readers) -> str:
     """Sentence with the number of tasks passed, the mean error, and the failed tasks by name."""
-    errors = [1.0 if item.accuracy is None else 1 - item.accuracy for item in group]
+    errors = [1.0 if item.accuracy is None else 1 - item.accuracy for item in group.items]
     failed = [
-        f"{_short(item)} ({percent(error)} %)" for item, error in zip(group, errors, strict=True) if not item.passed
+        f"{_short(item)} ({percent(error)} %)"
+        for item, error in zip(group.items, errors, strict=True)
+        if not item.passed
     ]
-    generated = any(story_results.provenance(results, item.task).startswith("generated") for item in group)
-    head = f"{name}: {len(group) - len(failed)} of {len(group)} tasks passed"
+    generated = any(story_results.provenance(results, item.task).startswith("generated") for item in group.items)
+    head = f"{group.name}: {len(errors) - len(failed)} of {len(errors)} tasks passed"
     tail = f"; failed: {', '.join(failed)}" if failed else ""
     mean = f"mean error {percent(sum(errors) / len(errors))} %"
     return f"{head} (error at most {percent(FAILED_OVER)} %), {mean}{tail}." + (
@@ -153,19 +112,20 @@ def _verdict(results: Results, group: Sequence[Answers], name: str) -> str:
     )
 
 
-def _weak(group: Sequence[Answers], name: str) -> Iterator[str]:
-    """Flags of one encoder's and arm's answers."""
-    single = [item.name for item in group if len(item.records) == 1]
+def _weak(group: Readers) -> Iterator[str]:
+    """Flags of one group's answers."""
+    single = [item.name for item in group.items if len(item.records) == 1]
     if single:
-        names = ", ".join(single) if len(single) <= NAMED else f"{len(single)} of {len(group)} tasks"
-        yield f"**One run** of {name} on {names}: another seed may answer otherwise, by how much isn't known."
-    unlike = [item for item in group if len(_accuracies(item)) > 1 and _spread(item) > FAILED_OVER]
+        names = ", ".join(single) if len(single) <= NAMED else f"{len(single)} of {len(group.items)} tasks"
+        yield f"**One run** of {group.name} on {names}: another seed may answer otherwise, by how much isn't known."
+    unlike = [item for item in group.items if len(_accuracies(item)) > 1 and _spread(item) > FAILED_OVER]
     for item in unlike:
         low, high = min(_accuracies(item)), max(_accuracies(item))
-        yield f"**Runs differ** on {item.name}: {name} answers {percent(low)} to {percent(high)} %, by seed."
-    sizes = sorted({item.size for item in group})
+        reader = f"{group.names[item.encoder]}, {item.arm}"
+        yield f"**Runs differ** on {item.name}: {reader} answers {percent(low)} to {percent(high)} %, by seed."
+    sizes = sorted({item.size for item in group.items})
     if len(sizes) > 1:
-        small = ", ".join(item.name for item in group if item.size == sizes[-1])
+        small = ", ".join(item.name for item in group.items if item.size == sizes[-1])
         yield f"**Unlike training sets**: {small} had the {sizes[-1]} file, the others {', '.join(sizes[:-1])}."
 
 
@@ -181,25 +141,24 @@ def _short(item: Answers) -> str:
     return f"{item.name} from {item.size}" if item.size else item.name
 
 
-def _section(results: Results, group: Sequence[Answers], name: str) -> Section:
-    slug = plain(name).strip("-")
-    trained = any(item.chosen.training for item in group)
-    figures = {f"answers-{what}-{slug}": partial(figure, group, what) for what in QUANTITIES if trained}
-    return Section([*_paragraphs(results, group, name, list(figures))], figures=figures)
+def _section(results: Results, group: Readers, slug: str) -> Section:
+    trained = any(item.chosen.training for item in group.items)
+    figures = {f"answers-{what}-{slug}": partial(figure, group.items, what) for what in QUANTITIES if trained}
+    return Section([*_paragraphs(results, group, list(figures))], figures=figures)
 
 
-def _paragraphs(results: Results, group: Sequence[Answers], name: str, files: Sequence[str]) -> Iterator[str]:
-    yield f"## Questions answered: {name}"
-    if name != (full := _named(_readers(group), group)):
-        yield f"In full: {full}."
-    several = len(_readers(group)) > 1
-    header = ["task", *(["reader"] if several else []), "what is asked", "stories", "n", "accuracy (%)", "error (%)"]
+def _paragraphs(results: Results, group: Readers, files: Sequence[str]) -> Iterator[str]:
+    yield f"## Questions answered: {group.name}"
+    if group.name != group.in_full:
+        yield f"In full: {group.in_full}."
+    readers = group.names if len(group.labels) > 1 else {}
+    header = ["task", *(["reader"] if readers else []), "what is asked", "stories", "n", "accuracy (%)", "error (%)"]
     header += ["passed", "chance (%)", "all runs (%)", "shown: seed", "epoch kept", "validation (%)"]
-    repeats = repeated_questions.counted(item.chosen for item in group)
+    repeats = repeated_questions.counted(item.chosen for item in group.items)
     header += repeated_questions.HEADER if repeats else []
-    rows = [_row(results, item, several=several, repeats=repeats) for item in group]
-    yield table(header, rows, left=4 if several else 3)
-    runs = max(len(item.records) for item in group)
+    rows = [_row(results, item, readers.get(item.encoder), repeats=repeats) for item in group.items]
+    yield table(header, rows, left=4 if readers else 3)
+    runs = max(len(item.records) for item in group.items)
     chosen = (
         f"Of up to {runs} runs a task the one that answered most of its validation stories is shown. "
         if runs > 1
@@ -211,21 +170,21 @@ def _paragraphs(results: Results, group: Sequence[Answers], name: str, files: Se
         "every run in `answers.csv`."
     )
     if repeats:
-        yield repeated_questions.note(group[0].chosen)
+        yield repeated_questions.note(group.items[0].chosen)
     for file in files:
-        yield f"![{file.split('-')[1]} of every epoch, {name}](figures/{file}.png)"
-    for item in group:
+        yield f"![{file.split('-')[1]} of every epoch, {group.name}](figures/{file}.png)"
+    for item in group.items:
         yield from report2021_comparison(item.chosen)
 
 
-def _row(results: Results, item: Answers, *, several: bool, repeats: bool) -> list[str]:
+def _row(results: Results, item: Answers, reader: str | None, *, repeats: bool) -> list[str]:
     metrics = item.chosen.train_metrics
     values = [story_results.accuracy_of(record) for record in item.records]
     clause = lookup.find("task", item.name).clause.partition(", ")[2]
     epoch = metrics.get("epoch")
     return [
         item.name,
-        *([item.chosen.cell.encoder.name] if several else []),
+        *([reader] if reader else []),
         clause,
         story_results.provenance(results, item.task) or "–",
         f"{item.n:,}",

@@ -25,7 +25,8 @@ def runner(folder, **options):
 
 def desk(folder, *, apart=False, **options):
     here = runner(folder, **options)
-    facts = SimpleNamespace(machine=SimpleNamespace(kind=here.device.type))
+    conditions = SimpleNamespace(precision={"resnet9": "bf16"})
+    facts = SimpleNamespace(machine=SimpleNamespace(kind=here.device.type), conditions=conditions)
     return SimpleNamespace(settings=here.settings, runner=here, makes_runner=FakeBench, facts=facts, apart=apart)
 
 
@@ -177,3 +178,4 @@ def test_where_this_process_holds_no_data_little_work_is_one_workers(tmp_path):
         chosen = engine(WORTH_WORKERS)
     assert isinstance(chosen, Workers)
     assert (chosen.places, chosen.processes) == (1, 1)
+    assert chosen._settings.precision == {"resnet9": "bf16"}, "no worker measures for itself what the run was told"

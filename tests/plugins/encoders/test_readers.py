@@ -40,8 +40,8 @@ def test_nothing_is_dropped_at_0_or_in_evaluation():
 
 
 def test_the_seed_of_the_weights_decides_and_the_shared_generator_is_left_alone():
-    def dropped():
-        with initial_weights(3):
+    def dropped(seed):
+        with initial_weights(seed):
             dropout = Dropout(0.5)
         torch.rand(5)
         before = torch.get_rng_state()
@@ -49,4 +49,5 @@ def test_the_seed_of_the_weights_decides_and_the_shared_generator_is_left_alone(
         assert torch.equal(torch.get_rng_state(), before)
         return values
 
-    assert torch.equal(dropped(), dropped())
+    assert torch.equal(dropped(3), dropped(3))
+    assert not torch.equal(dropped(3), dropped(4))
