@@ -164,6 +164,20 @@ def test_unequal_budgets_and_mixed_conditions_are_flagged(tmp_path: Path) -> Non
     assert ["python", "3.12.1"] in rows
 
 
+def test_rungs_that_were_hardly_learned_are_flagged(tmp_path: Path) -> None:
+    of = factories.study()
+    records = []
+    for record in factories.cell_records(of):
+        tested = record.metrics["accuracy"]
+        assert tested is not None
+        beyond = 0.01 if record.cell.arm == "scratch/finetune" and record.cell.n == 200 else 0.05
+        records.append(record.model_copy(update={"train_metrics": {"accuracy": min(1.0, tested + beyond)}}))
+    text = built(factories.write(tmp_path / "short", [factories.run_entry(of), *records]))
+    assert "**Short training**: scratch/finetune at 200 labels: labelled examples are answered" in text
+    learned = [record.model_copy(update={"train_metrics": {"accuracy": 0.97}}) for record in records]
+    assert "**Short training**" not in built(factories.write(tmp_path / "long", [factories.run_entry(of), *learned]))
+
+
 def test_untested_devices_are_flagged(tmp_path: Path) -> None:
     of = factories.study()
     run = factories.run_entry(of, conditions=Conditions(device="mps", precision={}, torch="2.15", data={}))

@@ -8,8 +8,13 @@ from labeleff.catalogue.metrics import metric
 from labeleff.records.conditions import UNTESTED
 from labeleff.reporting.effort import tuning
 from labeleff.reporting.findings import Findings
+from labeleff.reporting.markdown import at_labels
+from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections import weak_data, weak_results
+
+BEYOND, LEARNED = 0.02, 0.9
+"""Least gap of training over test accuracy, and training accuracy, of an arm that was trained long enough."""
 
 
 def flags(results: Results, findings: Findings) -> list[str]:
@@ -24,6 +29,7 @@ def flags(results: Results, findings: Findings) -> list[str]:
         *_design(results),
         *tuning.flags(results),
         *_sizes(results),
+        *_short_training(results),
         *weak_results.flags(findings),
         *_conditions(results),
     ]
@@ -114,6 +120,30 @@ def _sizes(results: Results) -> Iterator[str]:
             f"({100 * (pair / plain - 1):+.1f} %) in place of {encoder}, which other arms have; a difference may come "
             "from that."
         )
+
+
+def _short_training(results: Results) -> Iterator[str]:
+    """Flag rungs where labelled examples are learned hardly better than test examples are answered, and not well."""
+    for place in results.places:
+        arms = [(arm, _unlearned(results, place, arm)) for arm in results.arms]
+        if any(ns for _, ns in arms):
+            where = f" ({results.title(place)})" if len(results.places) > 1 else ""
+            yield (
+                f"**Short training**: {at_labels((arm, ns) for arm, ns in arms if ns)}: labelled examples are answered "
+                f"hardly better in training than test examples, and under {100 * LEARNED:.0f} % of them: more steps or "
+                f"another rate would change these numbers, and U with them.{where}"
+            )
+
+
+def _unlearned(results: Results, place: Place, arm: str) -> list[int]:
+    """Label counts with right labels of which a trained arm learned less than LEARNED, and little beyond the test."""
+    rungs: dict[int, list[tuple[float, float]]] = {}
+    for record in results.at(place, arm):
+        fitted, tested = record.train_metrics.get("accuracy"), record.metrics.get("accuracy")
+        if record.training and record.cell.noise is None and fitted is not None and tested is not None:
+            rungs.setdefault(record.cell.n, []).append((fitted, tested))
+    means = {n: [sum(side) / len(pairs) for side in zip(*pairs, strict=True)] for n, pairs in rungs.items()}
+    return [n for n, (fitted, tested) in sorted(means.items()) if fitted < min(tested + BEYOND, LEARNED)]
 
 
 def _conditions(results: Results) -> Iterator[str]:
