@@ -12,6 +12,7 @@ from scipy import special
 from labeleff.commands.reproduce.evidence import Criterion, Folder, Outcome, factor, once_each
 from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.utility import FAR, UtilityPoint
+from labeleff.reporting.external.grid import counted
 from labeleff.reporting.findings import Comparison
 from labeleff.reporting.measurements import Place
 from labeleff.stats.differences import compare
@@ -70,7 +71,7 @@ def with_cut(outcome: Outcome, cut: int) -> Outcome:
     """Say how many label ratios are left out."""
     if not cut:
         return outcome
-    text = f" Left out: {cut} label ratios, as label counts lie beyond an end of their ladder."
+    text = f" Left out: {counted(cut, 'label ratio')}, as label counts lie beyond an end of their ladder."
     return replace(outcome, evidence=outcome.evidence + text)
 
 

@@ -285,7 +285,7 @@ def test_label_ratios_that_a_ladder_cuts_off_are_left_out(tmp_path):
 
     found = judged("5a", folder(tmp_path, truth, encoders=ENCODERS))
     assert found.judgement == "not tested"
-    assert "Left out: 1 label ratios" in found.evidence
+    assert "Left out: 1 label ratio," in found.evidence
 
 
 def test_an_encoder_between_two_others_is_no_further_pair(tmp_path):
