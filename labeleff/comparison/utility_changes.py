@@ -88,7 +88,15 @@ def _at(match: Match, place: Place) -> Iterator[Change]:
 def _runs(match: Match, place: Place, arm: str) -> tuple[Runs, Runs] | None:
     pair = match.pairs.get((place, arm))
     metric = match.new.metric(place.task)
-    return None if pair is None or not quantity(metric).higher else match_runs(pair, metric)
+    if pair is None:
+        return None
+    sides = match.base.units(place.task), match.new.units(place.task)
+    units = max(sides, key=lambda one: one.size)  # wide enough for the values of both
+    old, new = (
+        {n: {run: units.score(value) for run, value in rung.items()} for n, rung in runs.items()}
+        for runs in match_runs(pair, metric)
+    )
+    return old, new
 
 
 def _changes(

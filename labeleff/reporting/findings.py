@@ -64,6 +64,11 @@ class Comparison:
         return [item.kind for item in self.failures if n in item.affected.get(self.arm, ())]
 
     @property
+    def at_headline(self) -> UtilityPoint | None:
+        """The utility at the label count named beforehand, as of `joint`; None where there is none."""
+        return next((point for point in self.joint if point.n == self.headline), None)
+
+    @property
     def doubts_everywhere(self) -> bool:
         """Whether the utility at every label count rests on an assumption that fails; False without a utility."""
         return bool(self.points) and all(self.doubts(point.n) for point in self.points)

@@ -160,12 +160,12 @@ def break_even(crossing: Crossing | None) -> str:
         return "not measured"
     if crossing.n is None:
         return f"{'> ' if crossing.kind == 'above' else '< '}{crossing.bound:,}"
-    last = f" (last of {crossing.changes})" if crossing.changes > 1 else ""
+    main = f" (main of {crossing.changes})" if crossing.changes > 1 else ""
     if crossing.low is None and crossing.high is None:
-        return f"{count(crossing.n)}{last}"
+        return f"{count(crossing.n)}{main}"
     low = OPEN if crossing.low is None else count(crossing.low)
     high = OPEN if crossing.high is None else count(crossing.high)
-    return f"{count(crossing.n)} [{low}, {high}]{last}"
+    return f"{count(crossing.n)} [{low}, {high}]{main}"
 
 
 def counts(ns: Iterable[int]) -> str:

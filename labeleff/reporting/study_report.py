@@ -68,7 +68,7 @@ def build(folder: Path, options: ReportOptions | None = None) -> Path:
 def report(results: Results, findings: Findings, options: ReportOptions) -> list[Section]:
     """All sections of a study's report, in order; `findings` are those of its measured arms."""
     rank_agreements, stories = agreements(results, findings.measured), story_report(results)
-    flags = weak_design.flags(results, findings) if results.ladders else []
+    flags = weak_design.flags(results, findings) if results.ladders else weak_design.of_records(results)
     weak = [*flags, *stories.weak]
     asked = Asked(findings, results.study.asks, [*agreement.verdict(rank_agreements, findings.measured)])
     places = [*_places(results, findings, rank_agreements)]

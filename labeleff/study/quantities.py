@@ -5,9 +5,10 @@ A subject is one such number: a quantity at a rung or over the whole ladder, of 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from labeleff.catalogue.metrics import METRICS
+from labeleff.catalogue.metrics import PUBLISHED
 
 ALL = "all tasks"
 """Name in place of a task where a number counts tasks."""
@@ -66,16 +67,19 @@ LOWER = ("rmse", "mse", "mae", "loss", "error")
 
 
 def quantity(name: str) -> Quantity:
-    """A quantity or a task's metric by name; an unknown one is taken as in 0..1 with higher better.
+    """A quantity or a metric by name; of an unknown one higher is better unless its name ends as in LOWER.
 
-    Metrics for which lower is better have a scale that depends on the task, so they are compared as ratios.
+    Metrics for which lower is better, without a worst value, have a scale that depends on the task, so they are
+    compared as ratios.
     """
     if name in KNOWN:
         return KNOWN[name]
     if (found := next((item for item in _BY_PROCESSOR if item.name == name), None)) is not None:
         return found
-    lower = not METRICS[name].share if name in METRICS else name.lower().endswith(LOWER)
-    return Quantity(name, higher=not lower, margin=0.02 if lower else 0.01, relative=lower)
+    entry = PUBLISHED.get(name)
+    lower = name.lower().endswith(LOWER) if entry is None else entry.lower
+    relative = lower and (entry is None or math.isinf(entry.worst))
+    return Quantity(name, higher=not lower, margin=0.02 if relative else 0.01, relative=relative)
 
 
 @dataclass(frozen=True)

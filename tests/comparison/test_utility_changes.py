@@ -32,6 +32,29 @@ def test_points_are_those_of_pchip_inside_the_ladder(tmp_path):
                 assert getattr(item, side) == pytest.approx(point.utility, rel=1e-6)
 
 
+@pytest.mark.parametrize(("name", "value"), [("r2", lambda a: 2 * a - 1), ("rmse", lambda a: 3 - 3 * a)])
+def test_a_metric_of_another_scale_and_direction_is_worth_the_same_labels(tmp_path, name, value):
+    def measured(record):
+        return record.model_copy(update={"metrics": {name: value(record.metrics["accuracy"])}})
+
+    [task] = factories.run_entry(factories.study()).tasks.items()
+    run = {"tasks": {task[0]: {**task[1], "metric": name, "chance": value(0.1)}}}
+    sides = {
+        side: [
+            run_pairs.folder(tmp_path / f"{side}-{metric}", again, *changed, run=facts)
+            for metric, changed, facts in (("accuracy", [], None), (name, [measured], run))
+        ]
+        for side, again in (("base", run_pairs.again(1)), ("new", run_pairs.again(2, 0.1)))
+    }
+    accuracies, others = (changes(*folders) for folders in zip(sides["base"], sides["new"], strict=True))
+    assert others.keys() == accuracies.keys()
+    for number in (20, 100):
+        subject = f"utility@{number}[rotation/finetune]"
+        assert others[subject].difference == pytest.approx(accuracies[subject].difference, rel=1e-6)
+    found = run_pairs.outcome(sides["base"][1], sides["new"][1])
+    assert run_pairs.row(found, f"{name}[rotation/finetune]").verdict == "better"
+
+
 def test_a_lower_arm_is_worse_and_a_lower_baseline_better(tmp_path):
     def only(arm, shift):
         def change(record):

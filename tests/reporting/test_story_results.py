@@ -124,6 +124,15 @@ def test_rivals_have_a_verdict_each_whatever_was_measured(tmp_path, stories):
     ]
 
 
+def test_a_partial_study_says_so(tmp_path):
+    of = study(stories={})
+    entries = [record(cell, 0.97, 0.9) for cell in of.cells() if cell.task.name == "babi/qa1"]
+    facts = {spec.label: {"chance": 0.2, "metric": "accuracy"} for spec in of.tasks}
+    text = build(factories.write(tmp_path / "run", [factories.run_entry(of, tasks=facts), *entries])).read_text()
+    assert "1 of 1 tasks passed" in text
+    assert "**Incomplete**: 2 of 4 cells have finished" in text
+
+
 def test_readers_of_one_kind_are_told_apart(tmp_path):
     wide = {"name": "qrn", "width": 128}
     of = study(stories={"other": {"tasks": ["babi/qa3"], "encoders": [wide]}})

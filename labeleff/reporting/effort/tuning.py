@@ -68,11 +68,13 @@ def _paragraphs(results: Results, cells: Sequence[Record], pretrainings: Sequenc
         header = [*(["place"] if several else []), "arm", "n", "chosen", "held out %", "as the row is %", "trials"]
         rows = [[*([key[0]] if several else []), *_row(key[1], key[2], group)] for key, group in groups.items()]
         yield table(header, rows, left=3 if several else 1)
+        after = ", after the first round, which all choices were in" if tune.halving else ""
         yield (
             "*Chosen*: multiples of the row's rate (and decay), with the number of runs. *Held out*: mean score of the "
-            "choice on the labels that judged it, beside that of the row as it is; the choice is the best of several "
-            "on few labels, so the difference overstates what tuning is worth. *Trials*: their share of the time. All "
-            "labels count as bought, those that judged too; the chosen one trains on all of them. No test item is seen."
+            f"choice on the labels that judged it{after}, beside that of the row as it is; the choice is the best of "
+            "several on few labels, so the difference overstates what tuning is worth. *Trials*: their share of the "
+            "time. All labels count as bought, those that judged too; the chosen one trains on all of them. No test "
+            "item is seen."
         )
     if pretrainings:
         assert tune.pretext is not None
@@ -89,8 +91,8 @@ def _row(arm: str, n: int, group: Sequence[Record]) -> list[str]:
     counts = Counter(_named(record.tuned) for record in group)
     chosen, own = [], []
     for record in group:
-        last = max(trial.steps for trial in record.trials)
-        by_choice = _scores([trial for trial in record.trials if trial.steps == last])
+        first = min(trial.steps for trial in record.trials)  # later rounds of halving have no longer all choices
+        by_choice = _scores([trial for trial in record.trials if trial.steps == first])
         chosen += by_choice.get(tuple(record.tuned.values()), [])
         own += by_choice.get(OWN, [])
     spent = sum(trial.seconds for record in group for trial in record.trials)

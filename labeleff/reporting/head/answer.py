@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from labeleff.curves.mean_ratio import MeanRatio
+from labeleff.curves.bounds import worth
 from labeleff.reporting.findings import Comparison, Findings, rank_comparisons
-from labeleff.reporting.markdown import join_texts, joint_ratio
+from labeleff.reporting.markdown import amount, join_texts, joint_ratio, ratio
 from labeleff.reporting.measurements import Place
-from labeleff.reporting.sections.verdict import break_even_sentence, first_sentence
+from labeleff.reporting.sections.verdict import break_even_sentence, first_sentence, named_sentence
 from labeleff.study.question import AGREEMENT, CROSSING, DEPENDENCE, RANKING, SAVINGS
 
 
@@ -72,51 +73,98 @@ def doubted(item: Comparison) -> bool:
 
 
 def _ranking(items: Sequence[Comparison]) -> str:
+    if items[0].headline is not None:
+        return _at_headline(items)
     ranked = [(item, mean) for item, mean in rank_comparisons(items) if not doubted(item)]
     if not ranked:
         return "No arm can be compared: an assumption fails for each of them."
-    tied = [(item, mean) for item, mean in ranked if mean.tied]
-    best, others = [(item, mean) for item, mean in tied if mean.sign == 1], len(ranked)
+    left = [item.arm for item in items if doubted(item)]
+    aside = f" Nothing is claimed of {join_texts(left, ', ')}." if left else ""
+    tied = [
+        (item, mean) for item, mean in ranked if mean.tied
+    ]  # none, where an arm of which nothing is claimed is best
+    best, others = [(item, mean) for item, mean in tied or ranked if mean.sign == 1], len(ranked)
     base, span = items[0].baseline, f"{ranked[0][1].ns[0]:,} to {ranked[0][1].ns[-1]:,} labels"
     if best:
-        which = "saves most" if len(tied) == 1 else "is worth labels" if len(best) == 1 else "are worth labels"
-        several = "" if len(tied) == 1 else f" ({len(tied)} of {others} arms can't be told from the best)"
+        which = (
+            "saves most" if len(tied) == 1 and not left else "is worth labels" if len(best) == 1 else "are worth labels"
+        )
+        several = f" ({len(tied)} of {others} arms can't be told from the best)" if len(tied) > 1 else ""
         names = join_texts((item.arm for item, _ in best), ", ")
         values = join_texts((joint_ratio(mean) for _, mean in best), ", ")
         one = "one of its labels" if len(best) == 1 else "one of their labels"
-        return f"{names} {which}{several}: over {span} {one} does the work of {values} of {base}."
+        return f"{names} {which}{several}: over {span} {one} does the work of {values} of {base}.{aside}"
     item, mean = ranked[0]
     if all(mean.sign == -1 for _, mean in ranked):
-        return f"No arm is worth labels: each costs some; least {item.arm}, {joint_ratio(mean)} of {base} a label."
+        each = "each of the others costs" if left else "each costs"
+        return f"No arm is worth labels: {each} some; least {item.arm}, {joint_ratio(mean)} of {base} a label.{aside}"
     return (
         f"No arm is shown to save labels over {span}; highest is {item.arm}, where one label does the work of "
-        f"{joint_ratio(mean)} of {base}."
+        f"{joint_ratio(mean)} of {base}.{aside}"
     )
+
+
+def _at_headline(items: Sequence[Comparison]) -> str:
+    """Of the arms that are worth labels at the label count named beforehand the best two, or of all arms."""
+    points = [(item, point) for item in items for point in [item.at_headline] if point and not item.doubts(point.n)]
+    if not points:
+        return f"Nothing can be compared at {items[0].headline:,} labels, the label count named beforehand."
+    saving = [(item, point) for item, point in points if point.sign == 1]
+    best = sorted(saving or points, key=lambda pair: -(pair[1].n1 or pair[1].n1_bound or 0.0))
+    return " ".join(named_sentence(item) for item, _ in best[:2])
+
+
+@dataclass(frozen=True)
+class _Worth:
+    """What an arm is worth at one place, as text, with an interval that holds for all of its place."""
+
+    place: Place
+    value: float
+    text: str
+    low: float
+    high: float
+
+
+def _worths(findings: Findings) -> dict[str, list[_Worth]]:
+    """What the arms are worth: at the label count named beforehand, or over the ladder. Open ends are 0 and inf."""
+    by_arm: dict[str, list[_Worth]] = {}
+    for item in findings.comparisons:
+        point, mean = item.at_headline, item.mean
+        if item.headline is not None:
+            if point is not None and not item.doubts(point.n):
+                value, text = point.n1 or point.n1_bound or 0.0, f"U = {amount(worth(point), ratio)}"
+                low = 0.0 if point.n1_low is None else point.n1_low
+                high = math.inf if point.n1_high is None else point.n1_high
+                by_arm.setdefault(item.arm, []).append(_Worth(item.place, value, text, low, high))
+        elif mean is not None and not doubted(item):
+            low = 0.0 if mean.joint_low is None or mean.open_low else mean.joint_low
+            high = math.inf if mean.joint_high is None or mean.open_high else mean.joint_high
+            by_arm.setdefault(item.arm, []).append(_Worth(item.place, mean.ratio, joint_ratio(mean), low, high))
+    return by_arm
 
 
 def _dependence(asked: Asked) -> Iterator[str]:
     """Sentences on the arms that several places share, those that are worth most first."""
     findings, names = asked.findings, short_places(asked.findings)
-    by_arm: dict[str, list[tuple[Place, MeanRatio]]] = {}
-    for item in findings.comparisons:
-        if item.mean is not None and not doubted(item):
-            by_arm.setdefault(item.arm, []).append((item.place, item.mean))
-    shared = {arm: means for arm, means in by_arm.items() if len(means) > 1}
+    shared = {arm: values for arm, values in _worths(findings).items() if len(values) > 1}
     if not shared:
         return
     what = (asked.question or "").removeprefix(DEPENDENCE).removeprefix(" on ").strip()
     words = "the encoder" if what == "encoder" else what if what not in ("", "task") else varying(findings, what)
-    for arm in sorted(shared, key=lambda arm: -max(mean.ratio for _, mean in shared[arm]))[:2]:
-        means = sorted(shared[arm], key=lambda pair: pair[1].ratio)
-        values = join_texts(f"{joint_ratio(mean)} ({names[place]})" for place, mean in means)
-        groups: dict[str, list[MeanRatio]] = {}
-        for place, mean in means:
-            groups.setdefault(_alike(place, what), []).append(mean)
+    headline = findings.comparisons[0].headline
+    how = "one label does the work of" if headline is None else f"at {headline:,} labels"
+    of = f" of {findings.measured.baseline}" if headline is None else ""
+    for arm in sorted(shared, key=lambda arm: -max(each.value for each in shared[arm]))[:2]:
+        values = sorted(shared[arm], key=lambda each: each.value)
+        texts = join_texts(f"{each.text} ({names[each.place]})" for each in values)
+        groups: dict[str, list[_Worth]] = {}
+        for each in values:
+            groups.setdefault(_alike(each.place, what), []).append(each)
         apart = any(map(_apart, groups.values()))
         beginning = f"What {arm} is worth depends on {words}"
         if not apart:
             beginning = f"It can't be told whether what {arm} is worth depends on {words}"
-        yield f"{beginning}: one label does the work of {values} of {findings.measured.baseline}."
+        yield f"{beginning}: {how} {texts}{of}."
 
 
 def _alike(place: Place, what: str) -> str:
@@ -129,12 +177,9 @@ def _alike(place: Place, what: str) -> str:
     return f"{str(place.task).partition('(')[0]} {sorted(others.items())} {place.encoder}"
 
 
-def _apart(means: Sequence[MeanRatio]) -> bool:
+def _apart(values: Sequence[_Worth]) -> bool:
     """Whether two of some places are told apart: their intervals, each for all of its place, don't overlap."""
-    pairs = [(each.joint_low, each.joint_high) for each in means if each.joint_low is not None]
-    return any(
-        high is not None and low is not None and high < low for (_, high), (low, _) in itertools.permutations(pairs, 2)
-    )
+    return any(one.high < other.low for one, other in itertools.permutations(values, 2))
 
 
 def _options(label: str) -> dict[str, str]:

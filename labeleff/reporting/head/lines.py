@@ -32,7 +32,9 @@ ARMS = 4
 def head(asked: Asked, flags: Sequence[str], others: Sequence[str] = ()) -> Iterator[str]:
     """The head's lines as one list; `flags` are all weak points, the gravest first, `others` sentences on stories."""
     findings = asked.findings
-    ranking = "" if asked.kind == DEPENDENCE else _labelled("Mean label ratio", _each_place(findings, _ranking))
+    untested = any(item.headline is not None for item in findings.comparisons)
+    ranks = asked.kind != DEPENDENCE and not untested
+    ranking = _labelled("Mean label ratio", _each_place(findings, _ranking)) if ranks else ""
     lines = [
         answer(asked),
         _labelled("Most accurate", _each_place(findings, _most_accurate)),
@@ -78,16 +80,21 @@ def _most_accurate(findings: Findings, place: Place) -> str:
     arms = [arm for arm in measured.arms if measured.at(place, arm)]
     if len(arms) < 2:
         return ""
-    rungs = measured.standings[place]
+    rungs = {n: rung for n, rung in measured.standings[place].items() if len(rung) > 1}
     grouped = itertools.groupby(rungs.items(), key=lambda pair: _best_at(pair[1]))
     best = [(arm, [n for n, _ in group]) for arm, group in grouped]
-    proven = [f"{arm} at {_span(ns)} labels (proven)" for arm, ns in best if arm]
+    proven = [f"{arm} at {_span(ns)} labels ({_of(rungs, ns, arms)})" for arm, ns in best if arm]
     open_ns = [n for arm, ns in best if not arm for n in ns]
     tied = {arm for n in open_ns for arm, standing in rungs[n].items() if standing.tied}
     few = _first([arm for arm in arms if arm in tied], ARMS) if len(tied) < len(arms) else f"all {len(arms)}"
     among = f" among {few}"
     doubt = [f"at {counts(open_ns)} can't be told{among}"] if open_ns else []
     return ", ".join([*proven, *doubt])
+
+
+def _of(rungs: Mapping[int, Mapping[str, GapToBest]], ns: Sequence[int], arms: Sequence[str]) -> str:
+    """Among which arms a lead is proven: all of the place, or those that were measured at these rungs so far."""
+    return "proven" if all(len(rungs[n]) == len(arms) for n in ns) else "proven among those measured there"
 
 
 def _best_at(rung: Mapping[str, GapToBest]) -> str:
@@ -109,8 +116,8 @@ def _ranking(findings: Findings, place: Place) -> str:
         return _first(tied, 2) + (" (can't be told apart)" if len(tied) > 1 else "")
     rest = [f"{item.arm} {joint_ratio(mean)}" for item, mean in ranked if not mean.tied]
     ties = " (can't be told apart)" if len(tied) > 1 else ""
-    parts = [f"{_first(tied, ARMS)}{ties}", *([f"behind {_first(rest, 2)}"] if rest else [])]
-    return "; ".join(parts) if ranked else ""
+    behind = [f"behind {_first(rest, 2)}" if tied else _first(rest, 2)] if rest else []
+    return "; ".join([*([f"{_first(tied, ARMS)}{ties}"] if tied else []), *behind])
 
 
 def _first(texts: Sequence[str], most: int) -> str:
@@ -162,17 +169,23 @@ def _needed(labels: Mapping[tuple[str, float], TargetLabels], arms: Sequence[str
 
 
 def _unproven(findings: Findings) -> str:
-    """Arms of which nothing is shown, in one line."""
-    unsure, costly, doubtful = [], [], []
+    """Arms of which nothing is shown, in one line: over the ladder, or at the label count named beforehand."""
+    unsure: list[Comparison] = []
+    costly: list[Comparison] = []
+    doubtful: list[Comparison] = []
+    where = "over the whole ladder"
     for item in findings.comparisons:
-        if doubted(item):
+        point, sign = item.at_headline, 0 if item.mean is None else item.mean.sign
+        doubts = doubted(item)
+        if item.headline is not None:
+            where, sign = f"at {item.headline:,} labels", 0 if point is None else point.sign
+            doubts = point is not None and bool(item.doubts(point.n))
+        if doubts:
             doubtful.append(item)
-        elif item.mean is not None and item.mean.sign == -1:
-            costly.append(item)
-        elif item.mean is None or item.mean.sign == 0:
-            unsure.append(item)
+        elif sign < 1:
+            (costly if sign else unsure).append(item)
     texts = {
-        "over the whole ladder not shown to save or to cost labels": unsure,
+        f"{where} not shown to save or to cost labels": unsure,
         "costing labels": costly,
         "resting on an assumption that fails": doubtful,
     }

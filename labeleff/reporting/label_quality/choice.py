@@ -16,8 +16,9 @@ from typing import Literal
 
 import numpy as np
 
-from labeleff.curves.inversion import FittedCurve, Inversion, Targets
-from labeleff.curves.methods import rungs_needed
+from labeleff.curves.bounds import Reading, label_count
+from labeleff.curves.inversion import FittedCurve, Targets
+from labeleff.curves.methods import extrapolates, rungs_needed
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.label_quality.equivalents import Equivalent
 from labeleff.study.prices import Cost
@@ -40,11 +41,11 @@ class TargetChoice:
 
     target: float
     """Accuracy in 0..1."""
-    clean: float | None
-    """Number of clean labels; None where the curve gives no number."""
-    noisy: float | None
+    clean: Reading
+    """Number of clean labels."""
+    noisy: Reading
     ratio: float | None
-    """Cost of the noisy labels over that of the clean ones."""
+    """Cost of the noisy labels over that of the clean ones; None where one of them is bounded, or far extrapolated."""
     low: float | None
     high: float | None
     """Ends of the ratio's interval; None on a side where a curve has none."""
@@ -64,32 +65,39 @@ def at_targets(item: Equivalent, targets: Sequence[float], cost: Cost, compariso
     if not targets or min(len(alone.at(place, name)) for name in _names(item)) < rungs_needed(alone.method):
         return []
     clean, noisy = (alone.curve(place, name) for name in _names(item))
-    return choices(clean, noisy, targets, cost, 1 - (1 - alone.level) / max(1, comparisons))
+    level = 1 - (1 - alone.level) / max(1, comparisons)
+    return choices(clean, noisy, targets, cost, level, models=extrapolates(alone.method))
 
 
 def choices(
-    clean: FittedCurve, noisy: FittedCurve, targets: Sequence[float], cost: Cost, level: float
+    clean: FittedCurve, noisy: FittedCurve, targets: Sequence[float], cost: Cost, level: float, *, models: bool
 ) -> list[TargetChoice]:
-    """The choice at every target accuracy by two fitted curves, each with an interval of its own of that level."""
+    """The choice at every target accuracy by two fitted curves, each with an interval of its own of that level.
+
+    `models` says whether their method models them beyond the ladder.
+    """
     values = Targets(np.array(targets))
-    rows = zip(targets, clean.solve(values, level).rows, noisy.solve(values, level).rows, strict=True)
-    return [_choice(target, one, other, cost) for target, one, other in rows]
+    readings = (
+        [label_count(row, curve.measured.first, curve.measured.last, models=models) for row in rows.rows]
+        for curve, rows in ((one, one.solve(values, level)) for one in (clean, noisy))
+    )
+    return [_choice(target, one, other, cost) for target, one, other in zip(targets, *readings, strict=True)]
 
 
 def _names(item: Equivalent) -> tuple[str, str]:
     return item.alone.baseline, item.comparison.arm
 
 
-def _choice(target: float, clean: Inversion, noisy: Inversion, cost: Cost) -> TargetChoice:
+def _choice(target: float, clean: Reading, noisy: Reading, cost: Cost) -> TargetChoice:
     assert cost.per_noisy_label is not None
     a, b = noisy.value, clean.value
-    if a is None or b is None:
-        return TargetChoice(target, b, a, None, None, None)
+    if a is None or b is None or noisy.far or clean.far:
+        return TargetChoice(target, clean, noisy, None, None, None)
     ratio = a * cost.per_noisy_label / (b * cost.per_label)
-    (a_low, a_high), (b_low, b_high) = noisy.ends, clean.ends
+    a_low, a_high, b_low, b_high = noisy.low, noisy.high, clean.low, clean.high
     low = None if a_low is None or b_high is None else ratio * math.exp(-_joined(a / a_low, b_high / b))
     high = None if a_high is None or b_low is None else ratio * math.exp(_joined(a_high / a, b / b_low))
-    return TargetChoice(target, b, a, ratio, low, high)
+    return TargetChoice(target, clean, noisy, ratio, low, high)
 
 
 def _joined(one: float, other: float) -> float:

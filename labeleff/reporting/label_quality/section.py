@@ -209,7 +209,7 @@ def _prices(results: Results, measured: Measurements, items: Sequence[Equivalent
 
 
 def _text(each: TargetChoice) -> list[str]:
-    clean, noisy = ("–" if number is None else count(number) for number in (each.clean, each.noisy))
+    clean, noisy = (amount(reading, count) for reading in (each.clean, each.noisy))
     if each.ratio is None:
         return [clean, noisy, "–", each.choice]
     low, high = ("…" if end is None else money(end) for end in (each.low, each.high))

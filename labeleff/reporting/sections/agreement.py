@@ -48,7 +48,7 @@ def verdict(agreements: Sequence[Agreement], measured: Measurements) -> Iterator
     for frozen, trained, places, correlation in several:
         yield (
             f"By {frozen} evaluation and by {trained} the pretexts' ranks agree to {interval(correlation)} over "
-            f"{places} tasks (1: wholly, 0: not at all): {words(correlation)}"
+            f"{places} places (1: wholly, 0: not at all): {words(correlation)}"
         )
     if not several and len(agreements) == len(alone):
         for (frozen, trained), item in alone.items():

@@ -54,7 +54,8 @@ def _fairness(study: Study) -> Iterator[str]:
             "Encoders are probed from outside while a pretext trains them, on a copy and on training examples alone; "
             "pretexts see neither the probe's labels nor its scores, and it changes no number."
         )
-    yield "The test split is scored once a cell, at the end of training; nothing is chosen by it."
+    nothing = "nothing else than the rungs and runs to measure next is" if study.auto else "nothing is"
+    yield f"The test split is scored once a cell, at the end of training; {nothing} chosen by it."
     dense = [plugin.goal in DENSE for _, plugin in study.declared_tasks]
     balanced = "balanced over the classes"
     if any(dense):

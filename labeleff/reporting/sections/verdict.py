@@ -92,12 +92,17 @@ def first_sentence(item: Comparison) -> str:
     return _worth(item)[0]
 
 
+def named_sentence(item: Comparison) -> str:
+    """What an arm is worth at the label count named beforehand."""
+    return _named(item)[0]
+
+
 def _saved(item: Comparison, cost: Cost | None) -> str:
     """Sentence on the labels, and the money, that an arm saves; empty where nothing is certain or asked for."""
     if item.headline is None and cost is None:
         return ""
     best = _most_certain(item)
-    point = best if item.headline is None else next((p for p in item.joint if p.n == item.headline), None)
+    point = best if item.headline is None else item.at_headline
     if point is None or point.sign != 1 or item.doubts(point.n):
         return ""
     labels = f"{amount(savings(point, 1.0), count)} labels"
@@ -151,7 +156,7 @@ def _most_certain(item: Comparison) -> UtilityPoint | None:
 
 def _named(item: Comparison) -> tuple[str, int]:
     """Sentence on the utility at the label count named beforehand, and its sign where that is certain."""
-    point = next((point for point in item.joint if point.n == item.headline), None)
+    point = item.at_headline
     if point is None:
         return f"{item.arm} has no runs at {item.headline:,} labels, the label count named beforehand.", 0
     at, value = f"At {point.n:,} labels", f"U = {amount(worth(point), ratio)}".replace("= >", ">").replace("= <", "<")
@@ -230,6 +235,9 @@ def break_even_sentence(item: Comparison) -> str:
     if crossing.kind == "below":
         return f"No crossing inside the ladder: it is {_over(item)} {item.baseline} at no rung."
     if crossing.kind == "above":
+        if rise := _rise(item):
+            begins = f"It begins to pay between {rise[0]:,} and {rise[1]:,} labels, and is {_over(item)}"
+            return f"{begins} {item.baseline} at {crossing.bound:,}{_reservation(crossing, item)}."
         over = f"it is still {_over(item)} {item.baseline} at {crossing.bound:,} labels"
         return f"No crossing inside the ladder: {over}{_reservation(crossing, item)}."
     assert crossing.n is not None
@@ -238,6 +246,15 @@ def break_even_sentence(item: Comparison) -> str:
     paying = (item.mean and item.mean.sign == 1) or any(point.sign == 1 for point in item.joint)
     what = "It stops paying" if paying else "The two curves cross"
     return f"{what} at about {count(crossing.n)} labels{_range(crossing)}."
+
+
+def _rise(item: Comparison) -> tuple[int, int] | None:
+    """The rungs between which an arm overtakes the baseline; None where it begins as the better one."""
+    values = [(point.n, point.utility if point.bound is None else point.bound) for point in item.points]
+    behind = [place for place, (_, value) in enumerate(values) if value is not None and value < 0]
+    if not behind or behind[-1] + 1 == len(values):
+        return None
+    return values[behind[-1]][0], values[behind[-1] + 1][0]
 
 
 def _over(item: Comparison) -> str:

@@ -35,6 +35,17 @@ def flags(results: Results, findings: Findings) -> list[str]:
     ]
 
 
+def of_records(results: Results) -> list[str]:
+    """One sentence per weakness of what was recorded, whatever is made of it: for studies without ladders."""
+    return [
+        *_unfinished(results),
+        *weak_data.flags(results),
+        *_collapsed(results),
+        *_data(results),
+        *_conditions(results),
+    ]
+
+
 def _unfinished(results: Results) -> Iterator[str]:
     failed = sum(results.value(record) is None for record in results.cells)
     finished = len(results.cells) - failed
@@ -102,8 +113,11 @@ def _design(results: Results) -> Iterator[str]:
             "may come from the optimisation instead of the pretraining."
         )
     drawn = [record for record in results.cells if record.missing_classes and record.cell.selection is None]
-    missing = {(record.cell.task.name, record.cell.n): record.missing_classes for record in drawn}
-    for (task, n), classes in missing.items():
+    missing: dict[tuple[str, str, int], dict[str, None]] = {}
+    for record in drawn:
+        of = record.cell.task
+        missing.setdefault((of.label, of.name, record.cell.n), {}).update(dict.fromkeys(record.missing_classes))
+    for (_, task, n), classes in missing.items():
         yield f"**Missing classes**: some draws of {n} labels of {task} have no example of {', '.join(classes)}."
 
 

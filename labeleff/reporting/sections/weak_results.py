@@ -183,4 +183,4 @@ def _utilities(measured: Measurements, comparisons: Sequence[Comparison]) -> Ite
     several = [item for item in comparisons if item.crossing is not None and item.crossing.changes > 1]
     if several:
         names = join_texts(f"{item.arm} ({item.crossing.changes} times)" for item in several if item.crossing)
-        yield f"**Several crossings** with {baseline}: {names}; the tables give the last one."
+        yield f"**Several crossings** with {baseline}: {names}; the tables give the one up to which the arm gains most."

@@ -16,6 +16,8 @@ TEXTURE = {
     False: Place("toy/classify(size=32, texture=off)", "net"),
 }
 BASE = {"base": runs(1.0)}
+INSIDE = (20, 50, 100, 200)
+"""Rungs at which no arm is better than the baseline at its last."""
 
 
 def test_one_arm_is_asked_what_it_saves() -> None:
@@ -67,7 +69,10 @@ def test_crossings_are_told_where_they_are_asked_for() -> None:
     ("worth", "beginning"), [(3.0, "What arm is worth depends on texture: "), (1.501, "It can't be told whether ")]
 )
 def test_several_tasks_are_asked_whether_savings_depend_on_what_varies(worth: float, beginning: str) -> None:
-    places = {TEXTURE[True]: BASE | {"arm": runs(worth)}, TEXTURE[False]: BASE | {"arm": runs(1.5)}}
+    places = {
+        place: BASE | {"arm": runs(each, ladder=INSIDE)}
+        for place, each in ((TEXTURE[True], worth), (TEXTURE[False], 1.5))
+    }
     asked = Asked(findings(places))
     assert (asked.kind, varying(asked.findings)) == ("dependence", "texture")
     text = answer(asked)
@@ -79,7 +84,7 @@ def test_several_tasks_are_asked_whether_savings_depend_on_what_varies(worth: fl
 def test_a_difference_between_tasks_is_none_between_encoders() -> None:
     """Encoders are compared within each task alone, or a task's difference would be taken for theirs."""
     places = {
-        Place(task, encoder): BASE | {"arm": runs(worth + (0.001 if encoder == "big" else 0))}
+        Place(task, encoder): BASE | {"arm": runs(worth + (0.001 if encoder == "big" else 0), ladder=INSIDE)}
         for task, worth in (("easy", 3.0), ("hard", 1.2))
         for encoder in ("small", "big")
     }
@@ -89,6 +94,33 @@ def test_a_difference_between_tasks_is_none_between_encoders() -> None:
     assert answer(Asked(found, "dependence on encoder")).startswith(
         "It can't be told whether what arm is worth depends on the encoder: "
     )
+
+
+def test_an_end_that_a_bound_would_move_tells_nothing_apart() -> None:
+    short = {n: rung for n, rung in BASE["base"].items() if n <= 200}
+    places = {Place("whole"): BASE | {"arm": runs(1.5)}, Place("cut"): {"base": short, "arm": runs(1.5)}}
+    assert answer(Asked(findings(places))).startswith("It can't be told whether ")
+
+
+def test_a_label_count_named_beforehand_is_what_is_answered() -> None:
+    arms = {"good": runs(3.0, ladder=INSIDE), "fair": runs(1.5, ladder=INSIDE), "bad": runs(0.4)}
+    text = answer(Asked(findings({ONE: BASE | arms}, headline=200)))
+    assert text.startswith("At 200 labels, good is worth U = ")
+    assert " At 200 labels, fair is worth U = " in text
+    assert "bad" not in text
+    none = answer(Asked(findings({ONE: BASE | {"bad": runs(0.4), "worse": runs(0.3)}}, headline=200)))
+    assert none.startswith("At 200 labels, bad costs labels: U = ")
+    places = {Place("easy"): BASE | {"arm": runs(3.0)}, Place("hard"): BASE | {"arm": runs(1.2)}}
+    told = answer(Asked(findings(places, headline=200)))
+    assert told.startswith("What arm is worth depends on the task: at 200 labels U = ")
+
+
+def test_an_arm_that_begins_behind_is_said_to_overtake() -> None:
+    steep = {
+        n: {run: value + 0.12 * (n / 1000) ** 0.3 - 0.06 for run, value in of.items()} for n, of in BASE["base"].items()
+    }
+    text = answer(Asked(findings({ONE: BASE | {"late": steep}}), "crossing"))
+    assert text == "late: It begins to pay between 50 and 100 labels, and is over base at 1,000."
 
 
 def test_dependence_without_a_shared_arm_is_answered_place_by_place() -> None:
@@ -118,6 +150,19 @@ def test_what_rests_on_a_failed_assumption_is_no_answer() -> None:
     found = findings({ONE: {"base": base, "a": runs(2.0), "b": runs(3.0)}})
     assert any(found.failures.values())
     assert answer(Asked(found)) == "No arm can be compared: an assumption fails for each of them."
+
+
+@pytest.mark.parametrize(
+    ("other", "beginning"),
+    [(2.0, "a is worth labels: over "), (0.4, "No arm is worth labels: each of the others costs some; least a, ")],
+)
+def test_a_best_arm_of_which_nothing_is_claimed_is_named_beside_the_others(other: float, beginning: str) -> None:
+    broken = {n: {run: value - (0.25 if n == 200 else 0) for run, value in of.items()} for n, of in runs(3.0).items()}
+    found = findings({ONE: BASE | {"best": broken, "a": runs(other, ladder=INSIDE)}})
+    assert any(found.failures.values())
+    text = answer(Asked(found))
+    assert text.startswith(beginning)
+    assert text.endswith(" Nothing is claimed of best.")
 
 
 def test_places_are_named_by_what_tells_them_apart() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from support import factories
 
+from labeleff.curves.bounds import label_count
 from labeleff.curves.inversion import Inversion
 from labeleff.curves.mean_ratio import joint_intervals, mean_ratios
 from labeleff.curves.utility import utilities
@@ -141,20 +142,28 @@ def test_a_noisy_price_is_over_zero():
 def test_the_ratio_of_costs_is_that_of_two_independent_lognormal_numbers():
     """Against the exact interval of the ratio of two independent lognormal quantities."""
     z, a, b = 1.6449, 0.2, 0.1
-    one = Inversion(1000.0, 1000 * math.exp(-z * a), 1000 * math.exp(z * a), "inside", 0.0)
-    other = Inversion(400.0, 400 * math.exp(-z * b), 400 * math.exp(z * b), "inside", 0.0)
+
+    def read(*fields):
+        return label_count(Inversion(*fields), 10.0, 1000.0, models=True)
+
+    one = read(1000.0, 1000 * math.exp(-z * a), 1000 * math.exp(z * a), "inside", 0.0)
+    other = read(400.0, 400 * math.exp(-z * b), 400 * math.exp(z * b), "inside", 0.0)
     found = choice._choice(0.7, other, one, Cost(per_label=0.05, per_noisy_label=0.01))
     width = z * math.hypot(a, b)
     assert found.ratio == pytest.approx(0.5)
     assert [found.low, found.high] == pytest.approx([0.5 * math.exp(-width), 0.5 * math.exp(width)])
     assert found.choice == "noisy"
-    no_ends = Inversion(400.0, 0.0, math.inf, "inside", 0.0)
+    no_ends = read(400.0, 0.0, math.inf, "inside", 0.0)
     open_ended = choice._choice(0.7, no_ends, one, Cost(per_label=0.05, per_noisy_label=0.01))
     assert (open_ended.low, open_ended.high, open_ended.choice) == (None, None, "can't tell")
     never = choice._choice(
-        0.7, Inversion(math.inf, 900.0, math.inf, "above", 0.9), one, Cost(per_label=1, per_noisy_label=1)
+        0.7, read(math.inf, 900.0, math.inf, "above", 0.9), one, Cost(per_label=1, per_noisy_label=1)
     )
     assert (never.ratio, never.choice) == (None, "can't tell")
+    far = choice._choice(
+        0.7, read(5000.0, 900.0, 9000.0, "extrapolated", 0.1), one, Cost(per_label=1, per_noisy_label=1)
+    )
+    assert (far.ratio, far.choice) == (None, "can't tell"), "no cost rests on a number too far beyond the ladder"
 
 
 def test_intervals_of_clean_labels_hold_about_as_often_as_they_say():

@@ -68,7 +68,7 @@ def test_several_tasks_are_taken_together(tmp_path, monkeypatch):
     text = build(folder(tmp_path, monkeypatch, range(50, 650, 100), range(900, 300, -100), tasks=tasks)).read_text()
     [line] = [line for line in text.splitlines() if line.startswith("- By linear evaluation")]
     assert "the pretexts' ranks agree to -" in line
-    assert "over 2 tasks" in line
+    assert "over 2 places" in line
 
 
 def test_arms_of_selected_labels_are_no_part_of_it(tmp_path, monkeypatch):
