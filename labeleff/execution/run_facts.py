@@ -36,6 +36,8 @@ class Settings:
     """Encoders that are saved before the end of a pretraining, by its key."""
     precision: Mapping[str, str] = field(default_factory=dict)
     """What `auto` stands for, by the names of encoders, in all processes of a run; without it a process measures."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of tasks' arrays by label as the run began; a process that loads others refuses them."""
 
     def encoders_of(self, pretraining: Pretraining) -> list[Pretraining]:
         """All encoders that a pretraining gives: those of its points, and its own."""

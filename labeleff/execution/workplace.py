@@ -159,7 +159,14 @@ class Workplace:
     def load(self, spec: Spec) -> LoadedTask:
         """Load the task that a spec names, once per process."""
         if spec.label not in self._tasks:
-            self._tasks[spec.label] = LoadedTask(load_task(spec, self._source), self.device)
+            loaded = LoadedTask(load_task(spec, self._source), self.device)
+            expected = self.settings.data.get(spec.label)
+            if expected is not None and loaded.fingerprint != expected:
+                raise ConditionError(
+                    f"{spec.label}: found data of SHA-256 {loaded.fingerprint}, expected {expected} as when the run "
+                    "began; files changed meanwhile"
+                )
+            self._tasks[spec.label] = loaded
             give_back()  # the C library would keep what reading let go
         return self._tasks[spec.label]
 
@@ -173,8 +180,11 @@ class Workplace:
 
     def compute(self, of: Cell | Pretraining) -> Compute:
         """Choose arithmetic and memory layout for a cell or a pretraining on this device."""
-        name, found = of.encoder.name, self.settings.precision
-        return choose(name, found.get(name, "auto") if of.precision == "auto" else of.precision, self.device, of.layout)
+        return choose(of.encoder.name, self.precision(of.encoder, of.precision), self.device, of.layout)
+
+    def precision(self, encoder: Spec, wanted: str) -> str:
+        """What a study wants for an encoder, or for `auto` what the run was told, if anything."""
+        return self.settings.precision.get(encoder.name, wanted) if wanted == "auto" else wanted
 
     def weights(self, pretext: Spec) -> Weights:
         """Read the weights that a pretext takes from outside, once per process."""

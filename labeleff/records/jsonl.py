@@ -50,6 +50,13 @@ class Records:
         for entry in entries:
             self.add(entry)
 
+    @property
+    def measured_runs(self) -> list[RunEntry]:
+        """Runs of which a record without a failure is left."""
+        names = {record.run for record in self.cells.values() if record.status == "ok"}
+        names |= {record.run for record in self.pretrainings.values() if record.status == "ok"}
+        return [run for run in self.runs if run.run in names]
+
     def add(self, entry: Entry) -> None:
         """Add an entry, as the next line of the file."""
         if isinstance(entry, RunEntry):

@@ -13,6 +13,7 @@ from labeleff.records.entries import PretrainingRecord, Record, StopEntry
 from labeleff.records.run_estimate import duration
 from labeleff.scheduling.corrections import Corrections, kind_of
 from labeleff.scheduling.jobs import Climb, Job, Pretrain, part_of, pretraining_key, training_key
+from labeleff.study.cell import Cell
 
 
 class Limit(Protocol):
@@ -55,21 +56,28 @@ class Ready:
             return []
         self._unfinished.discard(job.pretraining.key)
         self._blocked_count = 0
-        reasons = [record.reason for record in records if record.status == "failed"]
-        if not reasons:
-            return []
-        reason = f"pretraining failed: {reasons[0]}"
-        lost = [cell for other in self.waiting for cell in other.cells if training_key(cell) == job.pretraining.key]
-        shorter = [_without(other, job.pretraining.key) for other in self.waiting]
-        self.waiting = [other for other in shorter if other is not None]
-        return [Record.failed(run, cell, reason, pretraining=pretraining_key(cell)) for cell in lost]
+        reasons = {record.key: record.reason for record in records if record.status == "failed"}
+        whole = reasons.get(job.pretraining.key)  # without it no point of it is left either
+
+        def reason(cell: Cell) -> str | None:
+            if training_key(cell) != job.pretraining.key:
+                return None
+            return whole or reasons.get(pretraining_key(cell) or "")
+
+        lost = [(cell, why) for other in self.waiting for cell in other.cells if (why := reason(cell))]
+        if lost:
+            shorter = [_of_cells(other, [cell for cell in other.cells if not reason(cell)]) for other in self.waiting]
+            self.waiting = [other for other in shorter if other is not None]
+        return [
+            Record.failed(run, cell, f"pretraining failed: {why}", pretraining=pretraining_key(cell))
+            for cell, why in lost
+        ]
 
 
-def _without(job: Job, pretraining: str) -> Job | None:
-    """A job without its cells that need a pretraining: the job itself where none does, None where all do."""
-    if pretraining not in job.needs:
+def _of_cells(job: Job, cells: list[Cell]) -> Job | None:
+    """A job of some of its cells: the job itself where all are left, None where none is."""
+    if len(cells) == len(job.cells):
         return job
-    cells = [cell for cell in job.cells if training_key(cell) != pretraining]
     return part_of(job, cells) if cells else None
 
 

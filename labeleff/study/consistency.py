@@ -18,6 +18,9 @@ from labeleff.study.probe_settings import check_pool
 from labeleff.study.question import check_question
 from labeleff.study.selection import check_selection
 
+OF_ALL_BLOCKS = ("subset", "draws_from", "allow_missing_classes")
+"""Keys that say how labels are drawn, which blocks of stories share with their study."""
+
 
 def check(study: Study) -> None:
     """Check a study across its axes; raises StudyError, or UnknownNameError with the nearest match."""
@@ -31,6 +34,9 @@ def check(study: Study) -> None:
         check_auto(study.auto, study.rungs, len(study.runs), len(study.arms))
     for name, block in study.stories.items():
         check_block(block, f"stories.{name}")
+        for key in OF_ALL_BLOCKS:
+            if (found := getattr(block, key)) != (expected := getattr(study, key)):
+                raise StudyError(f"stories.{name}.{key}: found {found!r}, expected {expected!r}, as of the whole study")
     check_pretexts(study)
     check_budgets(study)
     check_examples(study)

@@ -164,11 +164,15 @@ def torch_release() -> str:
     return ".".join(torch.__version__.split(".")[:2])
 
 
+NO_MEMORY = ("not enough memory", "can't allocate memory")
+"""Words of torch's allocator of the CPU, by system and version."""
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error means that the host or a GPU is out of memory."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
 
 def reset_peak_memory(device: torch.device) -> bool:

@@ -126,14 +126,19 @@ def _train_all(
 ) -> Iterator[Outcome]:
     """Train all pending trainings, packed where `slots` and the models allow."""
     fallback = None
+    ended: set[int] = set()
     if slots > 1 or compute.device.type == "cuda":
         try:
-            yield from train_packed(waiting, compute, slots, progress)
+            for number, outcome in train_packed(waiting, compute, slots, progress):
+                ended.add(number)
+                yield number, outcome
         except PackingError as error:
             fallback = str(error)
         else:
             return
     for number, one in enumerate(waiting):
+        if number in ended:
+            continue
         try:
             ready = one.load()
             trained = train_alone(ready.slot, ready.budget, ready.steps, compute, progress)

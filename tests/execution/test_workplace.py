@@ -7,14 +7,20 @@ import pytest
 import torch
 from support import toy_study
 
+from labeleff.errors import ConditionError
 from labeleff.execution.cell_jobs import solve_cells
 from labeleff.execution.job_runner import JobRunner
+from labeleff.execution.launch import measure
 from labeleff.execution.pretraining import pretraining_jobs
 from labeleff.execution.run_facts import settings_of
+from labeleff.records.entries import Conditions
+from labeleff.records.jsonl import read_records
 from labeleff.scheduling.run_options import RunOptions
 from labeleff.study.loading import load_study
 from labeleff.training.examples import Source
+from labeleff.training.kernels import bf16
 
+OTHER = {"device": "an accelerator", "precision": {"resnet9": "bf16"}, "torch": "1.0", "data": {}}
 ARMS = "arms=['scratch/finetune', 'rotation/finetune', {}]"
 RATES = "noise={rate=[0.0, 0.2, 0.6]}"
 
@@ -112,3 +118,31 @@ def test_auto_is_what_the_run_was_told_in_every_process(place):
     requested, _ = place("precision='fp32'")
     kept = JobRunner(dataclasses.replace(runner.settings, precision={"resnet9": "bf16"}))
     assert kept.compute(next(requested.cells())).precision == "fp32", "what a study asks for goes first"
+
+
+def test_a_folder_goes_on_in_the_precision_that_it_has_and_ignores_runs_that_measured_nothing(tmp_path, monkeypatch):
+    study = load_study(str(toy_study.write(tmp_path)), ["draws=1"])
+    options = RunOptions(tmp_path / "out", ["labeleff"], 1, 1, "cpu", tmp_path, tmp_path / "cache", quiet=True)
+    monkeypatch.setattr(bf16, "convolutions_gain", lambda: False)
+    assert not measure(study, options)
+    monkeypatch.setattr(bf16, "convolutions_gain", lambda: True)
+    assert not measure(load_study(str(toy_study.write(tmp_path)), ["draws=2"]), options)
+    records = read_records(options.folder)
+    assert [run.conditions.precision for run in records.runs] == [{"resnet9": "fp32"}] * 2
+    empty = records.runs[0].model_copy(update={"run": "nothing", "conditions": Conditions(**OTHER)})
+    path = options.folder / "records.jsonl"
+    path.write_text(f"{empty.model_dump_json()}\n{path.read_text()}")
+    assert [run.run for run in read_records(options.folder).measured_runs] == [run.run for run in records.runs]
+    assert not measure(load_study(str(toy_study.write(tmp_path)), ["draws=3"]), options)
+
+
+def test_data_that_changed_since_the_run_began_are_refused(place):
+    study, runner = place()
+    [task] = study.tasks
+    digest = runner.load(task).fingerprint
+    assert JobRunner(dataclasses.replace(runner.settings, data={task.label: digest})).load(task).fingerprint == digest
+    changed = JobRunner(dataclasses.replace(runner.settings, data={task.label: "0" * 64}))
+    with pytest.raises(
+        ConditionError, match=f"found data of SHA-256 {digest}, expected 0000.* files changed meanwhile"
+    ):
+        changed.load(task)

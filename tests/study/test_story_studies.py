@@ -82,6 +82,11 @@ def test_a_recorded_study_is_read_back(mixed):
         ("stories.one.rungs=[1001]", "1001 labels asked for, but .* has 1000 training stories"),
         ("stories.one.encoders=['resnet9']", "'resnet9' works on images, but babi/qa1 has stories"),
         ("stories.one.arms=['rotation/validated']", "'rotation' works on images, but babi/qa1 has stories|budget.rot"),
+        (
+            "stories.one.subset='prefix'",
+            "stories.one.subset: found 'prefix', expected 'stratified', as of the whole study",
+        ),
+        ("stories.one.draws_from='lists'", "stories.one.draws_from: found 'lists', expected None, as of the whole"),
         ("stories.one=3", "stories.one: found 3, expected a table"),
         ("encoders=['qrn']", "'qrn' works on stories, but toy/classify has images"),
         ("stories.one.tasks=[{name='babi/qa1', size='5k'}]", "unknown size of task 'babi/qa1' '5k'"),

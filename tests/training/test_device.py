@@ -165,3 +165,19 @@ def test_work_takes_both_and_what_lies_between_counts_nowhere():
     both = (found[0] + found[1]) / 2
     assert both.seconds == pytest.approx(sum(spent.seconds for spent in found) / 2)
     assert both.processor_seconds == pytest.approx(sum(spent.processor_seconds for spent in found) / 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (MemoryError(), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: Error 12"),
+            True,
+        ),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."), True),
+        (RuntimeError("shapes don't match"), False),
+    ],
+)
+def test_memory_that_ends_is_told_from_other_errors(error, full):
+    assert device.is_out_of_memory(error) == full

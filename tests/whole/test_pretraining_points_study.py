@@ -9,7 +9,7 @@ from support.run_pairs import outcome
 
 from labeleff.commands.plan_tables import show_plan
 from labeleff.comparison.headlines import entry
-from labeleff.errors import InterruptedRunError
+from labeleff.errors import InterruptedRunError, PluginError
 from labeleff.execution.launch import measure
 from labeleff.execution.pretraining.saved_points import SavedPoints
 from labeleff.records.jsonl import read_records
@@ -129,6 +129,22 @@ def test_an_interrupted_run_goes_on_and_gives_the_same(study, go, tmp_path, monk
     before = (tmp_path / "out/records.jsonl").read_bytes()
     go(study(AT))
     assert (tmp_path / "out/records.jsonl").read_bytes() == before
+
+
+def test_points_that_cant_be_saved_fail_alone(study, go, tmp_path, monkeypatch):
+    def lost(*_):
+        raise PluginError("the pretext doesn't report the windows of its training")
+
+    monkeypatch.setattr(SavedPoints, "records", lost)
+    options = RunOptions(tmp_path, ["labeleff"], 1, 1, "cpu", tmp_path / "data", tmp_path / "cache", quiet=True)
+    failed = measure(study(AT), dataclasses.replace(options, folder=tmp_path / "out"))
+    assert {record.cell.pretrain_share for record in failed} == {0.3, 0.6}
+    found = read_records(tmp_path / "out")
+    states = {record.pretraining.share: record.status for record in found.pretrainings.values()}
+    assert states == {0.3: "failed", 0.6: "failed", None: "ok"}
+    assert sum(record.status == "ok" for record in found.cells.values()) == CELLS * 2
+    monkeypatch.undo()
+    assert not measure(study(AT), dataclasses.replace(options, folder=tmp_path / "out", retry_failed=True))
 
 
 def test_points_of_a_finished_pretraining_are_trained_again_and_its_own_encoder_stays(study, go, steps):

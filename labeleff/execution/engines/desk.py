@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labeleff.execution.engines import processes
 from labeleff.execution.run_facts import RunFacts, Settings
@@ -59,6 +60,12 @@ class Desk:
 
         options: RunOptions = self.settings.options
         return JobRunner(self.settings, Source(options.data, options.offline, self._progress, base=options.base))
+
+    def tell(self, **changes: Any) -> None:
+        """Change settings before anything is read: those of the runner of this process, too."""
+        self.settings = dataclasses.replace(self.settings, **changes)
+        if "runner" in self.__dict__:
+            self.runner.settings = self.settings
 
     @staticmethod
     def makes_runner(settings: Settings) -> JobRunner:

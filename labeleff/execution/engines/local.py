@@ -51,7 +51,8 @@ def _engine(desk: Desk, seconds: float) -> Engine:
     options = desk.settings.options
     count = processes_for(seconds, options.jobs, options.cores)
     if desk.facts.machine.kind == "cpu" and (count > 1 or desk.apart):
-        told = dataclasses.replace(desk.settings, precision=desk.facts.conditions.precision)
+        found = desk.facts.conditions
+        told = dataclasses.replace(desk.settings, precision=found.precision, data=found.data)
         return Workers(desk.makes_runner, told, count)
     return InProcess(desk.runner)
 

@@ -120,7 +120,7 @@ def conditions(study: Study, runner: JobRunner, tasks: Collection[Spec] | None =
     return Conditions(
         device=device_name(runner.device),
         precision={
-            e.name: choose(e.name, block.precision, runner.device).precision
+            e.name: choose(e.name, runner.precision(e, block.precision), runner.device).precision
             for block in sorted(study.blocks, key=lambda block: block.precision == "auto")  # what workers are told
             for e in block.encoders
         },

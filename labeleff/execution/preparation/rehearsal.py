@@ -6,6 +6,7 @@ own labels say whether a table of noise or a long tail fits. Of what a run would
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from pathlib import Path
@@ -78,7 +79,9 @@ def rehearse(study: Study, options: RunOptions, records: Records) -> dict[str, f
     read = [spec for block in study.blocks for spec in block.tasks if is_read(block, spec, options)]
     check_shared_images(study, runner, {spec.label for spec in read})
     check_images(study, runner, {spec.label for spec in read})
-    check_conditions(records.runs, conditions(study, runner, read), options.folder)
+    if measured := records.measured_runs:
+        runner.settings = dataclasses.replace(runner.settings, precision=measured[-1].conditions.precision)
+    check_conditions(measured, conditions(study, runner, read), options.folder)
     return rates
 
 

@@ -36,15 +36,20 @@ def pretrain(place: Workplace, pretraining: Pretraining, progress: Progress) -> 
         saved = SavedPoints([point for point in points if cached is None or known[point.key] is None])
         try:
             encoder, record = _make(place, pretraining, progress, unprobed, saved)
-            made = saved.records(record)
         except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
             yield PretrainingRecord.failed(place.settings.run, pretraining, *explain(error))
             return
+        if cached is None:
+            place.cache.save(key, encoder, record)
+        try:
+            made = saved.records(record)
+        except PluginError as error:  # the points are lost, the whole encoder isn't
+            yield from (PretrainingRecord.failed(place.settings.run, point, *explain(error)) for point in points)
+            made = []
         for weights, point in made:
             place.cache.save_weights(place.cache_key(point.pretraining), weights, point)
             yield point
         if cached is None:
-            place.cache.save(key, encoder, record)
             yield record
             return
         # trained again for its curves or points alone: cells go on with the encoder that they had

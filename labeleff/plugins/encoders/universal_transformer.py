@@ -5,7 +5,7 @@ attention and rewrites it, and the same layer is used again and again. The quest
 
 Attention starts as a search by content: queries and keys have equal weights at first, so sentences with words in common
 find each other, and no sentence attends to itself, which would be its best match. On the induction of bAbI's task 16
-training stayed at guessing the colour told last without either.
+training stayed at guessing the colour told last without either, and with both does so from some starts.
 
 Where this departs from the paper: depth is fixed, without halting; positions are learned, counted back from the
 question, and added once, in place of fixed ones of place and step that are added before every layer; normalisation

@@ -40,6 +40,10 @@ class ItemClasses(Classes):
     gathers = True
     logits: bool = field(default=True, repr=False, kw_only=True)
 
+    def by_class(self, classes: int) -> ItemClasses:  # noqa: ARG002
+        """Return this goal, which measures all classes alike."""
+        return self
+
     def of_shares(self) -> ItemClasses:
         """Return the goal of scores that are no logits."""
         return replace(self, logits=False)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from labeleff.training.device import is_out_of_memory
+
 WARM_UP = 3
 """Steps on a side stream before the capture, in which libraries choose their algorithms and memory is allocated."""
 
@@ -34,6 +36,8 @@ def capture(step: Step, state: Sequence[Tensor], device: torch.device) -> tuple[
             with torch.cuda.graph(graph):
                 step()
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         return step, f"a step couldn't be captured: {(str(error).splitlines() or [''])[0]}"
     finally:
         torch.cuda.synchronize(device)

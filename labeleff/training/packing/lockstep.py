@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from labeleff.errors import LabeleffError
-from labeleff.training.device import Compute, Durations
+from labeleff.training.device import Compute, Durations, is_out_of_memory
 from labeleff.training.hashed_random import use_hashed_dropout
 from labeleff.training.images import Batch
 from labeleff.training.kernels.rewrite import rewrite
@@ -230,6 +230,8 @@ class Lockstep:
             loss = self._measures(self._bank.batch(*self._tables.first()))[0].sum()
             gradients = torch.autograd.grad(loss, [leaf for _, leaf in leaves], allow_unused=True)
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             raise PackingError(f"models can't be computed as one: {(str(error).splitlines() or [''])[0]}") from error
         finally:
             for tensor, value in zip(self.pack.views.values(), before, strict=True):

@@ -33,6 +33,28 @@ def room(monkeypatch):
     return allow
 
 
+@pytest.fixture
+def build_room(monkeypatch):
+    """Packs of more slots than are allowed find no memory when they are built."""
+
+    def allow(most):
+        measures = Lockstep._measures
+
+        def limited(self, *arguments):
+            if self.pack.slots > most:
+                full()
+            return measures(self, *arguments)
+
+        monkeypatch.setattr(Lockstep, "_measures", limited)
+
+    return allow
+
+
+def test_memory_that_ends_when_a_pack_is_built_is_no_pack_that_cant_be(build_room):
+    build_room(2)
+    assert [(training.slots, training.fallback) for _, training in trained(5)] == [(2, None)] * 4 + [(1, None)]
+
+
 def trained(slots):
     """(model, training or error) of all, begun afresh whenever one is asked for."""
     made = {}
