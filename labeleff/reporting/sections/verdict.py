@@ -236,8 +236,10 @@ def break_even_sentence(item: Comparison) -> str:
         return f"No crossing inside the ladder: it is {_over(item)} {item.baseline} at no rung."
     if crossing.kind == "above":
         if rise := _rise(item):
-            begins = f"It begins to pay between {rise[0]:,} and {rise[1]:,} labels, and is {_over(item)}"
-            return f"{begins} {item.baseline} at {crossing.bound:,}{_reservation(crossing, item)}."
+            proven = any(point.sign == 1 for point in item.joint if point.n >= rise[1])
+            what = "It begins to pay" if proven else "The two curves cross"
+            then = f"it is {_over(item)} {item.baseline} at {crossing.bound:,}{_reservation(crossing, item)}"
+            return f"{what} between {rise[0]:,} and {rise[1]:,} labels; {then}."
         over = f"it is still {_over(item)} {item.baseline} at {crossing.bound:,} labels"
         return f"No crossing inside the ladder: {over}{_reservation(crossing, item)}."
     assert crossing.n is not None

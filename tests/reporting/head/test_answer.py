@@ -120,7 +120,7 @@ def test_an_arm_that_begins_behind_is_said_to_overtake() -> None:
         n: {run: value + 0.12 * (n / 1000) ** 0.3 - 0.06 for run, value in of.items()} for n, of in BASE["base"].items()
     }
     text = answer(Asked(findings({ONE: BASE | {"late": steep}}), "crossing"))
-    assert text == "late: It begins to pay between 50 and 100 labels, and is over base at 1,000."
+    assert text == "late: It begins to pay between 50 and 100 labels; it is over base at 1,000."
 
 
 def test_dependence_without_a_shared_arm_is_answered_place_by_place() -> None:
