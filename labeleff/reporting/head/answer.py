@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from labeleff.curves.bounds import worth
+from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings, rank_comparisons
 from labeleff.reporting.markdown import amount, join_texts, joint_ratio, ratio
 from labeleff.reporting.measurements import Place
@@ -60,7 +61,23 @@ def _by_place(asked: Asked, sentence: Callable[[Sequence[Comparison]], str]) -> 
 
 
 def _savings(items: Sequence[Comparison]) -> str:
-    return " ".join(f"{first_sentence(item)} {break_even_sentence(item)}" for item in items[:2])
+    return " ".join(f"{first_sentence(item)} {break_even_sentence(item)}" for item in _best_first(items)[:2])
+
+
+def _best_first(items: Sequence[Comparison]) -> list[Comparison]:
+    """Arms by what they are worth at the label count named beforehand, or by their rank; those without one last."""
+
+    def merit(item: Comparison) -> float:
+        if item.headline is not None:
+            return 0.0 if item.at_headline is None else _equivalent(item.at_headline)
+        return -math.inf if item.mean is None or item.mean.rank is None else -item.mean.rank
+
+    return sorted(items, key=merit, reverse=True)
+
+
+def _equivalent(point: UtilityPoint) -> float:
+    """The label count that a point is worth, or its bound."""
+    return point.n1 or point.n1_bound or 0.0
 
 
 def _crossing(items: Sequence[Comparison]) -> str:
@@ -109,9 +126,9 @@ def _at_headline(items: Sequence[Comparison]) -> str:
     points = [(item, point) for item in items for point in [item.at_headline] if point and not item.doubts(point.n)]
     if not points:
         return f"Nothing can be compared at {items[0].headline:,} labels, the label count named beforehand."
-    saving = [(item, point) for item, point in points if point.sign == 1]
-    best = sorted(saving or points, key=lambda pair: -(pair[1].n1 or pair[1].n1_bound or 0.0))
-    return " ".join(named_sentence(item) for item, _ in best[:2])
+    saving = [item for item, point in points if point.sign == 1]
+    best = _best_first(saving or [item for item, _ in points])
+    return " ".join(map(named_sentence, best[:2]))
 
 
 @dataclass(frozen=True)
@@ -132,7 +149,7 @@ def _worths(findings: Findings) -> dict[str, list[_Worth]]:
         point, mean = item.at_headline, item.mean
         if item.headline is not None:
             if point is not None and not item.doubts(point.n):
-                value, text = point.n1 or point.n1_bound or 0.0, f"U = {amount(worth(point), ratio)}"
+                value, text = _equivalent(point), f"U = {amount(worth(point), ratio)}"
                 low = 0.0 if point.n1_low is None else point.n1_low
                 high = math.inf if point.n1_high is None else point.n1_high
                 by_arm.setdefault(item.arm, []).append(_Worth(item.place, value, text, low, high))
