@@ -48,7 +48,7 @@ def _panel(axes: Axes, item: Answers, what: str) -> None:
         best = marks.get(f"{'lowest' if what == 'loss' else 'highest'}_{prefix}{what}")
         if best is not None:
             axes.plot(epochs[best], values[best], "o", color=colour, markersize=4)
-            corner, step = (0.97, -0.1) if what == "loss" else (0.13, -0.1)
+            corner, step = (0.97 if what == "loss" else 0.2), -0.1
             axes.text(
                 0.97,
                 corner + (step if prefix else 0),
