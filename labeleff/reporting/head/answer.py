@@ -122,7 +122,7 @@ def _ranking(items: Sequence[Comparison]) -> str:
 
 
 def _at_headline(items: Sequence[Comparison]) -> str:
-    """Of the arms that are worth labels at the label count named beforehand the best two, or of all arms."""
+    """Name the best two arms at the label count named beforehand, those that are worth labels there if any are."""
     points = [(item, point) for item in items for point in [item.at_headline] if point and not item.doubts(point.n)]
     if not points:
         return f"Nothing can be compared at {items[0].headline:,} labels, the label count named beforehand."
