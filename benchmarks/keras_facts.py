@@ -79,11 +79,27 @@ def last_batch():
     return f"an epoch of 200 images in batches of 64: {seen}"
 
 
+def adam():
+    """Size of an optimiser's step where a gradient is as small as its epsilon lets it count, beside torch's."""
+    ours, theirs = torch.nn.Parameter(torch.zeros(1)), keras.Variable(np.zeros(1, np.float32))
+    gradient = torch.full((1,), 1e-6)
+    optimisers = torch.optim.Adam([ours], lr=0.01), keras.optimizers.Adam(0.01)
+    ours.grad = gradient
+    optimisers[0].step()
+    optimisers[1].apply([gradient], [theirs])
+    moved = float(ours.detach().abs()), float(np.abs(keras.ops.convert_to_numpy(theirs)).max())
+    epsilons = optimisers[1].epsilon, optimisers[0].defaults["eps"]
+    return (
+        f"Adam: epsilon {epsilons[0]:g} (torch {epsilons[1]:g}); a first step on a gradient of 1e-6 is {moved[0]:.4f} "
+        f"by torch, {moved[1]:.4f} by Keras"
+    )
+
+
 def main():
     keras.utils.set_random_seed(0)
     net = network()
     print(f"Keras {keras.version()}, torch {torch.__version__.split('+')[0]}")
-    for line in (starts(net), padding(), norms(net), last_batch()):
+    for line in (starts(net), padding(), norms(net), last_batch(), adam()):
         print(f"- {line}")
 
 

@@ -28,6 +28,7 @@ class Settings:
     options: RunOptions
     run: str
     labels: LabelRule
+    """How labels are chosen; which classes may be missing in which block is checked before the first step."""
     readers: Path | None = None
     """The run's folder, absolute, where trained readers of stories are stored; None stores none."""
     probes: ProbePlan | None = None
@@ -62,7 +63,7 @@ def settings_of(study: Study, options: RunOptions) -> Settings:
     return Settings(
         options=options,
         run=uuid.uuid4().hex[:12],
-        labels=LabelRule(study.subset, published, study.allow_missing_classes),
+        labels=LabelRule(study.subset, published, any(block.allow_missing_classes for block in study.blocks)),
         readers=options.folder.resolve(),
         probes=study.probe_plan,
         points=study.saved_points,

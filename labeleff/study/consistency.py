@@ -18,7 +18,7 @@ from labeleff.study.probe_settings import check_pool
 from labeleff.study.question import check_question
 from labeleff.study.selection import check_selection
 
-OF_ALL_BLOCKS = ("subset", "draws_from", "allow_missing_classes")
+OF_ALL_BLOCKS = ("subset", "draws_from")
 """Keys that say how labels are drawn, which blocks of stories share with their study."""
 
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from support import toy_study
 
-from labeleff.errors import ConditionError
+from labeleff.catalogue.declaration import as_toml
+from labeleff.errors import ConditionError, LadderError
 from labeleff.execution.cell_jobs import solve_cells
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.launch import measure
+from labeleff.execution.preparation.fact_finding import choices
 from labeleff.execution.pretraining import pretraining_jobs
 from labeleff.execution.run_facts import settings_of
 from labeleff.records.entries import Conditions
@@ -146,3 +148,23 @@ def test_data_that_changed_since_the_run_began_are_refused(place):
         ConditionError, match=f"found data of SHA-256 {digest}, expected 0000.* files changed meanwhile"
     ):
         changed.load(task)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_block_says_itself_whether_classes_may_be_missing(tmp_path, allowed):
+    block = {
+        "tasks": [{"name": "babi/qa1", "size": "1k", "source": "generated"}],
+        "encoders": ["memnet"],
+        "arms": ["scratch/finetune"],
+        "rungs": [3],
+        "allow_missing_classes": allowed,
+    }
+    study = load_study(str(toy_study.write(tmp_path)), [f"stories.few={as_toml(block)}"])
+    options = RunOptions(folder=tmp_path / "out", data=tmp_path, cache=tmp_path / "cache", device="cpu")
+    runner = JobRunner(settings_of(study, options), Source(tmp_path, offline=True))
+    chosen = choices(study.stories["few"], study.stories["few"].tasks[0], runner)
+    if allowed:
+        assert next(chosen)[3].missing
+    else:
+        with pytest.raises(LadderError, match="no example"):
+            next(chosen)

@@ -6,13 +6,14 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from labeleff.catalogue.declaration import Spec
-from labeleff.execution.draws import ChosenLabels, choose_labels
+from labeleff.execution.draws import ChosenLabels, LabelRule, choose_labels
 from labeleff.execution.environment import plugin_origins
 from labeleff.execution.image_checks import image_facts
 from labeleff.execution.job_runner import JobRunner
@@ -33,6 +34,11 @@ def _pools(block: Study) -> list[LabelCondition]:
     return list(dict.fromkeys(item.model_copy(update={"noise": None}) for item in block.label_conditions))
 
 
+def _rule(block: Study, runner: JobRunner) -> LabelRule:
+    """How a block's labels are chosen: as its study's, except for classes that may be missing."""
+    return replace(runner.settings.labels, allow_missing_classes=block.allow_missing_classes)
+
+
 def choices(block: Study, spec: Spec, runner: JobRunner) -> Iterator[tuple[Spec, int, int, ChosenLabels]]:
     """Choose the labels of a task for every draw and rung, and make those with noise: (named task, draw, n, labels).
 
@@ -40,11 +46,12 @@ def choices(block: Study, spec: Spec, runner: JobRunner) -> Iterator[tuple[Spec,
     """
     task = runner.load(spec).task
     learn_sizes({spec.label: sizes_of(task)})
+    rule = _rule(block, runner)
     for draw in range(block.draws):
         for noise in block.noises:
             runner.noisy_labels(spec, noise, draw)
         for labels, n in itertools.product(_pools(block), block.rungs):
-            chosen = choose_labels(task, spec, runner.settings.labels, draw, n, labels.ratio)
+            chosen = choose_labels(task, spec, rule, draw, n, labels.ratio)
             yield labels.named(spec), draw, n, chosen
 
 
@@ -93,7 +100,7 @@ def _tables(study: Study, runner: JobRunner, loaded: Iterable[tuple[Spec, Task]]
 def _data_facts(spec: Spec, task: Task, study: Study, runner: JobRunner) -> dict[str, Any]:
     """Facts about a task's data: where it lies, what was done to it, leaks and copies."""
     block = next(block for block in study.blocks if spec in block.tasks)
-    rule, largest = runner.settings.labels, block.rungs[-1]
+    rule, largest = _rule(block, runner), block.rungs[-1]
     ratios = dict.fromkeys(labels.ratio for labels in block.label_conditions)
     labelled = (
         choose_labels(task, spec, rule, draw, largest, ratio).indices for ratio in ratios for draw in range(block.draws)
