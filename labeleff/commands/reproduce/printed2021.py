@@ -76,7 +76,10 @@ CONTINUED = (
     "the report's run went on from weights already trained (its first epoch has 0.7216), it doesn't say which; "
     "here from those of B1"
 )
-KERAS = "another initialisation of the network, and its order of images; one run each"
+KERAS = (
+    "another order of images, no shorter last step of an epoch, and Adam's epsilon after the correction of bias; "
+    "Keras's start was tested and makes no such difference; one run each"
+)
 
 
 def _joint(
