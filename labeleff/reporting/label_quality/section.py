@@ -194,14 +194,22 @@ def _prices(results: Results, measured: Measurements, items: Sequence[Equivalent
             measured.settings[place].rungs,
         )
     targets = results.study.targets
+    several = len({item.reference for item in items}) > 1
+    settings = {item.reference: measured.settings[item.reference] for item in items}
     rows = [
-        [item.arm, item.condition.words, f"{measured.settings[item.reference].units.short(each.target)}", *_text(each)]
+        [
+            *([settings[item.reference].title] if several else []),
+            item.arm,
+            item.condition.words,
+            settings[item.reference].units.short(each.target),
+            *_text(each),
+        ]
         for item in items
         for each in at_targets(item, targets, cost, len(targets) * len(items))
     ]
     if rows:
         header = ["arm", "labels", "accuracy", "clean labels", "noisy labels", "cost, noisy / clean", "cheaper"]
-        yield table(header, rows, left=2)
+        yield table(["place", *header] if several else header, rows, left=3 if several else 2)
         yield (
             f"The interval is of the ratio of costs, {100 * measured.level:g} % for all rows together. A mixture of "
             "clean and noisy labels isn't measured, so nothing is said of it."

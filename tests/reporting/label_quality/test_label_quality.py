@@ -110,6 +110,16 @@ def test_the_cheaper_labels_follow_from_the_intervals(measured):
     assert re.search(r"\| scratch/finetune +\| 20 % noise +\| +70 % \|", text)
 
 
+def test_prices_of_several_tasks_say_of_which(tmp_path):
+    tasks = [{"name": "toy/classify", "train": train, "test": 1000} for train in (2000, 3000)]
+    path = folder(tmp_path, tasks=tasks, noise={"rate": [0.0, 0.4]}, targets=[0.7], cost={"per_label": 0.05})
+    text = build(path, ReportOptions(noisy_price=0.02)).read_text()
+    for train in (2000, 3000):
+        assert re.search(
+            rf"\| toy/classify\(.*train={train}.*\), resnet9 +\| scratch/finetune +\| 40 % noise +\|", text
+        )
+
+
 def test_savings_at_noisy_places_are_at_the_price_of_noisy_labels(measured):
     table = pd.read_csv(measured / "utility.csv").dropna(subset=["saved"])
     noisy = table.task.str.contains("label_noise")
