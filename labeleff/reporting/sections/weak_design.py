@@ -8,7 +8,7 @@ from labeleff.catalogue.metrics import metric
 from labeleff.records.conditions import UNTESTED
 from labeleff.reporting.effort import tuning
 from labeleff.reporting.findings import Findings
-from labeleff.reporting.markdown import at_labels
+from labeleff.reporting.markdown import at_labels, join_texts
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import Results
 from labeleff.reporting.sections import weak_data, weak_results
@@ -138,15 +138,18 @@ def _sizes(results: Results) -> Iterator[str]:
 
 def _short_training(results: Results) -> Iterator[str]:
     """Flag rungs where labelled examples are learned hardly better than test examples are answered, and not well."""
+    found: dict[str, list[str]] = {}
     for place in results.places:
         arms = [(arm, _unlearned(results, place, arm)) for arm in results.arms]
         if any(ns for _, ns in arms):
-            where = f" ({results.title(place)})" if len(results.places) > 1 else ""
-            yield (
-                f"**Short training**: {at_labels((arm, ns) for arm, ns in arms if ns)}: labelled examples are answered "
-                f"hardly better in training than test examples, and under {100 * LEARNED:.0f} % of them: more steps or "
-                f"another rate would change these numbers, and U with them.{where}"
-            )
+            found.setdefault(at_labels((arm, ns) for arm, ns in arms if ns), []).append(results.title(place))
+    for arms_at, titles in found.items():
+        where = f" ({join_texts(titles)})" if len(results.places) > 1 else ""
+        yield (
+            f"**Short training**: {arms_at}: labelled examples are answered hardly better in training than test "
+            f"examples, and under {100 * LEARNED:.0f} % of them: more steps or another rate would change these "
+            f"numbers, and U with them.{where}"
+        )
 
 
 def _unlearned(results: Results, place: Place, arm: str) -> list[int]:
