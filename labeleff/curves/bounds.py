@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from labeleff.curves.inversion import Inversion, Kind
+from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Targets
 from labeleff.curves.utility import FAR, UtilityPoint
 
 Shown = Literal["point", "extrapolated", "lower limit", "at least", "at most"]
@@ -88,6 +88,12 @@ def savings(point: UtilityPoint, per_label: float) -> Reading:
     At a price of 1 it is n U(n), the effective data transferred (Hernandez et al. 2021, Scaling Laws for Transfer).
     """
     return equivalent(point).mapped(lambda n1: (n1 - point.n) * per_label)
+
+
+def label_counts(curve: FittedCurve, targets: Targets, level: float, *, models: bool) -> list[Reading]:
+    """The label counts at which a curve reaches targets; `models` as of `label_count`."""
+    first, last = curve.measured.first, curve.measured.last
+    return [label_count(row, first, last, models=models) for row in curve.solve(targets, level).rows]
 
 
 def label_count(row: Inversion, first: float, last: float, *, models: bool) -> Reading:

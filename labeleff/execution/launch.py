@@ -87,15 +87,14 @@ class Run:
 
     def prepare(self) -> None:
         """Choose all labels, and check everything before the first training step."""
-        study, measured = self.study, self.records.measured_runs
-        if measured:
-            self.desk.tell(precision=measured[-1].conditions.precision)
+        study = self.study
+        self.desk.tell(precision=self.records.precision)
         with self.bars:
             facts = self.desk.facts
         for note in (*left_out(study), *facts.notes):
             print(f"note: {note}", flush=True)
         learn_sizes(facts.sizes)
-        check_conditions(measured, facts.conditions, self.options.folder)
+        check_conditions(self.records.measured_runs, facts.conditions, self.options.folder)
         announce_changes(study, self.records.runs, self.options.folder)
         hashes = {(entry.task, entry.draw, entry.n): entry.indices_sha256 for entry in facts.labels}
         self.cells = _share(list(study.cells(hashes if study.draws_from else None)), self.options.shard)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -56,6 +56,12 @@ class Records:
         names = {record.run for record in self.cells.values() if record.status == "ok"}
         names |= {record.run for record in self.pretrainings.values() if record.status == "ok"}
         return [run for run in self.runs if run.run in names]
+
+    @property
+    def precision(self) -> Mapping[str, str]:
+        """What `auto` meant, by the names of encoders, in the last run that measured; empty without one."""
+        measured = self.measured_runs
+        return measured[-1].conditions.precision if measured else {}
 
     def add(self, entry: Entry) -> None:
         """Add an entry, as the next line of the file."""

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from labeleff.catalogue.metrics import SHARES, Units
-from labeleff.curves.bounds import Reading, label_count
+from labeleff.curves.bounds import Reading, label_counts
 from labeleff.curves.break_even import Crossing, crossings
 from labeleff.curves.diagnostics import Disagreement, disagreement
 from labeleff.curves.inversion import Targets
@@ -67,6 +67,11 @@ class Comparison:
     def at_headline(self) -> UtilityPoint | None:
         """The utility at the label count named beforehand, as of `joint`; None where there is none."""
         return next((point for point in self.joint if point.n == self.headline), None)
+
+    @property
+    def tested(self) -> UtilityPoint | MeanRatio | None:
+        """What counts of the arm: its utility at the label count named beforehand, or else its mean."""
+        return self.mean if self.headline is None else self.at_headline
 
     @property
     def doubts_everywhere(self) -> bool:
@@ -256,11 +261,8 @@ def _targets_at(measured: Measurements, place: Place) -> Iterator[TargetLabels]:
     base = by_arm.get(measured.baseline, {})
     for arm, labels in by_arm.items():
         rungs = len(measured.at(place, arm))
-        reason = (
-            None
-            if labels
-            else f"{rungs} label count{'s' if rungs != 1 else ''}, and its curve needs {rungs_needed(measured.method)}"
-        )
+        few = f"{rungs} label count{'s' if rungs != 1 else ''}, and its curve needs {rungs_needed(measured.method)}"
+        reason = None if labels else few
         for target in measured.targets:
             share = _share(labels.get(target), base.get(target))
             yield TargetLabels(place, arm, target, rungs, labels.get(target), reason, share)
@@ -268,14 +270,11 @@ def _targets_at(measured: Measurements, place: Place) -> Iterator[TargetLabels]:
 
 def _labels(measured: Measurements, place: Place, arm: str) -> Mapping[float, Reading]:
     """Label counts by target; empty where the arm has too few rungs for a curve."""
-    runs = measured.at(place, arm)
-    if len(runs) < rungs_needed(measured.method):
+    if len(measured.at(place, arm)) < rungs_needed(measured.method):
         return {}
-    curve = measured.curve(place, arm)
-    solution = curve.solve(Targets(np.array(measured.targets)), measured.level)
-    first, last, models = curve.measured.first, curve.measured.last, extrapolates(measured.method)
-    rows = zip(measured.targets, solution.rows, strict=True)
-    return {target: label_count(row, first, last, models=models) for target, row in rows}
+    targets, models = Targets(np.array(measured.targets)), extrapolates(measured.method)
+    readings = label_counts(measured.curve(place, arm), targets, measured.level, models=models)
+    return dict(zip(measured.targets, readings, strict=True))
 
 
 def _range(labels: Reading) -> tuple[float, float]:

@@ -64,14 +64,16 @@ class Ready:
                 return None
             return whole or reasons.get(pretraining_key(cell) or "")
 
-        lost = [(cell, why) for other in self.waiting for cell in other.cells if (why := reason(cell))]
+        lost = [
+            Record.failed(run, cell, f"pretraining failed: {why}", pretraining=pretraining_key(cell))
+            for other in self.waiting
+            for cell in other.cells
+            if (why := reason(cell))
+        ]
         if lost:
             shorter = [_of_cells(other, [cell for cell in other.cells if not reason(cell)]) for other in self.waiting]
             self.waiting = [other for other in shorter if other is not None]
-        return [
-            Record.failed(run, cell, f"pretraining failed: {why}", pretraining=pretraining_key(cell))
-            for cell, why in lost
-        ]
+        return lost
 
 
 def _of_cells(job: Job, cells: list[Cell]) -> Job | None:

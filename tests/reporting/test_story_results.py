@@ -84,6 +84,12 @@ def test_the_report_counts_passed_tasks_and_names_the_failed(folder):
             assert f"figures/{name}" in text
 
 
+def written(folder, of, records):
+    """A folder with these records of the study."""
+    facts = {spec.label: {"chance": 0.2, "metric": "accuracy"} for block in of.blocks for spec in block.tasks}
+    return factories.write(folder / "run", [factories.run_entry(of, tasks=facts), *records])
+
+
 def told(folder, of, accuracies):
     """A report on the study's cells of these tasks."""
     records = [
@@ -91,8 +97,7 @@ def told(folder, of, accuracies):
         for cell in of.cells()
         if (cell.task.name, cell.encoder.name) in accuracies
     ]
-    facts = {spec.label: {"chance": 0.2, "metric": "accuracy"} for block in of.blocks for spec in block.tasks}
-    return story_report(load(factories.write(folder / "run", [factories.run_entry(of, tasks=facts), *records])))
+    return story_report(load(written(folder, of, records)))
 
 
 def other(*tasks, **changes):
@@ -127,8 +132,7 @@ def test_rivals_have_a_verdict_each_whatever_was_measured(tmp_path, stories):
 def test_a_partial_study_says_so(tmp_path):
     of = study(stories={})
     entries = [record(cell, 0.97, 0.9) for cell in of.cells() if cell.task.name == "babi/qa1"]
-    facts = {spec.label: {"chance": 0.2, "metric": "accuracy"} for spec in of.tasks}
-    text = build(factories.write(tmp_path / "run", [factories.run_entry(of, tasks=facts), *entries])).read_text()
+    text = build(written(tmp_path, of, entries)).read_text()
     assert "1 of 1 tasks passed" in text
     assert "**Incomplete**: 2 of 4 cells have finished" in text
 
@@ -147,8 +151,7 @@ def test_readers_of_one_kind_are_told_apart(tmp_path):
 def test_runs_that_differ_are_of_the_reader_of_their_task(tmp_path):
     of = study(stories=other("babi/qa3", seeds=2))
     records = [record(cell, 0.5 + 0.4 * cell.seed, 0.9) for cell in of.cells()]
-    facts = {spec.label: {"chance": 0.2, "metric": "accuracy"} for block in of.blocks for spec in block.tasks}
-    report = story_report(load(factories.write(tmp_path / "run", [factories.run_entry(of, tasks=facts), *records])))
+    report = story_report(load(written(tmp_path, of, records)))
     assert "**Runs differ** on babi/qa3: universal_transformer, scratch/validated answers 50.0 to 90.0 %, by seed." in (
         report.weak
     )

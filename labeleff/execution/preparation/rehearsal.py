@@ -56,7 +56,8 @@ def rehearse(study: Study, options: RunOptions, records: Records) -> dict[str, f
     """
     check_installed(study)
     bars = PreparationBars(quiet=options.quiet)
-    runner = JobRunner(settings_of(study, options), Source(options.data, True, bars.advance, base=options.base))
+    settings = dataclasses.replace(settings_of(study, options), precision=records.precision)
+    runner = JobRunner(settings, Source(options.data, True, bars.advance, base=options.base))
     rates: dict[str, float] = {}
     for block in study.blocks:
         for spec in block.tasks:
@@ -79,9 +80,7 @@ def rehearse(study: Study, options: RunOptions, records: Records) -> dict[str, f
     read = [spec for block in study.blocks for spec in block.tasks if is_read(block, spec, options)]
     check_shared_images(study, runner, {spec.label for spec in read})
     check_images(study, runner, {spec.label for spec in read})
-    if measured := records.measured_runs:
-        runner.settings = dataclasses.replace(runner.settings, precision=measured[-1].conditions.precision)
-    check_conditions(measured, conditions(study, runner, read), options.folder)
+    check_conditions(records.measured_runs, conditions(study, runner, read), options.folder)
     return rates
 
 

@@ -33,7 +33,8 @@ def pretrain(place: Workplace, pretraining: Pretraining, progress: Progress) -> 
     unprobed = place.tasks_to_probe(pretraining, cached.probes if cached else ())
     known = {point.key: place.cache.record(place.cache_key(point)) for point in points}
     if cached is None or unprobed or None in known.values():
-        saved = SavedPoints([point for point in points if cached is None or known[point.key] is None])
+        wanted = [point for point in points if cached is None or known[point.key] is None]
+        saved = SavedPoints(wanted)
         try:
             encoder, record = _make(place, pretraining, progress, unprobed, saved)
         except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
@@ -44,7 +45,7 @@ def pretrain(place: Workplace, pretraining: Pretraining, progress: Progress) -> 
         try:
             made = saved.records(record)
         except PluginError as error:  # the points are lost, the whole encoder isn't
-            yield from (PretrainingRecord.failed(place.settings.run, point, *explain(error)) for point in points)
+            yield from (PretrainingRecord.failed(place.settings.run, point, *explain(error)) for point in wanted)
             made = []
         for weights, point in made:
             place.cache.save_weights(place.cache_key(point.pretraining), weights, point)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from labeleff.curves.bounds import worth
+from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings, rank_comparisons
 from labeleff.reporting.markdown import amount, join_texts, joint_ratio, ratio
@@ -85,7 +86,9 @@ def _crossing(items: Sequence[Comparison]) -> str:
 
 
 def doubted(item: Comparison) -> bool:
-    """Whether an arm's mean rests on an assumption that fails."""
+    """Whether what counts of an arm rests on an assumption that fails; also where there is no mean to count."""
+    if item.headline is not None:
+        return item.at_headline is not None and bool(item.doubts(item.headline))
     return item.mean is None or item.doubts_mean
 
 
@@ -97,15 +100,13 @@ def _ranking(items: Sequence[Comparison]) -> str:
         return "No arm can be compared: an assumption fails for each of them."
     left = [item.arm for item in items if doubted(item)]
     aside = f" Nothing is claimed of {join_texts(left, ', ')}." if left else ""
-    tied = [
-        (item, mean) for item, mean in ranked if mean.tied
-    ]  # none, where an arm of which nothing is claimed is best
+    # no arm is tied with the best where nothing is claimed of that
+    tied = [(item, mean) for item, mean in ranked if mean.tied]
     best, others = [(item, mean) for item, mean in tied or ranked if mean.sign == 1], len(ranked)
     base, span = items[0].baseline, f"{ranked[0][1].ns[0]:,} to {ranked[0][1].ns[-1]:,} labels"
     if best:
-        which = (
-            "saves most" if len(tied) == 1 and not left else "is worth labels" if len(best) == 1 else "are worth labels"
-        )
+        alone = len(tied) == 1 and not left
+        which = "saves most" if alone else "is worth labels" if len(best) == 1 else "are worth labels"
         several = f" ({len(tied)} of {others} arms can't be told from the best)" if len(tied) > 1 else ""
         names = join_texts((item.arm for item, _ in best), ", ")
         values = join_texts((joint_ratio(mean) for _, mean in best), ", ")
@@ -123,12 +124,11 @@ def _ranking(items: Sequence[Comparison]) -> str:
 
 def _at_headline(items: Sequence[Comparison]) -> str:
     """Name the best two arms at the label count named beforehand, those that are worth labels there if any are."""
-    points = [(item, point) for item in items for point in [item.at_headline] if point and not item.doubts(point.n)]
-    if not points:
+    compared = [item for item in items if item.at_headline and not doubted(item)]
+    if not compared:
         return f"Nothing can be compared at {items[0].headline:,} labels, the label count named beforehand."
-    saving = [item for item, point in points if point.sign == 1]
-    best = _best_first(saving or [item for item, _ in points])
-    return " ".join(map(named_sentence, best[:2]))
+    saving = [item for item in compared if item.tested and item.tested.sign == 1]
+    return " ".join(map(named_sentence, _best_first(saving or compared)[:2]))
 
 
 @dataclass(frozen=True)
@@ -146,18 +146,20 @@ def _worths(findings: Findings) -> dict[str, list[_Worth]]:
     """What the arms are worth: at the label count named beforehand, or over the ladder. Open ends are 0 and inf."""
     by_arm: dict[str, list[_Worth]] = {}
     for item in findings.comparisons:
-        point, mean = item.at_headline, item.mean
-        if item.headline is not None:
-            if point is not None and not item.doubts(point.n):
-                value, text = _equivalent(point), f"U = {amount(worth(point), ratio)}"
-                low = 0.0 if point.n1_low is None else point.n1_low
-                high = math.inf if point.n1_high is None else point.n1_high
-                by_arm.setdefault(item.arm, []).append(_Worth(item.place, value, text, low, high))
-        elif mean is not None and not doubted(item):
-            low = 0.0 if mean.joint_low is None or mean.open_low else mean.joint_low
-            high = math.inf if mean.joint_high is None or mean.open_high else mean.joint_high
-            by_arm.setdefault(item.arm, []).append(_Worth(item.place, mean.ratio, joint_ratio(mean), low, high))
+        if item.tested is not None and not doubted(item):
+            by_arm.setdefault(item.arm, []).append(_worth(item.place, item.tested))
     return by_arm
+
+
+def _worth(place: Place, tested: UtilityPoint | MeanRatio) -> _Worth:
+    if isinstance(tested, MeanRatio):
+        low = None if tested.open_low else tested.joint_low
+        high = None if tested.open_high else tested.joint_high
+        value, text = tested.ratio, joint_ratio(tested)
+    else:
+        low, high = tested.n1_low, tested.n1_high
+        value, text = _equivalent(tested), f"U = {amount(worth(tested), ratio)}"
+    return _Worth(place, value, text, 0.0 if low is None else low, math.inf if high is None else high)
 
 
 def _dependence(asked: Asked) -> Iterator[str]:

@@ -170,25 +170,19 @@ def _needed(labels: Mapping[tuple[str, float], TargetLabels], arms: Sequence[str
 
 def _unproven(findings: Findings) -> str:
     """Arms of which nothing is shown, in one line: over the ladder, or at the label count named beforehand."""
-    unsure: list[Comparison] = []
-    costly: list[Comparison] = []
-    doubtful: list[Comparison] = []
-    where = "over the whole ladder"
-    for item in findings.comparisons:
-        point, sign = item.at_headline, 0 if item.mean is None else item.mean.sign
-        doubts = doubted(item)
-        if item.headline is not None:
-            where, sign = f"at {item.headline:,} labels", 0 if point is None else point.sign
-            doubts = point is not None and bool(item.doubts(point.n))
-        if doubts:
-            doubtful.append(item)
-        elif sign < 1:
-            (costly if sign else unsure).append(item)
-    texts = {
-        f"{where} not shown to save or to cost labels": unsure,
-        "costing labels": costly,
-        "resting on an assumption that fails": doubtful,
+    headline = next((item.headline for item in findings.comparisons if item.headline is not None), None)
+    where = "over the whole ladder" if headline is None else f"at {headline:,} labels"
+    texts: dict[str, list[Comparison]] = {
+        (unsure := f"{where} not shown to save or to cost labels"): [],
+        (costly := "costing labels"): [],
+        (doubtful := "resting on an assumption that fails"): [],
     }
+    for item in findings.comparisons:
+        sign = 0 if item.tested is None else item.tested.sign
+        if doubted(item):
+            texts[doubtful].append(item)
+        elif sign < 1:
+            texts[costly if sign else unsure].append(item)
     parts = [f"{words}: {_arms(findings, items)}" for words, items in texts.items() if items]
     return f"{capital('; '.join(parts))}." if parts else ""
 

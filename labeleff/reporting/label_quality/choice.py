@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from labeleff.curves.bounds import Reading, label_count
+from labeleff.curves.bounds import Reading, label_counts
 from labeleff.curves.inversion import FittedCurve, Targets
 from labeleff.curves.methods import extrapolates, rungs_needed
 from labeleff.curves.utility import UtilityPoint
@@ -77,10 +77,7 @@ def choices(
     `models` says whether their method models them beyond the ladder.
     """
     values = Targets(np.array(targets))
-    readings = (
-        [label_count(row, curve.measured.first, curve.measured.last, models=models) for row in rows.rows]
-        for curve, rows in ((one, one.solve(values, level)) for one in (clean, noisy))
-    )
+    readings = (label_counts(curve, values, level, models=models) for curve in (clean, noisy))
     return [_choice(target, one, other, cost) for target, one, other in zip(targets, *readings, strict=True)]
 
 

@@ -20,10 +20,7 @@ BEYOND, LEARNED = 0.02, 0.9
 def flags(results: Results, findings: Findings) -> list[str]:
     """One sentence per weakness of the study and of its accuracies, the gravest first."""
     return [
-        *_unfinished(results),
-        *weak_data.flags(results),
-        *_collapsed(results),
-        *_data(results),
+        *_of_work_and_data(results),
         *_worse_than_guessing(results),
         *weak_results.few_runs(findings.measured),
         *_design(results),
@@ -37,13 +34,11 @@ def flags(results: Results, findings: Findings) -> list[str]:
 
 def of_records(results: Results) -> list[str]:
     """One sentence per weakness of what was recorded, whatever is made of it: for studies without ladders."""
-    return [
-        *_unfinished(results),
-        *weak_data.flags(results),
-        *_collapsed(results),
-        *_data(results),
-        *_conditions(results),
-    ]
+    return [*_of_work_and_data(results), *_conditions(results)]
+
+
+def _of_work_and_data(results: Results) -> list[str]:
+    return [*_unfinished(results), *weak_data.flags(results), *_collapsed(results), *_data(results)]
 
 
 def _unfinished(results: Results) -> Iterator[str]:

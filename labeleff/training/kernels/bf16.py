@@ -77,16 +77,16 @@ def _convolution(dtype: torch.dtype) -> Callable[[], object]:
 def _layers(dtype: torch.dtype) -> Callable[[], object]:
     """The larger half of a transformer's block as it is trained: in float32 as one, in bfloat16 layer by layer."""
     rows, gain, offset = torch.ones(512, 96), torch.ones(96), torch.zeros(96)
-    weights = gain, offset, torch.ones(384, 96), torch.zeros(384), torch.ones(96, 384), torch.zeros(96)
-    inputs = [tensor.requires_grad_() for tensor in (rows, *weights)]
+    wide, narrow = (torch.ones(384, 96), torch.zeros(384)), (torch.ones(96, 384), torch.zeros(96))
+    inputs = [tensor.requires_grad_() for tensor in (rows, gain, offset, *wide, *narrow)]
 
     def run() -> object:
         if dtype == torch.float32:
-            result = MlpHalf.apply(rows, gain, offset, EPSILON, *weights[2:])
+            result = MlpHalf.apply(rows, gain, offset, EPSILON, *wide, *narrow)
         else:
             with torch.autocast("cpu", torch.bfloat16):
-                hidden = F.gelu(F.linear(F.layer_norm(rows, (96,), gain, offset, EPSILON), *weights[2:4]))
-                result = rows + F.linear(hidden, *weights[4:])
+                normed = F.layer_norm(rows, (96,), gain, offset, EPSILON)
+                result = rows + F.linear(F.gelu(F.linear(normed, *wide)), *narrow)
         return torch.autograd.grad(result, inputs, torch.ones_like(result))
 
     return run

@@ -30,29 +30,6 @@ def test_the_scan_is_the_recurrence_and_so_is_its_gradient(back):
     assert torch.autograd.gradcheck(lambda a, b: _Scan.apply(a, b, back), (keep, fresh))
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_empty_rows_before_a_story_change_nothing(task, shared):
-    reader = build(task, shared=shared).eval()
-    tokens = task.train.inputs[:8].long()
-    padded = torch.cat((torch.zeros(8, 7, task.text.length, dtype=torch.int64), tokens), 1)
-    torch.testing.assert_close(reader(padded), reader(tokens))
-    torch.testing.assert_close(reader.attention(padded)[:, 7:], reader.attention(tokens))
-
-
-def test_a_story_alone_is_read_as_in_company(task):
-    reader = build(task).eval()
-    tokens = task.train.inputs[:8].long()
-    together = reader(tokens)
-    torch.testing.assert_close(torch.cat([reader(story[None]) for story in tokens]), together)
-
-
-def test_the_order_of_sentences_counts(task):
-    reader = build(task).eval()
-    tokens = task.train.inputs[task.train.inputs[:, 0, 0] != 0][:8].long()
-    turned = torch.cat((tokens[:, :-1].flip(1), tokens[:, -1:]), 1)
-    assert not torch.allclose(reader(turned), reader(tokens), atol=1e-4)
-
-
 def test_shared_layers_have_the_weights_of_one(task):
     one, three = build(task, layers=1, shared=True), build(task, layers=3, shared=True)
     assert sum(p.numel() for p in one.parameters()) == sum(p.numel() for p in three.parameters())

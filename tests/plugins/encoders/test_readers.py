@@ -1,11 +1,48 @@
-"""Parts of readers: repeated sentences against one at a time; dropout's share, scale and seed."""
+"""Readers of stories, what holds for all of them, and their parts: sentences, dropout."""
 
 import pytest
 import torch
 from support import story_tasks
 
-from labeleff.plugins.encoders.interface import initial_weights
+from labeleff.catalogue import lookup
+from labeleff.plugins.encoders.interface import build_encoder, initial_weights
 from labeleff.plugins.encoders.readers import Dropout, Sentences, _distinct
+
+READERS = {
+    "qrn": ("qrn", {"width": 16, "gates": 4, "shared": False}),
+    "qrn, shared": ("qrn", {"width": 16, "gates": 4, "shared": True}),
+    "universal_transformer": ("universal_transformer", {"width": 16, "heads": 2}),
+}
+
+
+@pytest.fixture(scope="module")
+def task():
+    return story_tasks.task()
+
+
+@pytest.fixture(params=READERS)
+def reader(request, task):
+    return build_encoder(lookup.complete("encoder", *READERS[request.param]), 0, task.text).eval()
+
+
+def test_empty_rows_before_a_story_change_nothing(task, reader):
+    tokens = task.train.inputs[:8].long()
+    padded = torch.cat((torch.zeros(8, 7, task.text.length, dtype=torch.int64), tokens), 1)
+    torch.testing.assert_close(reader(padded), reader(tokens))
+    torch.testing.assert_close(reader.attention(padded)[:, 7:], reader.attention(tokens))
+
+
+def test_a_story_alone_is_read_as_in_company(task, reader):
+    tokens = task.train.inputs[:8].long()
+    for compute in (reader, reader.attention):
+        alone = torch.cat([compute(story[None]) for story in tokens])
+        torch.testing.assert_close(alone, compute(tokens))
+
+
+def test_the_order_of_sentences_counts(task, reader):
+    tokens = task.train.inputs[task.train.inputs[:, 0, 0] != 0][:8].long()
+    turned = torch.cat((tokens[:, :-1].flip(1), tokens[:, -1:]), 1)
+    assert not torch.allclose(reader(turned), reader(tokens), atol=1e-4)
 
 
 def test_distinct_rows_give_back_every_row():
@@ -15,8 +52,7 @@ def test_distinct_rows_give_back_every_row():
     assert len(found) == len(torch.unique(rows, dim=0))
 
 
-def test_stories_are_their_sentences_one_by_one_with_the_question_last():
-    task = story_tasks.task()
+def test_stories_are_their_sentences_one_by_one_with_the_question_last(task):
     encoder = Sentences(task.text.vocabulary.rows, task.text.length, 8)
     tokens = task.train.inputs[:6].long()
     vectors, present = encoder.stories(tokens)

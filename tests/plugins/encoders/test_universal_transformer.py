@@ -44,29 +44,6 @@ def test_sentences_with_words_in_common_find_each_other_at_the_start():
     assert weights[range(10), [i ^ 1 for i in range(10)]].mean() > 0.4  # of 9 others
 
 
-def test_empty_rows_before_a_story_change_nothing(task):
-    reader = build(task).eval()
-    tokens = task.train.inputs[:8].long()
-    padded = torch.cat((torch.zeros(8, 7, task.text.length, dtype=torch.int64), tokens), 1)
-    torch.testing.assert_close(reader(padded), reader(tokens))
-    torch.testing.assert_close(reader.attention(padded)[:, 7:], reader.attention(tokens))
-
-
-def test_a_story_alone_is_read_as_in_company(task):
-    reader = build(task).eval()
-    tokens = task.train.inputs[:8].long()
-    for compute in (reader, reader.attention):
-        alone = torch.cat([compute(story[None]) for story in tokens])
-        torch.testing.assert_close(alone, compute(tokens))
-
-
-def test_the_order_of_sentences_counts(task):
-    reader = build(task).eval()
-    tokens = task.train.inputs[task.train.inputs[:, 0, 0] != 0][:8].long()
-    turned = torch.cat((tokens[:, :-1].flip(1), tokens[:, -1:]), 1)
-    assert not torch.allclose(reader(turned), reader(tokens), atol=1e-4)
-
-
 def test_a_story_longer_than_the_tasks_is_read_and_one_without_sentences_too(task):
     reader = build(task).eval()
     tokens = task.train.inputs[-1:].long()
