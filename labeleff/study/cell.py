@@ -22,6 +22,8 @@ from labeleff.study.label_conditions import Imbalance, LabelCondition, Noise
 from labeleff.study.pretraining_points import PretrainingPoint
 from labeleff.study.tuning import Choice, PretextTune, Tune
 
+ADAM_BETAS, ADAM_EPS = (0.9, 0.999), 1e-8
+"""Torch's and Kingma and Ba's."""
 MEANING = 1
 """Version of the code's numbers: increased by changes that alter a cell's number, so that old records don't match.
 
@@ -70,8 +72,10 @@ class Budget(Frozen):
     """One row of a study's budget table: optimiser, schedule, length and augmentation.
 
     The learning rate rises linearly over the first `warmup` share of the steps and then falls to `final` times
-    `lr` along the schedule. `steps` or `epochs` must be given, not both. `momentum` applies only to `sgd`, `betas` to
-    `adam` and `adamw` (0.9 and 0.999 by default); `clip` is the largest norm of all gradients together.
+    `lr` along the schedule. `steps` or `epochs` must be given, not both. `momentum` applies only to `sgd`; `betas` (0.9
+    and 0.999) and one of `eps` (1e-8) and `eps_hat` to `adam` and `adamw`: added to the root of the second moment after
+    the correction of its bias, or before it, as the end of section 2 of Kingma and Ba (ICLR 2015) and Keras have it.
+    `clip` is the largest norm of all gradients together.
     """
 
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd"
@@ -87,6 +91,8 @@ class Budget(Frozen):
     augment: Augment = Augment()
     clip: Real | None = Field(default=None, gt=0)
     betas: tuple[Real, Real] | None = None
+    eps: Real | None = Field(default=None, gt=0)
+    eps_hat: Real | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _one_length(self) -> Budget:
@@ -96,13 +102,20 @@ class Budget(Frozen):
 
     @model_validator(mode="after")
     def _adams(self) -> Budget:
-        if self.betas is None:
-            return self
-        if self.optimizer not in {"adam", "adamw"}:
-            raise ValueError(f"'betas' are of adam and adamw, found optimizer {self.optimizer!r}")
-        if not all(0 <= beta < 1 for beta in self.betas):
+        given = [name for name in ("betas", "eps", "eps_hat") if getattr(self, name) is not None]
+        if given and self.optimizer not in {"adam", "adamw"}:
+            raise ValueError(f"'{given[0]}' is of adam and adamw, found optimizer {self.optimizer!r}")
+        if self.betas is not None and not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"'betas': found {self.betas}, expected two numbers from 0 to under 1")
+        if {"eps", "eps_hat"} <= set(given):
+            raise ValueError("give at most one of 'eps' and 'eps_hat'")
         return self
+
+    def epsilon(self, step: int) -> float:
+        """What Adam adds at a step (from 1 on) to the root of the second moment whose bias is corrected."""
+        if self.eps_hat is None:
+            return self.eps or ADAM_EPS
+        return self.eps_hat / math.sqrt(1 - (self.betas or ADAM_BETAS)[1] ** step)
 
     def chosen(self, choice: Choice, steps: int | None = None) -> Budget:
         """This budget with the multiples of a choice, and `steps` steps where they are given."""
@@ -116,7 +129,17 @@ class Budget(Frozen):
     def shape(self) -> tuple[object, ...]:
         """Settings that trainings computed as one must share; rates, schedules and lengths may differ."""
         decays, clips = self.weight_decay > 0, self.clip is not None
-        return self.optimizer, self.batch, self.momentum, self.betas, decays, clips, self.augment
+        return (
+            self.optimizer,
+            self.batch,
+            self.momentum,
+            self.betas,
+            self.eps,
+            self.eps_hat,
+            decays,
+            clips,
+            self.augment,
+        )
 
     def steps_for(self, n: int, images: int | None = None, drawn: int | None = None) -> int:
         """Number of optimiser steps on `n` examples, at least 1.

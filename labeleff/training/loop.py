@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from labeleff.records.training_log import Training
-from labeleff.study.cell import Budget
+from labeleff.study.cell import ADAM_BETAS, Budget
 from labeleff.training.device import Compute, Stopwatch
 from labeleff.training.hashed_random import use_hashed_dropout
 from labeleff.training.kernels.rewrite import rewrite
@@ -55,7 +55,7 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
         {"params": vectors, "weight_decay": 0.0},
     ]
     kinds = {"sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
-    settings: dict[str, Any] = {"fused": True, "betas": budget.betas or (0.9, 0.999)}
+    settings: dict[str, Any] = {"fused": True, "betas": budget.betas or ADAM_BETAS}
     if budget.optimizer == "sgd":
         settings = {"fused": True, "momentum": budget.momentum, "nesterov": budget.momentum > 0}
     elif budget.optimizer == "rmsprop":
@@ -82,6 +82,8 @@ def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
             samples, epochs = state.order(state.done, min(CHUNK, steps - state.done), drawn_on)
         for group in optimizer.param_groups:
             group["lr"] = state.rates[state.done]
+            if "betas" in group:
+                group["eps"] = budget.epsilon(state.done + 1)
         seen = slot.images.batch(samples[at : at + batch], epochs[at : at + batch])
         with compute.autocast():
             loss, correct, *more = slot.objective(model, replace(seen, images=compute.arrange(seen.images)))

@@ -92,8 +92,13 @@ def test_an_encoder_that_cannot_be_split_is_named(monkeypatch):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"optimizer": "sgd"}, "'betas' are of adam and adamw"), ({"betas": (0.9, 1.0)}, "from 0 to under 1")],
+    [
+        ({"optimizer": "sgd"}, "'betas' is of adam and adamw"),
+        ({"betas": (0.9, 1.0)}, "from 0 to under 1"),
+        ({"optimizer": "rmsprop", "betas": None, "eps_hat": 1e-7}, "'eps_hat' is of adam and adamw"),
+        ({"eps": 1e-7, "eps_hat": 1e-7}, "at most one of 'eps' and 'eps_hat'"),
+    ],
 )
-def test_betas_are_checked(change, message):
+def test_options_of_adam_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
         Budget(**{"optimizer": "adam", "lr": 0.1, "batch": 2, "epochs": 1, "betas": (0.8, 0.9), **change})

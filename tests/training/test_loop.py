@@ -58,9 +58,25 @@ def test_a_slot_sees_and_gives_the_same_at_k_1_and_k_4():
     assert alone.history == pack[2].history
 
 
-def test_training_equals_a_plain_loop():
-    """An independent loop over the same batches: SGD written out by hand, in float64."""
-    table = budget(weight_decay=0.01, warmup=0.34)
+def nesterov(state, gradient, _):
+    velocity = 0.9 * state.get("velocity", 0) + gradient
+    state["velocity"] = velocity
+    return gradient + 0.9 * velocity
+
+
+def adam_as_in_keras(state, gradient, step):
+    """The faster order at the end of section 2 of Kingma and Ba: the correction is of the rate, not of the moments."""
+    state["m"] = 0.9 * state.get("m", 0) + 0.1 * gradient
+    state["v"] = 0.999 * state.get("v", 0) + 0.001 * gradient**2
+    return math.sqrt(1 - 0.999**step) / (1 - 0.9**step) * state["m"] / (state["v"].sqrt() + 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "direction"), [({}, nesterov), ({"optimizer": "adam", "lr": 1e-3, "eps_hat": 1e-4}, adam_as_in_keras)]
+)
+def test_training_equals_a_plain_loop(settings, direction):
+    """An independent loop over the same batches: updates written out by hand, in float64."""
+    table = budget(**({"weight_decay": 0.01, "warmup": 0.34} | settings))
     slot = make_slot(5)
     slot.model.double()
     model = copy.deepcopy(slot.model)
@@ -74,16 +90,14 @@ def test_training_equals_a_plain_loop():
     slot.objective = objective
     inner_float = F.cross_entropy
     train([slot], table, 6, CPU)
-    velocity = [torch.zeros_like(p) for p in model.parameters()]
+    states = [{} for _ in model.parameters()]
     model.train()
-    for (images, target), rate in zip(batches, learning_rates(table, 6), strict=True):
+    for step, ((images, target), rate) in enumerate(zip(batches, learning_rates(table, 6), strict=True), 1):
         model.zero_grad()
         inner_float(model(images).float(), target).backward()
         with torch.no_grad():
-            for p, v in zip(model.parameters(), velocity, strict=True):
-                g = p.grad + (0.01 * p if p.ndim > 1 else 0)
-                v.mul_(0.9).add_(g)
-                p -= rate * (g + 0.9 * v)
+            for p, state in zip(model.parameters(), states, strict=True):
+                p -= rate * direction(state, p.grad + (0.01 * p if p.ndim > 1 else 0), step)
     for (name, trained), expected in zip(slot.model.named_parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(trained, expected, rtol=1e-5, atol=1e-7, msg=name)
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labeleff.study.cell import Budget
+from labeleff.study.cell import ADAM_BETAS, ADAM_EPS, Budget
 
 RMS_ALPHA, RMS_EPS = 0.9, 1e-7
 """Keras's constants."""
-ADAM_EPS = 1e-8
 CLIP_EPS = 1e-6
 """The constant of `torch.nn.utils.clip_grad_norm_`."""
 
@@ -29,6 +28,8 @@ class Rule:
     optimizer: str
     momentum: float
     betas: tuple[float, float]
+    eps: float
+    eps_hat: float
     batch: int
     decays: bool
     clips: bool
@@ -36,8 +37,10 @@ class Rule:
     @staticmethod
     def of(budget: Budget) -> Rule:
         """Take the rule of a budget."""
-        betas, clips = budget.betas or (0.9, 0.999), budget.clip is not None
-        return Rule(budget.optimizer, budget.momentum, betas, budget.batch, budget.weight_decay > 0, clips)
+        betas, hat = budget.betas or ADAM_BETAS, budget.eps_hat or 0.0
+        eps = 0.0 if hat else budget.eps or ADAM_EPS
+        decays, clips = budget.weight_decay > 0, budget.clip is not None
+        return Rule(budget.optimizer, budget.momentum, betas, eps, hat, budget.batch, decays, clips)
 
 
 @dataclass(frozen=True)
@@ -120,5 +123,6 @@ class Updates:
         (first, second), (beta, gamma), step = self.moments, rule.betas, at.steps + 1
         first.lerp_(gradient, 1 - beta)
         second.mul_(gamma).addcmul_(gradient, gradient, value=1 - gamma)
-        spread = second.sqrt() / (1 - gamma**step).sqrt() + ADAM_EPS
+        root = second.sqrt() + rule.eps_hat if rule.eps_hat else second.sqrt()
+        spread = root / (1 - gamma**step).sqrt() + rule.eps
         return first / (1 - beta**step) / spread

@@ -17,6 +17,8 @@ OPTIMISERS = {
     "sgd": {},
     "plain": {"momentum": 0.0, "weight_decay": 0.0},
     "adam": {"optimizer": "adam", "lr": 1e-3, "betas": (0.8, 0.95)},
+    "adam with epsilon early": {"optimizer": "adam", "lr": 1e-3, "eps_hat": 1e-3},
+    "adamw with a larger epsilon": {"optimizer": "adamw", "lr": 1e-3, "eps": 1e-3},
     "adamw": {"optimizer": "adamw", "lr": 1e-3, "clip": 0.5},
     "rmsprop": {"optimizer": "rmsprop", "lr": 1e-3, "clip": 1.0},
 }
