@@ -7,7 +7,9 @@ the code of one entry when it is needed. Names that aren't built in are searched
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.metadata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -61,6 +63,21 @@ def origin(kind: Kind, name: str) -> str | None:
     """
     entry_points.check_name(kind, name, _ENTRIES[kind])
     return None if name in _ENTRIES[kind] else entry_points.origin(kind, name, find(kind, name).target)
+
+
+def library(kind: Kind, name: str) -> str | None:
+    """The optional package that a built-in plug-in computes with; None for weights, which are known by their bytes."""
+    plugin = _ENTRIES[kind].get(name)
+    return plugin.needs[0] if plugin is not None and plugin.needs is not None and not plugin.loaded else None
+
+
+def releases(packages: Iterable[str | None]) -> dict[str, str]:
+    """Major and minor versions of those of the packages that are installed, by name."""
+    found = {}
+    for package in sorted({package for package in packages if package is not None}):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = ".".join(importlib.metadata.version(package).split(".")[:2])
+    return found
 
 
 def build(kind: Kind, name: str) -> str:

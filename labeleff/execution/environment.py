@@ -7,7 +7,7 @@ import datetime
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,21 +115,31 @@ def environment(machine: Machine, jobs: int) -> dict[str, Any]:
     }
 
 
-def plugins_used(study: Study) -> dict[str, tuple[declaration.Kind, str]]:
-    """The study's plug-ins from other packages: (kind, name) by both as words, such as `pretext quadrant`."""
+def _used(study: Study) -> Iterable[tuple[declaration.Kind, str]]:
+    """Kinds and names of all of the study's plug-ins, each once."""
     used: dict[tuple[declaration.Kind, str], None] = {}
     for block in study.blocks:
         used |= {("task", spec.name): None for spec in block.tasks}
         used |= {("encoder", spec.name): None for spec in block.encoders}
         for arm in block.arms:
             used |= {("pretext", arm.pretext.name): None, ("protocol", arm.protocol.name): None}
-    return {f"{kind} {name}": (kind, name) for kind, name in used if lookup.origin(kind, name) is not None}
+    return used
+
+
+def plugins_used(study: Study) -> dict[str, tuple[declaration.Kind, str]]:
+    """The study's plug-ins from other packages: (kind, name) by both as words, such as `pretext quadrant`."""
+    return {f"{kind} {name}": (kind, name) for kind, name in _used(study) if lookup.origin(kind, name) is not None}
 
 
 def plugin_origins(study: Study) -> dict[str, str]:
     """Packages and versions that the study's plug-ins from other packages come from, by the same words."""
     origins = {what: lookup.origin(*which) for what, which in plugins_used(study).items()}
     return {what: origin for what, origin in origins.items() if origin is not None}
+
+
+def library_releases(study: Study) -> dict[str, str]:
+    """Versions of the optional packages that the study's encoders and pretexts compute with, by package."""
+    return lookup.releases(lookup.library(kind, name) for kind, name in _used(study) if kind in {"encoder", "pretext"})
 
 
 def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:

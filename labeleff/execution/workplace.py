@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from labeleff.catalogue import lookup
-from labeleff.catalogue.declaration import Spec
+from labeleff.catalogue.declaration import Kind, Spec
 from labeleff.errors import ConditionError, DataError
 from labeleff.execution.draws import ChosenLabels, choose_labels
 from labeleff.execution.environment import Machine
@@ -280,11 +280,11 @@ def machine_of(device: torch.device) -> Machine:
     return Machine(device.type, device_name(device), str(torch.__version__), cuda, kernels)
 
 
-def _origins(pretraining: Pretraining) -> list[str]:
-    """Origins of a pretraining's plug-ins from other packages, whose code may change without its name."""
-    encoder = lookup.origin("encoder", pretraining.encoder.name)
-    pretext = lookup.origin("pretext", pretraining.pretext.name)
-    return [origin for origin in (encoder, pretext) if origin is not None]
+def _origins(pretraining: Pretraining) -> list[object]:
+    """Origins of a pretraining's plug-ins, and versions of packages they use: code may change without its name."""
+    used: list[tuple[Kind, str]] = [("encoder", pretraining.encoder.name), ("pretext", pretraining.pretext.name)]
+    releases = lookup.releases(lookup.library(*one) for one in used)
+    return [*filter(None, (lookup.origin(*one) for one in used)), *([releases] if releases else [])]
 
 
 def explain(error: Exception) -> tuple[str, str | None]:

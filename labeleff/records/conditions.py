@@ -25,6 +25,7 @@ def unlike(old: Conditions, new: Conditions) -> Iterator[Unlike]:
     yield from _differing(_named("precision", old.precision), _named("precision", new.precision))
     yield from _differing(_named("data", old.data), _named("data", new.data))
     yield from _differing(_named("plugins", old.plugins), _named("plugins", new.plugins))
+    yield from _differing(old.libraries, new.libraries)
 
 
 def _named(what: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -46,6 +47,7 @@ def conditions_of(conditions: Conditions, task: Spec, encoder: Spec) -> Conditio
         torch=conditions.torch,
         data={key: value for key, value in conditions.data.items() if key in read},
         plugins=conditions.plugins,
+        libraries=conditions.libraries,
     )
 
 

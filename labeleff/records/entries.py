@@ -29,6 +29,8 @@ class Conditions(Frozen):
     """SHA-256 of each task's arrays, by task label."""
     plugins: dict[str, str] = Field(default_factory=dict)
     """Plug-ins of other packages, e.g. `pretext quadrant`: distribution, version, digest of the file of its code."""
+    libraries: dict[str, str] = Field(default_factory=dict)
+    """Major and minor version of the optional packages that encoders and pretexts compute with, by package."""
 
 
 class RunEntry(Frozen):

@@ -1,6 +1,7 @@
 """Labels that cells get under noise and imbalance: the same for all arms, nested, never of the test split."""
 
 import dataclasses
+import importlib.metadata
 import itertools
 
 import pytest
@@ -12,9 +13,10 @@ from labeleff.errors import ConditionError, LadderError
 from labeleff.execution.cell_jobs import solve_cells
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.launch import measure
-from labeleff.execution.preparation.fact_finding import choices
+from labeleff.execution.preparation.fact_finding import choices, conditions
 from labeleff.execution.pretraining import pretraining_jobs
 from labeleff.execution.run_facts import settings_of
+from labeleff.records.conditions import unlike
 from labeleff.records.entries import Conditions
 from labeleff.records.jsonl import read_records
 from labeleff.scheduling.run_options import RunOptions
@@ -24,6 +26,7 @@ from labeleff.training.kernels import bf16
 
 OTHER = {"device": "an accelerator", "precision": {"resnet9": "bf16"}, "torch": "1.0", "data": {}}
 ARMS = "arms=['scratch/finetune', 'rotation/finetune', {}]"
+SIMCLR = "budget.simclr={lr=0.1, batch=8, steps={min=1, max=1}}"
 RATES = "noise={rate=[0.0, 0.2, 0.6]}"
 
 
@@ -168,3 +171,14 @@ def test_a_block_says_itself_whether_classes_may_be_missing(tmp_path, allowed):
     else:
         with pytest.raises(LadderError, match="no example"):
             next(chosen)
+
+
+def test_versions_of_optional_packages_are_conditions_and_part_of_an_encoders_place_in_the_cache(place, monkeypatch):
+    study, runner = place("arms=['scratch/finetune', 'rotation/finetune', 'simclr/finetune']", SIMCLR)
+    old, version = conditions(study, runner), importlib.metadata.version
+    keys = {one.pretext.name: runner.cache_key(one) for one in study.pretrainings}
+    assert old.libraries == {"lightly": ".".join(version("lightly").split(".")[:2])}
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99.5.1" if name == "lightly" else version(name))
+    assert list(unlike(old, conditions(study, runner))) == [("lightly", old.libraries["lightly"], "99.5")]
+    same = {one.pretext.name: runner.cache_key(one) == keys[one.pretext.name] for one in study.pretrainings}
+    assert same == {"rotation": True, "simclr": False}

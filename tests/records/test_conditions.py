@@ -9,7 +9,11 @@ from labeleff.records.conditions import conditions_of, machine, machine_text, ta
 from labeleff.records.entries import Conditions
 
 HERE = Conditions(
-    device="cpu", precision={"a": "fp32", "b": "bf16"}, torch="2.14", data={"t": "00", "u": "11", "v": "2"}
+    device="cpu",
+    precision={"a": "fp32", "b": "bf16"},
+    torch="2.14",
+    data={"t": "00", "u": "11", "v": "2"},
+    libraries={"timm": "1.0"},
 )
 
 
@@ -18,12 +22,14 @@ def test_conditions_are_like_themselves():
 
 
 def test_every_difference_is_named_with_both_values():
-    other = Conditions(device="gpu", precision={"a": "bf16"}, torch="2.15", data={"t": "01", "w": "3"})
+    other = {"device": "gpu", "precision": {"a": "bf16"}, "torch": "2.15", "data": {"t": "01", "w": "3"}}
+    other = Conditions(**other, libraries={"timm": "1.1", "lightly": "1.5"})
     assert list(unlike(HERE, other)) == [
         ("device", "cpu", "gpu"),
         ("torch", "2.14", "2.15"),
         ("precision of a", "fp32", "bf16"),
         ("data of t", "00", "01"),
+        ("timm", "1.0", "1.1"),
     ]
 
 

@@ -107,6 +107,7 @@ def _check(orders: Orders, runner: JobRunner, job: Job) -> None:
         torch=torch_release(),
         data={spec.label: runner.load(spec).fingerprint for spec in _tasks(job)},
         plugins={name: origin for name, origin in plugins.items() if origin is not None},
+        libraries=lookup.releases(orders.conditions.libraries),
     )
     for what, expected, actual in unlike(orders.conditions, local_conditions):
         raise ConditionError(

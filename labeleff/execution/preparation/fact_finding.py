@@ -14,7 +14,7 @@ import torch
 
 from labeleff.catalogue.declaration import Spec
 from labeleff.execution.draws import ChosenLabels, LabelRule, choose_labels
-from labeleff.execution.environment import plugin_origins
+from labeleff.execution.environment import library_releases, plugin_origins
 from labeleff.execution.image_checks import image_facts
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.preparation.preflight import check_installed, check_ready
@@ -136,6 +136,7 @@ def conditions(study: Study, runner: JobRunner, tasks: Collection[Spec] | None =
         | _vector_digests(study, runner)
         | {s.label: runner.weights(s).sha256 for s in _loaded_pretexts(study) if tasks is None or "path" in s.options},
         plugins=plugin_origins(study),
+        libraries=library_releases(study),
     )
 
 
