@@ -221,10 +221,18 @@ def _metric(study: Study, facts: RunFacts, label: str) -> str:
 
 
 def _merged_record(record: PretrainingRecord | Record, records: Records) -> PretrainingRecord | Record:
-    """Merge a cached encoder's record into the folder's own: that keeps its timing and gains the curves of probes."""
+    """Merge a cached encoder's record into the folder's own: that keeps its timing and gains the curves of probes.
+
+    A new one of other weights says how many of the folder's cells started from those before.
+    """
     earlier = records.pretrainings.get(record.key) if isinstance(record, PretrainingRecord) else None
     if earlier is None or not isinstance(record, PretrainingRecord):
         return record
-    if not record.cached or record.encoder_sha256 != earlier.encoder_sha256:
+    if record.encoder_sha256 is None or earlier.encoder_sha256 is None:
         return record
+    if record.encoder_sha256 != earlier.encoder_sha256:
+        begun = [one for one in records.cells.values() if one.cell.pretraining.key == record.key]
+        return record.model_copy(update={"former_cells": sum(one.status == "ok" for one in begun)})
+    if not record.cached:
+        return record.model_copy(update={"former_cells": earlier.former_cells})
     return earlier.model_copy(update={"probes": merge_curves(earlier.probes, record.probes)})

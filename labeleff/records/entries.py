@@ -116,6 +116,8 @@ class PretrainingRecord(Frozen):
     training: Training | None = None
     cached: bool = False
     """Whether the encoder came from the cache, so that its timing belongs to an earlier run."""
+    former_cells: int = 0
+    """Number of the file's cells that started from an earlier encoder of this key, whose weights were others."""
     provenance: str | None = None
     """Source of weights from outside and what was left out, in words."""
     weights_sha256: str | None = None

@@ -1,4 +1,5 @@
 import functools
+from unittest import mock
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from support import toy_study
 
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.execution import cell_jobs, scoring, workplace
+from labeleff.reporting import study_report
 from labeleff.scheduling.jobs import Pretrain, Solve, Train, jobs_for
 from labeleff.study.loading import load_study
 from labeleff.training.device import reset_peak_memory
@@ -91,6 +93,20 @@ def test_a_second_study_reuses_the_cached_encoder(study, go):
     assert two.cached
     assert one.encoder_sha256 == two.encoder_sha256
     assert accuracies(first) == accuracies(second)
+
+
+def test_an_encoder_that_trained_again_has_other_weights_says_how_many_cells_had_the_former(study, go, tmp_path):
+    """As where the cache was cleared and another processor rounds otherwise: its former weights are another hash."""
+    _, first = go(study(["rungs=[20]", "allow_one_rung=true"]))
+    [pretraining], path = first.pretrainings.values(), tmp_path / "out" / "records.jsonl"
+    path.write_text(path.read_text().replace(pretraining.encoder_sha256, "0" * 64))
+    for cache in ("second", "third"):
+        _, records = go(study([f"draws={2 + (cache == 'third')}"]), cache=tmp_path / cache)
+        [again] = records.pretrainings.values()
+        assert (again.encoder_sha256, again.former_cells) == (pretraining.encoder_sha256, 6)
+    with mock.patch("labeleff.reporting.figures.style.render", return_value=b""):
+        text = study_report.build(tmp_path / "out").read_text()
+    assert "**Encoders trained again**: 1 of 1 gave other weights" in text
 
 
 def test_a_failed_cell_is_a_record_and_the_rest_goes_on(study, go):

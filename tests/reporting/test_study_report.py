@@ -154,7 +154,7 @@ def test_unequal_budgets_and_mixed_conditions_are_flagged(tmp_path: Path) -> Non
     entries = [factories.run_entry(of, "r0", conditions=other), factories.run_entry(of), *moved, *records[3:]]
     text = built(factories.write(tmp_path, entries))
     assert "**Unequal budgets**" in text
-    assert "**Mixed conditions**" in text
+    assert "**Mixed conditions**: the runs differ in device (see" in text
     assert "Untested device" not in text
     details = (tmp_path / "details.md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in details.splitlines() if line.startswith("|")]

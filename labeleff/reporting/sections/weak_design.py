@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from labeleff.catalogue.metrics import metric
-from labeleff.records.conditions import UNTESTED
+from labeleff.records.conditions import UNTESTED, unlike
 from labeleff.reporting.effort import tuning
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.markdown import at_labels, join_texts
@@ -162,8 +163,16 @@ def _conditions(results: Results) -> Iterator[str]:
     for device in dict.fromkeys(run.conditions.device for run in results.runs):
         if device.startswith(UNTESTED):
             yield f"**Untested device**: {device} is accepted, but labeleff's tests have never run on one."
-    distinct = {run.conditions.model_dump_json() for run in results.runs}
-    if len(distinct) > 1:
-        yield "**Mixed conditions**: the runs differ in device, precision, torch, data or plug-ins (see `details.md`)."
+    pairs = itertools.combinations([run.conditions for run in results.runs], 2)
+    mixed = sorted({what for pair in pairs for what, *_ in unlike(*pair)})
+    if mixed:
+        yield f"**Mixed conditions**: the runs differ in {join_texts(mixed)} (see `details.md`)."
+    replaced = [item for item in results.encoders.values() if item.former_cells]
+    if replaced:
+        cells, of = sum(item.former_cells for item in replaced), len(results.encoders)
+        yield (
+            f"**Encoders trained again**: {len(replaced)} of {of} gave other weights than before, as "
+            f"on another processor; {cells:,} cells started from the former, the rest from the new."
+        )
     if results.foreign:
         yield f"{results.foreign} records in this folder belong to other studies and were left out."
