@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -49,10 +49,14 @@ class TargetChoice:
     low: float | None
     high: float | None
     """Ends of the ratio's interval; None on a side where a curve has none."""
+    doubted: bool = False
+    """Whether an assumption fails that one of the numbers rests on."""
 
     @property
     def choice(self) -> Choice:
-        """The cheaper labels, where the interval says so."""
+        """The cheaper labels, where the interval says so and no assumption fails."""
+        if self.doubted:
+            return "can't tell"
         if self.high is not None and self.high < 1:
             return "noisy"
         return "clean" if self.low is not None and self.low > 1 else "can't tell"
@@ -66,7 +70,11 @@ def at_targets(item: Equivalent, targets: Sequence[float], cost: Cost, compariso
         return []
     clean, noisy = (alone.curve(place, name) for name in _names(item))
     level = 1 - (1 - alone.level) / max(1, comparisons)
-    return choices(clean, noisy, targets, cost, level, models=extrapolates(alone.method))
+    doubted = [one.accuracies for one in item.comparison.failures if one.accuracies and one.arm in _names(item)]
+    return [
+        replace(choice, doubted=any(low <= choice.target <= high for low, high in doubted))
+        for choice in choices(clean, noisy, targets, cost, level, models=extrapolates(alone.method))
+    ]
 
 
 def choices(

@@ -217,8 +217,8 @@ def _prices(results: Results, measured: Measurements, items: Sequence[Equivalent
 
 
 def _text(each: TargetChoice) -> list[str]:
-    clean, noisy = (amount(reading, count) for reading in (each.clean, each.noisy))
+    clean, noisy = (amount(one, count) + (DOUBT if each.doubted else "") for one in (each.clean, each.noisy))
     if each.ratio is None:
         return [clean, noisy, "–", each.choice]
     low, high = ("…" if end is None else money(end) for end in (each.low, each.high))
-    return [clean, noisy, f"{money(each.ratio)} [{low}, {high}]", each.choice]
+    return [clean, noisy, f"{money(each.ratio)} [{low}, {high}]{DOUBT if each.doubted else ''}", each.choice]

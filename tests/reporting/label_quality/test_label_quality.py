@@ -120,6 +120,17 @@ def test_prices_of_several_tasks_say_of_which(tmp_path):
         )
 
 
+def test_no_labels_are_called_cheaper_at_an_accuracy_where_a_curve_falls(tmp_path, monkeypatch):
+    def falling(cell, plain=value):
+        return plain(cell) - 0.2 * bool(cell.noise and cell.noise.rate == 0.2 and cell.n == 500)
+
+    monkeypatch.setitem(globals(), "value", falling)
+    path = folder(tmp_path, targets=[0.5], cost={"per_label": 0.05})
+    text = build(path, ReportOptions(noisy_price=0.005)).read_text()
+    for rate, ending in ((20, r"[\d,.]+ \[.+\] \(\?\) \| +can't tell"), (40, r"[\d.]+ \[[\d., ]+\] \| +noisy")):
+        assert re.search(rf"\| scratch/finetune +\| {rate} % noise +\| +50 % \|[^|]+\|[^|]+\| +{ending} +\|", text)
+
+
 def test_savings_at_noisy_places_are_at_the_price_of_noisy_labels(measured):
     table = pd.read_csv(measured / "utility.csv").dropna(subset=["saved"])
     noisy = table.task.str.contains("label_noise")
