@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError, optional
-from labeleff.plugins.tasks.embedding_files.columns import ROLES, Columns
+from labeleff.plugins.tasks.embedding_files.columns import ROLES, Columns, WideColumns, dimensions
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 
 ROWS = 8192
@@ -81,7 +81,11 @@ def _columns(path: Path, schema: Any, rows: int, batches: Batches) -> Columns:
         elif _is_number(field):
             numbers.append(field)
     if numbers and not any(isinstance(column, Streamed) for column in columns.values()):
-        columns["features"] = _wide(path, {field.name: field.type for field in numbers}, rows, batches)
+        names, notes = dimensions(str(path), {field.name: types.is_integer(field.type) for field in numbers})
+        chosen = {field.name: field.type for field in numbers if field.name in names}
+        if chosen:
+            columns["features"] = _wide(path, chosen, rows, batches)
+        return WideColumns(columns, notes)
     return columns
 
 

@@ -8,6 +8,7 @@ folder and mapped from there.
 from __future__ import annotations
 
 import contextlib
+import re
 import struct
 import tokenize
 import zipfile
@@ -56,6 +57,20 @@ DAMAGE = (
 )
 """Errors by which the libraries that read these formats report a damaged file."""
 NUMBERS = "numbers: float16, float32, float64 or integers"
+NAMELESS = re.compile(r"\s*|Unnamed: \d+(\.\d+|_level_\d+)?")
+"""Names that pandas gives an index, by writing a table or by reading it again."""
+NUMBERED = re.compile(r"\d+(?=\D*$)")
+"""The number that tells a dimension's name from the others'."""
+PATTERN = 3
+"""Least number of columns whose names differ in a number alone that make a pattern."""
+
+
+class WideColumns(dict[str, Array | Streamed]):
+    """Columns of a table in which each dimension had a column, with sentences on which of them these are."""
+
+    def __init__(self, columns: Columns, notes: Sequence[str]) -> None:
+        super().__init__(columns)
+        self.notes = tuple(notes)
 
 
 @contextlib.contextmanager
@@ -86,6 +101,8 @@ class Embeddings:
     labels: Array | None = None
     split: Array | None = None
     group: Array | None = None
+    notes: tuple[str, ...] = ()
+    """Sentences on which columns of a table were taken for the embeddings."""
 
     def __len__(self) -> int:
         return len(self.features)
@@ -111,7 +128,63 @@ def assemble(path: Path, columns: Columns, array: str | None = None) -> Embeddin
     checked = None if ids is None else check_ids(f"{path}, {roles['ids']!r}", ids)
     features = arrays.pop("features")
     beside = {role: flat(f"{path}, {roles[role]!r}", one, role == "labels") for role, one in arrays.items()}
-    return Embeddings(str(path), features, checked, **beside)
+    notes = tuple(f"{path}: {note}" for note in columns.notes) if isinstance(columns, WideColumns) else ()
+    return Embeddings(str(path), features, checked, **beside, notes=notes)
+
+
+def dimensions(where: str, numbers: Mapping[str, bool]) -> tuple[list[str], list[str]]:
+    """Choose the dimensions among columns of one number per row, in their order, with sentences on the choice.
+
+    `numbers` says of each column whether it has whole numbers, as a class, a fold or an index has. An index without a
+    name is left out. Raises DataError for a column that may be no dimension: its name isn't numbered as the others'
+    are, or it has whole numbers where others have real ones.
+    """
+    nameless = [name for name in numbers if NAMELESS.fullmatch(name)]
+    for name in nameless:
+        if not numbers[name]:
+            hint = "'id' if it has the items' ids, or one like those of the other dimensions"
+            raise DataError(f"{where}: found the column {name!r}, which isn't an index, expected a name: {hint}")
+    named = [name for name in numbers if name not in nameless]
+    strays, others = _strays({name: numbers[name] for name in named})
+    if strays:
+        listed, beside = ", ".join(map(repr, strays[:5])), _spans(others)
+        more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
+        raise DataError(
+            f"{where}: found {listed}{more} beside the dimensions {beside}, expected dimensions alone; name it id, "
+            "label, split or group if it is one, drop it, or, if it is a dimension, number its name as theirs and write "
+            "its values as real numbers (3.0)"
+        )
+    left = [f"the column {name!r} left out as an index" for name in nameless]
+    return named, [f"{len(named):,} dimension{'s' if len(named) > 1 else ''}: {_spans(named)}", *left]
+
+
+def _strays(numbers: Mapping[str, bool]) -> tuple[list[str], list[str]]:
+    """Part columns that may be no dimension from the others: by their names, else by whole numbers beside real ones."""
+    families: dict[str, list[str]] = {}
+    for name in numbers:
+        families.setdefault(NUMBERED.sub("#", name), []).append(name)
+    mixed = len(set(numbers.values())) > 1
+    numbered = {
+        name
+        for several in families.values()
+        for name in several
+        if len(several) > 1 and not (mixed and all(numbers[one] for one in several))
+    }
+    if len(numbered) >= PATTERN and 2 * len(numbered) > len(numbers):
+        strays = [name for name in numbers if name not in numbered]
+    else:
+        strays = [name for name in numbers if mixed and numbers[name]]
+    return strays, [name for name in numbers if name not in strays]
+
+
+def _spans(names: Sequence[str]) -> str:
+    """Name columns in their order, those that are numbered alike by the first and the last, and a few of many."""
+    spans: list[list[str]] = []
+    for name in names:
+        alike = spans and NUMBERED.search(name) and NUMBERED.sub("#", name) == NUMBERED.sub("#", spans[-1][0])
+        spans[-1].append(name) if alike else spans.append([name])
+    parts = [f"{span[0]} … {span[-1]}" if len(span) > 2 else ", ".join(span) for span in spans]
+    return ", ".join([*parts[:4], "…", parts[-1]] if len(parts) > 5 else parts)
 
 
 def _roles(path: Path, columns: Columns, array: str | None) -> dict[str, str]:

@@ -23,7 +23,7 @@ class Joined:
     """Items that every encoder has and that are labelled, sorted by id, or in the files' order where that joins them.
 
     `rows` are each encoder's positions of the items in `features`; `labels` belong to the items, in their order;
-    `notes` say what was left out and what is odd about rows.
+    `notes` say which columns of tables are dimensions, what was left out and what is odd about rows.
     """
 
     ids: Ids
@@ -57,7 +57,7 @@ def join(
         {name: one.features for name, one in encoders.items()},
         {name: positions[keep] for name, positions in rows.items()},
         _taken(labels, label_rows[keep]),
-        (*missing, *notes),
+        (*(note for one in encoders.values() for note in one.notes), *missing, *notes),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from labeleff.errors import DataError, RunsError
-from labeleff.plugins.tasks.embedding_files.columns import ROLES, Columns
+from labeleff.plugins.tasks.embedding_files.columns import ROLES, Columns, WideColumns, dimensions
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 from labeleff.reporting.external.csv_text import DELIMITERS, decode, records, sniff
 
@@ -78,17 +78,21 @@ def _number(text: str) -> bool:
 def read_csv(path: Path) -> Columns:
     """Read a table of embeddings: one column per number, float32; others are id, label, split and group."""
     table = read_table(path)
-    columns: dict[str, Array | Streamed] = {}
-    numbers = {}
-    for name, cells in table.columns.items():
-        if name.lower() in BESIDE:
-            columns[name] = np.array(cells, dtype=np.str_)
-        else:
-            numbers[name] = _numbers(table, name, cells)
-    if not numbers:
+    columns: dict[str, Array | Streamed] = {
+        name: np.array(cells, dtype=np.str_) for name, cells in table.columns.items() if name.lower() in BESIDE
+    }
+    whole = {name: _whole(cells) for name, cells in table.columns.items() if name not in columns}
+    names, notes = dimensions(f"{path}, line 1", whole)
+    if not names:
         raise DataError(f"{path}: found the columns {', '.join(table.columns)}, expected columns of numbers too")
-    columns["features"] = np.stack([*numbers.values()], 1)
-    return columns
+    columns["features"] = np.stack([_numbers(table, name, table.columns[name]) for name in names], 1)
+    return WideColumns(columns, notes)
+
+
+def _whole(cells: Sequence[str]) -> bool:
+    """Whether a column has whole numbers without a point; one number throughout says nothing and doesn't count."""
+    digits = "".join(cells).replace("-", "").replace("+", "").replace(" ", "")
+    return digits.isdecimal() and any(cell != cells[0] for cell in cells)
 
 
 def _numbers(table: TextTable, name: str, cells: Sequence[str]) -> Array:

@@ -54,6 +54,11 @@ def test_the_order_of_rows_changes_nothing(first, second):
     assert (left == right).all()
 
 
+def test_the_dimensions_of_tables_are_said_first():
+    found = join({"clip": embeddings(range(3), notes=("clip.csv: 2 dimensions: f0, f1",))}, labels(range(4)), drop=True)
+    assert found.notes[0] == "clip.csv: 2 dimensions: f0, f1"
+
+
 def test_what_does_not_join_is_counted():
     with pytest.raises(DataError, match=r"clip.npz: no embeddings for 2 of 5 ids: '3', '4'; expected the same ids"):
         join({"clip": embeddings([0, 1, 2])}, labels([0, 1, 2, 3, 4]))
