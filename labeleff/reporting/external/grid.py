@@ -37,6 +37,8 @@ class Grid:
     """The arm of all rows where no column has it: the file's short name, of several files or one arm per file."""
     origin: str | None = None
     """The file's short name among several, to keep arms of one name apart; None for a file alone."""
+    stored: bool = False
+    """Whether percent signs are how a workbook shows its numbers: none is part of a text."""
     sha256: str = ""
     """The file's hash; of several files in one grid the hash of their hashes."""
 

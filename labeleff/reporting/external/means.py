@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import special
@@ -11,9 +11,10 @@ from scipy import special
 from labeleff.catalogue.metrics import Units
 from labeleff.errors import RunsError
 from labeleff.reporting.external.grid import cell_error, quote
-from labeleff.reporting.external.observations import Observation, Observed
+from labeleff.reporting.external.observations import Observation
 from labeleff.reporting.external.reading import Reading, Spread
-from labeleff.reporting.external.values import UnreadableCellError, Value, decimals, read_spread
+from labeleff.reporting.external.runs_table import Scale
+from labeleff.reporting.external.values import SpreadCell, UnreadableCellError, Value, decimals, read_spread
 from labeleff.stats.stand_ins import MOST, Mean
 
 WORDS: Mapping[Spread, str] = {
@@ -34,6 +35,8 @@ class Printed:
     sd_step: float
     """Width within which rounding leaves `sd` open."""
     runs: int
+    converted: float | None = None
+    """The spread on the mean's scale, where a percent sign in one of the two alone made it another number."""
 
 
 def has_spread(row: Observation, value: Value) -> bool:
@@ -41,27 +44,72 @@ def has_spread(row: Observation, value: Value) -> bool:
     return value.spread is not None or value.ends is not None or bool(row.spread)
 
 
-def printed(
-    row: Observation, value: Value, observed: Observed, options: Reading, *, level: float, comma: bool
-) -> Printed:
-    """Read the spread of a mean. Raises RunsError where it can't be read, and for an unknown number of runs or one."""
-    spread, ends = _spread(row, value, comma=comma)
-    kind, runs = spread_kind(observed, options, in_column=bool(row.spread)), _runs(row, options)
-    if ends is not None:
-        kind, (size, step) = "ci", _half_width(row, value, ends)
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How the numbers of a column of means, and of the spreads beside it, are written."""
+
+    comma: bool = False
+    """Whether decimals have a comma."""
+    scale: Scale = "percent"
+    """Scale of the means without a percent sign."""
+    stored: bool = False
+    """Whether percent signs are how a workbook shows its numbers, mean and spread being stored on one scale."""
+    over_one: bool = False
+    """Whether some spreads without percent sign are over 1, so that they are no shares."""
+
+
+def printed(row: Observation, value: Value, options: Reading, *, level: float, writing: Writing) -> Printed:
+    """Read the spread of a mean.
+
+    Raises RunsError where it can't be read or may be read in two ways, and for an unknown number of runs or one.
+    """
+    spread = _spread(row, value, comma=writing.comma)
+    unit = _unit(row, value, spread, writing, options.scale)
+    kind, runs = spread_kind(row, options), _runs(row, options)
+    if spread.ends is not None:
+        kind, (size, step) = "ci", _half_width(row, value, spread.ends, unit)
     else:
-        assert spread is not None
-        size, step = float(spread), 10.0 ** -decimals(spread)
+        assert spread.size is not None
+        size, step = unit * float(spread.size), unit * 10.0 ** -decimals(spread.size)
     factor = {"sd": 1.0, "population-sd": math.sqrt(runs / (runs - 1)), "se": math.sqrt(runs)}.get(kind)
     if factor is None:
         factor = math.sqrt(runs) / float(special.stdtrit(runs - 1, 0.5 + level / 2))
-    return Printed(row, value, factor * size, factor * step, runs)
+    return Printed(row, value, factor * size, factor * step, runs, None if unit == 1 else size)
 
 
-def _spread(row: Observation, value: Value, *, comma: bool) -> tuple[str | None, tuple[str, str] | None]:
+def over_one(cells: Iterable[tuple[Observation, Value]], *, comma: bool) -> bool:
+    """Whether a column of spreads without percent signs beside means with one has spreads over 1: no shares."""
+    for row, value in cells:
+        if value.percent and row.spread and "%" not in row.spread:
+            try:
+                spread = read_spread(row.spread, comma=comma)
+            except UnreadableCellError:
+                continue
+            if any(abs(float(text)) > 1 for text in (spread.size, *(spread.ends or ())) if text is not None):
+                return True
+    return False
+
+
+def _unit(row: Observation, value: Value, spread: SpreadCell, writing: Writing, given: Scale | None) -> float:
+    """What the spread's number is to be multiplied with to be on the scale of the mean's; RunsError where unknown."""
+    if value.percent == spread.percent or (spread.percent and writing.scale == "percent"):
+        return 1.0
+    if spread.percent and (writing.stored or given == "fraction" or spread.ends):
+        return 0.01
+    if value.percent and (writing.over_one or given == "percent"):
+        return 1.0
+    if value.percent and (writing.stored or spread.ends):
+        return 100.0 if writing.stored else 1.0
+    found = f"the spread {quote(row.spread or '')} beside the mean {quote(row.value)}"
+    way = "percent where the spread is in percent" if value.percent else "fraction where the mean is a share"
+    expected = "a percent sign in both or in neither, as one alone may be read in two ways"
+    raise cell_error(row.source, row.place, row.column, found, expected, f"write it, or give --scale {way}")
+
+
+def _spread(row: Observation, value: Value, *, comma: bool) -> SpreadCell:
     """Size of the spread, or the ends of an interval, from the value's cell or from the column beside it."""
     if not row.spread:
-        return value.spread, value.ends
+        return SpreadCell(value.spread, value.ends, value.percent)
     if value.spread is not None or value.ends is not None:
         raise _error(row, row.value, "a number alone, as a column beside it has the spread")
     try:
@@ -70,9 +118,9 @@ def _spread(row: Observation, value: Value, *, comma: bool) -> tuple[str | None,
         raise _error(row, row.spread, f"in the column of spreads {error.expected}", error.hint) from error
 
 
-def spread_kind(observed: Observed, options: Reading, *, in_column: bool) -> Spread:
-    """What the spreads of a table are: by the option, by the column's name, else sample standard deviations."""
-    named, given = observed.spread_kind if in_column else None, options.spread
+def spread_kind(row: Observation, options: Reading) -> Spread:
+    """What the spread of a mean is: by the option, by its column's name, else a sample standard deviation."""
+    named, given = row.spread_kind if row.spread else None, options.spread
     if (named not in (None, "sd") and given not in (None, named)) or (named == "sd" and given in ("se", "ci")):
         raise RunsError(
             f"--spread: found {given} beside a column that is named as {WORDS[named]}; leave the option out"
@@ -96,10 +144,10 @@ def _runs(row: Observation, options: Reading) -> int:
     return runs
 
 
-def _half_width(row: Observation, value: Value, ends: tuple[str, str]) -> tuple[float, float]:
-    """Half width of an interval and the width within which rounding leaves it open."""
-    low, high = float(ends[0]), float(ends[1])
-    step = 10.0 ** -min(map(decimals, ends))
+def _half_width(row: Observation, value: Value, ends: tuple[str, str], unit: float) -> tuple[float, float]:
+    """Half width of an interval and the width within which rounding leaves it open, both on the mean's scale."""
+    low, high = unit * float(ends[0]), unit * float(ends[1])
+    step = unit * 10.0 ** -min(map(decimals, ends))
     if not low - step <= value.number <= high + step:
         raise _error(row, row.spread or row.value, f"an interval around the mean {value.text}")
     return (high - low) / 2, step / math.sqrt(2)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from labeleff.catalogue.metrics import Metric, Units
 from labeleff.reporting.external import run_keys
 from labeleff.reporting.external.direction import check_trend, metric_of, units_of
 from labeleff.reporting.external.grid import cell_error, quote
-from labeleff.reporting.external.means import WORDS, Printed, has_spread, printed, spread_kind, to_means
+from labeleff.reporting.external.means import (
+    WORDS,
+    Printed,
+    Writing,
+    has_spread,
+    over_one,
+    printed,
+    spread_kind,
+    to_means,
+)
 from labeleff.reporting.external.observations import Observation, Observed
 from labeleff.reporting.external.reading import Reading
-from labeleff.reporting.external.runs_table import RunsTable
+from labeleff.reporting.external.runs_table import RunsTable, Scale
 from labeleff.reporting.external.scales import Cell, scale_of
 from labeleff.reporting.external.values import UnreadableCellError, Value, has_decimal_commas, read_value
 from labeleff.stats.interval_level import LEVEL
@@ -39,7 +48,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
     unit = 100 if scale == "percent" else 1
     values, best = [value.number / unit for _, value in cells], _on_scale(options.best, entry)
     units, units_note = units_of(entry, values, best, chance)
-    means = _means(cells, observed, options, level, commas)
+    means = _means(cells, options, level, _writing(cells, commas, scale, observed.stored))
     keys = run_keys.run_keys(rows)
     groups = _groups(cells, keys, means, unit, units)
     trend = check_trend(groups, rows[0].source, entry, insisted=options.lower_is_better is not None)
@@ -49,7 +58,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
         *_direction_notes(entry),
         trend,
         run_keys.pairing(observed),
-        *_means_notes(means, observed, options, level),
+        *_means_notes(means, options, level),
     )
     return RunsTable(
         source=rows[0].source,
@@ -100,14 +109,25 @@ def _on_scale(best: float | None, entry: Metric) -> float | None:
     return best / 100 if best is not None and entry.percent and abs(best) > 1 else best
 
 
-def _means(
-    cells: Sequence[Cell], observed: Observed, options: Reading, level: float, commas: Mapping[tuple[str, str], bool]
-) -> Means:
+def _writing(
+    cells: Sequence[Cell], commas: Mapping[tuple[str, str], bool], scale: Scale, stored: Collection[str]
+) -> Mapping[tuple[str, str], Writing]:
+    """How numbers are written, by file and column; `stored`: the files whose percent signs are formats alone."""
+    columns: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        columns.setdefault((cell[0].source, cell[0].column), []).append(cell)
+    return {
+        key: Writing(commas[key], scale, key[0] in stored, over_one(members, comma=commas[key]))
+        for key, members in columns.items()
+    }
+
+
+def _means(cells: Sequence[Cell], options: Reading, level: float, writing: Mapping[tuple[str, str], Writing]) -> Means:
     """Means of several runs by rung, each the only row of its rung."""
     means: dict[tuple[str | None, str, int], list[Printed]] = {}
     for row, value in cells:
         if has_spread(row, value):
-            mean = printed(row, value, observed, options, level=level, comma=commas[row.source, row.column])
+            mean = printed(row, value, options, level=level, writing=writing[row.source, row.column])
             means.setdefault(_rung(row), []).append(mean)
     _check_alone([row for row, _ in cells], means)
     return means
@@ -171,24 +191,29 @@ def _direction_notes(entry: Metric) -> Iterator[str]:
         yield f"less is better: {entry.plural} are turned around to be compared, and shown as they are"
 
 
-def _means_notes(means: Means, observed: Observed, options: Reading, level: float) -> Iterator[str]:
+def _means_notes(means: Means, options: Reading, level: float) -> Iterator[str]:
     """What the means of several runs were taken for."""
     if not means:
         return
     several = [mean for rung in means.values() for mean in rung]
     counts = sorted({mean.runs for mean in several})
     runs = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    kinds = sorted({_kind(mean, observed, options, level) for mean in several})
+    kinds = sorted({_kind(mean, options, level) for mean in several})
     yield (
         f"means of {runs} runs, with {' and '.join(kinds)}; a mean is as uncertain as its runs and rounding make it, "
         "and such an arm is paired with no other"
     )
+    if example := next((mean for mean in several if mean.converted is not None), None):
+        yield (
+            "percent signs that mean or spread alone have are counted: "
+            f"{example.row.spread} beside {example.row.value} is {example.converted:.10g} on the mean's scale"
+        )
 
 
-def _kind(mean: Printed, observed: Observed, options: Reading, level: float) -> str:
+def _kind(mean: Printed, options: Reading, level: float) -> str:
     if mean.value.ends is not None or (mean.row.spread or "").startswith(("[", "(")):
         return f"intervals of {100 * level:g} %"
-    kind = spread_kind(observed, options, in_column=bool(mean.row.spread))
+    kind = spread_kind(mean.row, options)
     words = f"{WORDS[kind]} of {100 * level:g} %" if kind == "ci" else WORDS[kind]
-    named = observed.spread_kind not in (None, "sd") and bool(mean.row.spread)
+    named = mean.row.spread_kind not in (None, "sd") and bool(mean.row.spread)
     return words if options.spread or named else f"{words}, as --spread doesn't say otherwise"

@@ -36,6 +36,8 @@ class Observation:
     """The cell of the column of spreads; None without one."""
     count: str | None = None
     """The cell of the column that says how many runs a mean is over; None without one."""
+    spread_kind: SpreadKind | None = None
+    """What a column of spreads beside the value's holds; None without such a column."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,13 @@ class Observed:
     """Sentences on what was recognised and what it means."""
     value_name: str
     """The files' name of what was measured, e.g. `test_error`; empty where they don't say."""
-    spread_kind: SpreadKind | None
-    """What `Observation.spread` holds; None without such a column."""
     draws: bool
     """Whether the table has a column draw."""
     seeds: bool
     """Whether the table has a column seed."""
     interval_level: float | None = None
     """Probability that the table's intervals hold, where a column's name says it (`ci95`)."""
+    stored: frozenset[str] = frozenset()
+    """Names of the files whose percent signs are how a workbook shows its numbers."""
     sha256: str = ""
     """SHA-256 of the file's bytes in hex; of several files, of their digests in order."""

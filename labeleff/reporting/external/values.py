@@ -68,13 +68,23 @@ def read_value(cell: str, *, comma: bool = False) -> Value:
     raise UnreadableCellError(VALUE, _hint(text))
 
 
-def read_spread(cell: str, *, comma: bool = False) -> tuple[str | None, tuple[str, str] | None]:
+@dataclass(frozen=True, slots=True)
+class SpreadCell:
+    """The spread of a mean: its size, or the ends of an interval, as digits."""
+
+    size: str | None
+    ends: tuple[str, str] | None = None
+    percent: bool = False
+    """Whether the cell has a percent sign."""
+
+
+def read_spread(cell: str, *, comma: bool = False) -> SpreadCell:
     """Read the cell of a column of spreads: its size, or the ends of an interval. Raises UnreadableCellError."""
     text = _SPACES.sub(" ", _points(cell) if comma else cell).strip().strip("$").strip()
     if found := _ONLY_SPREAD.fullmatch(text):
-        return found[1], None
+        return SpreadCell(found[1], percent="%" in text)
     if found := _ONLY_INTERVAL.fullmatch(text):
-        return None, (_digits(found[1]), _digits(found[2]))
+        return SpreadCell(None, (_digits(found[1]), _digits(found[2])), "%" in text)
     raise UnreadableCellError("a spread from 0, or an interval such as [60.9, 62.5]", _hint(text))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from labeleff.errors import LabeleffError, OptionError, RunsError
@@ -29,7 +31,7 @@ def observed(arms: dict[str, Sequence[str]], name: str = "acc", **more: Any) -> 
         for line, ((arm, cells), at) in enumerate(itertools.product(arms.items(), range(3)), start=2)
         for n, cell in [(NS[at], cells[at])]
     ]
-    return Observed(rows, (), name, None, **{"draws": False, "seeds": False, **more})
+    return Observed(rows, (), name, **{"draws": False, "seeds": False, **more})
 
 
 def read(arms: dict[str, Sequence[str]], name: str = "acc", chance: float | None = None, **how: Any) -> RunsTable:
@@ -142,6 +144,24 @@ def test_decimal_commas_hold_for_a_column() -> None:
         read({"a": ("1,234", "1,100", "1,003")}, "loss", lower_is_better=True)
 
 
+def test_a_spread_without_the_sign_of_its_mean() -> None:
+    def beside(*spreads: str, **more: Any) -> Observed:
+        rows = observed({"a": ("61.7%", "70.0%", "75.9%")}).rows
+        full = [replace(row, spread=text) for row, text in zip(rows, spreads, strict=True)]
+        return replace(observed({}, **more), rows=full)
+
+    def sds(found: Observed) -> list[float]:
+        rungs = measured(found, Reading(runs=3)).groups[None, "a"].values()
+        return [round(float(np.std(list(rung.values()), ddof=1)), 3) for rung in rungs]
+
+    assert sds(beside("0.8", "1.2", "0.9")) == [0.008, 0.012, 0.009]  # none of a column with 1.2 is a share
+    assert sds(beside("0.008", "0.012", "0.009", stored=frozenset({"t.csv"}))) == [0.008, 0.012, 0.009]
+    with pytest.raises(
+        RunsError, match=r"t\.csv, line 2, column 'acc': found the spread '0\.8' beside the mean '61\.7%'"
+    ):
+        measured(beside("0.8", "0.7", "0.9"), Reading(runs=3))
+
+
 def test_means_become_stand_ins() -> None:
     table = read(MEANS, runs=3)
     rungs = table.groups[None, "ssl"]
@@ -174,7 +194,7 @@ def test_a_mean_is_alone_at_its_rung() -> None:
     both = observed(MEANS)
     twin = Observation("t.csv", "line 9", "acc", None, "ssl", 50, 1, None, None, "70.0")
     with pytest.raises(RunsError, match=r"a mean of 3 runs of arm 'ssl' at n = 50 beside line 9, expected one mean"):
-        measured(Observed([*both.rows, twin], (), "acc", None, draws=False, seeds=False), Reading(runs=3))
+        measured(Observed([*both.rows, twin], (), "acc", draws=False, seeds=False), Reading(runs=3))
 
 
 def test_every_cell_error_has_its_place() -> None:

@@ -7,7 +7,9 @@ import hashlib
 import io
 import random
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -269,3 +271,22 @@ def test_any_damage_is_an_error_of_ours_or_still_a_table(seed):
 def test_any_bytes_are_an_error_of_ours(content):
     with pytest.raises(RunsError, match=r"^runs\.csv, line \d+, (column|character) "):
         parse(content)
+
+
+@pytest.mark.parametrize("percent", ["C", "D", "CD", ""])
+def test_cells_that_excel_shows_in_percent_are_the_same_numbers(tmp_path: Path, percent: str) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["method", "labels", "acc", "std", "runs"])
+    for arm, gain in (("scratch", 0.0), ("ssl", 0.05)):
+        for n, mean in ((100, 0.412), (400, 0.551), (1600, 0.668)):
+            book.active.append([arm, n, mean + gain, 0.031, 3])
+    for column in percent:
+        for row in range(2, 8):
+            book.active[f"{column}{row}"].number_format = "0.0%"
+    book.save(tmp_path / "t.xlsx")
+    table = read_runs([tmp_path / "t.xlsx"], Reading())
+    sds = [np.std(list(rung.values()), ddof=1) for runs in table.groups.values() for rung in runs.values()]
+    assert np.allclose(sds, 0.031, rtol=0.01)
+    said = any("percent signs that mean or spread alone have are counted" in note for note in table.notes)
+    assert said == (len(percent) == 1)

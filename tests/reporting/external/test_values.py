@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labeleff.reporting.external.values import (
+    SpreadCell,
     UnreadableCellError,
     Value,
     decimals,
@@ -115,9 +116,11 @@ def test_which_commas_are_decimal(cells: list[str], expected: bool | str) -> Non
 
 
 def test_a_column_of_spreads() -> None:
-    assert read_spread("±0.8") == read_spread("0.8") == ("0.8", None)
-    assert read_spread("0,8", comma=True) == ("0.8", None)
-    assert read_spread("[60.9, 62.5]") == (None, ("60.9", "62.5"))
+    assert read_spread("±0.8") == read_spread("0.8") == SpreadCell("0.8")
+    assert read_spread("0,8", comma=True) == SpreadCell("0.8")
+    assert read_spread("[60.9, 62.5]") == SpreadCell(None, ("60.9", "62.5"))
+    assert read_spread("0.8 %") == SpreadCell("0.8", percent=True)
+    assert read_spread("[60.9%, 62.5%]") == SpreadCell(None, ("60.9", "62.5"), percent=True)
     for cell in ("-0.8", "nan", "small"):
         with pytest.raises(UnreadableCellError, match="a spread from 0"):
             read_spread(cell)

@@ -9,6 +9,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from types import NoneType
 from typing import Any
@@ -54,7 +55,7 @@ def read(content: bytes, source: str, options: Reading) -> Grid:
     shown = _shown(rows, name, source)
     merged = {(span.min_row, span.min_col): span for span in getattr(sheets[name], "merged_cells", ())}
     flat, left = plain(list(_spanned(shown, merged))) if merged else (shown, [])
-    return square(source, flat, [*notes, *left])
+    return replace(square(source, flat, [*notes, *left]), stored=not _typed_percent(rows))
 
 
 @contextlib.contextmanager
@@ -138,6 +139,16 @@ def _shown(rows: Sequence[tuple[int, list[Any]]], name: str, source: str) -> lis
         texts = [_text(cell.value, getattr(cell, "number_format", None)) for cell in cells]
         shown.append(Row(place, (*texts, *[""] * (width - len(texts)))))
     return shown
+
+
+def _typed_percent(rows: Sequence[tuple[int, list[Any]]]) -> bool:
+    """Whether a percent sign below the first row is text: `41.2%` in a text, or behind a number stored as 41.2."""
+    cells = [cell for _, row in rows[1:] for cell in row if cell.value is not None]
+    texts = (cell.value for cell in cells if isinstance(cell.value, str))
+    formats = {str(cell.number_format) for cell in cells if isinstance(cell.value, (int, float))}
+    return any(re.match(r"\s*[+-]?[0-9.]+\s*%", text) for text in texts) or any(
+        "%" in shown_as and "%" not in _LITERAL.sub("", shown_as) for shown_as in formats
+    )
 
 
 def _text(value: Any, shown_as: str | None) -> str:

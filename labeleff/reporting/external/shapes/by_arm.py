@@ -32,17 +32,16 @@ def layout(columns: Columns) -> Layout:
     if not arms:
         raise columns.missing("arm")
     _check_numbers(columns, arms)
-    values, kinds = [], set()
+    values = []
     for at in arms:
-        value, kind = beside(columns, at, alone=False)
+        value = beside(columns, at, alone=False)
         arm, run = run_of(grid.fields[at]) or (grid.fields[at], None)
         if not arm:
             found = f"the columns {quote_list([grid.fields[at] for at in arms])}"
             raise cell_error(grid.source, grid.place, "arm", found, "names of arms")
-        values.append(replace(value, arm=_MEAN.sub("", arm) if kind else arm, run=run))
-        kinds.add(kind)
+        values.append(replace(value, arm=_MEAN.sub("", arm) if value.kind else arm, run=run))
     values, metric = _without_metric(values)
-    return Layout("by-arm", tuple(values), rows, runs, metric, kinds.pop() if len(kinds) == 1 else None)
+    return Layout("by-arm", tuple(values), rows, runs, metric)
 
 
 def _without_metric(values: list[ValueColumn]) -> tuple[list[ValueColumn], str]:

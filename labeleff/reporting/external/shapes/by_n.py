@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labeleff.reporting.external.grid import cell_error
 from labeleff.reporting.external.reading import Shape
@@ -10,6 +11,7 @@ from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import Columns, quote_list
 from labeleff.reporting.external.shapes.headers import HeaderCount
 from labeleff.reporting.external.shapes.layout import Layout, ValueColumn, header_error
+from labeleff.reporting.external.shapes.spreads import beside
 
 
 def layout(columns: Columns, counts: Sequence[HeaderCount], shape: Shape) -> Layout:
@@ -29,8 +31,7 @@ def layout(columns: Columns, counts: Sequence[HeaderCount], shape: Shape) -> Lay
         rows["arm"] = arm
     elif grid.arm is None:
         raise columns.missing("arm")
-    values, kind = _with_spreads(columns, counts, shape)
-    return Layout(shape, values, rows, runs, counts[0].metric, kind)
+    return Layout(shape, _with_spreads(columns, counts, shape), rows, runs, counts[0].metric)
 
 
 def _of_one_metric(columns: Columns, counts: Sequence[HeaderCount]) -> list[HeaderCount]:
@@ -44,20 +45,10 @@ def _of_one_metric(columns: Columns, counts: Sequence[HeaderCount]) -> list[Head
     return [each for each in counts if each.metric == chosen[0]]
 
 
-def _with_spreads(
-    columns: Columns, counts: Sequence[HeaderCount], shape: Shape
-) -> tuple[tuple[ValueColumn, ...], str | None]:
-    """Columns of values, each with the column of its spread, and the spreads' kind."""
-    spreads: dict[frozenset[str], tuple[str, int]] = {}
-    for at in columns.free():
-        spread = names.spread_kind(columns.grid.fields[at])
-        if spread is not None and spread[1]:
-            spreads[spread[1]] = (spread[0], at)
-    values, kinds = [], set()
+def _with_spreads(columns: Columns, counts: Sequence[HeaderCount], shape: Shape) -> tuple[ValueColumn, ...]:
+    """Columns of values, each with its spread and the spread's kind."""
+    values = []
     for each in counts:
-        own = frozenset(names.words(columns.grid.fields[each.at])) - {"mean", "avg", "average"}
-        kind, at = spreads.get(own, (None, 0))
-        kinds.add(kind)
-        task = each.task if shape == "by-task-and-n" else None
-        values.append(ValueColumn(each.at, n=each.n, task=task, spread=at if kind in ("sd", "se", "ci") else None))
-    return tuple(values), kinds.pop() if len(kinds) == 1 else None
+        value = beside(columns, each.at, alone=False)
+        values.append(replace(value, n=each.n, task=each.task if shape == "by-task-and-n" else None))
+    return tuple(values)

@@ -212,6 +212,10 @@ class Columns:
         """Whether a column's cells are values or blanks: all that is in it begins with a number."""
         return all(re.match(r"[$*\\{~(]*[+-]?[.,]?[0-9]", cell) for cell in self._cells(at))
 
+    def spreads_in(self, at: int) -> bool:
+        """Whether a column's cells are spreads, intervals or blanks: `0.8`, `±0.8`, `[60.9, 62.5]`."""
+        return all(re.match(r"[$*\\{~(\[]*(?:±|\+/?-|\\?pm)?[\s${]*[+-]?[.,]?[0-9]", cell) for cell in self._cells(at))
+
 
 def check_names(grid: Grid) -> None:
     """Refuse names of columns with line breaks and control characters."""

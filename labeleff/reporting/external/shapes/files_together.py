@@ -49,16 +49,6 @@ def value_name(parts: Iterable[tuple[Grid, Layout]]) -> str:
     return first[1] if first else ""
 
 
-def spread_kind(parts: Iterable[tuple[Grid, Layout]]) -> str | None:
-    """What columns of spreads hold. Raises RunsError where files differ in it."""
-    kinds = {layout.spread_kind: grid for grid, layout in parts if layout.spread_kind}
-    if len(kinds) > 1:
-        (kind, grid), (other, of) = list(kinds.items())[:2]
-        found = f"spreads {other} beside {kind} in {grid.source}"
-        raise cell_error(of.source, of.place, str(other), found, "one kind in all files")
-    return next(iter(kinds), None)
-
-
 def interval_level(parts: Iterable[tuple[Grid, Layout]]) -> float | None:
     """Probability of intervals by the names of their columns. Raises RunsError where those differ in it."""
     levels: dict[float, tuple[Grid, str]] = {}

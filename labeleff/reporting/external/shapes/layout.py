@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.observations import SpreadKind
 from labeleff.reporting.external.reading import Shape
 
 NOT_MEASURED = {"", "-", "--", "–", "—", "n/a", "na", "nan", "none", "null", "?", "n.a.", "<na>"}
@@ -25,6 +26,8 @@ class ValueColumn:
     run: str | None = None
     spread: int | None = None
     """Index of the field with the spread."""
+    kind: SpreadKind | None = None
+    """What the spread is; None without one."""
     ends: tuple[int, int] | None = None
     """Indices of the fields with the ends of an interval."""
     tally: int | None = None
@@ -48,7 +51,6 @@ class Layout:
     """Indices of the fields that together number runs."""
     value_name: str
     """The file's name of what was measured; empty where it doesn't say."""
-    spread_kind: str | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -71,8 +71,7 @@ def layout(columns: Columns) -> Layout:
         raise columns.missing("n")
     rows = {name: columns.places[name] for name in parts if name in columns.places}
     if at is not None:
-        spread, kind = beside(columns, at, alone=True)
-        return Layout("long", (spread,), rows, runs, grid.fields[at], kind)
+        return Layout("long", (beside(columns, at, alone=True),), rows, runs, grid.fields[at])
     found, name = repeats(columns)
     if found:
         columns.guessed.append(f"a run each from {quote_list([grid.fields[value.at] for value in found])}")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, quote
+from labeleff.reporting.external.observations import SpreadKind
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes.layout import NOT_MEASURED, Layout, ValueColumn, column_name
 
@@ -35,6 +36,7 @@ class Entry(NamedTuple):
     value: str
     spread: str | None
     tally: str | None
+    kind: SpreadKind | None
 
 
 def melt(grid: Grid, layout: Layout, reading: Reading) -> tuple[list[Entry], list[str]]:
@@ -76,6 +78,7 @@ def _entries(grid: Grid, layout: Layout, reading: Reading) -> Iterator[Entry]:
                 text,
                 _spread(cells, value),
                 (cells[value.tally] or None) if value.tally is not None else None,
+                value.kind,
             )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 
 from labeleff.reporting.external.grid import Grid, cell_error
 from labeleff.reporting.external.grid import counted as amount
-from labeleff.reporting.external.observations import Observation, Observed, SpreadKind
+from labeleff.reporting.external.observations import Observation, Observed
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import files_together, numbering, rungs
 from labeleff.reporting.external.shapes.choosing import WORDS, recognise
@@ -45,14 +45,13 @@ def observations(grids: Sequence[Grid], reading: Reading) -> Observed:
     rows = _rows(counted)
     shape = _shape_line(rows, parts)
     own = dict.fromkeys(note for part in parts for note in part.notes)
-    kind = cast("SpreadKind | None", files_together.spread_kind(layouts))
     return Observed(
         rows=rows,
         notes=(shape, *own, *notes, *joined),
         value_name=files_together.value_name(layouts),
-        spread_kind=kind if any(row.spread for row in rows) else None,
         draws=all("draw" in part.layout.rows for part in parts),
         seeds=all("seed" in part.layout.rows for part in parts),
+        stored=frozenset(grid.source for grid in grids if grid.stored),
         sha256=_digest(grids),
         interval_level=files_together.interval_level(layouts),
     )
@@ -93,8 +92,8 @@ def _rows(counted: Sequence[Counted]) -> list[Observation]:
         "seed",
     )
     return [
-        Observation(source, row.place, column, task, arm, n, number, draw, seed, value, spread, tally)
-        for (source, (row, column, task, _, _, _, draw, seed, value, spread, tally), arm, n, _), number in zip(
+        Observation(source, row.place, column, task, arm, n, number, draw, seed, value, spread, tally, kind)
+        for (source, (row, column, task, _, _, _, draw, seed, value, spread, tally, kind), arm, n, _), number in zip(
             counted, numbers, strict=True
         )
     ]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from labeleff.reporting.external.observations import SpreadKind
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import Columns
 from labeleff.reporting.external.shapes.layout import ValueColumn
 
+KINDS: tuple[SpreadKind, ...] = ("sd", "se", "ci")
+"""Kinds of spreads that one column has."""
 
-def beside(columns: Columns, at: int, *, alone: bool) -> tuple[ValueColumn, str | None]:
-    """The value's column with its spread and number of runs, and the spread's kind.
+
+def beside(columns: Columns, at: int, *, alone: bool) -> ValueColumn:
+    """The value's column with its spread, the spread's kind, and its number of runs.
 
     `alone`: whether it is the file's only column of values, so that a column `std` is its spread.
     """
@@ -19,24 +23,24 @@ def beside(columns: Columns, at: int, *, alone: bool) -> tuple[ValueColumn, str 
             place for place in columns.free() if names.is_tally(columns.grid.fields[place]) and columns.values_in(place)
         ]
         tally = tallies[0] if len(tallies) == 1 else None
-    for kind in ("sd", "se", "ci"):
+    for kind in KINDS:
         if kind in found:
-            return ValueColumn(at, spread=found[kind], tally=tally), kind
+            return ValueColumn(at, spread=found[kind], kind=kind, tally=tally)
     if {"low", "high"} <= set(found):
-        return ValueColumn(at, ends=(found["low"], found["high"]), tally=tally), "ci"
-    return ValueColumn(at, tally=tally), None
+        return ValueColumn(at, ends=(found["low"], found["high"]), kind="ci", tally=tally)
+    return ValueColumn(at, tally=tally)
 
 
 def _spreads(columns: Columns, at: int, alone: bool) -> dict[str, int]:
     """Indices of the columns of spreads that belong to a column of values, by their kind."""
-    given = {kind: place for kind in ("sd", "se", "ci") if (place := columns.given_place(kind)) is not None}
+    given: dict[str, int] = {kind: place for kind in KINDS if (place := columns.given_place(kind)) is not None}
     if given:
         return given
     own = frozenset(names.words(columns.grid.fields[at])) - ({"mean", "avg", "average"} if not alone else set())
     found: dict[str, int] = {}
     for place in columns.free():
         spread = names.spread_kind(columns.grid.fields[place])
-        if spread is None or not columns.values_in(place):
+        if spread is None or not columns.spreads_in(place):
             continue
         kind, others = spread
         if others == own or (alone and others <= own):

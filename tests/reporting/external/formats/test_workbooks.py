@@ -79,6 +79,16 @@ def test_a_percent_sign_that_is_text_behind_the_number(shown_as):
     assert cells(grid(made)) == [("a", "85.3%"), ("b", "90%")]
 
 
+def test_percent_signs_that_are_formats_or_texts():
+    """Formats leave the stored number as it is; a spread beside it is stored on the same scale."""
+    made = book(["arm", "10%", "acc", "std"], ["a", 1, 0.853, 0.007], ["b", 2, 0.9, 0.01])
+    made.active["C2"].number_format = "0.0%"
+    assert grid(made).stored
+    made.active["C3"].number_format = '0.0"%"'
+    assert not grid(made).stored
+    assert not grid(book(["arm", "acc"], ["a", "85.3%"], ["b", 90])).stored
+
+
 def test_a_table_that_begins_somewhere_below_a_title():
     made = book([], ["", "Table 1: all runs"], [], ["", "arm", "", "n"], ["", "a", "", 5], [], ["", "b", "", 7], [None])
     made.active.merge_cells("B2:D2")

@@ -96,14 +96,34 @@ def test_columns_found_by_other_names_are_said() -> None:
 def test_spreads_and_numbers_of_runs() -> None:
     found = observed("method | n | acc_mean | acc_std | k\na | 10 | 50 | 1.5 | 3\nb | 10 | 60 | 1.2 | 5")
     assert [(row.value, row.spread, row.count) for row in found.rows] == [("50", "1.5", "3"), ("60", "1.2", "5")]
-    assert found.spread_kind == "sd"
+    assert {row.spread_kind for row in found.rows} == {"sd"}
     ends = observed("method | n | acc | ci_low | ci_high\na | 10 | 50 | 48 | 52\nb | 10 | 60 | 59 | 61")
-    assert ([row.spread for row in ends.rows], ends.spread_kind) == (["[48, 52]", "[59, 61]"], "ci")
+    assert [(row.spread, row.spread_kind) for row in ends.rows] == [("[48, 52]", "ci"), ("[59, 61]", "ci")]
     arms = observed("n | a_mean | a_std | b_mean | b_std\n10 | 50 | 1.5 | 60 | 1.2")
     assert [(row.arm, row.value, row.spread) for row in arms.rows] == [("a", "50", "1.5"), ("b", "60", "1.2")]
     by_n = observed("method | 10 | 10 std | 20 | 20 std\na | 50 | 1.5 | 60 | 1.2")
     assert [(row.n, row.spread) for row in by_n.rows] == [(10, "1.5"), (20, "1.2")]
-    assert observed("method | n | acc | acc_std\na | 10 | 50 |\nb | 10 | 60 |").spread_kind is None
+    blank = observed("method | n | acc | acc_std\na | 10 | 50 |\nb | 10 | 60 |")
+    assert [row.spread for row in blank.rows] == [None, None]
+
+
+def test_every_spread_keeps_its_own_kind() -> None:
+    one = observed("n | scratch | simclr | simclr_se\n100 | 40 | 44 | 1.1\n400 | 50 | 53 | 1.2")
+    assert [(row.arm, row.spread_kind) for row in one.rows] == [("scratch", None), ("simclr", "se")] * 2
+    both = observed("n | scratch | scratch_se | simclr | simclr_std\n100 | 40 | 1.1 | 44 | 3.3")
+    assert [row.spread_kind for row in both.rows] == ["se", "sd"]
+    by_n = observed("method | 100 | 100_ci | 400 | 400_se | 1600\na | 40 | 1 | 50 | 1 | 60")
+    assert [(row.n, row.spread, row.spread_kind) for row in by_n.rows] == [
+        (100, "1", "ci"),
+        (400, "1", "se"),
+        (1600, None, None),
+    ]
+
+
+@pytest.mark.parametrize("cells", [("±1.5", "±1.2"), ("[48, 52]", "[59, 61]"), ("$\\pm$ 1.5", "$\\pm 1.2$")])
+def test_columns_of_spreads_as_people_write_them(cells: tuple[str, str]) -> None:
+    found = observed(f"method | n | acc | ci\na | 10 | 50 | {cells[0]}\nb | 10 | 60 | {cells[1]}")
+    assert tuple(row.spread for row in found.rows) == cells
 
 
 def test_given_columns_and_shapes() -> None:
