@@ -137,9 +137,8 @@ def _division(joined: Joined, targets: Targets, options: Mapping[str, OptionValu
     test, labels = int(options["held_out"]), joined.labels
     if labels.split is not None:
         if test:
-            raise OptionError(
-                f"held_out: found {test}, but {labels.source} says which items are for training and testing"
-            )
+            source = labels.split_source or labels.source
+            raise OptionError(f"held_out: found {test}, but {source} says which items are for training and testing")
         return own_division(labels)
     return seeded_division(targets, test or max(1, len(joined) // SHARE), int(options["seed"]), labels)
 

@@ -151,8 +151,8 @@ def dimensions(where: str, numbers: Mapping[str, bool]) -> tuple[list[str], list
         more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
         raise DataError(
             f"{where}: found {listed}{more} beside the dimensions {beside}, expected dimensions alone; name it id, "
-            "label, split or group if it is one, drop it, or, if it is a dimension, number its name as theirs and write "
-            "its values as real numbers (3.0)"
+            "label, split or group if it is one, drop it, or, if it is a dimension, number its name as theirs and "
+            "write its values as real numbers (3.0)"
         )
     left = [f"the column {name!r} left out as an index" for name in nameless]
     return named, [f"{len(named):,} dimension{'s' if len(named) > 1 else ''}: {_spans(named)}", *left]

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError
-from labeleff.plugins.tasks.embedding_files.columns import Embeddings, first_few
+from labeleff.plugins.tasks.embedding_files.columns import Embeddings, as_text, first_few
 from labeleff.plugins.tasks.embedding_files.label_file import Labels, inside
 from labeleff.plugins.tasks.embedding_files.row_findings import Rows, look
+from labeleff.plugins.tasks.embedding_files.train_test import words
 from labeleff.plugins.tasks.sources.arrays import Array
 
 Ids = NDArray[np.str_]
@@ -41,23 +42,25 @@ def join(
 ) -> Joined:
     """Join encoders' embeddings with labels, which are the first file's own where None are given.
 
-    What doesn't join is counted and refused, or left out and said with `drop`; so are rows that aren't finite. With
-    `by_position` rows without ids are joined in their order, where the counts agree. Raises DataError.
+    Split and group are those of `labels`, else of the files, which must agree. What doesn't join is counted and
+    refused, or left out and said with `drop`; so are rows that aren't finite. With `by_position` rows without ids are
+    joined in their order, where the counts agree. Raises DataError.
     """
     if not encoders:
         raise DataError("found no embeddings, expected at least one encoder")
-    labels = _own_labels(encoders) if labels is None else labels
+    given, labels = labels is not None, _own_labels(encoders) if labels is None else labels
     keys = _keys(encoders, labels, by_position)
     ids, missing = _common(encoders, labels, keys, drop)
     label_rows = _positions(keys[""], ids)
     rows = {n: label_rows if keys[n] is keys[""] else _positions(keys[n], ids) for n in encoders}
+    taken, said = _with_split_and_group(_taken(labels, label_rows), encoders, rows, ids, given)
     keep, notes = _finite(encoders, rows, ids, drop)
     return Joined(
         ids[keep],
         {name: one.features for name, one in encoders.items()},
         {name: positions[keep] for name, positions in rows.items()},
-        _taken(labels, label_rows[keep]),
-        (*(note for one in encoders.values() for note in one.notes), *missing, *notes),
+        _taken(taken, np.flatnonzero(keep)),
+        (*(note for one in encoders.values() for note in one.notes), *said, *missing, *notes),
     )
 
 
@@ -86,6 +89,41 @@ def _check_agreement(first: Labels, other: Labels) -> None:
     if len(differing):
         found = f"{len(differing):,} items with other labels than in {first.source}: {first_few(ids[differing])}"
         raise DataError(f"{other.source}: found {found}; expected the same, or the right ones by --labels FILE")
+
+
+def _with_split_and_group(
+    labels: Labels, encoders: Mapping[str, Embeddings], rows: Mapping[str, Rows], ids: Ids, given: bool
+) -> tuple[Labels, list[str]]:
+    """Labels of the items with the split and group that some file has, with sentences on files that were chosen.
+
+    `given` labels go before the files, as their values do. Raises DataError where two files differ.
+    """
+    notes: list[str] = []
+    for role in ("split", "group"):
+        own = getattr(labels, role)
+        arrays = {name: getattr(one, role) for name, one in encoders.items()}
+        sources = {} if own is None else {labels.source: own}
+        sources |= {encoders[name].source: array[rows[name]] for name, array in arrays.items() if array is not None}
+        if not sources:
+            continue
+        (first, values), *others = sources.items()
+        for other, theirs in others:
+            differing = np.flatnonzero(_plain(role, values) != _plain(role, theirs))
+            found = f"{other}: found {len(differing):,} of {len(ids):,} items with another {role} than in {first}"
+            if len(differing) and not (given and own is not None):
+                expected = "expected the same, or the right one by --labels FILE"
+                raise DataError(f"{found}: {first_few(ids[differing])}; {expected}")
+            notes += [f"{found}, whose {role} is used"] if len(differing) else []
+        if own is None:
+            labels = replace(labels, **{role: values, f"{role}_source": first})
+            notes.append(f"{first}: its {role} is used")
+    return labels, notes
+
+
+def _plain(role: str, values: Array) -> NDArray[np.str_]:
+    """Texts (N,) that are equal where two files say the same, in whichever types and words."""
+    texts = as_text(role, values) if values.dtype.kind in "US" else values.astype(str)
+    return words(texts) if role == "split" else texts
 
 
 def _keys(encoders: Mapping[str, Embeddings], labels: Labels, by_position: bool) -> dict[str, Ids]:

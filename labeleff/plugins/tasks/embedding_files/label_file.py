@@ -16,7 +16,10 @@ from labeleff.plugins.tasks.sources.arrays import Array
 
 @dataclass(frozen=True)
 class Labels:
-    """What is said of items: `values` (N,) or (N, K) as written, `ids`, `split`, `group` (N,) or None."""
+    """What is said of items: `values` (N,) or (N, K) as written, `ids`, `split`, `group` (N,) or None.
+
+    `split_source` and `group_source` are the files of split and group where these aren't of `source`.
+    """
 
     source: str
     values: Array
@@ -25,6 +28,8 @@ class Labels:
     group: Array | None = None
     names: tuple[str, ...] | None = None
     """Names of the K columns of labels; None where there is one column, or where they have no names."""
+    split_source: str = ""
+    group_source: str = ""
 
     def __len__(self) -> int:
         return len(self.values)

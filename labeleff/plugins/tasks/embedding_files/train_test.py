@@ -39,18 +39,24 @@ def own_division(labels: Labels) -> Division:
     Raises DataError for other words, among them numbers and truths, which might mean either side.
     """
     assert labels.split is not None
-    words = np.char.lower(np.char.strip(_words(labels.source, labels.split)))
-    known = {word: side for side, several in WORDS.items() for word in several}
-    if strange := sorted(set(np.unique(words).tolist()) - set(known)):
+    source = labels.split_source or labels.source
+    sides = words(_words(source, labels.split))
+    if strange := sorted(set(np.unique(sides).tolist()) - set(WORDS)):
         expected = "'train' and 'test' ('validation' is left out)"
-        raise DataError(f"{labels.source}: found the split {strange[0]!r}, expected {expected}")
-    sides = np.array([known[word] for word in words.tolist()])
+        raise DataError(f"{source}: found the split {strange[0]!r}, expected {expected}")
     train, test, validation = (np.flatnonzero(sides == side) for side in WORDS)
     if not len(train) or not len(test):
         found = f"{len(train):,} training and {len(test):,} test items"
-        raise DataError(f"{labels.source}: found {found}, expected some of both")
-    notes = [f"{labels.source}: {len(validation):,} items of the validation split left out"] if len(validation) else []
+        raise DataError(f"{source}: found {found}, expected some of both")
+    notes = [f"{source}: {len(validation):,} items of the validation split left out"] if len(validation) else []
     return Division(train, test, (*notes, *_group_note(labels, train, test)))
+
+
+def words(split: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Write every split (N,) as one of WORDS, in whichever of its words and letters it is; others stay, small."""
+    known = {word: side for side, several in WORDS.items() for word in several}
+    unique, places = np.unique(np.char.lower(np.char.strip(split)), return_inverse=True)
+    return np.array([known.get(word, word) for word in unique.tolist()], dtype=np.str_)[places]
 
 
 def _words(source: str, split: Array) -> NDArray[np.str_]:
@@ -65,7 +71,7 @@ def shared_groups(labels: Labels, train: Rows, test: Rows) -> tuple[NDArray[np.s
     """Find the groups that both sides have, and the number of test items in them."""
     if labels.group is None:
         return np.array([], np.str_), 0
-    groups = as_text(labels.source, labels.group)
+    groups = as_text(labels.group_source or labels.source, labels.group)
     both = np.intersect1d(groups[train], groups[test])
     return both, int(np.isin(groups[test], both).sum())
 
@@ -74,7 +80,8 @@ def _group_note(labels: Labels, train: Rows, test: Rows) -> list[str]:
     both, items = shared_groups(labels, train, test)
     if not len(both):
         return []
-    return [f"{labels.source}: {len(both):,} groups on both sides, with {items:,} test items: {first_few(both)}"]
+    source = labels.group_source or labels.source
+    return [f"{source}: {len(both):,} groups on both sides, with {items:,} test items: {first_few(both)}"]
 
 
 def folds(targets: Targets, count: int, seed: int, labels: Labels | None = None) -> Rows:
@@ -108,10 +115,11 @@ def fold_division(numbers: Rows, fold: int) -> Division:
 def _divide(targets: Targets, sizes: list[int], seed: int, labels: Labels | None) -> Rows:
     rng = generator("division of items", seed)
     if labels is not None and labels.group is not None:
-        _, groups = np.unique(as_text(labels.source, labels.group), return_inverse=True)
+        source = labels.group_source or labels.source
+        _, groups = np.unique(as_text(source, labels.group), return_inverse=True)
         if groups.max() + 1 < len(sizes):
             found = f"{groups.max() + 1} groups"
-            raise OptionError(f"{labels.source}: found {found}, expected at least one for each of {len(sizes)} parts")
+            raise OptionError(f"{source}: found {found}, expected at least one for each of {len(sizes)} parts")
         return folds_by_group(groups, sizes, rng)
     shuffled = rng.permutation(len(targets))
     if targets.strata.ndim == 2:

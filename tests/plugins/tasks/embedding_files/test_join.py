@@ -102,6 +102,61 @@ def test_labels_inside_files_must_agree():
         join({"clip": embeddings([0, 1])})
 
 
+HALVES = np.array(["train", "train", "test"])
+
+
+@pytest.mark.parametrize("role", ["split", "group"])
+def test_split_and_group_come_from_whichever_file_has_them(role):
+    """Where the labels have none, a file's own held; dropping them would divide the items at random."""
+    plain, other = embeddings([0, 1, 2]), embeddings([2, 0, 1], "dino", **{role: HALVES[[2, 0, 1]]})
+    inside = embeddings([1, 0, 2], labels=np.array([1, 0, 1]))
+    for encoders, table in (
+        ({"dino": other}, labels([2, 1, 0])),
+        ({"clip": plain, "dino": other}, labels([1, 0, 2])),
+        ({"clip": inside, "dino": other}, None),
+    ):
+        found = join(encoders, table)
+        assert getattr(found.labels, role).tolist() == HALVES.tolist()
+        assert getattr(found.labels, f"{role}_source") == "dino.npz"
+        assert found.notes == (f"dino.npz: its {role} is used",)
+    without = join({"clip": plain}, labels([0, 1, 2]))
+    assert (getattr(without.labels, role), without.notes) == (None, ())
+
+
+@pytest.mark.parametrize("role", ["split", "group"])
+def test_splits_and_groups_of_files_must_agree_but_for_those_of_given_labels(role):
+    first = embeddings([0, 1, 2], labels=np.arange(3), **{role: HALVES})
+    same = embeddings([2, 0, 1], "dino", **{role: HALVES[[2, 0, 1]].astype("S")})
+    other = embeddings([2, 0, 1], "dino", **{role: HALVES})
+    assert join({"clip": first, "dino": same}).notes == ()
+    message = rf"dino.npz: found 2 of 3 items with another {role} than in clip.npz: '1', '2'; expected .*--labels FILE"
+    for table in (None, labels([0, 1, 2])):
+        with pytest.raises(DataError, match=message):
+            join({"clip": first, "dino": other}, table)
+    found = join({"clip": first, "dino": other}, labels([2, 1, 0], **{role: HALVES}))
+    assert getattr(found.labels, role).tolist() == ["test", "train", "train"]
+    assert found.notes == (
+        f"clip.npz: found 2 of 3 items with another {role} than in labels.csv, whose {role} is used",
+        f"dino.npz: found 2 of 3 items with another {role} than in labels.csv, whose {role} is used",
+    )
+
+
+def test_splits_agree_in_other_words_and_a_mask_agrees_with_none():
+    first = embeddings([0, 1, 2], labels=np.arange(3), split=HALVES)
+    words = embeddings([0, 1, 2], "dino", split=np.array([" Training", "TRAIN", "testing"]))
+    assert join({"clip": first, "dino": words}).labels.split.tolist() == HALVES.tolist()
+    mask = embeddings([0, 1, 2], "dino", split=np.array([True, True, False]))
+    with pytest.raises(DataError, match="found 3 of 3 items with another split"):
+        join({"clip": first, "dino": mask})
+
+
+def test_a_split_of_items_that_are_left_out_goes_with_them():
+    broken = embeddings(range(4), split=np.array(["train", "test", "train", "test"]))
+    broken.features[2, 0] = np.nan
+    found = join({"clip": broken}, labels([3, 2, 1, 0]), drop=True)
+    assert (found.ids.tolist(), found.labels.split.tolist()) == (["0", "1", "3"], ["train", "test", "test"])
+
+
 def test_rows_that_are_not_finite_are_refused_or_left_out():
     broken = embeddings(range(6))
     broken.features[2, 0], broken.features[4, 1] = np.nan, np.inf

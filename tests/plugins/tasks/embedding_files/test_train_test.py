@@ -1,5 +1,7 @@
 """Divisions into training and test items."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,6 +42,16 @@ def test_splits_that_do_not_say_which_side(split, message):
     """A mask of truths is read as the positions 1 and 0 elsewhere."""
     with pytest.raises(DataError, match=rf"labels.csv: {message}"):
         own_division(labels(split))
+
+
+def test_errors_and_notes_name_the_file_of_split_and_group():
+    group = ["p1", "p1", "p2", "p2", "p3", "p3"]
+    said = replace(labels(["train", "holdout", *["test"] * 4], group), split_source="a.npz", group_source="b.npz")
+    with pytest.raises(DataError, match=r"^a.npz: found the split 'holdout'"):
+        own_division(said)
+    assert own_division(replace(said, split=np.array(["train", "test"] * 3))).notes[0].startswith("b.npz: 3 groups on")
+    with pytest.raises(OptionError, match=r"^b.npz: found 3 groups"):
+        folds(Targets("classes", np.array([0, 1] * 3), ("a", "b")), 4, 0, said)
 
 
 @given(st.integers(2, 60), st.integers(2, 6), st.integers(0, 9), st.integers(0, 99))
