@@ -27,6 +27,7 @@ from labeleff.stats.stratification import balanced_order, covering_order, propor
 from labeleff.study.cell import Subset
 
 if TYPE_CHECKING:
+    from labeleff.study.schema import Study
     from labeleff.training.examples import Task
 
 Indices = NDArray[np.int64]
@@ -256,6 +257,12 @@ class LabelRule:
     subset: Subset
     published: Path | None = None
     allow_missing_classes: bool = False
+
+    @classmethod
+    def of(cls, study: Study, base: Path) -> LabelRule:
+        """The rule of a study, whose relative paths are below `base`."""
+        published = (base / Path(study.draws_from).expanduser()).resolve() if study.draws_from else None
+        return cls(study.subset, published, any(block.allow_missing_classes for block in study.blocks))
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,10 @@ class Settings:
 
 def settings_of(study: Study, options: RunOptions) -> Settings:
     """Settings for the workers of a new run of a study, whose folder is `options.folder`."""
-    published = (options.base / Path(study.draws_from).expanduser()).resolve() if study.draws_from else None
     return Settings(
         options=options,
         run=uuid.uuid4().hex[:12],
-        labels=LabelRule(study.subset, published, any(block.allow_missing_classes for block in study.blocks)),
+        labels=LabelRule.of(study, options.base),
         readers=options.folder.resolve(),
         probes=study.probe_plan,
         points=study.saved_points,

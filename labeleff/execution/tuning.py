@@ -37,8 +37,8 @@ Split = tuple[Tensor, Tensor]
 def tuned(cell: Cell, data: Labelled, train: Train, compute: Compute, steps: int, progress: Progress) -> Fitted:
     """Try a cell's choices on splits of its labels, then train the best on all of them, for `steps` steps.
 
-    Rounds go on with their best choices. Raises DivergedError where every trial failed; with one label there is
-    nothing to judge by, and the budget's own values are taken.
+    Rounds go on with their best choices. Raises DivergedError where every trial failed; with one label per class
+    there is nothing to judge by, and the budget's own values are taken.
     """
     tune, budget = cell.tune, cell.budget
     assert tune is not None
@@ -69,30 +69,37 @@ def merit(trials: Sequence[Trial]) -> tuple[float, float]:
 
 
 def splits(cell: Cell, data: Labelled, tune: Tune) -> list[Split]:
-    """Split the positions 0..n-1 of a cell's labels: one split, or each fold in turn; none with a single label.
+    """Split the positions 0..n-1 of a cell's labels: one split, or each fold in turn; none where none can be judged.
 
-    Classes keep their shares, and with one split every class keeps an example to train on. Depends on draw and seed,
-    not on the arm, so that arms are judged on the same labels.
+    Classes keep their shares. With one split every class keeps an example to train on; of a fold only labels are judged
+    whose class is trained on: a single label of a class says nothing of a rate. Depends on draw and seed, not on the
+    arm, so that arms are judged on the same labels.
     """
     n = len(data.examples)
-    if n < 2:
-        return []
     rng = generator("tuning", cell.draw, cell.seed, n)
-    order = rng.permutation(n)
+    order, least = rng.permutation(n), 1
     labels = data.examples.labels
+    classes = np.zeros(n, dtype=np.int64)
     if labels.ndim == 1 and not labels.is_floating_point():
         classes = labels.numpy().astype(np.int64)
-        order = proportional_order(classes, order, rng)
-        order = order if tune.folds else covering_order(classes, order)
-    if tune.folds:
-        return [_split(n, order[number :: tune.folds]) for number in range(min(tune.folds, n))]
-    return [_split(n, order[n - max(1, round(tune.held_out * n)) :])]
+        least = len(np.unique(classes))
+        order = covering_order(classes, proportional_order(classes, order, rng))
+        order = order[np.argsort(classes[order], kind="stable")] if tune.folds else order  # folds deal out each class
+    count = max(1, round(tune.held_out * n))
+    parts = (
+        [order[number :: tune.folds] for number in range(tune.folds)]
+        if tune.folds
+        else [order[max(least, n - count) :]]
+    )
+    return [split for held in parts if len((split := _split(classes, held))[1])]
 
 
-def _split(n: int, held: np.ndarray) -> Split:
-    mask = np.ones(n, dtype=bool)
+def _split(classes: np.ndarray, held: np.ndarray) -> Split:
+    """Split positions into all others to train on and, of those held out, the ones whose class is among them."""
+    mask = np.ones(len(classes), dtype=bool)
     mask[held] = False
-    return torch.from_numpy(np.flatnonzero(mask)), torch.from_numpy(np.sort(held))
+    judged = held[np.isin(classes[held], classes[mask])]
+    return torch.from_numpy(np.flatnonzero(mask)), torch.from_numpy(np.sort(judged))
 
 
 def _trial(

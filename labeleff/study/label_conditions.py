@@ -66,7 +66,7 @@ class Noise(Frozen):
         """The noise in a clause: `20 % noise`."""
         if self.kind == "file":
             return f"the noise of {self.label}"
-        return f"{100 * (self.rate or 0):g} % {'pair ' if self.kind == 'pairs' else ''}noise"
+        return f"{100 * (self.rate or 0):.12g} % {'pair ' if self.kind == 'pairs' else ''}noise"
 
 
 class Imbalance(Frozen):
@@ -88,7 +88,7 @@ class Imbalance(Frozen):
     @property
     def words(self) -> str:
         """The imbalance in a clause: `imbalance 100`."""
-        return f"imbalance {self.ratio:g}"
+        return f"imbalance {self.ratio:.12g}{'' if self.unlabelled == 'all' else ', unlabelled images too'}"
 
 
 class LabelCondition(Frozen):
@@ -161,7 +161,7 @@ def parse_imbalance(value: Any) -> list[Imbalance]:
     """Parse `100`, `[1, 100]`, `{ratio = 100, unlabelled = "tail"}` or a list of such; in order, each once."""
     values = value if isinstance(value, list) else [value]
     imbalances = [one for each in values for one in _imbalances(each)]
-    return _distinct("imbalance", imbalances, [f"{one.words} ({one.unlabelled})" for one in imbalances])
+    return _distinct("imbalance", imbalances, [one.words for one in imbalances])
 
 
 def _imbalances(value: Any) -> Iterator[Imbalance]:

@@ -53,6 +53,23 @@ def test_plan_exports_draws(command, tmp_path):
     assert lists == ["draw0-n20.txt", "draw0-n40.txt", "draw1-n20.txt", "draw1-n40.txt"]
 
 
+def test_plan_exports_the_lists_that_a_study_reads(called_here, tmp_path):
+    """Drawn lists whose draws are exchanged stand for published ones: they come out as they went in."""
+    study = toy_study.write(tmp_path)
+    assert called_here("plan", study, "--export-draws", tmp_path / "drawn")[0] == 0
+    [folder] = (tmp_path / "drawn").iterdir()
+    (folder / "manifest.json").unlink()
+    for n in (20, 40):
+        one, other = (folder / f"draw{draw}-n{n}.txt" for draw in (0, 1))
+        texts = one.read_text(), other.read_text()
+        one.write_text(texts[1])
+        other.write_text(texts[0])
+    lists = f"draws_from='{tmp_path}/drawn'"
+    assert called_here("plan", study, "--set", lists, "--export-draws", tmp_path / "again")[0] == 0
+    for path in folder.glob("*.txt"):
+        assert (tmp_path / "again" / folder.name / path.name).read_text() == path.read_text()
+
+
 def test_list_shows_every_plugin(command):
     text = command("list").stdout
     for name in ("quick", "cifar10-small", "folder/classify", "mobilenet_v2", "rotation", "knn", "prior=10.0"):

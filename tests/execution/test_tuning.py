@@ -92,31 +92,39 @@ def test_halving_drops_the_worse_half():
     ]  # fmt: skip
 
 
-def test_one_label_leaves_the_row_as_it_is():
-    one = cell(1)
-    fitted = tuned(one, labelled(1), Trainer(one.budget, 10), CPU, 10, lambda *_: None)
+@pytest.mark.parametrize("tune", [{}, {"folds": 2}])
+@pytest.mark.parametrize("n", range(1, CLASSES + 1))
+def test_one_label_per_class_leaves_the_row_as_it_is(n, tune):
+    one = cell(n, **tune)
+    fitted = tuned(one, labelled(n), Trainer(one.budget, 10), CPU, 10, lambda *_: None)
     assert (fitted.trials, fitted.tuned) == ([], (1, 1))
 
 
-@given(n=st.integers(2, 60), share=st.sampled_from([0.1, 0.2, 0.5]), seed=st.integers(0, 3))
+@given(n=st.integers(CLASSES + 1, 60), share=st.sampled_from([0.1, 0.2, 0.5]), seed=st.integers(0, 3))
 def test_every_class_keeps_a_label_to_train_on(n, share, seed):
     data = labelled(n)
     one = cell(n).model_copy(update={"seed": seed})
     [(trained, held)] = splits(one, data, Tune(lr=[1, 3], held_out=share))
-    assert len(held) == max(1, round(share * n))
+    assert len(held) == min(max(1, round(share * n)), n - CLASSES)
     assert sorted(torch.cat((trained, held)).tolist()) == list(range(n))
     classes = data.examples.labels
-    left = set(classes[trained].tolist())
-    assert left == set(classes.tolist()) or len(trained) < len(set(classes.tolist()))
+    assert set(classes[trained].tolist()) == set(classes.tolist())
 
 
-@given(n=st.integers(2, 60), folds=st.integers(2, 5))
-def test_folds_judge_every_label_once(n, folds):
-    parts = splits(cell(n), labelled(n), Tune(lr=[1, 3], folds=folds))
-    assert sorted(torch.cat([held for _, held in parts]).tolist()) == list(range(n))
-    assert all(len(trained) + len(held) == n for trained, held in parts)
-    sizes = [len(held) for _, held in parts]
-    assert max(sizes) - min(sizes) <= 1
+@given(n=st.integers(CLASSES + 1, 60), folds=st.integers(2, 5))
+def test_folds_judge_every_label_once_whose_class_they_train_on(n, folds):
+    data = labelled(n)
+    parts, labels = splits(cell(n), data, Tune(lr=[1, 3], folds=folds)), data.examples.labels
+    judged = torch.cat([held for _, held in parts]).tolist()
+    assert len(set(judged)) == len(judged)
+    assert all(set(labels[held].tolist()) <= set(labels[trained].tolist()) for trained, held in parts)
+    several = [place for place in range(n) if (labels == labels[place]).sum() > 1]
+    assert sorted(judged) == several, "all but the only label of a class"
+    if len(several) == n:
+        sizes = [len(held) for _, held in parts]
+        assert max(sizes) - min(sizes) <= 1
+        counts = torch.stack([labels[held].bincount(minlength=CLASSES) for _, held in parts])
+        assert (counts.amax(0) - counts.amin(0)).max() <= 1, "each class is dealt out evenly"
 
 
 def test_arms_are_judged_on_the_same_labels_and_draws_on_others():

@@ -72,7 +72,7 @@ def test_pretraining_depends_on_the_tail_alone_and_only_where_images_are_cut():
         ({"noise": {"rate": 0.2, "column": "a"}}, r"found 'column' beside kind = 'uniform'"),
         ({"imbalance": 0.5}, r"imbalance: found 0.5, expected the largest class over the smallest, 1 or more"),
         ({"imbalance": {"ratio": 10, "unlabelled": "tails"}}, r"unknown value of 'unlabelled'.*did you mean 'tail'"),
-        ({"imbalance": [10, 10.0]}, r"found imbalance 10 \(all\) twice"),
+        ({"imbalance": [10, 10.0]}, "found imbalance 10 twice"),
         ({"imbalance": 10, "subset": "balanced"}, r"found subset = 'balanced'"),
         ({"imbalance": 10, "draws_from": "lists"}, r"found draws_from"),
         (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from labeleff.catalogue.declaration import Spec
-from labeleff.execution.given_labels.long_tail import tail_of
+from labeleff.execution.draws import LabelRule, choose_labels
 from labeleff.execution.given_labels.noisy_labels import pool_labels
 from labeleff.execution.given_labels.written_lists import export_draws
 from labeleff.execution.progress import PreparationBars
@@ -40,6 +41,7 @@ def export(
 def _export(folder: Path, task: Task, spec: Spec, block: Study, labels: LabelCondition, source: Source) -> None:
     """Write the labels of a task under one condition; those with noise or imbalance have a folder of their own."""
     noise = labels.noise
+    rule = replace(LabelRule.of(block, source.base), allow_missing_classes=True)
     export_draws(
         folder,
         labels.named(spec).label,
@@ -48,6 +50,6 @@ def _export(folder: Path, task: Task, spec: Spec, block: Study, labels: LabelCon
         range(block.draws),
         block.subset,
         task.ids,
-        kept=None if labels.ratio is None else tail_of(task, labels.ratio),
+        chosen=lambda draw, n: choose_labels(task, spec, rule, draw, n, labels.ratio).indices,
         given=None if noise is None else lambda draw: pool_labels(task, spec, noise, draw, source),
     )

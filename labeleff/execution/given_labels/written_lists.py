@@ -13,9 +13,9 @@ from labeleff.execution.draws import (
     MANIFEST,
     Indices,
     class_counts,
+    draw_order,
     draw_path,
     indices_sha256,
-    order_within,
     rung_indices,
 )
 from labeleff.execution.published_subsets import ids_sha256
@@ -35,24 +35,25 @@ def export_draws(
     subset: Subset,
     ids: Sequence[str] | None = None,
     *,
-    kept: Indices | None = None,
+    chosen: Callable[[int, int], Indices] | None = None,
     given: Callable[[int], Indices] | None = None,
 ) -> list[Path]:
     """Write one text file per draw and rung, one sorted index per line, and a manifest; return the lists' paths.
 
     `task_label` is the task's name with its options, as `Spec.label` has it; only the name before the bracket
     enters the draw. With the pool's `ids` (N,) each list of indices has one of ids beside it, which holds whatever
-    the order of the files; the manifest has the SHA-256 of both. Draws are of the positions `kept` (M,) where not of
-    all. `given` has the pool's noisy labels, by draw: then each list also has a file of the numbers of its classes.
+    the order of the files; the manifest has the SHA-256 of both. `chosen` has the sorted positions of a draw and rung
+    where they aren't drawn from the whole pool. `given` has the pool's noisy labels, by draw: then each list also has
+    a file of the numbers of its classes.
     Raises LadderError where a rung is over the pool or the folder can't be written.
     """
     files: dict[str, dict[str, Any]] = {}
     paths = []
     try:
         for draw in draws:
-            order = order_within(labels, draw, subset=subset, task=task_label.split("(")[0], kept=kept)
+            order = draw_order(labels, draw, subset=subset, task=task_label.split("(")[0])
             for n in rungs:
-                indices = rung_indices(order, n)
+                indices = rung_indices(order, n) if chosen is None else chosen(draw, n)
                 path = draw_path(folder, task_label, draw, n)
                 files[path.name] = {"draw": draw, "n": n, **write_list(path, indices, labels, ids)}
                 if given is not None:

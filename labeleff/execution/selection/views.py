@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from labeleff.catalogue import lookup
 from labeleff.errors import PluginError
+from labeleff.execution.calibration import calibration_of
 from labeleff.execution.cell_jobs import Clock, fit_cell, record_of, score_cell
 from labeleff.execution.draws import ChosenLabels
 from labeleff.execution.scoring import BLOCK, EncodedLabels, Score, predict
@@ -99,13 +100,14 @@ class Frozen:
         """Solve a cell on the computed features and score it on those of the test split."""
         clock = Clock(self._place.device, self._cell_share)
         [fitted] = self._fit([self._encoded.problem(labels.indices, cell.seed)], self._options)
-        record = record_of(self._place, cell, fitted, self._score(fitted), labels, clock.cost())
+        record = record_of(self._place, cell, fitted, self._score(cell, fitted), labels, clock.cost())
         return record, functools.partial(self._view, fitted)
 
-    def _score(self, fitted: Fitted) -> Score:
-        goal, labels = self._loaded.task.goal, self._loaded.test_examples.labels
+    def _score(self, cell: Cell, fitted: Fitted) -> Score:
+        goal, labels = self._place.goal(cell), self._loaded.test_examples.labels
         assert labels is not None
-        total = Score(goal if fitted.logits else goal.of_shares())
+        calibration = calibration_of(self._loaded.task, goal, fitted)
+        total = Score(goal if fitted.logits else goal.of_shares(), calibration)
         with torch.inference_mode():
             for features, target in zip(torch.split(self._test, BLOCK), torch.split(labels, BLOCK), strict=True):
                 total.add(fitted.predictor(features), target)

@@ -63,10 +63,14 @@ def test_the_first_rung_is_that_of_random_and_gives_its_number(measured):
     first = {}
     for record in measured.cells.values():
         if record.cell.n == 20:
-            name = record.cell.arm.partition("@")[0]
-            first.setdefault((name, record.cell.draw), set()).add((record.indices_sha256, record.metrics["accuracy"]))
+            first.setdefault((record.cell.arm.partition("@")[0], record.cell.draw), []).append(record)
     assert len(first) == 4 * 2
-    assert all(len(values) == 1 for values in first.values())
+    for drawn, *chosen in first.values():
+        for record in chosen:
+            assert record.indices_sha256 == drawn.indices_sha256
+            assert record.metrics == drawn.metrics
+            assert record.calibration == pytest.approx(drawn.calibration, rel=1e-4)
+            assert "brier" in record.calibration
 
 
 def test_ladders_are_nested_and_records_hold_what_was_asked(measured):

@@ -146,6 +146,19 @@ def test_without_clean_labels_nothing_is_compared_and_that_is_said(tmp_path):
     assert not (path / "noise.csv").exists()
 
 
+def test_a_tail_of_labels_and_one_of_all_images_are_two_conditions(tmp_path):
+    path = folder(tmp_path, noise=None, imbalance=[1, 10, {"ratio": 10, "unlabelled": "tail"}])
+    results = load(path)
+    items = [one for one in equivalents(results, results.measured) if one.arm == "scratch/finetune"]
+    assert [one.condition.words for one in items] == ["imbalance 10", "imbalance 10, unlabelled images too"]
+    for item in items:
+        runs = results.measured.at(item.place, item.arm)
+        means = {n: np.mean(list(values.values())) for n, values in runs.items()}
+        assert {point.n: point.accuracy for point in item.comparison.points} == pytest.approx(means)
+    assert items[0].place != items[1].place
+    assert items[0].comparison.points[0].accuracy != items[1].comparison.points[0].accuracy
+
+
 def test_a_study_without_conditions_has_no_such_section(tmp_path):
     path = folder(tmp_path, noise=None, cost={"per_label": 0.05})
     with pytest.raises(OptionError, match="--cost-per-noisy-label: found a study without noise"):
