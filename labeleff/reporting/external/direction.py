@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from labeleff.catalogue.metric_names import recognised
 from labeleff.catalogue.metrics import METRICS, PUBLISHED, Metric, Units, metric
@@ -19,6 +21,8 @@ ROOM = 1.1
 """Distance of the score 0 from a perfect value, over that of the table's worst value, where a metric has no worst."""
 CLEAR = 2.0
 """Standard errors by which all arms together must get worse with labels to be refused."""
+SURE = 0.99
+"""Probability, by Student's t, with which the baseline alone must get worse with labels to be refused."""
 ASK = "--lower-is-better, or --higher-is-better where more is better after all"
 _NAMELESS = {"", "value", "values", "score", "scores", "result", "results", "metric"}
 
@@ -98,28 +102,54 @@ def _rounded_outwards(value: float, centre: float) -> float:
     return float(f"{centre + math.copysign(rounded, value - centre):.10g}")
 
 
-def check_trend(groups: Mapping[tuple[str | None, str], Runs], source: str, entry: Metric, *, insisted: bool) -> str:
-    """Refuse a table in which every arm gets worse with labels, beyond its noise; a sentence where that is insisted on.
+def check_trend(
+    groups: Mapping[tuple[str | None, str], Runs], source: str, entry: Metric, *, baseline: str | None, insisted: bool
+) -> str:
+    """Refuse a table in which every arm, or the baseline, gets worse with labels beyond its noise.
 
-    Raises RunsError, which asks for the direction.
+    A sentence where that is insisted on, else empty. Raises RunsError, which asks for the direction.
     """
-    arms = [runs for runs in groups.values() if len(runs) > 1]
-    if not arms:
-        return ""
-    falls, errors = zip(*map(_fall, arms), strict=True)
-    if min(falls) <= 0 or sum(falls) <= CLEAR * math.hypot(*errors):
+    what = falling(groups, baseline)
+    better = "less" if entry.lower else "more"
+    if not what:
         return ""
     if insisted:
-        return f"every arm gets worse with more labels, as {'less' if entry.lower else 'more'} is taken for better"
-    better = "less" if entry.lower else "more"
+        return f"{what} gets worse with more labels, as {better} is taken for better"
     raise RunsError(
-        f"{source}: found values that get worse with more labels in every arm, if {better} is better as with "
+        f"{source}: found values that get worse with more labels in {what}, if {better} is better as with "
         f"{entry.plural}; expected {ASK}"
     )
 
 
-def _fall(runs: Runs) -> tuple[float, float]:
-    """Fall of the scores from the first rung to the last along a line in ln n, and its standard error."""
+def falling(groups: Mapping[tuple[str | None, str], Runs], baseline: str | None) -> str:
+    """What gets worse with labels, beyond its noise: every arm together, the baseline alone, or nothing: empty."""
+    falls = {key: _fall(runs) for key, runs in groups.items() if len(runs) > 1}
+    if not falls:
+        return ""
+    if min(fall.size for fall in falls.values()) > 0 and _clearly(list(falls.values()), CLEAR):
+        return "every arm"
+    own = [fall for (_, arm), fall in falls.items() if arm == baseline]
+    df = sum(fall.df for fall in own)
+    sure = df > 0 and _clearly(own, float(special.stdtrit(df, SURE)))
+    return f"the baseline {baseline!r}" if sure else ""
+
+
+class _Fall(NamedTuple):
+    """Fall of the scores from the first rung to the last along a line in ln n."""
+
+    size: float
+    error: float
+    """Its standard error."""
+    df: float
+    """Degrees of freedom of that; 0 where nothing is known of it."""
+
+
+def _clearly(falls: Sequence[_Fall], errors: float) -> bool:
+    """Whether the sum of falls is over so many standard errors."""
+    return sum(fall.size for fall in falls) > errors * math.hypot(*(fall.error for fall in falls))
+
+
+def _fall(runs: Runs) -> _Fall:
     x = np.log(np.array(sorted(runs), dtype=float))
     x = (x - x.mean()) / (x[-1] - x[0])
     rungs = [np.array(list(runs[n].values())) for n in sorted(runs)]
@@ -130,5 +160,5 @@ def _fall(runs: Runs) -> tuple[float, float]:
         variance = sum(float(((rung - rung.mean()) ** 2).sum()) for rung in rungs) / df / counts
     else:
         residuals = means - means.mean() - x * (weights @ means)
-        variance = np.full(len(x), (residuals @ residuals) / max(len(x) - 2, 1))
-    return float(-(weights @ means)), float(np.sqrt((weights**2 * variance).sum()))
+        variance, df = np.full(len(x), (residuals @ residuals) / max(len(x) - 2, 1)), len(x) - 2
+    return _Fall(float(-(weights @ means)), float(np.sqrt((weights**2 * variance).sum())), float(df))

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from labeleff.catalogue.metrics import Metric, Units
 from labeleff.reporting.external import run_keys
+from labeleff.reporting.external.baseline_names import like_baseline
 from labeleff.reporting.external.direction import check_trend, metric_of, units_of
 from labeleff.reporting.external.grid import cell_error, quote
 from labeleff.reporting.external.means import (
@@ -51,7 +52,8 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
     means = _means(cells, options, level, _writing(cells, commas, scale, observed.stored))
     keys = run_keys.run_keys(rows)
     groups = _groups(cells, keys, means, unit, units)
-    trend = check_trend(groups, rows[0].source, entry, insisted=options.lower_is_better is not None)
+    baseline, insisted = _baseline(groups, options), options.lower_is_better is not None
+    trend = check_trend(groups, rows[0].source, entry, baseline=baseline, insisted=insisted)
     notes = (
         scale_note,
         units_note,
@@ -72,6 +74,12 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
         summarised=frozenset((task, arm) for task, arm, _ in means),
         run_numbers=_run_numbers(rows, keys, means),
     )
+
+
+def _baseline(groups: Mapping[tuple[str | None, str], Runs], options: Reading) -> str | None:
+    """The baseline, as given or by its name; None where that isn't known."""
+    named = like_baseline(dict.fromkeys(arm for _, arm in groups))
+    return options.baseline or (named[0] if len(named) == 1 else None)
 
 
 def _decimal_commas(rows: Sequence[Observation], *, shares: bool) -> Mapping[tuple[str, str], bool]:

@@ -62,7 +62,10 @@ def test_errors_have_exactly_the_scores_of_their_accuracies() -> None:
         assert scores(read(pair, "error", lower_is_better=True), "a") == scores(read(there, lower_is_better=False), "a")
 
 
-@pytest.mark.parametrize("name", ["error", "top1_err", "val_loss", "WER", "rmse", "mae", "perplexity", "nll", "FID"])
+LOWER = ["error", "top1_err", "val_loss", "WER", "rmse", "mae", "perplexity", "nll", "FID", "misclassification", "bpc"]
+
+
+@pytest.mark.parametrize("name", [*LOWER, "top1err", "top5error", "errrate", "err1", "1-acc", "1 - accuracy", "1 - F1"])
 def test_a_name_of_which_less_is_better_asks_for_the_direction(name: str) -> None:
     with pytest.raises(RunsError, match=rf"t\.csv, column '{name}': found an? .* by this name.*--lower-is-better, or"):
         read(FALLING, name)
@@ -80,6 +83,21 @@ def test_a_table_in_which_every_arm_gets_worse_asks_for_the_direction() -> None:
     assert read({**FALLING, "ssl": RISING["ssl"]}, "value").units.lower is False
     noisy = {"scratch": ("61.7", "59.8", "61.2"), "ssl": ("62.1", "63.3", "61.9")}
     assert read(noisy, "value").units.lower is False
+
+
+def test_a_baseline_that_gets_clearly_worse_asks_for_the_direction() -> None:
+    worse = {"scratch": ("38.3", "30.0", "24.1"), "ssl": ("19.9", "20.8", "21.7")}
+    again = observed({arm: [str(float(cell) + 0.4) for cell in cells] for arm, cells in worse.items()}, "value")
+    both = [*observed(worse, "value").rows, *(replace(row, run=1) for row in again.rows)]
+    found = replace(again, rows=both)
+    with pytest.raises(RunsError, match=r"get worse with more labels in the baseline 'scratch', if more is better"):
+        measured(found, Reading())
+    insisted = measured(found, Reading(lower_is_better=False)).notes
+    assert "the baseline 'scratch' gets worse with more labels, as more is taken for better" in insisted
+    named = replace(found, rows=[replace(row, arm="mine" if row.arm == "scratch" else row.arm) for row in both])
+    with pytest.raises(RunsError, match="in the baseline 'mine', if"):
+        measured(named, Reading(baseline="mine"))
+    assert measured(named, Reading()).units.lower is False
 
 
 def test_the_other_direction_is_checked_too() -> None:

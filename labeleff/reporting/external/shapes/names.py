@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from labeleff.catalogue import metric_names
 from labeleff.errors import OptionError, UnknownNameError
 
 REQUIRED = ("arm", "n", "run", "accuracy")
@@ -54,14 +55,11 @@ _ACCURACIES = {"accuracy", "accuracies", "acc", "accs", "top1", "top1accuracy", 
     "accuracytop1", "acctop1", "prec1", "classificationaccuracy"
 }  # fmt: skip
 _METRICS = (
-    {"error", "errors", "err", "errorrate", "errorrates", "errrate", "misclassification", "loss", "nll", "logloss"}
-    | {"crossentropy", "ce", "wer", "cer", "rmse", "mse", "mae", "mape", "perplexity", "ppl", "auroc", "auc", "rocauc"}
-    | {"aucroc", "auprc", "map", "meanap", "ap", "ap50", "f1", "f1score", "macrof1", "microf1", "f1macro", "f1micro"}
-    | {"weightedf1", "kappa", "cohenkappa", "mcc", "iou", "miou", "meaniou", "dice", "bleu", "rouge", "rougel", "r2"}
-    | {"precision", "recall", "sensitivity", "specificity", "balancedaccuracy", "balancedacc", "bacc", "spearman"}
-    | {"pearson", "top5", "top5acc", "top5accuracy", "acc5", "em", "exactmatch", "ndcg", "mrr", "brier", "ece"}
-    | {"top1error", "top1err", "top5error", "bpc", "reward", "return"}
+    metric_names.PLAIN
+    | {"ap", "ap50", "weightedf1", "bleu", "rouge", "rougel", "precision", "recall", "sensitivity", "specificity"}
+    | {"top5", "top5acc", "top5accuracy", "acc5", "em", "exactmatch", "ndcg", "mrr", "reward", "return"}
 )
+"""Names of metrics that labeleff knows, and of others of which more is better."""
 _GENERAL = {"score", "scores", "result", "results", "value", "values", "performance", "metric", "measure", "median"}
 _SPLITS = {"test", "testing", "tests", "eval", "evaluation", "val", "valid", "validation", "dev", "heldout", "holdout"}
 _AROUND = {"mean", "avg", "average", "final", "best", "in", "%", "percent", "pct", "the", "overall", "max", "score"}
@@ -146,7 +144,7 @@ def metric_rank(name: str) -> int | None:
     bare = "".join(word for word in spoken if word not in _SPLITS | _AROUND and word not in "%#")
     if bare in _ACCURACIES:
         return 0
-    if bare in _METRICS or plain(name) in _METRICS:
+    if bare in _METRICS or plain(name) in _METRICS or metric_names.one_minus(name):
         return 1
     if bare in _GENERAL or (not bare and set(spoken) & (_SPLITS | {"mean", "avg", "average", "score"})):
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labeleff.catalogue.metric_names import recognised
 from labeleff.errors import OptionError, UnknownNameError
 from labeleff.reporting.external.shapes import names
 
@@ -31,6 +32,16 @@ def test_names_of_what_was_measured() -> None:
         assert names.metric_rank(other) is None
     assert names.metric_words("test_acc") == names.metric_words("Accuracy (%)") == "accuracy"
     assert names.metric_words("val_loss") == "loss"
+
+
+def test_every_name_of_which_less_is_better_asks_for_the_direction() -> None:
+    """None of them may be taken for an accuracy, which other names are where nothing else is known."""
+    lower = {name for name in names._METRICS if (found := recognised(name)) and found.lower}
+    spoken = ("err", "loss", "misclass", "perplexity", "brier", "entropy", "bits", "likelihood")
+    assert {name for name in names._METRICS if any(part in name for part in spoken)} <= lower
+    assert {"wer", "cer", "ece", "ce", "mae", "mse", "rmse", "mape", "nll", "ppl", "bpc", "fid"} <= lower
+    for name in names._METRICS - lower:
+        assert recognised(name) is None or names.metric_rank(name) == 1
 
 
 def test_names_of_spreads_and_numbers() -> None:
