@@ -113,7 +113,7 @@ def _task(name: str, goal: Goal, joined: Joined, targets: Targets, options: Mapp
         goal=goal,
         ids=tuple(joined.ids[division.train].tolist()),
         features={encoder: _stored(joined, encoder) for encoder in joined.features},
-        weak_points=weak_points(joined, division, again),
+        weak_points=weak_points(joined, division, again, targets),
     )
 
 

@@ -1,8 +1,9 @@
-"""What in joined files weakens numbers measured on them: items on both sides, groups on both sides, repeated items."""
+"""What in joined files weakens numbers measured on them: items, groups and classes by side, and repeated items."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,14 @@ from labeleff.files import forget
 from labeleff.plugins.tasks.embedding_files.columns import first_few
 from labeleff.plugins.tasks.embedding_files.join import Joined
 from labeleff.plugins.tasks.embedding_files.row_findings import met_again, repeated, row_hashes
+from labeleff.plugins.tasks.embedding_files.targets import Targets
 from labeleff.plugins.tasks.embedding_files.train_test import Division, shared_groups
 
 Items = NDArray[np.int64]
 """Sorted positions among the joined items."""
 
 
-def weak_points(joined: Joined, division: Division, again: Mapping[str, Items]) -> tuple[str, ...]:
+def weak_points(joined: Joined, division: Division, again: Mapping[str, Items], targets: Targets) -> tuple[str, ...]:
     """Say, the gravest first, what weakens numbers measured on these items; `again` as `repeats` gives it."""
     test, train = len(division.test), len(division.train)
     return (
@@ -27,6 +29,7 @@ def weak_points(joined: Joined, division: Division, again: Mapping[str, Items]) 
             "remember them, and so many points of a score need nothing else"
             for names, items in _by_items(again, division.test)
         ),
+        *_classes(targets, division),
         *_groups(joined, division),
         *(
             f"**Repeated training items**: training items with the numbers of an earlier one in {names}: "
@@ -56,6 +59,33 @@ def _by_items(again: Mapping[str, Items], side: Items) -> Iterator[tuple[str, It
     for positions, several in sorted(names.items(), key=lambda pair: -len(pair[0])):
         if positions:
             yield ", ".join(several), np.array(positions)
+
+
+def _classes(targets: Targets, division: Division) -> Iterator[str]:
+    """Say which classes or labels one side alone has, as is said of images."""
+    if not targets.classes:
+        return
+    kind, of = "labels" if targets.kind == "several" else "classes", len(targets.classes)
+    test = targets.values[division.test]
+    unlearned, untested = (~_present(targets.values[rows], of) for rows in (division.train, division.test))
+    if unlearned.any():
+        items = int(unlearned[test].sum() if test.ndim == 1 else (test & unlearned).any(1).sum())
+        share = f", {_share(items, len(test))} of the test items" if items else ""
+        most = f". No accuracy can be over {100 - 100 * items / len(test):.1f} %" if items and test.ndim == 1 else ""
+        yield (
+            f"**Classes on one side**: {int(unlearned.sum()):,} of {of:,} {kind} without a training item, which can't "
+            f"be learned: {first_few(np.array(targets.classes)[unlearned])}{share}{most}"
+        )
+    if untested.any():
+        yield (
+            f"**Classes on one side**: {int(untested.sum()):,} of {of:,} {kind} without a test item, which aren't "
+            f"tested: {first_few(np.array(targets.classes)[untested])}"
+        )
+
+
+def _present(values: NDArray[Any], count: int) -> NDArray[np.bool_]:
+    """Whether items with `values` (n,), or with truths (n, K), have each of `count` classes or labels."""
+    return np.bincount(values, minlength=count) > 0 if values.ndim == 1 else np.asarray(values.any(0))
 
 
 def _groups(joined: Joined, division: Division) -> Iterator[str]:

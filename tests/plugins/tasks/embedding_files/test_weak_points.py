@@ -6,8 +6,12 @@ from hypothesis import strategies as st
 
 from labeleff.plugins.tasks.embedding_files.join import Joined
 from labeleff.plugins.tasks.embedding_files.label_file import Labels
+from labeleff.plugins.tasks.embedding_files.targets import Targets
 from labeleff.plugins.tasks.embedding_files.train_test import Division
 from labeleff.plugins.tasks.embedding_files.weak_points import repeats, weak_points
+
+BOTH = Targets("classes", np.arange(10) % 2, ("even", "odd"))
+"""Targets of ten items, of which two that follow each other have both classes."""
 
 
 def joined(arrays, rows, group=None):
@@ -41,7 +45,7 @@ def test_each_kind_is_said_with_its_count_and_encoders_of_the_same_items_togethe
     group = np.array(list("aabbccddae"))
     items = joined({"x": array, "y": array, "z": other}, dict.fromkeys("xyz", np.arange(10)), group)
     division = Division(np.arange(8), np.array([8, 9]))
-    grave, less, groups, again = weak_points(items, division, repeats(items, division))
+    grave, less, groups, again = weak_points(items, division, repeats(items, division), BOTH)
     kinds = "**Test items in training**: test items with the numbers of a training item in"
     assert grave.startswith(f"{kinds} z: 2 of 2 (100.0 %), 'i8', 'i9'. An arm")
     assert less.startswith(f"{kinds} x, y: 1 of 2 (50.0 %), 'i8'. An arm")
@@ -57,4 +61,35 @@ def test_nothing_is_said_of_items_that_differ():
     array = np.arange(20.0).reshape(10, 2)
     items = joined({"x": array}, {"x": np.arange(10)}, np.array(list("aaaaabbbbb")))
     division = Division(np.arange(5), np.arange(5, 10))
-    assert weak_points(items, division, repeats(items, division)) == ()
+    assert weak_points(items, division, repeats(items, division), BOTH) == ()
+
+
+def sides(kind, values, classes=("a", "b", "c", "d")):
+    """Weak points of seven items, the last three for testing, that differ."""
+    items = joined({"x": np.arange(14.0).reshape(7, 2)}, {"x": np.arange(7)})
+    division = Division(np.arange(4), np.arange(4, 7))
+    return weak_points(items, division, {}, Targets(kind, np.array(values), classes))
+
+
+def test_classes_of_one_side_are_said_with_what_is_lost():
+    """As of images: without a word a third of the test items would count as errors of every arm."""
+    unlearned, untested = sides("classes", [0, 1, 0, 1, 2, 0, 0])
+    assert unlearned == (
+        "**Classes on one side**: 2 of 4 classes without a training item, which can't be learned: 'c', 'd', "
+        "1 of 3 (33.3 %) of the test items. No accuracy can be over 66.7 %"
+    )
+    assert untested == "**Classes on one side**: 2 of 4 classes without a test item, which aren't tested: 'b', 'd'"
+    assert sides("classes", [0, 1, 2, 3, 0, 1, 2])[0].startswith(
+        "**Classes on one side**: 1 of 4 classes without a test"
+    )
+    assert sides("classes", [0, 1, 0, 1, 1, 0, 0], ("a", "b")) == ()
+
+
+def test_labels_of_one_side_and_values_that_have_none():
+    truths = [[1, 0], [1, 0], [0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]
+    [unlearned] = sides("several", np.array(truths, bool), ("a", "b"))
+    assert unlearned == (
+        "**Classes on one side**: 1 of 2 labels without a training item, which can't be learned: 'b', "
+        "2 of 3 (66.7 %) of the test items"
+    )
+    assert sides("real", [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5], ()) == ()
