@@ -22,14 +22,15 @@ USUAL: dict[str, Kind] = {"load": "task", "build": "encoder", "pretrain": "prete
 
 
 def identify(name: str, kind: Kind | None) -> tuple[Kind, str]:
-    """Find kind and catalogue name of a plug-in by its name, a `module:object`, or a module with one plug-in.
+    """Find kind and catalogue name of a plug-in by its name, a `module:object`, or a module or file with one plug-in.
 
-    Raises OptionError where it isn't clear, UnknownNameError where there is nothing of that name.
+    A file `rotation.py` means what is in it, also where a plug-in is called rotation. Raises OptionError where it
+    isn't clear, UnknownNameError where there is nothing of that name.
     """
-    name = _importable(name)
+    file, name = name.endswith(".py"), _importable(name)
     if ":" in name:
         return kind or _kind_of(name), name
-    kinds = [one for one in KINDS if name in _names(one) and kind in {None, one}]
+    kinds = [] if file else [one for one in KINDS if name in _names(one) and kind in {None, one}]
     if len(kinds) == 1:
         lookup.origin(kinds[0], name)
         return kinds[0], name

@@ -242,6 +242,16 @@ def test_a_file_is_found_by_its_path(tmp_path, monkeypatch):
         identify(str(tmp_path / "json.py"), None)
 
 
+def test_a_file_with_the_name_of_a_plugin_is_checked_itself(command, tmp_path):
+    """Else a plug-in that breaks its contract would pass as the built-in one."""
+    lazy = "def pretrain(data, encoder, seed, budget, options, compute, progress): pass\n"
+    (tmp_path / "rotation.py").write_text(lazy)
+    done = command("check", str(tmp_path / "rotation.py"))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("pretext rotation:pretrain: ")
+    assert "FAILED  image sizes: gave NoneType" in done.stdout
+
+
 def test_the_documentations_encoder_keeps_the_contract(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     text = (Path(__file__).parents[3] / "docs" / "pretexts.md").read_text(encoding="utf-8")
