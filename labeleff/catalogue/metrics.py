@@ -272,7 +272,7 @@ _PUBLISHED = (
     _error("ece", "calibration error", "calibration errors"),
     _loss("loss", "loss", "losses"),
     _loss("nll", "negative log-likelihood"),
-    _loss("bpc", "bits per character", "bits per character"),
+    _loss("bpc", "number of bits per character", "numbers of bits per character"),
     _loss("brier", "Brier score", "Brier scores"),
     _loss("perplexity", "perplexity", "perplexities", best=1.0),
     _loss("mse", "mean square error", "mean square errors"),

@@ -88,6 +88,11 @@ _OTHERS = {"train", "training", "lr", "wd", "time", "seconds", "minutes", "hours
 """Words of columns that hold neither arms' values nor what was measured."""
 
 
+_SETTINGS = {"lr", "rate", "wd", "decay", "batch", "width", "depth", "dropout", "momentum", "temperature", "layers"} | {
+    "optimizer", "optimiser", "augmentation", "resolution", "init", "architecture", "arch", "backbone", "encoder",
+}  # fmt: skip
+
+
 def column_names(columns: Mapping[str, str]) -> dict[str, str]:
     """Names of the file's columns by labeleff's names, as the user gave them, without spaces around them.
 
@@ -215,6 +220,11 @@ def is_average(name: str) -> bool:
 def is_other(name: str) -> bool:
     """Whether a column of numbers holds settings, times or differences rather than values."""
     return bool(set(words(name)) & _OTHERS)
+
+
+def is_setting(name: str) -> bool:
+    """Whether a column's name is one of what is set before a training: `lr`, `weight_decay`, `width`."""
+    return bool(set(words(name)) & _SETTINGS)
 
 
 def is_tally(name: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.grid import Grid, cell_error, quote
+from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, quote
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import quote_argument, quote_list, unused
 from labeleff.reporting.external.shapes.layout import Layout, column_name
@@ -18,6 +19,8 @@ MANY = 100
 """More rows of an arm at a label count than this are no runs unless they are numbered."""
 TREND = 8
 """Least number of such rows whose order is looked at."""
+PASTED = 3
+"""Least number of different rows that may have been pasted several times: fewer are equal by rounding alone."""
 _SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test"}
 _WAY_OUT = "keep one row per run: its last one, or the one chosen on validation data"
 Key = tuple[str | None, str, str]
@@ -68,12 +71,42 @@ def row_numbers(layout: Layout, entries: Sequence[Entry]) -> list[int | None]:
     return numbers
 
 
-def check(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> None:
-    """Refuse rows that are no runs: twins, rows per epoch or step, and conditions that no column stands for."""
+def check(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> list[str]:
+    """Refuse rows that are no runs: twins, copies, rows per epoch or step, and conditions that no column stands for.
+
+    Sentences on what is equal all the same.
+    """
     if entries[0].run:
         _check_twins(grid, layout, entries)
+        if len({entry.run for entry in entries}) == len({entry.row.place for entry in entries}):
+            _check_conditions(grid, layout, [group for group in _groups(entries) if len(group) > 1])
     elif len({(entry.task, entry.arm, entry.n) for entry in entries}) < len(entries):
         _check_groups(grid, layout, entries)
+        return _check_copies(grid, entries)
+    return []
+
+
+def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Entries by task, arm and label count."""
+    groups: dict[Key, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.task, entry.arm, entry.n].append(entry)
+    return list(groups.values())
+
+
+def _check_copies(grid: Grid, entries: Sequence[Entry]) -> list[str]:
+    """Refuse a table whose every row is there several times, as pasted; a sentence on fewer rows that are equal."""
+    rows = {entry.row.place: entry.row for entry in entries}
+    times = Counter(row.cells for row in rows.values())
+    copies = math.gcd(*times.values())
+    if copies > 1 and len(times) >= PASTED and len({entry.value for entry in entries}) > 1:
+        seen: dict[tuple[str, ...], Row] = {}
+        again = next(row for row in rows.values() if seen.setdefault(row.cells, row) is not row)
+        found = f"every row of the table {copies} times (this one as in {seen[again.cells].place})"
+        hint = "delete the copies, or give a column run where they are runs that came out the same"
+        raise cell_error(grid.source, again.place, entries[0].column, found, "one row per run", hint)
+    equal = sum(times.values()) - len(times)
+    return [f"{counted(equal, 'row')} like another in every column, taken for further runs"] if equal else []
 
 
 def _check_twins(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> None:
@@ -120,22 +153,43 @@ def _conditions(grid: Grid, at: int) -> str:
 
 def _check_groups(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> None:
     """Refuse rows without numbers that aren't repeats: epochs, far too many, or a column that tells them apart."""
-    groups: dict[Key, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        groups[entry.task, entry.arm, entry.n].append(entry)
-    several = [group for group in groups.values() if len(group) > 1]
+    several = [group for group in _groups(entries) if len(group) > 1]
     for at in unused(grid, layout.used):
         if names.is_step(grid.fields[at]) and any(len({e.row.cells[at] for e in group}) > 1 for group in several):
             raise _rows(grid, layout, several[0], f", one per {grid.fields[at]}")
     largest = max(several, key=len)
     if len(largest) > MANY:
         raise _rows(grid, layout, largest, "")
-    for at in unused(grid, layout.used):
-        if grid.fields[at] and _crosses(at, several):
-            raise _crossed(grid, at, several[0])
+    _check_conditions(grid, layout, several)
     long = [group for group in several if len(group) >= TREND]
     if long and 2 * sum(map(_steady, long)) > len(long):
         raise _rows(grid, layout, next(filter(_steady, long)), ", each larger (or each smaller) than the one before")
+
+
+def _check_conditions(grid: Grid, layout: Layout, several: Sequence[Sequence[Entry]]) -> None:
+    """Refuse groups of rows that a column tells apart: in most of them, or in those of one arm by its settings.
+
+    Rows that are numbered are told apart by settings alone: what else is beside them is of those runs.
+    """
+    arms: dict[str, list[Sequence[Entry]]] = defaultdict(list)
+    for group in several:
+        arms[group[0].arm].append(group)
+    for at in unused(grid, layout.used) if several else ():
+        if not grid.fields[at]:
+            continue
+        setting = _is_setting(grid, at)
+        sure = not several[0][0].run or (setting and len(several) > 1)
+        if sure and _crosses(at, several):
+            raise _crossed(grid, at, several[0])
+        for groups in arms.values() if setting else ():
+            if len(groups) > 1 and _crosses(at, groups):
+                raise _crossed(grid, at, groups[0])
+
+
+def _is_setting(grid: Grid, at: int) -> bool:
+    """Whether a column holds names, or numbers of what is set before a training."""
+    cells = [row.cells[at] for row in grid.rows if row.cells[at]]
+    return names.is_setting(grid.fields[at]) or not any(re.fullmatch(r"[+-]?[0-9.,:]+.*", cell) for cell in cells)
 
 
 def _rows(grid: Grid, layout: Layout, group: Sequence[Entry], what: str) -> RunsError:
@@ -156,9 +210,12 @@ def _crosses(at: int, several: Sequence[Sequence[Entry]]) -> bool:
 def _crossed(grid: Grid, at: int, group: Sequence[Entry]) -> RunsError:
     entry, name = group[1], grid.fields[at]
     cells = quote_list(list(dict.fromkeys(each.row.cells[at] for each in group)))
-    found = f"{cells} for arm {entry.arm!r} at n = {entry.n}, and no column run"
+    numbered = "numbers of runs that are never there again" if entry.run else "no column run"
+    found = f"{cells} for arm {entry.arm!r} at n = {entry.n}, and {numbered}"
     ways = _conditions(grid, at)
-    if len(group) >= TREND:
+    if entry.run:
+        ways += ", or leave the column out where it makes no difference"
+    elif len(group) >= TREND:
         ways += f"; {_WAY_OUT}"
     elif "test set" not in ways:
         ways += f", --column run={quote_argument(name)} for numbers of runs"

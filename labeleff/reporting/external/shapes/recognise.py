@@ -65,10 +65,10 @@ def _part(grid: Grid, reading: Reading) -> _Part:
     check_beside(grid, layout.used)
     grid = filled(grid, layout)
     entries, blank = melt(grid, layout, reading)
-    numbering.check(grid, layout, entries)
+    equal = numbering.check(grid, layout, entries)
     numbers, run_notes = numbering.run_numbers(grid, layout, entries)
     counted, count_notes = rungs.count(grid, layout, entries, numbers, reading)
-    notes = [*guessed, *run_notes, *count_notes, *blank, *grid.notes, *unused_note(grid, layout.used)]
+    notes = [*guessed, *run_notes, *equal, *count_notes, *blank, *grid.notes, *unused_note(grid, layout.used)]
     return _Part(grid, layout, counted, notes)
 
 

@@ -81,6 +81,59 @@ def test_conditions_that_no_column_stands_for() -> None:
     assert len(observed(rows("lr | acc", "0.{at} | 5", 2), columns={"task": "lr"}).rows) == 8
 
 
+def conditions(first: str, one: bool, numbers: str = "r18 vit") -> str:
+    """A table with a column backbone that tells apart the rows of all arms, or with `one` of the first alone."""
+    names = numbers.split()
+    lines = [f"{first} | arm | n | backbone | acc"]
+    for arm, own in (("scratch", names), ("simclr", [names[0]] * 2 if one else names)):
+        for n in (100, 400, 1600):
+            lines += [f"{len(lines) + at} | {arm} | {n} | {backbone} | {n}.{at}" for at, backbone in enumerate(own)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("one", [False, True])
+@pytest.mark.parametrize("first", ["run", "seed", "index"])
+def test_conditions_that_a_number_of_all_rows_or_other_arms_hide(first: str, one: bool) -> None:
+    with pytest.raises(RunsError) as caught:
+        observed(conditions(first, one))
+    assert "column 'backbone': found 'r18', 'vit' for arm 'scratch' at n = 100, and n" in str(caught.value)
+    assert "--column task=backbone where they are tasks" in str(caught.value)
+    assert ("leave the column out" in str(caught.value)) == (first != "index")
+    assert len(observed(conditions(first, one), columns={"task": "backbone"}).rows) == 12
+
+
+def test_what_runs_of_one_arm_have_beside_is_no_condition() -> None:
+    """Numbers that aren't settings, in one arm alone, are results."""
+    text = conditions("index", True, "7 8").replace("backbone", "best_epoch")
+    assert len(observed(text).rows) == 12
+    every = conditions("run", False, "7 8").replace("backbone", "best_epoch")
+    assert len(observed(every).rows) == 12
+    with pytest.raises(RunsError, match="column 'lr': found '7', '8'"):
+        observed(text.replace("best_epoch", "lr"))
+
+
+def test_rows_that_were_pasted_several_times() -> None:
+    once = "a | 10 | 5.1\na | 10 | 6.2\na | 20 | 7.3\nb | 10 | 6.4\nb | 20 | 8.5"
+    with pytest.raises(RunsError) as caught:
+        observed("\n".join(["arm | n | acc", once, once, once]))
+    assert str(caught.value).startswith(
+        "t.csv, line 7, column 'acc': found every row of the table 3 times (this one as in line 2), expected one row"
+    )
+    wide = "a | 5.1 | 6.2\nb | 5.3 | 6.4\nc | 5.5 | 6.6"
+    with pytest.raises(RunsError, match="every row of the table 2 times"):
+        observed("\n".join(["method | 10 | 20", wide, wide]))
+
+
+def test_some_equal_rows_are_further_runs_and_said() -> None:
+    found = observed("arm | n | acc\na | 10 | 5.1\na | 10 | 5.1\na | 20 | 7.3\nb | 10 | 6.4\nb | 20 | 8.5")
+    assert len(found.rows) == 5
+    assert "1 row like another in every column, taken for further runs" in found.notes
+    apart = observed("arm | n | acc | t\na | 10 | 5 | 1\na | 10 | 5 | 2\nb | 10 | 6 | 3\nb | 10 | 6 | 4")
+    assert not any("like another" in note for note in apart.notes)
+    tied = "arm | n | acc\n" + "\n".join(f"{arm} | {n} | 50" for arm in "ab" for n in (10, 20) for _ in range(2))
+    assert len(observed(tied).rows) == 8
+
+
 @pytest.mark.parametrize("cell", ["-1", "x1", "1.5", ""])
 def test_numbers_of_runs_that_are_none(cell: str) -> None:
     with pytest.raises(RunsError, match="line 3, column 'run': found"):
