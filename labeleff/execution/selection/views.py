@@ -114,8 +114,12 @@ class Frozen:
         return total
 
     def _view(self, fitted: Fitted) -> View:
+        """Probabilities are as predicted, or, of values that are none, those at the temperature that calibrates them."""
+        calibrated = not fitted.logits and fitted.temperature is not None and fitted.temperature.value
+        divisor = calibrated or 1.0
+
         def head(features: Tensor) -> Tensor:
             scores = fitted.predictor(features).float()
-            return F.softmax(scores, 1) if fitted.logits else scores
+            return scores if fitted.shares and not fitted.logits else F.softmax(scores / divisor, 1)
 
         return View(self._encoded.features, head, self._view_share)

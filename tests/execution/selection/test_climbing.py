@@ -306,3 +306,18 @@ def test_a_predictor_without_parts_is_named(go, monkeypatch):
     monkeypatch.setattr(views, "fit_cell", whole)
     failed, _ = go(study(arms=["scratch/finetune"], selection=["random", "margin"]))
     assert "found a predictor of type method, expected Sequential(encoder, head)" in failed[0].reason
+
+
+@pytest.mark.parametrize("protocol", ["linear", "mlp", "ridge", "knn"])
+def test_strategies_read_probabilities_whatever_a_protocols_scores_are(go, monkeypatch, protocol):
+    usual, seen = margin.choose, []
+
+    def noting(pool, count):
+        seen.append(pool.probabilities)
+        return usual(pool, count)
+
+    monkeypatch.setattr(margin, "choose", noting)
+    failed, _ = go(study(arms=["scratch/finetune", f"scratch/{protocol}"], selection=["random", "margin"]))
+    assert not failed
+    assert seen
+    assert all((one >= 0).all() and torch.allclose(one.sum(1), torch.ones(len(one))) for one in seen)
