@@ -174,7 +174,7 @@ def forecast(
     CurveError for runs, targets or label counts that can't be used, OptionError for the level.
     """
     check_level(level)
-    own = as_runs(runs)
+    own = as_runs(runs, name="pilot")
     _check(own, targets)
     measured = means_of_runs(own, BASELINE)
     places, paid = _places(measured, at), _labelled(measured, labelled)

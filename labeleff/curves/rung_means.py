@@ -7,8 +7,9 @@ which arms may share: noise that a shared draw brings to both then cancels in th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -33,6 +34,44 @@ def check_fraction(value: float, what: str) -> None:
     """Raise CurveError for an accuracy that isn't in 0..1."""
     if not 0 <= value <= 1:
         raise CurveError(f"{what}: found {value}, expected 0..1 (percent divided by 100)")
+
+
+def label_count(given: Any, what: str) -> int:
+    """Return a label count, which may be no whole number, or the text of one, as JSON has its keys; else CurveError."""
+    plain: int | str = given.item() if isinstance(given, np.generic) else given
+    if isinstance(plain, str) and plain.isdecimal():
+        return int(plain)
+    if not isinstance(plain, int | float) or isinstance(plain, bool):
+        raise CurveError(f"{what}: found {shortened(given)}, expected numbers, as in 50")
+    return plain
+
+
+def accuracies_of(rung: object, what: str) -> list[float]:
+    """Return the accuracies of a rung's runs as they are listed; CurveError for what is no list of numbers."""
+    try:
+        if isinstance(rung, Iterable) and not isinstance(rung, str | bytes | Mapping):
+            return [float(value) for value in rung]
+    except (TypeError, ValueError):
+        pass
+    raise CurveError(
+        f"{what}: found {shortened(rung)}, expected a list with the number of each run, as in [0.31, 0.33]"
+    )
+
+
+def named_runs(rung: Mapping[Run, float], what: str) -> Mapping[Run, float]:
+    """Return runs by (draw, seed) as they are; raises CurveError for other names."""
+    for run in rung:
+        if not (isinstance(run, tuple) and len(run) == 2 and all(isinstance(part, int | np.integer) for part in run)):
+            hint = "a list will do where runs share neither"
+            raise CurveError(f"{what}: found the run {run!r}, expected (draw, seed), two whole numbers; {hint}")
+    accuracies_of(rung.values(), what)
+    return rung
+
+
+def shortened(value: object) -> str:
+    """Write a value of an argument in a few words, for an error."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 @dataclass(frozen=True)
@@ -63,12 +102,15 @@ class Rungs:
 
 def checked_rungs(ns: Sequence[float] | Array, accuracies: Sequence[Sequence[float] | Mean] | Array) -> Rungs:
     """Sort rungs, with one sequence of runs, or a mean, per rung; CurveError where a rung or its runs are missing."""
-    if len(ns) != len(accuracies):
-        raise CurveError(f"found {len(ns)} label counts but {len(accuracies)} rungs of accuracies")
-    rungs = sorted(
-        (n, rung.values(), [rung.mean]) if isinstance(rung, Mean) else (n, sorted(rung), sorted(rung))
-        for n, rung in zip(ns, accuracies, strict=True)
-    )
+    given_rungs = list(accuracies)  # a table of pandas has as many columns as it yields, and another length
+    if len(ns) != len(given_rungs):
+        raise CurveError(f"found {len(ns)} label counts but {len(given_rungs)} rungs of accuracies")
+    rungs: list[tuple[float, list[float], list[float]]] = []
+    for given, rung in zip(ns, given_rungs, strict=True):
+        n = label_count(given, "label counts")
+        runs = rung.values() if isinstance(rung, Mean) else sorted(accuracies_of(rung, f"accuracies at {n} labels"))
+        rungs.append((n, runs, [rung.mean] if isinstance(rung, Mean) else runs))
+    rungs.sort()
     ladder, groups, shown = [n for n, _, _ in rungs], [group for _, group, _ in rungs], [each for *_, each in rungs]
     if not all(groups):
         raise CurveError(f"the rung of {ladder[groups.index([])]} labels has no accuracies")

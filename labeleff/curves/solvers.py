@@ -29,7 +29,7 @@ from labeleff.curves.least_squares import fit_shape, refit
 from labeleff.curves.methods import BAYES, FORMULAS, check_method, check_rungs, needs_fractions
 from labeleff.curves.model_average import average
 from labeleff.curves.posterior_grid import REACH
-from labeleff.curves.rung_means import NoisyMeans, checked_rungs, means_of_groups
+from labeleff.curves.rung_means import NoisyMeans, check_fraction, checked_rungs, means_of_groups
 from labeleff.curves.shapes import Shapes
 from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
@@ -57,12 +57,15 @@ def invert(
     labeleff.curves.methods.FORMULAS, both for accuracies in 0..1, or a name of labeleff.curves.interpolation.METHODS.
     The interval of probability `level` carries the noise of the curve (runs taken as independent), not of the target.
     Raises CurveError for fewer than two rungs, rungs without runs, numbers that aren't finite and, with "bayes" and
-    formulas, not in 0..1; a formula needs as many rungs as it has parameters.
+    formulas, accuracies or a target not in 0..1; a formula needs as many rungs as it has parameters.
 
     Past four times the last rung "bayes" is off by a factor of two to three in the mean on real curves: `low` then says
     more than `n`. With one run per rung its noise is learned from the scatter around the curve and from other curves
     (`curves.rung_means.borrowed_sd`); other methods then have no interval.
     """
+    check_method(method)
+    if needs_fractions(method):
+        check_fraction(float(checked_targets([target], None).values[0]), "target")
     return invert_many(ns, accuracies, [target], level=level, method=method)[0]
 
 
@@ -76,6 +79,8 @@ def invert_many(
     target_draws: Array | None = None,
 ) -> list[Inversion]:
     """Invert one curve at K targets as `invert` does; it is fitted once.
+
+    Targets outside 0..1 are solved like others: a curve of fractions is always or never there.
 
     `target_draws` (S, K) are equally likely values of uncertain targets, e.g. replicates of another arm's means:
     the intervals then carry their noise too.

@@ -20,7 +20,17 @@ from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Solution, Ta
 from labeleff.curves.methods import BAYES, check_method, needs_fractions
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.posterior_grid import DRAWS
-from labeleff.curves.rung_means import BASELINE, SharedNoise, check_fraction, means_of_runs, shared_noise, shown_values
+from labeleff.curves.rung_means import (
+    BASELINE,
+    SharedNoise,
+    accuracies_of,
+    check_fraction,
+    label_count,
+    means_of_runs,
+    named_runs,
+    shared_noise,
+    shown_values,
+)
 from labeleff.curves.solvers import InterpolatedCurve, fit_curve, interpolate
 from labeleff.errors import CurveError
 from labeleff.stats.interval_level import LEVEL, check_level
@@ -181,19 +191,29 @@ class BaselineCurve:
         return interpolate(self.fitted.measured, DEFAULT_METHOD)
 
 
-def as_runs(accuracies: Accuracies, first_draw: int = 0) -> Runs:
-    """Runs by (draw, seed); accuracies without them get new draws from `first_draw` on, and means get stand-ins."""
+def as_runs(accuracies: Accuracies, first_draw: int = 0, *, name: str = "curve") -> Runs:
+    """Runs by (draw, seed); accuracies without them get new draws from `first_draw` on, and means get stand-ins.
+
+    Raises CurveError for what is no mapping from label counts to accuracies, calling it `name`.
+    """
+    if not isinstance(accuracies, Mapping):
+        hint = "a table with a column per label count is one by .to_dict('list')"
+        expected = f"a mapping from label counts to accuracies, as in {{50: [0.31, 0.33]}}; {hint}"
+        raise CurveError(f"the {name}: found {type(accuracies).__name__}, expected {expected}")
     means_given = [rung for rung in accuracies.values() if isinstance(rung, Mean)]
     from_means = iter(stand_ins(means_given, first_draw))
     runs: dict[int, Mapping[Run, float]] = {}
-    for n, rung in accuracies.items():
-        key = n.item() if isinstance(n, np.generic) else n
+    for given, rung in accuracies.items():
+        n = label_count(given, f"label counts of the {name}")
+        what = f"accuracies of the {name} at {n} labels"
+        if n in runs:
+            raise CurveError(f"{what}: found them twice, as text and as number, expected each label count once")
         if isinstance(rung, Mean):
-            runs[key] = next(from_means)
+            runs[n] = next(from_means)
         elif isinstance(rung, Mapping):
-            runs[key] = rung
+            runs[n] = named_runs(rung, what)
         else:
-            runs[key] = {(first_draw + place, 0): float(value) for place, value in enumerate(rung)}
+            runs[n] = {(first_draw + place, 0): value for place, value in enumerate(accuracies_of(rung, what))}
     return runs
 
 
@@ -205,13 +225,13 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, meth
     {n: labeleff.Mean(mean, sd, runs)}, whose runs are taken as independent. The baseline's curve is
     fitted by `method` (see `curves.solvers.invert`) and inverted at the arm's means. The interval of probability
     `level` carries the noise of both; with one run per rung in either arm only "bayes" has one, from noise that is
-    learned (flag `learned noise`). Raises CurveError for a
-    baseline of fewer than two rungs, numbers that aren't finite and, with "bayes" and formulas, accuracies that aren't
-    in 0..1.
+    learned (flag `learned noise`). A label count may be the text of a whole number. Raises CurveError for a baseline of
+    fewer than two rungs, for what is no list of numbers by label count, numbers that aren't finite and, with "bayes"
+    and formulas, accuracies that aren't in 0..1.
     """
-    base = as_runs(baseline)
+    base = as_runs(baseline, name="baseline")
     after = 1 + max((draw for rung in base.values() for draw, _ in rung), default=0)
-    by_arm = utilities(base, {ARM: as_runs(arm, after)}, level=level, method=method)
+    by_arm = utilities(base, {ARM: as_runs(arm, after, name=ARM)}, level=level, method=method)
     return by_arm[ARM].points if by_arm else []
 
 

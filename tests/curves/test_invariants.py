@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labeleff.curves.interpolation import METHODS
 from labeleff.curves.methods import FORMULAS
-from labeleff.curves.solvers import invert, invert_many
+from labeleff.curves.solvers import invert_many
 from labeleff.curves.utility import UtilityPoint, utility
 
 Groups = dict[int, list[float]]
@@ -143,7 +143,7 @@ def test_any_measurements_have_an_answer(table: Groups, target: float, method: s
     """No exception, no nan, ends around the point; families alone need as many rungs as parameters."""
     if method in FORMULAS and len(table) < len(FORMULAS[method].names):
         return
-    found = invert(list(table), list(table.values()), target, method=method)
+    [found] = invert_many(list(table), list(table.values()), [target], method=method)
     for number in (found.n, found.low, found.high, found.p_above):
         assert number is None or not math.isnan(number)
     assert (found.n == math.inf) == (found.kind == "above")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,6 +160,41 @@ def test_an_uncertain_target_widens_the_interval_alone(method: str) -> None:
 def test_what_cannot_be_inverted_is_named(ns: list[int], rungs: list[list[float]], message: str, method: str) -> None:
     with pytest.raises(CurveError, match=message):
         invert(ns, rungs, 0.15, method=method)
+
+
+@pytest.mark.parametrize("method", ["bayes", "pow3"])
+@pytest.mark.parametrize("target", [55, -3, 1.0001])
+def test_a_target_in_percent_is_refused_where_the_method_takes_fractions(target: float, method: str) -> None:
+    """Else the answer is a label count of infinity, or the first rung, for a mistake in units."""
+    with pytest.raises(CurveError, match=rf"target: found {target:.5g}.*, expected 0\.\.1 \(percent divided by 100\)"):
+        invert(NS, RISING, target, method=method)
+
+
+@pytest.mark.parametrize("method", ["linear", "log", "pchip"])
+def test_targets_of_metrics_without_bounds_are_in_their_own_units(method: str) -> None:
+    found = invert([10, 20], [[-40.0, -42.0], [55.0, 57.0]], 7.5, method=method)
+    assert (found.kind, 10 < found.n < 20) == ("inside", True)
+
+
+@pytest.mark.parametrize(
+    ("ns", "rungs", "message"),
+    [
+        ([10, 20], [0.1, 0.2], r"accuracies at 10 labels: found 0\.1, expected a list .* as in \[0\.31, 0\.33\]"),
+        ([10, 20], [[0.1], ["much"]], r"accuracies at 20 labels: found \['much'\], expected a list"),
+        ([10, 20], [[0.1], [None]], r"accuracies at 20 labels: found \[None\], expected a list"),
+        ([10, 20], pd.DataFrame({"a": [0.1, 0.2]}), r"found 2 label counts but 1 rungs"),
+        (["few", 20], [[0.1], [0.2]], r"label counts: found 'few', expected numbers"),
+        ([None, 20], [[0.1], [0.2]], r"label counts: found None, expected numbers"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_named(ns: Any, rungs: Any, message: str) -> None:
+    with pytest.raises(CurveError, match=message):
+        invert(ns, rungs, 0.15)
+
+
+def test_label_counts_may_be_texts_of_whole_numbers() -> None:
+    rungs, texts = [[0.6], [0.4], [0.2]], ["100", "20", "5"]
+    assert invert(texts, rungs, 0.5) == invert([100, 20, 5], rungs, 0.5)  # type: ignore[arg-type]
 
 
 def test_bad_arguments_are_named() -> None:

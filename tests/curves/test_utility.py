@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -248,6 +251,45 @@ def test_what_has_no_curve_is_named() -> None:
     with pytest.raises(CurveError, match="the arm's rung of 50 labels has no runs"):
         utility(runs_of(CURVE), {50: {}})
     assert utility(runs_of(CURVE), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "message"),
+    [
+        (
+            {50: 0.31, 100: 0.4},
+            r"accuracies of the baseline at 50 labels: found 0\.31, expected a list with the number",
+        ),
+        ({50: [0.31], 100: "0.4"}, r"accuracies of the baseline at 100 labels: found '0\.4', expected a list"),
+        ({50: [0.31], 100: [None]}, r"accuracies of the baseline at 100 labels: found \[None\], expected a list"),
+        ({50: [0.31], 100: [[0.3, 0.4]]}, r"at 100 labels: found \[\[0\.3, 0\.4\]\], expected a list"),
+        ({50: {0: 0.31}}, r"at 50 labels: found the run 0, expected \(draw, seed\), two whole numbers; a list will do"),
+        ({50: {(0, 0): "x"}}, r"accuracies of the baseline at 50 labels: found .*'x'.*, expected a list"),
+        ({"few": [0.31]}, r"label counts of the baseline: found 'few', expected numbers"),
+        ({True: [0.31]}, r"label counts of the baseline: found True, expected numbers"),
+        (
+            {50: [0.31], "50": [0.4]},
+            r"accuracies of the baseline at 50 labels: found them twice, as text and as number",
+        ),
+        ([0.31, 0.4], r"the baseline: found list, expected a mapping from label counts to accuracies"),
+        (pd.DataFrame({50: [0.3], 100: [0.4]}), r"the baseline: found DataFrame, expected .*\.to_dict\('list'\)"),
+    ],
+)
+def test_what_are_no_runs_is_named_with_its_label_count(accuracies: Any, message: str) -> None:
+    arm = {50: [0.41, 0.42], 100: [0.5, 0.51]}
+    with pytest.raises(CurveError, match=message):
+        utility(accuracies, arm)
+    with pytest.raises(CurveError, match=message.replace("baseline", "arm")):
+        utility(arm, accuracies)
+
+
+def test_label_counts_may_be_texts_of_whole_numbers_as_in_json() -> None:
+    base, arm = {50: [0.31, 0.33], 100: [0.4, 0.42], 500: [0.57, 0.58]}, {50: [0.41, 0.42], 100: [0.49, 0.5]}
+    texts = [json.loads(json.dumps(each)) for each in (base, arm)]
+    assert [*texts[0]] == ["50", "100", "500"]
+    assert utility(*texts) == utility(base, arm)
+    table = pd.DataFrame({str(n): rung for n, rung in base.items()})
+    assert utility(table.to_dict("list"), arm) == utility(base, arm)
 
 
 def test_few_runs_are_those_of_the_rung_and_of_the_baseline_beside_it() -> None:
