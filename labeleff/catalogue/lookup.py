@@ -34,6 +34,10 @@ _ENTRIES: dict[Kind, dict[str, Plugin]] = {
 }
 
 
+LIMITS = {"holdout": 0.9}
+"""Largest values of options that mean the same in every plug-in; a share held out leaves something to train on."""
+
+
 def plugins(kind: Kind) -> tuple[Plugin, ...]:
     """All built-in entries of a kind, in the order they are listed to people."""
     return tuple(_ENTRIES[kind].values())
@@ -107,7 +111,7 @@ def complete(kind: Kind, name: str, given: Mapping[str, Any]) -> Spec:
         if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0 and not off:
             allowed = "0, or a number over it" if key in plugin.zero else "a number over 0"
             raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected {allowed}")
-        most = plugin.limits.get(key)
+        most = plugin.limits.get(key, LIMITS.get(key))
         if most is not None and isinstance(value, int | float) and value > most:
             raise StudyError(f"{kind} {name!r}, option {key!r}: found {value!r}, expected at most {most:g}")
         if key in plugin.choices and value not in plugin.choices[key]:

@@ -22,6 +22,7 @@ from labeleff.reporting.story_results import groups, story_answers
 from labeleff.stats.differences import ladder_estimate
 from labeleff.stats.resampling import Run, Runs
 from labeleff.study.cell import Cell, Pretraining, content_key
+from labeleff.study.names import short_names
 from labeleff.study.quantities import ALL, Subject
 
 DIGITS = 12
@@ -151,9 +152,10 @@ def _speeds(side: _Folder) -> Iterator[tuple[Subject, Value]]:
     """Medians with quartiles of pretrainings' and cells' rates, and of cells' seconds, by both clocks."""
     results = side.results
     pretrainings: dict[Subject, list[PretrainingRecord]] = {}
+    names = short_names(item.pretraining.pretext for item in results.pretrainings)
     for item in results.pretrainings:
         if not item.cached:
-            key = (place_of(item.pretraining), item.pretraining.pretext.name)
+            key = (place_of(item.pretraining), names[item.pretraining.pretext.label])
             pretrainings.setdefault(_subject("throughput", key), []).append(item)
     for subject, items in pretrainings.items():
         of = items[0].pretraining

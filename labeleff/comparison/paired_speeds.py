@@ -23,6 +23,7 @@ from labeleff.reporting.effort.throughput import rates
 from labeleff.reporting.results import Results, place_of
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Run
+from labeleff.study.names import short_names
 from labeleff.study.quantities import Quantity, Subject, quantity
 
 CellKey = tuple[int, Run] | int
@@ -135,10 +136,11 @@ def _pretrainings(match: Match) -> Iterator[SpeedPairs | None]:
 def _timed_pretrainings(results: Results) -> dict[Subject, dict[CellKey, PretrainingRecord]]:
     """Pretrainings by subject and seed, without those from the cache, which another run timed."""
     groups: dict[Subject, dict[CellKey, PretrainingRecord]] = {}
+    names = short_names(item.pretraining.pretext for item in results.pretrainings)
     for item in results.pretrainings:
         if not item.cached and item.training is not None:
             place, what = place_of(item.pretraining), item.pretraining
-            subject = Subject("throughput", None, what.pretext.name, place.task or "", place.encoder or "")
+            subject = Subject("throughput", None, names[what.pretext.label], place.task or "", place.encoder or "")
             groups.setdefault(subject, {})[what.seed] = item
     return groups
 

@@ -208,8 +208,11 @@ class Pretraining(Frozen):
 
     @property
     def named_task(self) -> Spec:
-        """The task, under a name that also says the point of the pretraining."""
-        return PretrainingPoint(share=self.share, images=self.images).named(self.task)
+        """The task, under a name that also says the long tail of its images, and the point of the pretraining."""
+        tail = Imbalance(ratio=self.imbalance, unlabelled="tail") if self.imbalance else None
+        return PretrainingPoint(share=self.share, images=self.images).named(
+            LabelCondition(imbalance=tail).named(self.task)
+        )
 
     @property
     def from_outside(self) -> bool:

@@ -301,6 +301,14 @@ def check_tune(study: Study) -> None:
         raise StudyError(f"tune.pretext: none of the arms {study.arm_names} has a pretext that is trained")
     if study.tune.pretext is None and not any(arm.protocol_plugin.trained for arm in study.arms):
         raise StudyError(f"tune: none of the arms {study.arm_names} has a protocol that is trained")
+    undecayed = (
+        cell for cell in study.cells() if cell.tune is not None and cell.budget and not cell.budget.weight_decay
+    )
+    if len(study.tune.weight_decay) > 1 and (cell := next(undecayed, None)) is not None:
+        raise StudyError(
+            f"tune.weight_decay: found multiples {study.tune.weight_decay} of the weight_decay of {cell.arm}'s budget "
+            "row, which is 0, so all are equal; give the row a weight_decay"
+        )
 
 
 def check_probe(study: Study) -> None:

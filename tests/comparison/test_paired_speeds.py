@@ -7,6 +7,7 @@ from support import factories, run_pairs
 
 from labeleff.comparison import regression_report
 from labeleff.comparison.matching import match
+from labeleff.comparison.paired_speeds import _timed_pretrainings
 from labeleff.comparison.speed_changes import speed_changes
 from labeleff.records import conditions
 from labeleff.reporting.results import load
@@ -148,3 +149,18 @@ def test_peaks_of_a_process_so_far_are_not_compared(tmp_path):
     found = changes(*accelerator)
     assert found["memory[scratch/finetune]"].difference == pytest.approx(0.2)
     assert found["memory[rotation]"].difference == 0
+
+
+def test_two_pretexts_of_one_name_and_a_tail_beside_all_images_are_timed_apart(tmp_path):
+    arms = [
+        "scratch/linear",
+        *({"pretext": {"name": "rotation", "holdout": h}, "protocol": "linear"} for h in (0.1, 0.2)),
+    ]
+    row = {"lr": 0.1, "batch": 8, "epochs": 1}
+    tails = [1, {"ratio": 10, "unlabelled": "tail"}]
+    of = factories.study(arms=arms, baseline="scratch/linear", budget={"rotation": row}, imbalance=tails)
+    entries = [factories.run_entry(of), *factories.pretrainings(of), *factories.cell_records(of)]
+    timed = _timed_pretrainings(load(factories.write(tmp_path, entries)))
+    assert len(timed) == 4
+    assert {one.arm for one in timed} == {"rotation(holdout=0.1)", "rotation(holdout=0.2)"}
+    assert sum("imbalance=10 tail" in one.task for one in timed) == 2

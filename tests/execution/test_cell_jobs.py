@@ -210,6 +210,14 @@ def load_study_task(study):
 def test_preflight_finds_what_the_study_cannot_know(study, go):
     with pytest.raises(LabeleffError, match="multiples of 8"):
         go(study(["tasks=[{name='toy/classify', train=200, test=100, size=20}]"]))
+    simclr = [
+        "arms=['scratch/finetune', 'rotation/linear', 'simclr/linear']",
+        "budget.simclr={lr=0.1, batch=64, steps={min=1, max=1}}",
+    ]
+    with pytest.raises(
+        LabeleffError, match=r"simclr of .*: found 38 images to train on .*, expected as many as a batch"
+    ):
+        go(study([*simclr, "pretraining={images=[40, 'all']}"]))
 
 
 def test_jobs_run_pretrainings_first_and_frozen_cells_together(study):

@@ -280,6 +280,13 @@ def test_a_row_that_nothing_uses_is_named(key, message):
         factories.study(**TWO_ENCODERS, budget=dict.fromkeys(("finetune", "rotation", "mae", key), row))
 
 
+def test_a_share_held_out_leaves_something_to_train_on():
+    row = {"lr": 0.1, "batch": 8, "epochs": 1}
+    arm = {"pretext": {"name": "rotation", "holdout": 1.0}, "protocol": "linear"}
+    with pytest.raises(LabeleffError, match=r"option 'holdout': found 1\.0, expected at most 0\.9"):
+        factories.study(arms=["scratch/linear", arm], baseline="scratch/linear", budget={"rotation": row})
+
+
 def test_several_arms_at_one_rung_are_measured_on_purpose_alone():
     with pytest.raises(LabeleffError, match="expected two or more to compare them; set allow_one_rung = true"):
         load_study("smoke", ["rungs=[20]"])

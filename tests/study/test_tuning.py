@@ -69,6 +69,14 @@ def test_a_table_that_tunes_nothing_is_refused(arms, tune, message):
         factories.study(arms=arms, baseline=arms[0], budget=budget, tune=tune)
 
 
+def test_multiples_of_a_decay_of_0_are_refused():
+    row = {"lr": 0.1, "batch": 8, "epochs": 1}
+    table = {"arms": ["scratch/finetune", "scratch/linear"], "tune": {"lr": [1, 3], "weight_decay": [0.1, 1]}}
+    with pytest.raises(LabeleffError, match="of the weight_decay of scratch/finetune's budget row, which is 0, so all"):
+        factories.study(**table, budget={"finetune": row})
+    assert factories.study(**table, budget={"finetune": {**row, "weight_decay": 1e-4}}).tune is not None
+
+
 def test_stories_are_left_to_their_own_protocol():
     with pytest.raises(LabeleffError, match="tune: found babi/qa1, expected tasks of images"):
         load_study("babi", ["tune={lr=[0.3, 1]}"])

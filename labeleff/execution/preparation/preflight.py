@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.catalogue.strategies import resolve_strategy
-from labeleff.errors import PluginError, StudyError
+from labeleff.errors import DataError, PluginError, StudyError
 from labeleff.execution.job_runner import JobRunner
 from labeleff.plugins.encoders.heads import LastMap
 from labeleff.plugins.encoders.interface import Encoder, build_encoder
@@ -113,11 +113,23 @@ def check_shared_images(study: Study, runner: JobRunner, read: Collection[str] |
 def check_images(study: Study, runner: JobRunner, read: Collection[str] | None = None) -> None:
     """Check that tasks have as many images as pretexts are to see; raises DataError with both numbers.
 
-    Only tasks whose labels are in `read` are looked at, where that is given.
+    Pretexts that make their own views compare the images of a batch, which must differ. Only tasks whose labels are in
+    `read` are looked at, where that is given.
     """
     for item in study.pretrainings:
-        if item.images is not None and (read is None or item.task.label in read):
-            runner.load(item.task).pretext_count(item)
+        if item.budget is None or not (read is None or item.task.label in read):
+            continue
+        plugin = lookup.find("pretext", item.pretext.name)
+        if item.images is None and not plugin.own_views:
+            continue
+        count = runner.load(item.task).pretext_count(item)
+        share = float(str(lookup.options("pretext", item.pretext).get("holdout", 0.0)))
+        kept = count - max(2, round(share * count))
+        if plugin.own_views and kept < item.budget.batch:
+            raise DataError(
+                f"{item.pretext.name} of {item.task.label}: found {kept:,} images to train on ({count:,} without those "
+                f"held out), expected as many as a batch, {item.budget.batch}, whose images must differ"
+            )
 
 
 def _check_probe(study: Study, runner: JobRunner) -> None:

@@ -114,7 +114,7 @@ class Frozen:
         return total
 
     def _view(self, fitted: Fitted) -> View:
-        """Probabilities are as predicted, or, of values that are none, those at the temperature that calibrates them."""
+        """Probabilities are as predicted, or of values that are none those at the temperature that calibrates them."""
         calibrated = not fitted.logits and fitted.temperature is not None and fitted.temperature.value
         divisor = calibrated or 1.0
 

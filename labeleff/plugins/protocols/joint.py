@@ -150,8 +150,8 @@ class HeldOut:
 
 
 def set_aside(images: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Split images (M, S, S, 3) into those to train on and those held out: none for share 0, else one or more."""
-    if not share:
+    """Split images (M, S, S, 3) into those to train on and those held out: one or more, none for share 0 or M < 2."""
+    if not share or len(images) < 2:
         return images, images[:0]
     what = "joint: {held} of {count} unlabelled images would be held out"
     trained, evaluated = hold_out(len(images), share, stream_seed("holdout", seed), what)

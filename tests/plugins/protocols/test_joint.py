@@ -290,6 +290,12 @@ def test_images_held_out_are_looked_at_and_never_trained_on(mask, monkeypatch):
     assert last["heldout_rotation_loss"] > 0
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_of_no_other_images_none_are_held_out(count):
+    images, held = joint.set_aside(torch.zeros(count, 8, 8, 3, dtype=torch.uint8), 0.25, 3)
+    assert (len(images), len(held)) == (count, 0)
+
+
 def test_what_is_said_of_images_held_out_is_that_of_a_loop():
     task = dense_tasks.task("squares/classify")
     images, held = joint.set_aside(task.train.images[N:], 0.25, 3)
