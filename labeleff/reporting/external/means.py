@@ -92,9 +92,10 @@ def over_one(cells: Iterable[tuple[Observation, Value]], *, comma: bool) -> bool
 
 def _unit(row: Observation, value: Value, spread: SpreadCell, writing: Writing, given: Scale | None) -> float:
     """What the spread's number is to be multiplied with to be on the scale of the mean's; RunsError where unknown."""
-    if value.percent == spread.percent or (spread.percent and writing.scale == "percent"):
+    signed = spread.percent or (row.spread_percent and (value.percent or not row.percent))
+    if value.percent == signed or (signed and writing.scale == "percent"):
         return 1.0
-    if spread.percent and (writing.stored or given == "fraction" or spread.ends):
+    if signed and ((writing.stored and spread.percent) or given == "fraction" or spread.ends):
         return 0.01
     if value.percent and (writing.over_one or given == "percent"):
         return 1.0

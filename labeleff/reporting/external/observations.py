@@ -38,6 +38,10 @@ class Observation:
     """The cell of the column that says how many runs a mean is over; None without one."""
     spread_kind: SpreadKind | None = None
     """What a column of spreads beside the value's holds; None without such a column."""
+    percent: bool = False
+    """Whether the column's name says that values are in percent."""
+    spread_percent: bool = False
+    """Whether the name of the column of spreads says so of them."""
 
 
 @dataclass(frozen=True)

@@ -21,19 +21,26 @@ def scale_of(cells: Sequence[Cell], entry: Metric, requested: Scale | None) -> t
     Raises RunsError for values that the metric can't have, and for those that would do on both scales.
     """
     signed = next((cell for cell in cells if cell[1].percent), None)
-    shares = signed is not None or requested is not None or all(abs(value.number) <= 1 for _, value in cells)
+    named = next((cell for cell in cells if cell[0].percent), None)
+    most = 100 if named else 1
+    shares = signed is not None or requested is not None or all(abs(value.number) <= most for _, value in cells)
     entry = with_range(entry, shares=shares)
     if entry.open and not entry.percent:
         return entry, "fraction", f"{entry.plural} are in their own units"
     over = [cell for cell in cells if abs(cell[1].number) > 1]
     within = [cell for cell in cells if 0 < abs(cell[1].number) <= 1]
+    if named is not None and signed is None:
+        _check_name(named[0], entry, requested, over=bool(over))
     if requested is not None:
         if requested == "fraction" and (signed or (over and not entry.open)):
             raise _error(signed or over[0], f"{entry.one} in {_range(entry)}, as the scale given says")
         note = f"were read as {'percent' if requested == 'percent' else f'numbers in {_range(entry)}'}, as given"
     elif signed is not None:
-        _refuse_mixture(signed, [cell for cell in within if not cell[1].percent])
+        _refuse_mixture(signed, [cell for cell in within if not cell[1].percent and not cell[0].percent])
         requested, note = "percent", "are in percent, by their sign"
+    elif named is not None:
+        _refuse_mixture(named, [cell for cell in within if not cell[0].percent])
+        requested, note = "percent", f"are in percent, by the name {named[0].column!r}"
     elif over and within:
         odd, others = (within, over) if len(within) <= len(over) else (over, within)
         also = f"{quote(odd[0][0].value)} beside {quote(others[0][0].value)} in {others[0][0].place}"
@@ -46,6 +53,21 @@ def scale_of(cells: Sequence[Cell], entry: Metric, requested: Scale | None) -> t
         requested, note = "fraction", f"are in {_range(entry)}: none is over 1"
     _check_range(cells, entry, requested)
     return entry, requested, f"{entry.plural} {note}"
+
+
+def _check_name(row: Observation, entry: Metric, requested: Scale | None, *, over: bool) -> None:
+    """Refuse a scale that contradicts a column's name, and a name that the values make doubtful: `accuracy (%)` of 0.6.
+
+    Errors under 1 % are common, accuracies that all are aren't.
+    """
+    doubtful = not over and not entry.lower
+    if requested is None and doubtful:
+        found = f"no value over 1 below {quote(row.column)}, which says percent"
+        expected = "to know whether they are in percent"
+        raise cell_error(row.source, row.place, row.column, found, expected, "give --scale percent or fraction")
+    if requested == "fraction" and not doubtful:
+        found = f"{quote(row.column)}, which says percent, beside the scale fraction that is given"
+        raise cell_error(row.source, row.place, row.column, found, "one scale", "leave --scale out")
 
 
 def _refuse_mixture(signed: Cell, bare: Sequence[Cell]) -> None:

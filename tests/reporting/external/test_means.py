@@ -100,6 +100,16 @@ def test_a_percent_sign_in_one_of_mean_and_spread_alone() -> None:
         mean(bare, share)
 
 
+def test_percent_in_the_names_of_columns_counts_for_spreads() -> None:
+    both = replace(ROW, value="61.7", spread="0.8", percent=True, spread_percent=True)
+    plain = mean(replace(ROW, value="61.7%", spread="0.8%"))
+    assert mean(both).sd == mean(replace(both, value="61.7%")).sd == plain.sd
+    assert mean(replace(both, spread_percent=False)).sd == plain.sd
+    share = replace(both, value="0.617", percent=False)
+    one = printed(share, read_value("0.617"), Reading(scale="fraction"), level=0.9, writing=Writing(scale="fraction"))
+    assert math.isclose(to_means([one], 1, SHARES)[0].sd, plain.sd)
+
+
 def test_ends_of_an_interval_with_a_sign_that_their_mean_lacks() -> None:
     row = replace(ROW, value="0.617", spread="[60.9%, 62.5%]")
     one = printed(row, read_value(row.value), Reading(), level=0.9, writing=Writing(scale="fraction"))

@@ -156,6 +156,31 @@ def test_a_percent_sign_decides() -> None:
         read(RISING, scale="fraction")
 
 
+def test_percent_in_the_name_of_a_column_decides() -> None:
+    cells = {"a": ("1.02", "0.63", "0.41"), "b": ("0.75", "0.52", "0.38")}
+
+    def named(arms: dict[str, Sequence[str]], name: str, **how: Any) -> RunsTable:
+        found = observed(arms, name)
+        return measured(replace(found, rows=[replace(row, percent=True) for row in found.rows]), Reading(**how))
+
+    table = named(cells, "error (%)", lower_is_better=True)
+    assert (table.scale, [round(score, 6) for score in scores(table, "a")]) == ("percent", [0.9898, 0.9937, 0.9959])
+    assert "errors are in percent, by the name 'error (%)'" in table.notes
+    under = {"a": ("0.92", "0.63", "0.41"), "b": cells["b"]}
+    assert named(under, "error (%)", lower_is_better=True).scale == "percent"
+    assert named(under, "error (%)", lower_is_better=True, scale="percent").scale == "percent"
+    with pytest.raises(RunsError, match=r"found 'error \(%\)', which says percent, beside the scale fraction"):
+        named(under, "error (%)", lower_is_better=True, scale="fraction")
+    assert named(RISING, "acc (%)").scale == "percent"
+    shares = {arm: [f"0.{cell.replace('.', '')}" for cell in each] for arm, each in RISING.items()}
+    with pytest.raises(RunsError, match=r"no value over 1 below 'acc \(%\)', .* give --scale percent or fraction"):
+        named(shares, "acc (%)")
+    assert scores(named(shares, "acc (%)", scale="fraction")) == scores(read(RISING))
+    assert named(LOSSES, "MAPE (%)", lower_is_better=True).scale == "fraction"
+    wer = named({"a": ("110", "80", "50"), "b": ("60", "45", "0.9")}, "WER (%)", lower_is_better=True)
+    assert (wer.scale, wer.units.worst) == ("percent", 1.3)
+
+
 def test_decimal_commas_hold_for_a_column() -> None:
     assert scores(read({"a": ("61,7", "70,0", "75,9±0,8")}, runs=3), "a")[:2] == [0.617, 0.7]
     with pytest.raises(RunsError, match=r"found '1,234', expected one reading, as it may be 1\.234 or 1234"):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, quote
 from labeleff.reporting.external.observations import SpreadKind
 from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.layout import NOT_MEASURED, Layout, ValueColumn, column_name
 
 _WHOLE = re.compile(r"[0-9]{1,15}(?:\.0{1,6})?")
@@ -37,6 +38,10 @@ class Entry(NamedTuple):
     spread: str | None
     tally: str | None
     kind: SpreadKind | None
+    percent: bool
+    """Whether the header says that values are in percent."""
+    spread_percent: bool
+    """Whether the header says that spreads are in percent."""
 
 
 def melt(grid: Grid, layout: Layout, reading: Reading) -> tuple[list[Entry], list[str]]:
@@ -55,11 +60,12 @@ def melt(grid: Grid, layout: Layout, reading: Reading) -> tuple[list[Entry], lis
 def _entries(grid: Grid, layout: Layout, reading: Reading) -> Iterator[Entry]:
     places = layout.rows
     arm_at, n_at, task_at, draw_at, seed_at = (places.get(name) for name in ("arm", "n", "task", "draw", "seed"))
-    runs, values = layout.runs, [(value, column_name(grid, value.at)) for value in layout.values]
+    runs = layout.runs
+    values = [(value, column_name(grid, value.at), *_in_percent(grid, layout, value)) for value in layout.values]
     allowed = reading.skip_empty or len(values) > 1
     for row in grid.rows:
         cells = row.cells
-        for value, column in values:
+        for value, column, percent, spread_percent in values:
             text = cells[value.at]
             if (allowed or not text) and text.casefold() in NOT_MEASURED:
                 if not allowed:
@@ -79,7 +85,18 @@ def _entries(grid: Grid, layout: Layout, reading: Reading) -> Iterator[Entry]:
                 _spread(cells, value),
                 (cells[value.tally] or None) if value.tally is not None else None,
                 value.kind,
+                percent,
+                spread_percent,
             )
+
+
+def _in_percent(grid: Grid, layout: Layout, value: ValueColumn) -> tuple[bool, bool]:
+    """Whether the header says percent of a column's values, and of their spreads; of label counts it may as well."""
+    if value.n is not None:
+        return names.in_percent(layout.value_name), False
+    percent = names.in_percent(grid.fields[value.at]) or names.in_percent(layout.value_name)
+    spreads = [at for at in (value.spread, *(value.ends or ())) if at is not None]
+    return percent, any(names.in_percent(grid.fields[at]) for at in spreads)
 
 
 def _spread(cells: Sequence[str], value: ValueColumn) -> str | None:

@@ -222,6 +222,15 @@ def is_other(name: str) -> bool:
     return bool(set(words(name)) & _OTHERS)
 
 
+def in_percent(name: str) -> bool:
+    """Whether a column's name says that its values are in percent: `error (%)`, `acc_pct`; not `95% CI`, `top 10%`."""
+    spoken = words(name)
+    return any(
+        word in ("percent", "pct") or (word == "%" and not (at and spoken[at - 1].isdecimal()))
+        for at, word in enumerate(spoken)
+    )
+
+
 def is_setting(name: str) -> bool:
     """Whether a column's name is one of what is set before a training: `lr`, `weight_decay`, `width`."""
     return bool(set(words(name)) & _SETTINGS)

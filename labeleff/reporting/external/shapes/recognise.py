@@ -92,10 +92,17 @@ def _rows(counted: Sequence[Counted]) -> list[Observation]:
         "seed",
     )
     return [
-        Observation(source, row.place, column, task, arm, n, number, draw, seed, value, spread, tally, kind)
-        for (source, (row, column, task, _, _, _, draw, seed, value, spread, tally, kind), arm, n, _), number in zip(
-            counted, numbers, strict=True
+        Observation(
+            each.source,
+            each.entry.row.place,
+            each.entry.column,
+            each.entry.task,
+            each.arm,
+            each.n,
+            number,
+            *each.entry[6:],
         )
+        for each, number in zip(counted, numbers, strict=True)
     ]
 
 

@@ -36,7 +36,7 @@ def _spreads(columns: Columns, at: int, alone: bool) -> dict[str, int]:
     given: dict[str, int] = {kind: place for kind in KINDS if (place := columns.given_place(kind)) is not None}
     if given:
         return given
-    own = frozenset(names.words(columns.grid.fields[at])) - ({"mean", "avg", "average"} if not alone else set())
+    own = frozenset(names.words(columns.grid.fields[at])) - {"%", *(() if alone else ("mean", "avg", "average"))}
     found: dict[str, int] = {}
     for place in columns.free():
         spread = names.spread_kind(columns.grid.fields[place])

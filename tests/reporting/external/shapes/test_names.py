@@ -85,6 +85,15 @@ def test_level_of_intervals(name: str, level: float | None) -> None:
     assert names.interval_level(name) == level
 
 
+def test_names_that_say_percent() -> None:
+    assert all(
+        map(names.in_percent, ["error (%)", "acc_pct", "Accuracy [%]", "percent correct", "test/acc (%)", "% acc"])
+    )
+    assert not any(
+        map(names.in_percent, ["acc", "acc (95% CI)", "top 10%", "10% (5k)", "mean absolute percentage error"])
+    )
+
+
 @pytest.mark.parametrize("name", ["acc (mean ± std)", "acc (95% CI)", "mean acc ± sd", "acc"])
 def test_without_spread(name: str) -> None:
     assert names.without_spread(name) == "acc"

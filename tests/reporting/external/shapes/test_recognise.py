@@ -126,6 +126,17 @@ def test_columns_of_spreads_as_people_write_them(cells: tuple[str, str]) -> None
     assert tuple(row.spread for row in found.rows) == cells
 
 
+def test_percent_in_headers() -> None:
+    long = observed("method | n | acc (%) | std (%)\na | 10 | 50 | 1.5").rows[0]
+    assert (long.percent, long.spread_percent) == (True, True)
+    arms = observed("n | scratch (%) | ssl (%) | ssl (%) std\n10 | 50 | 60 | 1").rows
+    assert [(row.percent, row.spread_percent) for row in arms] == [(True, False), (True, True)]
+    shares = observed("method | 1% | 10%\na | 50 | 60", pools={None: 1000}).rows
+    assert not any(row.percent for row in shares)
+    rows = observed("method | n | metric | value\na | 10 | err (%) | 0.5\na | 20 | err (%) | 0.4").rows
+    assert all(row.percent for row in rows)
+
+
 def test_given_columns_and_shapes() -> None:
     text = "method | n | val_acc | test_acc\na | 10 | 50 | 51\nb | 10 | 60 | 61"
     found = observed(text, columns={"accuracy": "val_acc"})
