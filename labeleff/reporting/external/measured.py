@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from labeleff.catalogue.metrics import Metric, Units
+from labeleff.errors import OptionError
 from labeleff.reporting.external import run_keys
 from labeleff.reporting.external.baseline_names import like_baseline
 from labeleff.reporting.external.direction import check_trend, metric_of, units_of
@@ -50,6 +51,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
     values, best = [value.number / unit for _, value in cells], _on_scale(options.best, entry)
     units, units_note = units_of(entry, values, best, chance)
     means = _means(cells, options, level, _writing(cells, commas, scale, observed.stored))
+    _check_options(options, means, rows[0].source)
     keys = run_keys.run_keys(rows)
     groups = _groups(cells, keys, means, unit, units)
     baseline, insisted = _baseline(groups, options), options.lower_is_better is not None
@@ -61,6 +63,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
         trend,
         run_keys.pairing(observed),
         *_means_notes(means, options, level),
+        *_count_notes(rows, means, options),
     )
     return RunsTable(
         source=rows[0].source,
@@ -141,6 +144,23 @@ def _means(cells: Sequence[Cell], options: Reading, level: float, writing: Mappi
     return means
 
 
+def _check_options(options: Reading, means: Means, source: str) -> None:
+    """Refuse options on the spread of means where no value has one. Raises OptionError."""
+    sized = any(
+        mean.value.ends is None and "[" not in (mean.row.spread or "") for rung in means.values() for mean in rung
+    )
+    for option, given, met in (
+        ("--runs", options.runs, bool(means)),
+        ("--spread", None if options.spread == "ci" and means else options.spread, sized),
+    ):
+        if given is not None and not met:
+            found = "intervals by their ends alone" if means else "no mean with a spread"
+            raise OptionError(
+                f"{option}: found {given} for {source}, which has {found}, expected means such as 61.7±0.8, or a "
+                "column std, se or ci beside them; leave the option out"
+            )
+
+
 def _rung(row: Observation) -> tuple[str | None, str, int]:
     return row.task, row.arm, row.n
 
@@ -216,6 +236,18 @@ def _means_notes(means: Means, options: Reading, level: float) -> Iterator[str]:
             "percent signs that mean or spread alone have are counted: "
             f"{example.row.spread} beside {example.row.value} is {example.converted:.10g} on the mean's scale"
         )
+
+
+def _count_notes(rows: Sequence[Observation], means: Means, options: Reading) -> Iterator[str]:
+    """What numbers of runs are good for where they aren't those of means with a spread, or are given twice."""
+    bare = next((row for row in rows if row.count not in (None, "1") and _rung(row) not in means), None)
+    if bare is not None:
+        yield (
+            "values without a spread count as one run each, also where the table has a number of runs "
+            f"({bare.count} in {bare.place}): how far those runs are apart isn't known"
+        )
+    if options.runs is not None and all(mean.row.count for rung in means.values() for mean in rung):
+        yield f"--runs {options.runs} isn't used, as the table has the numbers of runs"
 
 
 def _kind(mean: Printed, options: Reading, level: float) -> str:

@@ -187,6 +187,29 @@ def test_decimal_commas_hold_for_a_column() -> None:
         read({"a": ("1,234", "1,100", "1,003")}, "loss", lower_is_better=True)
 
 
+def test_options_on_spreads_where_there_are_none() -> None:
+    for option, how in (("--runs: found 5", {"runs": 5}), ("--spread: found se", {"spread": "se"})):
+        with pytest.raises(OptionError, match=rf"{option} for t\.csv, which has no mean with a spread"):
+            read(RISING, **how)
+    ends = {"a": ("61.7 [60, 63]", "70.0 [69, 71]", "75.9 [75, 77]")}
+    assert read(ends, runs=3, spread="ci").summarised == {(None, "a")}
+    with pytest.raises(OptionError, match=r"--spread: found se for t\.csv, which has intervals by their ends alone"):
+        read(ends, runs=3, spread="se")
+
+
+def test_numbers_of_runs_without_a_spread_are_said() -> None:
+    def notes(cells: dict[str, Sequence[str]], count: str, **how: Any) -> str:
+        found = observed(cells)
+        return " ".join(
+            measured(replace(found, rows=[replace(row, count=count) for row in found.rows]), Reading(**how)).notes
+        )
+
+    said = "values without a spread count as one run each, also where the table has a number of runs (5 in line 2)"
+    assert said in notes(RISING, "5")
+    assert "count as one run each" not in notes(RISING, "1") + notes(MEANS, "5")
+    assert "--runs 3 isn't used, as the table has the numbers of runs" in notes(MEANS, "5", runs=3)
+
+
 def test_a_spread_without_the_sign_of_its_mean() -> None:
     def beside(*spreads: str, **more: Any) -> Observed:
         rows = observed({"a": ("61.7%", "70.0%", "75.9%")}).rows

@@ -10,15 +10,17 @@ from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import Columns, quote_list
 from labeleff.reporting.external.shapes.headers import run_of
 from labeleff.reporting.external.shapes.layout import Layout, ValueColumn
-from labeleff.reporting.external.shapes.spreads import beside
+from labeleff.reporting.external.shapes.spreads import all_ends, beside
 
 _COUNTED = re.compile(r"(.+?)[ _.#-]?([0-9]{1,3})")
 _MEAN = re.compile(r"[ _-]*(?:mean|avg|average)$|^(?:mean|avg|average)[ _-]*", re.IGNORECASE)
 
 
 def arm_columns(columns: Columns) -> list[int]:
-    """Indices of the columns that may be arms: values, and neither spreads nor epochs nor training results."""
-    return [at for at in columns.value_columns() if names.metric_rank(columns.grid.fields[at]) in (None, 3)]
+    """Indices of the columns that may be arms: values, no spreads, ends of intervals, epochs or training results."""
+    arms = [at for at in columns.value_columns() if names.metric_rank(columns.grid.fields[at]) in (None, 3)]
+    ends = all_ends(columns, arms)
+    return [at for at in arms if at not in ends]
 
 
 def layout(columns: Columns) -> Layout:

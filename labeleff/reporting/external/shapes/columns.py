@@ -203,6 +203,12 @@ class Columns:
             and not names.is_other(fields[at])
         ]
 
+    @staticmethod
+    def number(cell: str) -> float | None:
+        """The number that a cell begins with; None without one."""
+        found = re.match(r"[$*\\{~(]*([+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+))", cell)
+        return float(found[1].replace(",", ".")) if found else None
+
     def some_values_in(self, at: int) -> bool:
         """Whether some of a column's cells begin with a number, or it has none."""
         cells = self._cells(at)

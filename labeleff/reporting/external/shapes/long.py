@@ -6,7 +6,7 @@ from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import Columns, quote_list
 from labeleff.reporting.external.shapes.layout import Layout
 from labeleff.reporting.external.shapes.repeats import repeats
-from labeleff.reporting.external.shapes.spreads import beside
+from labeleff.reporting.external.shapes.spreads import all_ends, beside
 
 UNSURE = 3
 """Rank of names that only contain a metric's."""
@@ -54,7 +54,9 @@ def _unknown_values(columns: Columns) -> list[int]:
     for name in ("n", "task", "draw", "seed", "arm"):
         columns.find(name)
     columns.run_columns()
-    return [at for at in columns.value_columns() if columns.broken(at)]
+    found = columns.value_columns()
+    ends = all_ends(columns, found)
+    return [at for at in found if columns.broken(at) and at not in ends]
 
 
 def layout(columns: Columns) -> Layout:

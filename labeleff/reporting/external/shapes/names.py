@@ -77,6 +77,8 @@ _TALLIES = {"runs", "count", "counts", "k", "nruns", "numruns", "nseeds", "numse
 }  # fmt: skip
 _LOWER_ENDS = {"low", "lower", "lo", "lb", "min"}
 _UPPER_ENDS = {"high", "upper", "hi", "ub", "max"}
+ENDS = {"low": _LOWER_ENDS - {"min"}, "high": _UPPER_ENDS - {"max"}}
+"""Words for the ends of an interval beside a value's own name: `acc_low`, `acc_high`."""
 _STEPS = {"epoch", "step", "iteration", "iter", "it", "epochs", "steps", "iterations", "globalstep"}
 _OF_A_RUN = {"best", "num", "n", "max", "total", "final", "last", "stopped", "number", "of", "early", "selected"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from labeleff.reporting.external.observations import SpreadKind
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import Columns
@@ -26,9 +28,36 @@ def beside(columns: Columns, at: int, *, alone: bool) -> ValueColumn:
     for kind in KINDS:
         if kind in found:
             return ValueColumn(at, spread=found[kind], kind=kind, tally=tally)
-    if {"low", "high"} <= set(found):
-        return ValueColumn(at, ends=(found["low"], found["high"]), kind="ci", tally=tally)
-    return ValueColumn(at, tally=tally)
+    ends = (found["low"], found["high"]) if {"low", "high"} <= set(found) else ends_beside(columns, at)
+    return ValueColumn(at, ends=ends, kind="ci" if ends else None, tally=tally)
+
+
+def ends_beside(columns: Columns, at: int) -> tuple[int, int] | None:
+    """Indices of columns such as `acc_low` and `acc_high` beside `acc`, if they hold its values between them."""
+    own = _own_words(columns, at)
+    found: dict[str, list[int]] = {"low": [], "high": []}
+    for place in columns.free():
+        spoken = frozenset(names.words(columns.grid.fields[place])) - {"%"}
+        for end, known in names.ENDS.items():
+            if len(spoken & known) == 1 and spoken - known == own and columns.values_in(place):
+                found[end].append(place)
+    if [len(places) for places in found.values()] != [1, 1]:
+        return None
+    low, high = found["low"][0], found["high"][0]
+    triples = [[columns.number(row.cells[place]) for place in (low, at, high)] for row in columns.grid.rows]
+    full = [(first, value, last) for first, value, last in triples if None not in (first, value, last)]
+    inside = full and all(first <= value <= last for first, value, last in full)  # type: ignore[operator]
+    return (low, high) if inside else None
+
+
+def all_ends(columns: Columns, candidates: Iterable[int]) -> set[int]:
+    """Indices of the columns that hold ends of the intervals of others among the candidates."""
+    return {end for at in candidates for end in ends_beside(columns, at) or ()}
+
+
+def _own_words(columns: Columns, at: int, *, alone: bool = False) -> frozenset[str]:
+    """Words of a column's name that those of its spreads have too."""
+    return frozenset(names.words(columns.grid.fields[at])) - {"%", *(() if alone else ("mean", "avg", "average"))}
 
 
 def _spreads(columns: Columns, at: int, alone: bool) -> dict[str, int]:
@@ -36,7 +65,7 @@ def _spreads(columns: Columns, at: int, alone: bool) -> dict[str, int]:
     given: dict[str, int] = {kind: place for kind in KINDS if (place := columns.given_place(kind)) is not None}
     if given:
         return given
-    own = frozenset(names.words(columns.grid.fields[at])) - {"%", *(() if alone else ("mean", "avg", "average"))}
+    own = _own_words(columns, at, alone=alone)
     found: dict[str, int] = {}
     for place in columns.free():
         spread = names.spread_kind(columns.grid.fields[place])

@@ -137,6 +137,32 @@ def test_percent_in_headers() -> None:
     assert all(row.percent for row in rows)
 
 
+@pytest.mark.parametrize("ends", [("low", "high"), ("lower", "upper"), ("lb", "ub")])
+def test_ends_of_intervals_beside_their_values(ends: tuple[str, str]) -> None:
+    low, high = ends
+    long = observed(f"method | n | acc | acc_{low} | acc_{high}\na | 10 | 50 | 48 | 52\na | 20 | 60 | 59 | 61")
+    assert [(row.value, row.spread, row.spread_kind) for row in long.rows] == [
+        ("50", "[48, 52]", "ci"),
+        ("60", "[59, 61]", "ci"),
+    ]
+    arms = observed(f"n | a | a_{low} | a_{high} | b\n10 | 50 | 48 | 52 | 60\n20 | 60 | 59 | 61 | 70")
+    assert [(row.arm, row.spread) for row in arms.rows] == [
+        ("a", "[48, 52]"),
+        ("b", None),
+        ("a", "[59, 61]"),
+        ("b", None),
+    ]
+    by_n = observed(f"method | 10 | 10_{low} | 10_{high} | 20\na | 50 | 48 | 52 | 60")
+    assert [(row.n, row.spread) for row in by_n.rows] == [(10, "[48, 52]"), (20, None)]
+    odd = observed(f"method | n | quality | quality_{low} | quality_{high}\na | 10 | 50.5 | 48.1 | 52.2")
+    assert [(row.value, row.spread) for row in odd.rows] == [("50.5", "[48.1, 52.2]")]
+
+
+def test_arms_that_are_named_low_and_high_are_arms() -> None:
+    found = observed("n | aug | aug low | aug high\n10 | 50 | 51 | 52\n20 | 60 | 59 | 61")
+    assert {row.arm for row in found.rows} == {"aug", "aug low", "aug high"}
+
+
 def test_given_columns_and_shapes() -> None:
     text = "method | n | val_acc | test_acc\na | 10 | 50 | 51\nb | 10 | 60 | 61"
     found = observed(text, columns={"accuracy": "val_acc"})
