@@ -42,6 +42,7 @@ from labeleff.training.device import (
 from labeleff.training.encoder_cache import EncoderCache
 from labeleff.training.equal_questions import Questions
 from labeleff.training.examples import Examples, Source, Task, load_task
+from labeleff.training.goals.classification import UNKNOWN
 from labeleff.training.goals.interface import Goal
 from labeleff.training.images import Normalisation
 from labeleff.training.kernels import maps
@@ -117,8 +118,11 @@ class LoadedTask:
 
     @functools.cached_property
     def test_examples(self) -> LabelledExamples:
-        """The test images or stories on the device, with their labels."""
-        return LabelledExamples(self.task.test, self.task.goal, self.normalisation, self._device)
+        """The test images or stories on the device, with their labels; of stories an answer may be unknown."""
+        test = self.task.test
+        if self.task.text is not None:
+            test = dataclasses.replace(test, labels=test.labels.where(test.labels < len(self.task.classes), UNKNOWN))
+        return LabelledExamples(test, self.task.goal, self.normalisation, self._device)
 
     def labelled(
         self, indices: np.ndarray, others: bool = False, given: np.ndarray | None = None, tail: float | None = None

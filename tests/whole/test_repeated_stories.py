@@ -9,6 +9,8 @@ from support import story_tasks
 from labeleff.execution.saved_readers import load_reader
 from labeleff.plugins.protocols.interface import Labelled
 from labeleff.plugins.protocols.validated import split
+from labeleff.plugins.tasks import babi
+from labeleff.plugins.tasks.sources import babi_simulation
 from labeleff.records.entries import Record
 from labeleff.records.folders import FILE_NAME
 from labeleff.records.jsonl import line, read_records, reader_path
@@ -109,3 +111,28 @@ def test_cells_of_an_earlier_meaning_are_reported_and_measured_again(out, tmp_pa
         key: one.metrics for key, one in of.cells.items()
     }
     assert not load(again).former
+
+
+def test_a_test_answer_that_training_never_gave_is_wrong_for_every_reader_and_protocol(tmp_path):
+    place = tmp_path / "data" / babi.FOLDER / "en"
+    place.mkdir(parents=True)
+    for split_name in ("train", "test"):
+        text = babi_simulation.generate(1, split_name, 1000).decode()
+        text = text.replace("garden", "cellar") if split_name == "test" else text
+        (place / f"qa1_single-supporting-fact_{split_name}.txt").write_text(text)
+    study = STUDY.replace('source = "generated", window = 1', 'window = 1').replace(
+        'encoders = [{ name = "qrn", width = 16, gates = 4 }]',
+        'encoders = [{ name = "qrn", width = 16, gates = 4 }, { name = "memnet" }]',
+    )
+    study = study.replace(
+        'arms = ["scratch/validated"', 'arms = ["scratch/validated", "scratch/finetune", "scratch/knn"'
+    )
+    study += study[study.index("[budget.validated]") :].replace("validated", "finetune")
+    out = story_tasks.run(tmp_path, study=study, name="unknown")
+    records = [*read_records(out).cells.values()]
+    test = load_task(records[0].cell.task, Source(tmp_path / "data", offline=True)).test.labels
+    known = float((test < 5).double().mean())
+    assert known < 1
+    for record in records:
+        assert record.status == "ok", record.reason
+        assert 0 <= record.metrics["accuracy"] <= known

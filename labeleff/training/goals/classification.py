@@ -16,6 +16,10 @@ from labeleff.errors import PluginError
 from labeleff.training.goals.interface import Goal, Reduction
 
 
+UNKNOWN = -1
+"""Label of a test example whose class no training example has: whatever is predicted is wrong, and has no loss."""
+
+
 def _some(count: float) -> float:
     """Return the count; raises PluginError where it is 0."""
     if not count:
@@ -43,12 +47,12 @@ class Classes(Goal):
         return classes
 
     def loss(self, scores: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
-        """Compute the cross-entropy of scores (B, classes) with classes (B,)."""
-        return F.cross_entropy(scores, target, reduction=reduction)
+        """Compute the cross-entropy of scores (B, classes) with classes (B,), without those that are UNKNOWN."""
+        return F.cross_entropy(scores, target, reduction=reduction, ignore_index=UNKNOWN)
 
     def counted(self, target: Tensor) -> Tensor:
-        """Count every label."""
-        return torch.ones_like(target, dtype=torch.bool)
+        """Count every class that has a score."""
+        return target != UNKNOWN
 
     def correct(self, scores: Tensor, target: Tensor) -> Tensor:
         """Count the images whose class has the highest score."""
