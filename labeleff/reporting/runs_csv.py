@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 
+from labeleff.catalogue.metric_names import recognised
 from labeleff.curves.methods import BAYES
 from labeleff.reporting.csv_tables import EXACT, Row, Table
+from labeleff.reporting.external.direction import falling
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.resampling import Run, Runs
@@ -16,6 +21,7 @@ from labeleff.stats.resampling import Run, Runs
 FILE = "runs.csv"
 SEVERAL = "score"
 """Column of the values where places have metrics of their own."""
+_PERCENT = re.compile(r"[\s_]*(?:[(\[]\s*)?(?:%|(?<![A-Za-z])(?:percent|pct)(?![A-Za-z]))(?:\s*[)\]])?", re.IGNORECASE)
 Further = Mapping[tuple[Place, str, int, Run], Mapping[str, float | None]]
 """All recorded metrics of a run by name."""
 
@@ -33,9 +39,14 @@ def to_files(measured: Measurements, further: Further | None = None) -> dict[str
 
 
 def value_column(measured: Measurements) -> str:
-    """Name of the column of the reported values: the metric that all places share, else SEVERAL."""
+    """Name of the column of the reported values: the metric that all places share, else SEVERAL.
+
+    Shares are written as such, so that a name that says percent loses it.
+    """
     names = {setting.metric for setting in measured.settings.values()}
-    return names.pop() if len(names) == 1 else SEVERAL
+    shares = all(setting.units.percent for setting in measured.settings.values())
+    name = names.pop() if len(names) == 1 else SEVERAL
+    return (_PERCENT.sub("", name).strip() or SEVERAL) if shares else name
 
 
 def command(measured: Measurements) -> str:
@@ -44,11 +55,36 @@ def command(measured: Measurements) -> str:
     words = ["labeleff", "utility", FILE, "--baseline", measured.baseline]
     words += [] if column == "accuracy" else ["--column", f"accuracy={column}", "--metric-name", column]
     units = next(iter(measured.settings.values())).units
-    words += ["--lower-is-better"] if units.lower else []
+    words += ["--lower-is-better"] if units.lower else ["--higher-is-better"] if _asks(measured, column) else []
+    words += ["--scale", "fraction"] if any(map(_may_exceed_one, measured.settings.values())) else []
+    chance, *others = {_given_chance(setting) for setting in measured.settings.values()}
+    words += [] if chance is None or others else ["--chance", f"{chance:.10g}"]
     words += [] if units.best == (0.0 if units.lower else 1.0) else ["--best", f"{units.best:.10g}"]
     words += [] if measured.method == BAYES else ["--method", measured.method]
     words += [] if measured.level == LEVEL else ["--level", f"{measured.level:g}"]
     return shlex.join(words)
+
+
+def _asks(measured: Measurements, column: str) -> bool:
+    """Whether values of which more is better are refused without that being said: by their name, or as they fall."""
+    entry = recognised(column)
+    runs: dict[tuple[str | None, str], Runs] = {
+        (str(place), arm): rungs for (place, arm), rungs in measured.runs.items()
+    }
+    return (entry is not None and entry.lower) or bool(falling(runs, measured.baseline))
+
+
+def _may_exceed_one(setting: Setting) -> bool:
+    """Whether shares of this metric may be over 1, so that such values don't mean percent."""
+    return setting.units.percent and setting.metric_entry.open
+
+
+def _given_chance(setting: Setting) -> float | None:
+    """Value of guessing that the metric doesn't have by itself, where numbers rest on it or a user gave it."""
+    if setting.chance is None or (setting.entry is None and setting.units.percent):
+        return None
+    known, value = setting.metric_entry.chance, setting.units.value(setting.chance)
+    return None if known is not None and math.isclose(known, value, abs_tol=1e-9) else value
 
 
 def note(measured: Measurements) -> str:
@@ -100,11 +136,19 @@ def _numbered(runs: Runs) -> Mapping[tuple[int, Run], int]:
 
 def _means(setting: Setting, column: str, runs: Runs) -> Iterator[Row]:
     for n in sorted(runs):
-        values = [_shown(setting, value) for value in runs[n].values()]
+        values = [float(_shown(setting, value)) for value in runs[n].values()]
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
         yield {"n": n, column: float(np.mean(values)), "sd": sd, "count": len(values), "run": 0}
 
 
-def _shown(setting: Setting, score: float) -> float:
-    """The value of a score in the metric's own units."""
-    return setting.units.value(score)
+def _shown(setting: Setting, score: float) -> float | Decimal:
+    """The value of a score in the metric's own units: the one that is read back to the same score, where there is.
+
+    That of an error has more digits than a float, as 1 - error has all digits of the score.
+    """
+    units = setting.units
+    if (units.worst, units.best) == (1.0, 0.0):
+        return 1 - Decimal(repr(float(score)))
+    value = units.value(score)
+    near = (float(f"{value:.{digits}g}") for digits in (17, 16, 15, 14))
+    return next((each for each in near if units.score(each) == score), value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from support import factories
 from labeleff.reporting import runs_csv
 from labeleff.reporting.csv_tables import utilities
 from labeleff.reporting.external import external_report
-from labeleff.reporting.external.options import Options
+from labeleff.reporting.external.options import Options, reading
 from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.findings import find
@@ -61,6 +62,78 @@ def test_a_table_is_read_back_to_the_same_numbers(tmp_path: Path, names: tuple[s
     assert again.runs == first.runs
     assert utilities(find(again).comparisons).csv() == utilities(find(first).comparisons).csv()
     assert again.run_numbers == first.run_numbers
+
+
+RISING = {"scratch": (41.0, 55.1, 66.3, 73.2), "ssl": (50.2, 60.9, 70.4, 75.8)}
+FALLS = {"scratch": (110.0, 81.0, 50.5, 30.2), "ssl": (91.0, 60.0, 41.5, 25.8)}
+OVER = {arm: tuple(cell + 101 for cell in cells) for arm, cells in FALLS.items()}
+LOWER = {"lower": True}
+KINDS: dict[str, tuple[str, dict[str, tuple[float, ...]], float, dict[str, object]]] = {
+    "accuracy": ("acc", RISING, 1, {"chance": 0.1}),
+    "percent in the name": ("acc (%)", RISING, 1, {"metric": "my top-1 (%)"}),
+    "error": ("error (%)", {arm: cells[::-1] for arm, cells in RISING.items()}, 1, {**LOWER, "chance": 0.9}),
+    "error of which more is better": ("error", RISING, 1, {"lower": False}),
+    "one minus AUROC": ("1 - AUROC", {arm: cells[::-1] for arm, cells in RISING.items()}, 1, LOWER),
+    "WER over 1": ("WER (%)", FALLS, 1, LOWER),
+    "CER all over 1": ("cer", OVER, 1, {**LOWER, "scale": "percent"}),
+    "ECE": ("ece", FALLS, 0.002, LOWER),
+    "loss": ("loss", FALLS, 0.02, {**LOWER, "chance": 3.0}),
+    "perplexity": ("ppl", FALLS, 0.5, {**LOWER, "chance": 90.0}),
+    "bits per character": ("bpc", FALLS, 0.03, LOWER),
+    "RMSE with a perfect value": ("rmse", FALLS, 0.1, {**LOWER, "best": 1.5}),
+    "unknown, less is better": ("distance", FALLS, 1, LOWER),
+    "R2": ("r2", {arm: tuple(cell - 60 for cell in cells) for arm, cells in RISING.items()}, 0.01, {}),
+    "kappa": ("kappa", RISING, 0.01, {"chance": 0.1}),
+    "AUROC": ("auroc", RISING, 1, {}),
+    "F1 that falls": ("f1", {arm: cells[::-1] for arm, cells in RISING.items()}, 1, {"lower": False}),
+}
+"""Kinds of metrics: the column's name, means by arm, their unit, and how they are read."""
+
+
+def read_as_told(path: Path, words: list[str]) -> Measurements:
+    """Measurements of a table by the words of a command line after the file's name."""
+    given = dict(zip(words, [*words[1:], ""], strict=True))
+    lower = {"--lower-is-better": True, "--higher-is-better": False}
+    number = {name: float(given[name]) if name in given else None for name in ("--chance", "--best")}
+    how = reading(
+        column=[given["--column"]] if "--column" in given else None,
+        metric=given.get("--metric-name"),
+        scale=given.get("--scale"),
+        lower=next((value for name, value in lower.items() if name in words), None),
+        best=number["--best"],
+        baseline=given["--baseline"],
+    )
+    return seen_as(path, how, number["--chance"])
+
+
+def seen_as(path: Path, how: Reading, chance: float | None) -> Measurements:
+    table = read_runs([path], how, chance=chance)
+    options = Options(path=path, out=path.parent / "report", command=[], reading=how, chance=chance)
+    return external_report.view(table, "scratch", options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_command_reads_back_every_kind_of_metric(tmp_path: Path, kind: str) -> None:
+    column, arms, unit, options = KINDS[kind]
+    lines = [f"arm,n,run,{column}"]
+    for arm, means in arms.items():
+        for n, value in zip((50, 100, 200, 400), means, strict=True):
+            lines += [f"{arm},{n},{run},{unit * (value + 0.4 * run):.6g}" for run in range(3)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    chance = options.get("chance")
+    how = reading(**{name: value for name, value in options.items() if name != "chance"}, baseline="scratch")  # type: ignore[arg-type]
+    first = seen_as(tmp_path / "t.csv", how, chance)  # type: ignore[arg-type]
+    (tmp_path / "runs.csv").write_bytes(runs_csv.to_files(first)["runs.csv"])
+    words = shlex.split(runs_csv.command(first))
+    assert words[:3] == ["labeleff", "utility", "runs.csv"]
+    again = read_as_told(tmp_path / "runs.csv", words[3:])
+    (units, same) = (next(iter(each.settings.values())) for each in (first, again))
+    assert (units.units, units.chance) == (same.units, pytest.approx(same.chance))
+    assert ("--chance" in words) == (chance is not None)
+    left, right = (utilities(find(each).comparisons).frame() for each in (first, again))
+    pd.testing.assert_frame_equal(
+        left.drop(columns="metric", errors="ignore"), right.drop(columns="metric", errors="ignore")
+    )
 
 
 def test_a_study_is_read_back_place_by_place(tmp_path: Path) -> None:
