@@ -145,7 +145,7 @@ class _Fall(NamedTuple):
 
 
 def _clearly(falls: Sequence[_Fall], errors: float) -> bool:
-    """Whether the sum of falls is over so many standard errors."""
+    """Whether the sum of falls is over this number of standard errors."""
     return sum(fall.size for fall in falls) > errors * math.hypot(*(fall.error for fall in falls))
 
 
