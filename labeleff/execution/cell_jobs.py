@@ -43,7 +43,7 @@ from labeleff.training.device import Durations, Stopwatch, give_back, peak_memor
 from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.loop import train_queue
 from labeleff.training.packing.refilling import PendingTraining, ReadyTraining
-from labeleff.training.slots import Progress
+from labeleff.training.slots import DivergedError, Progress
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,9 @@ def record_of(
     labels: ChosenLabels,
     cost: Cost,
 ) -> Record:
-    """Make the record of a cell that was fitted and scored."""
+    """Make the record of a cell that was fitted and scored; raises DivergedError where it wasn't solved."""
+    if fitted.failure is not None:
+        raise DivergedError(fitted.failure)
     loaded = place.load(cell.task)
     return Record(
         run=place.settings.run,

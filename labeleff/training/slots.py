@@ -34,7 +34,7 @@ Progress = Callable[[int, int, float, float], None]
 
 
 class DivergedError(LabeleffError):
-    """A training whose loss is no longer finite."""
+    """A training whose loss is no longer finite, or a problem that its solver didn't solve."""
 
 
 class BatchObjective(ABC):

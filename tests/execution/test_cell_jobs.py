@@ -7,6 +7,7 @@ from support import toy_study
 
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.execution import cell_jobs, scoring, workplace
+from labeleff.plugins.protocols import linear
 from labeleff.reporting import study_report
 from labeleff.scheduling.jobs import Pretrain, Solve, Train, jobs_for
 from labeleff.study.loading import load_study
@@ -116,6 +117,22 @@ def test_a_failed_cell_is_a_record_and_the_rest_goes_on(study, go):
     assert all(r.reason.startswith("diverged: ") for r in failed)
     assert {r.cell.protocol.name for r in records.cells.values() if r.status == "ok"} == {"linear", "knn"}
     assert len(go(wild)[0]) == len(failed), "failed cells are not tried again unasked"
+
+
+def test_a_probe_that_is_not_solved_fails_its_cell_alone(study, go, monkeypatch):
+    """Its answer would be no minimum, and nothing in the record would tell."""
+    usual = linear.solve
+
+    def first_unsolved(*problem):
+        solved = usual(*problem)
+        return solved._replace(failures=["no minimum", *solved.failures[1:]])
+
+    monkeypatch.setattr(linear, "solve", first_unsolved)
+    failed, records = go(study())
+    assert {(r.cell.protocol.name, r.reason) for r in failed} == {("linear", "diverged: no minimum")}
+    solved = [r for r in records.cells.values() if r.cell.protocol.name == "linear" and r.status == "ok"]
+    assert len(failed) + len(solved) == 4
+    assert solved
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -91,7 +91,7 @@ class Probing:
         reset_peak_memory(self._compute.device)
 
     def _value(self, task: _ProbedTask, *, untrained: bool) -> float | None:
-        """Measure the task's headline metric on its held-out examples; None where something wasn't a finite number."""
+        """Measure the task's headline metric on its held-out examples; None where it isn't solved or not finite."""
         encoder, goal = copy.deepcopy(self._encoder), task.loaded.task.goal
         if untrained and isinstance(encoder, LabSplit):  # cmc measures colours before its first step
             assert task.loaded.normalisation is not None
@@ -101,6 +101,8 @@ class Probing:
         if not torch.isfinite(problem.features).all():
             return None
         [fitted] = linear.fit([problem], lookup.complete("protocol", "linear", {}).options)
+        if fitted.failure is not None:
+            return None
         [result] = score_frozen(model, [fitted.predictor], task.scored_on, self._compute)
         try:
             return result.metrics()[goal.headline]

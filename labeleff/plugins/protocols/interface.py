@@ -147,6 +147,8 @@ class Fitted:
 
     It is fitted on some of the n labels, by scores of predictors that weren't trained on them.
     """
+    failure: str | None = None
+    """Why a problem that was solved beside others isn't solved; its cell alone fails with it."""
 
 
 @dataclass(frozen=True)

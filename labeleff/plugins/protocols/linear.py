@@ -48,7 +48,7 @@ FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
 class Solution:
     """Scores of features as `scores + weights (features - mean)`: (classes,), (classes, dim), (dim,).
 
-    `rows` and `labels` are those of its problem.
+    `rows` and `labels` are those of its problem; `failure` says why it isn't solved, None where it is.
     """
 
     scores: Tensor
@@ -56,11 +56,13 @@ class Solution:
     mean: Tensor
     labels: Tensor
     rows: Tensor | None
+    failure: str | None = None
 
     @staticmethod
-    def of(problem: LabelledFeatures, one: Standardised, weights: Tensor) -> Solution:
+    def of(problem: LabelledFeatures, one: Standardised, weights: Tensor, failure: str | None = None) -> Solution:
         """Take weights (classes, dim + 1) of standardised features."""
-        return Solution(weights[:, -1], weights[:, :-1] / one.scale, one.mean, problem.labels, problem.rows)
+        scaled = weights[:, :-1] / one.scale
+        return Solution(weights[:, -1], scaled, one.mean, problem.labels, problem.rows, failure)
 
     def standardised(self, one: Standardised) -> Tensor:
         """Give weights (classes, dim + 1) of features that are standardised with other rows."""
@@ -112,8 +114,8 @@ def _solve(
     hot = [F.one_hot(problem.labels, problem.outputs).float() for problem in problems]
     penalty = ready[0].x.shape[1] / prior
     batch = Batch(_padded([one.x for one in ready]), _padded(hot).mT.contiguous(), penalty)
-    weights = solve(batch, spectrum, torch.stack(starts))
-    return [Solution.of(problem, one, w) for problem, one, w in zip(problems, ready, weights, strict=True)]
+    weights, failures = solve(batch, spectrum, torch.stack(starts))
+    return [Solution.of(*each) for each in zip(problems, ready, weights, failures, strict=True)]
 
 
 def _padded(rows: list[Tensor]) -> Tensor:
@@ -190,7 +192,7 @@ def _logistic(problems: Sequence[LabelledFeatures], prior: float, spectrum: Spec
     if isinstance(problems[0].goal, ItemLabels):
         return several_labels.solve_labels(problems, prior, spectrum)
     solved = dict(solutions(problems, prior, spectrum))
-    return [Fitted(solved[i].predict) for i in range(len(problems))]
+    return [Fitted(solved[i].predict, failure=solved[i].failure) for i in range(len(problems))]
 
 
 def _deviations(problems: Sequence[LabelledFeatures], prior: float) -> list[Fitted]:

@@ -19,6 +19,7 @@ import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -27,9 +28,16 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from labeleff.plugins.protocols.features import FREE
+from labeleff.training.device import summing_type
 from labeleff.training.kernels.bf16 import products_gain
 
-MAX_STEPS = 500
+MAX_SHARED_STEPS = 100
+"""Most steps with a spectrum that problems share, several times as many as they take with the usual prior.
+
+Under one that is thousands of times as large, curvatures differ so much that the spectrum of other rows is no guide.
+"""
+MAX_STEPS = 1_000
+"""Most steps that a problem takes from there with its own spectrum."""
 TOLERANCE = 1e-5
 """Largest gradient entry, relative to n, at which a problem counts as solved."""
 REFRESHED: tuple[int, ...] = (0, 2, 5)
@@ -51,6 +59,8 @@ FAR = 4
 """Largest ratio of that tolerance to the one asked for: beyond it the rest of the way takes more than was saved."""
 PATIENCE = 4
 """Steps in a row without a gradient by a fifth smaller than the smallest, after which rounded features are left."""
+STEEP = 1e4
+"""Ratio of a direction's curvature to that of the others from which rounding of theirs is taken out of it."""
 SPECTRUM_ROWS = 2**14
 """Most rows that a spectrum is computed from."""
 
@@ -109,11 +119,17 @@ class Spectrum:
         few = len(x) < x.shape[1]
         values, vectors = _eigen(product(x, x.mT) if few else product(x.mT, x))
         values, vectors = values.flip(0), vectors.flip(1)
-        live = values > 1e-6 * values[:1]
+        live = values > (1e-6 if x.dtype == torch.float32 else 1e-12) * values[:1]
         values, vectors = values[live], vectors[:, live]
         if few:
             vectors = product(x.mT, vectors / values.sqrt())
         return Spectrum(vectors, values / len(x))
+
+    @staticmethod
+    def exact(x: Tensor) -> Spectrum:
+        """Compute the spectrum in double precision, so that its small values count and all vectors are orthogonal."""
+        spectrum = Spectrum.of(x.to(summing_type(x.device)))
+        return Spectrum(spectrum.vectors.to(x.dtype), spectrum.values.to(x.dtype))
 
     def leading(self, curvature: float, penalty: float) -> tuple[Tensor, Tensor, Tensor]:
         """Choose the directions whose curvature differs from the others': vectors, values, the others' mean value."""
@@ -139,6 +155,11 @@ class Batch:
     def rounded(self) -> Batch:
         """Round the features to bfloat16."""
         return replace(self, x=self.x.bfloat16())
+
+    def one(self, place: int) -> Batch:
+        """Select one problem, without its padding."""
+        live = self.y[place].sum(0) > 0
+        return replace(self, x=self.x[place, live][None], y=self.y[place][:, live][None])
 
     @functools.cached_property
     def counts(self) -> Tensor:
@@ -177,12 +198,19 @@ def _preconditioner(batch: Batch, p: Tensor, spectrum: Spectrum) -> Callable[[Te
     a = a.clamp(min=1e-6 * counts.sum(1, keepdim=True))[:, :, None]
     vectors, values, others = spectrum.leading(float(a.mean(1).max()), batch.penalty)
     rest = 1 / (a * others + batch.penalty)
-    leading, constant = 1 / (a * values + batch.penalty) - rest, 1 / (a + FREE)
+    own, constant = 1 / (a * values + batch.penalty), 1 / (a + FREE)
+    most = a.amax()
+    steep = int((most * values + batch.penalty > STEEP * (most * others + batch.penalty)).sum())
+    steepest = vectors[:, :steep]
 
     def inverse(gradient: Tensor) -> Tensor:
         turned = product(v.mT, gradient)
         weights = turned[:, :, :-1]
-        step = product(product(weights, vectors) * leading, vectors.mT) + rest * weights
+        inside = product(weights, vectors)
+        step = product(inside * (own - rest), vectors.mT) + rest * weights
+        if steep:  # of these, `rest` twice, once less its rounding, would leave that rounding alone
+            exact = inside[:, :, :steep] * own[:, :, :steep]
+            step = step + product(exact - product(step, steepest), steepest.mT)
         return product(v, torch.cat([step, constant * turned[:, :, -1:]], 2))
 
     return inverse
@@ -221,8 +249,15 @@ def _step(
     return t, there, p
 
 
-def solve(batch: Batch, spectrum: Spectrum, start: Tensor | None = None, tolerance: float = TOLERANCE) -> Tensor:
-    """Solve a batch from weights `start` or from 0: weights (P, classes, dim + 1), the constant last.
+class Solved(NamedTuple):
+    """Weights (P, classes, dim + 1), the constant last, and why each problem isn't solved; None where it is."""
+
+    weights: Tensor
+    failures: list[str | None]
+
+
+def solve(batch: Batch, spectrum: Spectrum, start: Tensor | None = None, tolerance: float = TOLERANCE) -> Solved:
+    """Solve a batch from weights `start` or from 0.
 
     A problem is solved once no entry of its gradient exceeds `tolerance` times its number of rows. Where
     products of bfloat16 are faster, the way there is gone with rounded features, and its end, or a check, in float32.
@@ -232,25 +267,45 @@ def solve(batch: Batch, spectrum: Spectrum, start: Tensor | None = None, toleran
     refreshed, coarse = REFRESHED, max(0.5 * tolerance, ROUNDED_TO / rows**0.5)
     large = batch.x.device.type == "cpu" and batch.x.numel() >= ROUNDED_FROM
     if large and coarse <= FAR * tolerance and products_gain():
-        weights = _descend(batch.rounded(), spectrum, weights, coarse, REFRESHED, PATIENCE)
+        weights, _ = _descend(batch.rounded(), spectrum, weights, coarse, REFRESHED, MAX_SHARED_STEPS)
         refreshed = REFRESHED[:1]
-    return _descend(batch, spectrum, weights, tolerance, refreshed, MAX_STEPS)
+    weights, sizes = _descend(batch, spectrum, weights, tolerance, refreshed, MAX_SHARED_STEPS)
+    failures: list[str | None] = [None] * problems
+    for i in torch.nonzero(~(sizes <= 1))[:, 0].tolist():
+        weights[i], failures[i] = _by_itself(batch.one(i), weights[i : i + 1], tolerance)
+    return Solved(weights, failures)
+
+
+def _by_itself(batch: Batch, start: Tensor, tolerance: float) -> tuple[Tensor, str | None]:
+    """Solve a batch of one problem with its own spectrum: weights (classes, dim + 1), and why it isn't solved."""
+    [weights], [size] = _descend(batch, Spectrum.exact(batch.x[0]), start, tolerance, REFRESHED, MAX_STEPS)
+    if size <= 1:
+        return weights, None
+    prior, found = batch.x.shape[2] / batch.penalty, float(size) * tolerance
+    return weights, (
+        f"the linear probe's weights after {MAX_STEPS} steps with prior {prior:g}: found {found:.2g} as the largest "
+        f"entry of the gradient per label, expected at most {tolerance:g}; smaller priors are solved sooner"
+    )
 
 
 def _descend(
-    batch: Batch, spectrum: Spectrum, weights: Tensor, tolerance: float, refreshed: tuple[int, ...], patience: int
-) -> Tensor:
-    """Descend from weights by conjugate gradients until every problem is solved, or `patience` is over."""
+    batch: Batch, spectrum: Spectrum, weights: Tensor, tolerance: float, refreshed: tuple[int, ...], limit: int
+) -> tuple[Tensor, Tensor]:
+    """Descend from weights by conjugate gradients until every problem is solved, at most `limit` steps.
+
+    Returns weights, and of each problem the largest entry of the gradient over that of a solved one: (P,). Rounded
+    features are left sooner, where they bring a problem no nearer.
+    """
     scores = batch.scores(weights)
     p, least = batch.likelihoods(scores), tolerance * batch.counts.sum(1)[:, None, None]
     direction = before = preconditioned = weights
-    smallest, waited = float("inf"), 0
-    for step in range(MAX_STEPS):
+    smallest, waited, patience = float("inf"), 0, PATIENCE if batch.x.dtype == torch.bfloat16 else limit
+    for step in range(limit + 1):
         gradient = batch.gradient(p, weights)
         size = gradient.abs().amax((1, 2), keepdim=True) / least
         done, largest = size <= 1, float(size.max())
         smallest, waited = (largest, 0) if largest < 0.8 * smallest else (smallest, waited + 1)
-        if largest <= 1 or waited > patience:
+        if largest <= 1 or waited > patience or step == limit:
             break
         if step in refreshed:
             inverse = _preconditioner(batch, p, spectrum)
@@ -269,4 +324,4 @@ def _descend(
         if step % RENEWED == RENEWED - 1:
             scores = batch.scores(weights)
             p = batch.likelihoods(scores)
-    return weights
+    return weights, size[:, 0, 0]

@@ -42,13 +42,15 @@ def _solve(problem: LabelledFeatures, prior: float, spectrum: Spectrum) -> Fitte
     (rows, dim), having = one.x.shape, problem.labels.sum(0)
     weights = one.x.new_zeros(flags.shape[1], dim + 1)
     weights[:, -1] = torch.log((having + 0.5) / (rows - having + 0.5))
+    failures: list[str | None] = []
     told_apart, together = torch.nonzero((having > 0) & (having < rows))[:, 0], max(1, CACHED // (rows * dim))
     for part in torch.split(told_apart, together) if len(told_apart) else ():
         hot = F.one_hot(flags[:, part].T.long(), 2).to(one.x.dtype).mT.contiguous()
-        both = solve(Batch(one.x.expand(len(part), rows, dim), hot, dim / prior), spectrum)
+        both, unsolved = solve(Batch(one.x.expand(len(part), rows, dim), hot, dim / prior), spectrum)
+        failures += unsolved
         weights[part] = both[:, 1] - both[:, 0]
 
     def scores(features: Tensor) -> Tensor:
         return torch.addmm(weights[:, -1], (features - one.mean) / one.scale, weights[:, :-1].T)
 
-    return Fitted(scores)
+    return Fitted(scores, failure=next(filter(None, failures), None))

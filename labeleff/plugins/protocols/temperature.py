@@ -6,6 +6,7 @@ with a single label is left out: without it the predictor wouldn't know the clas
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,15 +89,19 @@ def out_of_fold(
 ) -> list[Temperature | None]:
     """Fit every problem's temperature on scores of each of its labels by a refit without its fold.
 
-    `fit` solves problems; all refits are handed over at once.
+    `fit` solves problems; all refits are handed over at once. Where one isn't solved there is no temperature.
     """
     outs = [[*folds_of(problem.labels, folds)] for problem in problems]
     pairs = [(problem, out) for problem, own in zip(problems, outs, strict=True) for out in own]
     refits = iter(fit([problem.part(~out) for problem, out in pairs]) if pairs else [])
-    found = []
+    found: list[Temperature | None] = []
     for problem, own in zip(problems, outs, strict=True):
+        fitted = list(itertools.islice(refits, len(own)))
+        if not own or any(one.failure is not None for one in fitted):
+            found.append(None)
+            continue
         with torch.no_grad():
-            scores = [next(refits).predictor(problem.part(out).features) for out in own]
+            scores = [one.predictor(problem.part(out).features) for one, out in zip(fitted, own, strict=True)]
         labels = [problem.labels[out] for out in own]
-        found.append(fit_temperature(torch.cat(scores), torch.cat(labels), problem.labels) if own else None)
+        found.append(fit_temperature(torch.cat(scores), torch.cat(labels), problem.labels))
     return found

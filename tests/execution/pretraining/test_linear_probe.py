@@ -106,6 +106,15 @@ def test_what_is_no_number_is_left_open(toy):
     assert [(point.step, point.epoch, point.value) for point in curve.points] == [(0, 0.0, None), (10, 1.0, None)]
 
 
+def test_a_probe_that_is_not_solved_is_left_open(toy, monkeypatch):
+    monkeypatch.setattr("labeleff.plugins.protocols.logistic.MAX_SHARED_STEPS", 1)
+    monkeypatch.setattr("labeleff.plugins.protocols.logistic.MAX_STEPS", 1)
+    probing = Probing(PROBE, [(SPEC, toy)], build_encoder(ENCODER, 0), CPU)
+    probing.measure(0)
+    [curve] = probing.curves(None, Budget(lr=0.1, batch=24, steps={"min": 10, "max": 10}))
+    assert [point.value for point in curve.points] == [None, None]
+
+
 def test_an_untrained_pair_sees_colours_as_cmc_will(toy):
     pair = build_encoder(ENCODER, 0, split=True)
     ready = copy.deepcopy(pair)

@@ -52,7 +52,7 @@ def batch_of(one, prior=PRIOR):
 
 def solution(one, prior=PRIOR):
     batch = batch_of(one, prior)
-    return solve(batch, Spectrum.of(batch.x[0]))[0].T
+    return solve(batch, Spectrum.of(batch.x[0])).weights[0].T
 
 
 def test_solution_equals_scipys():
@@ -84,14 +84,14 @@ def rounding(monkeypatch):
 @pytest.mark.parametrize(("n", "dim"), [(30, 7), (60, 200), (900, 40)])
 def test_the_gradient_in_float64_is_within_the_tolerance(n, dim, prior):
     batch = batch_of(problem(n, dim), prior)
-    assert slope(batch, solve(batch, Spectrum.of(batch.x[0]))) <= 1.05 * TOLERANCE
+    assert slope(batch, solve(batch, Spectrum.of(batch.x[0])).weights) <= 1.05 * TOLERANCE
 
 
 @pytest.mark.parametrize(("n", "dim"), [(60, 200), (900, 40)])
 def test_rounded_features_end_at_the_same_minimum(n, dim, rounding):
     batch = batch_of(problem(n, dim))
     spectrum = Spectrum.of(batch.x[0])
-    assert slope(batch, solve(batch, spectrum)) <= 1.05 * TOLERANCE
+    assert slope(batch, solve(batch, spectrum).weights) <= 1.05 * TOLERANCE
     assert batch.rounded().x.dtype == torch.bfloat16
 
 
@@ -102,12 +102,12 @@ def test_features_of_steep_spectrum_and_rare_classes_are_solved(skew):
     features = torch.randn(400, 60, generator=generator) * 0.8 ** torch.arange(60)
     features = features @ torch.randn(60, 60, generator=generator) + F.one_hot(labels, 60)
     batch = batch_of(LabelledFeatures(features, labels, 6))
-    assert slope(batch, solve(batch, Spectrum.of(batch.x[0]))) <= 1.05 * TOLERANCE
+    assert slope(batch, solve(batch, Spectrum.of(batch.x[0])).weights) <= 1.05 * TOLERANCE
 
 
 def test_where_the_fast_search_for_eigenvectors_fails_the_solution_is_the_same(monkeypatch):
     one, usual = batch_of(problem(40)), torch.linalg.eigh
-    expected = solve(one, Spectrum.of(one.x[0]))
+    expected = solve(one, Spectrum.of(one.x[0])).weights
 
     def failing(matrix):
         if matrix.dtype == torch.float32 and matrix.ndim == 2:
@@ -117,7 +117,7 @@ def test_where_the_fast_search_for_eigenvectors_fails_the_solution_is_the_same(m
     monkeypatch.setattr(torch.linalg, "eigh", failing)
     spectrum = Spectrum.of(one.x[0])
     assert spectrum.vectors.dtype == spectrum.values.dtype == torch.float32
-    torch.testing.assert_close(solve(one, spectrum), expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(solve(one, spectrum).weights, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_features_most_of_which_never_vary_are_solved():
@@ -135,8 +135,8 @@ def test_features_most_of_which_never_vary_are_solved():
 
 def test_the_solution_does_not_depend_on_start_or_spectrum():
     batch = batch_of(problem(300))
-    usual = solve(batch, Spectrum.of(batch.x[0]))
-    other = solve(batch, Spectrum.of(torch.randn(50, 7)), torch.randn(1, 4, 8))
+    usual = solve(batch, Spectrum.of(batch.x[0])).weights
+    other = solve(batch, Spectrum.of(torch.randn(50, 7)), torch.randn(1, 4, 8)).weights
     torch.testing.assert_close(usual[..., :-1], other[..., :-1], rtol=5e-3, atol=5e-3)
 
 
@@ -154,5 +154,42 @@ def test_padding_does_not_count():
     spectrum = Spectrum.of(ones[1].x[0])
     wide = F.pad(ones[0].x, (0, 0, 0, 13)), F.pad(ones[0].y, (0, 13))
     both = Batch(torch.cat([wide[0], ones[1].x]), torch.cat([wide[1], ones[1].y]), ones[0].penalty)
-    apart = torch.cat([solve(one, spectrum) for one in ones])
-    torch.testing.assert_close(solve(both, spectrum), apart, rtol=5e-3, atol=5e-3)
+    apart = torch.cat([solve(one, spectrum).weights for one in ones])
+    torch.testing.assert_close(solve(both, spectrum).weights, apart, rtol=5e-3, atol=5e-3)
+
+
+def steep(n, power, dim=64):
+    """Features whose variances fall by a power of their place, as an untrained encoder's."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % 4
+    latent = torch.randn(n, dim, generator=generator) + F.one_hot(labels, dim)
+    turn = torch.linalg.qr(torch.randn(dim, dim, generator=generator))[0]
+    return LabelledFeatures((latent * torch.arange(1, dim + 1) ** (-power / 2)) @ turn, labels, 4)
+
+
+@pytest.mark.parametrize(("n", "power", "prior"), [(100, 3, 1e6), (600, 4, 1e6), (600, 6, 1e5)])
+def test_priors_under_which_curvatures_differ_by_many_powers_of_ten_are_solved(n, power, prior):
+    batch = batch_of(steep(n, power), prior)
+    for spectrum in (Spectrum.of(batch.x[0]), Spectrum.of(batch_of(steep(1200, power)).x[0])):
+        weights, failures = solve(batch, spectrum)
+        assert failures == [None]
+        assert slope(batch, weights) <= 1.5 * TOLERANCE, "weights of thousands are rounded to float32"
+
+
+def test_a_problem_that_is_not_solved_is_told_and_those_beside_it_stay(monkeypatch):
+    ones = [batch_of(problem(n, seed=n)) for n in (20, 33)]
+    spectrum = Spectrum.of(ones[1].x[0])
+    wide = F.pad(ones[0].x, (0, 0, 0, 13)), F.pad(ones[0].y, (0, 13))
+    both = Batch(torch.cat([wide[0], ones[1].x]), torch.cat([wide[1], ones[1].y]), ones[0].penalty)
+    expected = solve(ones[1], spectrum).weights
+    monkeypatch.setattr(logistic, "MAX_SHARED_STEPS", 2)
+    start = torch.cat([torch.zeros_like(expected), expected])
+    weights, failures = solve(both, spectrum, start)
+    assert failures == [None, None], "the other one is solved by itself"
+    assert slope(ones[0], weights[:1]) <= 1.05 * TOLERANCE
+    assert torch.equal(weights[1:], expected)
+    monkeypatch.setattr(logistic, "MAX_STEPS", 1)
+    failures = solve(both, spectrum, start).failures
+    assert failures[1] is None
+    assert failures[0].startswith("the linear probe's weights after 1 steps with prior 10: found 0.")
+    assert failures[0].endswith("per label, expected at most 1e-05; smaller priors are solved sooner")

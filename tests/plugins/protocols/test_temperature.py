@@ -10,7 +10,7 @@ from support import dense_tasks
 import labeleff
 from labeleff.catalogue import lookup
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.plugins.protocols import knn, linear, mlp, ridge, validated
+from labeleff.plugins.protocols import knn, linear, logistic, mlp, ridge, validated
 from labeleff.plugins.protocols.interface import Labelled, LabelledFeatures, SelectedFeatures
 from labeleff.plugins.protocols.temperature import fit_temperature, folds_of, out_of_fold
 from labeleff.study.cell import Budget, Steps
@@ -94,6 +94,16 @@ def test_folds_of_a_linear_probe_are_refits_without_them_and_leave_the_probe_alo
     expected = fit_temperature(torch.cat(scores), torch.cat(labels))
     assert scaled.temperature.value == pytest.approx(expected.value, rel=1e-2)
     assert scaled.temperature.labels == 60
+
+
+def test_without_a_solved_refit_there_is_no_temperature(monkeypatch):
+    one = problem()
+    [solved] = linear.fit([one], {"prior": 10.0})
+    monkeypatch.setattr(logistic, "MAX_SHARED_STEPS", 2)
+    monkeypatch.setattr(logistic, "MAX_STEPS", 1)
+    [unsolved] = linear.fit([one], {"prior": 10.0, "folds": 5})
+    assert unsolved.failure is not None
+    assert solved.failure is unsolved.temperature is None
 
 
 def test_a_split_that_chooses_the_prior_also_gives_a_temperature():
