@@ -48,6 +48,7 @@ def check(study: Study) -> None:
     check_metrics(study.metrics, study.declared_tasks)
     check_probabilities(study)
     check_item_targets(study)
+    check_class_tokens(study)
 
 
 def check_protocols(tasks: Sequence[tuple[Spec, Plugin]], protocols: Sequence[tuple[Spec, Plugin]]) -> None:
@@ -64,6 +65,17 @@ def check_protocols(tasks: Sequence[tuple[Spec, Plugin]], protocols: Sequence[tu
             raise StudyError(
                 f"protocol {protocol.label!r} can't be used on {task.name}: mask = false repeats a report on classes "
                 "of images; leave it out"
+            )
+
+
+def check_class_tokens(study: Study) -> None:
+    """Raise StudyError for an encoder whose features are a class token on a task where every pixel has a label."""
+    dense = [task for task, plugin in study.declared_tasks if plugin.goal in DENSE]
+    for task, encoder in itertools.product(dense, study.encoders):
+        if lookup.options("encoder", encoder).get("pool") == "token":
+            raise StudyError(
+                f"encoder {encoder.label} can't be used on {task.name}, where every pixel has a label: its last map is "
+                'the class token, one for the whole image; take pool = "mean"'
             )
 
 

@@ -26,6 +26,15 @@ def test_nearest_neighbours_are_refused_where_every_pixel_has_a_label():
     assert study(tasks=["squares/classify", "squares/pose"], arms=["scratch/finetune", "rotation/knn"])
 
 
+def test_a_class_token_is_refused_where_every_pixel_has_a_label():
+    whole, token = ({"name": "vit_tiny", "patch": 8, "pool": pool} for pool in ("mean", "token"))
+    found = r"vit_tiny\(.*\) can't be used on squares/segment, .*; take pool = \"mean\""
+    with pytest.raises(LabeleffError, match=found):
+        study(encoders=[token])
+    assert study(encoders=[whole])
+    assert study(encoders=[token], tasks=["squares/classify", "squares/pose"])
+
+
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [

@@ -18,10 +18,16 @@ STUDY = {
     "name": "pairs",
     "tasks": [{"name": "toy/classify", "train": 120, "test": 60, "size": 16}],
     "encoders": [{"name": "resnet9", "width": 0.0625, "dim": 16}],
-    "arms": ["scratch/finetune", "cmc/finetune", "cmc/linear", "cmc/knn"],
+    "arms": [
+        "scratch/finetune",
+        "cmc/finetune",
+        "cmc/linear",
+        "cmc/knn",
+        {"pretext": "cmc", "protocol": {"name": "partial", "frozen": "layer1"}},
+    ],
     "rungs": [20, 40],
     "draws": 2,
-    "budget": {"cmc": {**ROW, "optimizer": "adam"}, "finetune": ROW},
+    "budget": {"cmc": {**ROW, "optimizer": "adam"}, "finetune": ROW, "partial": ROW},
 }
 
 
@@ -37,7 +43,7 @@ def finished(tmp_path):
 def test_cells_start_from_the_pair_and_the_report_tells_its_size(finished):
     study, folder = finished
     records = read_records(folder / "out")
-    assert len(records.cells) == 16
+    assert len(records.cells) == 20
     [pretraining] = records.pretrainings.values()
     pair, plain = pretraining.metrics["parameters"], pretraining.metrics["plain_parameters"]
     assert pair == sum(p.numel() for p in build_encoder(study.encoders[0], 0, split=True).parameters())

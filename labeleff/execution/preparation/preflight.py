@@ -84,7 +84,8 @@ def check_stages(study: Study) -> None:
     for block in study.blocks:
         for encoder, arm, _ in block.pairs:
             if "frozen" in arm.protocol.options:
-                build_encoder(encoder, 0).until(str(arm.protocol.options["frozen"]))
+                network = build_encoder(encoder, 0, split=arm.pretext_plugin.split)
+                network.until(str(arm.protocol.options["frozen"]))
 
 
 def _check_weights(study: Study, runner: JobRunner) -> None:

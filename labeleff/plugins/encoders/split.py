@@ -49,6 +49,13 @@ class LabSplit(Encoder):
         first, second = self.light.maps(light), self.colour.maps(colour)
         return {name: torch.cat((first[name], second[name]), 1) for name in self.stages}
 
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """Return the modules of both halves, stage by stage, with the conversion of colours in the first."""
+        light, colour = self.light.parts(), self.colour.parts()
+        parts = {name: [*light[name], *colour[name]] for name in self.stages}
+        parts[self.stages[0]].insert(0, self.lab)
+        return parts
+
 
 def parameters(module: nn.Module) -> int:
     """Count a module's trained numbers."""

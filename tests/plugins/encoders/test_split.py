@@ -57,6 +57,15 @@ def test_maps_and_features_are_both_halves(name, options, off, dim, training):
             torch.testing.assert_close(features[:, pair.light.dim :], again.colour(colour))
 
 
+@pytest.mark.parametrize(("name", "options", "off", "dim"), SIZES)
+def test_stages_together_hold_all_weights_and_buffers(name, options, off, dim):
+    pair = build_encoder(spec_of(name, options), 0, split=True)
+    held = [
+        id(tensor) for module in pair.until(pair.stages[-1]) for tensor in module.state_dict(keep_vars=True).values()
+    ]
+    assert sorted(held) == sorted(id(tensor) for tensor in pair.state_dict(keep_vars=True).values())
+
+
 def test_weights_depend_on_the_seed_alone():
     spec = spec_of("resnet9", {"width": 0.1, "dim": 8})
     one, again, other = (build_encoder(spec, seed, split=True) for seed in (1, 1, 2))
