@@ -13,7 +13,7 @@ from scipy import special
 from labeleff.catalogue.metric_names import recognised
 from labeleff.catalogue.metrics import METRICS, PUBLISHED, Metric, Units, metric
 from labeleff.errors import OptionError, RunsError
-from labeleff.reporting.external.observations import Observed
+from labeleff.reporting.external.observations import Observation, Observed
 from labeleff.reporting.external.reading import Reading
 from labeleff.stats.resampling import Runs
 
@@ -23,6 +23,7 @@ CLEAR = 2.0
 """Standard errors by which all arms together must get worse with labels to be refused."""
 SURE = 0.99
 """Probability, by Student's t, with which the baseline alone must get worse with labels to be refused."""
+EVERY = "every arm"
 ASK = "--lower-is-better, or --higher-is-better where more is better after all"
 _NAMELESS = {"", "value", "values", "score", "scores", "result", "results", "metric"}
 
@@ -103,7 +104,12 @@ def _rounded_outwards(value: float, centre: float) -> float:
 
 
 def check_trend(
-    groups: Mapping[tuple[str | None, str], Runs], source: str, entry: Metric, *, baseline: str | None, insisted: bool
+    groups: Mapping[tuple[str | None, str], Runs],
+    rows: Sequence[Observation],
+    entry: Metric,
+    *,
+    baseline: str | None,
+    insisted: bool,
 ) -> str:
     """Refuse a table in which every arm, or the baseline, gets worse with labels beyond its noise.
 
@@ -115,8 +121,10 @@ def check_trend(
         return ""
     if insisted:
         return f"{what} gets worse with more labels, as {better} is taken for better"
+    row = next((row for row in rows if row.arm == baseline), rows[0])
+    place = row.source if what == EVERY else f"{row.source}, {row.place}, column {row.column!r}"
     raise RunsError(
-        f"{source}: found values that get worse with more labels in {what}, if {better} is better as with "
+        f"{place}: found values that get worse with more labels in {what}, if {better} is better as with "
         f"{entry.plural}; expected {ASK}"
     )
 
@@ -127,10 +135,11 @@ def falling(groups: Mapping[tuple[str | None, str], Runs], baseline: str | None)
     if not falls:
         return ""
     if min(fall.size for fall in falls.values()) > 0 and _clearly(list(falls.values()), CLEAR):
-        return "every arm"
+        return EVERY
     own = [fall for (_, arm), fall in falls.items() if arm == baseline]
     df = sum(fall.df for fall in own)
-    sure = df > 0 and _clearly(own, float(special.stdtrit(df, SURE)))
+    wide = [fall._replace(error=max(fall.error, fall.scatter)) for fall in own]
+    sure = df > 0 and _clearly(wide, float(special.stdtrit(df, SURE)))
     return f"the baseline {baseline!r}" if sure else ""
 
 
@@ -139,9 +148,11 @@ class _Fall(NamedTuple):
 
     size: float
     error: float
-    """Its standard error."""
+    """Its standard error by how far runs of a rung are apart; with one run a rung that of `scatter`."""
+    scatter: float
+    """Its standard error by how far rungs are from the line; 0 for two rungs."""
     df: float
-    """Degrees of freedom of that; 0 where nothing is known of it."""
+    """Degrees of freedom of both together; 0 where nothing is known of them."""
 
 
 def _clearly(falls: Sequence[_Fall], errors: float) -> bool:
@@ -155,10 +166,11 @@ def _fall(runs: Runs) -> _Fall:
     rungs = [np.array(list(runs[n].values())) for n in sorted(runs)]
     means, counts = np.array([rung.mean() for rung in rungs]), np.array([len(rung) for rung in rungs])
     weights = x / (x @ x)
-    df = (counts - 1).sum()
+    residuals, free = means - means.mean() - x * (weights @ means), max(len(x) - 2, 0)
+    scatter = float(np.sqrt((residuals @ residuals) / max(free, 1) * (weights @ weights)))
+    df = int((counts - 1).sum())
+    error = scatter
     if df:
         variance = sum(float(((rung - rung.mean()) ** 2).sum()) for rung in rungs) / df / counts
-    else:
-        residuals = means - means.mean() - x * (weights @ means)
-        variance, df = np.full(len(x), (residuals @ residuals) / max(len(x) - 2, 1)), len(x) - 2
-    return _Fall(float(-(weights @ means)), float(np.sqrt((weights**2 * variance).sum())), float(df))
+        error = float(np.sqrt((weights**2 * variance).sum()))
+    return _Fall(float(-(weights @ means)), error, scatter, df + free)

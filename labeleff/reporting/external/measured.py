@@ -55,7 +55,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
     keys = run_keys.run_keys(rows)
     groups = _groups(cells, keys, means, unit, units)
     baseline, insisted = _baseline(groups, options), options.lower_is_better is not None
-    trend = check_trend(groups, rows[0].source, entry, baseline=baseline, insisted=insisted)
+    trend = check_trend(groups, rows, entry, baseline=baseline, insisted=insisted)
     notes = (
         scale_note,
         units_note,

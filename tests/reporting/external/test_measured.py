@@ -90,7 +90,7 @@ def test_a_baseline_that_gets_clearly_worse_asks_for_the_direction() -> None:
     again = observed({arm: [str(float(cell) + 0.4) for cell in cells] for arm, cells in worse.items()}, "value")
     both = [*observed(worse, "value").rows, *(replace(row, run=1) for row in again.rows)]
     found = replace(again, rows=both)
-    with pytest.raises(RunsError, match=r"get worse with more labels in the baseline 'scratch', if more is better"):
+    with pytest.raises(RunsError, match=r"t\.csv, line 2, column 'value': found .* in the baseline 'scratch', if more"):
         measured(found, Reading())
     insisted = measured(found, Reading(lower_is_better=False)).notes
     assert "the baseline 'scratch' gets worse with more labels, as more is taken for better" in insisted
@@ -98,6 +98,9 @@ def test_a_baseline_that_gets_clearly_worse_asks_for_the_direction() -> None:
     with pytest.raises(RunsError, match="in the baseline 'mine', if"):
         measured(named, Reading(baseline="mine"))
     assert measured(named, Reading()).units.lower is False
+    unsteady = {"scratch": ("41.0", "55.0", "35.0"), "ssl": worse["ssl"]}  # far from a line, however close runs are
+    near = [replace(row, run=run) for row in observed(unsteady, "value").rows for run in range(3)]
+    assert measured(replace(found, rows=near), Reading()).units.lower is False
 
 
 def test_the_other_direction_is_checked_too() -> None:
