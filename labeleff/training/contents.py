@@ -19,5 +19,13 @@ def numbered(*parts: Tensor) -> list[Tensor]:
     ]
 
 
+def firsts(numbers: Tensor) -> Tensor:
+    """Find the first position of every number in (N,), in their order: int64."""
+    _, ranked = torch.unique(numbers, return_inverse=True)
+    places = torch.arange(len(ranked), device=ranked.device)
+    first = places.new_full((int(ranked.max()) + 1,), len(places))
+    return first.scatter_reduce(0, ranked, places, "amin").sort().values
+
+
 def _digest(content: memoryview) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()

@@ -90,8 +90,8 @@ class LabelledFeatures:
 
     def part(self, chosen: Tensor) -> LabelledFeatures:
         """Select some of the rows, by a mask."""
-        rows = None if self.rows is None else self.rows[chosen]
-        return replace(self, features=self.features[chosen], labels=self.labels[chosen], rows=rows)
+        rows, equal = (None if numbers is None else numbers[chosen] for numbers in (self.rows, self.equal))
+        return replace(self, features=self.features[chosen], labels=self.labels[chosen], rows=rows, equal=equal)
 
 
 class SelectedFeatures(LabelledFeatures):
@@ -123,8 +123,8 @@ class SelectedFeatures(LabelledFeatures):
     def part(self, chosen: Tensor) -> SelectedFeatures:
         """Select some of the rows, by a mask."""
         assert self.rows is not None
-        labels = self.labels[chosen]
-        return SelectedFeatures(self.source, self.rows[chosen], labels, self.outputs, self.goal, self.seed)
+        rows, labels, equal = self.rows[chosen], self.labels[chosen], None if self.equal is None else self.equal[chosen]
+        return SelectedFeatures(self.source, rows, labels, self.outputs, self.goal, self.seed, equal)
 
 
 @dataclass(frozen=True)

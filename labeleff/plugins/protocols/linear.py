@@ -27,6 +27,7 @@ from labeleff.plugins.protocols.interface import Fitted, LabelledFeatures
 from labeleff.plugins.protocols.least_absolute import solve_least_absolute
 from labeleff.plugins.protocols.logistic import Batch, Spectrum, blas_threads, solve
 from labeleff.plugins.protocols.temperature import Temperature, fit_temperature, out_of_fold
+from labeleff.training.contents import firsts
 from labeleff.training.device import give_back
 from labeleff.training.goals.classification import CLASSES, ranks
 from labeleff.training.goals.depth import Depth
@@ -136,9 +137,7 @@ def held_out(labels: Tensor, equal: Tensor | None = None) -> Tensor:
     With `equal` (rows,), one number for equal rows, distinct ones are counted, and all equal to one go with it.
     """
     if equal is not None:
-        _, number = torch.unique(equal, return_inverse=True)
-        rows = torch.arange(len(number), device=number.device)
-        first = rows.new_full((int(number.max()) + 1,), len(rows)).scatter_reduce(0, number, rows, "amin").sort().values
+        first = firsts(equal)
         return torch.isin(equal, equal[first[held_out(labels[first])]])
     if labels.ndim == 2:
         return several_labels.held_out(labels, HELD_OUT)

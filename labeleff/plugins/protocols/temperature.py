@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from labeleff.training.contents import firsts
 from labeleff.training.goals.classification import ranks
 
 if TYPE_CHECKING:
@@ -75,8 +76,15 @@ def _factor(scores: Tensor, wanted: float) -> float:
     return factor
 
 
-def folds_of(labels: Tensor, folds: int) -> Iterator[Tensor]:
-    """Mark the rows (n,) of each fold: labels of a class go to the folds in turn, an only one to none."""
+def folds_of(labels: Tensor, folds: int, equal: Tensor | None = None) -> Iterator[Tensor]:
+    """Mark the rows (n,) of each fold: labels of a class go to the folds in turn, an only one to none.
+
+    With `equal` (n,), one number for equal rows, distinct ones are dealt out, and all equal to one go with it.
+    """
+    if equal is not None:
+        first = firsts(equal)
+        yield from (torch.isin(equal, equal[first[out]]) for out in folds_of(labels[first], folds))
+        return
     turn, repeated = ranks(labels) % folds, labels.bincount()[labels] > 1
     for fold in range(folds):
         out = (turn == fold) & repeated
@@ -89,9 +97,10 @@ def out_of_fold(
 ) -> list[Temperature | None]:
     """Fit every problem's temperature on scores of each of its labels by a refit without its fold.
 
-    `fit` solves problems; all refits are handed over at once. Where one isn't solved there is no temperature.
+    `fit` solves problems; all refits are handed over at once. Where one isn't solved there is no temperature. Of equal
+    rows whose labels differ, one may be a class that the rows outside its fold lack; it is left out.
     """
-    outs = [[*folds_of(problem.labels, folds)] for problem in problems]
+    outs = [[*folds_of(problem.labels, folds, problem.equal)] for problem in problems]
     pairs = [(problem, out) for problem, own in zip(problems, outs, strict=True) for out in own]
     refits = iter(fit([problem.part(~out) for problem, out in pairs]) if pairs else [])
     found: list[Temperature | None] = []
@@ -100,8 +109,9 @@ def out_of_fold(
         if not own or any(one.failure is not None for one in fitted):
             found.append(None)
             continue
+        judged = [out & torch.isin(problem.labels, problem.labels[~out]) for out in own]
         with torch.no_grad():
-            scores = [one.predictor(problem.part(out).features) for one, out in zip(fitted, own, strict=True)]
-        labels = [problem.labels[out] for out in own]
+            scores = [one.predictor(problem.part(rows).features) for one, rows in zip(fitted, judged, strict=True)]
+        labels = [problem.labels[rows] for rows in judged]
         found.append(fit_temperature(torch.cat(scores), torch.cat(labels), problem.labels))
     return found

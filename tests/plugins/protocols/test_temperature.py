@@ -1,5 +1,7 @@
 """Temperatures: known ones are found again, by labels of the cell alone that their predictors weren't trained on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,42 @@ def test_every_label_is_in_one_fold_but_those_that_are_alone_in_their_class():
     outs = list(folds_of(labels, 5))
     assert torch.stack(outs).sum(0).tolist() == [1, 1, 1, 1, 0, 1, 1, 1, 1, 1]
     assert all({0, 1} <= set(labels[~out].tolist()) for out in outs)
+
+
+def test_equal_questions_are_in_one_fold():
+    """As many questions about stories are: the same words about the same story."""
+    labels = torch.tensor([0, 0, 1, 0, 2, 0, 0, 1, 0, 2])
+    equal = torch.tensor([3, 5, 9, 3, 4, 6, 5, 8, 7, 4])
+    outs = list(folds_of(labels, 2, equal))
+    assert [out.nonzero()[:, 0].tolist() for out in outs] == [[1, 6, 7, 8], [0, 2, 3, 5]], "class 2 has one question"
+    alike = zip(folds_of(labels, 3), folds_of(labels, 3, 7 * torch.arange(10) % 10), strict=True)
+    assert all(torch.equal(one, other) for one, other in alike), "without equal ones it's as before"
+
+
+def test_a_part_has_its_own_numbers_of_equal_questions():
+    one, equal, chosen = problem(6), torch.tensor([4, 2, 4, 1, 2, 9]), torch.tensor([0, 1, 1, 0, 1, 1]).bool()
+    whole = LabelledFeatures(one.features, one.labels, 3, equal=equal)
+    shared = SelectedFeatures(one.features, torch.arange(6), one.labels, 3, equal=equal)
+    assert whole.part(chosen).equal.tolist() == shared.part(chosen).equal.tolist() == [2, 4, 2, 9]
+    assert one.part(chosen).equal is None
+
+
+def test_a_temperature_by_folds_is_not_fooled_by_equal_questions():
+    """Rows that all stand twice: were one of each in training, labels without any pattern would seem predictable."""
+    one = problem(63, dim=80, noise=50.0)
+    twice = LabelledFeatures(one.features.repeat(2, 1), one.labels.repeat(2), 3, equal=torch.arange(63).repeat(2))
+    known, unknown = (
+        linear.fit([each], {"prior": 1000.0, "folds": 5})[0] for each in (twice, replace(twice, equal=None))
+    )
+    assert known.temperature.value > 10 * unknown.temperature.value
+
+
+def test_of_equal_questions_with_other_answers_those_that_no_refit_knows_are_left_out():
+    one, equal = problem(12), torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0])
+    labels = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 2])
+    odd = LabelledFeatures(one.features, labels, 3, equal=equal)
+    [fitted] = linear.fit([odd], {"prior": 10.0, "folds": 5})
+    assert fitted.temperature.labels == 11
 
 
 @pytest.mark.parametrize("options", [{"choose": "fixed"}, {"choose": "split"}])
