@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from labeleff.execution.calibration import Calibration
 from labeleff.execution.draws import Indices
-from labeleff.plugins.encoders.heads import on_grid
+from labeleff.plugins.encoders.heads import evaluate, on_grid
 from labeleff.plugins.protocols.interface import Labelled, LabelledFeatures, Predictor, SelectedFeatures
 from labeleff.training.contents import numbered
 from labeleff.training.device import Compute, give_back, summing_type
@@ -34,8 +34,8 @@ def _blocks(model: Callable[[Tensor], Tensor], examples: Resident, compute: Comp
         model.eval()
     size = min(BLOCK, BLOCK_ON_CPU) if compute.device.type == "cpu" else BLOCK
     for batch in examples.plain_batches(size):
-        with torch.inference_mode(), compute.autocast():
-            output = model(compute.arrange(batch.images)).float()
+        with torch.inference_mode():
+            output = evaluate(model, compute.arrange(batch.images), compute)
         yield batch, output
 
 

@@ -1,12 +1,15 @@
-"""Heads for dense tasks: scores for every cell of a grid, from an encoder's last map."""
+"""Heads on encoders: scores for every cell of a grid from the last map, and scores that bfloat16 doesn't round."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labeleff.plugins.encoders.interface import Encoder, linear_head
+from labeleff.training.device import Compute
 
 
 def exact(values: Tensor) -> Tensor:
@@ -56,3 +59,20 @@ class MapHead(nn.Module):
         """Compute scores of every cell, in float32, or float64 where the layer has that type."""
         scores = self.layer(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return on_grid(exact(scores), self.grid)
+
+
+def evaluate(model: Callable[[Tensor], Tensor], inputs: Tensor, compute: Compute) -> Tensor:
+    """Apply a model in the precision of `compute`, but a head that ends it in float32 at least: float32 (N, ...).
+
+    In bfloat16 the two highest of an image's scores are equal in up to one of a hundred images, of which the lowest
+    class would be predicted.
+    """
+    layers = [*model] if type(model) is nn.Sequential else []
+    if not layers or not isinstance(layers[-1], nn.Linear | MapHead):
+        with compute.autocast():
+            return model(inputs).float()
+    with compute.autocast():
+        for layer in layers[:-1]:
+            inputs = layer(inputs)
+    scores: Tensor = layers[-1](exact(inputs))
+    return scores.float()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from labeleff.catalogue.metrics import SINGLE
+from labeleff.plugins.encoders.heads import evaluate
 from labeleff.plugins.encoders.interface import Reader
 from labeleff.plugins.protocols.interface import Fitted, Labelled, Prepared, by_itself
 from labeleff.plugins.protocols.supervised import SupervisedRun, preparation
@@ -56,9 +57,10 @@ class _Watch:
 
     def blocks(self, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield scores and targets of the validation examples, block by block."""
-        with torch.no_grad(), self.compute.autocast():
+        with torch.no_grad():
             for batch in self.examples.resident.plain_batches(BLOCK):
-                yield model(self.compute.arrange(batch.images)).float(), self.examples.target(batch)
+                scores = evaluate(model, self.compute.arrange(batch.images), self.compute)
+                yield scores, self.examples.target(batch)
 
     def __call__(self, model: nn.Module) -> Entry:
         goal, loss, count, tallies = self.examples.goal, 0.0, 0, []

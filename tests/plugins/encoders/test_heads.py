@@ -1,9 +1,11 @@
 import pytest
 import torch
+from torch import nn
 
 from labeleff.catalogue import lookup
-from labeleff.plugins.encoders.heads import LastMap, MapHead, on_grid
-from labeleff.plugins.encoders.interface import build_encoder
+from labeleff.plugins.encoders.heads import LastMap, MapHead, evaluate, on_grid
+from labeleff.plugins.encoders.interface import build_encoder, linear_head
+from labeleff.training.device import Compute
 
 
 def slow_resize(image, grid):
@@ -58,3 +60,29 @@ def test_the_last_map_of_an_encoder_reaches_the_head():
     with torch.inference_mode():
         torch.testing.assert_close(LastMap(encoder)(images).mean((2, 3)), encoder(images), rtol=1e-4, atol=1e-5)
         assert model(images).shape == (2, 3, 4, 4)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp64"])
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_head_is_evaluated_in_float32_at_least(precision, dense):
+    compute = Compute(torch.device("cpu"), precision)
+    encoder = build_encoder(lookup.complete("encoder", "resnet9", {"width": 0.0625, "dim": 8}), 0)
+    body, head = (LastMap(encoder), MapHead(8, 3, 4, seed=1)) if dense else (encoder, linear_head(8, 3, 1))
+    model = compute.place(nn.Sequential(body, head)).eval()
+    images = compute.arrange(torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    with torch.no_grad():
+        with compute.autocast():
+            features = body(images)
+            whole = model(images).float()
+        found = evaluate(model, images, compute)
+        assert torch.equal(found, head(features.double() if precision == "fp64" else features.float()).float())
+        assert torch.equal(evaluate(body, images, compute), features.float())
+    assert torch.equal(found, whole) == (precision != "bf16")
+
+
+def test_scores_that_bfloat16_does_not_tell_apart_are_no_ties():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3, 2, bias=False)).eval()
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 1.001]]))
+        scores = evaluate(model, torch.ones(1, 3), Compute(torch.device("cpu"), "bf16"))
+    assert scores.argmax(1).tolist() == [1]
