@@ -41,9 +41,9 @@ class Flat(Encoder):
         return self.layer(images.flatten(1))
 
 
-def made(name, steps=10, epoch=4, **changes):
+def made(name, steps=10, epoch=4, batch=6, **changes):
     torch.manual_seed(0)
-    return module(name).method(MethodSetup(Flat(), 0, options(name, **changes), 6, steps, epoch, CPU))
+    return module(name).method(MethodSetup(Flat(), 0, options(name, **changes), batch, steps, epoch, CPU))
 
 
 def two(count=6, seed=0):

@@ -35,10 +35,13 @@ def effective_rank(features: Tensor) -> float:
     """Count the dimensions that features (N, dim) use: from 1 to the smaller of N and dim.
 
     It is the exponential of the entropy of their singular values, as shares of the sum (Garrido et al. 2023, "RankMe",
-    eq. 1); 0 where all features are 0. Few images bound it, so it compares encoders on equally many.
+    eq. 1); 0 where all features are 0, nan where one isn't finite. Few images bound it, so it compares encoders on
+    equally many.
     """
+    if not bool(torch.isfinite(features).all()):
+        return math.nan
     values = torch.linalg.svdvals(features.double())
     total = float(values.sum())
-    if not math.isfinite(total) or total == 0:
-        return 0.0 if total == 0 else math.nan
+    if total == 0:
+        return 0.0
     return math.exp(float(torch.special.entr(values / total).sum()))

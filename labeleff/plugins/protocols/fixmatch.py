@@ -75,8 +75,10 @@ class Curriculum(Averaged):
         return scores, learned / (2 - learned), progress
 
     def note(self, images: Tensor, classes: Tensor, sure: Tensor) -> None:
-        """Keep the classes (B,) of those `images` (B,) that the model is `sure` of (B,)."""
-        self.latest[images] = torch.where(sure.bool(), classes, self.latest[images])
+        """Keep the classes (B,) of those `images` (B,) that the model is `sure` of (B,); of equal images one counts."""
+        known = sure.bool().nonzero()[:, 0]
+        last = torch.full_like(self.latest, -1).scatter_reduce(0, images[known], known, "amax")[images[known]]
+        self.latest[images[last]] = classes[last]
 
 
 @dataclass(frozen=True)

@@ -305,5 +305,15 @@ def test_mocos_groups_of_keys_are_not_those_of_queries():
     for part in order.chunk(4):
         assert max(len(set(part.tolist()) & set(range(start, start + 8))) for start in range(0, 32, 8)) == 2
     assert sorted(shuffle(7, 4, CPU.device).tolist()) == list(range(7))
+    for part, number in zip(shuffle(10, 4, CPU.device).tensor_split(4), range(4), strict=True):
+        assert part.tolist() == [place for place in range(10) if place % 4 == number], "every part is one group"
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(9, [3, 2, 2, 2]), (10, [3, 3, 2, 2]), (13, [4, 3, 3, 3])])
+def test_mocos_groups_are_as_many_as_asked_for_and_none_is_one_image(batch, sizes):
+    method, seen = made("moco", batch=batch, groups=4), []
+    method.network.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    method.loss(*two(batch))
+    assert seen == sizes
     with pytest.raises(PluginError, match="4 groups of a batch of 6"):
         made("moco", groups=4)

@@ -221,5 +221,7 @@ def test_effective_rank_counts_dimensions():
     two = torch.tensor([3.0, 1.0])
     expected = math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
     assert effective_rank(torch.diag(two)) == pytest.approx(expected, rel=1e-6)
+    assert effective_rank(torch.zeros(3, 2)) == 0
+    assert math.isnan(effective_rank(torch.tensor([[1.0, math.nan], [0.0, 1.0]])))
     assert effective_rank(torch.zeros(4, 3)) == 0
     assert effective_rank(torch.randn(5, 64, generator=generator)) <= 5

@@ -75,6 +75,7 @@ def test_thresholds_follow_what_was_learned():
         ([0, 1, 2, 3], [0, 0, 1, 2], [1, 1, 1, 0]),
         ([4, 5, 6, 7, 8], [0, 0, 0, 0, 2], [1, 1, 1, 1, 1]),
         ([0, 3, 9], [1, 2, 2], [1, 1, 0]),
+        ([5, 5, 6, 6, 7, 7], [1, 2, 1, 2, 2, 1], [1, 0, 0, 1, 1, 1]),
     ):
         model.note(torch.tensor(images), torch.tensor(classes), torch.tensor(sure))
         for image, label, on in zip(images, classes, sure, strict=True):

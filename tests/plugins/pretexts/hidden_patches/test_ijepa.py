@@ -126,7 +126,20 @@ def test_it_learns_without_collapse():
     assert result.metrics["heldout_loss"] == losses[-1]
     assert min(losses) < losses[0]
     assert result.metrics["effective_rank"] > 2
+    assert result.metrics["collapsed"] == 0
     assert "accuracy" not in result.training.history[0]
+
+
+@pytest.mark.parametrize("name", ["ijepa", "mae"])
+def test_features_that_are_the_same_for_all_images_are_told(name):
+    """A final norm that scales by 0 makes them so, and a rate near 0 leaves it there."""
+    encoder = build_encoder(SPEC, 0)
+    torch.nn.init.zeros_(encoder.net.norm.weight)
+    torch.nn.init.ones_(encoder.net.norm.bias)
+    small = {key: SMALL[key] for key in ("width", "depth")} | ({"heads": 1} if name == "mae" else {})
+    result = run(name, toy(), small, encoder=encoder, budget=SHORT.model_copy(update={"lr": 1e-12}))
+    assert result.metrics["effective_rank"] == pytest.approx(1, abs=1e-3)
+    assert result.metrics["collapsed"] == 1
 
 
 def test_the_same_blocks_are_hidden_whatever_ran_before():
