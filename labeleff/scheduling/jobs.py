@@ -184,10 +184,14 @@ def together(cell: Cell) -> Hashable:
 
 
 def _packing_key(cell: Cell) -> tuple[str, ...]:
-    """Key that cells share which can be trained as one: they differ only in labels, seeds, rates and lengths."""
+    """Key that cells share which can be trained as one: they differ only in labels, seeds, rates and lengths.
+
+    By `joint` only those of one rung can: how many images of a batch have labels follows from how many there are.
+    """
     shape = cell.budget.shape if cell.budget else ()
     specs = (cell.task, cell.encoder, cell.pretext, cell.protocol)
-    return *(spec.label for spec in specs), str(shape), cell.precision, str(cell.layout)
+    rung = str(cell.n) if "labelled_share" in cell.protocol.options else ""
+    return *(spec.label for spec in specs), rung, str(shape), cell.precision, str(cell.layout)
 
 
 def _trained_jobs(cells: list[Cell], packed: list[Cell], slots: int | None, workers: int) -> Iterator[Job]:

@@ -57,24 +57,33 @@ def test_every_protocol_gives_the_same_packed(study, go):
         assert all(window.processor_seconds > 0 for window in record.training.windows)
         assert record.processor_seconds > sum(window.processor_seconds for window in record.training.windows)
         assert not record.own_peak
-        assert (record.training.packing, record.training.slots) == ("grouped", 3)
+        slots = 2 if record.cell.protocol.name == "joint" else 3
+        assert (record.training.packing, record.training.slots) == ("grouped", slots)
         assert (twin.training.packing, twin.training.slots) == ("loop", 1)
         assert record.training.steps == twin.training.steps
         assert record.training.history[0]["loss"] == pytest.approx(twin.training.history[0]["loss"], rel=2e-2)
         assert set(record.train_metrics) == set(twin.train_metrics)
 
 
+def test_joint_is_packed_where_most_images_have_labels_too(study, go):
+    arms = ["arms=['scratch/joint']", "baseline='scratch/joint'", f"budget={{joint={ROW}}}"]
+    changes = [*arms, *CHANGES[2:], "rungs=[20, 80]"]
+    failed, records = go(study(changes), "out", pack=2)
+    assert not failed
+    assert {(record.training.packing, record.training.slots) for record in records.cells.values()} == {("grouped", 2)}
+
+
 def test_jobs_hold_what_is_alike_and_wait_for_all_of_their_pretrainings(study):
     cells = list(study(CHANGES).cells())
     trained = [job for job in jobs_for(cells, lambda _: False, slots=4) if isinstance(job, TrainTogether)]
-    assert sorted(len(job.cells) for job in trained) == [4] * 5
+    assert sorted(len(job.cells) for job in trained) == [2, 2, *[4] * 4], "joint's are of one rung"
     assert all(job.slots == 4 for job in trained)
     rotated = next(job for job in trained if job.cells[0].arm == "rotation/finetune")
     assert len(rotated.needs) == 2
     assert rotated.name == "rotation/finetune, n=20..40, seeds 0..1"
     assert [cell.n for cell in rotated.cells] == sorted((cell.n for cell in rotated.cells), reverse=True)
     dealt = [job for job in jobs_for(cells, lambda _: True, slots=4, workers=2) if isinstance(job, TrainTogether)]
-    assert sorted(len(job.cells) for job in dealt) == [2] * 10
+    assert sorted(len(job.cells) for job in dealt) == [*[1] * 4, *[2] * 8]
     assert len({cell.key for job in dealt for cell in job.cells}) == 20
 
 
