@@ -29,7 +29,7 @@ def recognise(grid: Grid, reading: Reading) -> tuple[Layout, tuple[str, ...]]:
     columns = Columns(grid, reading, names.column_names(reading.columns))
     for name in reading.columns:
         columns.find(name)
-    counts = headers.counts(columns)
+    counts = headers.counts(columns, in_rows=_has_counts(columns))
     shape = reading.shape or _shape(columns, counts)
     if shape == "long":
         layout = long.layout(columns)

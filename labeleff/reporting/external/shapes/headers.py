@@ -34,14 +34,24 @@ class HeaderCount:
     """Name of what was measured, where the name says it."""
 
 
-def counts(columns: Columns) -> list[HeaderCount]:
-    """Columns of values with label counts in their names, from left to right."""
+def counts(columns: Columns, *, in_rows: bool = False) -> list[HeaderCount]:
+    """Columns of values with label counts in their names, from left to right; `in_rows`: a column has them as well.
+
+    `acc_1` and `acc@5`, which are names of metrics too, have some where others such as `acc_10` do and no column has.
+    """
     fields, how = columns.grid.fields, columns.reading
-    every = [_count(at, fields[at]) for at in columns.free() if columns.values_in(at)]
+    values = [at for at in columns.free() if columns.values_in(at)]
+    every = [_count(at, fields[at]) for at in values]
     tasks = {each.task for each in every if each is not None and names.plain(fields[each.at]) not in _DATA_SETS}
     found = [each for each in every if each and (each.task in tasks or names.plain(fields[each.at]) not in _DATA_SETS)]
     sure = how.shape or how.per_class or how.label_unit or any(_is_many(each.n) for each in found)
-    return [each for each in found if sure or each.n == fields[each.at]]
+    found = [each for each in found if sure or each.n == fields[each.at]]
+    said = how.shape in ("by-n", "by-task-and-n")
+    metrics = {each.metric for each in found}
+    places = {each.at for each in found}
+    ranks = [] if in_rows else [_count(at, fields[at], ranks=True) for at in values if at not in places]
+    found += [each for each in ranks if each and each.metric and (said or each.metric in metrics)]
+    return sorted(found, key=lambda each: each.at)
 
 
 def _is_many(text: str) -> bool:
@@ -50,17 +60,22 @@ def _is_many(text: str) -> bool:
     return count is not None and (count.unit is not None or count.number > FEWEST or count.number < 1)
 
 
-def _count(at: int, name: str) -> HeaderCount | None:
+def _count(at: int, name: str, *, ranks: bool = False) -> HeaderCount | None:
+    """The label count in a name; `ranks`: also where the whole name is that of a metric, as `acc@5` is."""
     if parse(name) is not None:
         return HeaderCount(at, "", name)
-    if names.spread_kind(name) or names.metric_rank(name) in (0, 1):
+    if names.spread_kind(name):
         return None
+    marked_alone = names.metric_rank(name) in (0, 1) and not ranks
     splits = sorted(_SEPARATOR.finditer(name), key=lambda split: ("(" in split[0] or "[" in split[0], split.end()))
     for split in reversed(splits):
         before, after = name[: split.start()].strip(), name[split.end() :].strip().removesuffix(")").removesuffix("]")
         if names.plain(before) in _MODELS | _AT_RANKS or _RUN.fullmatch(name):
             return None
-        if before and after and parse(after) is not None:
+        count = parse(after)
+        if count is not None and count.unit is None and marked_alone:
+            return None
+        if before and count is not None:
             if names.is_label_count(before):
                 return HeaderCount(at, "", f"{after} shots" if "shot" in before.casefold() else after)
             metric = names.metric_rank(before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support.grids import grid
 
@@ -22,6 +24,25 @@ def test_label_counts() -> None:
     assert found("cifar_1", "cifar_10", "cifar_25") == [("cifar", "1", ""), ("cifar", "10", ""), ("cifar", "25", "")]
     assert found("cifar_1", "cifar_5", per_class=10) == [("cifar", "1", ""), ("cifar", "5", "")]
     assert found("1", "5") == [("", "1", ""), ("", "5", "")]
+
+
+@pytest.mark.parametrize("name", ["acc@{}%", "acc_{}%", "Acc {}%", "acc_{}pct", "test acc ({} %)", "acc_{}shot"])
+def test_counts_with_a_unit_beside_a_metric(name: str) -> None:
+    """The first ones would be accuracies `acc@1` and `acc@5` but for their unit."""
+    wide = found(*(name.format(share) for share in (1, 5, 10, 50)))
+    assert [re.sub(r"[^0-9]", "", n) for _, n, _ in wide] == ["1", "5", "10", "50"]
+    assert len({metric for *_, metric in wide}) == 1
+
+
+def test_ranks_are_label_counts_beside_others() -> None:
+    every = [("", "1", "acc"), ("", "5", "acc"), ("", "10", "acc")]
+    assert found("acc_1", "acc_5", "acc_10", per_class=10) == every
+    assert found("acc_1", "acc_5", "acc_100") == [*every[:2], ("", "100", "acc")]
+    assert found("acc_1", "acc_5", shape="by-n") == every[:2]
+    assert found("acc@1", "acc@5", "svhn_100") == [("svhn", "100", "")]
+    rows = grid("method | shots | acc@1 | acc@5 | acc@10\na | 4 | 50 | 70 | 80")
+    columns = Columns(rows, Reading(per_class=10), {})
+    assert [each.n for each in counts(columns, in_rows=True)] == ["10"]
 
 
 @pytest.mark.parametrize(
