@@ -149,7 +149,8 @@ def _half_width(row: Observation, value: Value, ends: tuple[str, str], unit: flo
     """Half width of an interval and the width within which rounding leaves it open, both on the mean's scale."""
     low, high = unit * float(ends[0]), unit * float(ends[1])
     step = unit * 10.0 ** -min(map(decimals, ends))
-    if not low - step <= value.number <= high + step:
+    room = max(step, 10.0 ** -decimals(value.text) / 2) * (1 + 1e-9)
+    if not low - room <= value.number <= high + room:
         raise _error(row, row.spread or row.value, f"an interval around the mean {value.text}")
     return (high - low) / 2, step / math.sqrt(2)
 

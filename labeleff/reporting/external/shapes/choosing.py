@@ -37,16 +37,18 @@ def recognise(grid: Grid, reading: Reading) -> tuple[Layout, tuple[str, ...]]:
         layout = by_arm.layout(columns)
     else:
         layout = by_n.layout(columns, counts, shape)
-    return layout, (", ".join(dict.fromkeys(columns.guessed)),) if columns.guessed else ()
+    ends = [grid.fields[at] for value in layout.values for at in value.ends or ()]
+    guessed = [", ".join(dict.fromkeys(columns.guessed))] if columns.guessed else []
+    return layout, (*guessed, *([f"ends of intervals from {quote_list(ends)}"] if ends else []))
 
 
 def _shape(columns: Columns, counts: list[HeaderCount]) -> Shape:
     """Shape from the header: the surest sign is a column of label counts beside one of values."""
     fields = columns.grid.fields
     has_n = _has_counts(columns)
-    has_value = "accuracy" in columns.given or any(
-        columns.metric_rank(at) in (0, 1, 2) for at in columns.free() if at not in {each.at for each in counts}
-    )
+    arms = set() if columns.grid.arm is not None else by_arm.sisters(columns)
+    others = [at for at in columns.free() if at not in arms | {each.at for each in counts}]
+    has_value = "accuracy" in columns.given or any(columns.metric_rank(at) in (0, 1, 2) for at in others)
     if has_n and has_value:
         return "long"
     plain = [each for each in counts if not each.task]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from labeleff.reporting.external.grid import quote
 from labeleff.reporting.external.observations import SpreadKind
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import Columns
@@ -33,7 +35,10 @@ def beside(columns: Columns, at: int, *, alone: bool) -> ValueColumn:
 
 
 def ends_beside(columns: Columns, at: int) -> tuple[int, int] | None:
-    """Indices of columns such as `acc_low` and `acc_high` beside `acc`, if they hold its values between them."""
+    """Indices of columns such as `acc_low` and `acc_high` beside `acc`, if they hold its values between them.
+
+    But for half a last printed digit; a row in which they don't is named.
+    """
     own = _own_words(columns, at)
     found: dict[str, list[int]] = {"low": [], "high": []}
     for place in columns.free():
@@ -44,10 +49,24 @@ def ends_beside(columns: Columns, at: int) -> tuple[int, int] | None:
     if [len(places) for places in found.values()] != [1, 1]:
         return None
     low, high = found["low"][0], found["high"][0]
-    triples = [[columns.number(row.cells[place]) for place in (low, at, high)] for row in columns.grid.rows]
-    full = [(first, value, last) for first, value, last in triples if None not in (first, value, last)]
-    inside = full and all(first <= value <= last for first, value, last in full)  # type: ignore[operator]
-    return (low, high) if inside else None
+    room = max(_half_digit(columns, at), _half_digit(columns, low), _half_digit(columns, high))
+    some = False
+    for row in columns.grid.rows:
+        first, value, last = (columns.number(row.cells[place]) for place in (low, at, high))
+        if first is None or value is None or last is None:
+            continue
+        if not first - room <= value <= last + room:
+            both = " and ".join(quote(columns.grid.fields[place]) for place in (low, high))
+            columns.guessed.append(f"{both} not as ends of intervals ({value:g} isn't between them in {row.place})")
+            return None
+        some = True
+    return (low, high) if some else None
+
+
+def _half_digit(columns: Columns, at: int) -> float:
+    """Half a unit of the last digit that a column prints."""
+    places = (len(re.split("[.,]", row.cells[at])[-1]) for row in columns.grid.rows if re.search("[.,]", row.cells[at]))
+    return 10.0 ** -max(places, default=0) / 2 + 1e-9
 
 
 def all_ends(columns: Columns, candidates: Iterable[int]) -> set[int]:

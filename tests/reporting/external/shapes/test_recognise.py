@@ -145,13 +145,10 @@ def test_ends_of_intervals_beside_their_values(ends: tuple[str, str]) -> None:
         ("50", "[48, 52]", "ci"),
         ("60", "[59, 61]", "ci"),
     ]
-    arms = observed(f"n | a | a_{low} | a_{high} | b\n10 | 50 | 48 | 52 | 60\n20 | 60 | 59 | 61 | 70")
-    assert [(row.arm, row.spread) for row in arms.rows] == [
-        ("a", "[48, 52]"),
-        ("b", None),
-        ("a", "[59, 61]"),
-        ("b", None),
-    ]
+    assert f"ends of intervals from 'acc_{low}', 'acc_{high}'" in long.notes
+    arms = observed(f"n | a | a_{low} | a_{high} | b | b_{low} | b_{high}\n10 | 50 | 48 | 52 | 60 | 59 | 61")
+    assert [(row.arm, row.spread) for row in arms.rows] == [("a", "[48, 52]"), ("b", "[59, 61]")]
+    assert f"ends of intervals from 'a_{low}', 'a_{high}', 'b_{low}', 'b_{high}'" in arms.notes
     by_n = observed(f"method | 10 | 10_{low} | 10_{high} | 20\na | 50 | 48 | 52 | 60")
     assert [(row.n, row.spread) for row in by_n.rows] == [(10, "[48, 52]"), (20, None)]
     odd = observed(f"method | n | quality | quality_{low} | quality_{high}\na | 10 | 50.5 | 48.1 | 52.2")
@@ -161,6 +158,49 @@ def test_ends_of_intervals_beside_their_values(ends: tuple[str, str]) -> None:
 def test_arms_that_are_named_low_and_high_are_arms() -> None:
     found = observed("n | aug | aug low | aug high\n10 | 50 | 51 | 52\n20 | 60 | 59 | 61")
     assert {row.arm for row in found.rows} == {"aug", "aug low", "aug high"}
+    assert "'aug low' and 'aug high' not as ends of intervals (50 isn't between them in line 2)" in found.notes
+
+
+def test_ends_that_not_every_arm_has_may_be_arms() -> None:
+    text = "n | scratch | ssl | ssl_low | ssl_high\n10 | 40 | 50 | 48 | 52\n20 | 50 | 60 | 59 | 61"
+    with pytest.raises(RunsError) as caught:
+        observed(text)
+    assert str(caught.value) == (
+        "t.csv, line 1, column 'ssl_low': found 'ssl_low', 'ssl_high', which may be arms or an interval of 'ssl', "
+        "expected one reading, as 'scratch' has no interval; give --shape by-arm for arms; name ends of intervals like "
+        "'ssl_ci_low'"
+    )
+    arms = observed(text, shape="by-arm").rows
+    assert [(row.arm, row.spread) for row in arms[:4]] == [
+        (arm, None) for arm in ("scratch", "ssl", "ssl_low", "ssl_high")
+    ]
+    ends = observed(text.replace("ssl_", "ssl_ci_")).rows
+    assert [(row.arm, row.spread) for row in ends[:2]] == [("scratch", None), ("ssl", "[48, 52]")]
+
+
+def test_an_end_may_be_past_its_value_by_rounding() -> None:
+    rows = "method | n | acc | acc_low | acc_high\na | 10 | 0.5 | 0.48 | 0.52\na | 20 | 0.6 | {} | 0.63"
+    found = observed(rows.format("0.601"))
+    assert [row.spread for row in found.rows] == ["[0.48, 0.52]", "[0.601, 0.63]"]
+    assert measured(found, Reading(runs=3)).summarised
+    past = observed(rows.format("0.66"))
+    assert [row.spread for row in past.rows] == [None, None]
+    assert any("not as ends of intervals (0.6 isn't between them in line 3)" in note for note in past.notes)
+
+
+@pytest.mark.parametrize("shape", [None, "by-arm"])
+def test_arms_that_end_in_the_same_word_for_what_was_measured(shape: str | None) -> None:
+    text = "n | CE loss | Focal loss | Poly loss\n10 | 0.5 | 0.6 | 0.55"
+    found = observed(text, shape=shape)
+    assert ({row.arm for row in found.rows}, found.value_name) == ({"CE", "Focal", "Poly"}, "loss")
+    with pytest.raises(RunsError, match="column 'arm'"):
+        observed("n | test acc | knn acc\n10 | 0.5 | 0.6")
+
+
+def test_nothing_is_dropped_from_a_table_that_is_said_to_be_by_arm() -> None:
+    found = observed("n | CE | SupCon | MAE | mean\n10 | 0.5 | 0.6 | 0.5 | 0.53", shape="by-arm")
+    assert {row.arm for row in found.rows} == {"CE", "SupCon", "MAE"}
+    assert "columns not used: mean" in found.notes
 
 
 def test_given_columns_and_shapes() -> None:
