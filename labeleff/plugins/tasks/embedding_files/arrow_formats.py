@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError, optional
-from labeleff.plugins.tasks.embedding_files.columns import ROLES, Columns, WideColumns, dimensions
+from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Columns, TableColumns, dimensions
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 
 ROWS = 8192
 """Rows of Parquet that are read at once."""
 BESIDE = {name for role, names in ROLES.items() if role != "features" for name in names}
+INDEX = "__index_level_"
+"""Begin of the name that pandas gives an index without one."""
 Batches = Callable[[list[str]], Iterator[Any]]
 """Gives the record batches of some columns, in order, each time it is called."""
 
@@ -72,7 +74,8 @@ def _columns(path: Path, schema: Any, rows: int, batches: Batches) -> Columns:
     if len(set(schema.names)) < len(schema.names):
         raise DataError(f"{path}: found two columns of one name, expected names that differ")
     columns: dict[str, Array | Streamed] = {}
-    numbers = []
+    numbers: list[Any] = []
+    notes: list[str] = []
     for field in schema:
         if field.name.lower() in BESIDE:
             columns[field.name] = _beside(path, field.name, batches)
@@ -85,15 +88,27 @@ def _columns(path: Path, schema: Any, rows: int, batches: Batches) -> Columns:
         chosen = {field.name: field.type for field in numbers if field.name in names}
         if chosen:
             columns["features"] = _wide(path, chosen, rows, batches)
-        return WideColumns(columns, notes)
-    return columns
+    known = any(name.lower() in ROLES["ids"] for name in columns)
+    return TableColumns(columns, notes, None if known else _index(path, schema, rows, batches))
 
 
 def _is_number(field: Any) -> bool:
     """Whether a column may be one number of the embeddings; an index that pandas has written isn't."""
     types = _arrow("pyarrow").types
-    index = field.name.startswith("__index_level_")
+    index = field.name.startswith(INDEX)
     return not index and bool(types.is_floating(field.type) or types.is_integer(field.type))
+
+
+def _index(path: Path, schema: Any, rows: int, batches: Batches) -> NDArray[np.str_] | None:
+    """Read the index that pandas wrote, its oldest as of a text table, or count it where it is a range."""
+    nameless = [name for name in schema.names if name.startswith(INDEX) or NAMELESS.fullmatch(name)]
+    if nameless:
+        return _beside(path, max(nameless, key=lambda name: not name.startswith(INDEX)), batches).astype(np.str_)
+    for level in (schema.pandas_metadata or {}).get("index_columns", []):
+        if isinstance(level, dict) and level.get("kind") == "range":
+            index = np.arange(level["start"], level["stop"], level["step"])
+            return index.astype(np.str_) if len(index) == rows else None
+    return None
 
 
 def _beside(path: Path, name: str, batches: Batches) -> Array:

@@ -65,12 +65,12 @@ PATTERN = 3
 """Least number of columns whose names differ in a number alone that make a pattern."""
 
 
-class WideColumns(dict[str, Array | Streamed]):
-    """Columns of a table in which each dimension had a column, with sentences on which of them these are."""
+class TableColumns(dict[str, Array | Streamed]):
+    """Columns of a table, with sentences on which are dimensions and the index that pandas wrote, as texts (N,)."""
 
-    def __init__(self, columns: Columns, notes: Sequence[str]) -> None:
+    def __init__(self, columns: Columns, notes: Sequence[str], index: NDArray[np.str_] | None) -> None:
         super().__init__(columns)
-        self.notes = tuple(notes)
+        self.notes, self.index = tuple(notes), index
 
 
 @contextlib.contextmanager
@@ -103,6 +103,8 @@ class Embeddings:
     group: Array | None = None
     notes: tuple[str, ...] = ()
     """Sentences on which columns of a table were taken for the embeddings."""
+    index: NDArray[np.str_] | None = None
+    """Index (N,) that pandas wrote, which says where rows of two files are of different items."""
 
     def __len__(self) -> int:
         return len(self.features)
@@ -128,8 +130,9 @@ def assemble(path: Path, columns: Columns, array: str | None = None) -> Embeddin
     checked = None if ids is None else check_ids(f"{path}, {roles['ids']!r}", ids)
     features = arrays.pop("features")
     beside = {role: flat(f"{path}, {roles[role]!r}", one, role == "labels") for role, one in arrays.items()}
-    notes = tuple(f"{path}: {note}" for note in columns.notes) if isinstance(columns, WideColumns) else ()
-    return Embeddings(str(path), features, checked, **beside, notes=notes)
+    table = columns if isinstance(columns, TableColumns) else TableColumns(columns, (), None)
+    notes = tuple(f"{path}: {note}" for note in table.notes)
+    return Embeddings(str(path), features, checked, **beside, notes=notes, index=table.index)
 
 
 def dimensions(where: str, numbers: Mapping[str, bool]) -> tuple[list[str], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,6 +50,7 @@ def join(
         raise DataError("found no embeddings, expected at least one encoder")
     given, labels = labels is not None, _own_labels(encoders) if labels is None else labels
     keys = _keys(encoders, labels, by_position)
+    _check_indices([labels, *encoders.values()])
     ids, missing = _common(encoders, labels, keys, drop)
     label_rows = _positions(keys[""], ids)
     rows = {n: label_rows if keys[n] is keys[""] else _positions(keys[n], ids) for n in encoders}
@@ -157,6 +158,24 @@ def _check_order(sources: Mapping[str, tuple[str, Ids | None, int]]) -> None:
             found = f"{str(ids[differing[0]])!r} in row {differing[0]}"
             expected = f"{str(with_ids[0][1][differing[0]])!r} as in {with_ids[0][0]}, since other files have no ids"
             raise DataError(f"{source}: found the id {found}, expected {expected}")
+
+
+def _check_indices(files: Sequence[Embeddings | Labels]) -> None:
+    """Refuse a join by position of files whose indices say that their rows are in another order."""
+    if all(one.ids is not None for one in files):
+        return
+    indices = [(one.source, one.index) for one in files if one.index is not None]
+    for other, index in indices[1:]:
+        source, first = indices[0]
+        differing = np.flatnonzero(index != first)
+        if len(differing):
+            row = differing[0]
+            found, expected = f"the index {str(index[row])!r} in row {row}", f"{str(first[row])!r} as in {source}"
+            raise DataError(
+                f"{other}: found {found}, expected {expected}, "
+                "since rows without ids are joined in their order; write the index as a column 'id' in every file, or "
+                "leave it out (index=False) where row i is the same item in both"
+            )
 
 
 def _numbers(count: int) -> Ids:

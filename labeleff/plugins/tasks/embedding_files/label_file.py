@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError, OptionError
-from labeleff.plugins.tasks.embedding_files.columns import ROLES, Embeddings, check_ids
+from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Embeddings, check_ids
 from labeleff.plugins.tasks.embedding_files.text_format import TextTable, read_table
 from labeleff.plugins.tasks.sources.arrays import Array
 
@@ -30,6 +30,8 @@ class Labels:
     """Names of the K columns of labels; None where there is one column, or where they have no names."""
     split_source: str = ""
     group_source: str = ""
+    index: NDArray[np.str_] | None = None
+    """Index (N,) that pandas wrote."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -45,7 +47,7 @@ def read_labels(path: Path) -> Labels:
     split, group = (_array(table, role) for role in ("split", "group"))
     values, names = _values(table)
     checked = None if ids is None else check_ids(f"{path}, column {ids[0]!r}", np.array(ids[1], dtype=np.str_))
-    return Labels(str(path), values, checked, split, group, names)
+    return Labels(str(path), values, checked, split, group, names, index=table.index())
 
 
 def _array(table: TextTable, role: str) -> Array | None:
@@ -59,7 +61,7 @@ def _values(table: TextTable) -> tuple[Array, tuple[str, ...] | None]:
     if one is not None:
         return np.array(one[1], dtype=np.str_), None
     used = {name for names in ROLES.values() for name in names}
-    names = tuple(name for name in table.columns if name.lower() not in used)
+    names = tuple(name for name in table.columns if name.lower() not in used and not NAMELESS.fullmatch(name))
     if not names:
         raise DataError(f"{table.source}, line 1: found the columns {', '.join(table.columns)}, expected 'label' too")
     for name in names:
@@ -74,4 +76,5 @@ def inside(embeddings: Embeddings) -> Labels:
     """Return the labels that a file of embeddings has; raises OptionError where it has none."""
     if embeddings.labels is None:
         raise OptionError(f"{embeddings.source}: found no labels, expected an array 'labels' in it, or --labels FILE")
-    return Labels(embeddings.source, embeddings.labels, embeddings.ids, embeddings.split, embeddings.group)
+    one = embeddings
+    return Labels(one.source, embeddings.labels, one.ids, one.split, one.group, index=one.index)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labeleff.errors import DataError, RunsError
-from labeleff.plugins.tasks.embedding_files.columns import ROLES, Columns, WideColumns, dimensions
+from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Columns, TableColumns, dimensions
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 from labeleff.reporting.external.csv_text import DELIMITERS, decode, records, sniff
 
@@ -31,6 +32,11 @@ class TextTable:
             listed = ", ".join(map(repr, found))
             raise DataError(f"{self.source}, line 1: found {listed}, which could each be the {role}; expected one")
         return (found[0], self.columns[found[0]]) if found else None
+
+    def index(self) -> NDArray[np.str_] | None:
+        """Return the index that pandas wrote, the oldest where it wrote several: each time it puts one before them."""
+        nameless = [name for name in self.columns if NAMELESS.fullmatch(name)]
+        return np.array(self.columns[nameless[-1]], dtype=np.str_) if nameless else None
 
 
 def read_table(path: Path) -> TextTable:
@@ -86,7 +92,7 @@ def read_csv(path: Path) -> Columns:
     if not names:
         raise DataError(f"{path}: found the columns {', '.join(table.columns)}, expected columns of numbers too")
     columns["features"] = np.stack([_numbers(table, name, table.columns[name]) for name in names], 1)
-    return WideColumns(columns, notes)
+    return TableColumns(columns, notes, table.index())
 
 
 def _whole(cells: Sequence[str]) -> bool:

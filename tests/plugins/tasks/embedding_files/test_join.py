@@ -1,12 +1,14 @@
 """Joins by id against a slow version, and refusals with counts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labeleff.errors import DataError, OptionError
 from labeleff.plugins.tasks.embedding_files.columns import Embeddings
+from labeleff.plugins.tasks.embedding_files.embedding_reader import read_embeddings
 from labeleff.plugins.tasks.embedding_files.join import join
 from labeleff.plugins.tasks.embedding_files.label_file import Labels, read_labels
 
@@ -89,6 +91,41 @@ def test_ids_of_other_files_stop_a_join_by_position():
     with pytest.raises(DataError, match=r"labels.csv: found the id '1' in row 0, expected '0'"):
         join(encoders, labels([1, 0, 2]), by_position=True)
     assert join(encoders, labels([0, 1, 2]), by_position=True).ids.tolist() == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_index_of_pandas_stops_a_join_by_position(tmp_path, ending):
+    """It holds the true numbers of rows that one file has in another order."""
+    table = pd.DataFrame({"a": [0.5, 1.5, 2.5, 3.5], "b": [1.5, 1.25, 4.5, 5.5]})
+
+    def written(name, frame):
+        path = tmp_path / f"{name}.{ending}"
+        frame.to_csv(path) if ending == "csv" else frame.to_parquet(path)
+        return read_embeddings(path)
+
+    plain, turned = written("plain", table), written("turned", table.iloc[[0, 2, 1, 3]])
+    with pytest.raises(
+        DataError,
+        match=rf"turned.{ending}: found the index '2' in row 1, expected '1' as in .*plain.*column 'id' in ev",
+    ):
+        join({"plain": plain, "turned": turned}, Labels("labels", np.arange(4)), by_position=True)
+    assert (
+        len(
+            join({"plain": plain, "same": written("same", table * 2)}, Labels("labels", np.arange(4)), by_position=True)
+        )
+        == 4
+    )
+    path = tmp_path / "labels.csv"
+    table[["a"]].rename(columns={"a": "label"}).to_csv(path)
+    with pytest.raises(
+        DataError, match=rf"turned.{ending}: found the index '2' in row 1, expected '1' as in .*labels.csv"
+    ):
+        join({"turned": turned}, read_labels(path), by_position=True)
+    again = pd.read_csv(path)
+    again.to_csv(path)
+    assert read_labels(path).index.tolist() == ["0", "1", "2", "3"]
+    with_ids = written("ids", table.iloc[[0, 2, 1, 3]].assign(id=["0", "2", "1", "3"]))
+    assert len(join({"ids": with_ids}, labels([0, 1, 2, 3]))) == 4
 
 
 def test_labels_inside_files_must_agree():
