@@ -131,7 +131,8 @@ def check_trend(
 
 def falling(groups: Mapping[tuple[str | None, str], Runs], baseline: str | None) -> str:
     """What gets worse with labels, beyond its noise: every arm together, the baseline alone, or nothing: empty."""
-    falls = {key: _fall(runs) for key, runs in groups.items() if len(runs) > 1}
+    step = _step([value for runs in groups.values() for rung in runs.values() for value in rung.values()])
+    falls = {key: _fall(runs, step) for key, runs in groups.items() if len(runs) > 1}
     if not falls:
         return ""
     if min(fall.size for fall in falls.values()) > 0 and _clearly(list(falls.values()), CLEAR):
@@ -148,9 +149,12 @@ class _Fall(NamedTuple):
 
     size: float
     error: float
-    """Its standard error by how far runs of a rung are apart; with one run a rung that of `scatter`."""
+    """Its standard error by how far runs of a rung are apart; with one run a rung that of `scatter`.
+
+    Equal runs are no certainty: each rung's mean is unknown by the smallest step between the table's values.
+    """
     scatter: float
-    """Its standard error by how far rungs are from the line; 0 for two rungs."""
+    """Its standard error by how far rungs are from the line; 0 for two rungs, but for that step."""
     df: float
     """Degrees of freedom of both together; 0 where nothing is known of them."""
 
@@ -160,7 +164,13 @@ def _clearly(falls: Sequence[_Fall], errors: float) -> bool:
     return sum(fall.size for fall in falls) > errors * math.hypot(*(fall.error for fall in falls))
 
 
-def _fall(runs: Runs) -> _Fall:
+def _step(values: Sequence[float]) -> float:
+    """The smallest step between values that differ: what they are counted or printed in, or less."""
+    steps = np.diff(np.unique(values))
+    return float(steps.min(initial=1.0, where=steps > 1e-9))
+
+
+def _fall(runs: Runs, step: float) -> _Fall:
     x = np.log(np.array(sorted(runs), dtype=float))
     x = (x - x.mean()) / (x[-1] - x[0])
     rungs = [np.array(list(runs[n].values())) for n in sorted(runs)]
@@ -173,4 +183,5 @@ def _fall(runs: Runs) -> _Fall:
     if df:
         variance = sum(float(((rung - rung.mean()) ** 2).sum()) for rung in rungs) / df / counts
         error = float(np.sqrt((weights**2 * variance).sum()))
-    return _Fall(float(-(weights @ means)), error, scatter, df + free)
+    least = step * float(np.sqrt(weights @ weights))
+    return _Fall(float(-(weights @ means)), max(error, least), max(scatter, least), df + free)

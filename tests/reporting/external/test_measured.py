@@ -103,6 +103,18 @@ def test_a_baseline_that_gets_clearly_worse_asks_for_the_direction() -> None:
     assert measured(replace(found, rows=near), Reading()).units.lower is False
 
 
+def test_equal_runs_of_a_baseline_are_no_certainty() -> None:
+    """Two runs on a test set of 20 examples that came out the same, one example lower at more labels."""
+
+    def trend(*cells: str) -> str:
+        rows = observed({"scratch": cells, "ssl": ("0.60", "0.65", "0.75")}, "value").rows
+        twice = [replace(row, run=run) for row in rows for run in range(2)]
+        return " ".join(measured(replace(observed({}, "value"), rows=twice), Reading(lower_is_better=False)).notes)
+
+    assert "gets worse" not in trend("0.60", "0.55", "0.50")
+    assert "the baseline 'scratch' gets worse" in trend("0.90", "0.55", "0.20")
+
+
 def test_the_other_direction_is_checked_too() -> None:
     with pytest.raises(OptionError, match="--lower-is-better: found an accuracy by its name"):
         read(FALLING, "acc", lower_is_better=True)
