@@ -44,6 +44,8 @@ class Columns:
         """Find a column by its given, its own or a common name; None without. Raises RunsError for several."""
         if name in self.places:
             return self.places[name]
+        if name == "run" and each_row(self.grid, self.reading):
+            return None
         if name in self.given:
             return self._set(name, self._index(name, self.given[name]))
         if name in ("draw", "seed") and self.grid.fields.count(name) == 1 and self._shares_with_run(name):
@@ -74,6 +76,8 @@ class Columns:
 
     def run_columns(self) -> tuple[int, ...]:
         """Indices of the columns that number runs together: run, or trial and fold, or else seed."""
+        if each_row(self.grid, self.reading):
+            return ()
         if self.find("run") is not None:
             return (self.places["run"],)
         counted = [at for at in self.free() if names.plain(self.grid.fields[at]) in names.RUNS]
@@ -221,6 +225,11 @@ class Columns:
     def spreads_in(self, at: int) -> bool:
         """Whether a column's cells are spreads, intervals or blanks: `0.8`, `±0.8`, `[60.9, 62.5]`."""
         return all(re.match(r"[$*\\{~(\[]*(?:±|\+/?-|\\?pm)?[\s${]*[+-]?[.,]?[0-9]", cell) for cell in self._cells(at))
+
+
+def each_row(grid: Grid, reading: Reading) -> bool:
+    """Whether the user says that every row is a run."""
+    return reading.columns.get("run", "").strip() == names.ROW and names.ROW not in grid.fields
 
 
 def check_names(grid: Grid) -> None:

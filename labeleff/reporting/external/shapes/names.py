@@ -93,6 +93,10 @@ _OTHERS = {"train", "training", "lr", "wd", "time", "seconds", "minutes", "hours
 _SETTINGS = {"lr", "rate", "wd", "decay", "batch", "width", "depth", "dropout", "momentum", "temperature", "layers"} | {
     "optimizer", "optimiser", "augmentation", "resolution", "init", "architecture", "arch", "backbone", "encoder",
 }  # fmt: skip
+_CHOSEN = {"best", "final", "last", "selected", "chosen", "tuned", "found"}
+"""Words of settings that a run came out with."""
+ROW = "row"
+"""What `--column run=row` names where no column has this name: every row is a run."""
 
 
 def column_names(columns: Mapping[str, str]) -> dict[str, str]:
@@ -234,8 +238,9 @@ def in_percent(name: str) -> bool:
 
 
 def is_setting(name: str) -> bool:
-    """Whether a column's name is one of what is set before a training: `lr`, `weight_decay`, `width`."""
-    return bool(set(words(name)) & _SETTINGS)
+    """Whether a column's name is one of what is set before a training: `lr`, `weight_decay`, `model`; not `best_lr`."""
+    spoken = set(words(name))
+    return (bool(spoken & _SETTINGS) or plain(name) in set().union(*_ARMS, *_TASKS)) and not spoken & _CHOSEN
 
 
 def is_tally(name: str) -> bool:

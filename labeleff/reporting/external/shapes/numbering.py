@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, quote
+from labeleff.reporting.external.grid import Grid, cell_error, counted, quote
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import quote_argument, quote_list, unused
 from labeleff.reporting.external.shapes.layout import Layout, column_name
@@ -82,7 +82,7 @@ def check(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> list[str]:
             _check_conditions(grid, layout, [group for group in _groups(entries) if len(group) > 1])
     elif len({(entry.task, entry.arm, entry.n) for entry in entries}) < len(entries):
         _check_groups(grid, layout, entries)
-        return _check_copies(grid, entries)
+        return _check_copies(grid, layout, entries)
     return []
 
 
@@ -94,17 +94,22 @@ def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
     return list(groups.values())
 
 
-def _check_copies(grid: Grid, entries: Sequence[Entry]) -> list[str]:
-    """Refuse a table whose every row is there several times, as pasted; a sentence on fewer rows that are equal."""
-    rows = {entry.row.place: entry.row for entry in entries}
-    times = Counter(row.cells for row in rows.values())
+def _check_copies(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> list[str]:
+    """Refuse a table whose every row is there several times, as pasted; a sentence on fewer rows that are equal.
+
+    Numbers of rows, which have no name or pandas' one, tell no copies apart.
+    """
+    known = [at for at, name in enumerate(grid.fields) if not re.fullmatch(r"(?:Unnamed: [0-9]+)?", name)]
+    places = sorted({*known, *layout.used})
+    rows = {entry.row.place: tuple([entry.row.cells[at] for at in places]) for entry in entries}
+    times = Counter(rows.values())
     copies = math.gcd(*times.values())
     if copies > 1 and len(times) >= PASTED and len({entry.value for entry in entries}) > 1:
-        seen: dict[tuple[str, ...], Row] = {}
-        again = next(row for row in rows.values() if seen.setdefault(row.cells, row) is not row)
-        found = f"every row of the table {copies} times (this one as in {seen[again.cells].place})"
-        hint = "delete the copies, or give a column run where they are runs that came out the same"
-        raise cell_error(grid.source, again.place, entries[0].column, found, "one row per run", hint)
+        first: dict[tuple[str, ...], str] = {}
+        again = next(place for place, cells in rows.items() if first.setdefault(cells, place) != place)
+        found = f"every row of the table {copies} times (this one as in {first[rows[again]]})"
+        hint = f"delete the copies, or give --column run={names.ROW} where they are runs that came out the same"
+        raise cell_error(grid.source, again, entries[0].column, found, "one row per run", hint)
     equal = sum(times.values()) - len(times)
     return [f"{counted(equal, 'row')} like another in every column, taken for further runs"] if equal else []
 
@@ -167,29 +172,21 @@ def _check_groups(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> None:
 
 
 def _check_conditions(grid: Grid, layout: Layout, several: Sequence[Sequence[Entry]]) -> None:
-    """Refuse groups of rows that a column tells apart: in most of them, or in those of one arm by its settings.
+    """Refuse groups of rows that a column tells apart: in most of them, or settings that all of an arm's have alike.
 
     Rows that are numbered are told apart by settings alone: what else is beside them is of those runs.
     """
     arms: dict[str, list[Sequence[Entry]]] = defaultdict(list)
     for group in several:
         arms[group[0].arm].append(group)
-    for at in unused(grid, layout.used) if several else ():
+    for at in unused(grid, layout.used):
         if not grid.fields[at]:
             continue
-        setting = _is_setting(grid, at)
-        sure = not several[0][0].run or (setting and len(several) > 1)
-        if sure and _crosses(at, several):
-            raise _crossed(grid, at, several[0])
-        for groups in arms.values() if setting else ():
-            if len(groups) > 1 and _crosses(at, groups):
-                raise _crossed(grid, at, groups[0])
-
-
-def _is_setting(grid: Grid, at: int) -> bool:
-    """Whether a column holds names, or numbers of what is set before a training."""
-    cells = [row.cells[at] for row in grid.rows if row.cells[at]]
-    return names.is_setting(grid.fields[at]) or not any(re.fullmatch(r"[+-]?[0-9.,:]+.*", cell) for cell in cells)
+        if several and not several[0][0].run and _crosses(at, several):
+            raise _crossed(grid, at, several)
+        for groups in arms.values() if names.is_setting(grid.fields[at]) else ():
+            if len(groups) > 1 and _balanced(at, groups):
+                raise _crossed(grid, at, groups)
 
 
 def _rows(grid: Grid, layout: Layout, group: Sequence[Entry], what: str) -> RunsError:
@@ -207,20 +204,35 @@ def _crosses(at: int, several: Sequence[Sequence[Entry]]) -> bool:
     return 2 <= len(every) <= max(map(len, several)) and 2 * sum(each == every for each in sets) > len(sets)
 
 
-def _crossed(grid: Grid, at: int, group: Sequence[Entry]) -> RunsError:
-    entry, name = group[1], grid.fields[at]
+def _balanced(at: int, groups: Sequence[Sequence[Entry]]) -> bool:
+    """Whether groups have the same two or more cells, each equally often, but for rows that some groups lack."""
+    times = [Counter(entry.row.cells[at] for entry in group) for group in groups]
+    full = max(times, key=lambda each: each.total())
+    alike = len(full) > 1 and len(set(full.values())) == 1 and all(each <= full for each in times)
+    return alike and 2 * times.count(full) > len(times)
+
+
+def _crossed(grid: Grid, at: int, groups: Sequence[Sequence[Entry]]) -> RunsError:
+    group, name = groups[0], grid.fields[at]
+    entry = group[1]
     cells = quote_list(list(dict.fromkeys(each.row.cells[at] for each in group)))
     numbered = "numbers of runs that are never there again" if entry.run else "no column run"
     found = f"{cells} for arm {entry.arm!r} at n = {entry.n}, and {numbered}"
-    ways = _conditions(grid, at)
-    if entry.run:
-        ways += ", or leave the column out where it makes no difference"
-    elif len(group) >= TREND:
-        ways += f"; {_WAY_OUT}"
-    elif "test set" not in ways:
-        ways += f", --column run={quote_argument(name)} for numbers of runs"
     expected = "to know whether these are runs, or results under several conditions"
-    return cell_error(grid.source, entry.row.place, name, found, expected, ways)
+    return cell_error(grid.source, entry.row.place, name, found, expected, _ways(grid, at, groups))
+
+
+def _ways(grid: Grid, at: int, groups: Sequence[Sequence[Entry]]) -> str:
+    """Ways out where a column crosses the groups: it numbers runs only where no group has a cell twice."""
+    ways = _conditions(grid, at)
+    if "test set" in ways:
+        return ways
+    once = all(len({entry.row.cells[at] for entry in group}) == len(group) for group in groups)
+    if once and not groups[0][0].run and len(groups[0]) >= TREND:
+        return f"{ways}; {_WAY_OUT}"
+    if once:
+        ways += f", --column run={quote_argument(grid.fields[at])} for numbers of runs"
+    return f"{ways}, or --column run={names.ROW} where it makes no difference"
 
 
 def _steady(group: Sequence[Entry]) -> bool:

@@ -14,7 +14,7 @@ from labeleff.reporting.external.observations import Observation, Observed
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import files_together, numbering, rungs
 from labeleff.reporting.external.shapes.choosing import WORDS, recognise
-from labeleff.reporting.external.shapes.columns import check_beside, unused_note
+from labeleff.reporting.external.shapes.columns import check_beside, each_row, unused_note
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import melt
 from labeleff.reporting.external.shapes.rows import filled, of_one_metric
@@ -65,7 +65,8 @@ def _part(grid: Grid, reading: Reading) -> _Part:
     check_beside(grid, layout.used)
     grid = filled(grid, layout)
     entries, blank = melt(grid, layout, reading)
-    equal = numbering.check(grid, layout, entries)
+    insisted = each_row(grid, reading)
+    equal = ["every row is a run, as given"] if insisted else numbering.check(grid, layout, entries)
     numbers, run_notes = numbering.run_numbers(grid, layout, entries)
     counted, count_notes = rungs.count(grid, layout, entries, numbers, reading)
     notes = [*guessed, *run_notes, *equal, *count_notes, *blank, *grid.notes, *unused_note(grid, layout.used)]

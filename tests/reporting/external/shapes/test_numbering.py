@@ -98,8 +98,9 @@ def test_conditions_that_a_number_of_all_rows_or_other_arms_hide(first: str, one
         observed(conditions(first, one))
     assert "column 'backbone': found 'r18', 'vit' for arm 'scratch' at n = 100, and n" in str(caught.value)
     assert "--column task=backbone where they are tasks" in str(caught.value)
-    assert ("leave the column out" in str(caught.value)) == (first != "index")
-    assert len(observed(conditions(first, one), columns={"task": "backbone"}).rows) == 12
+    assert str(caught.value).endswith("or --column run=row where it makes no difference")
+    for columns in ({"task": "backbone"}, {"run": "row"}, *({"run": "backbone"} for _ in range(not one))):
+        assert len(observed(conditions(first, one), columns=columns).rows) == 12
 
 
 def test_what_runs_of_one_arm_have_beside_is_no_condition() -> None:
@@ -112,6 +113,40 @@ def test_what_runs_of_one_arm_have_beside_is_no_condition() -> None:
         observed(text.replace("best_epoch", "lr"))
 
 
+BESIDE = {"gpu": "A100 V100", "user": "ann bob", "month": "May June", "best_lr": "0.1 0.01", "partition": "A B"}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.parametrize("one", [False, True])
+def test_what_is_no_setting_is_of_its_run_where_runs_have_numbers(name: str, one: bool) -> None:
+    found = observed(conditions("run", one, BESIDE[name]).replace("backbone", name))
+    assert f"columns not used: {name}" in found.notes
+
+
+def test_settings_that_differ_from_run_to_run_are_of_the_run() -> None:
+    """A learning rate that was chosen for each run isn't there equally often in every rung."""
+    lines = [f"{arm} | {n} | {at}" for arm in "ab" for n in (10, 20, 40) for at in range(4)]
+    rates = iter("1112 1222 1122 2222 1111 1122".replace(" ", ""))
+    text = "\n".join(["arm | n | v | run | lr", *(f"{line} | {at} | {next(rates)}" for at, line in enumerate(lines))])
+    assert "columns not used: lr" in observed(text, columns={"accuracy": "v"}).notes
+    kept = [line for at, line in enumerate(text.replace("lr", "width").splitlines()) if at != 1]
+    crossed = [line.rpartition("|")[0] + f"| {at % 2}" for at, line in enumerate(kept)][1:]
+    with pytest.raises(RunsError, match=r"column 'width': found .* arm=width for arms, or --column run=row where"):
+        observed("\n".join([kept[0], *crossed]), columns={"accuracy": "v"})
+
+
+def test_every_row_is_a_run_where_that_is_said() -> None:
+    text = rows("user | acc", "ann | 5", 2) + "\n" + rows("user | acc", "bob | 5", 1).partition("\n")[2]
+    with pytest.raises(RunsError) as caught:
+        observed(text)
+    assert "--column run=user" not in str(caught.value)
+    found = observed(text, columns={"run": "row"})
+    assert [row.run for row in found.rows] == [0, 1] * 4 + [2] * 4
+    assert "every row is a run, as given" in found.notes
+    own = observed(rows("row | acc", "{at}1 | 5", 2), columns={"run": "row"})
+    assert [row.run for row in own.rows] == [1, 11] * 4
+
+
 def test_rows_that_were_pasted_several_times() -> None:
     once = "a | 10 | 5.1\na | 10 | 6.2\na | 20 | 7.3\nb | 10 | 6.4\nb | 20 | 8.5"
     with pytest.raises(RunsError) as caught:
@@ -119,6 +154,12 @@ def test_rows_that_were_pasted_several_times() -> None:
     assert str(caught.value).startswith(
         "t.csv, line 7, column 'acc': found every row of the table 3 times (this one as in line 2), expected one row"
     )
+    assert str(caught.value).endswith("or give --column run=row where they are runs that came out the same")
+    assert len(observed("\n".join(["arm | n | acc", once, once, once]), columns={"run": "row"}).rows) == 15
+    for name in ("", "Unnamed: 0"):
+        lines = [f"{at} | {line}" for at, line in enumerate([*once.splitlines()] * 2)]
+        with pytest.raises(RunsError, match="every row of the table 2 times"):
+            observed("\n".join([f"{name} | arm | n | acc", *lines]))
     wide = "a | 5.1 | 6.2\nb | 5.3 | 6.4\nc | 5.5 | 6.6"
     with pytest.raises(RunsError, match="every row of the table 2 times"):
         observed("\n".join(["method | 10 | 20", wide, wide]))
