@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError, optional
-from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Columns, TableColumns, dimensions
+from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Columns, TableColumns
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 
 ROWS = 8192
@@ -74,22 +74,21 @@ def _columns(path: Path, schema: Any, rows: int, batches: Batches) -> Columns:
     if len(set(schema.names)) < len(schema.names):
         raise DataError(f"{path}: found two columns of one name, expected names that differ")
     columns: dict[str, Array | Streamed] = {}
-    numbers: list[Any] = []
-    notes: list[str] = []
+    numbers: dict[str, Any] = {}
     for field in schema:
         if field.name.lower() in BESIDE:
             columns[field.name] = _beside(path, field.name, batches)
         elif types.is_list(field.type) or types.is_large_list(field.type) or types.is_fixed_size_list(field.type):
             columns[field.name] = _lists(path, field, rows, batches)
         elif _is_number(field):
-            numbers.append(field)
-    if numbers and not any(isinstance(column, Streamed) for column in columns.values()):
-        names, notes = dimensions(str(path), {field.name: types.is_integer(field.type) for field in numbers})
-        chosen = {field.name: field.type for field in numbers if field.name in names}
-        if chosen:
-            columns["features"] = _wide(path, chosen, rows, batches)
+            numbers[field.name] = field.type
     known = any(name.lower() in ROLES["ids"] for name in columns)
-    return TableColumns(columns, notes, None if known else _index(path, schema, rows, batches))
+    return TableColumns(
+        columns,
+        {name: bool(types.is_integer(one)) for name, one in numbers.items()},
+        lambda names: _wide(path, {name: numbers[name] for name in names}, rows, batches),
+        None if known else _index(path, schema, rows, batches),
+    )
 
 
 def _is_number(field: Any) -> bool:

@@ -8,13 +8,16 @@ folder and mapped from there.
 from __future__ import annotations
 
 import contextlib
+import glob
 import re
 import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +62,29 @@ DAMAGE = (
 NUMBERS = "numbers: float16, float32, float64 or integers"
 NAMELESS = re.compile(r"\s*|Unnamed: \d+(\.\d+|_level_\d+)?")
 """Names that pandas gives an index, by writing a table or by reading it again."""
-NUMBERED = re.compile(r"\d+(?=\D*$)")
-"""The number that tells a dimension's name from the others'."""
+DIGITS = re.compile(r"\d+")
+BOOKKEEPING = re.compile(r"(?i:(.+[\W_])?(id|idx|label|fold)|index|row|class|category|cluster|y_true)|.*[a-z]I[dD]")
+"""Names, without a number at their end, of what is said of items and is no dimension."""
 PATTERN = 3
 """Least number of columns whose names differ in a number alone that make a pattern."""
 
 
 class TableColumns(dict[str, Array | Streamed]):
-    """Columns of a table, with sentences on which are dimensions and the index that pandas wrote, as texts (N,)."""
+    """Columns of a table, and beside them those of one number per row, any of which may be dimensions.
 
-    def __init__(self, columns: Columns, notes: Sequence[str], index: NDArray[np.str_] | None) -> None:
+    `numbers` says of each whether it has whole numbers, None where that can't be told; `stack` puts some side by side;
+    `index` is the one that pandas wrote, as texts (N,).
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        numbers: Mapping[str, bool | None],
+        stack: Callable[[list[str]], Array | Streamed],
+        index: NDArray[np.str_] | None,
+    ) -> None:
         super().__init__(columns)
-        self.notes, self.index = tuple(notes), index
+        self.numbers, self.stack, self.index = numbers, stack, index
 
 
 @contextlib.contextmanager
@@ -113,9 +127,17 @@ class Embeddings:
 def assemble(path: Path, columns: Columns, array: str | None = None) -> Embeddings:
     """Find the embeddings and what belongs to them among a file's columns.
 
-    `array` names the embeddings where the file has several candidates. Raises DataError for columns that can't be told
-    apart, have other shapes or types than they should, or differ in their numbers of rows.
+    `array` names the embeddings where the file has several candidates, or is a pattern of the dimensions' names where
+    each has a column. Raises DataError for columns that can't be told apart, have other shapes or types than they
+    should, or differ in their numbers of rows.
     """
+    names, notes, index = list[str](), list[str](), None
+    if isinstance(columns, TableColumns):
+        index = columns.index
+        if array not in columns and (array or not any(isinstance(one, Streamed) for one in columns.values())):
+            names, notes = dimensions(str(path), columns.numbers, array)
+        if names:
+            columns, array = {**columns, "features": columns.stack(names)}, "features"
     roles = _roles(path, columns, array)
     name = roles["features"]
     _check_features(f"{path}, {name!r}", columns[name])
@@ -125,69 +147,89 @@ def assemble(path: Path, columns: Columns, array: str | None = None) -> Embeddin
         if not shape or shape[0] != rows:
             found = f"{shape[0]:,} rows" if shape else "a single value"
             raise DataError(f"{path}, {of!r}: found {found}, expected {rows:,} as in {name!r} ({role} of every row)")
-    arrays = {role: whole(path, of, columns[of]) for role, of in roles.items()}
+    arrays = {role: whole(path, "\n".join([of, *names]), columns[of]) for role, of in roles.items()}
     ids = arrays.pop("ids", None)
     checked = None if ids is None else check_ids(f"{path}, {roles['ids']!r}", ids)
     features = arrays.pop("features")
     beside = {role: flat(f"{path}, {roles[role]!r}", one, role == "labels") for role, one in arrays.items()}
-    table = columns if isinstance(columns, TableColumns) else TableColumns(columns, (), None)
-    notes = tuple(f"{path}: {note}" for note in table.notes)
-    return Embeddings(str(path), features, checked, **beside, notes=notes, index=table.index)
+    return Embeddings(str(path), features, checked, **beside, notes=tuple(notes), index=index)
 
 
-def dimensions(where: str, numbers: Mapping[str, bool]) -> tuple[list[str], list[str]]:
+def dimensions(where: str, numbers: Mapping[str, bool | None], pattern: str | None) -> tuple[list[str], list[str]]:
     """Choose the dimensions among columns of one number per row, in their order, with sentences on the choice.
 
-    `numbers` says of each column whether it has whole numbers, as a class, a fold or an index has. An index without a
-    name is left out. Raises DataError for a column that may be no dimension: its name isn't numbered as the others'
-    are, or it has whole numbers where others have real ones.
+    `numbers` as of a table; those whose names match `pattern` are taken, an index without a name is left out. Raises
+    DataError where no pattern is given and a column may be no dimension, as `_strays` says.
     """
     nameless = [name for name in numbers if NAMELESS.fullmatch(name)]
-    for name in nameless:
-        if not numbers[name]:
-            hint = "'id' if it has the items' ids, or one like those of the other dimensions"
-            raise DataError(f"{where}: found the column {name!r}, which isn't an index, expected a name: {hint}")
     named = [name for name in numbers if name not in nameless]
-    strays, others = _strays({name: numbers[name] for name in named})
+    names = named if pattern is None else [name for name in named if fnmatchcase(name, pattern)]
+    if pattern is not None and not names:
+        raise DataError(f"{where}: found the columns {_spans(named) or 'none'}, expected names like {pattern!r} too")
+    if pattern is None and (odd := [name for name in nameless if not numbers[name]]):
+        hint = "'id' if it has the items' ids, or one like those of the other dimensions"
+        raise DataError(f"{where}: found the column {odd[0]!r}, which isn't an index, expected a name: {hint}")
+    strays = _strays({name: numbers[name] for name in named}) if pattern is None and named else []
     if strays:
-        listed, beside = ", ".join(map(repr, strays[:5])), _spans(others)
-        more = f" and {len(strays) - 5} more" if len(strays) > 5 else ""
+        others = [name for name in named if name not in strays]
+        listed = ", ".join(map(repr, strays[:5])) + (f" and {len(strays) - 5} more" if len(strays) > 5 else "")
+        beside = f"the dimensions {_spans(others)}" if others else "no dimension"
         raise DataError(
-            f"{where}: found {listed}{more} beside the dimensions {beside}, expected dimensions alone; name it id, "
-            "label, split or group if it is one, drop it, or, if it is a dimension, number its name as theirs and "
-            "write its values as real numbers (3.0)"
+            f"{where}: found {listed} beside {beside}, expected dimensions alone; name it id, label, split or group if "
+            f"it is one, drop it, or say which columns are dimensions: {_choices(Path(where).name, others, strays)}"
         )
-    left = [f"the column {name!r} left out as an index" for name in nameless]
-    return named, [f"{len(named):,} dimension{'s' if len(named) > 1 else ''}: {_spans(named)}", *left]
+    left = [name for name in named if pattern is not None and not fnmatchcase(name, pattern)]
+    notes = [f"{len(names):,} dimension{'s' if len(names) > 1 else ''}: {_spans(names)}"] if names else []
+    notes += [f"the column {name!r} left out as an index" for name in nameless]
+    notes += [f"left out, as their names aren't like {pattern!r}: {_spans(left)}"] if left else []
+    return names, [f"{where}: {note}" for note in notes]
 
 
-def _strays(numbers: Mapping[str, bool]) -> tuple[list[str], list[str]]:
-    """Part columns that may be no dimension from the others: by their names, else by whole numbers beside real ones."""
+def _strays(numbers: Mapping[str, bool | None]) -> list[str]:
+    """List the columns that may be no dimension: by their names, else by whole numbers beside real ones.
+
+    The largest family of names that differ in one number is of dimensions, and so are others of its kind of numbers;
+    where these are most columns, the rest are strays. Names of what is said of items always are.
+    """
+    families = _families([*numbers])
+    main = max(families, key=lambda key: len(families[key]))
+    kinds = {key: Counter(numbers[name] for name in several) for key, several in families.items()}
+    most = {key: (kind[True] > kind[False]) - (kind[True] < kind[False]) for key, kind in kinds.items()}
+    alike = [key for key, several in families.items() if len(several) > 1 and most[key] in {0, most[main]}]
+    numbered = {name for key in alike for name in families[key]}
+    mixed = {True, False} <= set(numbers.values())
+    if not PATTERN <= len(numbered) > len(numbers) / 2:
+        numbered = {name for name, kind in numbers.items() if not (mixed and kind)}
+    own = set(families[main]) if len(families[main]) > 1 else set()
+    said = {name for name in numbered - own if BOOKKEEPING.fullmatch(re.sub(r"[\W_]*\d+$", "", name))}
+    return [name for name in numbers if name not in numbered or name in said]
+
+
+def _families(names: Sequence[str]) -> dict[str, list[str]]:
+    """Part names into families that differ in one number, wherever it is, each name in the largest that it fits."""
+    keys = {n: [n[: d.start()] + "#" + n[d.end() :] for d in DIGITS.finditer(n)][::-1] or [n] for n in names}
+    sizes = Counter(key for several in keys.values() for key in several)
     families: dict[str, list[str]] = {}
-    for name in numbers:
-        families.setdefault(NUMBERED.sub("#", name), []).append(name)
-    mixed = len(set(numbers.values())) > 1
-    numbered = {
-        name
-        for several in families.values()
-        for name in several
-        if len(several) > 1 and not (mixed and all(numbers[one] for one in several))
-    }
-    if len(numbered) >= PATTERN and 2 * len(numbered) > len(numbers):
-        strays = [name for name in numbers if name not in numbered]
-    else:
-        strays = [name for name in numbers if mixed and numbers[name]]
-    return strays, [name for name in numbers if name not in strays]
+    for name, several in keys.items():
+        families.setdefault(max(several, key=sizes.__getitem__), []).append(name)
+    return families
 
 
 def _spans(names: Sequence[str]) -> str:
     """Name columns in their order, those that are numbered alike by the first and the last, and a few of many."""
+    family = {name: key for key, several in _families(names).items() for name in several}
     spans: list[list[str]] = []
     for name in names:
-        alike = spans and NUMBERED.search(name) and NUMBERED.sub("#", name) == NUMBERED.sub("#", spans[-1][0])
-        spans[-1].append(name) if alike else spans.append([name])
+        spans[-1].append(name) if spans and family[spans[-1][0]] == family[name] else spans.append([name])
     parts = [f"{span[0]} … {span[-1]}" if len(span) > 2 else ", ".join(span) for span in spans]
     return ", ".join([*parts[:4], "…", parts[-1]] if len(parts) > 5 else parts)
+
+
+def _choices(file: str, names: Sequence[str], strays: Sequence[str]) -> str:
+    """Say how to take all columns, or `names` alone where a pattern tells them from the strays."""
+    pattern = "[0-9]*".join(map(glob.escape, next(iter(_families(names)), "").split("#")))
+    apart = all(fnmatchcase(name, pattern) != (name in strays) for name in (*names, *strays))
+    return f"'{file}:{pattern}' for those or '{file}:*' for all" if names and apart else f"'{file}:*' for all"
 
 
 def _roles(path: Path, columns: Columns, array: str | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError, RunsError
-from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Columns, TableColumns, dimensions
+from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Columns, TableColumns
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 from labeleff.reporting.external.csv_text import DELIMITERS, decode, records, sniff
 
@@ -87,18 +87,20 @@ def read_csv(path: Path) -> Columns:
     columns: dict[str, Array | Streamed] = {
         name: np.array(cells, dtype=np.str_) for name, cells in table.columns.items() if name.lower() in BESIDE
     }
-    whole = {name: _whole(cells) for name, cells in table.columns.items() if name not in columns}
-    names, notes = dimensions(f"{path}, line 1", whole)
-    if not names:
+    numbers = {name: _whole(cells) for name, cells in table.columns.items() if name not in columns}
+    if all(NAMELESS.fullmatch(name) for name in numbers):
         raise DataError(f"{path}: found the columns {', '.join(table.columns)}, expected columns of numbers too")
-    columns["features"] = np.stack([_numbers(table, name, table.columns[name]) for name in names], 1)
-    return TableColumns(columns, notes, table.index())
+
+    def stack(names: list[str]) -> Array:
+        return np.stack([_numbers(table, name, table.columns[name]) for name in names], 1)
+
+    return TableColumns(columns, numbers, stack, table.index())
 
 
-def _whole(cells: Sequence[str]) -> bool:
-    """Whether a column has whole numbers without a point; one number throughout says nothing and doesn't count."""
+def _whole(cells: Sequence[str]) -> bool | None:
+    """Whether a column has whole numbers without a point; one number throughout says nothing."""
     digits = "".join(cells).replace("-", "").replace("+", "").replace(" ", "")
-    return digits.isdecimal() and any(cell != cells[0] for cell in cells)
+    return None if all(cell == cells[0] for cell in cells) else digits.isdecimal()
 
 
 def _numbers(table: TextTable, name: str, cells: Sequence[str]) -> Array:
