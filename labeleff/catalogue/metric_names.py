@@ -51,6 +51,9 @@ _BY_WORDS = sorted(
 PLAIN = frozenset(alias.replace("_", "") for name in _ALIASES if name != "accuracy" for alias in _ALIASES[name].split())
 """What metrics other than the accuracy are called, in letters and digits alone."""
 _ONE_MINUS = re.compile(r"\s*1(?:\.0)?\s*[-−–]\s*(.+)", re.DOTALL)
+_ACCURACY = {"accuracy", "accuracies", "acc", "top1"}
+_TRAINED_BY = {("ce",), ("mse",), ("mae",), ("nll",), ("xent",)}
+"""Losses, and masked autoencoders, that beside the word accuracy say what was trained: `acc_ce`."""
 _BEFORE = {"test", "testing", "val", "valid", "validation", "dev", "eval", "heldout", "mean", "avg", "average"}
 """Words that a name may have before a metric's."""
 
@@ -64,7 +67,7 @@ def words_of(name: str) -> tuple[str, ...]:
 def recognised(name: str) -> Metric | None:
     """The metric that a column's name contains: `val_loss` is a loss; None where it has no known one.
 
-    An entry of METRICS is found by its exact name too; `1 - accuracy` is an error.
+    An entry of METRICS is found by its exact name too; `1 - accuracy` is an error, `acc_ce` an accuracy.
     """
     if name in METRICS:
         return METRICS[name]
@@ -76,7 +79,8 @@ def recognised(name: str) -> Metric | None:
         return replace(error, name=words, words=words, plural=f"values of {words}", of_examples=False)
     spoken = words_of(name)
     for parts in (spoken, tuple(re.findall(r"[a-z]+|[0-9]+", " ".join(spoken)))):
-        for alias, metric in _BY_WORDS:
+        aliases = [entry for entry in _BY_WORDS if entry[0] not in _TRAINED_BY] if _ACCURACY & {*parts} else _BY_WORDS
+        for alias, metric in aliases:
             if any(parts[start : start + len(alias)] == alias for start in range(len(parts))):
                 return PUBLISHED[metric]
     return None

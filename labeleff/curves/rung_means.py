@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy import linalg
@@ -37,13 +37,22 @@ def check_fraction(value: float, what: str) -> None:
 
 
 def label_count(given: Any, what: str) -> int:
-    """Return a label count, which may be no whole number, or the text of one, as JSON has its keys; else CurveError."""
+    """Return a label count, which may be no whole number, or the text of one, as JSON has its keys; else CurveError.
+
+    What else can be a float, as a tensor's element and a Decimal can, is one.
+    """
     plain: int | str = given.item() if isinstance(given, np.generic) else given
     if isinstance(plain, str) and plain.isdecimal():
         return int(plain)
-    if not isinstance(plain, int | float) or isinstance(plain, bool):
-        raise CurveError(f"{what}: found {shortened(given)}, expected numbers, as in 50")
-    return plain
+    if isinstance(plain, int | float) and not isinstance(plain, bool):
+        return plain
+    try:
+        if hasattr(given, "__float__") and not isinstance(plain, bool):
+            number = float(given)
+            return int(number) if number.is_integer() else cast("int", number)
+    except (TypeError, ValueError):
+        pass
+    raise CurveError(f"{what}: found {shortened(given)}, expected numbers, as in 50")
 
 
 def accuracies_of(rung: object, what: str) -> list[float]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
+import pytest
+import torch
 
 from labeleff.curves.rung_means import (
     BASELINE,
@@ -11,10 +15,12 @@ from labeleff.curves.rung_means import (
     Errors,
     borrowed_sd,
     checked_rungs,
+    label_count,
     means_of_groups,
     means_of_runs,
     shared_noise,
 )
+from labeleff.errors import CurveError
 from labeleff.stats.moderation import COARSEST, moderated_variance
 from labeleff.stats.resampling import means, resample
 
@@ -148,3 +154,13 @@ def test_variances_that_differ_by_decades_have_a_gain() -> None:
     assert found is not None
     assert np.isfinite(found.gain).all()
     assert (np.diag(found.gain) > 0).all()
+
+
+def test_label_counts_are_whatever_can_be_a_number() -> None:
+    for given in (50, 50.0, "50", np.int64(50), np.array(50), torch.tensor(50), torch.tensor(50.0), Decimal(50)):
+        assert label_count(given, "n") == 50
+    assert label_count(Decimal("12.5"), "n") == 12.5
+    assert checked_rungs(torch.tensor([50, 100]), [[0.3], [0.4]]).ns == [50, 100]  # type: ignore[arg-type]
+    for wrong in (True, np.True_, "x", None, [50], np.array([50, 60]), torch.tensor([50, 60]), 5j):
+        with pytest.raises(CurveError, match=r"n: found .*, expected numbers, as in 50"):
+            label_count(wrong, "n")

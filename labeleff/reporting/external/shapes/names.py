@@ -71,6 +71,8 @@ _SPREADS = {
 _OF_SPREADS = set().union(*_SPREADS.values(), {"confidence", "mean", "avg", "average"})
 _LOGGED = re.compile(r"(?:config|params?|hparams|metrics?|summary|tags?|args)[./](?=.)", re.IGNORECASE)
 """What MLflow, Weights & Biases and nested records put before the names of settings and results."""
+_OF_VALUES = re.compile(r"(?<![0-9\s\\])[\s\\]*%")
+"""A percent sign that is no number's."""
 _LEVEL = re.compile(r"[5-9][0-9]")
 _TALLIES = {"runs", "count", "counts", "k", "nruns", "numruns", "nseeds", "numseeds", "numberofruns"} | {
     "numberofseeds", "nrepeats", "numrepeats", "ntrials", "numtrials", "trials", "repeats", "repetitions", "nfolds"
@@ -229,12 +231,8 @@ def is_other(name: str) -> bool:
 
 
 def in_percent(name: str) -> bool:
-    """Whether a column's name says that its values are in percent: `error (%)`, `acc_pct`; not `95% CI`, `top 10%`."""
-    spoken = words(name)
-    return any(
-        word in ("percent", "pct") or (word == "%" and not (at and spoken[at - 1].isdecimal()))
-        for at, word in enumerate(spoken)
-    )
+    """Whether a column's name says that its values are in percent: `Top-1 (%)`, `acc_pct`; not `95% CI`, `top 10%`."""
+    return bool({"percent", "pct"} & set(words(name))) or bool(_OF_VALUES.search(name))
 
 
 def is_setting(name: str) -> bool:

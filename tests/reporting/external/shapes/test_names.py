@@ -86,12 +86,10 @@ def test_level_of_intervals(name: str, level: float | None) -> None:
 
 
 def test_names_that_say_percent() -> None:
-    assert all(
-        map(names.in_percent, ["error (%)", "acc_pct", "Accuracy [%]", "percent correct", "test/acc (%)", "% acc"])
-    )
-    assert not any(
-        map(names.in_percent, ["acc", "acc (95% CI)", "top 10%", "10% (5k)", "mean absolute percentage error"])
-    )
+    percent = ["error (%)", "acc_pct", "Accuracy [%]", "percent correct", "test/acc (%)", "% acc", "acc %"]
+    assert all(map(names.in_percent, [*percent, "Top-1 (%)", "F1 (%)", "Err@1 (%)", "acc@5[%]", "F1 ( % )"]))
+    other = ["acc", "acc (95% CI)", "acc (95 % CI)", "top 10%", "10% (5k)", "mean absolute percentage error"]
+    assert not any(map(names.in_percent, other))
 
 
 @pytest.mark.parametrize("name", ["acc (mean ± std)", "acc (95% CI)", "mean acc ± sd", "acc"])
