@@ -46,7 +46,7 @@ def _shape(columns: Columns, counts: list[HeaderCount]) -> Shape:
     """Shape from the header: the surest sign is a column of label counts beside one of values."""
     fields = columns.grid.fields
     has_n = _has_counts(columns)
-    arms = set() if columns.grid.arm is not None else by_arm.sisters(columns)
+    arms = by_arm.sisters(columns) if _all_in_header(columns) else set()
     others = [at for at in columns.free() if at not in arms | {each.at for each in counts}]
     has_value = "accuracy" in columns.given or any(columns.metric_rank(at) in (0, 1, 2) for at in others)
     if has_n and has_value:
@@ -72,6 +72,13 @@ def _no_arms(columns: Columns) -> bool:
     trial = Columns(columns.grid, columns.reading, columns.given)
     trial.find("n")
     return trial.find("arm") is None and not repeats.named(trial)
+
+
+def _all_in_header(columns: Columns) -> bool:
+    """Whether arms can be in the header alone: neither the file nor a column of names, but for tasks, may be one."""
+    tasks = set().union(*names.tiers("task"))
+    named = (at for at in columns.free() if names.plain(columns.grid.fields[at]) not in tasks)
+    return columns.grid.arm is None and not any(columns.words_in(at) for at in named)
 
 
 def _has_counts(columns: Columns) -> bool:

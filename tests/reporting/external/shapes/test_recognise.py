@@ -195,6 +195,10 @@ def test_arms_that_end_in_the_same_word_for_what_was_measured(shape: str | None)
     assert ({row.arm for row in found.rows}, found.value_name) == ({"CE", "Focal", "Poly"}, "loss")
     with pytest.raises(RunsError, match="column 'arm'"):
         observed("n | test acc | knn acc\n10 | 0.5 | 0.6")
+    rows = observed("kind | n | balanced acc | knn acc\na | 10 | 0.5 | 0.6").rows
+    assert [(row.arm, row.value) for row in rows] == [("a", "0.5")]
+    tasks = observed("dataset | n | CE loss | Focal loss\nx | 10 | 0.5 | 0.6\ny | 10 | 0.5 | 0.6").rows
+    assert {(row.task, row.arm) for row in tasks} == {(task, arm) for task in "xy" for arm in ("CE", "Focal")}
 
 
 def test_nothing_is_dropped_from_a_table_that_is_said_to_be_by_arm() -> None:
