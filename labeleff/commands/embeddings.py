@@ -32,7 +32,9 @@ def embeddings(
     draws_from: Annotated[
         str | None, typer.Option("--draws-from", metavar="PATH", help="Published subsets by id, taken as the draws.")
     ] = None,
-    held_out: Annotated[int, typer.Option(min=0, help="Test items where no file has a split (0: a fifth).")] = 0,
+    held_out: Annotated[
+        int, typer.Option(min=0, help="Test items where labels have no split (0: a file's, or a fifth).")
+    ] = 0,
     target: Annotated[str, typer.Option(help="auto, classes, several, ordinal or real.")] = "auto",
     drop: Annotated[bool, typer.Option("--drop", help="Leave out what doesn't join or isn't finite.")] = False,
     by_position: Annotated[

@@ -133,14 +133,19 @@ def parse_files(text: str) -> dict[str, tuple[Path, str | None]]:
 
 
 def _division(joined: Joined, targets: Targets, options: Mapping[str, OptionValue]) -> Division:
-    """Divide as the files say, else by seed, `held_out` items for the test set (0: a fifth of all)."""
+    """Divide as the files say, else by seed, `held_out` items for the test set (0: a fifth of all).
+
+    `held_out` goes before the split of a file that isn't the labels', and is refused beside that of the labels.
+    """
     test, labels = int(options["held_out"]), joined.labels
-    if labels.split is not None:
-        if test:
-            source = labels.split_source or labels.source
-            raise OptionError(f"held_out: found {test}, but {source} says which items are for training and testing")
+    if labels.split is not None and test and not labels.split_source:
+        found = f"{test}, but {labels.source} says which items are for training and testing"
+        raise OptionError(f"held_out: found {found}; leave held_out out, or take the split out of that file")
+    if labels.split is not None and not test:
         return own_division(labels)
-    return seeded_division(targets, test or max(1, len(joined) // SHARE), int(options["seed"]), labels)
+    division = seeded_division(targets, test or max(1, len(joined) // SHARE), int(options["seed"]), labels)
+    unused = [] if labels.split is None else [f"{labels.split_source}: its split isn't used, as held_out is {test}"]
+    return replace(division, notes=(*unused, *division.notes))
 
 
 def _examples(rows: NDArray[np.int64], targets: Targets) -> Examples:

@@ -83,8 +83,19 @@ def test_own_splits_and_repeated_items_are_said(files):
     assert (len(task.train), len(task.test), task.classes) == (90, 30, ("0", "1", "2"))
     assert "good: 1 test items are training items again: 'item 100'" in task.provenance
     assert "1 of 120 rows equal to an earlier row: 'item 100'" in task.provenance
-    with pytest.raises(OptionError, match=r"held_out: found 7, but .* says which items"):
+    with pytest.raises(
+        OptionError, match=r"held_out: found 7, but .*good.npz says which items .*; leave held_out out, or"
+    ):
         load_task(spec(files, files=f"good={files}/good.npz", labels="", held_out=7), Source(files, offline=True))
+
+
+def test_a_number_of_test_items_goes_before_the_split_of_a_file_without_the_labels(files):
+    split = np.where(np.arange(COUNT) < 90, "train", "test")
+    np.savez(files / "good.npz", features=features(0.3, 6, 0), ids=IDS, split=split)
+    own, asked = load(files), load(files, held_out=6)
+    assert (len(own.test), len(asked.test)) == (30, 6)
+    assert "good.npz: its split is used" in own.provenance
+    assert "good.npz: its split isn't used, as held_out is 6" in asked.provenance
 
 
 def test_what_weakens_the_data_is_in_records_and_at_the_top_of_the_report(files):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from labeleff.errors import DataError
 from labeleff.plugins.tasks.embedding_files.columns import Embeddings, as_text, first_few
 from labeleff.plugins.tasks.embedding_files.label_file import Labels, inside
 from labeleff.plugins.tasks.embedding_files.row_findings import Rows, look
-from labeleff.plugins.tasks.embedding_files.train_test import words
+from labeleff.plugins.tasks.embedding_files.train_test import split_fault, whole_groups, words
 from labeleff.plugins.tasks.sources.arrays import Array
 
 Ids = NDArray[np.str_]
@@ -97,34 +98,54 @@ def _with_split_and_group(
 ) -> tuple[Labels, list[str]]:
     """Labels of the items with the split and group that some file has, with sentences on files that were chosen.
 
-    `given` labels go before the files, as their values do. Raises DataError where two files differ.
+    `given` labels go before the files, as their values do. A file's split that doesn't divide the items, or its group
+    that is none where another file has one, is left out. Raises DataError where two files differ.
     """
     notes: list[str] = []
     for role in ("split", "group"):
         own = getattr(labels, role)
-        arrays = {name: getattr(one, role) for name, one in encoders.items()}
-        sources = {} if own is None else {labels.source: own}
-        sources |= {encoders[name].source: array[rows[name]] for name, array in arrays.items() if array is not None}
-        if not sources:
+        found = {} if own is None else {labels.source: own}
+        for name, one in encoders.items():
+            if getattr(one, role) is not None:
+                found.setdefault(one.source, getattr(one, role)[rows[name]])
+        plain = {source: _plain(role, source, values) for source, values in found.items()}
+        faults = {source: fault for source, (_, fault) in plain.items() if fault}
+        used = labels.source if own is not None else next((one for one in found if one not in faults), None)
+        if role == "group" and faults and used in {None, *faults}:
+            source = used or next(iter(faults))
+            raise DataError(f"{source}: {faults[source]}")
+        notes += [f"{one}: its {role} is left out: {fault}" for one, fault in faults.items() if one != used]
+        if used is None or used in faults:  # a split of the labels' own is refused where it divides
             continue
-        (first, values), *others = sources.items()
-        for other, theirs in others:
-            differing = np.flatnonzero(_plain(role, values) != _plain(role, theirs))
-            found = f"{other}: found {len(differing):,} of {len(ids):,} items with another {role} than in {first}"
-            if len(differing) and not (given and own is not None):
-                expected = "expected the same, or the right one by --labels FILE"
-                raise DataError(f"{found}: {first_few(ids[differing])}; {expected}")
-            notes += [f"{found}, whose {role} is used"] if len(differing) else []
+        changes: dict[str, Any] = {role: found[used] if role == "split" else plain[used][0]}
+        others = {one: texts for one, (texts, _) in plain.items() if one not in {used, *faults}}
+        notes += _check_others(role, (used, plain[used][0]), others, ids, given and own is not None)
         if own is None:
-            labels = replace(labels, **{role: values, f"{role}_source": first})
-            notes.append(f"{first}: its {role} is used")
+            changes[f"{role}_source"] = used
+            notes += [f"{used}: its group is used"] if role == "group" else []
+        labels = replace(labels, **changes)
     return labels, notes
 
 
-def _plain(role: str, values: Array) -> NDArray[np.str_]:
-    """Texts (N,) that are equal where two files say the same, in whichever types and words."""
-    texts = as_text(role, values) if values.dtype.kind in "US" else values.astype(str)
-    return words(texts) if role == "split" else texts
+def _plain(role: str, source: str, values: Array) -> tuple[NDArray[np.str_], str]:
+    """Texts (N,) that are equal where two files say the same, in whichever types and words, and what is wrong."""
+    if role == "group":
+        return whole_groups(source, values)
+    fault = split_fault(source, values)
+    return np.empty(0, np.str_) if fault else words(as_text(source, values)), fault
+
+
+def _check_others(role: str, used: tuple[str, Ids], others: Mapping[str, Ids], ids: Ids, given: bool) -> list[str]:
+    """Say where other files have another split or group; raises DataError unless the one that is used was `given`."""
+    notes = []
+    for other, theirs in others.items():
+        differing = np.flatnonzero(used[1] != theirs)
+        found = f"{other}: found {len(differing):,} of {len(ids):,} items with another {role} than in {used[0]}"
+        if len(differing) and not given:
+            expected = f"expected the same, or the right one in a column {role!r} of --labels FILE"
+            raise DataError(f"{found}: {first_few(ids[differing])}; {expected}")
+        notes += [f"{found}, whose {role} is used"] if len(differing) else []
+    return notes
 
 
 def _keys(encoders: Mapping[str, Embeddings], labels: Labels, by_position: bool) -> dict[str, Ids]:

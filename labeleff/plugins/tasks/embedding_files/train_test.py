@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,16 +41,13 @@ def own_division(labels: Labels) -> Division:
     """
     assert labels.split is not None
     source = labels.split_source or labels.source
-    sides = words(_words(source, labels.split))
-    if strange := sorted(set(np.unique(sides).tolist()) - set(WORDS)):
-        expected = "'train' and 'test' ('validation' is left out)"
-        raise DataError(f"{source}: found the split {strange[0]!r}, expected {expected}")
+    if fault := split_fault(source, labels.split):
+        raise DataError(f"{source}: {fault}")
+    sides = words(as_text(source, labels.split))
     train, test, validation = (np.flatnonzero(sides == side) for side in WORDS)
-    if not len(train) or not len(test):
-        found = f"{len(train):,} training and {len(test):,} test items"
-        raise DataError(f"{source}: found {found}, expected some of both")
+    used = [f"{source}: its split is used"] if labels.split_source else []
     notes = [f"{source}: {len(validation):,} items of the validation split left out"] if len(validation) else []
-    return Division(train, test, (*notes, *_group_note(labels, train, test)))
+    return Division(train, test, (*used, *notes, *_group_note(labels, train, test)))
 
 
 def words(split: NDArray[np.str_]) -> NDArray[np.str_]:
@@ -59,12 +57,43 @@ def words(split: NDArray[np.str_]) -> NDArray[np.str_]:
     return np.array([known.get(word, word) for word in unique.tolist()], dtype=np.str_)[places]
 
 
-def _words(source: str, split: Array) -> NDArray[np.str_]:
-    """Return splits as words; raises DataError for truths and numbers, which don't say which side they mean."""
+def split_fault(source: str, split: Array) -> str:
+    """Say why splits (N,) don't divide the items: they are truths or numbers, have other words, or are of one side.
+
+    Empty where they do.
+    """
     if split.dtype.kind not in "US":
         expected = "the words 'train' and 'test': a mask doesn't say which side it means"
-        raise DataError(f"{source}: found splits of {split.dtype}, expected {expected}")
-    return as_text(source, split)
+        return f"found splits of {split.dtype}, expected {expected}"
+    sides = words(as_text(source, split))
+    if strange := sorted(set(np.unique(sides).tolist()) - set(WORDS)):
+        return f"found the split {strange[0]!r}, expected 'train' and 'test' ('validation' is left out)"
+    train, test = (int((sides == side).sum()) for side in ("train", "test"))
+    return "" if train and test else f"found {train:,} training and {test:,} test items, expected some of both"
+
+
+def whole_groups(source: str, group: Array) -> tuple[NDArray[np.str_], str]:
+    """Return groups (N,) as texts, whole numbers alike in any type, with why they are none, empty where they are.
+
+    pandas makes whole numbers real ones, 3.0, where some item of a table has none.
+    """
+    if group.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            whole = group.astype(np.int64)
+        odd = np.flatnonzero(whole != group)
+        found = (
+            f"{len(odd):,} of {len(group):,} groups that are no whole numbers, such as {group[odd[0]]}"
+            if len(odd)
+            else ""
+        )
+        expected = "texts or whole numbers of all items, in it or in a column 'group' of --labels FILE"
+        return whole.astype(np.str_), found and f"found {found}, expected {expected}"
+    texts = group.astype(np.str_) if group.dtype.kind == "b" else as_text(source, group)
+    unique, places = np.unique(texts, return_inverse=True)
+    numbers = [re.fullmatch(r"(-?[0-9]+)(\.0+)?", one) for one in unique.tolist()]
+    if all(numbers):
+        return np.array([number[1] for number in numbers if number], dtype=np.str_)[places], ""
+    return texts, ""
 
 
 def shared_groups(labels: Labels, train: Rows, test: Rows) -> tuple[NDArray[np.str_], int]:

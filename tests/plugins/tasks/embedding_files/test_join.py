@@ -11,6 +11,7 @@ from labeleff.plugins.tasks.embedding_files.columns import Embeddings
 from labeleff.plugins.tasks.embedding_files.embedding_reader import read_embeddings
 from labeleff.plugins.tasks.embedding_files.join import join
 from labeleff.plugins.tasks.embedding_files.label_file import Labels, read_labels
+from labeleff.plugins.tasks.embedding_files.train_test import own_division
 
 
 def embeddings(ids, name="clip", **beside):
@@ -155,7 +156,7 @@ def test_split_and_group_come_from_whichever_file_has_them(role):
         found = join(encoders, table)
         assert getattr(found.labels, role).tolist() == HALVES.tolist()
         assert getattr(found.labels, f"{role}_source") == "dino.npz"
-        assert found.notes == (f"dino.npz: its {role} is used",)
+        assert found.notes == (() if role == "split" else ("dino.npz: its group is used",))
     without = join({"clip": plain}, labels([0, 1, 2]))
     assert (getattr(without.labels, role), without.notes) == (None, ())
 
@@ -178,13 +179,74 @@ def test_splits_and_groups_of_files_must_agree_but_for_those_of_given_labels(rol
     )
 
 
-def test_splits_agree_in_other_words_and_a_mask_agrees_with_none():
+def test_splits_agree_in_other_words_and_a_file_with_a_mask_has_none():
     first = embeddings([0, 1, 2], labels=np.arange(3), split=HALVES)
     words = embeddings([0, 1, 2], "dino", split=np.array([" Training", "TRAIN", "testing"]))
     assert join({"clip": first, "dino": words}).labels.split.tolist() == HALVES.tolist()
     mask = embeddings([0, 1, 2], "dino", split=np.array([True, True, False]))
-    with pytest.raises(DataError, match="found 3 of 3 items with another split"):
-        join({"clip": first, "dino": mask})
+    note = "dino.npz: its split is left out: found splits of bool, expected the words"
+    for encoders, table, split in (
+        ({"clip": first, "dino": mask}, None, HALVES.tolist()),
+        ({"dino": mask}, labels([0, 1, 2], split=HALVES), HALVES.tolist()),
+        ({"dino": mask}, labels([0, 1, 2]), None),
+        ({"dino": mask, "clip": first}, labels([0, 1, 2]), HALVES.tolist()),
+    ):
+        found = join(encoders, table)
+        assert found.notes[0].startswith(note)
+        assert (None if found.labels.split is None else found.labels.split.tolist()) == split
+
+
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        (["train"] * 3, "3 training and 0 test items"),
+        (["query", "test", "train"], "the split 'query'"),
+        ([0, 1, 1], "spl"),
+    ],
+)
+def test_a_split_that_divides_nothing_is_left_out_unless_it_is_the_labels_own(split, said):
+    one = embeddings([0, 1, 2], split=np.array(split))
+    found = join({"clip": one}, labels([0, 1, 2]))
+    assert found.labels.split is None
+    assert found.notes[0].startswith(f"clip.npz: its split is left out: found {said}")
+    own = join({"clip": embeddings([0, 1, 2], labels=np.arange(3), split=np.array(split))})
+    with pytest.raises(DataError, match=f"clip.npz: found {said}"):
+        own_division(own.labels)
+
+
+GROUP = [7, 12, 7]
+
+
+def test_groups_of_whole_numbers_agree_in_every_type():
+    """pandas makes whole numbers real ones where some row of a table has none."""
+    first = embeddings([0, 1, 2], labels=np.arange(3), group=np.array(GROUP, np.uint8))
+    for values in (
+        np.array(GROUP, float),
+        np.array(GROUP, np.float32),
+        np.array(["7.0", "12.0", "7.0"]),
+        np.array(GROUP),
+    ):
+        other = embeddings([0, 1, 2], "dino", group=values)
+        assert join({"clip": first, "dino": other}).notes == ()
+        alone = join({"dino": other}, labels([0, 1, 2])).labels
+        assert (alone.group.tolist(), alone.group_source) == (["7", "12", "7"], "dino.npz")
+    truths = embeddings([0, 1, 2], "dino", group=np.array([True, False, True]))
+    assert join({"dino": truths}, labels([0, 1, 2])).labels.group.tolist() == ["True", "False", "True"]
+    versions = embeddings([0, 1, 2], "dino", group=np.array(["1.0", "1", "1.10"]))
+    assert join({"dino": versions}, labels([0, 1, 2])).labels.group.tolist() == ["1.0", "1", "1.10"]
+
+
+def test_groups_with_gaps_are_refused_unless_another_file_has_them_whole():
+    broken = embeddings([0, 1, 2], "dino", group=np.array([7, np.nan, 7]))
+    said = "found 1 of 3 groups that are no whole numbers, such as nan, expected texts or whole numbers of all items"
+    with pytest.raises(DataError, match=f"dino.npz: {said}.*--labels FILE"):
+        join({"dino": broken}, labels([0, 1, 2]))
+    first = embeddings([0, 1, 2], labels=np.arange(3), group=np.array(GROUP))
+    found = join({"dino": broken, "clip": first})
+    assert found.labels.group.tolist() == ["7", "12", "7"]
+    assert found.notes[0].startswith(f"dino.npz: its group is left out: {said}")
+    with pytest.raises(DataError, match=f"clip.npz: {said}"):
+        join({"clip": embeddings([0, 1, 2], labels=np.arange(3), group=broken.group), "dino": first})
 
 
 def test_a_split_of_items_that_are_left_out_goes_with_them():

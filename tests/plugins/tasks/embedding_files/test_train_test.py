@@ -49,7 +49,9 @@ def test_errors_and_notes_name_the_file_of_split_and_group():
     said = replace(labels(["train", "holdout", *["test"] * 4], group), split_source="a.npz", group_source="b.npz")
     with pytest.raises(DataError, match=r"^a.npz: found the split 'holdout'"):
         own_division(said)
-    assert own_division(replace(said, split=np.array(["train", "test"] * 3))).notes[0].startswith("b.npz: 3 groups on")
+    used, both = own_division(replace(said, split=np.array(["train", "test"] * 3))).notes
+    assert used == "a.npz: its split is used"
+    assert both.startswith("b.npz: 3 groups on")
     with pytest.raises(OptionError, match=r"^b.npz: found 3 groups"):
         folds(Targets("classes", np.array([0, 1] * 3), ("a", "b")), 4, 0, said)
 
