@@ -120,7 +120,7 @@ def test_a_test_answer_that_training_never_gave_is_wrong_for_every_reader_and_pr
         text = babi_simulation.generate(1, split_name, 1000).decode()
         text = text.replace("garden", "cellar") if split_name == "test" else text
         (place / f"qa1_single-supporting-fact_{split_name}.txt").write_text(text)
-    study = STUDY.replace('source = "generated", window = 1', 'window = 1').replace(
+    study = STUDY.replace('source = "generated", window = 1', "window = 1").replace(
         'encoders = [{ name = "qrn", width = 16, gates = 4 }]',
         'encoders = [{ name = "qrn", width = 16, gates = 4 }, { name = "memnet" }]',
     )

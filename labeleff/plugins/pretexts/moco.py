@@ -52,10 +52,11 @@ def method(setup: MethodSetup) -> Method:
     def loss(queries: Tensor, keys: Tensor) -> Tensor:
         if torch.is_grad_enabled():
             update_momentum(network, follower, setup.real("momentum"))
-        query_vectors = torch.cat([network(part) for part in queries.tensor_split(groups)])
+        parts = min(groups, len(queries))  # held-out images may be few
+        query_vectors = torch.cat([network(part) for part in queries.tensor_split(parts)])
         with torch.no_grad():
             order = shuffle(len(keys), groups, keys.device)
-            key_vectors = torch.cat([follower(part) for part in keys[order].tensor_split(groups)])[order.argsort()]
+            key_vectors = torch.cat([follower(part) for part in keys[order].tensor_split(parts)])[order.argsort()]
         return contrast(query_vectors, key_vectors)
 
     return Method(nn.ModuleList((network, follower, queue)), network, loss)

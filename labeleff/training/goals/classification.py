@@ -15,7 +15,6 @@ from torch import Tensor
 from labeleff.errors import PluginError
 from labeleff.training.goals.interface import Goal, Reduction
 
-
 UNKNOWN = -1
 """Label of a test example whose class no training example has: whatever is predicted is wrong, and has no loss."""
 
