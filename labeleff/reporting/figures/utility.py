@@ -104,6 +104,9 @@ def utility(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure
     for n in rungs:
         axes.axvline(n, color="0.94", linewidth=0.6, zorder=0)
     spread = _spread(rungs, len(comparisons))
+    low, high = axes.get_xlim()
+    reach = spread ** ((len(comparisons) + 1) / 2)  # the outermost arms, whole
+    axes.set_xlim(min(low, rungs[0] / reach), max(high, rungs[-1] * reach))
     marks: dict[str, list[_Mark]] = {}
     for index, item in enumerate(comparisons):
         shift = spread ** (index - (len(comparisons) - 1) / 2)

@@ -128,3 +128,21 @@ def test_arms_side_by_side_stay_nearer_to_their_rung_than_to_others(rungs: tuple
     nearest = min((high / low for low, high in itertools.pairwise(rungs)), default=2.0)
     assert spread > 1
     assert reach**2 < nearest**0.5
+
+
+@pytest.mark.parametrize("arms", [1, 2, 8])
+def test_the_outermost_arms_lie_within_the_axis(arms: int) -> None:
+    names = tuple(f"arm {number}" for number in range(arms))
+    ladder = {n: {(0, 0): 0.2 + n / 10_000} for n in (20, 100, 1000)}
+    runs = {(PLACE, name): ladder for name in ("base", *names)}
+    measured = Measurements(
+        {PLACE: Setting("t", (20, 100, 1000))}, ("base", *names), "base", runs, level=0.9, method="bayes", design=""
+    )
+    points = [point(n=n) for n in (20, 1000)]
+    compared = [Comparison(PLACE, name, "base", points, points, None, None) for name in names]
+    axes = utility.utility(measured, compared).axes[0]
+    low, high = np.log(axes.get_xlim())
+    places = np.log([x for line in axes.lines for x in np.asarray(line.get_xdata(), dtype=float) if x > 1])
+    edge = 0.005 * (high - low)
+    assert low + edge < places.min()
+    assert places.max() < high - edge
