@@ -58,7 +58,10 @@ def test_the_same_images_at_another_path_are_the_same_data(tmp_path, capsys, com
     labeleff.run(there / "mine.toml", out)
     assert (out / "records.jsonl").read_bytes() == before, "nothing is measured again"
     labeleff.run(there / "mine.toml", tmp_path / "again")
-    assert labeleff.compare(out, tmp_path / "again").overall == "no regression found"
+    rows = labeleff.compare(out, tmp_path / "again").rows
+    differences = [row.change.difference for row in rows if row.change.subject.metric == "accuracy"]  # speeds are noise
+    assert differences
+    assert not any(differences)
     merged = command("merge", out, tmp_path / "again", "--out", tmp_path / "merged")
     assert merged.returncode == 0, merged.stderr
     history = command("history", out, tmp_path / "again", "--out", tmp_path / "history")
