@@ -75,13 +75,19 @@ def library(kind: Kind, name: str) -> str | None:
     return plugin.needs[0] if plugin is not None and plugin.needs is not None and not plugin.loaded else None
 
 
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of those of the packages that are installed, by name."""
+    found = {}
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
 def releases(packages: Iterable[str | None]) -> dict[str, str]:
     """Major and minor versions of those of the packages that are installed, by name."""
-    found = {}
-    for package in sorted({package for package in packages if package is not None}):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = ".".join(importlib.metadata.version(package).split(".")[:2])
-    return found
+    found = versions(sorted({package for package in packages if package is not None}))
+    return {package: ".".join(version.split(".")[:2]) for package, version in found.items()}
 
 
 def build(kind: Kind, name: str) -> str:

@@ -70,15 +70,11 @@ def draw_order(labels: Indices, draw: int, *, subset: Subset, task: str) -> Indi
 
 def pool_order(task: Task, spec: Spec, draw: int, *, subset: Subset, ratio: float | None = None) -> Indices:
     """Order a task's training examples, or those in the long tail of `ratio`, as a draw takes them: int64 (M,)."""
-    kept = None if ratio is None else tail_of(task, ratio)
-    return order_within(task.strata.numpy(), draw, subset=subset, task=spec.name, kept=kept)
-
-
-def order_within(labels: Indices, draw: int, *, subset: Subset, task: str, kept: Indices | None = None) -> Indices:
-    """Order the positions `kept` (M,) of a pool's `labels` (N,) as `draw_order` does, or all: int64 (M,) or (N,)."""
-    if kept is None:
-        return draw_order(labels, draw, subset=subset, task=task)
-    return kept[draw_order(labels[kept], draw, subset=subset, task=task)]
+    labels = task.strata.numpy()
+    if ratio is None:
+        return draw_order(labels, draw, subset=subset, task=spec.name)
+    kept = tail_of(task, ratio)
+    return kept[draw_order(labels[kept], draw, subset=subset, task=spec.name)]
 
 
 def rung_indices(order: Indices, n: int) -> Indices:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
 import platform
@@ -80,15 +79,6 @@ def _package() -> dict[str, str | None]:
     return {"version": build.version, "commit": build.commit, "sha256": build.sha256}
 
 
-def _extras() -> dict[str, str]:
-    """Versions of the optional packages that are installed."""
-    versions = {}
-    for name in OPTIONAL:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
-
-
 def environment(machine: Machine, jobs: int) -> dict[str, Any]:
     """Describe versions, device, processor, load and git state for the run entry; `jobs` is the number of processes."""
     git = _git_state()
@@ -99,7 +89,7 @@ def environment(machine: Machine, jobs: int) -> dict[str, Any]:
         "torchvision": metadata.version("torchvision"),  # modules themselves take up to a second to import
         "numpy": metadata.version("numpy"),
         "scipy": metadata.version("scipy"),
-    } | _extras()
+    } | lookup.versions(OPTIONAL)
     return {
         "versions": versions,
         "platform": f"{platform.system()} {platform.machine()}",

@@ -118,6 +118,11 @@ def order_in_runs(count: int, stream: int, run: int) -> Tensor:
     return positions[positions < count]
 
 
+def held_out_count(count: int, share: float, least: int = 1) -> int:
+    """Count how many of `count` examples a share of them holds out, `least` or more."""
+    return max(least, round(share * count))
+
+
 def hold_out(count: int, share: float, stream: int, what: str, run: int = 1, least: int = 1) -> tuple[Tensor, Tensor]:
     """Split 0..count-1 into sorted positions to train on (one or more) and to hold out (`least` or more).
 
@@ -125,7 +130,7 @@ def hold_out(count: int, share: float, stream: int, what: str, run: int = 1, lea
     where nothing is left to train on; `what` begins its message, e.g. `rotation: {held} of {count} images would be held
     out`.
     """
-    size = max(least, round(share * count))
+    size = held_out_count(count, share, least)
     if size >= count:
         raise PluginError(f"{what.format(held=size, count=count)}; nothing is left to train on")
     positions = order_in_runs(count, stream, run)

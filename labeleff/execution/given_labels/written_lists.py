@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -49,11 +50,11 @@ def export_draws(
     """
     files: dict[str, dict[str, Any]] = {}
     paths = []
+    drawn = functools.cache(lambda draw: draw_order(labels, draw, subset=subset, task=task_label.split("(")[0]))
     try:
         for draw in draws:
-            order = draw_order(labels, draw, subset=subset, task=task_label.split("(")[0])
             for n in rungs:
-                indices = rung_indices(order, n) if chosen is None else chosen(draw, n)
+                indices = rung_indices(drawn(draw), n) if chosen is None else chosen(draw, n)
                 path = draw_path(folder, task_label, draw, n)
                 files[path.name] = {"draw": draw, "n": n, **write_list(path, indices, labels, ids)}
                 if given is not None:

@@ -23,6 +23,7 @@ from labeleff.plugins.encoders.rows import stored_rows
 from labeleff.study.arms import Arm
 from labeleff.study.probe_settings import check_pool
 from labeleff.study.schema import Study
+from labeleff.training.hashed_random import held_out_count
 from labeleff.training.streaming import limit
 
 
@@ -125,11 +126,11 @@ def check_images(study: Study, runner: JobRunner, read: Collection[str] | None =
             continue
         count = runner.load(item.task).pretext_count(item)
         share = float(str(lookup.options("pretext", item.pretext).get("holdout", 0.0)))
-        kept = count - max(2, round(share * count))
+        kept = count - held_out_count(count, share, least=2)
         if plugin.own_views and kept < item.budget.batch:
             raise DataError(
-                f"{item.pretext.name} of {item.task.label}: found {kept:,} images to train on ({count:,} without those "
-                f"held out), expected as many as a batch, {item.budget.batch}, whose images must differ"
+                f"{item.pretext.name} of {item.task.label}: found {kept:,} images to train on ({count:,} with "
+                f"those held out), expected as many as a batch, {item.budget.batch}, whose images must differ"
             )
 
 

@@ -115,8 +115,7 @@ class Frozen:
 
     def _view(self, fitted: Fitted) -> View:
         """Probabilities are as predicted, or of values that are none those at the temperature that calibrates them."""
-        calibrated = not fitted.logits and fitted.temperature is not None and fitted.temperature.value
-        divisor = calibrated or 1.0
+        divisor = 1.0 if fitted.logits or fitted.temperature is None else fitted.temperature.value
 
         def head(features: Tensor) -> Tensor:
             scores = fitted.predictor(features).float()

@@ -33,6 +33,16 @@ class Labels:
     index: NDArray[np.str_] | None = None
     """Index (N,) that pandas wrote."""
 
+    @property
+    def divided_in(self) -> str:
+        """Name of the file that has the split."""
+        return self.split_source or self.source
+
+    @property
+    def grouped_in(self) -> str:
+        """Name of the file that has the groups."""
+        return self.group_source or self.source
+
     def __len__(self) -> int:
         return len(self.values)
 

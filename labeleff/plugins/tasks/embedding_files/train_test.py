@@ -40,7 +40,7 @@ def own_division(labels: Labels) -> Division:
     Raises DataError for other words, among them numbers and truths, which might mean either side.
     """
     assert labels.split is not None
-    source = labels.split_source or labels.source
+    source = labels.divided_in
     if fault := split_fault(source, labels.split):
         raise DataError(f"{source}: {fault}")
     sides = words(as_text(source, labels.split))
@@ -81,13 +81,11 @@ def whole_groups(source: str, group: Array) -> tuple[NDArray[np.str_], str]:
         with np.errstate(invalid="ignore"):
             whole = group.astype(np.int64)
         odd = np.flatnonzero(whole != group)
-        found = (
-            f"{len(odd):,} of {len(group):,} groups that are no whole numbers, such as {group[odd[0]]}"
-            if len(odd)
-            else ""
-        )
+        if not len(odd):
+            return whole.astype(np.str_), ""
+        found = f"{len(odd):,} of {len(group):,} groups that are no whole numbers, such as {group[odd[0]]}"
         expected = "texts or whole numbers of all items, in it or in a column 'group' of --labels FILE"
-        return whole.astype(np.str_), found and f"found {found}, expected {expected}"
+        return whole.astype(np.str_), f"found {found}, expected {expected}"
     texts = group.astype(np.str_) if group.dtype.kind == "b" else as_text(source, group)
     unique, places = np.unique(texts, return_inverse=True)
     numbers = [re.fullmatch(r"(-?[0-9]+)(\.0+)?", one) for one in unique.tolist()]
@@ -100,7 +98,7 @@ def shared_groups(labels: Labels, train: Rows, test: Rows) -> tuple[NDArray[np.s
     """Find the groups that both sides have, and the number of test items in them."""
     if labels.group is None:
         return np.array([], np.str_), 0
-    groups = as_text(labels.group_source or labels.source, labels.group)
+    groups = as_text(labels.grouped_in, labels.group)
     both = np.intersect1d(groups[train], groups[test])
     return both, int(np.isin(groups[test], both).sum())
 
@@ -109,8 +107,7 @@ def _group_note(labels: Labels, train: Rows, test: Rows) -> list[str]:
     both, items = shared_groups(labels, train, test)
     if not len(both):
         return []
-    source = labels.group_source or labels.source
-    return [f"{source}: {len(both):,} groups on both sides, with {items:,} test items: {first_few(both)}"]
+    return [f"{labels.grouped_in}: {len(both):,} groups on both sides, with {items:,} test items: {first_few(both)}"]
 
 
 def folds(targets: Targets, count: int, seed: int, labels: Labels | None = None) -> Rows:
@@ -144,11 +141,12 @@ def fold_division(numbers: Rows, fold: int) -> Division:
 def _divide(targets: Targets, sizes: list[int], seed: int, labels: Labels | None) -> Rows:
     rng = generator("division of items", seed)
     if labels is not None and labels.group is not None:
-        source = labels.group_source or labels.source
-        _, groups = np.unique(as_text(source, labels.group), return_inverse=True)
+        _, groups = np.unique(as_text(labels.grouped_in, labels.group), return_inverse=True)
         if groups.max() + 1 < len(sizes):
             found = f"{groups.max() + 1} groups"
-            raise OptionError(f"{source}: found {found}, expected at least one for each of {len(sizes)} parts")
+            raise OptionError(
+                f"{labels.grouped_in}: found {found}, expected at least one for each of {len(sizes)} parts"
+            )
         return folds_by_group(groups, sizes, rng)
     shuffled = rng.permutation(len(targets))
     if targets.strata.ndim == 2:
