@@ -77,8 +77,8 @@ CONTINUED = (
     "here from those of B1"
 )
 KERAS = (
-    "another order of images, no shorter last step of an epoch, and Adam's epsilon after the correction of bias; "
-    "Keras's start was tested and makes no such difference; one run each"
+    "another order of images, and no shorter last step of an epoch; Keras's start and its Adam were tested and make no "
+    "such difference; one run each"
 )
 
 
