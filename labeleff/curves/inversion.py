@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -120,6 +120,18 @@ class Solution:
         """Whether the method models the curve beyond the last rung."""
         return self.ceiling > self.last
 
+    def nothing_saved(self, ns: Sequence[float], *, certain: bool) -> Solution:
+        """The solution in which n labels equal n of the baseline; `certain` where that has no noise at all."""
+        inversions = []
+        for n, row in zip(ns, self.rows, strict=True):
+            low, high = (float(n), float(n)) if certain else (min(row.low or 0.0, n), max(row.high or 0.0, n))
+            never = 0.0 if certain and row.p_above is not None else row.p_above
+            inversions.append(Inversion(float(n), low, high, "inside", never))
+        samples = self.samples
+        if certain and samples is not None:
+            samples = np.tile(np.array(ns, dtype=float), (len(samples), 1))
+        return replace(self, rows=inversions, samples=samples)
+
 
 class FittedCurve(Protocol):
     """A curve fitted by one of the methods."""
@@ -130,6 +142,20 @@ class FittedCurve(Protocol):
 
     def solve(self, targets: Targets, level: float) -> Solution:
         """Invert at K targets with intervals of probability `level`."""
+
+
+def plain_count(n: float) -> float:
+    """A label count as it is written: a whole one as an int, `800` rather than `800.0`."""
+    return int(n) if float(n).is_integer() else float(n)
+
+
+def known_end(n: float, high: float | None, last: float) -> float | None:
+    """The upper end of n1 at `n` labels; None beyond the ladder that ends at `last`, if n lies there too.
+
+    How much better than its last rung the baseline would be at n is no measurement: that an arm costs labels there is
+    known where it is under that rung.
+    """
+    return None if high is not None and n > last and high > last else high
 
 
 def rank(count: int, p: float) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from labeleff.curves.interpolation import DEFAULT_METHOD
-from labeleff.curves.inversion import FittedCurve, Inversion, Kind, Solution, Targets
+from labeleff.curves.inversion import FittedCurve, Kind, Solution, Targets, known_end
 from labeleff.curves.methods import BAYES, check_method, needs_fractions
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.posterior_grid import DRAWS
@@ -36,7 +36,7 @@ from labeleff.errors import CurveError
 from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.moderation import Array
 from labeleff.stats.resampling import Run, Runs, fingerprint, means, resample
-from labeleff.stats.stand_ins import Mean, stand_ins
+from labeleff.stats.stand_ins import Mean, StandIns, stand_ins
 
 WIDE = 4.0
 """Factor between the ends of n1's interval above which it is flagged as wide."""
@@ -194,7 +194,8 @@ class BaselineCurve:
 def as_runs(accuracies: Accuracies, first_draw: int = 0, *, name: str = "curve") -> Runs:
     """Runs by (draw, seed); accuracies without them get new draws from `first_draw` on, and means get stand-ins.
 
-    Raises CurveError for what is no mapping from label counts to accuracies, calling it `name`.
+    New draws differ from all that are named. Raises CurveError for what is no mapping from label counts to accuracies,
+    calling it `name`.
     """
     if not isinstance(accuracies, Mapping):
         hint = "a table with a column per label count is one by .to_dict('list')"
@@ -203,6 +204,7 @@ def as_runs(accuracies: Accuracies, first_draw: int = 0, *, name: str = "curve")
     means_given = [rung for rung in accuracies.values() if isinstance(rung, Mean)]
     from_means = iter(stand_ins(means_given, first_draw))
     runs: dict[int, Mapping[Run, float]] = {}
+    unnamed: dict[int, list[float]] = {}
     for given, rung in accuracies.items():
         n = label_count(given, f"label counts of the {name}")
         what = f"accuracies of the {name} at {n} labels"
@@ -213,8 +215,14 @@ def as_runs(accuracies: Accuracies, first_draw: int = 0, *, name: str = "curve")
         elif isinstance(rung, Mapping):
             runs[n] = named_runs(rung, what)
         else:
-            runs[n] = {(first_draw + place, 0): value for place, value in enumerate(accuracies_of(rung, what))}
-    return runs
+            runs[n], unnamed[n] = {}, accuracies_of(rung, what)
+    first = max(first_draw, _after({n: rung for n, rung in runs.items() if not isinstance(rung, StandIns)}))
+    return runs | {n: {(first + k, 0): value for k, value in enumerate(rung)} for n, rung in unnamed.items()}
+
+
+def _after(runs: Runs) -> int:
+    """The first draw after those of `runs`."""
+    return 1 + max((draw for rung in runs.values() for draw, _ in rung), default=-1)
 
 
 def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, method: str = BAYES) -> list[UtilityPoint]:
@@ -230,9 +238,10 @@ def utility(baseline: Accuracies, arm: Accuracies, *, level: float = LEVEL, meth
     and formulas, accuracies that aren't in 0..1.
     """
     base = as_runs(baseline, name="baseline")
-    after = 1 + max((draw for rung in base.values() for draw, _ in rung), default=0)
-    by_arm = utilities(base, {ARM: as_runs(arm, after, name=ARM)}, level=level, method=method)
-    return by_arm[ARM].points if by_arm else []
+    own = as_runs(arm, _after(base), name=ARM)
+    if any(isinstance(rung, Mapping) for rung in arm.values()):
+        base = as_runs(baseline, _after(own))  # what is listed is paired with no run that is named
+    return [point for each in utilities(base, {ARM: own}, level=level, method=method).values() for point in each.points]
 
 
 def utilities(
@@ -264,7 +273,7 @@ def _against(curve: BaselineCurve, arm: Runs, level: float) -> ArmUtility:
     if errors is None:
         solution = replace(solution, rows=[replace(row, p_above=None) for row in solution.rows], samples=None)
     if _alike(baseline, arm):
-        solution = _nothing_saved(solution, ns, certain=same(baseline, arm))
+        solution = solution.nothing_saved(ns, certain=same(baseline, arm))
     points = [
         _point(n, solution, column, float(centre), baseline, arm)
         for column, (n, centre) in enumerate(zip(ns, centres, strict=True))
@@ -277,25 +286,12 @@ def _replicates(curve: BaselineCurve, arm: Runs, own: str) -> Array | None:
     return None if isinstance(curve.fitted, AverageCurve) else resample(arm, own)
 
 
-def _nothing_saved(solution: Solution, ns: Sequence[int], *, certain: bool) -> Solution:
-    """The solution in which n labels equal n of the baseline; `certain` where that has no noise at all."""
-    inversions = []
-    for n, row in zip(ns, solution.rows, strict=True):
-        low, high = (float(n), float(n)) if certain else (min(row.low or 0.0, n), max(row.high or 0.0, n))
-        never = 0.0 if certain and row.p_above is not None else row.p_above
-        inversions.append(Inversion(float(n), low, high, "inside", never))
-    samples = solution.samples
-    if certain and samples is not None:
-        samples = np.tile(np.array(ns, dtype=float), (len(samples), 1))
-    return replace(solution, rows=inversions, samples=samples)
-
-
-def _outside(solution: Solution, column: int) -> tuple[float | None, float | None]:
+def _outside(solution: Solution, column: int, first: float) -> tuple[float | None, float | None]:
     """Shares of one rung's replicates over and under the baseline's ladder; None where there is no interval."""
     if solution.rows[column].p_above is None or solution.samples is None:
         return None, None
     sample = solution.samples[:, column]
-    return float((sample > solution.last).mean()), float((sample == 0).mean())
+    return float((sample > solution.last).mean()), float((sample < first).mean())
 
 
 def _around(baseline: Runs, n1: float) -> list[Mapping[Run, float]]:
@@ -308,9 +304,10 @@ def _around(baseline: Runs, n1: float) -> list[Mapping[Run, float]]:
 
 def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: Runs, arm: Runs) -> UtilityPoint:
     row, first, last = solution.rows[column], float(min(baseline)), float(max(baseline))
-    n1, bound, (low, high) = row.value, row.bound(first, last), row.ends
+    n1, bound, (low, end) = row.value, row.bound(first, last), row.ends
+    high = known_end(n, end, last)
     noisy = row.p_above is not None
-    above, below = _outside(solution, column)
+    above, below = _outside(solution, column, first)
     flags = [
         ("no interval", not noisy),
         ("learned noise", noisy and any(all(len(rung) == 1 for rung in each.values()) for each in (arm, baseline))),

@@ -15,8 +15,9 @@ from labeleff.curves.bounds import Reading, label_counts
 from labeleff.curves.break_even import Crossing, crossings
 from labeleff.curves.diagnostics import Disagreement, disagreement
 from labeleff.curves.inversion import Targets
+from labeleff.curves.joint_intervals import Joint
 from labeleff.curves.least_squares import FormulaFit, fit_formula
-from labeleff.curves.mean_ratio import Joint, MeanRatio
+from labeleff.curves.mean_ratio import MeanRatio
 from labeleff.curves.methods import FORMULAS, extrapolates, parameters, rungs_needed
 from labeleff.curves.rung_means import shown_values
 from labeleff.curves.utility import ArmUtility, BaselineCurve, UtilityPoint, arm_utilities

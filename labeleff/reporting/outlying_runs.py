@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from labeleff.curves.mean_ratio import Joint, MeanRatio, joint_intervals, mean_ratios
+from labeleff.curves.joint_intervals import Joint, joint_intervals
+from labeleff.curves.mean_ratio import MeanRatio, mean_ratios
 from labeleff.curves.utility import ArmUtility, BaselineCurve, UtilityPoint, arm_utilities
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.outliers import Outlier, outliers

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from labeleff.curves.mean_ratio import Joint, joint_intervals, mean_ratios
+from labeleff.curves.joint_intervals import Joint, joint_intervals
+from labeleff.curves.mean_ratio import mean_ratios
 from labeleff.curves.utility import ArmUtility, utilities
 from labeleff.stats.resampling import Runs
 

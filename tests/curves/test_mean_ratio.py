@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from labeleff.curves.mean_ratio import gains, log_ratio_draws, mean_ratios
+from labeleff.curves.joint_intervals import gains, joint_intervals
+from labeleff.curves.mean_ratio import log_ratio_draws, mean_ratios
 from labeleff.curves.utility import utilities
 
 NS = [50, 100, 200, 400, 800, 1600]
@@ -65,6 +67,45 @@ def test_what_the_ladder_cannot_tell_is_brought_to_its_ends_and_counted() -> Non
     assert found["low"].ratio < 1 < found["high"].ratio
     model = mean_ratios(utilities(BASE, {"high": high}), 50)["high"]
     assert model.ratio <= 4 * found["high"].ratio * (1 + 1e-9)
+
+
+def signs(method: str, base: list[int], ns: list[int], ratio: float, curve: Callable[[float], float]) -> list[int]:
+    """Signs of the simultaneous mean ratio in ten tables of three draws."""
+    found = []
+    for seed in range(10):
+        noise = np.random.default_rng(seed)
+        tables = [
+            {n: {(draw, 0): curve(factor * n) + 0.01 * noise.standard_normal() for draw in draws} for n in ladder}
+            for ladder, factor, draws in ((base, 1.0, range(3)), (ns, ratio, range(3, 6)))
+        ]
+        arms = utilities(tables[0], {"arm": tables[1]}, method=method)
+        mean = joint_intervals(arms, mean_ratios(arms, base[0]), base[0])["arm"].mean
+        assert mean is not None
+        found.append(mean.sign)
+    return found
+
+
+@pytest.mark.parametrize("method", ["bayes", "pchip", "pow3"])
+def test_nothing_is_claimed_of_rungs_under_the_ladder(method: str) -> None:
+    assert set(signs(method, [1000, 2000, 4000, 8000], [10, 50, 100], 0.5, lambda n: 0.1 + 0.8 * n / (n + 300))) == {0}
+
+
+@pytest.mark.parametrize("method", ["bayes", "pchip"])
+def test_nothing_is_claimed_of_rungs_beyond_a_ladder_that_is_flat(method: str) -> None:
+    flat = signs(method, [10, 30, 100, 300], [3000, 6000], 1.0, lambda n: 0.6 - 0.5 * math.exp(-((n / 30) ** 0.8)))
+    assert flat.count(0) >= 9
+    worse = signs(method, [10, 30, 100, 300], [3000, 6000], 0.01, lambda n: 0.9 - 1.6 * (n + 10) ** -0.35)
+    assert set(worse) == {-1}  # under the last rung, whatever the curve does beyond it
+
+
+def test_an_end_is_open_where_draws_leave_the_ladder_though_the_mean_does_not() -> None:
+    lost = 0
+    for seed in range(20):
+        arm = runs(1.5, sd=0.01, seed=seed, ns=[800, 1600])
+        mean = mean_ratios(utilities(runs(1.0, sd=0.01, seed=seed + 100), {"arm": arm}, method="pchip"), 50)["arm"]
+        assert mean.high is not None
+        lost += mean.high < 1.5 and not mean.open_high
+    assert lost <= 2
 
 
 def test_arms_are_ranked_over_the_rungs_that_both_have() -> None:

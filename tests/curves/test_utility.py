@@ -70,6 +70,12 @@ def test_bounds_at_both_ends_are_never_numbers() -> None:
     assert "bound" in over_point.flags
 
 
+@pytest.mark.parametrize("method", ["bayes", "pchip", "pow3"])
+def test_the_share_under_the_ladder_counts_all_label_counts_under_its_first_rung(method: str) -> None:
+    base, arm = runs_of([0.3, 0.5, 0.65, 0.75]), runs_of([0.2, 0.3, 0.5, 0.65], draws=4)
+    assert utility(base, arm, method=method)[0].p_below == pytest.approx(1, abs=0.1)
+
+
 def test_an_interval_that_leaves_the_ladder_is_open_on_that_side() -> None:
     near_top, near_bottom = utility(
         runs_of(CURVE), {50: runs_of([0.699])[50], 100: runs_of([0.301])[50]}, method="pchip"

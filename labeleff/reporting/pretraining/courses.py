@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from labeleff.curves.mean_ratio import Gain, gains
+from labeleff.curves.joint_intervals import Gain, gains
 from labeleff.curves.utility import arm_utilities
 from labeleff.records.entries import PretrainingRecord
 from labeleff.reporting.findings import Comparison, compare_arms
@@ -94,7 +94,7 @@ def _course(
     ]
     if len(stops) < 2:
         return
-    curve = measured.baseline_curves[home]
+    curve = alone.baseline_curves[home]
     utilities = arm_utilities(curve, {name: alone.at(home, name) for name in compared}, level=measured.level)
     steps = gains(utilities, list(itertools.pairwise(compared)), min(curve.runs), level=measured.level)
     yield Course(axis, home, arm, stops, steps)

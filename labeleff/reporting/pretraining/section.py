@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labeleff.curves.bounds import worth
-from labeleff.curves.mean_ratio import Gain
+from labeleff.curves.joint_intervals import Gain
 from labeleff.records.run_estimate import duration
 from labeleff.reporting.csv_tables import Row, Table, columns
 from labeleff.reporting.figures.pretraining_courses import draw

@@ -1,7 +1,7 @@
 """Sentences on arms: what fails, what an arm is worth, where it breaks even.
 
 Every number that the data choose, or that stands beside those of other arms, has its simultaneous interval here
-(`curves.mean_ratio.joint_intervals`), and nothing is called worth labels unless that interval excludes zero.
+(`curves.joint_intervals`), and nothing is called worth labels unless that interval excludes zero.
 """
 
 from __future__ import annotations

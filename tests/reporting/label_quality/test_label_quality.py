@@ -10,7 +10,8 @@ from support import factories
 
 from labeleff.curves.bounds import label_count
 from labeleff.curves.inversion import Inversion
-from labeleff.curves.mean_ratio import joint_intervals, mean_ratios
+from labeleff.curves.joint_intervals import joint_intervals
+from labeleff.curves.mean_ratio import mean_ratios
 from labeleff.curves.utility import utilities
 from labeleff.errors import OptionError
 from labeleff.reporting.label_quality import choice

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from labeleff.stats.simultaneous import ends, joint_tails
+from labeleff.curves.joint_intervals import ends, joint_tails
 
 
 def inside(draws: np.ndarray, truths: np.ndarray, weights: np.ndarray, level: float) -> bool:
