@@ -18,7 +18,7 @@ from labeleff.reporting.markdown import amount, harmless, joint_ratio, ratio, ta
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.output_files import PAGE, assemble, first_free, plain
-from labeleff.reporting.results import load
+from labeleff.reporting.results import load, places_of
 from labeleff.reporting.study_report import report
 
 LADDER = "whole ladder"
@@ -84,7 +84,7 @@ def _study(folder: Path, name: str) -> Study:
         name,
         page,
         results.study.title or results.study.name,
-        len(results.places),
+        len({place for cell in results.study.cells() for place in places_of(results.study, cell)}),
         len(results.arms),
         assemble(report(results, findings, ReportOptions().beside(folder)), look)[PAGE],
         tuple(_rows(findings.comparisons, name, page)),
@@ -100,7 +100,7 @@ def _rows(comparisons: Sequence[Comparison], study: str, page: str) -> Iterator[
         ties = "best" if item.place not in seen else "tied" if mean.tied else ""
         seen.add(item.place)
         doubts = sorted({kind for point in item.points for kind in item.doubts(point.n)})
-        ends = mean.joint_low, mean.joint_high
+        ends = (mean.low, mean.high) if mean.joint_low is None else (mean.joint_low, mean.joint_high)
         yield _row(item, study, page, LADDER, (mean.ratio, *ends), (text, ties, "; ".join(doubts)))
     for item in comparisons:
         for point in item.joint:
@@ -166,7 +166,8 @@ def listed(rows: Sequence[Sequence[str]]) -> bytes:
     )
     intro = (
         "# Studies\n\nWritten by `labeleff board`. An interval holds for all arms and rungs of a place at once; "
-        "`(?)`: an assumption fails, as the study's report says."
+        "`alone`: for that arm by itself, where the study names one label count beforehand; `(?)`: an assumption "
+        "fails, as the study's report says."
     )
     return harmless(f"{intro}\n\n{text}\n").encode()
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from labeleff.curves.inversion import known_end
 from labeleff.curves.mean_ratio import MeanRatio, log_ratio, log_ratio_draws, open_ends, own_rungs
-from labeleff.curves.utility import ArmUtility, UtilityPoint
+from labeleff.curves.utility import ArmUtility, UtilityPoint, snapped
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.moderation import Array
 
@@ -72,8 +72,9 @@ def joint_intervals(
 
 def _widened(point: UtilityPoint, last: float, low: float, high: float) -> UtilityPoint:
     """The point with an interval of n1 from `low` to `high`, or its own ends where these lie farther out."""
-    n1_low = None if point.n1_low is None or low == 0 else min(point.n1_low, low)
+    n1_low = None if point.n1_low is None or low == 0 else snapped(min(point.n1_low, low), point.n)
     n1_high = None if point.n1_high is None or high == math.inf else known_end(point.n, max(point.n1_high, high), last)
+    n1_high = snapped(n1_high, point.n)
     return replace(
         point,
         n1_low=n1_low,

@@ -45,6 +45,8 @@ FAR = 4.0
 
 On real curves the point is then off by a factor of two to three in the mean: the interval's lower end counts.
 """
+ROUNDING = 1e-12
+"""Relative difference of label counts that inversion can't tell from none."""
 FEW_RUNS = 3
 """Number of runs of a rung under which its spread is hardly known."""
 ARM = "arm"
@@ -286,6 +288,11 @@ def _replicates(curve: BaselineCurve, arm: Runs, own: str) -> Array | None:
     return None if isinstance(curve.fitted, AverageCurve) else resample(arm, own)
 
 
+def snapped(n1: float | None, n: float) -> float | None:
+    """The label count n1, or n itself where they differ by rounding alone, so that U is 0."""
+    return float(n) if n1 is not None and math.isclose(n1, n, rel_tol=ROUNDING) else n1
+
+
 def _outside(solution: Solution, column: int, first: float) -> tuple[float | None, float | None]:
     """Shares of one rung's replicates over and under the baseline's ladder; None where there is no interval."""
     if solution.rows[column].p_above is None or solution.samples is None:
@@ -304,8 +311,10 @@ def _around(baseline: Runs, n1: float) -> list[Mapping[Run, float]]:
 
 def _point(n: int, solution: Solution, column: int, accuracy: float, baseline: Runs, arm: Runs) -> UtilityPoint:
     row, first, last = solution.rows[column], float(min(baseline)), float(max(baseline))
-    n1, bound, (low, end) = row.value, row.bound(first, last), row.ends
-    high = known_end(n, end, last)
+    low, end = row.ends
+    n1, bound, low, high = (
+        snapped(count, n) for count in (row.value, row.bound(first, last), low, known_end(n, end, last))
+    )
     noisy = row.p_above is not None
     above, below = _outside(solution, column, first)
     flags = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from labeleff.curves.bounds import Reading
 from labeleff.curves.break_even import Crossing
@@ -57,6 +57,18 @@ def harmless(document: str) -> str:
 def anchor(heading: str) -> str:
     """Name under which a heading is linked to, by the rule of most renderers of Markdown."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def anchors(headings: Iterable[str]) -> Iterator[str]:
+    """Names under which a document's headings, in order, are linked to: NAME, NAME-1, NAME-2 ... if they are alike."""
+    taken: dict[str, int] = {}
+    for heading in headings:
+        name = free = anchor(heading) or "section"
+        while free in taken:
+            taken[name] += 1
+            free = f"{name}-{taken[name]}"
+        taken[free] = 0
+        yield free
 
 
 def bold(text: str) -> str:
@@ -150,7 +162,12 @@ def ratio_ends(mean: MeanRatio, low: float, high: float, show: Callable[[float],
 
 
 def joint_ratio(mean: MeanRatio) -> str:
-    """Format a mean label ratio with its interval that holds for all arms and rungs of its place."""
+    """Format a mean label ratio with its interval that holds for all arms and rungs of its place.
+
+    Where the study has a headline there is none: the arm's own interval follows, with the word `alone`.
+    """
+    if mean.joint_low is None and mean.low is not None:
+        return f"{mean_ratio(mean, mean.low, mean.high)} alone"
     return mean_ratio(mean, mean.joint_low, mean.joint_high)
 
 

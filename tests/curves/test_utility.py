@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeleff.curves.break_even import crossing
-from labeleff.curves.utility import utilities, utility
+from labeleff.curves.utility import snapped, utilities, utility
 from labeleff.errors import CurveError
 
 NS = [50, 100, 200, 400, 800]
@@ -68,6 +68,12 @@ def test_bounds_at_both_ends_are_never_numbers() -> None:
     assert (under_point.low, under_point.high, under_point.high_bound) == (None, 50 / 400 - 1, True)
     assert under_point.sign == -1
     assert "bound" in over_point.flags
+
+
+def test_a_label_count_that_differs_by_rounding_saves_nothing() -> None:
+    assert snapped(40 * (1 + 3e-16), 40) == 40
+    assert snapped(40.001, 40) == 40.001
+    assert snapped(None, 40) is None
 
 
 @pytest.mark.parametrize("method", ["bayes", "pchip", "pow3"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from labeleff.curves.break_even import Crossing
-from labeleff.reporting.markdown import break_even, count, harmless, percent, ratio, table
+from labeleff.curves.mean_ratio import MeanRatio
+from labeleff.reporting.markdown import break_even, count, harmless, joint_ratio, percent, ratio, table
 
 
 @pytest.mark.parametrize(("value", "text"), [(7.4, "7"), (1234.5, "1,234"), (12_345, "12,300"), (999_999, "1,000,000")])
@@ -30,6 +33,14 @@ def test_break_even_marks_bounds() -> None:
     assert break_even(Crossing("above", None, 1000, 900.0, None, 0)) == "> 1,000"
     assert break_even(Crossing("below", None, 20, None, 25.0, 0)) == "< 20"
     assert break_even(None) == "not measured"
+
+
+def test_an_interval_of_one_arm_alone_is_marked() -> None:
+    """Where a label count is named beforehand, means have no interval for all arms together."""
+    mean = MeanRatio((50, 100), 1.35, 1.12, 1.59, 0, 0, tied=True)
+    assert joint_ratio(mean) == "1.35 [1.12, 1.59] alone"
+    assert joint_ratio(replace(mean, joint_low=1.0, joint_high=1.7)) == "1.35 [1.00, 1.70]"
+    assert joint_ratio(replace(mean, low=None, high=None)) == "1.35"
 
 
 def test_tables_are_aligned_and_escape_bars() -> None:

@@ -103,15 +103,18 @@ def _ranking(items: Sequence[Comparison]) -> str:
     # no arm is tied with the best where nothing is claimed of that
     tied = [(item, mean) for item, mean in ranked if mean.tied]
     best, others = [(item, mean) for item, mean in tied or ranked if mean.sign == 1], len(ranked)
-    base, span = items[0].baseline, f"{ranked[0][1].ns[0]:,} to {ranked[0][1].ns[-1]:,} labels"
+    base, span = items[0].baseline, _span(ranked[0][1])
     if best:
         alone = len(tied) == 1 and not left
         which = "saves most" if alone else "is worth labels" if len(best) == 1 else "are worth labels"
         several = f" ({len(tied)} of {others} arms can't be told from the best)" if len(tied) > 1 else ""
         names = join_texts((item.arm for item, _ in best), ", ")
-        values = join_texts((joint_ratio(mean) for _, mean in best), ", ")
         one = "one of its labels" if len(best) == 1 else "one of their labels"
-        return f"{names} {which}{several}: over {span} {one} does the work of {values} of {base}.{aside}"
+        spans = {_span(mean) for _, mean in best}
+        apart = [f" over {_span(mean)}" if len(spans) > 1 else "" for _, mean in best]
+        over = "" if len(spans) > 1 else f"over {spans.pop()} "
+        values = join_texts((f"{joint_ratio(mean)}{text}" for (_, mean), text in zip(best, apart, strict=True)), ", ")
+        return f"{names} {which}{several}: {over}{one} does the work of {values} of {base}.{aside}"
     item, mean = ranked[0]
     if all(mean.sign == -1 for _, mean in ranked):
         each = "each of the others costs" if left else "each costs"
@@ -120,6 +123,10 @@ def _ranking(items: Sequence[Comparison]) -> str:
         f"No arm is shown to save labels over {span}; highest is {item.arm}, where one label does the work of "
         f"{joint_ratio(mean)} of {base}.{aside}"
     )
+
+
+def _span(mean: MeanRatio) -> str:
+    return f"{mean.ns[0]:,} to {mean.ns[-1]:,} labels"
 
 
 def _at_headline(items: Sequence[Comparison]) -> str:

@@ -6,13 +6,25 @@ Its intervals hold for all arms and rungs of a place together, so what is picked
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from labeleff.curves.bounds import savings
 from labeleff.curves.utility import UtilityPoint
 from labeleff.reporting.findings import Comparison, Findings, TargetLabels, rank_comparisons
 from labeleff.reporting.head.answer import Asked, answer, doubted, short_places
-from labeleff.reporting.markdown import CONTENTS, amount, anchor, capital, count, counts, extent, joint_ratio, money
+from labeleff.reporting.markdown import (
+    CONTENTS,
+    amount,
+    anchor,
+    anchors,
+    capital,
+    count,
+    counts,
+    extent,
+    joint_ratio,
+    money,
+)
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.output_files import Section
 from labeleff.reporting.sections import outlying_runs
@@ -27,6 +39,8 @@ PLACES = 4
 """Most places that a line tells apart."""
 ARMS = 4
 """Most arms that are named as tied."""
+SAVINGS = 4
+"""Most label counts at which an arm's savings are told."""
 
 
 def head(asked: Asked, flags: Sequence[str], others: Sequence[str] = ()) -> Iterator[str]:
@@ -85,11 +99,18 @@ def _most_accurate(findings: Findings, place: Place) -> str:
     best = [(arm, [n for n, _ in group]) for arm, group in grouped]
     proven = [f"{arm} at {_span(ns)} labels ({_of(rungs, ns, arms)})" for arm, ns in best if arm]
     open_ns = [n for arm, ns in best if not arm for n in ns]
-    tied = {arm for n in open_ns for arm, standing in rungs[n].items() if standing.tied}
-    few = _first([arm for arm in arms if arm in tied], ARMS) if len(tied) < len(arms) else f"all {len(arms)}"
-    among = f" among {few}"
-    doubt = [f"at {counts(open_ns)} can't be told{among}"] if open_ns else []
-    return ", ".join([*proven, *doubt])
+    groups = [[arm for arm in arms if arm in rungs[n] and rungs[n][arm].tied] for n in open_ns]
+    return ", ".join(
+        [*proven, *([f"at {counts(open_ns)} can't be told among {_tied(groups, arms)}"] if groups else [])]
+    )
+
+
+def _tied(groups: Sequence[Sequence[str]], arms: Sequence[str]) -> str:
+    """The arms that can't be told apart at several rungs; their numbers where they aren't the same at all of them."""
+    if any(group != groups[0] for group in groups):
+        least, most = min(map(len, groups)), max(map(len, groups))
+        return f"{least if least == most else f'{least} to {most}'} of {len(arms)} arms (named below)"
+    return _first(groups[0], ARMS) if len(groups[0]) < len(arms) else f"all {len(arms)}"
 
 
 def _of(rungs: Mapping[int, Mapping[str, GapToBest]], ns: Sequence[int], arms: Sequence[str]) -> str:
@@ -120,9 +141,11 @@ def _ranking(findings: Findings, place: Place) -> str:
     return "; ".join([*([f"{_first(tied, ARMS)}{ties}"] if tied else []), *behind])
 
 
-def _first(texts: Sequence[str], most: int) -> str:
-    """The first `most` texts, and the number of the others."""
-    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+def _first(texts: Sequence[str], most: int, what: str = "", mark: str = ", ") -> str:
+    """The first `most` texts, and the number of the others, each of which is a `what`."""
+    left = len(texts) - most
+    kind = f" {what}{'s' if left > 1 else ''}" if what else ""
+    return mark.join(texts[:most]) + (f" and {left} more{kind}" if left > 0 else "")
 
 
 def _saved(findings: Findings, place: Place) -> str:
@@ -133,10 +156,9 @@ def _saved(findings: Findings, place: Place) -> str:
         if item.headline is not None:
             points = [point for point in points if point.n == item.headline]
         if points:
-            texts.append(
-                f"{item.arm} {', '.join(_saving(findings.measured.cost_at(place), point) for point in points[:4])}"
-            )
-    return "; ".join(texts[:2])
+            price = findings.measured.cost_at(place)
+            texts.append(f"{item.arm} {_first([_saving(price, point) for point in points], SAVINGS, 'rung')}")
+    return _first(texts, 2, "arm", "; ")
 
 
 def _saving(price: Cost | None, point: UtilityPoint) -> str:
@@ -218,10 +240,15 @@ def head_figure(asked: Asked, sections: Sequence[Section]) -> Iterator[str]:
             return
 
 
-def contents(findings: Findings) -> Iterator[str]:
-    """Links to the places, where there are several."""
+def contents(findings: Findings, sections: Sequence[Section]) -> Iterator[str]:
+    """Links to the places, where there are several; `sections` are all that have headings, up to the last place's."""
     measured = findings.measured
+    headings = [(part.place, text) for part in sections for text in part.paragraphs if re.match(r"#+ ", text)]
+    names = dict[Place, str]()
+    for (place, _), name in zip(headings, anchors(text.lstrip("#").strip() for _, text in headings), strict=True):
+        if place is not None:
+            names.setdefault(place[0], name)
     compared = [place for place in measured.places if findings.at(place)]
-    titles = [measured.settings[place].title for place in compared]
-    if len(titles) > 1:
-        yield f"{CONTENTS}{', '.join(f'[{title}](#{anchor(title)})' for title in titles)}."
+    if len(compared) > 1:
+        links = (f"[{measured.settings[place].title}](#{names[place]})" for place in compared)
+        yield f"{CONTENTS}{', '.join(links)}."

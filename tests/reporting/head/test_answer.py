@@ -40,6 +40,15 @@ def test_arms_that_tie_are_named_together() -> None:
     assert "one of their labels does the work of " in text
 
 
+def test_arms_of_different_label_counts_are_told_with_theirs() -> None:
+    few = {n: run for n, run in runs(3.0).items() if n in (100, 200)}
+    text = answer(Asked(findings({ONE: BASE | {"few": few, "all": runs(2.9)}})))
+    assert " over 100 to 200 labels" in text
+    assert " over 20 to 1,000 labels" in text
+    assert "one of their labels does the work of " in text
+    assert ": over " not in text
+
+
 @pytest.mark.parametrize(
     ("worths", "noise", "text"),
     [

@@ -41,6 +41,22 @@ def test_ties_are_said_to_be_ties() -> None:
     assert text[2].endswith("(can't be told apart).")
 
 
+def test_ties_that_differ_between_rungs_are_not_united() -> None:
+    third = {n: (runs(3.002) if n < 100 else runs(0.4))[n] for n in runs(1.0)}  # keeps up at the first rungs alone
+    text = lines(Asked(findings({ONE: {"base": runs(0.2), "a": runs(3.0), "b": runs(3.001), "c": third}})))
+    which = "2 to 3 of 4 arms (named below)"
+    assert text[1] == f"Most accurate: at 20, 50, 100, 200, 500 and 1,000 can't be told among {which}."
+
+
+def test_savings_that_are_left_out_are_counted() -> None:
+    arms = {
+        name: runs(worth, ladder=(20, 50, 100, 200, 500)) for name, worth in zip("abc", (1.9, 1.8, 1.7), strict=True)
+    }
+    [saved] = [line for line in lines(Asked(findings({ONE: BASE | arms}))) if line.startswith("Saved")]
+    assert saved.count(" and 1 more rung") == 2
+    assert saved.endswith(" and 1 more arm.")
+
+
 def test_arms_of_which_nothing_is_shown_share_a_line() -> None:
     noisy = {name: runs(worth, 6.0) for name, worth in (("base", 1.0), ("a", 1.02), ("b", 0.98))}
     text = lines(Asked(findings({ONE: noisy})))
