@@ -1,14 +1,17 @@
 """Strategies of scikit-activeml that need a classifier at most, asked for all labels of a rung at once.
 
 Some of its strategies choose others one by one than in a batch, so a batch is what is measured. Its query objects copy
-a random state and never advance it, so each gets an integer of its own.
+a random state and never advance it, so each gets an integer of its own. Some (Clue, DropQuery) don't hand it on to the
+k-means inside them, which draws from numpy's global state, so that is seeded for the time of a choice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import inspect
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -102,6 +105,17 @@ def check(name: str) -> None:
         ) from error
 
 
+@contextlib.contextmanager
+def _global_state(seed: int) -> Iterator[None]:
+    """Seed numpy's global state, and put it back as it was."""
+    before = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
+
+
 def choose(pool: Pool, count: int, *, strategy: str) -> Tensor:
     """Choose candidates by the strategy of this name: int64 (count,)."""
     kind = _class(strategy)
@@ -115,7 +129,7 @@ def choose(pool: Pool, count: int, *, strategy: str) -> Tensor:
     takes = inspect.signature(query.query).parameters
     models: dict[str, Any] = {name: Head(pool, classes) for name in MODELS if name in takes}
     models |= {f"fit_{name}": False for name in models if f"fit_{name}" in takes}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _global_state(pool.seed % LARGEST_SEED):
         warnings.simplefilter("ignore")  # on the library's own future
         chosen = query.query(
             X=pool.features.double().cpu().numpy(),

@@ -83,6 +83,15 @@ def test_repeats_differ_although_the_library_copies_a_random_state():
     assert ours[3] == ours[0]
 
 
+@pytest.mark.parametrize("name", ["Clue", "DropQuery"])
+def test_a_seed_repeats_a_choice_although_the_library_drops_it(name):
+    """Their k-means draws from numpy's global state, which is left as it was."""
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    chosen = [choose(pool(seed, count=150), 12, strategy=name).tolist() for seed in (3, 3, 4)]
+    assert chosen[0] == chosen[1] != chosen[2]
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
 def test_a_batch_is_asked_at_once():
     """TypiClust asked one by one gives other examples than in a batch; a rung is one batch."""
     one = pool(count=100)
