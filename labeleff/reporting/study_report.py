@@ -72,9 +72,11 @@ def report(results: Results, findings: Findings, options: ReportOptions) -> list
     weak = [*flags, *stories.weak]
     asked = Asked(findings, results.study.asks, [*agreement.verdict(rank_agreements, findings.measured)])
     places = [*_places(results, findings, rank_agreements)]
+    opening = Section([*_heading(results), *_unfinished(results, findings)])
+    links = contents(findings, [opening, *places])
     return [
-        Section([*_heading(results), *_unfinished(results, findings)]),
-        Section([*head(asked, weak, stories.verdict), *head_figure(asked, places), *contents(findings)]),
+        opening,
+        Section([*head(asked, weak, stories.verdict), *head_figure(asked, places), *links]),
         Section(files=_tables(results, findings, rank_agreements)),
         *places,
         label_quality.section(results, findings.measured),
@@ -88,6 +90,7 @@ def report(results: Results, findings: Findings, options: ReportOptions) -> list
         throughput.device_time_section(results, findings),
         time_to_accuracy.section(results, findings),
         Section([*accuracy_and_utility.weak_points(weak)]),
+        Section([*_as_read(results)]),
         failed_cells(results),
         Section([*explain(findings.measured), runs_csv.note(findings.measured)] if results.ladders else []),
         fairness(results.study),
@@ -119,6 +122,15 @@ def _tables(results: Results, findings: Findings, rank_agreements: list[Agreemen
         files |= runs_csv.to_files(findings.measured, results.run_metrics)
     files |= class_utility.to_files(results)
     return files | other_metrics.to_files(results) | probes.to_files(results) | calibration.to_files(results)
+
+
+def _as_read(results: Results) -> Iterator[str]:
+    """Say how files of embeddings were read, where more is to be said than which they are."""
+    tasks = [task.label for task, plugin in results.study.declared_tasks if plugin.examples == "items"]
+    found = {task: str(results.fact(task, "provenance") or "").split("; ") for task in tasks}
+    if any(len(parts) > 1 for parts in found.values()):
+        yield "## How the data were read"
+        yield "\n".join(f"- {part}" for parts in found.values() for part in dict.fromkeys(parts))
 
 
 def _heading(results: Results) -> Iterator[str]:

@@ -25,6 +25,15 @@ def test_filters_show_the_rows_that_have_what_was_chosen(opened, site):
     assert watched.complaints == []
 
 
+def test_label_counts_sort_by_value_with_the_whole_ladder_after_them(opened, site):
+    page = opened(site / "index.html").page
+    page.get_by_role("combobox", name="labels").select_option("")
+    table = page.locator("[data-filtered]")
+    table.get_by_role("button", name="labels").click()
+    cells = table.locator("tbody tr td:nth-child(5)").all_inner_texts()
+    assert list(dict.fromkeys(cells)) == ["20", "50", "100", "200", "500", "1,000", board.LADDER]
+
+
 def test_its_links_lead_to_the_studies(opened, site):
     watched = opened(site / "index.html")
     watched.page.locator("main a").first.click()

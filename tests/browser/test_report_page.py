@@ -1,9 +1,15 @@
 """report.html in a browser: no complaint, no request; tables sort, arms switch, hovering shows what the CSVs have."""
 
 import csv
+import json
 import re
 
 import pytest
+from support import factories
+
+from labeleff.reporting.markdown import table
+from labeleff.reporting.output_files import PAGE, Section, assemble
+from labeleff.reporting.study_report import build
 
 WIDTHS = [360, 768, 1280, 1920]
 
@@ -55,18 +61,110 @@ def test_no_width_makes_the_page_scroll_sideways(opened, report, width):
 
 def test_numbers_sort_by_value_and_names_by_name(opened, report):
     page = opened(report / "report.html").page
-    table = page.locator("main table", has_text="break-even").first
+    shown = page.locator("main table", has_text="break-even").first
     for name, column in (("n = 20", 1), ("arm", 0)):
-        table.get_by_role("button", name=name, exact=True).click()
-        cells = [row.locator("td").nth(column).inner_text() for row in table.locator("tbody tr").all()]
+        shown.get_by_role("button", name=name, exact=True).click()
+        cells = [row.locator("td").nth(column).inner_text() for row in shown.locator("tbody tr").all()]
         if column:
             cells = [float(re.search(r"-?[\d,]*\d(\.\d+)?", cell)[0].replace(",", "")) for cell in cells]
         assert cells == sorted(cells)
-        header = table.locator("th").nth(column)
+        header = shown.locator("th").nth(column)
         assert header.get_attribute("aria-sort") == "ascending"
-        table.get_by_role("button", name=name, exact=True).press("Enter")
+        shown.get_by_role("button", name=name, exact=True).press("Enter")
         assert header.get_attribute("aria-sort") == "descending"
-    assert table.locator("[aria-sort]").count() == 1
+    assert shown.locator("[aria-sort]").count() == 1
+
+
+def sorted_by(page, name):
+    """Cells of a column after one click on its name, and after another."""
+    button = page.get_by_role("button", name=name, exact=True)
+    column = button.evaluate("button => button.parentElement.cellIndex + 1")
+    found = []
+    for _ in range(2):
+        button.click()
+        found.append(page.locator(f"tbody tr td:nth-child({column})").all_inner_texts())
+    return found
+
+
+def test_amounts_sort_by_value_with_their_units_and_empty_cells_are_the_last(opened, tmp_path):
+    durations = ["6 min to 13 min", "–", "32 s to 37 s", "1.2 h", "", "90 ms", "2 d", "4 to 5 min"]
+    counts = ["1,000", "10,000", "", "100", "whole ladder", "–", "1.5 M", "20k"]
+    shares = ["9 %", "–", "<= 10 %", "2 to 3 %", "", "100 %", "no gain", "12.5"]
+    rows = [[f"{n}", *cells] for n, cells in enumerate(zip(counts, durations, shares, strict=True))]
+    text = table(["", "labels", "a cell", "share"], rows, left=2)
+    (tmp_path / "page.html").write_bytes(assemble([Section(["# T", text])])[PAGE])
+    page = opened(tmp_path / "page.html").page
+    up = ["90 ms", "32 s to 37 s", "4 to 5 min", "6 min to 13 min", "1.2 h", "2 d"]
+    assert sorted_by(page, "a cell") == [[*up, "–", ""], [*up[::-1], "–", ""]]
+    up = ["100", "1,000", "10,000", "20k", "1.5 M", "whole ladder"]
+    assert [[cell for cell in cells if cell not in ("", "–")] for cells in sorted_by(page, "labels")] == [up, up[::-1]]
+    assert {cell for cells in sorted_by(page, "labels") for cell in cells[-2:]} == {"", "–"}
+    up = ["2 to 3 %", "9 %", "<= 10 %", "12.5", "100 %"]
+    assert [cells[:5] for cells in sorted_by(page, "share")] == [up, up[::-1]]
+
+
+def changed(report, folder, change):
+    """A copy of the report's page whose charts `change` has changed."""
+    before, start, rest = (report / "report.html").read_text().partition('<script type="application/json"')
+    head, _, rest = rest.partition(">")
+    data, end, rest = rest.partition("</script>")
+    charts = json.loads(data)
+    change(charts)
+    (folder / "changed.html").write_text(f"{before}{start}{head}>{json.dumps(charts)}{end}{rest}")
+    return folder / "changed.html"
+
+
+def test_bars_with_an_open_end_go_on_to_the_end_of_the_axis(opened, report, tmp_path):
+    mark = {"arm": "rotation/finetune", "y": 1.0, "low": 0.5, "high": 1.5, "ranged": True, "doubt": ""}
+    marks = [
+        mark | {"n": 20, "shown": "point", "low": None},
+        mark | {"n": 50, "shown": "point", "high": None},
+        mark | {"n": 100, "shown": "at least", "high": None},
+        mark | {"n": 200, "shown": "at most", "low": None},
+        mark | {"n": 500, "shown": "extrapolated", "low": None, "high": None},
+        mark | {"n": 1000, "shown": "lower limit", "ranged": False},
+    ]
+
+    def change(charts):
+        for chart in charts.values():
+            chart["views"][0]["marks"] = marks
+
+    figure = drawn(opened(changed(report, tmp_path, change)).page)
+    top, bottom = ends(figure.locator(".role-axis-domain line").last)
+    bars = [ends(bar) for bar in figure.locator("g.mark-rule line").all()]
+    zero, bars = bars[0], bars[1:]
+    [at] = {round(y) for y in (ends(point)[0] / 2 + ends(point)[1] / 2 for point in points(figure).all())}
+    upper, lower = bars[0][0], bars[1][1]
+    assert zero[0] > lower > at > upper
+    assert [tuple(round(y) for y in bar) for bar in bars] == [
+        (round(upper), round(bottom)),
+        (round(top), round(lower)),
+        (at, round(lower)),
+        (round(upper), at),
+        (round(top), round(bottom)),
+    ]
+    assert figure.locator(".mark-text.role-mark text").all_inner_texts() == ["↑", "↑", "↓"]
+
+
+def ends(element):
+    """Upper and lower end of an element on the page, in pixels."""
+    box = element.evaluate("each => { const box = each.getBoundingClientRect(); return [box.top, box.bottom]; }")
+    return tuple(box)
+
+
+def test_arms_are_told_apart_without_colours(opened, report):
+    figure = drawn(opened(report / "report.html").page)
+    swatches = [path.get_attribute("d") for path in figure.locator("fieldset svg path[transform]").all()]
+    assert len(set(swatches)) == len(swatches) == 3
+    assert len({point.get_attribute("d") for point in points(figure).all()}) == 2
+
+
+def test_no_name_breaks_the_page(opened, tmp_path):
+    factories.folder(tmp_path, title="Charts")
+    build(tmp_path)
+    watched = opened(tmp_path / "report.html")
+    drawn(watched.page)
+    assert watched.complaints == []
 
 
 def test_arms_are_switched_by_keyboard(opened, report):

@@ -142,13 +142,14 @@ def write_beside(options: Options, files: Mapping[str, bytes]) -> Path:
 
 
 def _results(findings: Findings, options: Options) -> Iterator[Section]:
-    yield Section([f"# {options.title or f'What the runs in {options.files} are worth'}"])
+    opening = Section([f"# {options.title or f'What the runs in {options.files} are worth'}"])
+    yield opening
     flags = [*weak_results.few_runs(findings.measured), *weak_results.flags(findings)]
     figures = place_figures.figures(Material(findings))
     places = [accuracy_and_utility.section(findings, place, figures[place]) for place in findings.measured.places]
     asked = Asked(findings)
     yield Section(
-        [*head(asked, flags), *head_figure(asked, places), *contents(findings)],
+        [*head(asked, flags), *head_figure(asked, places), *contents(findings, [opening, *places])],
         files=output_files.csvs(findings) | runs_csv.to_files(findings.measured),
     )
     yield from places

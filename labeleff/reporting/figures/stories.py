@@ -44,7 +44,8 @@ def _panel(axes: Axes, item: Answers, what: str) -> None:
         if not entries:
             continue
         epochs, values = [e["epoch"] for e in entries], [e[f"{prefix}{what}"] for e in entries]
-        axes.plot(epochs, values, color=colour, linewidth=1.2, label="validation" if prefix else "training")
+        line, name = ("--", "validation") if prefix else ("-", "training")
+        axes.plot(epochs, values, color=colour, linewidth=1.2, linestyle=line, label=name)
         best = marks.get(f"{'lowest' if what == 'loss' else 'highest'}_{prefix}{what}")
         if best is not None:
             axes.plot(epochs[best], values[best], "o", color=colour, markersize=4)
@@ -58,6 +59,7 @@ def _panel(axes: Axes, item: Answers, what: str) -> None:
                 va="top",
                 fontsize=7,
                 color=colour,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
             )
     if what == "accuracy":
         axes.set_ylim(0, 1.05)

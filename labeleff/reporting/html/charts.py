@@ -10,14 +10,26 @@ from typing import Any, cast
 from labeleff.curves.bounds import Reading
 from labeleff.curves.inversion import Kind
 from labeleff.reporting.csv_tables import no_formula
-from labeleff.reporting.figures.style import BEST, COLOURS
+from labeleff.reporting.figures.style import BEST, numbered
 from labeleff.reporting.measurements import Place, Setting
 
 Row = dict[str, str]
 Chart = dict[str, Any]
-"""Content of one chart as JSON: title, arms with colours, and views with one mark per arm and rung."""
-DASHES: tuple[list[int], ...] = ([], [6, 3], [2, 2], [8, 3, 2, 3])
-"""Patterns of lines, one per lap through the colours."""
+"""Content of one chart as JSON: title, arms with their looks, and views with one mark per arm and rung."""
+DASHES = {"-": [], "--": [6, 3], ":": [2, 2], "-.": [8, 3, 2, 3]}
+"""Lengths of strokes and gaps of matplotlib's line styles."""
+SHAPES = {
+    "o": "M.9 0A.9 .9 0 1 1 -.9 0A.9 .9 0 1 1 .9 0Z",
+    "s": "M-.8-.8H.8V.8H-.8Z",
+    "D": "M0-1.1L1.1 0L0 1.1L-1.1 0Z",
+    "^": "M0-1L1 .9H-1Z",
+    "v": "M0 1L-1-.9H1Z",
+    "P": "M-.4-1H.4V-.4H1V.4H.4V1H-.4V.4H-1V-.4H-.4Z",
+    "*": "M0-1.2L.3-.4L1.1-.4L.5 .1L.7 .9L0 .5L-.7 .9L-.5 .1L-1.1-.4L-.3-.4Z",
+    "X": "M-1-.5L-.5-1L0-.5L.5-1L1-.5L.5 0L1 .5L.5 1L0 .5L-.5 1L-1 .5L-.5 0Z",
+    "h": "M0-1L.87-.5V.5L0 1L-.87 .5V-.5Z",
+}
+"""Outlines of matplotlib's markers as paths of SVG about 0, one unit from the centre."""
 _TABLES = ("summary.csv", "utility.csv", "device_time.csv", "ranking.csv")
 _VIEWS = (
     ("utility.csv", "utility", "utility U(n)"),
@@ -50,9 +62,9 @@ def _number(text: str) -> float | None:
 
 
 def _arms(tables: Mapping[str, list[Row]], every: list[str]) -> list[dict[str, Any]]:
-    """Every arm of a place with its colour and dashes; the baseline has no colour, which stands for the text's own.
+    """Every arm of a place with its look, as in figures; the baseline has no colour, which stands for the text's own.
 
-    These follow from an arm's place among `every` arm of the report, so that it looks the same in all charts.
+    Looks follow from an arm's place among `every` arm of the report, so that it looks the same in all charts.
     Where there are more arms than can be told apart, those with the highest mean label ratio are shown at first.
     """
     rows = tables["summary.csv"]
@@ -61,13 +73,14 @@ def _arms(tables: Mapping[str, list[Row]], every: list[str]) -> list[dict[str, A
     others = [name for name in names if name != baseline]
     ranked = list(dict.fromkeys([*(row["arm"] for row in tables["ranking.csv"]), *others]))
     first = others if len(others) <= BEST else ranked[:BEST]
-    places = enumerate(name for name in every if name != baseline)
-    lap = {name: divmod(index, len(COLOURS)) for index, name in places}
+    styles = {name: numbered(index) for index, name in enumerate(name for name in every if name != baseline)}
+    styles[baseline] = {"color": None, "marker": "o", "linestyle": "-"}
     return [
         {
             "name": name,
-            "colour": None if name == baseline else COLOURS[lap[name][1]],
-            "dash": [] if name == baseline else DASHES[lap[name][0] % len(DASHES)],
+            "colour": styles[name]["color"],
+            "dash": DASHES[styles[name]["linestyle"]],
+            "shape": SHAPES[styles[name]["marker"]],
             "on": name == baseline or name in first,
         }
         for name in names
@@ -112,6 +125,7 @@ def _mark(row: Row, column: str, utility: Row) -> dict[str, Any] | None:
         "y": place,
         "low": None if limit else reading.low,
         "high": None if limit else reading.high,
+        "ranged": reading.interval and not limit,
         "shown": reading.shown,
         "doubt": row["assumption"],
     }
@@ -126,6 +140,7 @@ def _accuracy(rows: list[Row], setting: Setting) -> dict[str, Any]:
             "y": float(row["mean"]),
             "low": _number(row["low"]),
             "high": _number(row["high"]),
+            "ranged": row["low"] != "",
             "shown": "point",
             "doubt": "",
         }

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeleff.reporting.markdown import anchor
+from labeleff.reporting.markdown import anchors
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
-DETAILS = "details-"
-"""Beginning of the ids of what `details.md` has, which is a part of the page."""
+DETAILS = "page.details."
+"""Beginning of the ids of what `details.md` has, which is a part of the page; the page's own begin with `page.`, as no
+heading's does."""
 _OWN_PLACE = re.compile(r"(?:details\.md)?#[\w-]+|details\.md")
 _IMAGE = re.compile(r"figures/([A-Za-z0-9_-]+)\.[a-z]+")
 
@@ -76,14 +77,11 @@ def _split(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token]]]
 
 
 def _name_headings(tokens: Sequence[Token], prefix: str) -> None:
-    """Give every heading its id, by the rule of most renderers of Markdown: NAME, NAME-1, NAME-2 ..."""
-    seen: dict[str, int] = {}
-    for opening, inline in itertools.pairwise(tokens):
-        if opening.type == "heading_open":
-            shown = "".join(child.content for child in inline.children or [])
-            name = anchor(shown)
-            seen[name] = seen.get(name, -1) + 1
-            opening.attrs["id"] = f"{prefix}{name}{f'-{seen[name]}' if seen[name] else ''}"
+    """Give every heading the id by which it is linked to."""
+    found = [pair for pair in itertools.pairwise(tokens) if pair[0].type == "heading_open"]
+    shown = ("".join(child.content for child in inline.children or []) for _, inline in found)
+    for (opening, _), name in zip(found, anchors(shown), strict=True):
+        opening.attrs["id"] = f"{prefix}{name}"
 
 
 def _align(tokens: Sequence[Token]) -> None:
@@ -109,7 +107,7 @@ def _table_close(*_: object) -> str:
 def _link_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     token = tokens[index]
     file, _, place = str(token.attrs["href"]).partition("#")
-    token.attrs["href"] = f"#{DETAILS if file else ''}{place}".rstrip("-")
+    token.attrs["href"] = f"#{DETAILS if file else ''}{place}".rstrip(".")
     return renderer.renderToken(tokens, index, options, env)
 
 

@@ -8,14 +8,20 @@
     return element;
   };
 
-  // Tables: a click on a column's name sorts by it. A number with an interval sorts by its number.
-  const NUMBER = /[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?/i;
+  // Tables: a click on a column's name sorts by it. An amount with an interval sorts by its number and unit: 32 s to 5 min
+  // by 32, 1,000 [900, 1,200] by 1,000. In columns of texts amounts come before texts; cells without either are the last.
+  const UNITS = { ms: 0.001, s: 1, min: 60, h: 3600, d: 86400, k: 1e3, M: 1e6, "%": 1 };
+  const NUMBER = "([-−]?\\d[\\d,]*(?:\\.\\d+)?(?:[eE][-+]?\\d+)?)", UNIT = `(?:\\s*(${Object.keys(UNITS).join("|")})(?![\\p{L}\\d]))?`;
+  const AMOUNT = `${NUMBER}${UNIT}(?:\\s*(?:to|–)\\s*${NUMBER}${UNIT})?`;
+  const ANYWHERE = new RegExp(AMOUNT, "u"), WHOLE = new RegExp(`^[<>=≤≥~\\s]*${AMOUNT}(?:\\s*[[(].*)?$`, "u");
   const key = (cell, numeric) => {
     const text = cell ? cell.textContent.trim() : "";
-    if (!numeric) return text === "" ? null : text;
-    const found = text.match(NUMBER);
-    return found ? Number(found[0].replace(/,/g, "").replace("−", "-")) : null;
+    if (/^[-–—…]?$/.test(text)) return null;
+    const found = text.match(numeric ? ANYWHERE : WHOLE);
+    if (!found) return numeric ? null : text;
+    return Number(found[1].replace(/,/g, "").replace("−", "-")) * (UNITS[found[2] ?? found[4]] ?? 1);
   };
+  const compare = (a, b) => typeof a !== typeof b ? (typeof a === "number" ? -1 : 1) : a < b ? -1 : a > b ? 1 : 0;
   const sortBy = (table, column, header) => {
     const down = header.getAttribute("aria-sort") === "ascending";
     const numeric = header.classList.contains("r");
@@ -24,7 +30,7 @@
     const rows = all("tbody tr", table).map((row, index) => ({ row, index, key: key(row.cells[column], numeric) }));
     rows.sort((a, b) => {
       if (a.key === null || b.key === null) return (a.key === null) - (b.key === null) || a.index - b.index;
-      const order = numeric ? a.key - b.key : a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+      const order = compare(a.key, b.key);
       return (down ? -order : order) || a.index - b.index;
     });
     table.tBodies[0].append(...rows.map((item) => item.row));
@@ -32,10 +38,10 @@
   for (const table of all("main table")) {
     if (!table.tBodies.length) continue;
     for (const cell of all("td", table)) cell.classList.toggle("long", cell.textContent.length > 60);
-    all("thead th", table).forEach((header, column) => {
+    all("thead th", table).forEach((header) => {
       if (!header.textContent.trim()) return;
       const button = make("button", { type: "button" }, ...header.childNodes);
-      button.addEventListener("click", () => sortBy(table, column, header));
+      button.addEventListener("click", () => sortBy(table, header.cellIndex, header));
       header.append(button);
     });
   }
@@ -58,11 +64,11 @@
   const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
   const tone = (colour, night) =>  // on black every colour is mixed with white
     colour && night ? `#${colour.slice(1).match(/../g).map((two) => Math.round(0.65 * parseInt(two, 16) + 0.35 * 255).toString(16).padStart(2, "0")).join("")}` : colour;
-  const SHAPES = { "at most": "triangle-down", "at least": "triangle-up", "lower limit": "triangle-up" };
+  const ARROWS = { "at most": "↓", "at least": "↑", "lower limit": "↑" };
   const show = (value, percent) =>
     percent ? `${Number((100 * value).toPrecision(4))} %` : value.toLocaleString("en", { maximumSignificantDigits: 4 });
   const ends = (mark, percent) =>
-    mark.low === null && mark.high === null
+    !mark.ranged
       ? "none"
       : `[${mark.low === null ? "…" : show(mark.low, percent)}, ${mark.high === null ? "no upper limit" : show(mark.high, percent)}]`;
   const SIGNS = { "at most": "≤ ", "at least": "≥ ", "lower limit": "> " };
@@ -78,7 +84,7 @@
   };
 
   const specification = (chart, view, arms, axes) => {
-    const on = new Set(arms.map((arm) => arm.name));
+    const on = new Set(arms.map((arm) => arm.name)), shapes = new Map(arms.map((arm) => [arm.name, arm.shape]));
     const zero = view.key !== "mean";
     const kept = view.marks.filter((mark) => on.has(mark.arm));
     const domain = kept.length ? range(kept, zero) : [0, 1];
@@ -88,14 +94,15 @@
     const ratio = positive ? ns.at(-1) / ns[0] : 1;
     const closest = Math.min(...ns.slice(1).map((n, index) => n / ns[index]), Math.max(ratio, 2));
     const step = axes.n === "log" && positive ? Math.min(closest ** (0.5 / Math.max(order.length, 1)), Math.max(ratio, 2) ** 0.012) : 1;
+    const edge = Math.max(Math.max(ratio, 2) ** 0.05, step ** ((order.length + 1) / 2));  // the outermost arms, whole
     const values = kept.map((mark) => ({
       ...mark,
       at: mark.n * step ** (order.indexOf(mark.arm) - (order.length - 1) / 2),
-      from: Math.max(mark.low ?? (mark.shown === "at most" ? domain[0] : mark.y), domain[0]),
-      to: Math.min(mark.high ?? (mark.shown === "point" || mark.shown === "extrapolated" ? domain[1] : mark.y), domain[1]),
-      ranged: mark.low !== null || mark.high !== null,
-      line: mark.shown === "point" || mark.shown === "extrapolated",
-      form: SHAPES[mark.shown] ?? "circle",
+      // An open end goes on to the end of the axis, unless an arrow says that the value itself lies there.
+      from: Math.max(mark.shown === "at most" ? mark.y : mark.low ?? domain[0], domain[0]),
+      to: Math.min(mark.shown === "at least" ? mark.y : mark.high ?? domain[1], domain[1]),
+      arrow: ARROWS[mark.shown] ?? "",
+      form: shapes.get(mark.arm),
       value: (SIGNS[mark.shown] ?? "") + show(mark.y, view.percent),
       interval: ends(mark, view.percent),
       note: [mark.shown === "point" ? "" : mark.shown, mark.doubt && `fails: ${mark.doubt}`].filter(Boolean).join("; ") || "measured",
@@ -105,7 +112,7 @@
     const x = {
       field: "at", type: "quantitative", title: "labels n",
       scale: axes.n === "log" && positive
-        ? { type: "log", nice: false, domain: [ns[0] / Math.max(ratio, 2) ** 0.05, ns.at(-1) * Math.max(ratio, 2) ** 0.05] }
+        ? { type: "log", nice: false, domain: [ns[0] / edge, ns.at(-1) * edge] }
         : { type: axes.n === "log" ? "symlog" : "linear", nice: false, zero: false, domain: [ns[0] - 0.04 * (ns.at(-1) - ns[0] || 1), ns.at(-1) + 0.04 * (ns.at(-1) - ns[0] || 1)] },
       axis: { values: axes.n === "log" ? ns : undefined, format: ",", labelOverlap: "greedy", grid: true },
     };
@@ -117,13 +124,15 @@
       { transform: [{ filter: "datum.ranged" }], mark: { type: "rule", strokeWidth: 1.4, clip: true, aria: false },
         encoding: { x, y: { ...y, field: "from" }, y2: { field: "to" }, color: colour,
           strokeDash: { condition: { test: "datum.shown === 'extrapolated'", value: [4, 3] }, value: [1, 0] } } },
-      { transform: [{ filter: "datum.line" }], mark: { type: "line", strokeWidth: 1.4, clip: true, aria: false },
+      { transform: [{ filter: "datum.arrow === ''" }], mark: { type: "line", strokeWidth: 1.4, clip: true, aria: false },
         encoding: { x, y, color: colour, detail: { field: "arm" },
           strokeDash: { field: "arm", legend: null, scale: { domain: arms.map((a) => a.name), range: arms.map((a) => (a.dash.length ? a.dash : [1, 0])) } } } },
       { mark: { type: "point", size: 55, strokeWidth: 1.6, opacity: 1, clip: true, aria: false },
         encoding: { x, y, stroke: colour, tooltip,
           fill: { condition: { test: "datum.shown !== 'point'", value: paper }, field: "arm", type: "nominal", legend: null, scale: colour.scale },
           shape: { field: "form", type: "nominal", scale: null, legend: null } } },
+      ...[["↑", -12], ["↓", 12]].map(([arrow, dy]) => ({ transform: [{ filter: `datum.arrow === '${arrow}'` }],
+        mark: { type: "text", text: arrow, dy, fontSize: 15, fontWeight: 700, aria: false }, encoding: { x, y, color: colour } })),
       { transform: [{ filter: "datum.doubt !== ''" }], mark: { type: "point", shape: "cross", angle: 45, size: 90, stroke: ink, fill: ink, strokeWidth: 0.6, opacity: 0.8, clip: true, aria: false },
         encoding: { x, y, tooltip } },
     ];
@@ -138,16 +147,19 @@
   };
 
   const swatch = (arm) => {
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    for (const [name, value] of [["width", 22], ["height", 10], ["aria-hidden", "true"]]) line.setAttribute(name, value);
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    for (const [name, value] of [["d", "M0 5H22"], ["stroke-width", 3], ["stroke-dasharray", arm.dash.join(" ")]]) path.setAttribute(name, value);
-    path.style.stroke = arm.colour ? `light-dark(${arm.colour}, ${tone(arm.colour, true)})` : "currentColor";
-    line.append(path);
-    return line;
+    const draw = (tag, attributes, ...children) => {
+      const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+      element.append(...children);
+      return element;
+    };
+    const line = draw("path", { d: "M0 6H24", "stroke-width": 2, "stroke-dasharray": arm.dash.join(" ") });
+    const point = draw("path", { d: arm.shape, transform: "translate(12 6) scale(4.5)" });
+    line.style.stroke = point.style.fill = arm.colour ? `light-dark(${arm.colour}, ${tone(arm.colour, true)})` : "currentColor";
+    return draw("svg", { width: 24, height: 12, "aria-hidden": "true" }, line, point);
   };
 
-  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const charts = JSON.parse(document.getElementById("page.charts").textContent);
   const redraws = [];
   for (const figure of all("[data-chart]")) {
     const chart = charts[figure.dataset.chart], area = figure.querySelector(".area");

@@ -88,8 +88,16 @@ def test_places_of_one_text_are_named_together() -> None:
     text = lines(Asked(found))
     assert text[1] == "Most accurate: x, y: good at 20 to 1,000 labels (proven)."
     assert "Costing labels: bad (2 of 2)." in text
-    assert list(contents(found)) == ["Places: [x](#x), [y](#y)."]
-    assert list(contents(findings({ONE: GOOD}))) == []
+
+
+def test_links_to_places_are_numbered_as_their_headings_are() -> None:
+    places = [Place("ab"), Place("a/b"), Place("study"), Place("utility")]
+    found = findings(dict.fromkeys(places, GOOD))
+    settings = found.measured.settings
+    sections = [Section([f"## {place.task}", "### Utility"], place=(place, settings[place])) for place in places]
+    [text] = contents(found, [Section(["# Study", "#1 is no heading"]), *sections])
+    assert text == "Places: [ab](#ab), [a/b](#ab-1), [study](#study-1), [utility](#utility-3)."
+    assert list(contents(findings({ONE: GOOD}), [])) == []
 
 
 def test_a_failed_assumption_is_the_first_weak_point() -> None:

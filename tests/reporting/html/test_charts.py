@@ -8,7 +8,7 @@ from support import factories
 
 from labeleff.reporting import csv_tables, output_files
 from labeleff.reporting.findings import find
-from labeleff.reporting.html.charts import charts
+from labeleff.reporting.html.charts import _mark, charts
 from labeleff.reporting.results import load
 
 
@@ -63,10 +63,30 @@ def test_the_best_of_many_arms_are_on_at_first():
         {"p": (Place("t"), Setting("t", (10,)))},
     ).values()
     assert [arm["name"] for arm in chart["arms"] if arm["on"]] == ["arm.0[x]", *names[18:]]
-    looks = [(arm["colour"], tuple(arm["dash"])) for arm in chart["arms"]]
-    assert len(set(looks)) == 30
+    looks = [(arm["shape"], tuple(arm["dash"])) for arm in chart["arms"]]
+    assert len(set(looks)) == 30, "arms are told apart without colours too"
+    assert len({shape for shape, _ in looks[:9]}) == 9
 
 
 def test_a_place_without_numbers_has_no_chart(made):
     findings, _ = made
     assert charts({}, places(findings)) == {}
+
+
+def test_an_interval_with_an_open_end_is_one_and_a_limit_has_none():
+    row = {"arm": "a", "n": "20", "utility": "1.5", "utility_low": "", "utility_high": "1.9", "assumption": ""}
+    row |= {
+        "utility_at_most": "",
+        "utility_at_least": "",
+        "kind": "inside",
+        "p_above": "0",
+        "factor": "",
+        "p_never": "",
+    }
+    far = {"kind": "extrapolated", "factor": "9", "p_never": "0.2", "utility_at_least": "1", "utility_low": "1.2"}
+    marks = [_mark(each, "utility", each) for each in (row, row | {"p_above": ""}, row | far)]
+    assert [(mark["ranged"], mark["low"], mark["shown"]) for mark in marks] == [
+        (True, None, "point"),
+        (False, None, "point"),
+        (False, None, "lower limit"),
+    ]

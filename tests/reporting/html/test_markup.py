@@ -3,6 +3,7 @@
 import pytest
 
 from labeleff.reporting.html.markup import DETAILS, blocks
+from labeleff.reporting.markdown import anchors
 
 
 def html(text, images=None, prefix=""):
@@ -39,11 +40,17 @@ def test_blocks_are_split_at_headings_of_the_second_level():
     assert '<h3 id="deep">' in second.body
 
 
+def test_ids_are_unique_whatever_headings_are_called():
+    headings = ["ab", "a/b", "ab-1", "!?", "AB", "?"]
+    found = [block.id for block in blocks("\n\n".join(f"## {text}" for text in headings), {})[1:]]
+    assert found == [*anchors(headings)] == ["ab", "ab-1", "ab-1-1", "section", "ab-2", "section-1"]
+
+
 def test_links_lead_into_the_page_also_those_to_details():
     shown = html("[a](#words) [b](details.md#one-two) [c](details.md)")
     assert 'href="#words"' in shown
     assert f'href="#{DETAILS}one-two"' in shown
-    assert 'href="#details"' in shown
+    assert 'href="#page.details"' in shown
 
 
 def test_tables_scroll_and_say_which_columns_are_numbers():

@@ -53,8 +53,15 @@ def test_a_mark_in_a_name_is_no_chart():
 
 def test_details_are_folded_in_the_page():
     text = assemble([Section(["# T", "## A"], details=["## A", "method"])])[PAGE].decode()
-    assert '<details id="details-a">' in text
-    assert text.index('<details id="a"') < text.index('<details id="details-a">')
+    assert '<details id="page.details.a">' in text
+    assert text.index('<details id="a"') < text.index('<details id="page.details.a">')
+
+
+def test_no_heading_has_an_id_of_the_page_itself():
+    names = ["charts", "content", "details", "page.charts", "details a", "a"]
+    sections = [Section(["# Charts", *(f"## {name}" for name in names)], details=["## A", "method"])]
+    ids = re.findall(r' id="([^"]*)"', assemble(sections)[PAGE].decode().partition("<script>")[0])
+    assert len(ids) == len(set(ids)) == len(names) + 5
 
 
 def test_large_figures_stay_beside_the_page():
