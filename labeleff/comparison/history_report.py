@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labeleff.comparison.amounts import p_text, scale, value
 from labeleff.comparison.history import History, Point, Series
 from labeleff.reporting.csv_tables import columns, frame, to_csv
-from labeleff.reporting.figures.style import COLOURS, MARKERS, beside_legend, label, legend
+from labeleff.reporting.figures.style import COLOURS, MARKERS, beside_legend, label, labels, legend
 from labeleff.reporting.markdown import table
 from labeleff.stats.change_points import ALPHA, ChangePoint
 from labeleff.study.quantities import Quantity, Subject, quantity
@@ -221,16 +221,17 @@ def _figure(history: History, metric: str, subjects: Sequence[Subject]) -> Figur
     axes = figure.add_subplot()
     what = quantity(metric)
     names = names_of(subjects)
+    shown = labels(names.values())
     for index, subject in enumerate(subjects):
         for series in history.of(metric):
             if series.subject == subject:
                 _draw(
-                    axes, series, COLOURS[index], MARKERS[index], label(names[subject]) if series.number == 1 else "_"
+                    axes, series, COLOURS[index], MARKERS[index], shown[names[subject]] if series.number == 1 else "_"
                 )
     _breaks(axes, history, subjects)
     _axis(axes, history)
-    axes.set_ylabel(f"{scale(what)}, {'higher' if what.higher else 'lower'} is better")
-    axes.set_title(f"{metric} over time; bars: levels, triangles: their changes", fontsize=10, loc="left")
+    axes.set_ylabel(f"{label(scale(what))}, {'higher' if what.higher else 'lower'} is better")
+    axes.set_title(f"{label(metric)} over time; bars: levels, triangles: their changes", fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
     legend(axes, columns)
     return figure

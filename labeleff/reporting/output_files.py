@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import unicodedata
@@ -15,7 +16,7 @@ from labeleff.files import write_together
 from labeleff.records.folders import FILE_NAME
 from labeleff.reporting import csv_tables
 from labeleff.reporting.figures import glyphs, style
-from labeleff.reporting.figures.look import Look
+from labeleff.reporting.figures.look import KINDS, Look
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.glossary import linked
 from labeleff.reporting.markdown import harmless
@@ -49,13 +50,24 @@ class Section:
     """Contents of tables by file name."""
     figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
     """What draws a figure, by its file's name without folder and ending."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Sentences on what figures leave out, by the figure's name; they follow it wherever it stands."""
     details: Sequence[str] = ()
     """Paragraphs of `details.md`: methods, checks and conditions, for who wants to know more than the results."""
     place: tuple[Place, Setting] | None = None
     """Place whose charts follow the section's heading in report.html."""
 
 
-def assemble(sections: Iterable[Section], look: Look | None = None) -> dict[str, bytes]:
+class Files(dict[str, bytes]):
+    """Contents of a report's files by name."""
+
+    def __init__(self, contents: Mapping[str, bytes], figures: Iterable[str]) -> None:
+        super().__init__(contents)
+        self.figures = frozenset(figures)
+        """Figures that the report can have, drawn or not, by their files' names without folder and ending."""
+
+
+def assemble(sections: Iterable[Section], look: Look | None = None) -> Files:
     """Combine sections into all files of a report by name: report.md, details.md, report.html, tables, figures.
 
     `look` says which figures are drawn, and how; links to figures go to what there is.
@@ -72,7 +84,7 @@ def assemble(sections: Iterable[Section], look: Look | None = None) -> dict[str,
         files[DETAILS] = f"# Details\n\n{details}\n".encode()
         text += f"\n\nMore on how this was measured: [{DETAILS}]({DETAILS})."
     files[PAGE] = _page(parts, details, files)
-    return {**files, REPORT: text.encode() + b"\n"}
+    return Files({**files, REPORT: text.encode() + b"\n"}, (name for part in parts for name in part.figures))
 
 
 def _wanted(parts: Iterable[Section], look: Look) -> set[str]:
@@ -84,20 +96,25 @@ def _wanted(parts: Iterable[Section], look: Look) -> set[str]:
 def _with_figures(parts: Iterable[Section], drawn: Container[str], look: Look) -> Iterator[Section]:
     """The sections with the images that are drawn: as PNG, else SVG, else as links to PDF.
 
-    Where only one is drawn, it stands where it is linked first.
+    Where only one is drawn, it stands where it is linked first. What images leave out is said once after each row.
     """
     seen: set[str] = set()
+    parts = list(parts)
+    left_out = {name: text for part in parts for name, text in part.left_out.items()}
     for part in parts:
-        texts = []
+        texts: list[str] = []
+        pending: dict[str, None] = {}
         for text in part.paragraphs:
             image = FIGURE.fullmatch(text)
             if image is None:
-                texts.append(text)
+                texts += [*pending, text]
+                pending.clear()
             elif image[2] in drawn and (look.every or image[2] not in seen):
                 kind = "png" if "png" in look.kinds else look.kinds[0]
                 texts.append(f"{'' if kind == 'pdf' else '!'}[{image[1]}](figures/{image[2]}.{kind})")
                 seen.add(image[2])
-        yield replace(part, paragraphs=texts)
+                pending |= dict.fromkeys([left_out[image[2]]] if image[2] in left_out else [])
+        yield replace(part, paragraphs=[*texts, *pending])
 
 
 def _page(parts: Iterable[Section], details: str, files: Mapping[str, bytes]) -> bytes:
@@ -165,9 +182,27 @@ def pictures(figures: Mapping[str, Figure], look: Look | None = None) -> dict[st
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files, or none: raises RecordError, naming the file, where one can't be written."""
+    """Write all files, or none: raises RecordError, naming the file, where one can't be written.
+
+    Figures that a report could have and that aren't written now are removed, since they would show older numbers.
+    """
     safe = {name: harmless(data.decode()).encode() if name.endswith(".md") else data for name, data in files.items()}
     try:
         write_together(folder, safe)
     except OSError as error:
         raise RecordError(f"{error.filename}: can't be written: {error.strerror}") from error
+    if isinstance(files, Files):
+        _remove_old_figures(folder, files)
+
+
+def _remove_old_figures(folder: Path, files: Files) -> None:
+    names = {f"figures/{name}.{kind}" for name in files.figures for kind in KINDS} - files.keys()
+    old = [path for name in sorted(names) if (path := folder / name).is_file()]
+    try:
+        for path in old:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RecordError(f"{error.filename}: can't be removed: {error.strerror}") from error
+    if old:
+        with contextlib.suppress(OSError):  # other files may stay in there
+            (folder / "figures").rmdir()

@@ -73,7 +73,8 @@ def figures(material: Material) -> dict[Place, list[PlaceFigure]]:
             for draw in drawings:
                 name = first_free(f"{prefix}-{slug}", names)
                 names.add(name)
-                by_place[place].append(PlaceFigure(name, words, draw))
+                left_out = _left_out(material.findings, place) if kind in FIGURES else ""
+                by_place[place].append(PlaceFigure(name, words, draw, left_out))
     return by_place
 
 
@@ -88,6 +89,15 @@ def _kinds(material: Material, place: Place) -> Iterator[tuple[str, Iterator[Dra
         yield kind, figures_of(shown, place)
     for kind, further_of in material.further.items():
         yield kind, further_of(place)
+
+
+def _left_out(findings: Findings, place: Place) -> str:
+    """Sentence on the arms that a place's figures leave out; empty where they leave out what was asked for, or none."""
+    compared = len(findings.at(place))
+    if compared <= MOST_ARMS or findings.measured.look.arms:
+        return ""
+    best = f"the {BEST} arms with the highest mean label ratio, of {compared:,}"
+    return f"Figures in `figures/` show {best}; the tables have all."
 
 
 def _prefix(metric: str) -> str:

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from labeleff.reporting.figures.forest import APART, Dot, Panel, chosen, forest
-from labeleff.reporting.figures.style import beside_legend, clip, label, label_axis, legend, styles, title
+from labeleff.reporting.figures.style import (
+    arm_labels,
+    beside_legend,
+    clip,
+    label_axis,
+    legend,
+    part,
+    quantity,
+    styles,
+    title,
+)
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.stats.stand_ins import StandIns
 
@@ -22,13 +32,13 @@ def accuracy(measured: Measurements, place: Place) -> Figure:
     if len(drawn) > APART + 1:
         return _forest(measured, place, drawn)
     figure, columns = beside_legend(len(drawn))
-    axes = figure.add_subplot()
+    axes, names = figure.add_subplot(), arm_labels(measured, drawn)
     for arm, style in drawn.items():
         runs = measured.at(place, arm)
         intervals = measured.intervals[place, arm]
         ns = [item.n for item in intervals]
         means = [shown(item.mean) for item in intervals]
-        axes.plot(ns, means, label=label(measured.look.name(arm)), markersize=4.5, linewidth=1.5, **style)
+        axes.plot(ns, means, label=names[arm], markersize=4.5, linewidth=1.5, **style)
         measured_ns = [n for n in ns if not isinstance(runs[n], StandIns)]
         dots = [(n, shown(value)) for n in measured_ns for value in runs[n].values()]
         if dots:
@@ -41,7 +51,7 @@ def accuracy(measured: Measurements, place: Place) -> Figure:
     if chance is not None:
         axes.axhline(shown(chance), color="0.4", linestyle=":", linewidth=1, label="chance")
     label_axis(axes, setting.rungs)
-    axes.set_ylabel(setting.quantity)
+    axes.set_ylabel(quantity(setting.quantity))
     axes.set_title(title(measured, place), fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
     clip(axes.yaxis, setting)
@@ -53,7 +63,7 @@ def _forest(measured: Measurements, place: Place, drawn: Mapping[str, dict[str, 
     """Draw the means of every arm with their intervals, a panel per rung."""
     setting = measured.settings[place]
     shown = setting.units.shown
-    rungs = {n for arm in drawn for n in measured.at(place, arm)}
+    rungs = sorted({n for arm in drawn for n in measured.at(place, arm)})
     means = {arm: {item.n: item for item in measured.intervals[place, arm]} for arm in drawn}
     panels = [
         Panel(
@@ -68,9 +78,10 @@ def _forest(measured: Measurements, place: Place, drawn: Mapping[str, dict[str, 
                 if (item := by_n.get(n))
             },
         )
-        for n in chosen(sorted(rungs))
+        for n in chosen(rungs)
     ]
-    figure, axes = forest(panels, measured, setting.quantity, title(measured, place))
+    words = f"{quantity(setting.quantity)}{part(len(panels), len(rungs))}"
+    figure, axes = forest(panels, measured, words, title(measured, place))
     for each in axes:
         clip(each.xaxis, setting)
         if setting.chance is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from labeleff.catalogue.metrics import Units
 from labeleff.curves.forecast import Forecast, LabelForecast, Range
 from labeleff.curves.rung_means import shown_values
-from labeleff.reporting.figures.style import COLOURS, beside_legend, clip, label, label_axis, legend
+from labeleff.reporting.figures.style import COLOURS, beside_legend, clip, label, label_axis, legend, quantity
 from labeleff.reporting.measurements import Setting
 from labeleff.stats.resampling import Runs
 from labeleff.stats.stand_ins import StandIns
@@ -39,7 +39,7 @@ def forecast(found: Forecast, runs: Runs, name: str, setting: Setting) -> Figure
         _target(axes, target, setting.units, COLOURS[(0, 2, 3, 4, 5, 6, 7)[place % 7]], ns[0], ns[-1])
     label_axis(axes, _ticks(found))
     axes.axvspan(found.last.n, axes.get_xlim()[1], color="0.94", linewidth=0, zorder=0, label="beyond the pilot")
-    axes.set_ylabel(setting.quantity)
+    axes.set_ylabel(quantity(setting.quantity))
     axes.set_title(label(name, 80), fontsize=10, loc="left")
     axes.grid(color="0.9", linewidth=0.6)
     clip(axes.yaxis, setting)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeleff.reporting.figures.style import blank, label, spaced, styles
+from labeleff.reporting.figures.style import arm_labels, blank, spaced, styles
 from labeleff.reporting.measurements import Measurements
 
 if TYPE_CHECKING:
@@ -50,9 +50,13 @@ def chosen(rungs: Sequence[int]) -> list[int]:
 
 
 def forest(panels: Sequence[Panel], measured: Measurements, quantity: str, heading: str) -> tuple[Figure, list[Axes]]:
-    """Draw panels side by side, with the arms in the order of `styles`, the first on top; gives their axes too."""
+    """Draw panels side by side, with the arms in the order of `styles`, the first on top; gives their axes too.
+
+    `quantity` and `heading` are escaped.
+    """
     looks = {arm: look for arm, look in styles(measured).items() if any(arm in panel.dots for panel in panels)}
     rows = {arm: len(looks) - 1 - row for row, arm in enumerate(looks)}
+    names = arm_labels(measured, rows)
     figure = blank(2.2 + 2.5 * len(panels), 1.3 + 0.24 * len(rows))
     grid = list(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0])
     for axes, panel in zip(grid, panels, strict=True):
@@ -62,7 +66,7 @@ def forest(panels: Sequence[Panel], measured: Measurements, quantity: str, headi
         axes.set_title(panel.title, fontsize=9, loc="left")
         axes.grid(axis="x", color="0.92", linewidth=0.6)
         axes.set_axisbelow(True)
-    grid[0].set_yticks([*rows.values()], [label(measured.look.name(arm)) for arm in rows], fontsize=8.5)
+    grid[0].set_yticks([*rows.values()], [names[arm] for arm in rows], fontsize=8.5)
     grid[0].set_ylim(-0.6, len(rows) - 0.4)
     figure.supxlabel(quantity, fontsize=10)
     figure.suptitle(heading, fontsize=10, x=0.01, ha="left")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from labeleff.errors import LabeleffWarning
-from labeleff.reporting.figures.style import label
+from labeleff.reporting.figures.style import LONGEST, escaped, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,12 +36,13 @@ def complete(figures: Iterable[Figure]) -> None:
     """
     from matplotlib.text import Text
 
-    texts = [text for figure in figures for text in figure.findobj(Text)]
-    lacking = {text: chars for text in texts if (chars := _lacking(text))}
-    wanted = sorted(set(itertools.chain.from_iterable(lacking.values())))
+    lacking = {
+        figure: {text: chars for text in figure.findobj(Text) if (chars := _lacking(text))} for figure in figures
+    }
+    wanted = sorted({char for texts in lacking.values() for char in itertools.chain.from_iterable(texts.values())})
     families = find_families(wanted)
-    for text, chars in lacking.items():
-        _complete(text, chars, families)
+    for figure, texts in lacking.items():
+        _complete(figure, texts, families)
     warn_of(set(wanted) - families.keys())
 
 
@@ -56,27 +57,32 @@ def _lacking(text: Text) -> set[str]:
     return {char for char in chars if ord(char) not in own}
 
 
-def _complete(text: Text, lacking: set[str], families: dict[str, str]) -> None:
-    found = dict.fromkeys(families[char] for char in sorted(lacking) if char in families)
-    if found:
-        text.set_fontfamily([*text.get_fontfamily(), *found])
-    if lost := lacking - families.keys():
-        old = text.get_text().replace(r"\$", "$")
-        pieces = [code(char) if char in lost else char for char in old]
-        text.set_text(label("".join(_shortened(pieces, max(len(old), 36))), len("".join(pieces))))
+def _complete(figure: Figure, lacking: Mapping[Text, set[str]], families: Mapping[str, str]) -> None:
+    for text, chars in lacking.items():
+        if found := dict.fromkeys(families[char] for char in sorted(chars) if char in families):
+            text.set_fontfamily([*text.get_fontfamily(), *found])
+    lost = {text: gone for text, chars in lacking.items() if (gone := chars - families.keys())}
+    for text, name in _in_codes(lost).items():
+        text.set_text(escaped(name))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        ticks = [tick.label1 for tick in axis.get_major_ticks()]
+        if not lost.keys().isdisjoint(ticks):  # else the axis would write the old names again
+            axis.set_ticklabels([text.get_text() for text in ticks])
 
 
-def _shortened(pieces: list[str], most: int) -> list[str]:
-    """Leave out the middle of a text that is over `most` characters long, without cutting a piece."""
-    if sum(map(len, pieces)) <= most:
-        return pieces
-    head, tail = _beginning(pieces, most // 2), _beginning(pieces[::-1], most // 2)
-    return [*head, "…", *reversed(tail)]
-
-
-def _beginning(pieces: list[str], most: int) -> list[str]:
-    ends = list(itertools.accumulate(map(len, pieces)))
-    return pieces[: sum(end <= most for end in ends)]
+def _in_codes(lost: Mapping[Text, set[str]]) -> dict[Text, str]:
+    """Texts of one figure with these characters as codes, between which long ones are cut; distinct ones stay so."""
+    old = {text: text.get_text().replace(r"\$", "$") for text in lost}
+    lengths = {text: max(len(name), LONGEST) for text, name in old.items()}
+    names: dict[tuple[str, int], str] = {}
+    for most in set(lengths.values()):
+        pieces = {
+            old[text]: [code(char) if char in chars else char for char in old[text]]
+            for text, chars in lost.items()
+            if lengths[text] == most
+        }
+        names |= zip(((name, most) for name in pieces), shortened([*pieces.values()], most + 1), strict=True)
+    return {text: names[old[text], lengths[text]] for text in lost}
 
 
 def code(char: str) -> str:

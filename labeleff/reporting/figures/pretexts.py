@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeleff.reporting.figures.style import Style, blank, label, of_pretext
+from labeleff.reporting.figures.style import Style, blank, labels, of_pretext
 from labeleff.study.names import short_names
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ def learning_curves(panels: Sequence[Panel], heading: str, looks: Mapping[str, S
     columns = min(len(panels), 2 if len(panels) <= FEW else 3)
     rows = -(-len(panels) // columns)
     figure = blank(9.5 if columns > 1 else 7.0, 4.2 if rows == 1 else 0.4 + 2.5 * rows)
+    names = labels(panel.pretext for panel in panels)
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes, panel in zip(grid, panels, strict=False):
         look = of_pretext(looks, panel.pretext, panel.number)
         _panel(axes, panel.histories, panel.key, panel.scale, look["color"])
-        axes.set_title(label(panel.pretext), fontsize=9, loc="left")
+        axes.set_title(names[panel.pretext], fontsize=9, loc="left")
         axes.set_ylabel(panel.words)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)

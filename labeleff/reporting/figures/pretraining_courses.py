@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from labeleff.reporting.figures.style import Style, beside_legend, label, legend, styles_of_all, title
+from labeleff.reporting.figures.style import Style, arm_labels, beside_legend, legend, styles_of_all, title
 from labeleff.reporting.measurements import Measurements
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ APART = 0.012
 def draw(measured: Measurements, courses: Sequence[Course]) -> Figure:
     """Draw the mean label ratio n1/n of every arm, with its interval, against the point of pretraining."""
     figure, legend_columns = beside_legend(len(courses))
-    axes = figure.add_subplot()
+    axes, names = figure.add_subplot(), arm_labels(measured, [item.arm for item in courses])
     looks, first = styles_of_all(measured), courses[0]
     ticks = _ticks(first)
     ratios = [stop.comparison.mean.ratio for item in courses for stop in item.stops if stop.comparison.mean]
@@ -32,10 +32,10 @@ def draw(measured: Measurements, courses: Sequence[Course]) -> Figure:
     for number, item in enumerate(courses):
         shift = APART * (number - (len(courses) - 1) / 2) * (max(ticks.values()) - min(ticks.values()))
         _draw(axes, item, [ticks[item.words(stop.point)] + shift for stop in item.stops], looks[item.arm], limits)
-        axes.plot([], [], label=label(measured.look.name(item.arm)), **looks[item.arm])
+        axes.plot([], [], label=names[item.arm], **looks[item.arm])
     axes.axhline(1, color="black", linewidth=1, zorder=1)
     _scale(axes, first, ticks)
-    axes.set_ylabel(f"mean label ratio n1/n against {label(measured.look.name(measured.baseline))}")
+    axes.set_ylabel(f"mean label ratio n1/n against {names[measured.baseline]}")
     axes.set_title(title(measured, first.home), fontsize=10, loc="left")
     legend(axes, legend_columns)
     return figure

@@ -21,7 +21,7 @@ def figure(
     `groups` are curves of all seeds by pretext, at least one; `looks` are colours, markers and lines by pretext.
     """
     drawn, legend_columns = style.beside_legend(len(groups) + 1)
-    axes = drawn.add_subplot()
+    axes, names = drawn.add_subplot(), style.labels(groups)
     for number, (name, seeds) in enumerate(groups.items()):
         look = style.of_pretext(looks, name, number)
         line = {key: look[key] for key in ("color", "linestyle")}
@@ -34,13 +34,13 @@ def figure(
             linewidth=2,
             marker=look["marker"],
             markersize=4,
-            label=style.label(name),
+            label=names[name],
             **line,
         )
     first = next(iter(groups.values()))[0]
     axes.axhline(100 * first.chance, color="0.4", linestyle=":", linewidth=1, label="chance")
     axes.set_xlabel("epochs of pretraining (0: untrained)")
-    axes.set_ylabel(f"{metric(first.metric).words} of a linear probe (%)")
+    axes.set_ylabel(style.quantity(f"{metric(first.metric).words} of a linear probe (%)"))
     axes.set_title(heading, fontsize=10, loc="left")
     axes.grid(color="0.92", linewidth=0.6)
     style.legend(axes, legend_columns)

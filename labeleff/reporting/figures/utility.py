@@ -16,7 +16,7 @@ from labeleff.curves.bounds import Reading, worth
 from labeleff.curves.methods import extrapolates
 from labeleff.curves.utility import FAR
 from labeleff.reporting.figures.forest import APART, Dot, Panel, chosen, forest
-from labeleff.reporting.figures.style import beside_legend, label, label_axis, legend, styles, title
+from labeleff.reporting.figures.style import arm_labels, beside_legend, label_axis, legend, part, styles, title
 from labeleff.reporting.findings import Comparison
 from labeleff.reporting.measurements import Measurements
 
@@ -98,7 +98,7 @@ def utility(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure
         return _forest(measured, comparisons)
     place, baseline = comparisons[0].place, comparisons[0].baseline
     figure, columns = beside_legend(len(comparisons))
-    axes = figure.add_subplot()
+    axes, names = figure.add_subplot(), arm_labels(measured, [baseline, *(item.arm for item in comparisons)])
     rungs, ladder = measured.settings[place].rungs, sorted(measured.at(place, baseline))
     label_axis(axes, rungs)
     for n in rungs:
@@ -121,13 +121,13 @@ def utility(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure
     axes.axhline(0, color="black", linewidth=1)
     for arm, style in styles(measured).items():
         if arm in marks:
-            axes.plot([], [], label=label(measured.look.name(arm)), **style)
+            axes.plot([], [], label=names[arm], **style)
             _draw(axes, marks[arm], limits, style)
     pairs = [(item, *pair) for item in comparisons for pair in zip(item.points, marks[item.arm], strict=True)]
     _doubted(axes, [mark for item, point, mark in pairs if item.doubts(point.n)])
     _outside(axes, (ladder[0], ladder[-1]), limits, extrapolates(measured.method))
     _plain_numbers(axes)
-    axes.set_ylabel(f"utility U(n) against {label(measured.look.name(baseline))}")
+    axes.set_ylabel(f"utility U(n) against {names[baseline]}")
     axes.set_title(title(measured, place), fontsize=10, loc="left")
     legend(axes, columns)
     return figure
@@ -142,7 +142,8 @@ def _spread(rungs: Sequence[int], arms: int) -> float:
 def _forest(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure:
     """Draw the label ratio n1/n = U(n) + 1 of every arm, as a mean over the ladder and at some rungs."""
     place, baseline = comparisons[0].place, comparisons[0].baseline
-    rungs = chosen(sorted({point.n for item in comparisons for point in item.points}))
+    measured_ns = sorted({point.n for item in comparisons for point in item.points})
+    rungs = chosen(measured_ns)
     dots = {"mean over the ladder": {item.arm: _mean(item) for item in comparisons if item.mean is not None}}
     for n in rungs:
         dots[f"n = {n:,}"] = {
@@ -157,7 +158,9 @@ def _forest(measured: Measurements, comparisons: Sequence[Comparison]) -> Figure
     ends = [end for end in ends if least < end < most]
     limits = 0.8 * min(ends), 1.25 * max(ends)
     panels = [Panel(words, {arm: _cut(dot, limits) for arm, dot in panel.items()}) for words, panel in dots.items()]
-    quantity = f"label ratio n1/n = U(n) + 1 against {label(measured.look.name(baseline))}; hollow: not measured"
+    name = arm_labels(measured, [baseline, *(item.arm for item in comparisons)])[baseline]
+    left_out = part(len(rungs), len(measured_ns))
+    quantity = f"label ratio n1/n = U(n) + 1 against {name}; hollow: not measured{left_out}"
     figure, grid = forest(panels, measured, quantity, title(measured, place))
     for axes in grid:
         axes.set_xscale("log")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from labeleff.catalogue.metrics import Units
 from labeleff.curves.bounds import savings, worth
 from labeleff.curves.utility import UtilityPoint
-from labeleff.reporting.figures.style import BEST, MOST_ARMS
 from labeleff.reporting.findings import Comparison, Findings, TargetLabels
 from labeleff.reporting.markdown import (
     amount,
@@ -51,6 +50,8 @@ class PlaceFigure:
     words: str
     """Quantity that it shows, in words."""
     draw: Callable[[], Figure]
+    left_out: str = ""
+    """Sentence on the arms that it leaves out; empty where it leaves out none."""
 
 
 def verdicts(findings: Findings, place: Place) -> Iterator[str]:
@@ -80,13 +81,10 @@ def section(findings: Findings, place: Place, drawn: Sequence[PlaceFigure]) -> S
     """Tables and figures of one place."""
     title = findings.measured.settings[place].title.replace("[", "\\[").replace("]", "\\]")
     images = [f"![{item.words} at {title}](figures/{item.name}.png)" for item in drawn]
-    compared = len(findings.at(place))
-    look = findings.measured.look
-    if images and look.every and compared > MOST_ARMS and not look.arms:
-        images.append(f"The figures show the {BEST} arms with the highest mean label ratio, of {compared:,}.")
     return Section(
         [*_tables(findings, place), *images],
         figures={item.name: item.draw for item in drawn},
+        left_out={item.name: item.left_out for item in drawn if item.left_out},
         details=[*_checks(findings.measured, place)],
         place=(place, findings.measured.settings[place]),
     )

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from labeleff.catalogue.metrics import Metric, Units
 from labeleff.errors import LabeleffWarning
 from labeleff.reporting.figures import accuracy, glyphs, style, utility
 from labeleff.reporting.figures import style as figures_style
-from labeleff.reporting.figures.look import KINDS
+from labeleff.reporting.figures.look import KINDS, Look
 from labeleff.reporting.findings import compare_arms
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.reporting.results import Results, load
@@ -98,6 +99,50 @@ def test_an_axis_ends_where_the_metric_does() -> None:
     assert high > 4.1
 
 
+@pytest.mark.parametrize("count", [2, 10])
+def test_runs_that_are_all_right_have_an_axis_in_plain_numbers(count: int) -> None:
+    measured = many(count)
+    right = {key: {n: dict.fromkeys([(0, 0), (1, 0)], 1.0) for n in (10, 100)} for key in measured.runs}
+    setting = replace(measured.settings[TASK], chance=None)
+    figure = accuracy.accuracy(replace(measured, runs=right, settings={TASK: setting}), TASK)
+    figure.draw_without_rendering()
+    axis = figure.axes[0].yaxis if count == 2 else figure.axes[0].xaxis
+    low, high = axis.get_view_interval()
+    assert 99 < low < 99.8
+    assert 100 < high < 100.1
+    assert axis.get_offset_text().get_text() == ""
+    assert any(text.get_text().startswith("100.0") for text in axis.get_ticklabels())
+
+
+LADDERS = {
+    "close": tuple(10**6 * 2**k for k in range(12)),
+    "odd": tuple(1_000_001 * 2**k for k in range(12)),
+    "few": (50, 200, 800),
+}
+
+
+@pytest.mark.parametrize(
+    ("ladder", "first", "last"),
+    [("close", "1M", "1,024M"), ("odd", "1,000,001", "1,024,001,024"), ("few", "50", "800")],
+)
+@pytest.mark.parametrize("size", [None, (3.5, 2.6)])
+def test_label_counts_dont_overprint_each_other(
+    ladder: str, first: str, last: str, size: tuple[float, float] | None
+) -> None:
+    rungs = LADDERS[ladder]
+    runs = {(TASK, name): {n: {(0, 0): 0.1 + k / 20} for k, n in enumerate(rungs)} for name in ("a", "b")}
+    measured = Measurements({TASK: Setting("task", rungs)}, ("a", "b"), "a", runs, level=0.9, method="log", design="")
+    figure = accuracy.accuracy(measured, TASK)
+    style.fit(figure, Look(size=size))
+    style.render(figure, "png")
+    texts = figure.axes[0].get_xticklabels()
+    boxes = [text.get_window_extent() for text in texts]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+    assert (texts[0].get_text(), texts[-1].get_text()) == (first, last)
+    if ladder == "few":
+        assert len(texts) == 3
+
+
 def test_pyplot_stays_out(results: Results) -> None:
     style.render(accuracy.accuracy(results.measured, results.places[0]), "png")
     assert "matplotlib.pyplot" not in sys.modules
@@ -110,7 +155,13 @@ def test_names_are_taken_literally(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("$x^$", "_hidden", "基準", "w" * 300)
     runs = {(place, name): {n: {(0, 0): 0.1 * at + n / 1000} for n in (10, 100)} for at, name in enumerate(names)}
     measured = Measurements(
-        {place: Setting("$task_{$" * 30, (10, 100))}, names, names[0], runs, level=0.9, method="log", design=""
+        {place: Setting("$task_{$" * 30, (10, 100), split="$y^$")},
+        names,
+        names[0],
+        runs,
+        level=0.9,
+        method="log",
+        design="",
     )
     comparisons = compare_arms(measured)
     figures = accuracy.accuracy(measured, place), utility.utility(measured, comparisons)
@@ -120,3 +171,39 @@ def test_names_are_taken_literally(monkeypatch: pytest.MonkeyPatch) -> None:
     for figure in figures:
         assert len(figure.axes[0].get_legend().get_texts()) == 4
         assert style.render(figure, "png")
+        assert r"\$" in figure.axes[0].get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (
+            [f"scratch/joint(classification_weight={x}, rotation_weight=1.0)" for x in (1.0, 4.0)],
+            ["scratch…ht=1.0, rotation_weight=1.0)", "scratch…ht=4.0, rotation_weight=1.0)"],
+        ),
+        (
+            [f"simclr(area=0.3, colour=0.{k}, hidden=512, projection=128)/finetune" for k in (1, 2, 3)],
+            [f"simclr(area=0.3, colour=0.{k}, h…etune" for k in (1, 2, 3)],
+        ),
+        (
+            [f"{'a' * 60}={k}, {'b' * 60}" for k in (1, 2)],
+            [f"aaaaaaaaa…aa={k}, bbbbbbbbbb…bbbbbbbbb" for k in (1, 2)],
+        ),
+        (
+            [f"{'a' * 60}{x}{'b' * 60}{y}{'c' * 60}" for x, y in ((1, 1), (1, 2), (2, 1), (2, 2))],
+            [f"{'a' * 9}…aaa{x}{'b' * 12}…{'c' * 9} ({k})" for x, k in ((1, 1), (1, 2), (2, 1), (2, 2))],
+        ),
+        (["short", "w" * 300], ["short", f"{'w' * 18}…{'w' * 17}"]),
+    ],
+)
+def test_long_names_of_a_figure_stay_distinct(names: list[str], shown: list[str]) -> None:
+    assert list(style.labels(names).values()) == shown
+    assert all(len(text) <= style.LONGEST + len(" (1)") for text in shown)
+    runs = {(TASK, name): {n: {(0, 0): 0.1 * at + n / 1000} for n in (10, 100)} for at, name in enumerate(names)}
+    measured = Measurements(
+        {TASK: Setting("task", (10, 100))}, (*names,), names[0], runs, level=0.9, method="log", design=""
+    )
+    assert accuracy.accuracy(measured, TASK).axes[0].get_legend_handles_labels()[1] == shown
+    axes = utility.utility(measured, compare_arms(measured)).axes[0]
+    assert axes.get_legend_handles_labels()[1][: len(names) - 1] == shown[1:]
+    assert axes.get_ylabel() == f"utility U(n) against {shown[0]}"

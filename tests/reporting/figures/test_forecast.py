@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from labeleff.curves.forecast import forecast
@@ -28,6 +30,13 @@ def test_parts(targets: list[float]) -> None:
     for line in axes.lines:
         if line.get_linestyle() == "-":
             assert max(line.get_xdata()) <= 64000 * (1 + 1e-9)
+
+
+def test_a_metric_is_taken_literally() -> None:
+    found = forecast(PILOT, targets=[])
+    figure = figures.forecast(found, as_runs(PILOT), "a", replace(SETTING, split="$y^$"))
+    assert figure.axes[0].get_ylabel() == r"accuracy on the \$y^\$ split (%)"
+    assert style.render(figure, "png")
 
 
 def test_same_numbers_same_bytes() -> None:

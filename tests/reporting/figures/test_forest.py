@@ -39,6 +39,8 @@ def test_rows_are_label_ratios_with_the_best_on_top() -> None:
     figure = figures(Material(findings))[PLACE][1].draw()
     mean, *rungs = figure.axes
     assert [axes.get_title("left") for axes in figure.axes] == ["mean over the ladder", "n = 20", "n = 100", "n = 500"]
+    assert figure.get_supxlabel().endswith("; hollow: not measured; 3 of 5 label counts")
+    assert figures(Material(findings))[PLACE][0].draw().get_supxlabel() == "accuracy (%); 3 of 5 label counts"
     rows = {text.get_text(): int(y) for text, y in zip(mean.get_yticklabels(), mean.get_yticks(), strict=True)}
     assert len(rows) == 9
     means = {item.arm: item.mean.ratio for item in findings.comparisons if item.mean is not None}

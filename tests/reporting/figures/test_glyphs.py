@@ -7,7 +7,8 @@ import pytest
 from matplotlib import font_manager
 
 from labeleff.errors import LabeleffWarning
-from labeleff.reporting.figures import glyphs, style
+from labeleff.reporting.figures import accuracy, glyphs, style
+from labeleff.reporting.measurements import Measurements, Place, Setting
 
 NAMES = ["猫の画像", "강아지", "قطة", "बिल्ली", "แมว", "🐱 cat", "mixed 猫/linear"]
 OWN = "abc éß ΩЖ $x$ 1,000"
@@ -109,6 +110,36 @@ def test_long_codes_lose_their_middle_between_characters(fonts):
     shown = texts(figure)[0].get_text()
     assert len(shown) <= 37
     assert shown == "\\u65e5\\u672c\\u8a9e…\\u306e\\u540d\\u524d"
+
+
+def test_names_in_codes_stay_distinct(fonts):
+    fonts()
+    names = [f"日本語の{char}名前の長い" for char in "猫犬"]
+    figure = drawn(*names, "plain")
+    with pytest.warns(LabeleffWarning):
+        glyphs.complete([figure])
+    shown = [text.get_text() for text in texts(figure)]
+    assert len(set(shown)) == 3
+    assert ["\\u732b" in shown[0], "\\u72ac" in shown[1]] == [True, True]
+
+
+@pytest.mark.parametrize("family", ["none", "STIXGeneral"])
+def test_rows_of_a_forest_plot_keep_what_they_were_given(fonts, family):
+    fonts(family)
+    names = ("base", "$x^$", "\u210a🎉", *(f"arm{number}" for number in range(8)))
+    place = Place("t")
+    runs = {(place, name): {n: {(0, 0): 0.5 + n / 1000} for n in (10, 100)} for name in names}
+    measured = Measurements({place: Setting("t", (10, 100))}, names, names[0], runs, level=0.9, method="log", design="")
+    figure = accuracy.accuracy(measured, place)
+    with pytest.warns(LabeleffWarning, match="no font here has .*🎉"):
+        glyphs.complete([figure])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert style.render(figure, "png")
+    rows = figure.axes[0].get_yticklabels()
+    own = "\u210a" if family == "STIXGeneral" else r"\u210a"
+    assert [text.get_text() for text in rows[:4]] == ["base", r"\$x^\$", f"{own}\\U0001f389", "arm0"]
+    assert ("STIXGeneral" in rows[2].get_fontfamily()) == (family == "STIXGeneral")
 
 
 def test_control_characters_and_private_ones_are_codes(fonts):
