@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeleff.curves.inversion import Kind, quantile
+from labeleff.curves.inversion import Kind, plain_count, quantile
 from labeleff.curves.methods import BAYES
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.posterior_curves import draw
@@ -35,7 +35,7 @@ class Crossing:
 
     kind: Kind
     n: float | None
-    bound: int | None
+    bound: float | None
     low: float | None
     high: float | None
     changes: int
@@ -94,7 +94,7 @@ def _crossing(curve: BaselineCurve, arm: Runs, level: float) -> Crossing | None:
         low = None if min(ends[0], n) == 0 else float(min(ends[0], n, shared[-1]))
         high = None if max(ends[1], n) == math.inf else float(max(ends[1], n, shared[0]))
     kind: Kind = "above" if n == math.inf else "below" if n == 0 else "inside"
-    bound = {"above": int(shared[-1]), "below": int(shared[0])}.get(kind)
+    bound = {"above": plain_count(shared[-1]), "below": plain_count(shared[0])}.get(kind)
     changes = int((np.diff(difference[0] > 0)).sum())
     return Crossing(kind, n if kind == "inside" else None, bound, low, high, changes)
 

@@ -16,7 +16,7 @@ from scipy import special
 
 from labeleff.curves.diagnostics import Fall
 from labeleff.curves.interpolation import Curves
-from labeleff.curves.inversion import Inversion, Kind, Targets, quantiles
+from labeleff.curves.inversion import Inversion, Kind, Targets, plain_count, quantiles
 from labeleff.curves.methods import BAYES
 from labeleff.curves.model_average import AverageCurve
 from labeleff.curves.next_rung import Learning, Quantities, learning, run_sd
@@ -180,9 +180,10 @@ def forecast(
     places, paid = _places(measured, at), _labelled(measured, labelled)
     fitted = fit_curve(measured, BAYES)
     assert isinstance(fitted, AverageCurve)
-    goals = np.array(targets, dtype=float)
+    given = np.array(targets, dtype=float)
+    goals = np.minimum(given, fitted.near_one)  # as in the inversion, where no curve would ever reach 1
     samples = fitted.curves.invert(np.tile(goals, (len(fitted.curves.values), 1)))
-    rows = fitted.solve(Targets(goals), level).rows if targets else []
+    rows = fitted.solve(Targets(given), level).rows if targets else []
     dense = np.geomspace(measured.first, max(places[-1], 2 * measured.last), DRAWN)
     return Forecast(
         rungs=_rungs(measured),
@@ -219,8 +220,8 @@ def _places(measured: NoisyMeans, at: Sequence[float] | None) -> Array:
     for n in places:
         if not measured.first <= n <= most:
             raise CurveError(
-                f"label counts of the forecast: found {n:,.10g}, expected from {measured.first:,.0f} (the first rung) "
-                f"to {most:,.0f} ({REACH[1]:,.0f} times the last one)"
+                f"label counts of the forecast: found {n:,.10g}, expected from {measured.first:,.10g} (the first rung) "
+                f"to {most:,.10g} ({REACH[1]:,.0f} times the last one)"
             )
     if not places:
         raise CurveError("label counts of the forecast: found none, expected at least one")
@@ -232,8 +233,8 @@ def _labelled(measured: NoisyMeans, labelled: float | None) -> float:
         return measured.last
     if not measured.last <= labelled < math.inf:
         raise CurveError(
-            f"labels that are there already: found {labelled:,.10g}, expected at least the {measured.last:,.0f} of the "
-            "last rung"
+            f"labels that are there already: found {labelled:,.10g}, expected at least the {measured.last:,.10g} of "
+            "the last rung"
         )
     return float(labelled)
 
@@ -263,11 +264,12 @@ def _labels(target: float, row: Inversion, sample: Array, last: float, labelled:
     assert row.high is not None
     labels = Range(row.n, row.low, row.high)
     additional = labels.mapped(lambda n: max(n - labelled, 0.0))
-    enough, never = float((sample <= labelled).mean()), float(np.isinf(sample).mean())
-    return LabelForecast(target, row.kind, labels, additional, enough, never, row.n / last)
+    assert row.p_above is not None
+    enough = float((sample <= labelled).mean())
+    return LabelForecast(target, row.kind, labels, additional, enough, row.p_above, row.n / last)
 
 
 def _quantities(curves: Curves, targets: Sequence[float], samples: Array, n: float) -> Quantities:
     """Every target's ln n, where never counts as the curves' end; without targets the accuracy at `n`."""
     values = np.log(np.clip(samples, curves.ns[0], curves.ns[-1])) if targets else curves.at(np.array([n]))
-    return Quantities(values, tuple(targets), int(n))
+    return Quantities(values, tuple(targets), plain_count(n))

@@ -46,20 +46,24 @@ class AverageCurve:
         """Whether the curve passes its checks: means within their bands, and no significant fall."""
         return self.average.sound and (self.fall is None or not self.fall.clear)
 
+    @property
+    def near_one(self) -> float:
+        """The accuracy, half a step of the metric's resolution under 1, at which curves reach targets up to 1."""
+        return 1 - self.measured.resolution / 2
+
     def solve(self, targets: Targets, level: float) -> Solution:
         """Invert at K targets with intervals of probability `level`."""
         first, last = self.measured.first, self.measured.last
         reach, tails = last * REACH[1], [(1 - level) / 2, (1 + level) / 2]
-        near_one = 1 - self.measured.resolution / 2
-        values = _lowered(targets, targets.values, max(near_one, float(self.measured.means.max())))
+        values = _lowered(targets, targets.values, max(self.near_one, float(self.measured.means.max())))
         measured = self.fitted.invert(values[None])[0]
-        true_targets = _lowered(targets, targets.values, near_one)
+        true_targets = _lowered(targets, targets.values, self.near_one)
         middle, low, high = self._certain(true_targets, (0.5, *tails))
         samples = None
         never = (self.curves.values[:, -1:] < true_targets).mean(axis=0)
         if not targets.certain:
             drawn = targets.conditional(self.measured.means - self.curves.at(self.measured.ns))
-            drawn = _lowered(targets, drawn, near_one)
+            drawn = _lowered(targets, drawn, self.near_one)
             samples = self.curves.invert(drawn)
             low, high = (quantiles(samples, p) for p in tails)
             never = (self.curves.values[:, -1:] < drawn).mean(axis=0)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeleff.curves.interpolation import Curves
+from labeleff.curves.inversion import plain_count
 from labeleff.curves.rung_means import NoisyMeans
 from labeleff.seeding import generator
 from labeleff.stats.moderation import Array
@@ -30,7 +31,7 @@ APART = 2.0
 class NextRung:
     """One candidate for the next rung."""
 
-    n: int
+    n: float
     additional: float
     """Labels that have to be paid for: `n` less those that are labelled already, from 0 on."""
     runs: int
@@ -52,7 +53,7 @@ class Learning:
 
     target: float | None
     """Accuracy whose label count n is the quantity, as ln n; None where it is the accuracy at `n` labels."""
-    n: int | None
+    n: float | None
     """Label count at which the accuracy is the quantity; None for a target."""
     sd: float
     """Standard deviation of the quantity now; over 0."""
@@ -72,10 +73,16 @@ class Learning:
         return max(unpaid, key=lambda rung: rung.removed, default=None)
 
 
-def candidates(ns: Array) -> list[int]:
-    """Label counts worth a rung: middles between rungs `ns` (R,) that lie APART, and multiples of the last rung."""
+def candidates(ns: Array) -> list[float]:
+    """Label counts worth a rung: middles between rungs `ns` (R,) that lie APART, and multiples of the last rung.
+
+    They are whole where all rungs are, and rounded to three digits where a rung is none.
+    """
     middles = [math.sqrt(a * b) for a, b in itertools.pairwise(ns) if b >= APART * a]
-    return sorted({round(n) for n in (*middles, *(factor * ns[-1] for factor in BEYOND))} - {int(n) for n in ns})
+    whole = all(float(n).is_integer() for n in ns)
+    found = (*middles, *(factor * ns[-1] for factor in BEYOND))
+    rounded = {round(n) if whole else plain_count(float(f"{n:.3g}")) for n in found}
+    return sorted(rounded - {float(n) for n in ns})
 
 
 def run_sd(measured: NoisyMeans, ns: Array) -> Array:
@@ -111,7 +118,7 @@ class Quantities:
     """(S, Q): one column per quantity."""
     targets: tuple[float, ...]
     """Accuracies whose ln n the columns are; empty for the accuracy at `n` labels."""
-    n: int
+    n: float
 
 
 def learning(measured: NoisyMeans, curves: Curves, quantities: Quantities, labelled: float) -> tuple[Learning, ...]:
@@ -122,7 +129,7 @@ def learning(measured: NoisyMeans, curves: Curves, quantities: Quantities, label
     left = np.stack(
         [remaining_variance(quantities.values, column, sd) for column, sd in zip(accuracies.T, noise, strict=True)]
     )
-    names: list[tuple[float | None, int | None]] = [(target, None) for target in quantities.targets]
+    names: list[tuple[float | None, float | None]] = [(target, None) for target in quantities.targets]
     return tuple(
         Learning(target, n, math.sqrt(variance), _rungs(ns, column.tolist(), variance, labelled, runs))
         for (target, n), column, variance in zip(names or [(None, quantities.n)], left.T, now.tolist(), strict=True)
@@ -130,7 +137,7 @@ def learning(measured: NoisyMeans, curves: Curves, quantities: Quantities, label
     )
 
 
-def _rungs(ns: Sequence[int], left: Sequence[float], now: float, labelled: float, runs: int) -> tuple[NextRung, ...]:
+def _rungs(ns: Sequence[float], left: Sequence[float], now: float, labelled: float, runs: int) -> tuple[NextRung, ...]:
     return tuple(
         NextRung(n, max(0.0, n - labelled), runs, math.sqrt(then), 1 - then / now)
         for n, then in zip(ns, left, strict=True)

@@ -144,7 +144,9 @@ def fingerprint(runs: Runs) -> str:
     """Name of an arm's own streams, made of its runs: neither its name nor the unit of labels changes a number."""
     first = min(runs)
     rows = (
-        f"{n / first!r} {draw} {seed} {runs[n][draw, seed]!r}" for n in sorted(runs) for draw, seed in sorted(runs[n])
+        f"{float(n / first)!r} {draw} {seed} {float(runs[n][draw, seed])!r}"
+        for n in sorted(runs)
+        for draw, seed in sorted(runs[n])
     )
     return format(stream_seed("runs", *rows), "x")
 

@@ -68,6 +68,29 @@ def test_a_target_that_is_never_reached_has_a_lower_end_alone() -> None:
     assert found.flags == ("flat",)
 
 
+@pytest.mark.parametrize("target", [1.0, 0.999])
+def test_a_target_within_half_a_step_of_one_is_one_to_all_numbers(target: float) -> None:
+    """Values are in steps of 0.005: means of 1 are 0.9975 or more, which curves up to 1 can reach."""
+    found = forecast({10: [0.90, 0.91, 0.92], 100: [0.98, 0.985, 0.99], 1000: [1.0] * 3}, targets=[target])
+    [labels] = found.labels
+    assert labels.labels.value < 1000
+    assert 0.5 <= labels.p_enough == found.accuracies[0].reached[0]
+    assert labels.p_never <= 1 - found.accuracies[-1].reached[0] < 0.1
+    assert labels.target == target
+
+
+def test_label_counts_under_one_stay_as_they_are() -> None:
+    """Shares of labels, say, may be counts."""
+    shares = {n / 1000: rung for n, rung in pilot((1, 10, 100, 1000)).items() if n > 1}
+    found = forecast(shares)  # type: ignore[arg-type]
+    [learning] = found.learning
+    assert learning.n == 64
+    assert [rung.n for rung in learning.rungs] == [0.0316, 0.316, 1.5, 2, 3, 4, 8, 16]
+    assert forecast(shares, at=[6.4]).learning[0].n == 6.4  # type: ignore[arg-type]
+    with pytest.raises(CurveError, match=r"found 0\.001, expected from 0\.01 .the first rung. to 1,000 "):
+        forecast(shares, at=[0.001])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("runs", "flags"),
     [

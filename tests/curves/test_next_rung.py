@@ -38,6 +38,8 @@ def test_it_is_never_more_than_now_and_noise_hides_everything() -> None:
 def test_candidates_lie_between_distant_rungs_and_beyond_the_last() -> None:
     assert candidates(np.array([100.0, 150.0, 600.0])) == [300, 900, 1200, 1800, 2400, 4800, 9600]
     assert candidates(np.array([1.0, 2.0])) == [3, 4, 6, 8, 16, 32]
+    assert all(isinstance(n, int) for n in candidates(np.array([1.0, 2.0, 7.0])))
+    assert candidates(np.array([0.001, 0.1])) == [0.01, 0.15, 0.2, 0.3, 0.4, 0.8, 1.6]
 
 
 def test_the_spread_of_runs_is_interpolated() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeleff.curves.break_even import crossing
+from labeleff.curves.utility import as_runs as read_runs
 from labeleff.curves.utility import snapped, utilities, utility
 from labeleff.errors import CurveError
 
@@ -237,6 +238,18 @@ def test_no_crossing_inside_the_ladder_is_a_bound(shift: float, kind: str, bound
     assert (found.low, found.high) == ((800, None) if kind == "above" else (None, 50))
 
 
+def test_a_bound_may_be_no_whole_number() -> None:
+    base, arm = ({n: dict(enumerate(rung)) for n, rung in zip((0.1, 0.5, 1), table, strict=True)} for table in _PAIR)
+    named = [{n: {(d, 0): v for d, v in rung.items()} for n, rung in runs.items()} for runs in (base, arm)]
+    for first, second, bound in ((*named, 1), (*named[::-1], 0.1)):
+        found = crossing(first, second)  # type: ignore[arg-type]
+        assert found is not None
+        assert (found.bound, type(found.bound)) == (bound, type(bound))
+
+
+_PAIR = [[[value + step + shift for step in (0.0, 0.01)] for value in (0.3, 0.5, 0.6)] for shift in (0.0, 0.05)]
+
+
 def test_several_crossings_are_counted_and_the_last_is_given() -> None:
     found = crossing(runs_of(CURVE), runs_of([0.35, 0.38, 0.55, 0.58, 0.65]))
     assert found is not None
@@ -302,6 +315,26 @@ def test_label_counts_may_be_texts_of_whole_numbers_as_in_json() -> None:
     assert utility(*texts) == utility(base, arm)
     table = pd.DataFrame({str(n): rung for n, rung in base.items()})
     assert utility(table.to_dict("list"), arm) == utility(base, arm)
+
+
+def test_listed_runs_are_paired_with_no_named_ones() -> None:
+    """Neither those of the baseline nor those of the arm, whatever the draws are called."""
+    rng = np.random.default_rng(0)
+    noise = 0.02 * rng.standard_normal(6)
+    lists = [{n: [1 - 2 * (gain * n) ** -0.4 + each for each in noise] for n in NS} for gain in (1.0, 2.0)]
+
+    def named(runs: dict[int, list[float]], first: int) -> dict[int, dict[tuple[int, int], float]]:
+        return {n: {(first + place, 0): value for place, value in enumerate(rung)} for n, rung in runs.items()}
+
+    base = read_runs(lists[0])
+    assert all(draw < 6 for rung in base.values() for draw, _ in rung)
+    assert utility(lists[0], named(lists[1], 0)) == utility(named(lists[0], 6), named(lists[1], 0))
+    assert utility(lists[0], named(lists[1], 0)) != utility(named(lists[0], 0), named(lists[1], 0))
+    assert utility(named(lists[0], 0), lists[1]) == utility(named(lists[0], 0), named(lists[1], 6))
+    assert utility(*lists) == utility(named(lists[0], 0), named(lists[1], 6))
+    mixed = read_runs({50: [0.5, 0.6], 100: {(0, 0): 0.6, (4, 1): 0.7}})
+    assert [*mixed] == [50, 100]
+    assert {draw for draw, _ in mixed[50]} == {5, 6}
 
 
 def test_few_runs_are_those_of_the_rung_and_of_the_baseline_beside_it() -> None:

@@ -23,7 +23,7 @@ from labeleff.reporting.sections.agreement import interval
 from labeleff.stats.differences import compare
 from labeleff.stats.interval_level import LEVEL
 from labeleff.stats.pooling import Effect, pooled
-from labeleff.stats.rank_correlation import FEWEST, RankCorrelation, spearman
+from labeleff.stats.rank_correlation import FEWEST, LARGEST, RankCorrelation, spearman
 from labeleff.stats.resampling import Runs
 
 COMPARED = ("linear", "finetune")
@@ -85,7 +85,7 @@ def _together(items: Sequence[Agreement]) -> RankCorrelation:
 def _averaged(found: Sequence[RankCorrelation]) -> RankCorrelation:
     """The mean of correlations over other pretexts each, on Fisher's scale, as if they shared their noise."""
     rows = [(each.value, each.low, each.high) for each in found if each.low is not None and each.high is not None]
-    value, low, high = np.tanh(np.mean(np.arctanh(rows), axis=0)).tolist()
+    value, low, high = np.tanh(np.mean(np.arctanh(np.clip(rows, -LARGEST, LARGEST)), axis=0)).tolist()
     ceilings = [each.ceiling for each in found if each.ceiling is not None]
     return RankCorrelation(found[0].methods, value, low, high, float(np.mean(ceilings)) if ceilings else None)
 

@@ -8,11 +8,13 @@ from support import factories
 
 from labeleff.commands.reproduce.evidence import Criterion, points, read
 from labeleff.commands.reproduce.paper import document, outcomes
+from labeleff.commands.reproduce.training_findings import _averaged
 from labeleff.commands.reproduce.utility_findings import _fall
 from labeleff.errors import RecordError
 from labeleff.records.entries import Record
 from labeleff.seeding import stream_seed
 from labeleff.stats.pooling import Effect
+from labeleff.stats.rank_correlation import LARGEST, RankCorrelation
 
 RUNGS = [50, 100, 200, 400, 800, 1600]
 PRETEXTS = ["rotation", "vae", "cmc", "simclr", "moco", "byol", "simsiam", "dino", "vicreg", "barlow_twins", "lejepa"]
@@ -351,3 +353,12 @@ def test_what_has_no_records_is_passed_over(tmp_path, called_here):
     assert (status, f"`{path}`" in printed) == (0, True)
     assert errors == "labeleff: passed over, without records.jsonl: figures-only, README.md\n"
     assert called_here("reproduce", "paper", tmp_path / "figures-only")[0] == 2
+
+
+def test_full_agreement_of_several_groups_of_pretexts_has_a_mean():
+    """On Fisher's scale 1 lies at infinity, and its mean with -1 nowhere."""
+    ones = [RankCorrelation(5, sign, min(sign, sign * 0.9), max(sign, sign * 0.9)) for sign in (1.0, -1.0)]
+    both = _averaged(ones)
+    assert both.value == pytest.approx(0.0)
+    assert -1 < both.low < both.value < both.high < 1
+    assert _averaged(ones[:1]).value == pytest.approx(LARGEST)

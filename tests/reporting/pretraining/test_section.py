@@ -1,5 +1,7 @@
 """Points of pretraining in a report: known worths give known ratios, sentences, pretraining.csv and figures."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,6 +106,20 @@ def test_the_headline_alone_is_shown_and_what_is_missing_is_left_out(tmp_path):
     assert "from 20 to 100 %" not in text
     assert "the last 80 % of the steps: what n labels are worth rises" in text
     assert "80 % of the steps |" not in text
+
+
+def test_a_course_goes_on_where_its_last_point_has_no_runs_of_any_arm(tmp_path):
+    path = folder(tmp_path, {"at": [0.2, 0.8, 1.0]})
+    file = path / "records.jsonl"
+    lines = [(line, json.loads(line)) for line in file.read_text().splitlines()]
+    cells = [(line, entry.get("cell") or {}) for line, entry in lines]
+    kept = [line for line, cell in cells if not cell.get("pretrain") or cell.get("pretrain_share")]
+    assert len(kept) < len(lines)
+    file.write_text("\n".join([*kept, ""]))
+    results = load(path)
+    [course] = courses(results, results.measured)
+    assert [stop.point.share for stop in course.stops] == [0.2, 0.8]
+    assert "from 20 to 80 % of the steps" in sentence(course)
 
 
 def test_a_study_without_points_has_no_section(tmp_path):
