@@ -15,10 +15,12 @@ from labeleff.catalogue.metrics import METRICS, PUBLISHED, Metric, Units, metric
 from labeleff.errors import OptionError, RunsError
 from labeleff.reporting.external.observations import Observation, Observed
 from labeleff.reporting.external.reading import Reading
-from labeleff.stats.resampling import Runs
+from labeleff.stats.resampling import Runs, means
 
 ROOM = 1.1
 """Distance of the score 0 from a perfect value, over that of the table's worst value, where a metric has no worst."""
+STRETCH = 3.0
+"""Times as far from a perfect value as the baseline from which on an arm's worst mean moves the others' numbers."""
 CLEAR = 2.0
 """Standard errors by which all arms together must get worse with labels to be refused."""
 SURE = 0.99
@@ -94,6 +96,28 @@ def units_of(entry: Metric, values: Collection[float], best: float | None, chanc
     worst = _rounded_outwards(top + ROOM * ((least - top) or -sign), top)
     chosen = f"{entry.plural} have no worst value: {worst:.10g} stands for it, a little over the worst of the table"
     return Units(worst, top, entry.percent), "; ".join(text for text in (note, chosen) if text)
+
+
+def stretched(groups: Mapping[tuple[str | None, str], Runs], entry: Metric, units: Units, baseline: str | None) -> str:
+    """Sentence on an arm far worse than the baseline, by which the worst value for all was chosen; else empty.
+
+    Without a known baseline the arm is compared with the worst of the others.
+    """
+    if units.worst == entry.worst:
+        return ""
+    least = {key: float(means(runs).min()) for key, runs in groups.items()}
+    key = min(least, key=lambda key: least[key])
+    own = [other for other in least if other[1] == baseline]
+    others = own or sorted((other for other in least if other[1] != key[1]), key=lambda other: least[other])[:1]
+    near = max(others, key=lambda other: least[other], default=key)
+    if 1 - least[key] <= STRETCH * (1 - least[near]):
+        return ""
+    what, beside = (f"{arm!r}" if task is None else f"{arm!r} on {task}" for task, arm in (key, near))
+    return (
+        f"{what} is as bad as {units.short(least[key])}, over {STRETCH:g} times as far from a perfect {entry.words} as "
+        f"{beside} ever is ({units.short(least[near])}): the worst value that stands for all was chosen by it, and "
+        "moves what is extrapolated for others; without those rows, or in a table of their own, it doesn't"
+    )
 
 
 def _rounded_outwards(value: float, centre: float) -> float:

@@ -10,7 +10,7 @@ from labeleff.catalogue.metrics import Metric, Units
 from labeleff.errors import OptionError
 from labeleff.reporting.external import run_keys
 from labeleff.reporting.external.baseline_names import like_baseline
-from labeleff.reporting.external.direction import check_trend, metric_of, units_of
+from labeleff.reporting.external.direction import check_trend, metric_of, stretched, units_of
 from labeleff.reporting.external.grid import cell_error, quote
 from labeleff.reporting.external.means import (
     WORDS,
@@ -59,6 +59,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
     notes = (
         scale_note,
         units_note,
+        stretched(groups, entry, units, baseline),
         *_direction_notes(entry),
         trend,
         run_keys.pairing(observed),

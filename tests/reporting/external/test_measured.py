@@ -135,6 +135,36 @@ def test_losses_have_a_worst_value_from_the_table() -> None:
         read(LOSSES, "loss", lower_is_better=True, best=1.5)
 
 
+@pytest.mark.parametrize(("worst", "told"), [("6.8", False), ("7.0", True), ("1e5", True)])
+def test_an_arm_that_stretches_the_range_is_named(worst: str, told: bool) -> None:
+    table = read({**LOSSES, "odd": (worst, "3.0", "2.0")}, "loss", lower_is_better=True)
+    value = f"{float(worst):g}"
+    text = f"'odd' is as bad as {value}, over 3 times as far from a perfect loss as 'scratch' ever is (2.3)"
+    assert any(text in note for note in table.notes) == told
+    unknown = read(
+        {"a": LOSSES["ssl"], "b": LOSSES["scratch"], "odd": (worst, "3.0", "2.0")}, "loss", lower_is_better=True
+    )
+    assert any(text.replace("scratch", "b") in note for note in unknown.notes) == told
+    fixed = read({"scratch": ("0.3", "0.2", "0.1"), "odd": ("1.0", "0.9", "0.9")}, "error", lower_is_better=True)
+    assert not any("as bad as" in note for note in fixed.notes)
+
+
+def test_a_task_that_stretches_the_range_of_another_is_named() -> None:
+    rows = [
+        replace(row, task=task, value=f"{factor * float(row.value):g}")
+        for task, factor in (("near", 1), ("far", 30))
+        for row in observed(LOSSES, "loss").rows
+    ]
+    [note] = [
+        note
+        for note in measured(replace(observed({}, "loss"), rows=rows), Reading(lower_is_better=True)).notes
+        if "as bad as" in note
+    ]
+    assert note.startswith(
+        "'scratch' on far is as bad as 69, over 3 times as far from a perfect loss as 'scratch' on near"
+    )
+
+
 def test_other_ranges() -> None:
     kappa = read({"a": ("-0.1", "0.4", "0.6"), "b": ("0.1", "0.5", "0.7")}, "kappa")
     assert (kappa.units.worst, kappa.units.best, kappa.units.percent, kappa.metric.chance) == (-1.0, 1.0, False, 0.0)

@@ -27,6 +27,10 @@ _USUAL = {
 _WITH_SPREAD = re.compile(r"[0-9]\s*(?:[±(\[]|\+/?-|\$?\\pm)")
 _NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?")
 
+_NUMBERED = re.compile(r"(.*?[^\W\d])[ _@:/(\[-]+[0-9.,]+ *%?[)\]]?")
+"""A name before a number that stands apart: `mAP 50`, `acc@5`; not `top5`."""
+_BY_N = "--shape by-n if the numbers in the columns' names are label counts"
+
 
 @dataclass
 class Columns:
@@ -121,6 +125,8 @@ class Columns:
             return self.twice(candidates[0])
         ways = " or ".join(f"--column {name}={quote_argument(of)}" for of in fields[:4])
         found = f"the columns {quote_list(fields)}, which may all be it"
+        if name == "accuracy" and _numbered(fields) == fields:
+            ways += f", or {_BY_N}"
         return cell_error(self.grid.source, self.grid.place, name, found, "one", f"give {ways}")
 
     def twice(self, at: int) -> RunsError:
@@ -157,6 +163,8 @@ class Columns:
         usual = [other for other in _USUAL.get(name, ()) if other in free]
         near = difflib.get_close_matches(of.lower(), free, n=1, cutoff=0.5) or usual
         hint = f"did you mean {free[near[0]]!r}? Then map it: {name}={free[near[0]]}" if near else ""
+        if name == "n" and not hint and _numbered(grid.fields):
+            hint = f"give {_BY_N}"
         found = f"the columns {quote_list(grid.fields)}"
         return cell_error(grid.source, grid.place, of, found, "this one too", hint)
 
@@ -269,3 +277,12 @@ def quote_list(cells: Sequence[str]) -> str:
 def quote_argument(name: str) -> str:
     """Put a name as a shell needs it."""
     return name if re.fullmatch(r"[\w./@%+-]+", name) else f"'{name}'"
+
+
+def _numbered(fields: Sequence[str]) -> list[str]:
+    """The names that differ by a number at their end alone, of the first kind of which there are several."""
+    kinds: dict[str, list[str]] = {}
+    for name in fields:
+        if match := _NUMBERED.fullmatch(name):
+            kinds.setdefault(match[1], []).append(name)
+    return next((same for same in kinds.values() if len(same) > 1), [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from labeleff.reporting.external.label_counts import parse
 from labeleff.reporting.external.shapes import names
@@ -18,6 +19,11 @@ _DATA_SETS = {"cifar10", "cifar100", "stl10", "imagenet100", "imagenet1k", "imag
     "cub200", "caltech101", "caltech256", "food101", "ucf101", "sun397", "places365", "flowers102", "20newsgroups"
 }  # fmt: skip
 """Names of data sets whose number is no label count."""
+_THRESHOLDS = {"map", "ap", "iou"}
+"""Names of these whose percentage, a threshold of overlap, is LEAST_OVERLAP or more."""
+LEAST_OVERLAP = Fraction(1, 2)
+_SHARE = re.compile(r"[^@]*[ _(\[][^@]*%[)\]]?")
+"""A name that may end in a share of labels: `mAP 1%`; not `mAP@50%`."""
 _SEPARATOR = re.compile(r"\s*[_@:/\s-]\s*|\s*[(\[]\s*")
 _RUN = re.compile(r"(.*?)[ _-]*(?:run|seed|trial|rep|repeat|repetition|fold)[ _#-]*([0-9]{1,6})", re.IGNORECASE)
 
@@ -51,7 +57,22 @@ def counts(columns: Columns, *, in_rows: bool = False) -> list[HeaderCount]:
     places = {each.at for each in found}
     ranks = [] if in_rows else [_count(at, fields[at], ranks=True) for at in values if at not in places]
     found += [each for each in ranks if each and each.metric and (said or each.metric in metrics)]
+    if not found and not in_rows:
+        found = _shares([(at, fields[at]) for at in values], pools=bool(how.pools), said=said)
     return sorted(found, key=lambda each: each.at)
+
+
+def _shares(named: list[tuple[int, str]], *, pools: bool, said: bool) -> list[HeaderCount]:
+    """Columns of names such as `mAP 1%`, whose number may be a threshold, where it is a share of labels.
+
+    It is where a pool is given, one of several is 100 %, or a threshold would be under LEAST_OVERLAP; `said`: whatever
+    the number, as the table is said to have label counts in its header.
+    """
+    found = [each for at, name in named if (said or _SHARE.fullmatch(name)) and (each := _count(at, name, ranked=True))]
+    found = [each for each in found if names.plain(each.metric) in _AT_RANKS]
+    shares = [count.number for each in found if (count := parse(each.n)) is not None]
+    small = all(names.plain(each.metric) in _THRESHOLDS for each in found) and min(shares, default=1) < LEAST_OVERLAP
+    return found if said or pools or small or (len(shares) > 1 and max(shares) == 1) else []
 
 
 def _is_many(text: str) -> bool:
@@ -60,8 +81,11 @@ def _is_many(text: str) -> bool:
     return count is not None and (count.unit is not None or count.number > FEWEST or count.number < 1)
 
 
-def _count(at: int, name: str, *, ranks: bool = False) -> HeaderCount | None:
-    """The label count in a name; `ranks`: also where the whole name is that of a metric, as `acc@5` is."""
+def _count(at: int, name: str, *, ranks: bool = False, ranked: bool = False) -> HeaderCount | None:
+    """The label count in a name; `ranks`: also where the whole name is that of a metric, as `acc@5` is.
+
+    `ranked`: after one of _AT_RANKS too.
+    """
     if parse(name) is not None:
         return HeaderCount(at, "", name)
     if names.spread_kind(name):
@@ -70,6 +94,8 @@ def _count(at: int, name: str, *, ranks: bool = False) -> HeaderCount | None:
     splits = sorted(_SEPARATOR.finditer(name), key=lambda split: ("(" in split[0] or "[" in split[0], split.end()))
     for split in reversed(splits):
         before, after = name[: split.start()].strip(), name[split.end() :].strip().removesuffix(")").removesuffix("]")
+        if ranked and names.plain(before) in _AT_RANKS and parse(after) is not None:
+            return HeaderCount(at, "", after, before)
         if names.plain(before) in _MODELS | _AT_RANKS or _RUN.fullmatch(name):
             return None
         count = parse(after)

@@ -53,6 +53,31 @@ def test_other_numbers(header: str) -> None:
     assert found(*header.split(",")) == []
 
 
+def test_percentages_after_ranks_are_shares_of_labels_where_that_is_clear() -> None:
+    shares = [("", each, "mAP") for each in ("1%", "10%", "100%")]
+    for name in ("mAP {}", "mAP ({})", "mAP_{}"):
+        assert found(*(name.format(n) for _, n, _ in shares)) == shares
+    assert found("mAP 1%", "mAP 10%") == shares[:2]
+    assert found("recall 50%", "recall 100%") == [("", "50%", "recall"), ("", "100%", "recall")]
+    assert found("AP 50%", "AP 75%", pools={None: 1000}) == [("", "50%", "AP"), ("", "75%", "AP")]
+    assert found("1%", "10%", "mAP 5%") == [("", "1%", ""), ("", "10%", "")]
+
+
+@pytest.mark.parametrize("reading", [{}, {"pools": {None: 1000}}])
+@pytest.mark.parametrize(
+    "header", ["mAP@50,mAP@75", "mAP@50%,mAP@100%", "AP50,AP75", "mAP 50,mAP 75", "mAP 10,mAP 100"]
+)
+def test_thresholds_are_none(header: str, reading: dict[str, object]) -> None:
+    assert found(*header.split(","), **reading) == []
+
+
+@pytest.mark.parametrize("header", ["mAP 50%,mAP 75%", "recall 95%,precision 95%", "recall 1%,recall 5%", "IoU 50%"])
+def test_percentages_that_may_be_thresholds_are_shares_if_said_to_be(header: str) -> None:
+    assert found(*header.split(",")) == []
+    assert len(found(*header.split(","), shape="by-n")) == header.count(",") + 1
+    assert found("100", *header.split(","), shape="by-n") == [("", "100", "")]
+
+
 def test_runs() -> None:
     assert run_of("scratch_seed0") == ("scratch", "0")
     assert run_of("run 3") == ("", "3")

@@ -229,6 +229,14 @@ def test_given_columns_and_shapes() -> None:
             "--column accuracy=val_acc or --column accuracy=test_acc",
         ),
         ("arm | n | accuracy | val_accuracy\na | 10 | 50 | 51", "'accuracy', 'val_accuracy', which may all be it"),
+        (
+            "method | n | mAP 10 | mAP 75\na | 10 | 5.5 | 6.5",
+            "or --column accuracy='mAP 75', or --shape by-n if the numbers in the columns' names are label counts",
+        ),
+        (
+            "method | mAP 50% | mAP 75%\na | 5.5 | 6.5",
+            "this one too; give --shape by-n if the numbers in the columns' names are label counts",
+        ),
         ("method | model | n | acc\na | x | 10 | 5\nb | y | 10 | 5", "give --column arm=method or --column arm=model"),
         ("method | n | 1 | 2\na | 10 | 50 | 51", "give --shape long where the header numbers runs, or --shape by-n"),
         ("n | a_1 | a_2\n10 | 50 | 51", "may be 2 arms or 2 runs of one"),
