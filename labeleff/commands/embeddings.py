@@ -40,6 +40,10 @@ def embeddings(
     by_position: Annotated[
         bool, typer.Option("--by-position", help="Row i is the same item in every file without ids.")
     ] = False,
+    ids: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="Column of the ids in files and labels that have it, else by its name."),
+    ] = "",
     write: Annotated[
         Path | None, typer.Option("--write", metavar="STUDY.toml", help="Write the study there and measure nothing.")
     ] = None,
@@ -52,7 +56,7 @@ def embeddings(
 ) -> None:
     """Measure how many labels each encoder's embeddings save, and report; run again to go on where it stopped."""
     given: dict[str, Any] = {"files": ";".join(files), "labels": str(labels or ""), "target": target}
-    given |= {"held_out": held_out, "drop": drop, "by_position": by_position}
+    given |= {"held_out": held_out, "drop": drop, "by_position": by_position, "ids": ids}
     counts = None if rungs is None else _counts(rungs)
     names = None if protocols is None else [name.strip() for name in protocols.split(",")]
     arguments = given, names, baseline, counts, draws, subset, "embeddings", draws_from, write is not None

@@ -134,6 +134,28 @@ def test_no_study_is_written_of_files_that_it_could_not_read(called_here, tmp_pa
     assert (tmp_path / "mine.toml").exists()
 
 
+def test_how_files_were_read_is_printed(called_here, tmp_path):
+    sides = np.where(np.arange(COUNT) % 5 == 0, "val", np.where(np.arange(COUNT) % 5 == 1, "test", "train"))
+    for name, column in (("a", "wort"), ("b", "other")):
+        frames = {column: [f"w{i}" for i in range(COUNT)], "embedding": list(features(0.2, 0))}
+        pytest.importorskip("pandas").DataFrame(frames).to_parquet(tmp_path / f"{name}.parquet")
+    rows = [f"w{i},{LABELS[i]},{sides[i]},{i // 6}" for i in range(COUNT)]
+    (tmp_path / "labels.csv").write_text("\n".join(["wort,label,split,patient", *rows, ""]))
+    given = f"a={tmp_path}/a.parquet", "--labels", tmp_path / "labels.csv", "--ids", "wort"
+    study = tmp_path / "mine.toml"
+    assert called_here("embeddings", *given, "--rungs", "6,12", "--write", study)[0] == 0
+    for line in ("plan", study), ("run", study, "-o", tmp_path / "out", "-q", "-j", "1"):
+        status, output, error = called_here(*line)
+        assert status == 0, error
+        assert f"note: {tmp_path}/labels.csv: 18 items of the validation split left out\n" in output
+        assert f"note: {tmp_path}/labels.csv: column not used: patient; call 'patient' 'group'" in output
+    for name in ("report.md", "details.md"):
+        assert "18 items of the validation split left out" in (tmp_path / "out" / name).read_text()
+    status, _, error = called_here("embeddings", f"b={tmp_path}/b.parquet", *given[1:-1], "nothing", "--rungs", "6,12")
+    assert status == 2
+    assert "ids: found no column 'nothing' in any file" in error
+
+
 def test_text_without_a_name(called_here):
     assert "expected NAME=FILE" in called_here("embeddings", "clip.npz", "--rungs", "6,12")[2]
 

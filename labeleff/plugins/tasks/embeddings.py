@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import DataError, OptionError
 from labeleff.files import forget
-from labeleff.plugins.tasks.embedding_files.columns import first_few
+from labeleff.plugins.tasks.embedding_files.columns import Embeddings, first_few
 from labeleff.plugins.tasks.embedding_files.embedding_reader import read_embeddings
 from labeleff.plugins.tasks.embedding_files.join import Joined, join
 from labeleff.plugins.tasks.embedding_files.label_file import inside, read_labels
@@ -77,10 +77,11 @@ def target_kind(options: Mapping[str, OptionValue]) -> Kind:
 
     What is wrong with the labels is then said when they are joined.
     """
+    ids = str(options.get("ids", ""))
     try:
         if options["labels"]:
-            return read_targets(read_labels(Path(str(options["labels"])))).kind
-        encoders = [read_embeddings(path, array) for path, array in parse_files(str(options["files"])).values()]
+            return read_targets(read_labels(Path(str(options["labels"])), ids)).kind
+        encoders = [read_embeddings(path, array, ids) for path, array in parse_files(str(options["files"])).values()]
         return read_targets(inside(next((one for one in encoders if one.labels is not None), encoders[0]))).kind
     except DataError:
         return "classes"
@@ -88,11 +89,13 @@ def target_kind(options: Mapping[str, OptionValue]) -> Kind:
 
 def _read(options: Mapping[str, OptionValue], source: Source) -> tuple[Joined, Targets]:
     places = parse_files(str(options["files"]))
-    encoders = {}
+    encoders, ids = dict[str, Embeddings](), str(options["ids"])
     for number, (name, (path, array)) in enumerate(places.items()):
         source.progress(number, len(places), "reading embeddings")
-        encoders[name] = read_embeddings(path, array)
-    labels = read_labels(Path(str(options["labels"]))) if options["labels"] else None
+        encoders[name] = read_embeddings(path, array, ids)
+    labels = read_labels(Path(str(options["labels"])), ids) if options["labels"] else None
+    if ids and all(one.id_column != ids for one in (*encoders.values(), *([labels] if labels else []))):
+        raise OptionError(f"ids: found no column {ids!r} in any file, expected one that has the items' ids")
     joined = join(encoders, labels, drop=bool(options["drop"]), by_position=bool(options["by_position"]))
     kind = str(options["target"])
     return joined, read_targets(joined.labels, None if kind == "auto" else cast(Kind, kind))
@@ -103,16 +106,17 @@ def _task(name: str, goal: Goal, joined: Joined, targets: Targets, options: Mapp
     division = _division(joined, targets, options)
     again = repeats(joined, division)
     paths = ", ".join(str(path) for path, _ in parse_files(str(options["files"])).values())
-    notes = [*joined.notes, *division.notes, *_met_again(joined, division, again)]
+    notes = [*joined.notes, *division.notes]
     return Task(
         name,
         _examples(division.train, targets),
         _examples(division.test, targets),
         targets.classes,
-        "; ".join([f"{len(joined):,} items of {paths}", *notes]),
+        "; ".join([f"{len(joined):,} items of {paths}", *notes, *_met_again(joined, division, again)]),
         goal=goal,
         ids=tuple(joined.ids[division.train].tolist()),
         features={encoder: _stored(joined, encoder) for encoder in joined.features},
+        notes=tuple(notes),
         weak_points=weak_points(joined, division, again, targets),
     )
 

@@ -13,7 +13,14 @@ import numpy as np
 
 from labeleff.catalogue.declaration import OptionValue
 from labeleff.errors import DataError
-from labeleff.plugins.tasks.pictures.class_folders import SPLITS, ClassFolders, check_classes, list_split, notes
+from labeleff.plugins.tasks.pictures.class_folders import (
+    SPLITS,
+    ClassFolders,
+    check_classes,
+    list_split,
+    notes,
+    set_aside,
+)
 from labeleff.plugins.tasks.pictures.decoding import Picture, decode
 from labeleff.plugins.tasks.pictures.making import Origin, Part, make_task
 from labeleff.training.examples import Source, Task
@@ -22,18 +29,34 @@ from labeleff.training.examples import Source, Task
 def load(options: Mapping[str, OptionValue], source: Source) -> Task:
     """Load the task in the folder `options["path"]`, images `options["size"]` pixels per side.
 
-    Raises DataError for a missing or empty folder, classes whose names differ by a typing error, and an image that
-    can't be read, naming it.
+    Without folders of splits, `options["held_out"]` is the share of every class that is set aside for testing. Raises
+    DataError for a missing or empty folder, classes whose names differ by a typing error, and an image that can't be
+    read, naming it.
     """
     root = source.place(str(options["path"]))
-    return load_folder(root, "folder/classify", f"images in {root}", options, source)
+    share, seed = float(options["held_out"]), int(options["seed"])
+    if not share:
+        return load_folder(root, "folder/classify", f"images in {root}", options, source)
+    splits = set_aside(root, share, seed)
+    test, count = len(splits["test"]), sum(map(len, splits.values()))
+    provenance = (
+        f"images in {root}; {test:,} of {count:,}, {share:g} of each class, set aside for testing by seed {seed}"
+    )
+    return load_folder(root, "folder/classify", provenance, options, source, splits)
 
 
-def load_folder(root: Path, name: str, provenance: str, options: Mapping[str, OptionValue], source: Source) -> Task:
-    """Load the task `name` from a folder with the layout of this module."""
-    splits = {split: list_split(root / split) for split in SPLITS}
+def load_folder(
+    root: Path,
+    name: str,
+    provenance: str,
+    options: Mapping[str, OptionValue],
+    source: Source,
+    parted: Mapping[str, ClassFolders] | None = None,
+) -> Task:
+    """Load the task `name` from a folder with the layout of this module; `parted` are its splits where it has none."""
+    splits = parted or {split: list_split(root / split) for split in SPLITS}
     check_classes(root, splits)
-    said, unread = notes(root, splits)
+    said, unread = notes(root, splits, flat=parted is not None)
     classes = sorted({class_ for found in splits.values() for class_ in found.files})
     parts = [_part(splits[split], classes, str(options["background"])) for split in SPLITS]
     facts = {"not read": unread} if unread else {}

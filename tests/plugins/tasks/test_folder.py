@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
-from labeleff.errors import DataError
+from labeleff.errors import DataError, StudyError
 from labeleff.training.examples import Source, load_task
 
 
@@ -170,3 +171,40 @@ def test_relative_paths_are_below_the_studys_folder(root):
     assert spec.label == "folder/classify(size=8)"
     with pytest.raises(DataError, match=r"/nowhere/mine/train: can't be listed"):
         load_task(spec, Source(root, offline=True, base=root.parent / "nowhere"))
+
+
+def flat(root, held_out, seed=0):
+    spec = lookup.complete(
+        "task", "folder/classify", {"path": str(root), "size": 8, "held_out": held_out, "seed": seed}
+    )
+    return load_task(spec, Source(root, offline=True))
+
+
+def test_a_share_of_every_class_is_set_aside_where_there_are_no_splits(tmp_path):
+    root = tmp_path / "flat"
+    for name, count in (("ant", 20), ("cat", 5), ("dog", 2)):
+        for number in range(count):
+            save(root / name / f"{number}.png", (number * 9, len(name), count))
+    (root / "labels.csv").write_text("x")
+    task = flat(root, 0.2)
+    assert np.bincount(task.train.labels).tolist() == [16, 4, 1]
+    assert np.bincount(task.test.labels).tolist() == [4, 1, 1]
+    rows = [tuple(image[0, 0].tolist()) for part in (task.train, task.test) for image in part.images]
+    assert len({*rows}) == 27
+    assert "6 of 27, 0.2 of each class, set aside for testing by seed 0" in task.provenance
+    assert [note for note in task.notes if "not read" in note] == [
+        f"{root}: not read: 1 file, outside of class folders, first labels.csv"
+    ]
+    assert flat(root, 0.2).fingerprint == task.fingerprint != flat(root, 0.2, seed=1).fingerprint
+    with pytest.raises(DataError, match=r"or PATH/CLASS/\* with `held_out = 0.2` in the task"):
+        load(root)
+    with pytest.raises(StudyError, match=r"expected at most 0\.9"):
+        flat(root, 1.0)
+    save(root / "eel" / "0.png", (1, 1, 1))
+    with pytest.raises(DataError, match="eel: found one image, expected two at least"):
+        flat(root, 0.2)
+
+
+def test_a_share_beside_splits_is_refused(root):
+    with pytest.raises(DataError, match=r"found the folder 'train' and held_out = 0\.2; leave out one of them"):
+        flat(root, 0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError, optional
-from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Columns, TableColumns
+from labeleff.plugins.tasks.embedding_files.columns import LONGEST, NAMELESS, ROLES, Columns, TableColumns
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 
 ROWS = 8192
@@ -18,6 +19,7 @@ ROWS = 8192
 BESIDE = {name for role, names in ROLES.items() if role != "features" for name in names}
 INDEX = "__index_level_"
 """Begin of the name that pandas gives an index without one."""
+TEXTS = {"string", "large_string", "string_view"}
 Batches = Callable[[list[str]], Iterator[Any]]
 """Gives the record batches of some columns, in order, each time it is called."""
 
@@ -83,12 +85,35 @@ def _columns(path: Path, schema: Any, rows: int, batches: Batches) -> Columns:
         elif _is_number(field):
             numbers[field.name] = field.type
     known = any(name.lower() in ROLES["ids"] for name in columns)
+    free = [
+        f for f in schema if f.name not in columns and not f.name.startswith(INDEX) and not NAMELESS.fullmatch(f.name)
+    ]
     return TableColumns(
         columns,
         {name: bool(types.is_integer(one)) for name, one in numbers.items()},
         lambda names: _wide(path, {name: numbers[name] for name in names}, rows, batches),
         None if known else _index(path, schema, rows, batches),
+        {one.name: partial(_said, one.name, batches) for one in free if _is_said(one.type)},
+        [*columns, *(one.name for one in free)],
     )
+
+
+def _is_said(kind: Any) -> bool:
+    """Whether a column of this type has a text or a whole number per row, as categories too."""
+    types = _arrow("pyarrow").types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_integer(kind)) or str(kind) in TEXTS
+
+
+def _said(name: str, batches: Batches) -> NDArray[np.str_] | None:
+    """Read a column as texts; None where a value is missing, or is a text too long for an id."""
+    texts: list[str] = []
+    for batch in batches([name]):
+        values = [value if value is None else str(value) for value in batch.column(0).to_pylist()]
+        if any(value is None or len(value) > LONGEST for value in values):
+            return None
+        texts += values
+    return np.array(texts, dtype=np.str_)
 
 
 def _is_number(field: Any) -> bool:
@@ -127,7 +152,7 @@ def _listed(where: str, column: Any, done: int) -> Array:
     """Convert values to numbers, truths or texts; lists of one length to rows."""
     if hasattr(column, "flatten") and hasattr(column.type, "value_type"):
         return _rows(where, column, None, done)
-    if str(column.type) in {"string", "large_string", "string_view"}:
+    if str(column.type) in TEXTS:
         return np.array(column.to_pylist(), dtype=np.str_)
     return np.asarray(column.to_numpy(zero_copy_only=False))
 

@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -40,23 +40,21 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "group": ("group", "groups"),
 }
 """Names, in small letters, under which a file may have each of its columns."""
+ITEMS = (
+    *("uid", "uuid", "guid", "item_id", "sample_id", "example_id", "image_id", "img_id", "file_id", "doc_id"),
+    *("file_name", "image_name", "item_name", "sample_name", "file_path", "filepath", "image_path", "img_path"),
+    *("image_file", "path", "file", "image", "img", "item", "sample", "url"),
+)
+"""Names, the surest first, under which a file without ids of those of ROLES may have them, if all of them differ."""
+UNITS = ("patient", "subject", "person", "speaker", "participant", "site", "scene", "video", "slide")
+"""Names of what several items may be of, which then are one group."""
+LONGEST = 300
+"""Most characters of a text that may be an id."""
 HELD = 2**22
 """Bytes up to which an array that is streamed is held in memory and not written to the cache."""
 DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    KeyError,
-    IndexError,
-    TypeError,
-    OverflowError,
-    MemoryError,
-    SyntaxError,
-    tokenize.TokenError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
+    *(OSError, ValueError, EOFError, RuntimeError, KeyError, IndexError, TypeError, OverflowError, MemoryError),
+    *(SyntaxError, tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile),
 )
 """Errors by which the libraries that read these formats report a damaged file."""
 NUMBERS = "numbers: float16, float32, float64 or integers"
@@ -68,12 +66,16 @@ BOOKKEEPING = re.compile(r"(?i:(.+[\W_])?(id|idx|label|fold)|index|row|class|cat
 PATTERN = 3
 """Least number of columns whose names differ in a number alone that make a pattern."""
 
+Said = Callable[[], NDArray[np.str_] | None]
+"""Reads a column of one value per row as texts (N,); None where one is missing, or too long for an id."""
+
 
 class TableColumns(dict[str, Array | Streamed]):
     """Columns of a table, and beside them those of one number per row, any of which may be dimensions.
 
     `numbers` says of each whether it has whole numbers, None where that can't be told; `stack` puts some side by side;
-    `index` is the one that pandas wrote, as texts (N,).
+    `index` is the one that pandas wrote, as texts (N,); `said` reads those of one text or whole number per row; `names`
+    are those of all, without an index.
     """
 
     def __init__(
@@ -82,9 +84,11 @@ class TableColumns(dict[str, Array | Streamed]):
         numbers: Mapping[str, bool | None],
         stack: Callable[[list[str]], Array | Streamed],
         index: NDArray[np.str_] | None,
+        said: Mapping[str, Said],
+        names: Sequence[str],
     ) -> None:
         super().__init__(columns)
-        self.numbers, self.stack, self.index = numbers, stack, index
+        self.numbers, self.stack, self.index, self.said, self.names = numbers, stack, index, said, names
 
 
 @contextlib.contextmanager
@@ -119,40 +123,15 @@ class Embeddings:
     """Sentences on which columns of a table were taken for the embeddings."""
     index: NDArray[np.str_] | None = None
     """Index (N,) that pandas wrote, which says where rows of two files are of different items."""
+    id_column: str = ""
+    """Column of the ids where ROLES don't tell it."""
+    guessed: bool = False
+    """Whether the ids are those of a column of ITEMS, which nobody named."""
+    texts: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    """Columns (N,) of a file without ids that have another text in every row."""
 
     def __len__(self) -> int:
         return len(self.features)
-
-
-def assemble(path: Path, columns: Columns, array: str | None = None) -> Embeddings:
-    """Find the embeddings and what belongs to them among a file's columns.
-
-    `array` names the embeddings where the file has several candidates, or is a pattern of the dimensions' names where
-    each has a column. Raises DataError for columns that can't be told apart, have other shapes or types than they
-    should, or differ in their numbers of rows.
-    """
-    names, notes, index = list[str](), list[str](), None
-    if isinstance(columns, TableColumns):
-        index = columns.index
-        if array not in columns and (array or not any(isinstance(one, Streamed) for one in columns.values())):
-            names, notes = dimensions(str(path), columns.numbers, array)
-        if names:
-            columns, array = {**columns, "features": columns.stack(names)}, "features"
-    roles = _roles(path, columns, array)
-    name = roles["features"]
-    _check_features(f"{path}, {name!r}", columns[name])
-    rows = columns[name].shape[0]
-    for role, of in roles.items():
-        shape = columns[of].shape
-        if not shape or shape[0] != rows:
-            found = f"{shape[0]:,} rows" if shape else "a single value"
-            raise DataError(f"{path}, {of!r}: found {found}, expected {rows:,} as in {name!r} ({role} of every row)")
-    arrays = {role: whole(path, "\n".join([of, *names]), columns[of]) for role, of in roles.items()}
-    ids = arrays.pop("ids", None)
-    checked = None if ids is None else check_ids(f"{path}, {roles['ids']!r}", ids)
-    features = arrays.pop("features")
-    beside = {role: flat(f"{path}, {roles[role]!r}", one, role == "labels") for role, one in arrays.items()}
-    return Embeddings(str(path), features, checked, **beside, notes=tuple(notes), index=index)
 
 
 def dimensions(where: str, numbers: Mapping[str, bool | None], pattern: str | None) -> tuple[list[str], list[str]]:
@@ -232,43 +211,6 @@ def _choices(file: str, names: Sequence[str], strays: Sequence[str]) -> str:
     return f"'{file}:{pattern}' for those or '{file}:*' for all" if names and apart else f"'{file}:*' for all"
 
 
-def _roles(path: Path, columns: Columns, array: str | None) -> dict[str, str]:
-    """Names of the columns by role; the embeddings are always among them."""
-    roles: dict[str, str] = {}
-    for role, names in ROLES.items():
-        found = [name for name in columns if name.lower() in names]
-        if len(found) > 1 and not (role == "features" and array is not None):
-            listed = ", ".join(map(repr, found))
-            raise DataError(f"{path}: found {listed}, which could each be the {role}; expected one of them")
-        if found:
-            roles[role] = found[0]
-    if array is not None:
-        if array not in columns:
-            raise DataError(f"{path}: found the arrays {_listed(columns)}, expected {array!r} among them")
-        return {role: of for role, of in roles.items() if of != array} | {"features": array}
-    if "features" not in roles:
-        free = {n: c for n, c in columns.items() if n not in roles.values() and c.shape and len(c.shape) > 1}
-        if len(free) != 1:
-            hint = "name the array of the embeddings, as in 'FILE:ARRAY', or call it 'features'"
-            raise DataError(f"{path}: found the arrays {_listed(columns)}, expected one of embeddings (N, dim); {hint}")
-        roles["features"] = next(iter(free))
-    return roles
-
-
-def _listed(columns: Columns) -> str:
-    described = [f"{name!r} {np.dtype(column.dtype)} {tuple(column.shape)}" for name, column in columns.items()]
-    return ", ".join(described[:12]) + (f" and {len(described) - 12} more" if len(described) > 12 else "") or "none"
-
-
-def _check_features(where: str, column: Array | Streamed) -> None:
-    check_numbers(where, np.dtype(column.dtype))
-    if len(column.shape) != 2:
-        hint = "one row per item; pool or flatten what has more axes"
-        raise DataError(f"{where}: found shape {tuple(column.shape)}, expected (N, dim): {hint}")
-    if 0 in column.shape:
-        raise DataError(f"{where}: found shape {tuple(column.shape)}, expected at least one row and one number per row")
-
-
 def check_numbers(where: str, dtype: np.dtype[Any]) -> None:
     """Raise DataError unless a type is one of numbers; objects are refused with the way out."""
     if dtype.hasobject:
@@ -322,6 +264,54 @@ def flat(where: str, values: Array, several: bool = False) -> Array:
     if values.ndim == 1 or (several and values.ndim == 2):
         return values
     raise DataError(f"{where}: found shape {values.shape}, expected one value per row (N,)")
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a number as Python writes them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def item_rank(name: str) -> int | None:
+    """The place of a column's name in ITEMS, in any case and number; None where it isn't among them."""
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])|[\s-]+", "_", name.rpartition("/")[2].strip()).lower()
+    return next((ITEMS.index(one) for one in (plain, plain.removesuffix("s")) if one in ITEMS), None)
+
+
+def differ(values: NDArray[np.str_] | None) -> bool:
+    """Whether texts (N,) may be ids: all are there, of one line, not measured numbers, and no two are equal."""
+    if values is None or len(values) < 2 or len(np.unique(values)) < len(values):
+        return False
+    texts = values.tolist()
+    if any(not text or len(text) > LONGEST or "\n" in text or "\r" in text for text in texts):
+        return False
+    return all(text.isdecimal() for text in texts) or not all(map(is_number, texts))
+
+
+def guessed_ids(said: Mapping[str, Said]) -> str | None:
+    """Name the column of ITEMS that has ids, the surest where several have; None where none has."""
+    ranks = {name: rank for name in said if (rank := item_rank(name)) is not None}
+    return next((name for name in sorted(ranks, key=ranks.__getitem__) if differ(said[name]())), None)
+
+
+def unique_texts(said: Mapping[str, Said]) -> dict[str, NDArray[np.str_]]:
+    """Read the columns that have another text in every row, numbers aside."""
+    read = {name: values for name, one in said.items() if (values := one()) is not None}
+    return {
+        name: values for name, values in read.items() if differ(values) and not all(map(is_number, values.tolist()))
+    }
+
+
+def unused(source: str, names: Sequence[str], grouped: bool) -> list[str]:
+    """Say which columns aren't used, and what those named in UNITS could be, unless the items are `grouped`."""
+    if not names:
+        return []
+    units = [name for name in names if re.sub(r"[\W_]*(?i:id)?$", "", name).lower() in UNITS]
+    of = f"; call {units[0]!r} 'group' to keep what is of one on one side" if units and not grouped else ""
+    return [f"{source}: column{'s' if len(names) > 1 else ''} not used: {_spans(names)}{of}"]
 
 
 def check_ids(where: str, values: Array) -> NDArray[np.str_]:

@@ -62,7 +62,7 @@ def join(
         {name: one.features for name, one in encoders.items()},
         {name: positions[keep] for name, positions in rows.items()},
         _taken(taken, np.flatnonzero(keep)),
-        (*(note for one in encoders.values() for note in one.notes), *said, *missing, *notes),
+        (*dict.fromkeys(note for one in (*encoders.values(), labels) for note in one.notes), *said, *missing, *notes),
     )
 
 
@@ -150,35 +150,72 @@ def _check_others(role: str, used: tuple[str, Ids], others: Mapping[str, Ids], i
 
 def _keys(encoders: Mapping[str, Embeddings], labels: Labels, by_position: bool) -> dict[str, Ids]:
     """Ids by which the rows are joined, the labels' under an empty name; raises DataError where there are none."""
-    sources: dict[str, tuple[str, Ids | None, int]] = {n: (e.source, e.ids, len(e)) for n, e in encoders.items()}
-    sources[""] = labels.source, labels.ids, len(labels)
-    anonymous = [source for source, ids, _ in sources.values() if ids is None]
+    files: dict[str, Embeddings | Labels] = {**encoders, "": labels}
+    ids = {name: one.ids for name, one in files.items()}
+    if by_position:
+        ids = {name: None if _only_guessed(one, files) else one.ids for name, one in files.items()}
+    anonymous = [files[name] for name, one in ids.items() if one is None]
     if not anonymous:
-        return {name: ids for name, (_, ids, _) in sources.items() if ids is not None}
-    counts = {count for _, _, count in sources.values()}
+        return {name: one for name, one in ids.items() if one is not None}
+    counts = {len(one) for one in files.values()}
     if len(counts) > 1:
-        listed = ", ".join(f"{source} {count:,}" for source, _, count in sources.values())
-        raise DataError(f"{anonymous[0]}: found no ids and other numbers of rows ({listed}), expected ids in each file")
-    if not by_position and len({source for source, _, _ in sources.values()}) > 1:
+        listed = ", ".join(f"{one.source} {len(one):,}" for one in files.values())
+        found = f"found no ids and other numbers of rows ({listed})"
+        raise DataError(f"{anonymous[0].source}: {found}, expected ids in each file{_ids_hint(anonymous[0])}")
+    if not by_position and len({one.source for one in files.values()}) > 1:
         raise DataError(
-            f"{anonymous[0]}: found no ids to join its rows by, expected an array 'ids'; where row i is the same item "
-            f"in every file, say so with --by-position"
+            f"{anonymous[0].source}: found no ids to join its rows by, expected an array 'ids'"
+            f"{_ids_hint(anonymous[0])}; where row i is the same item in every file, say so with --by-position"
         )
-    _check_order(sources)
-    known = next((ids for _, ids, _ in sources.values() if ids is not None), None)
-    order = _numbers(counts.pop()) if known is None else known
-    return dict.fromkeys(sources, order)
+    known = [(files[name].source, one) for name, one in ids.items() if one is not None]
+    _check_order(known)
+    _check_texts(known, anonymous)
+    order = known[0][1] if known else _numbers(counts.pop())
+    return dict.fromkeys(files, order)
 
 
-def _check_order(sources: Mapping[str, tuple[str, Ids | None, int]]) -> None:
+def _only_guessed(one: Embeddings | Labels, files: Mapping[str, Embeddings | Labels]) -> bool:
+    """Whether ids were guessed by a column's name and most are none of another file's, so that they say nothing."""
+    others = [other.ids for other in files.values() if other.ids is not None and other.source != one.source]
+    if one.ids is None or not one.guessed or {len(other) for other in files.values()} != {len(one)}:
+        return False
+    return any(2 * int(np.isin(one.ids, other).sum()) < len(one) for other in others)
+
+
+def _ids_hint(one: Embeddings | Labels) -> str:
+    """Name the columns of a file that could have its ids."""
+    if not one.texts:
+        return ""
+    names = [*map(repr, one.texts)][:3]
+    whose = f"its column {names[0]} has" if len(names) == 1 else f"its columns {', '.join(names)} have"
+    return f"; {whose} another text in every row: say which has the ids by --ids {names[0][1:-1]}"
+
+
+def _check_order(known: Sequence[tuple[str, Ids]]) -> None:
     """Refuse a join by position of files whose ids say otherwise."""
-    with_ids = [(source, ids) for source, ids, _ in sources.values() if ids is not None]
-    for source, ids in with_ids[1:]:
-        differing = np.flatnonzero(ids != with_ids[0][1])
+    for source, ids in known[1:]:
+        differing = np.flatnonzero(ids != known[0][1])
         if len(differing):
             found = f"{str(ids[differing[0]])!r} in row {differing[0]}"
-            expected = f"{str(with_ids[0][1][differing[0]])!r} as in {with_ids[0][0]}, since other files have no ids"
+            expected = f"{str(known[0][1][differing[0]])!r} as in {known[0][0]}, since other files have no ids"
             raise DataError(f"{source}: found the id {found}, expected {expected}")
+
+
+def _check_texts(known: Sequence[tuple[str, Ids]], anonymous: Sequence[Embeddings | Labels]) -> None:
+    """Refuse a join by position of files one of which has the ids of another, or a column of its, in another order."""
+    before = [(source, "", ids) for source, ids in known[:1]]
+    for one in anonymous:
+        for name, texts in one.texts.items():
+            for source, column, others in before:
+                common, ours, theirs = np.intersect1d(texts, others, assume_unique=True, return_indices=True)
+                moved = np.flatnonzero(ours != theirs)
+                if source == one.source or 2 * len(common) < len(texts) or not len(moved):
+                    continue
+                found = f"{str(common[moved[0]])!r} in row {ours[moved[0]]} of its column {name!r}"
+                expected = f"in row {theirs[moved[0]]} as in {f'{column!r} of ' if column else ''}{source}"
+                hint = f"rows aren't the same items by position; join by that column with --ids {name}"
+                raise DataError(f"{one.source}: found {found}, expected it {expected}: {hint}")
+        before += [(one.source, name, texts) for name, texts in one.texts.items()]
 
 
 def _check_indices(files: Sequence[Embeddings | Labels]) -> None:

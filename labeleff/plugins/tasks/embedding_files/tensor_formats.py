@@ -18,17 +18,38 @@ ROWS = 8192
 """Rows that are read at once."""
 
 
-def read_hdf5(path: Path) -> Columns:
-    """Find the datasets at the top of an HDF5 file; those in one piece are mapped, others read block by block."""
+def read_hdf5(path: Path, group: str = "") -> Columns:
+    """Find the datasets at the top of an HDF5 file, or in a group of it, named GROUP/NAME.
+
+    Those in one piece are mapped, others read block by block.
+    """
     h5py = optional("h5py", "HDF5 files need", "hdf5")
     columns: dict[str, Array | Streamed] = {}
     with h5py.File(path, "r") as file:
-        for name, dataset in file.items():
+        place = file.get(group) if group else file
+        for name, dataset in place.items() if isinstance(place, h5py.Group) else ():
             if isinstance(dataset, h5py.Dataset):
-                columns[name] = _dataset(path, name, dataset, h5py.check_string_dtype(dataset.dtype) is not None)
-    if not columns:
-        raise DataError(f"{path}: found no dataset at the top of the file, expected 'features'")
+                whole = f"{group}/{name}" if group else name
+                columns[whole] = _dataset(path, whole, dataset, h5py.check_string_dtype(dataset.dtype) is not None)
+        if not columns:
+            where = f"in the group {group!r}" if group else "at the top of the file"
+            raise DataError(f"{path}: found no dataset {where}, expected {_expected(path, file, h5py)}")
     return columns
+
+
+def _expected(path: Path, file: Any, h5py: Any) -> str:
+    """Say which datasets an HDF5 file has in its groups."""
+    found: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found.append(f"{name!r} {item.dtype} {item.shape}")
+
+    file.visititems(visit)
+    if not found:
+        return "'features'"
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    return f"one of its datasets, as in '{path.name}:GROUP/NAME': {', '.join(found[:8])}{more}"
 
 
 def _dataset(path: Path, name: str, dataset: Any, texts: bool) -> Array | Streamed:

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeleff.errors import DataError, RunsError
-from labeleff.plugins.tasks.embedding_files.columns import NAMELESS, ROLES, Columns, TableColumns
+from labeleff.plugins.tasks.embedding_files.columns import (
+    LONGEST,
+    NAMELESS,
+    ROLES,
+    Columns,
+    Said,
+    TableColumns,
+    is_number,
+)
 from labeleff.plugins.tasks.sources.arrays import Array, Streamed
 from labeleff.reporting.external.csv_text import DELIMITERS, decode, records, sniff
 
@@ -32,6 +40,15 @@ class TextTable:
             listed = ", ".join(map(repr, found))
             raise DataError(f"{self.source}, line 1: found {listed}, which could each be the {role}; expected one")
         return (found[0], self.columns[found[0]]) if found else None
+
+    def said(self) -> dict[str, Said]:
+        """Return readers of the columns that have no role."""
+
+        def reads(cells: list[str]) -> Said:
+            return lambda: np.array(cells, dtype=np.str_) if max(map(len, cells)) <= LONGEST else None
+
+        free = (name for name in self.columns if name.lower() not in BESIDE and not NAMELESS.fullmatch(name))
+        return {name: reads(self.columns[name]) for name in free}
 
     def index(self) -> NDArray[np.str_] | None:
         """Return the index that pandas wrote, the oldest where it wrote several: each time it puts one before them."""
@@ -68,17 +85,9 @@ def read_table(path: Path) -> TextTable:
 def _check_header(where: str, header: Sequence[str]) -> None:
     if repeated := [name for i, name in enumerate(header) if name in header[:i]]:
         raise DataError(f"{where}: found the column {repeated[0]!r} twice, expected names that differ")
-    if numbers := [name for name in header if _number(name)]:
-        hint = "write a header: id, label and a name for every number of the embedding"
+    if numbers := [name for name in header if is_number(name)]:
+        hint = "write a header: id, label and a name for every number of the embedding, or save numbers alone as .npy"
         raise DataError(f"{where}: found the number {numbers[0]!r} in the header, expected names of columns; {hint}")
-
-
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def read_csv(path: Path) -> Columns:
@@ -94,7 +103,8 @@ def read_csv(path: Path) -> Columns:
     def stack(names: list[str]) -> Array:
         return np.stack([_numbers(table, name, table.columns[name]) for name in names], 1)
 
-    return TableColumns(columns, numbers, stack, table.index())
+    named = [name for name in table.columns if not NAMELESS.fullmatch(name)]
+    return TableColumns(columns, numbers, stack, table.index(), table.said(), named)
 
 
 def _whole(cells: Sequence[str]) -> bool | None:
@@ -108,6 +118,6 @@ def _numbers(table: TextTable, name: str, cells: Sequence[str]) -> Array:
     try:
         return np.array(cells, dtype=np.float64).astype(np.float32)
     except ValueError:
-        row = next(i for i, cell in enumerate(cells) if not _number(cell))
+        row = next(i for i, cell in enumerate(cells) if not is_number(cell))
         where = f"{table.source}, line {table.lines[row]}, column {name!r}"
         raise DataError(f"{where}: found {cells[row][:40]!r}, expected a number") from None

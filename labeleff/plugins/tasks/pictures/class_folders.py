@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labeleff.errors import DataError
 from labeleff.plugins.tasks.pictures.decoding import is_picture
+from labeleff.seeding import generator
 
 SUFFIXES = {
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp"),
@@ -21,7 +22,10 @@ UNREADABLE = {
     *(".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".raw", ".npy", ".npz", ".mat"),
 }
 """Suffixes of formats that aren't read and hold pictures: an error, as a class without them would be another."""
-EXPECTED = "expected PATH/train/CLASS/*.png|jpg|jpeg and PATH/test/CLASS/*"
+EXPECTED = (
+    "expected PATH/train/CLASS/*.png|jpg|jpeg and PATH/test/CLASS/*, or PATH/CLASS/* with `held_out = 0.2` in the "
+    "task, a share of each class for testing"
+)
 SPLITS = ("train", "test")
 JUNK = {"thumbs.db", "desktop.ini"}
 """Files that Windows writes into folders of pictures."""
@@ -88,6 +92,26 @@ def list_split(split: Path) -> ClassFolders:
     return found
 
 
+def set_aside(root: Path, share: float, seed: int) -> dict[str, ClassFolders]:
+    """Part the pictures of PATH/CLASS/* in two: of every class a share, rounded and one at least, is for testing.
+
+    Which they are depends on seed, class and number of pictures. Raises DataError where there are splits already, and
+    for a class of one picture.
+    """
+    if there := [split for split in SPLITS if (root / split).is_dir()]:
+        raise DataError(f"{root}: found the folder {there[0]!r} and held_out = {share:g}; leave out one of them")
+    found = list_split(root)
+    train, test = ClassFolders(deeper=found.deeper, passed=found.passed), ClassFolders()
+    for name, paths in found.files.items():
+        if len(paths) < 2:
+            raise DataError(f"{root / name}: found one image, expected two at least, one of them for testing")
+        order = generator(f"images set aside of {name}", seed).permutation(len(paths))
+        chosen = {*order[: min(max(1, round(share * len(paths))), len(paths) - 1)].tolist()}
+        train.files[name] = [path for number, path in enumerate(paths) if number not in chosen]
+        test.files[name] = [path for number, path in enumerate(paths) if number in chosen]
+    return {"train": train, "test": test}
+
+
 def _children(folder: Path) -> list[Path]:
     """What lies in a folder, sorted by name; DataError where it can't be listed."""
     try:
@@ -148,20 +172,25 @@ def _plain(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def notes(root: Path, splits: Mapping[str, ClassFolders]) -> tuple[list[str], dict[str, int]]:
-    """Sentences on what is read from deeper folders and on what isn't read, and the counts of the latter by reason."""
+def notes(root: Path, splits: Mapping[str, ClassFolders], *, flat: bool = False) -> tuple[list[str], dict[str, int]]:
+    """Sentences on what is read from deeper folders and on what isn't read, and the counts of the latter by reason.
+
+    With `flat`, classes are in `root` itself, without folders of splits.
+    """
     sentences: list[str] = []
     counts: dict[str, int] = {}
     for split, found in splits.items():
+        place = root if flat else root / split
         if found.deeper:
+            count = sum(map(len, splits.values())) if flat else len(found)
             sentences.append(
-                f"{root / split}: {len(found.deeper):,} of {len(found):,} images are in folders inside of class "
+                f"{place}: {len(found.deeper):,} of {count:,} images are in folders inside of class "
                 f"folders and are read too, first {found.deeper[0].relative_to(root)}"
             )
         if found.passed:
-            sentences.append(f"{root / split}: not read: {_named(found.passed, root)}")
-        counts |= {f"{reason} in {split}": len(paths) for reason, paths in found.passed.items()}
-    for path in _children(root):
+            sentences.append(f"{place}: not read: {_named(found.passed, root)}")
+        counts |= {f"{reason} in {place.name}": len(paths) for reason, paths in found.passed.items()}
+    for path in [] if flat else _children(root):
         if path.name not in SPLITS and not path.name.startswith("."):
             number = sum(1 for _ in walk(path))
             sentences.append(f"{path}: not read: {number:,} file{'s' if number != 1 else ''} beside train and test")

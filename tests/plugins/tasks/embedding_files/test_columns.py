@@ -113,7 +113,7 @@ def test_the_number_that_differs_makes_the_pattern_wherever_it_is(tmp_path, endi
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-@pytest.mark.parametrize("name", ["class", "fold", "Fold_1", "image_id", "PatientId", "index", "cluster"])
+@pytest.mark.parametrize("name", ["class", "fold", "Fold_1", "patient_id", "PatientId", "index", "cluster"])
 @pytest.mark.parametrize("kind", [int, float])
 def test_names_of_what_is_said_of_items_are_refused_whatever_their_numbers(tmp_path, ending, name, kind):
     rows = [[kind(i % 3), kind(i % 2), kind(5 - i)] for i in range(6)]
@@ -123,6 +123,22 @@ def test_names_of_what_is_said_of_items_are_refused_whatever_their_numbers(tmp_p
         read_embeddings(_wide(tmp_path, ending, ["cat", "dog", name], rows))
     with pytest.raises(DataError, match=f"found '{name}' beside no dimension, expected"):
         read_embeddings(_wide(tmp_path, ending, [name], [[i] for i in range(6)]))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_whole_numbers_under_a_name_of_ids_are_ids_where_all_differ(tmp_path, ending):
+    def read(numbers, array=None):
+        rows = [[*row, number] for row, number in zip(REAL, numbers, strict=True)]
+        return read_embeddings(_wide(tmp_path, ending, ["f0", "f1", "f2", "image_id"], rows), array)
+
+    found = read([5, 4, 3, 2, 1, 0])
+    assert found.ids.tolist() == ["5", "4", "3", "2", "1", "0"]
+    assert found.notes[0].endswith("3 dimensions: f0 … f2")
+    assert found.notes[1].endswith("its column 'image_id' is taken for the ids")
+    assert read([5, 4, 3, 2, 1, 0], "*").features.shape == (6, 4)
+    for others in ([0, 0, 1, 1, 2, 2], [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]):
+        with pytest.raises(DataError, match="found 'image_id' beside the dimensions f0 … f2"):
+            read(others)
 
 
 def test_numbered_names_of_what_is_said_of_items_are_dimensions_where_they_are_most(tmp_path):

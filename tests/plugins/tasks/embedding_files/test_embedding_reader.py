@@ -314,3 +314,35 @@ def test_manifests_are_refused_by_line(tmp_path, lines, message):
     (tmp_path / "manifest.csv").write_text(lines)
     with pytest.raises(DataError, match=message):
         read_embeddings(tmp_path / "manifest.csv")
+
+
+def test_datasets_in_groups_of_hdf5(tmp_path):
+    path, rows = tmp_path / "h.h5", np.arange(12.0).reshape(6, 2)
+    with h5py.File(path, "w") as file:
+        for name, features in (("data", rows), ("more", rows + 1)):
+            group = file.create_group(name)
+            group["features"], group["labels"] = features, np.arange(6) % 2
+            group["image"] = np.array([f"{name}{i}".encode() for i in range(6)])
+    found = read_embeddings(path, "data/features")
+    assert found.features.tolist() == rows.tolist()
+    assert found.labels.tolist() == [0, 1] * 3
+    assert found.ids.tolist()[0] == "data0"
+    assert read_embeddings(path, "/more/features").features.tolist() == (rows + 1).tolist()
+    for array, where in ((None, "at the top of the file"), ("date/features", "in the group 'date'")):
+        with pytest.raises(DataError, match=rf"{where}, expected one of .*'h.h5:GROUP/NAME': 'data/features' float64"):
+            read_embeddings(path, array)
+    with pytest.raises(DataError, match="expected 'data/feats' among them"):
+        read_embeddings(path, "data/feats")
+
+
+@pytest.mark.parametrize(("ending", "what"), [(".pkl", "aren't unpickled"), (".vec", "word2vec"), (".txt", "word2vec")])
+def test_files_of_no_format_say_what_to_do(tmp_path, ending, what):
+    with pytest.raises(DataError, match=rf"{what}.*; save them in Python by numpy.savez") as caught:
+        read_embeddings(tmp_path / f"x{ending}")
+    assert "did you mean" not in str(caught.value)
+
+
+def test_numbers_without_a_header(tmp_path):
+    np.savetxt(tmp_path / "plain.csv", np.random.default_rng(0).normal(size=(5, 3)), delimiter=",")
+    with pytest.raises(DataError, match=r"in the header.* or save numbers alone as .npy"):
+        read_embeddings(tmp_path / "plain.csv")

@@ -1,5 +1,7 @@
 """Joins by id against a slow version, and refusals with counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -297,3 +299,79 @@ def test_tables_of_labels_are_refused_by_line(tmp_path, text, message):
 def test_joining_nothing():
     with pytest.raises(DataError, match="expected at least one encoder"):
         join({}, labels([1]))
+
+
+NAMES = np.array([f"img_{i}.jpg" for i in range(6)])
+TURNED = np.array([3, 0, 5, 1, 2, 4])
+
+
+def named(tmp_path, column, order=TURNED, ids=NAMES, **beside):
+    """Embeddings of six items in Parquet, in another order, with a column that says which is which."""
+    path = tmp_path / f"{column}.parquet"
+    lists = [[float(i), 1.0] for i in order]
+    pd.DataFrame({column: ids[order], "embedding": lists, **beside}).to_parquet(path)
+    return path
+
+
+def first_of(tmp_path, names=NAMES):
+    path = tmp_path / "first.npz"
+    np.savez(path, features=np.arange(12.0).reshape(6, 2), filenames=names, labels=np.arange(6) % 2)
+    return read_embeddings(path)
+
+
+@pytest.mark.parametrize("column", ["image", "ImageID", "image path", "file_name", "uuids"])
+@pytest.mark.parametrize("by_position", [False, True])
+def test_other_names_of_ids_join_rows_of_another_order(tmp_path, column, by_position):
+    second = read_embeddings(named(tmp_path, column))
+    found = join({"a": first_of(tmp_path), "b": second}, by_position=by_position)
+    assert found.features["b"][found.rows["b"], 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert second.notes == (f"{tmp_path / f'{column}.parquet'}: its column {column!r} is taken for the ids",)
+
+
+def test_a_column_in_another_order_stops_a_join_by_position(tmp_path):
+    path = named(tmp_path, "bild", score=np.arange(6.0))
+    first, second = first_of(tmp_path), read_embeddings(path)
+    assert second.notes == (f"{path}: columns not used: bild, score",)
+    with pytest.raises(DataError, match=r"no ids.*its column 'bild' has another text .* by --ids bild; where row i"):
+        join({"a": first, "b": second})
+    with pytest.raises(DataError, match=r"found 'img_0.jpg' in row 1 of its column 'bild', expected it in row 0 as in"):
+        join({"a": first, "b": second}, by_position=True)
+    unnamed = [replace(one, ids=None, texts={"wort": NAMES} if one is first else one.texts) for one in (first, second)]
+    with pytest.raises(DataError, match="expected it in row 0 as in 'wort' of "):
+        join(dict(zip("ab", unnamed, strict=True)), by_position=True)
+    found = join({"a": first, "b": read_embeddings(path, ids="bild")})
+    assert found.features["b"][found.rows["b"], 0].tolist() == [0, 1, 2, 3, 4, 5]
+    straight = read_embeddings(named(tmp_path, "gerade", np.arange(6)))
+    assert len(join({"a": first, "b": straight}, by_position=True)) == 6
+
+
+def test_columns_that_tell_no_items_apart_stop_nothing(tmp_path):
+    words = np.array(["a", "b", "c", "d", "e", "f"])
+    first = first_of(tmp_path)
+    for column in ("wort", "image"):  # other texts than the ids, even under a name of ids
+        other = read_embeddings(named(tmp_path, column, ids=words))
+        assert len(join({"a": first, "b": other}, by_position=True)) == 6
+    scans = read_embeddings(named(tmp_path, "file", ids=np.array(["x", "x", "y", "y", "z", "z"])))
+    assert (scans.ids, dict(scans.texts)) == (None, {})
+    assert scans.notes == (f"{tmp_path / 'file.parquet'}: column not used: file",)
+    real = tmp_path / "real.npz"
+    np.savez(real, features=np.arange(12.0).reshape(6, 2), image=np.arange(6) / 7)
+    assert read_embeddings(real).ids is None
+
+
+def test_a_table_of_labels_says_what_it_does_not_use(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("image,label,patient,age\n" + "".join(f"{name},x,{i // 2},4\n" for i, name in enumerate(NAMES)))
+    read = read_labels(path)
+    assert read.ids.tolist() == NAMES.tolist()
+    assert read.notes == (
+        f"{path}: its column 'image' is taken for the ids",
+        f"{path}: columns not used: patient, age; call 'patient' 'group' to keep what is of one on one side",
+    )
+    path.write_text(path.read_text().replace("patient", "group"))
+    assert read_labels(path).notes[1] == f"{path}: column not used: age"
+    path.write_text("id,cat,dog\n0,0,1\n1,1,1\n")
+    assert read_labels(path).notes == ()
+    path.write_text("bild,label\na,x\nb,y\n")
+    assert read_labels(path).ids is None
+    assert read_labels(path, "bild").ids.tolist() == ["a", "b"]
