@@ -73,6 +73,17 @@ def test_one_arm_alone_and_percent(called):
     assert "about accuracy at 12,800 labels" in output
 
 
+def test_a_pilot_without_arms_has_one_by_its_file(called):
+    Path("pilot.csv").write_text("n,acc\n50,0.55\n100,0.61\n200,0.68\n")
+    status, out, _ = called("pilot.csv", "--target", 0.8)
+    assert status == 0
+    assert "the arm is 'pilot', the file's name, as no column has it" in out
+    assert "\n- pilot: with " in out
+    Path("pilot.csv").write_text("n,acc,tool,way\n50,0.55,x,a\n100,0.61,y,b\n200,0.68,x,b\n")
+    status, _, error = called("pilot.csv", "--target", 0.8)
+    assert (status, "pilot.csv, line 1, column 'arm': found the columns" in error) == (2, True)
+
+
 def test_the_same_call_gives_the_same_bytes(called):
     Path("runs.csv").write_text(table())
     for _ in range(2):

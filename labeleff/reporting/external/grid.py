@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from labeleff.errors import RunsError
 
 LONGEST = 40
 """Largest number of characters of a cell that an error shows."""
+_NOTE = re.compile(r"[*†‡§¶∗⋆★¹²³]|(?:notes?|n\.b\.|nb|sources?|legend|remarks?)\b\W", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -18,6 +21,13 @@ class Row(NamedTuple):
     """Where it is, for errors: "line 12", "sheet 'Results', row 12", "item 3", "results/a/50-0.json"."""
     cells: tuple[str, ...]
     """Text of the cells, without surrounding spaces, as many as the grid has fields; "" where there is no value."""
+
+
+class Heading(NamedTuple):
+    """A row of one cell that stands above others."""
+
+    place: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,8 @@ class Grid:
     """The file's short name among several, to keep arms of one name apart; None for a file alone."""
     stored: bool = False
     """Whether percent signs are how a workbook shows its numbers: none is part of a text."""
+    sections: Mapping[str, Heading] = field(default_factory=dict)
+    """Headings by the places of the rows below them; a row that isn't in it has none."""
     sha256: str = ""
     """The file's hash; of several files in one grid the hash of their hashes."""
 
@@ -57,3 +69,8 @@ def quote(cell: str) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it isn't one: "1 row", "3 rows"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_note(text: str) -> bool:
+    """Whether a text begins as a note below a table does: with a mark of footnotes, or the word."""
+    return _NOTE.match(text) is not None

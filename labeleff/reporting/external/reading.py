@@ -45,5 +45,7 @@ class Reading:
     """Name of the value in files of a pattern, with dots for nesting."""
     skip_empty: bool = False
     """Whether rows without a value are left out."""
+    one_arm: bool = False
+    """Whether a table without arms has one, by the file's name."""
     sheet: str | None = None
     """Name of the sheet of a workbook."""

@@ -31,7 +31,8 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     OptionError and UnknownNameError for what is wrong in the options.
     """
     how = options.table
-    table = read_runs(how.paths, how.reading, level=how.level, chance=how.chance)
+    reading = replace(how.reading, one_arm=True)
+    table = read_runs(how.paths, reading, level=how.level, chance=how.chance)
     found = compute(table, options)
     sections = [*_sections(found, table, options), Section([*_explain(found.arms[0].setting, options)])]
     files = output_files.assemble(

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.csv_text import DELIMITERS, NAMES, decode, records, sniff
-from labeleff.reporting.external.formats.squaring import ragged, square
-from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, quote
+from labeleff.reporting.external.formats.squaring import ragged, square, untitled
+from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, is_note, quote
 from labeleff.reporting.external.reading import Reading
 
 USUAL = ("arm", "n", "run", "accuracy", "draw", "seed", "task")
@@ -28,21 +28,40 @@ def read(content: bytes, source: str, options: Reading) -> Grid:
     """Read a file's bytes. Raises RunsError with line and column for whatever isn't a rectangular table of text."""
     text, comments = _apart(decode(content, source))
     text, declared = _without_separator(text, source)
-    delimiter = options.delimiter or declared or sniff(text, [*USUAL, *options.columns.values()])
+    delimiter = options.delimiter or declared or _sniffed(text, [*USUAL, *options.columns.values()])
     rows = [Row(f"line {line}", tuple(fields)) for line, fields in records(text, delimiter, source)]
     if not rows:
         column = options.columns.get("arm", "arm")
         raise cell_error(source, "line 1", column, "an empty file", "a header, and one row per run")
     rows, comments = _with_commented_header(rows, comments, delimiter)
+    rows, titles = untitled(rows)
     _check_comments(source, rows[0].cells, comments, delimiter)
-    notes = [f"fields are separated by {NAMES[delimiter]}"]
+    notes = [f"fields are separated by {NAMES[delimiter]}", *titles]
     if comments:
         notes.append(f"{counted(len(comments), 'comment line')} left out")
 
     def unequal(fields: tuple[str, ...], row: Row) -> RunsError:
         return ragged(source, fields, row, _hint(fields, row.cells, delimiter))
 
-    return square(source, rows, notes, unequal=unequal, delimiter=delimiter)
+    return square(source, _with_whole_notes(rows), notes, unequal=unequal, delimiter=delimiter)
+
+
+def _sniffed(text: str, names: Sequence[str]) -> str:
+    """Detect the delimiter; a title of lines that have none doesn't count."""
+    found = sniff(text, names)
+    lines = io.StringIO(text, newline="").readlines()
+    begin = next((at for at, line in enumerate(lines) if any(each in line for each in DELIMITERS)), 0)
+    titled = any(map(str.strip, lines[:begin])) and found != " "
+    return sniff("".join(lines[begin:]), names) if titled else found
+
+
+def _with_whole_notes(rows: list[Row]) -> list[Row]:
+    """Rows of which the last are as long as the header where they are notes without delimiters."""
+    width = len(rows[0].cells)
+    end = len(rows)
+    while end > 1 and len(rows[end - 1].cells) == 1 < width and is_note(rows[end - 1].cells[0]):
+        end -= 1
+    return [*rows[:end], *(Row(place, (*cells, *[""] * (width - 1))) for place, cells in rows[end:])]
 
 
 def _apart(text: str) -> tuple[str, Comments]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labeleff.reporting.external.grid import Row, counted, quote
+from labeleff.reporting.external.grid import Heading, Row, counted, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +29,72 @@ class SpannedRow:
         """Number of columns."""
         return sum(cell.columns for cell in self.cells)
 
+    @property
+    def texts(self) -> list[str]:
+        """Texts of the cells that have one."""
+        return [cell.text for cell in self.cells if cell.text]
 
-def plain(rows: Sequence[SpannedRow], headers: int | None = None) -> tuple[list[Row], list[str]]:
-    """Rows with every cell's text in all places that it covers, below one header, and notes on what was left out.
+
+def plain(rows: Sequence[SpannedRow], headers: int | None = None) -> tuple[list[Row], list[str], dict[str, Heading]]:
+    """Rows with every cell's text in all places that it covers, below one header; notes; and headings of rows.
 
     `headers` is the least number of header rows, where the file says it; cells that reach further down or are divided
     further down make it more.
     Header rows become one: a dataset's name over label counts is joined to each of them, as `cifar10_40`. A row of
-    one cell over the whole width heads others, and is left out.
+    one cell over the whole width is a title above them, a note below all, or else the heading of the rows below it.
     """
     width = max(row.width for row in rows)
-    table = [row for row in rows if not _heads(row, width)]
-    notes = []
-    if len(table) < len(rows):
-        first = next(row for row in rows if _heads(row, width))
-        heading = f"{counted(len(rows) - len(table), 'row')} of one cell over the whole width left out"
-        notes.append(f"{heading} ({first.place}: {quote(first.cells[0].text)})")
+    heads = [_heads(row, width) or _leads(row) for row in rows]
+    table = [row for row, head in zip(rows, heads, strict=True) if not head]
     filled = _filled(table)
-    lost = sum(_heads(row, width) for row in rows[: headers or 0])
-    deep = max(_depth(table), (headers or 0) - lost)
-    if not 1 < deep < len(filled):
-        return filled, notes
+    deep = max(_depth(table), (headers or 0) - sum(heads[: headers or 0]))
+    divided = 1 < deep < len(filled) and len({len(row.cells) for row in filled[:deep]}) == 1
+    sections, aside = _sections(rows, heads, deep if divided else 1)
+    notes = []
+    if aside:
+        heading = f"{counted(len(aside), 'row')} of one cell over the whole width left out"
+        notes.append(f"{heading} ({aside[0].place}: {quote(_text(aside[:1]))})")
+    if not divided:
+        return filled, notes, sections
     names = zip(*(row.cells for row in filled[:deep]), strict=False)
-    if len({len(row.cells) for row in filled[:deep]}) > 1:
-        return filled, notes
     notes.append(f"{deep} header rows were joined")
-    return [Row(filled[deep - 1].place, tuple(map(_joined, names))), *filled[deep:]], notes
+    return [Row(filled[deep - 1].place, tuple(map(_joined, names))), *filled[deep:]], notes, sections
 
 
 def _heads(row: SpannedRow, width: int) -> bool:
     return width > 1 and len(row.cells) == 1 and row.cells[0].columns in (1, width)
+
+
+def _leads(row: SpannedRow) -> bool:
+    """Whether a row's only text is in its first cell, which covers several columns."""
+    return row.cells[0].columns > 1 and len(row.texts) == 1 and bool(row.cells[0].text)
+
+
+def _sections(
+    rows: Sequence[SpannedRow], heads: Sequence[bool], deep: int
+) -> tuple[dict[str, Heading], list[SpannedRow]]:
+    """Headings by the places of the rows below them, and the rows of one cell that are titles or notes.
+
+    Headings right below each other are one.
+    """
+    sections: dict[str, Heading] = {}
+    aside: list[SpannedRow] = []
+    above: list[SpannedRow] = []
+    seen, below = 0, False
+    for row, head in zip(rows, heads, strict=True):
+        if head and seen < deep:
+            aside.append(row)
+        elif head:
+            above, below = [row] if below else [*above, row], False
+        else:
+            seen, below = seen + 1, True
+            if above:
+                sections[row.place] = Heading(above[0].place, _text(above))
+    return sections, [*aside, *([] if below else above)]
+
+
+def _text(rows: Sequence[SpannedRow]) -> str:
+    return ", ".join(" ".join(text.split()) for row in rows for text in row.texts)
 
 
 def _filled(rows: Sequence[SpannedRow]) -> list[Row]:

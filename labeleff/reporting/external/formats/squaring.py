@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.grid import Grid, Row, cell_error, counted
+from labeleff.reporting.external.grid import Grid, Row, cell_error, counted, quote
+from labeleff.reporting.external.label_counts import parse
+from labeleff.reporting.external.shapes import names
 
 SURE = 10
 """Number of rows from which row names 1, 2, 3 ... are taken for R's, whatever follows them."""
@@ -31,7 +33,7 @@ def square(
     unequal: Ragged | None = None,
     delimiter: str = "",
 ) -> Grid:
-    """Grid of a file's rows, the first of them its header.
+    """Grid of a file's rows, the first of them its header, but for titles above it.
 
     Rows without a value are left out and counted, columns without name and value are left out. Lines with one empty
     field too many, and headers that lack R's column of row names, are made as long as the others. A `delimiter` may
@@ -41,6 +43,8 @@ def square(
     error = unequal or (lambda fields, row: ragged(source, fields, row))
     if not rows:
         raise RunsError(f"{source}: found no row with cells of its own, expected a header and rows below it")
+    rows, titles = untitled(rows)
+    notes = [*notes, *titles]
     head, *body = rows
     kept = [row for row in body if any(row[1])]
     if not kept:
@@ -60,6 +64,28 @@ def square(
     return Grid(source, head.place, fields, tuple(kept), tuple(notes))
 
 
+def untitled(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    """Rows from the header on, and a sentence on the titles above it: rows of one cell, at the table's left edge."""
+    filled = [[at for at, cell in enumerate(row.cells) if cell] for row in rows]
+    begin = next((at for at, places in enumerate(filled) if len(places) > 1), 0)
+    titles = [row for row in rows[:begin] if any(row.cells)]
+    left = min(places[0] for places in filled if places) if titles else 0
+    texts = [cell for row in titles for cell in row.cells if cell]
+    if not titles or any(not row.cells[left] for row in titles) or not _is_header(rows[begin].cells, texts):
+        return list(rows), []
+    first = f"{titles[0].place}: {quote(texts[0])}"
+    return list(rows[begin:]), [f"{counted(len(titles), 'row')} of one cell above the header left out ({first})"]
+
+
+def _is_header(cells: Sequence[str], above: Sequence[str]) -> bool:
+    """Whether a row of several cells is a header below titles: by a known name, or by label counts after a name."""
+    _, *others = filled = [cell for cell in cells if cell]
+    if any(map(names.is_known, filled)):
+        return True
+    counts = others if cells[0] else filled
+    return len(counts) > 1 and all(map(parse, counts)) and not parse(cells[0]) and not any(map(names.is_known, above))
+
+
 def _below(place: str) -> str:
     """The place one line or row further down."""
     return re.sub(r"\d+$", lambda number: str(int(number[0]) + 1), place)
@@ -74,13 +100,13 @@ def _level(source: str, head: Row, rows: list[Row], delimiter: str) -> tuple[tup
         return fields[:named], [Row(place, cells[:named]) for place, cells in rows]
     if any(len(row.cells) != width + 1 for row in rows) or not fields[0]:
         return fields, rows
-    names = [row.cells[0] for row in rows]
-    if len(set(names)) < len(names) or "" in names:
+    firsts = [row.cells[0] for row in rows]
+    if len(set(firsts)) < len(firsts) or "" in firsts:
         return fields, rows
-    numbered = names == [str(at) for at in range(1, len(names) + 1)]
+    numbered = firsts == [str(at) for at in range(1, len(firsts) + 1)]
     if delimiter == " " and not numbered:
         return fields, rows
-    if delimiter == "," and not (numbered and len(names) >= SURE) and _may_be_decimals(rows, numbered=numbered):
+    if delimiter == "," and not (numbered and len(firsts) >= SURE) and _may_be_decimals(rows, numbered=numbered):
         found = "one field more than in the header in every row"
         hint = "quote numbers with decimal commas, or write R's row names with a header (write.csv)"
         raise cell_error(source, rows[0].place, str(width + 1), found, "as many fields as in the header", hint)

@@ -54,8 +54,8 @@ def read(content: bytes, source: str, options: Reading) -> Grid:
         notes.append(f"{counted(len(formulas), 'formula')} by the value that was last computed")
     shown = _shown(rows, name, source)
     merged = {(span.min_row, span.min_col): span for span in getattr(sheets[name], "merged_cells", ())}
-    flat, left = plain(list(_spanned(shown, merged))) if merged else (shown, [])
-    return replace(square(source, flat, [*notes, *left]), stored=not _typed_percent(rows))
+    flat, left, sections = plain(list(_spanned(shown, merged))) if merged else (shown, [], {})
+    return replace(square(source, flat, [*notes, *left]), stored=not _typed_percent(rows), sections=sections)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import Columns, quote_list
 from labeleff.reporting.external.shapes.headers import HeaderCount
 from labeleff.reporting.external.shapes.layout import Layout, ValueColumn, header_error
+from labeleff.reporting.external.shapes.long import is_one_arm
 from labeleff.reporting.external.shapes.spreads import beside
 
 
@@ -29,7 +30,7 @@ def layout(columns: Columns, counts: Sequence[HeaderCount], shape: Shape) -> Lay
     arm = columns.arm()
     if arm is not None:
         rows["arm"] = arm
-    elif grid.arm is None:
+    elif grid.arm is None and not is_one_arm(columns):
         raise columns.missing("arm")
     return Layout(shape, _with_spreads(columns, counts, shape), rows, runs, counts[0].metric)
 

@@ -59,6 +59,14 @@ def _unknown_values(columns: Columns) -> list[int]:
     return [at for at in found if columns.broken(at) and at not in ends]
 
 
+def is_one_arm(columns: Columns) -> bool:
+    """Whether a table without arms is one arm's, as the user says; no column may tell rows of several arms apart."""
+    fields, taken = columns.grid.fields, columns.places.values()
+    others = [at for at in range(len(fields)) if at not in taken and columns.words_in(at)]
+    several = any(len({row.cells[at] for row in columns.grid.rows}) > 1 for at in others)
+    return columns.reading.one_arm and "{" not in columns.grid.source and not several
+
+
 def layout(columns: Columns) -> Layout:
     """Layout of a long table. Raises RunsError for columns that aren't there."""
     grid = columns.grid
@@ -67,7 +75,7 @@ def layout(columns: Columns) -> Layout:
     for name in (*parts[1:], "arm"):
         columns.find(name)
     runs = columns.run_columns()
-    if columns.arm() is None and grid.arm is None:
+    if columns.arm() is None and grid.arm is None and not is_one_arm(columns):
         raise columns.missing("arm")
     if "n" not in columns.places:
         raise columns.missing("n")

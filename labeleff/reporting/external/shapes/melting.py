@@ -54,7 +54,17 @@ def melt(grid: Grid, layout: Layout, reading: Reading) -> tuple[list[Entry], lis
         place = grid.place if not grid.rows else grid.rows[0].place
         column = column_name(grid, layout.values[0].at)
         raise cell_error(grid.source, place, column, found, "one row per run")
-    return entries, [f"{blank} of {counted(cells, 'cell')} empty: not measured"] if blank else []
+    notes = [f"{blank} of {counted(cells, 'cell')} empty: not measured"] if blank else []
+    return entries, [*notes, *_unmeasured(grid, layout, entries)]
+
+
+def _unmeasured(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> list[str]:
+    """Sentence that names the arms of rows that have no value anywhere."""
+    at = layout.rows.get("arm")
+    measured = {entry.arm for entry in entries}
+    left = [] if at is None else dict.fromkeys(row.cells[at] for row in grid.rows if row.cells[at] not in measured)
+    listed = [name for name in left if name.casefold() not in NOT_MEASURED]
+    return [f"arms without any value, left out: {', '.join(listed)}"] if listed else []
 
 
 def _entries(grid: Grid, layout: Layout, reading: Reading) -> Iterator[Entry]:

@@ -32,7 +32,7 @@ def run_numbers(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> tuple[l
     Names of runs, and runs numbered by several columns together, are numbered in their order.
     """
     if not entries[0].run:
-        return row_numbers(layout, entries), []
+        return row_numbers(layout, entries, headed=bool(grid.sections)), []
     name = column_name(grid, layout.runs[0]) if layout.runs else entries[0].column
     for entry in entries:
         if "" in entry.run:
@@ -58,15 +58,18 @@ def _order(run: Iterable[str]) -> list[tuple[int, str]]:
     return [(int(digits[-1]) if (digits := re.findall(r"[0-9]{1,15}", cell)) else 0, cell) for cell in run]
 
 
-def row_numbers(layout: Layout, entries: Sequence[Entry]) -> list[int | None]:
-    """Number of every entry's row among the rows of its names, for tables with several values per row; else None."""
+def row_numbers(layout: Layout, entries: Sequence[Entry], *, headed: bool = False) -> list[int | None]:
+    """Number of every entry's row among the rows of its names, for tables with several values per row; else None.
+
+    `headed`: whether headings tell arms apart, of which each has numbers of its own.
+    """
     if len(layout.values) < 2 or entries[0].run:
         return [None] * len(entries)
     seen: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
     keys = [layout.rows[name] for name in ("task", "arm", "n") if name in layout.rows]
     numbers: list[int | None] = []
     for entry in entries:
-        places = seen[tuple(entry.row.cells[at] for at in keys)]
+        places = seen[(*(entry.row.cells[at] for at in keys), *([entry.arm] if headed else []))]
         numbers.append(places.setdefault(entry.row.place, len(places)))
     return numbers
 

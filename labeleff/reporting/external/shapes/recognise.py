@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import NamedTuple, cast
 
 from labeleff.reporting.external.grid import Grid, cell_error
@@ -17,7 +18,7 @@ from labeleff.reporting.external.shapes.choosing import WORDS, recognise
 from labeleff.reporting.external.shapes.columns import check_beside, each_row, unused_note
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import melt
-from labeleff.reporting.external.shapes.rows import filled, of_one_metric
+from labeleff.reporting.external.shapes.rows import apart, filled, of_one_metric, sectioned, without_notes
 from labeleff.reporting.external.shapes.rungs import Counted
 
 
@@ -63,14 +64,24 @@ def _part(grid: Grid, reading: Reading) -> _Part:
     layout, guessed = recognise(grid, reading)
     layout = replace(layout, value_name=metric or layout.value_name)
     check_beside(grid, layout.used)
-    grid = filled(grid, layout)
+    grid = _with_arm(grid, layout)
+    grid = sectioned(filled(without_notes(grid, layout, reading), layout), layout)
     entries, blank = melt(grid, layout, reading)
+    grid, entries, headed = apart(grid, layout, entries)
     insisted = each_row(grid, reading)
     equal = ["every row is a run, as given"] if insisted else numbering.check(grid, layout, entries)
     numbers, run_notes = numbering.run_numbers(grid, layout, entries)
     counted, count_notes = rungs.count(grid, layout, entries, numbers, reading)
-    notes = [*guessed, *run_notes, *equal, *count_notes, *blank, *grid.notes, *unused_note(grid, layout.used)]
+    notes = [*guessed, *run_notes, *equal, *count_notes, *headed, *blank, *grid.notes, *unused_note(grid, layout.used)]
     return _Part(grid, layout, counted, notes)
+
+
+def _with_arm(grid: Grid, layout: Layout) -> Grid:
+    """The grid with its file's name as the arm, where neither its columns nor its rows have one."""
+    if grid.arm is not None or "arm" in layout.rows or any(value.arm for value in layout.values):
+        return grid
+    name = PurePath(grid.source).stem
+    return replace(grid, arm=name, notes=(*grid.notes, f"the arm is {name!r}, the file's name, as no column has it"))
 
 
 def _name_columns(part: _Part) -> dict[str, str]:

@@ -10,7 +10,8 @@ from labeleff.reporting.external.shapes.columns import Columns, quote_list
 from labeleff.reporting.external.shapes.layout import ValueColumn, header_error
 
 _WORDS = r"run|seed|trial|rep|repeat|repetition|replicate|fold|split"
-_BY_WORD = re.compile(rf"(|.*?[^A-Za-z])(?:{_WORDS})[ _#.-]*([0-9]{{1,6}})(|[^A-Za-z0-9].*)", re.IGNORECASE)
+RUN = re.compile(rf"(|.*?[^A-Za-z])(?:{_WORDS})[ _#.-]*([0-9]{{1,6}})(|[^A-Za-z0-9].*)", re.IGNORECASE)
+"""A name that numbers a run: what stands before it, the number, and what stands behind it."""
 _BY_NUMBER = re.compile(r"(.*?)[ _.-]*([0-9]{1,3})")
 _LETTERS = {"s", "r"}
 """What short names such as s1, s2 begin with."""
@@ -36,7 +37,7 @@ def repeats(columns: Columns) -> tuple[list[ValueColumn], str]:
 
 def named(columns: Columns) -> bool:
     """Whether several columns are named as runs, with no other name beside: `seed0`, `fold 1`."""
-    found = [_BY_WORD.fullmatch(columns.grid.fields[at]) for at in columns.free() if columns.values_in(at)]
+    found = [RUN.fullmatch(columns.grid.fields[at]) for at in columns.free() if columns.values_in(at)]
     return sum(match is not None and not match[1] + match[3] for match in found) > 1
 
 
@@ -47,7 +48,7 @@ def _run(name: str, digits: bool) -> tuple[str, str] | None:
     """
     if name.isdecimal():
         return ("", name) if digits else None
-    if match := _BY_WORD.fullmatch(name):
+    if match := RUN.fullmatch(name):
         rest = f"{match[1]} {match[3]}".strip(" _.-/")
         return (rest, match[2]) if not rest or names.metric_rank(rest) is not None else None
     match = _BY_NUMBER.fullmatch(name)
@@ -64,7 +65,7 @@ def _are_runs(group: list[ValueColumn], fields: tuple[str, ...]) -> bool:
     """Whether columns are numbered by a word, or from 0 or 1 without a gap."""
     numbers = sorted(int(value.run or 0) for value in group)
     counted = numbers in (list(range(len(group))), list(range(1, len(group) + 1)))
-    return counted or all(fields[value.at].isdecimal() or _BY_WORD.fullmatch(fields[value.at]) for value in group)
+    return counted or all(fields[value.at].isdecimal() or RUN.fullmatch(fields[value.at]) for value in group)
 
 
 def _one(columns: Columns, found: list[str]) -> str:

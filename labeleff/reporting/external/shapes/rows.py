@@ -1,21 +1,31 @@
-"""Rows of a table as they are meant: those of one metric, and names written over a block in each of its rows."""
+"""Rows of a table as they are meant: of one metric, with the names of their blocks, apart from notes and headings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.errors import RunsError
+from labeleff.reporting.external.grid import Grid, Heading, cell_error, counted, is_note, quote
+from labeleff.reporting.external.label_counts import parse
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import quote_list
 from labeleff.reporting.external.shapes.layout import Layout, column_name
+from labeleff.reporting.external.shapes.melting import Entry
+from labeleff.reporting.external.shapes.repeats import RUN
 
 _NAMES = {"metric", "metrics", "metricname", "measure"}
 
 FEWEST = 2
 """Least number of rows of a block, and of blocks: a blank beside names in every row is a slip."""
+WORDS = 3
+"""Least number of words of a note below a table that no mark begins."""
+MOST = 4
+"""Most rows that a note names."""
 
 
 def of_one_metric(grid: Grid, reading: Reading) -> tuple[Grid, str]:
@@ -62,3 +72,105 @@ def _in_blocks(cells: Sequence[str]) -> bool:
     lengths = [end - top for top, end in zip(tops, [*tops[1:], len(cells)], strict=True)]
     named = [cells[at] for at in tops]
     return len(tops) >= FEWEST and min(lengths) >= FEWEST and all(a != b for a, b in pairwise(named))
+
+
+def without_notes(grid: Grid, layout: Layout, reading: Reading) -> Grid:
+    """The grid without rows of one cell below all others, and a sentence on them.
+
+    Where a row without a value is an error, only those that begin as notes do, or have some words, are left out.
+    """
+    lone, end = _lone(grid, layout), len(grid.rows)
+    notes = {at for at, note in lone.items() if is_note(note.text) or len(note.text.split()) >= WORDS}
+    notes = set(lone) if reading.skip_empty or len(layout.values) > 1 else notes
+    while end > 1 and end - 1 in notes:
+        end -= 1
+    left = _left_out(lone[at] for at in range(end, len(grid.rows)))
+    return replace(grid, rows=grid.rows[:end], notes=(*grid.notes, *left))
+
+
+def sectioned(grid: Grid, layout: Layout) -> Grid:
+    """The grid without rows of one cell, which head the rows below them; headings right below each other are one.
+
+    Rows of one name alone, several times, are those of an arm that wasn't measured. Where all values are in one
+    column, a row without any is a run that has none.
+    """
+    lone = _lone(grid, layout) if len(layout.values) > 1 else {}
+    blocks = 0 in layout.used and any(not row.cells[0] for at, row in enumerate(grid.rows) if at not in lone)
+    if not lone or blocks:
+        return grid
+    sections: dict[str, Heading] = {}
+    heading = marked = None
+    headed = False
+    for at, row in enumerate(grid.rows):
+        if grid.sections.get(row.place) != marked:
+            heading = marked = grid.sections.get(row.place)
+            headed = True
+        if at in lone:
+            heading = Heading(heading.place, f"{heading.text}, {lone[at].text}") if heading and headed else lone[at]
+        elif heading:
+            sections[row.place] = heading
+        headed = at in lone
+    found = {heading.text for heading in sections.values()}
+    if not grid.sections and len(found) == 1 and len(set(sections.values())) > 1:
+        return grid
+    return replace(grid, rows=tuple(row for at, row in enumerate(grid.rows) if at not in lone), sections=sections)
+
+
+def _lone(grid: Grid, layout: Layout) -> dict[int, Heading]:
+    """Rows, by their numbers, whose only cell is a text in the first column or the arms', and no other row's name."""
+    columns = {0, layout.rows.get("arm", 0)}
+    found: dict[int, tuple[int, Heading]] = {}
+    for number, row in enumerate(grid.rows):
+        places = [at for at, cell in enumerate(row.cells) if cell]
+        if len(places) == 1 and places[0] in columns:
+            at, text = places[0], row.cells[places[0]]
+            if re.search(r"[^\W\d_]", text) and not (at == layout.rows.get("n") and parse(text)):
+                found[number] = (at, Heading(row.place, " ".join(text.split()).rstrip(" :")))
+    if len(found) == len(grid.rows):
+        return {}
+    others = {at: {row.cells[at] for number, row in enumerate(grid.rows) if number not in found} for at in columns}
+    return {number: heading for number, (at, heading) in found.items() if grid.rows[number].cells[at] not in others[at]}
+
+
+def apart(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> tuple[Grid, list[Entry], list[str]]:
+    """Arms that several headings have, each with its heading before its name; and sentences.
+
+    The grid keeps the headings where arms have them. An arm has several where they are above the same label count of
+    it. Headings that number runs tell no arms apart. RunsError where a heading is twice above the same names.
+    """
+    above = [grid.sections.get(entry.row.place) for entry in entries]
+    headings = list(dict.fromkeys(grid.sections.values()))
+    if all(map(_numbers_a_run, headings)):
+        return replace(grid, sections={}), list(entries), _left_out(headings)
+    met: dict[tuple[str | None, str, str], dict[str, Heading | None]] = defaultdict(dict)
+    for entry, heading in zip(entries, above, strict=True):
+        n = entry.n if "n" in layout.rows else ""
+        first = met[entry.task, entry.arm, n].setdefault(heading.text if heading else "", heading)
+        if first and heading and first != heading:
+            found = f"the heading {quote(heading.text)} again (as in {first.place}), above the same names"
+            raise RunsError(f"{grid.source}, {heading.place}: found {found}, expected headings that differ")
+    shared = {arm for (_, arm, _), found in met.items() if len(found) > 1}
+    if not shared:
+        return replace(grid, sections={}), list(entries), _left_out(headings)
+    named = [
+        entry._replace(arm=f"{heading.text}: {entry.arm}") if heading and entry.arm in shared else entry
+        for entry, heading in zip(entries, above, strict=True)
+    ]
+    used = {heading for entry, heading in zip(entries, above, strict=True) if entry.arm in shared}
+    texts = ", ".join(heading.text for heading in headings if heading in used)
+    note = f"arms that several headings have are kept apart by heading ({texts}): {', '.join(sorted(shared))}"
+    return grid, named, [note, *_left_out([heading for heading in headings if heading not in used])]
+
+
+def _numbers_a_run(heading: Heading) -> bool:
+    run = RUN.fullmatch(heading.text)
+    return run is not None and not run[1] + run[3]
+
+
+def _left_out(headings: Iterable[Heading]) -> list[str]:
+    """Sentence on rows of one cell that are left out."""
+    listed = [f"{heading.place}: {quote(heading.text)}" for heading in headings]
+    if not listed:
+        return []
+    more = f" and {len(listed) - MOST} more" if len(listed) > MOST else ""
+    return [f"{counted(len(listed), 'row')} of one cell left out ({', '.join(listed[:MOST])}{more})"]

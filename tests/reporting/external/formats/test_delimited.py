@@ -175,3 +175,23 @@ def test_the_delimiter_that_is_given():
 
 def test_names_that_the_user_gave_tell_the_delimiter():
     assert grid("x;y,top1\n1;2,3\n", columns={"accuracy": "top1"}).fields == ("x;y", "top1")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("title", ["Experiment Q3\n\n", "\nExperiment Q3{3}\n{3}\n", '"Experiment Q3"\nof May\n'])
+def test_a_title_above_the_header(title, delimiter):
+    found = grid((title.replace("{3}", ",,,") + TABLE).replace(",", delimiter))
+    assert (found.fields, cells(found)) == (FIELDS, CELLS)
+    assert "above the header left out" in found.notes[1]
+
+
+def test_a_title_is_no_way_around_a_commented_row():
+    with pytest.raises(RunsError, match=r"^runs\.csv, line 6, column 'arm': found .* with"):
+        grid("Experiment Q3\n" + lines(lambda at, line: "#" * (at == 4) + line))
+
+
+def test_a_note_below_the_rows():
+    found = grid(TABLE + "* best of 3\nNote: all on one GPU\n")
+    assert cells(found) == [*CELLS, ("* best of 3", "", "", ""), ("Note: all on one GPU", "", "", "")]
+    with pytest.raises(RunsError, match=r"^runs\.csv, line 6, column 'n': found 1 field"):
+        grid(TABLE + "rotation\n")

@@ -104,3 +104,32 @@ def test_a_store_of_mlflow(expected):
             (folder / name).write_text(text)
         (folder / "meta.yaml").write_text(f"run_id: run{at}\nstatus: 3\nlifecycle_stage: active\n")
     assert runs("mlruns") == expected
+
+
+BLOCKS = [["method", "40", "400"], ["Random init"], ["linear", "31.0", "42.0"], ["tuned", "33.0", "54.0"], ["SimCLR"]]
+BLOCKS += [["linear", "35.0", "46.0"], ["tuned", "37.0", "58.0"]]
+
+
+def test_headings_in_every_format():
+    openpyxl = pytest.importorskip("openpyxl")
+    full = [row + [""] * (3 - len(row)) for row in BLOCKS]
+    Path("blocks.csv").write_text(lines(",", "\n", full))
+    for name, rows in (("blocks.md", full), ("short.md", BLOCKS)):
+        Path(name).write_text("".join(f"| {' | '.join(row)} |\n" for row in [rows[0], ["---"] * 3, *rows[1:]]))
+    spanned = [row if len(row) > 1 else [rf"\multicolumn{{3}}{{l}}{{\textit{{{row[0]}}}}}"] for row in BLOCKS]
+    for name, rows in (("spanned.tex", spanned), ("blocks.tex", full)):
+        text = lines(" & ", "\\\\\n", rows)
+        Path(name).write_text(rf"\begin{{tabular}}{{lll}} {text} \end{{tabular}}")
+    book = openpyxl.Workbook()
+    for row in BLOCKS:
+        book.active.append([float(cell) if "." in cell else cell for cell in row])
+    book.save("blocks.xlsx")
+    for span in ("A2:C2", "A5:C5"):
+        book.active.merge_cells(span)
+    book.save("merged.xlsx")
+    expected = runs("blocks.csv")
+    arms = ["Random init: linear", "Random init: tuned", "SimCLR: linear", "SimCLR: tuned"]
+    assert [arm for _, arm in expected] == arms
+    assert [len(rung) for rungs in expected.values() for rung in rungs.values()] == [1] * 8
+    for name in ("blocks.md", "short.md", "blocks.tex", "spanned.tex", "blocks.xlsx", "merged.xlsx"):
+        assert runs(name) == expected, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labeleff.reporting.external.formats.spans import Cell, SpannedRow, plain
+from labeleff.reporting.external.grid import Heading
 
 
 def table(*rows):
@@ -30,15 +31,26 @@ def test_three_header_rows():
     rows = table(
         [("m", 1, 3), ("c", 4, 1)], ["", ("x", 2, 1), ("y", 2, 1)], ["", "4", "5", "4", "5"], ["a", "1", "2", "3", "4"]
     )
-    found, notes = plain(rows)
+    found, notes, _ = plain(rows)
     assert [row.cells for row in found] == [("m", "c_x_4", "c_x_5", "c_y_4", "c_y_5"), ("a", "1", "2", "3", "4")]
     assert (found[0].place, notes) == ("row 3", ["3 header rows were joined"])
 
 
-def test_titles_and_headings_are_left_out_and_counted():
-    found, notes = plain(table([("title", 2)], ["a", "b"], [("group", 2)], ["x", "1"], ["group 2"], ["y", "2"]), 2)
-    assert [row.cells for row in found] == [("a", "b"), ("x", "1"), ("y", "2")]
-    assert notes == ["3 rows of one cell over the whole width left out (row 1: 'title')"]
+def test_headings_belong_to_the_rows_below_them_and_titles_and_notes_to_none():
+    head = [[("title", 2)], ["a", "b"], ["w", "0"], [("group", 2)], ["x", "1"]]
+    found, notes, sections = plain(table(*head, ["group 2"], ["of two"], ["y", "2"], ["z", "3"], [("note", 2)]), 2)
+    assert [row.cells for row in found] == [("a", "b"), ("w", "0"), ("x", "1"), ("y", "2"), ("z", "3")]
+    assert notes == ["2 rows of one cell over the whole width left out (row 1: 'title')"]
+    second = Heading("row 6", "group 2, of two")
+    assert sections == {"row 5": Heading("row 4", "group"), "row 8": second, "row 9": second}
+
+
+def test_a_first_cell_over_several_columns_beside_empty_ones_is_a_heading_or_a_title():
+    rows = [[("title", 2), ""], ["a", "b", "c"], [("group", 2), ""], ["x", "1", "2"], [("y", 2), "3"]]
+    found, notes, sections = plain(table(*rows))
+    assert [row.cells for row in found] == [("a", "b", "c"), ("x", "1", "2"), ("y", "y", "3")]
+    assert notes == ["1 row of one cell over the whole width left out (row 1: 'title')"]
+    assert set(sections.values()) == {Heading("row 3", "group")}
 
 
 def test_a_table_of_one_column_and_one_of_headers_alone():

@@ -60,3 +60,25 @@ def test_rows_that_are_no_header(table):
 def test_errors(table, error):
     with pytest.raises(RunsError, match=f"^{error}"):
         square("x", rows(*table))
+
+
+@pytest.mark.parametrize(
+    "header", [["method", "n", "acc"], ["", "40", "250"], ["x", "40", "250"], ["Method", "easy", "hard"]]
+)
+def test_titles_above_a_header(header):
+    found = square("x", rows(["Table 3", "", ""], ["", "", ""], ["of May", "", ""], header, ["a", "40", "0.5"]))
+    assert (found.place, found.fields, len(found.rows)) == ("item 4", tuple(header), 1)
+    assert found.notes == ("2 rows of one cell above the header left out (item 1: 'Table 3')",)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [["Method", "", ""], ["a", "40", "0.5"], ["b", "40", "0.6"]],
+        [["Method", "", ""], ["a", "40", "50"], ["b", "60", "70"]],
+        [["acc"], ["1", "0.5"], ["2", "0.6"]],
+        [["", "acc", ""], ["method", "n", "x"], ["a", "40", "0.6"]],
+    ],
+)
+def test_a_header_with_a_single_name_is_no_title(table):
+    assert len(square("x", rows(*table)).rows) == 2

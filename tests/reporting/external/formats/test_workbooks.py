@@ -182,3 +182,9 @@ def test_without_openpyxl(monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(OptionError, match=r"need openpyxl, which isn't installed; pip install 'labeleff\[tables\]'"):
         grid(b"PK")
+
+
+def test_a_title_that_isnt_merged():
+    found = grid(book(["Experiment Q3"], [], ["arm", "n", "acc"], ["a", 5, 0.5], ["b", 5, 0.6]))
+    assert (found.place, found.fields, len(found.rows)) == ("sheet 'Results', row 3", ("arm", "n", "acc"), 2)
+    assert found.notes == ("1 row of one cell above the header left out (sheet 'Results', row 1: 'Experiment Q3')",)

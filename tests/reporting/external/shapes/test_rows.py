@@ -58,3 +58,106 @@ def test_label_counts_too() -> None:
 def test_a_slip_is_an_error(rows: str) -> None:
     with pytest.raises(RunsError, match=r"column 'method': found an empty cell, .*; write it in every row"):
         observed(f"method | n | acc\n{rows}")
+
+
+SECTIONS = """
+method | 40 | 400
+Random init | |
+linear | 31 | 42
+tuned | 33 | 54
+SimCLR: | |
+linear | 35 | 46
+tuned | 37 | 58
+kNN | 39 | 49
+"""
+
+
+def test_headings_tell_arms_apart_that_are_under_several() -> None:
+    found = observed(SECTIONS)
+    assert values(found)[::2] == [
+        ("Random init: linear", 40, 0, "31"),
+        ("Random init: tuned", 40, 0, "33"),
+        ("SimCLR: linear", 40, 0, "35"),
+        ("SimCLR: tuned", 40, 0, "37"),
+        ("kNN", 40, 0, "39"),
+    ]
+    assert (
+        "arms that several headings have are kept apart by heading (Random init, SimCLR): linear, tuned" in found.notes
+    )
+    assert "left out" not in "; ".join(found.notes)
+    assert "empty" not in "; ".join(found.notes)
+
+
+def test_rows_above_the_first_heading_keep_their_names() -> None:
+    found = observed(SECTIONS.replace("Random init | |\n", ""))
+    assert [row[0] for row in values(found)[::2]] == ["linear", "tuned", "SimCLR: linear", "SimCLR: tuned", "kNN"]
+
+
+def test_an_arm_under_headings_is_one_of_each_even_at_other_label_counts() -> None:
+    found = observed("method | 40 | 400\nA | |\nx | 1 | 2\ny | 3 |\nB | |\nx | 5 | 6\ny | | 8")
+    assert {row[0] for row in values(found)} == {"A: x", "A: y", "B: x", "B: y"}
+
+
+def test_headings_right_below_each_other_are_one() -> None:
+    found = observed("method | 40 | 400\nTop | |\nA | |\nx | 1 | 2\nx | 1 | 3\nB | |\nx | 3 | 4")
+    assert values(found)[:3:2] == [("Top, A: x", 40, 0, "1"), ("Top, A: x", 40, 1, "1")]
+    assert values(found)[4] == ("B: x", 40, 0, "3")
+
+
+def test_headings_above_arms_in_the_header() -> None:
+    found = observed("n | a | b\nC10 | |\n40 | 1 | 2\n400 | 3 |\nSVHN | |\n40 | 5 | 6\n400 | 7 | 8")
+    assert values(found)[-2:] == [("SVHN: a", 400, 0, "7"), ("SVHN: b", 400, 0, "8")]
+
+
+def test_headings_in_a_column_that_isnt_used() -> None:
+    found = observed("block | method | 40 | 400\nA | | |\n | x | 1 | 2\nB | | |\n | x | 3 | 4\nB+ | | |\n | y | 5 | 6")
+    assert {row[0] for row in values(found)} == {"A: x", "B: x", "y"}
+    assert "1 row of one cell left out (line 6: 'B+')" in found.notes
+
+
+def test_headings_of_other_names_and_of_runs_are_left_out() -> None:
+    found = observed("method | 40 | 400\nA | |\nx | 1 | 2\nB | |\ny | 3 | 4")
+    assert [row[0] for row in values(found)[::2]] == ["x", "y"]
+    assert "2 rows of one cell left out (line 2: 'A', line 4: 'B')" in found.notes
+    found = observed("method | 40 | 400\nSeed 0 | |\nx | 1 | 2\nSeed 1 | |\nx | 3 | 4")
+    assert values(found)[::2] == [("x", 40, 0, "1"), ("x", 40, 1, "3")]
+
+
+def test_a_heading_that_is_there_twice() -> None:
+    table = "method | 40 | 400\nA | |\nB | |\nx | 1 | 2\nC | |\nx | 3 | 4\nD | |\nB | |\nx | 5 | 6\nC | |\nx | 7 | 8"
+    with pytest.raises(
+        RunsError, match=r"^t.csv, line 10: found the heading 'C' again \(as in line 5\), above the same"
+    ):
+        observed(table)
+
+
+def test_arms_without_a_value_are_no_headings_but_named() -> None:
+    twice = "method | 40 | 400\nx | 1 | 2\ny | |\nz | 3 | 4\nx | 5 | 6\ny | |\nz | 7 | 8"
+    found = observed(twice)
+    assert values(found)[::2][2:] == [("x", 40, 1, "5"), ("z", 40, 1, "7")]
+    assert "arms without any value, left out: y" in found.notes
+    assert values(observed(twice + "\ny | 9 |"))[-1] == ("y", 40, 0, "9")
+    found = observed("method | arch | 40 | 400\nx | a | 1 | 2\ny | a | |\nz | a | n/a | 4")
+    assert {"arms without any value, left out: y", "3 of 6 cells empty: not measured"} <= set(found.notes)
+
+
+def test_a_run_without_anything_is_no_heading() -> None:
+    table = "name | method | n | acc\nq | x | 40 | 1\nr | | |\ns | x | 40 | 2\nt | x | 400 | 3\nu | x | 400 | 4"
+    assert {row[0] for row in values(observed(table, skip_empty=True))} == {"x"}
+
+
+@pytest.mark.parametrize("note", ["* means over 3 seeds", "† ours", "Note: ours", "means over 3 seeds"])
+def test_notes_below_a_table(note: str) -> None:
+    rows = f"x | 1 | 2\ny | 3 | 4\n{note} | |"
+    found = observed(f"method | 40 | 400\n{rows}")
+    assert len(found.rows) == 4
+    assert f"1 row of one cell left out (line 4: {note!r})" in found.notes
+    found = observed(f"method | n | acc\n{rows}")
+    assert len(found.rows) == 2
+    assert f"1 row of one cell left out (line 4: {note!r})" in found.notes
+
+
+@pytest.mark.parametrize("rows", ["y | |\nx | 1 | 2", "x | 1 | 2\ny | |", "x | 1 | 2\n* a | |\nx | 3 | 4"])
+def test_a_row_without_a_value_in_a_long_table_is_an_error(rows: str) -> None:
+    with pytest.raises(RunsError, match=r"column 'acc': found an empty cell"):
+        observed(f"method | n | acc\n{rows}")

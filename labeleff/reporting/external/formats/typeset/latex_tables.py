@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.formats.choosing import choose
@@ -12,6 +12,7 @@ from labeleff.reporting.external.formats.spans import SpannedRow, plain
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.formats.typeset.latex_macros import RULES
 from labeleff.reporting.external.formats.typeset.latex_text import cell, closing
+from labeleff.reporting.external.formats.typeset.marks import without_dashes
 from labeleff.reporting.external.grid import Grid, cell_error
 from labeleff.reporting.external.reading import Reading
 
@@ -56,8 +57,8 @@ def read(text: str, source: str, options: Reading) -> Grid:
     rows, headers = _rows(bodies[int(name) - 1], source)
     if not rows:
         raise RunsError(f"{source}, line {bodies[int(name) - 1].line}: found a table without rows, expected some")
-    flat, left = plain(rows, headers)
-    return square(source, flat, [*notes, *left])
+    flat, left, sections = plain(rows, headers)
+    return replace(square(source, flat, [*notes, *left]), sections=sections)
 
 
 def _bodies(text: str) -> Iterator[_Body]:
@@ -105,9 +106,9 @@ def _row(body: _Body, begin: int, end: int, source: str, fields: tuple[str, ...]
         return lambda found, expected, hint: cell_error(source, place, column, found, expected, hint)
 
     parts = _pieces(body.text[begin:end], re.compile("&"))
-    return SpannedRow(
-        place, tuple(cell(body.text[begin + a : begin + b], refuse(at)) for at, (a, b) in enumerate(parts))
-    )
+    cells = [cell(body.text[begin + a : begin + b], refuse(at)) for at, (a, b) in enumerate(parts)]
+    texts = without_dashes([each.text for each in cells], header=not fields)
+    return SpannedRow(place, tuple(replace(each, text=text) for each, text in zip(cells, texts, strict=True)))
 
 
 def _pieces(text: str, separator: re.Pattern[str]) -> list[tuple[int, int]]:

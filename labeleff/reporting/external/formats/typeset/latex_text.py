@@ -14,13 +14,13 @@ _RAISED = {"textsuperscript": "^", "textsubscript": "_", "tnote": "^"}
 
 
 def cell(text: str, refuse: Refuse) -> Cell:
-    """Text of a cell, with the columns and rows that it covers; a lone dash is an empty cell.
+    """Text of a cell, with the columns and rows that it covers.
 
     Raises what `refuse` builds for macros that aren't known.
     """
     reader = _Reader(text, refuse)
     shown = unmarked(re.sub(" ?± ?", "±", " ".join(reader.shown().split())), refuse)
-    return Cell("" if re.fullmatch(r"[-–—]+", shown) else shown, reader.columns, reader.rows)
+    return Cell(shown, reader.columns, reader.rows)
 
 
 def closing(text: str, at: int) -> int:

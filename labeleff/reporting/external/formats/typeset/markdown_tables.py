@@ -10,9 +10,10 @@ from labeleff.errors import RunsError
 from labeleff.reporting.external.formats.choosing import choose
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.formats.typeset import latex_text
-from labeleff.reporting.external.formats.typeset.marks import attach, unmarked
+from labeleff.reporting.external.formats.typeset.marks import attach, unmarked, without_dashes
 from labeleff.reporting.external.grid import Grid, Row, cell_error
 from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.shapes.layout import NOT_MEASURED
 
 _RULE = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _CELLS = re.compile(r"(?<!\\)\|")
@@ -27,6 +28,10 @@ _EMPHASIS = (
 _LINK = re.compile(r"!?\[([^\]^]*)\]\([^)]*\)")
 _RAISED = re.compile(r"<(sup|sub)>(.*?)</\1>|\[\^([^\]]+)\]|(\^)([^\s^]+)\^", re.IGNORECASE)
 _MATH = re.compile(r"\$([^$]+)\$")
+_FOOTNOTE = re.compile(r"[ \t>]*\[\^[^\]]+\]:")
+_SIGN, _END = "\ue100", "\ue101"
+_REFERENCE = re.compile(f"{_SIGN}([^{_END}]*){_END}")
+"""Marks of footnotes behind names, in signs of their own until it is known whether names differ by them."""
 
 Line = tuple[int, str]
 """Number of a line (from 1), and its text."""
@@ -43,24 +48,37 @@ def read(text: str, source: str, options: Reading) -> Grid:
     numbered = {str(at): f"line {lines[0][0]}" for at, lines in enumerate(tables, start=1)}
     name, notes = choose(source, "table", numbered, options.sheet)
     lines = tables[int(name) - 1]
-    cells = [(line, _split(body)) for line, body in (lines[0], *lines[2:])]
-    header = cells[0][1]
-    rows = [Row(f"line {line}", _row(source, line, fields, header)) for line, fields in cells]
-    return square(source, rows, notes)
+    (at, header), *body = [(line, _split(cells)) for line, cells in (lines[0], *lines[2:])]
+    plain = [_row(source, line, _whole(fields, len(header)), header) for line, fields in body]
+    rows = [
+        Row(f"line {line}", tuple(without_dashes(cells)))
+        for (line, _), cells in zip(body, _unreferenced(plain), strict=True)
+    ]
+    names = [name for (name,) in _unreferenced([(name,) for name in _row(source, at, header, header)])]
+    return square(source, [Row(f"line {at}", tuple(without_dashes(names, header=True))), *rows], notes)
 
 
 def _tables(text: str) -> Iterator[Sequence[Line]]:
-    """Lines of every table: header, rule, and rows up to a line without a pipe."""
+    """Lines of every table: header, rule, and rows up to a line without a pipe, or of a footnote."""
     lines = list(enumerate(text.splitlines(), start=1))
     at = 0
     while at + 1 < len(lines):
         above, rule = lines[at][1], lines[at + 1][1]
         if "|" in above and "|" in rule and _RULE.match(rule) and len(_split(above)) == len(_split(rule)):
-            end = next((to for to in range(at + 2, len(lines)) if "|" not in lines[to][1]), len(lines))
+            end = next((to for to in range(at + 2, len(lines)) if _ends(lines[to][1])), len(lines))
             yield lines[at:end]
             at = end
         else:
             at += 1
+
+
+def _whole(fields: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """Cells of a line; one that has a single cell, as headings of rows may, has empty ones behind it."""
+    return (*fields, *[""] * (width - 1)) if len(fields) == 1 and width > 2 else fields
+
+
+def _ends(line: str) -> bool:
+    return "|" not in line or _FOOTNOTE.match(line) is not None
 
 
 def _split(line: str) -> tuple[str, ...]:
@@ -71,8 +89,24 @@ def _split(line: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in _CELLS.split(inner))
 
 
+def _unreferenced(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Cells without marks of footnotes behind names; names of a column that differ by these alone keep them."""
+    written: dict[tuple[int, str], set[str]] = {}
+    for row in rows:
+        for at, cell in enumerate(row):
+            written.setdefault((at, _REFERENCE.sub("", cell)), set()).add(cell)
+    several = {key for key, cells in written.items() if len(cells) > 1 and key[1].casefold() not in NOT_MEASURED}
+    return [
+        tuple(
+            _REFERENCE.sub(r"^\1" if (at, _REFERENCE.sub("", cell)) in several else "", cell)
+            for at, cell in enumerate(row)
+        )
+        for row in rows
+    ]
+
+
 def _row(source: str, line: int, fields: Sequence[str], header: Sequence[str]) -> tuple[str, ...]:
-    """Plain text of a line's cells."""
+    """Plain text of a line's cells; marks of footnotes behind names are put in signs of their own."""
 
     def refuse(at: int) -> Callable[[str, str, str], RunsError]:
         column = header[at] if at < len(header) and header[at] else str(at + 1)
@@ -82,7 +116,7 @@ def _row(source: str, line: int, fields: Sequence[str], header: Sequence[str]) -
 
 
 def _plain(cell: str, refuse: Callable[[str, str, str], RunsError]) -> str:
-    """Text that a reader sees in a cell; a lone dash is an empty cell."""
+    """Text that a reader sees in a cell."""
     text = _MATH.sub(lambda math: latex_text.cell(math[0], refuse).text, cell) if "\\" in cell or "^" in cell else cell
     text = _ESCAPE.sub(lambda escape: chr(_PRIVATE + ord(escape[1])), text)
     text = re.sub(r"<br\s*/?>", " ", html.unescape(text), flags=re.IGNORECASE)
@@ -91,7 +125,10 @@ def _plain(cell: str, refuse: Callable[[str, str, str], RunsError]) -> str:
         text = marks.sub(r"\2", text)
     while (mark := _RAISED.search(text)) is not None:
         raised = mark[2] or mark[3] or mark[5] or ""
-        text = attach(text[: mark.start()], raised, refuse) + text[mark.end() :]
+        base = text[: mark.start()].rstrip()
+        attached = attach(base, raised, refuse)
+        if mark[3] and base and attached in (f"{base}^{raised.strip()}", f"{base}{raised.strip()}"):
+            attached = f"{base}{_SIGN}{raised.strip()}{_END}"
+        text = attached + text[mark.end() :]
     text = re.sub(r"[\ue000-\ue0ff]", lambda private: chr(ord(private[0]) - _PRIVATE), text)
-    text = unmarked(text.strip(), refuse)
-    return "" if re.fullmatch(r"[-–—]+", text) else text
+    return unmarked(text.strip(), refuse)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 _ENDS_IN_NUMBER = re.compile(r"(?:^|(?<=[\s(±+×-]))(\d[\d.,]*|\.\d+)\s*%?\)?$")
@@ -12,6 +12,8 @@ _SYMBOLS = "*†‡§¶∗⋆★"
 _TRAILING = re.compile(rf"(?<=[\d%)])\s*[{re.escape(_SYMBOLS)}]+$")
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _RAISED_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
+
+_DASHES = re.compile(r"[-–—]+")
 
 Refuse = Callable[[str, str, str], Exception]
 """Builds the error from what was found, what was expected, and a hint."""
@@ -63,3 +65,15 @@ def unmarked(text: str, refuse: Refuse) -> str:
     for mark, piece in zip(marks, pieces[1:], strict=True):
         whole = attach(whole, mark.translate(_RAISED), refuse) + piece
     return _TRAILING.sub("", whole) if re.match(r"[^A-Za-z]*$", whole) else whole
+
+
+def without_dashes(texts: Sequence[str], *, header: bool = False) -> list[str]:
+    """Texts of a row's cells, a lone dash being an empty one.
+
+    A row of a name and dashes alone keeps them: it isn't the heading of others, as a name and empty cells may be.
+    """
+    dashes = [_DASHES.fullmatch(text) is not None for text in texts]
+    named = len(texts) > 2 and bool(texts[0]) and not dashes[0] and any(dashes)
+    if named and not header and all(dash or not text for text, dash in zip(texts[1:], dashes[1:], strict=True)):
+        return list(texts)
+    return ["" if dash else text for text, dash in zip(texts, dashes, strict=True)]

@@ -6,6 +6,7 @@ import pytest
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.formats.typeset.latex_tables import is_latex, read
+from labeleff.reporting.external.grid import Heading
 from labeleff.reporting.external.reading import Reading
 
 PAPER = r"""
@@ -39,10 +40,13 @@ def test_a_table_of_a_paper():
         ("Ours", "70.2±0.8", "76.0±0.8", "5.0%", "80.1"),
     ]
     assert (found.place, [row.place for row in found.rows]) == ("line 8", ["line 10", "line 12"])
-    assert found.notes == (
-        "1 row of one cell over the whole width left out (line 9: 'Without labels')",
-        "2 header rows were joined",
-    )
+    assert found.notes == ("2 header rows were joined",)
+    assert found.sections == dict.fromkeys(["line 10", "line 12"], Heading("line 9", "Without labels"))
+
+
+def test_a_row_of_dashes_is_no_heading():
+    found = grid(r"\begin{tabular}{lcc} arm & 40 & 250 \\ \emph{x} & & \\ y & -- & $-$ \\ z & 1 & --- \\ \end{tabular}")
+    assert [row.cells for row in found.rows] == [("x", "", ""), ("y", "–", "-"), ("z", "1", "")]
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,29 @@ def test_ragged_lines():
         grid(TABLE + "| c | 50 | 1 | 2 |\n")
 
 
+def test_footnotes_arent_part_of_names():
+    rows = "| scratch[^1] | 7 | 1.5[^a] |\n| **SimCLR** [^2][^3] | 7 | n/a[^a] |\n| ResNet-50[^1] | 7 | —[^a] |\n"
+    found = grid(TABLE.replace("| n |", "| n[^n] |") + rows + "[^1]: Trained | tuned.\n")
+    assert found.fields == ("arm", "n", "acc")
+    assert [row.cells for row in found.rows[2:]] == [
+        ("scratch", "7", "1.5"),
+        ("SimCLR", "7", "n/a"),
+        ("ResNet-50", "7", ""),
+    ]
+
+
+def test_names_that_differ_by_a_footnote_alone_keep_it():
+    rows = "| a[^1] | 1 | 2 | 3 |\n| a[^2] | 1 | 2 | 3 |\n| b[^2] | 1 | 2 | 3 |\n"
+    found = grid(f"| n | x[^1] | x | y[^1] |\n|---|---|---|---|\n{rows}")
+    assert found.fields == ("n", "x^1", "x", "y")
+    assert [row.cells[0] for row in found.rows] == ["a^1", "a^2", "b"]
+
+
+def test_a_row_of_dashes_is_no_heading():
+    found = grid(TABLE + "| *c* | | |\n| d | — | - |\n| e | 1 | - |\n")
+    assert [row.cells for row in found.rows[2:]] == [("c", "", ""), ("d", "—", "-"), ("e", "1", "")]
+
+
 def test_several_tables():
     text = TABLE + "\nand\n\n" + TABLE.replace("61.7", "0")
     with pytest.raises(RunsError, match=r"^t\.md: found 2 tables, .* by --sheet: 1 \(line 1\), 2 \(line 8\)"):
