@@ -6,6 +6,7 @@ A package declares its plug-ins in its metadata, for example
     quadrant = "quadrant:PLUGIN"
 
 The object is a `Plugin`, or a function, from which `plugin_of` makes one. A path has a colon, and no other name has.
+Its module is one that Python can import, or a file beside the study's (see `look_in`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -35,6 +37,8 @@ GROUPS: dict[Kind, str] = {
 
 _RECALLED: dict[tuple[str, str], Plugin] = {}
 """Plug-ins by kind and name as records have them, for packages that aren't installed."""
+_FOLDERS: list[Path] = []
+"""Folders of studies, the newest last, where modules are looked for that Python has nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +125,60 @@ def find_or_recall(kind: Kind, name: str) -> Plugin | None:
         return recalled
 
 
+def look_in(folder: Path) -> None:
+    """Look in a study's folder for modules of plug-ins that Python has nowhere else, from now on.
+
+    Only the first of them puts the folder on Python's path, and at its end, so that nothing there hides what is
+    installed; processes that start later have that path too.
+    """
+    folder = folder.resolve()
+    if folder not in _FOLDERS[-1:]:
+        _FOLDERS[:] = [*(one for one in _FOLDERS if one != folder), folder]
+        find.cache_clear()
+
+
 def _at(path: str) -> object:
-    """The object at `module:object`."""
+    """The object at `module:object`; raises PluginError where a study's folder has another module of that name."""
     module, _, attribute = path.partition(":")
+    top = module.partition(".")[0]
+    for folder, file in ((one, _file_of(one, top)) for one in _FOLDERS[-1:]):
+        if file is None:
+            continue
+        if importlib.util.find_spec(top) is None:
+            sys.path.append(str(folder))
+            importlib.invalidate_caches()
+        spec = importlib.util.find_spec(top)
+        taken = Path(spec.origin) if spec is not None and spec.origin and Path(spec.origin).is_file() else None
+        if taken is None or (taken.resolve() != file.resolve() and taken.read_bytes() != file.read_bytes()):
+            other = taken or "built into Python"
+            raise PluginError(f"{file}: Python takes another module of the name {top!r}, {other}; rename the file")
     return getattr(importlib.import_module(module), attribute)
+
+
+def _file_of(folder: Path, module: str) -> Path | None:
+    """The file of a module or package in a folder; None where it has none."""
+    files = folder / f"{module}.py", folder / module / "__init__.py"
+    return next((file for file in files if file.is_file()), None)
+
+
+def _searched(path: str, error: Exception) -> str:
+    """Say where a module of a study was looked for, where it wasn't found."""
+    module = path.partition(":")[0]
+    if not isinstance(error, ModuleNotFoundError) or not error.name or not f"{module}.".startswith(f"{error.name}."):
+        return ""
+    beside = f"{_FOLDERS[-1]}, where the study is, and in " if _FOLDERS else ""
+    file = f"{module.partition('.')[0]}.py"
+    return f"; looked for {file} in {beside}Python's path; put it there, or its folder in PYTHONPATH"
 
 
 def _load(kind: Kind, name: str, what: str, load: Callable[[], object], target: str) -> Plugin:
     try:
         loaded = load()
+    except PluginError:
+        raise
     except Exception as error:  # anything may go wrong in code of other people
-        raise PluginError(f"{what} can't be loaded: {type(error).__name__}: {error}") from error
+        where = _searched(name, error) if ":" in name else ""
+        raise PluginError(f"{what} can't be loaded: {type(error).__name__}: {error}{where}") from error
     if isinstance(loaded, Plugin):
         if ":" not in name and loaded.name != name:
             raise PluginError(f"{what}: the plug-in calls itself {loaded.name!r}; both names must be the same")

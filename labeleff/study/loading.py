@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from labeleff.catalogue import entry_points
 from labeleff.catalogue.declaration import first_error
 from labeleff.errors import LabeleffError, StudyError, UnknownNameError
 from labeleff.study.label_conditions import with_noise_files
@@ -79,9 +80,12 @@ def parse_study(table: Mapping[str, Any], source: str) -> Study:
 def load_study(study: str | Path, overrides: Sequence[str] = ()) -> Study:
     """Load a built-in study by name, or a file by a path ending in `.toml`, with `key=value` set over it.
 
-    Raises StudyError naming the source and the key for everything that is wrong.
+    Plug-ins called `module:object` may be in modules beside a study's file. Raises StudyError naming the source and the
+    key for everything that is wrong.
     """
     text, source = _source(str(study))
+    if str(study).endswith(".toml"):
+        entry_points.look_in(folder_of(str(study)))
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -8,7 +8,7 @@ import pytest
 from support import factories, third_party, toy_study
 
 from labeleff.catalogue import declaration, entry_points, lookup
-from labeleff.errors import PluginError, UnknownNameError
+from labeleff.errors import PluginError, StudyError, UnknownNameError
 from labeleff.records.entries import RunEntry
 from labeleff.study.loading import load_study
 
@@ -24,8 +24,10 @@ def packages(tmp_path, monkeypatch):
         for cached in (entry_points._points, entry_points.find, entry_points.origin):
             cached.cache_clear()
         entry_points._RECALLED.clear()
+        entry_points._FOLDERS.clear()
         sys.modules.pop("spinning", None)
 
+    monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.syspath_prepend(tmp_path / "packages")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=":")
     forget()
@@ -160,6 +162,45 @@ def test_a_study_names_them_like_any_other_and_other_code_isnt_mixed(packages, c
     done = command("run", path, "--out", out, "--offline", "--jobs", 1)
     assert done.returncode == 2
     assert "plugins of pretext spun = spinning 0.1, spinning.py " in done.stderr
+
+
+def beside(folder, code=third_party.PRETEXT):
+    """A study, and beside it the module of the pretext that it names by its path."""
+    folder.mkdir()
+    (folder / "spinning.py").write_text(code)
+    path = toy_study.write(folder)
+    few = ["scratch/linear", "spinning:PLUGIN/linear"]
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(("arms", "rungs", "draws"))]
+    text = "\n".join(lines).replace("rotation]", '"spinning:PLUGIN"]').partition("[budget.finetune]")[0]
+    keys = f"arms = {few}\nbaseline = '{few[0]}'\nrungs = [20]\nallow_one_rung = true\ndraws = 1\n"
+    path.write_text(text.replace("encoders", f"{keys}encoders"))
+    return path
+
+
+def test_a_module_beside_a_study_is_found_from_anywhere_and_by_workers(packages, command, tmp_path):
+    path, out = beside(tmp_path / "mine"), tmp_path / "out"
+    done = command("run", path, "--out", out, "--offline", "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    lines = (out / "records.jsonl").read_text().splitlines(keepends=True)
+    (out / "records.jsonl").write_text("".join(lines[:-1]))
+    done = command("run", path, "--out", out, "--offline", "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    (path.parent / "spinning.py").unlink()
+    assert command("report", out).returncode == 0
+    done = command("plan", path)
+    assert done.returncode == 2
+    assert f"looked for spinning.py in {path.parent}, where the study is, and in Python's path" in done.stderr
+
+
+def test_a_module_beside_a_study_hides_nothing_that_is_installed(packages, tmp_path):
+    path = beside(tmp_path / "mine")
+    (path.parent / "colorsys.py").write_text("raise RuntimeError")
+    load_study(path)
+    assert sys.path[-1] == str(path.parent)
+    assert not hasattr(importlib.import_module("colorsys"), "PLUGIN")
+    other = beside(tmp_path / "other", third_party.PRETEXT + "\n")
+    with pytest.raises(StudyError, match=r"other/spinning.py: Python takes another module .*mine/spinning.py; rename"):
+        load_study(other)
 
 
 def test_list_shows_them_and_what_is_broken(packages, command):

@@ -44,10 +44,12 @@ class Finding:
 
 Check = tuple[str, Callable[[Subject], str]]
 """The name of a check with its function."""
+LOADS = "loads"
+"""Name of the check without which no other of a task can be made."""
 
 
 def findings(checks: Sequence[Check], subject: Subject) -> Iterator[Finding]:
-    """Run the checks and yield each finding as it comes; where the first check fails the others are left out."""
+    """Run the checks and yield each finding as it comes; the others are left out where the first or LOADS fails."""
     for number, (name, check) in enumerate(checks):
         try:
             yield Finding(name, "ok", check(subject))
@@ -55,7 +57,7 @@ def findings(checks: Sequence[Check], subject: Subject) -> Iterator[Finding]:
             yield Finding(name, "warning", str(doubt))
         except Exception as error:  # noqa: BLE001  the errors of other people's code are the findings
             yield Finding(name, "FAILED", _reason(error))
-            if number == 0:
+            if number == 0 or name == LOADS:
                 return
 
 

@@ -56,7 +56,7 @@ def _importable(name: str) -> str:
     if not path.is_file():
         raise OptionError(f"{path}: no such file")
     if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
+        sys.path.append(str(path.parent))
     spec = importlib.util.find_spec(path.stem)
     if spec is None or spec.origin is None or Path(spec.origin) != path:
         raise OptionError(f"{path}: another module has the name {path.stem!r}; rename the file")

@@ -10,7 +10,7 @@ from torch import Tensor
 from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import Spec
 from labeleff.catalogue.metrics import SINGLE
-from labeleff.commands.check.contract import Breach, Check, Doubtful, Subject
+from labeleff.commands.check.contract import LOADS, Breach, Check, Doubtful, Subject
 from labeleff.commands.check.fixtures import no_shared_randomness, takes
 from labeleff.training.examples import Examples, Task, load_task
 
@@ -37,7 +37,23 @@ def _load(subject: Subject) -> Task:
     task = subject.function(subject.options, subject.source)
     if not isinstance(task, Task):
         raise Breach(f"gave {type(task).__name__}, expected a labeleff.training.examples.Task")
+    _check_fields(task)
     return task
+
+
+def _check_fields(task: Task) -> None:
+    """Raise Breach for a field of another type than it should have, as fields in another order have."""
+    expected: dict[str, type | tuple[type, ...]] = {"name": str, "train": Examples, "test": Examples}
+    expected |= {"classes": (tuple, list), "provenance": str}
+    for name, kind in expected.items():
+        if not isinstance(value := getattr(task, name), kind):
+            wanted = kind[0].__name__ if isinstance(kind, tuple) else kind.__name__
+            order = f"Task({', '.join(expected)})"
+            raise Breach(f"Task.{name}: found {type(value).__name__}, expected {wanted}, as in {order}")
+    for side, part in _splits(task).items():
+        for name in ("inputs", "labels"):
+            if not isinstance(value := getattr(part, name), Tensor):
+                raise Breach(f"Task.{side}.{name}: found {type(value).__name__}, expected a tensor of torch")
 
 
 def _splits(task: Task) -> dict[str, Examples]:
@@ -165,7 +181,7 @@ def _shared(subject: Subject) -> str:
 
 CHECKS: tuple[Check, ...] = (
     ("signature", _signature),
-    ("loads", _loads),
+    (LOADS, _loads),
     ("examples", _inputs),
     ("labels", _labels),
     ("classes", _covered),

@@ -1,5 +1,6 @@
 """`labeleff check`: every built-in plug-in that needs no data passes, and breaches of a contract are found."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -258,3 +259,27 @@ def test_the_documentations_encoder_keeps_the_contract(tmp_path, monkeypatch):
     (tmp_path / "tiny_of_docs.py").write_text(text.partition("## An encoder")[2].split("```")[1].removeprefix("python"))
     one = subject(str(tmp_path / "tiny_of_docs.py"), None, {}, Source(tmp_path, offline=True))
     assert {finding.status for finding in findings(checks_of(one), one)} == {"ok"}
+
+
+def test_the_documentations_task_keeps_the_contract(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    text = (Path(__file__).parents[3] / "docs" / "pretexts.md").read_text(encoding="utf-8")
+    code = text.partition("## A task of your own")[2].split("```")[1].removeprefix("python")
+    (tmp_path / "stripes_of_docs.py").write_text(code)
+    one = subject(str(tmp_path / "stripes_of_docs.py"), None, {}, Source(tmp_path, offline=True))
+    assert {finding.status for finding in findings(checks_of(one), one)} == {"ok"}
+    swapped = code.replace('stripes(200, 0), stripes(100, 1), ("lying", "upright")', '("a", "b"), stripes(9, 0), 1')
+    for number, (wrong, said) in enumerate(
+        [
+            (
+                swapped,
+                r"Task.train: found tuple, expected Examples, as in Task\(name, train, test, classes, provenance",
+            ),
+            (code.replace(', "made here"', ""), "TypeError: .*missing 1 required positional argument: 'provenance'"),
+            (code.replace("torch.from_numpy(labels)", "labels"), "Task.train.labels: found ndarray, expected a tensor"),
+        ]
+    ):
+        (tmp_path / f"swapped_{number}.py").write_text(wrong)
+        one = subject(str(tmp_path / f"swapped_{number}.py"), None, {}, Source(tmp_path, offline=True))
+        [failed] = [finding for finding in findings(checks_of(one), one) if finding.status == "FAILED"]
+        assert re.match(said, failed.text)
