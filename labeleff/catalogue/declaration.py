@@ -120,7 +120,7 @@ def _fields_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
             if inner is None:
                 return []
             model = inner
-    return list(model.model_fields)
+    return [*model.model_fields, *getattr(model, "EXPANDED", ())]
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

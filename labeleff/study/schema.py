@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -53,6 +53,8 @@ class Study(HasLabelConditions, HasPretrainings):
     intervals also carry the noise of pretraining at the cost of one axis) and `draws` must equal `seeds`.
     """
 
+    EXPANDED: ClassVar[tuple[str, ...]] = ("selection",)
+    """Keys that are no fields, as other keys are made of them."""
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
     smoke: bool = False

@@ -78,6 +78,7 @@ def test_a_cells_key_covers_everything_that_decides_its_number():
     ("override", "message"),
     [
         ("draw=1", "unknown key 'draw'; did you mean 'draws'"),
+        ("selecton=margin", "unknown key 'selecton'; did you mean 'selection'"),
         ("encoders=['resnet8']", "unknown encoder 'resnet8'; did you mean 'resnet"),
         ("encoders=[{name='resnet9', widht=2.0}]", "'widht'; did you mean 'width'"),
         ("encoders=[{name='resnet9', width='big'}]", "found 'big', expected float"),
