@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labeleff.curves.reference_code import SelfstudyPoint, selfstudy_utility
 from labeleff.errors import CurveError
 from labeleff.reporting.csv_tables import Table, columns
+from labeleff.reporting.external.selfstudy_utility import SelfstudyPoint, selfstudy_utility
 from labeleff.reporting.markdown import count, ratio, table
 from labeleff.reporting.measurements import Measurements, Place
 from labeleff.reporting.output_files import Section

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from labeleff.curves.reference_code import selfstudy_utility
 from labeleff.errors import CurveError
 from labeleff.reporting.external import reference_code
+from labeleff.reporting.external.selfstudy_utility import selfstudy_utility
 from labeleff.reporting.measurements import Measurements, Place, Setting
 from labeleff.stats.resampling import Runs
 

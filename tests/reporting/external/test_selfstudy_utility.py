@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeleff.curves.reference_code import SelfstudyPoint, selfstudy_utility
 from labeleff.curves.utility import utility
 from labeleff.errors import CurveError
+from labeleff.reporting.external.selfstudy_utility import SelfstudyPoint, selfstudy_utility
 
 BASELINE = {100: 0.40, 200: 0.60, 400: 0.80}
 
