@@ -94,7 +94,7 @@ def _read(options: Mapping[str, OptionValue], source: Source) -> tuple[Joined, T
         source.progress(number, len(places), "reading embeddings")
         encoders[name] = read_embeddings(path, array, ids)
     labels = read_labels(Path(str(options["labels"])), ids) if options["labels"] else None
-    if ids and all(one.id_column != ids for one in (*encoders.values(), *([labels] if labels else []))):
+    if ids and ids not in {labels.id_column if labels else "", *(one.id_column for one in encoders.values())}:
         raise OptionError(f"ids: found no column {ids!r} in any file, expected one that has the items' ids")
     joined = join(encoders, labels, drop=bool(options["drop"]), by_position=bool(options["by_position"]))
     kind = str(options["target"])

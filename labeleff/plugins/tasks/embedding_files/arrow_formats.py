@@ -109,10 +109,10 @@ def _said(name: str, batches: Batches) -> NDArray[np.str_] | None:
     """Read a column as texts; None where a value is missing, or is a text too long for an id."""
     texts: list[str] = []
     for batch in batches([name]):
-        values = [value if value is None else str(value) for value in batch.column(0).to_pylist()]
-        if any(value is None or len(value) > LONGEST for value in values):
+        values = batch.column(0).to_pylist()
+        if any(value is None or len(str(value)) > LONGEST for value in values):
             return None
-        texts += values
+        texts += map(str, values)
     return np.array(texts, dtype=np.str_)
 
 

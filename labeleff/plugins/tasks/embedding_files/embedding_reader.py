@@ -117,8 +117,8 @@ def assemble(path: Path, columns: Columns, array: str | None = None, ids: str = 
     notes += unused(str(path), _unread(columns, table, taken, rows), "group" in roles)
     texts = unique_texts({n: read for n, read in said.items() if n not in taken}) if checked is None else {}
     index = None if table is None else table.index
-    known: dict[str, Any] = {"id_column": column or "", "guessed": guessed, "texts": texts}
-    return Embeddings(str(path), features, checked, **beside, notes=tuple(notes), index=index, **known)
+    known: dict[str, Any] = {**beside, "id_column": column or "", "guessed": guessed, "texts": texts}
+    return Embeddings(str(path), features, checked, notes=tuple(notes), index=index, **known)
 
 
 def _not_asked_for(table: TableColumns, pattern: str | None) -> dict[str, Said]:

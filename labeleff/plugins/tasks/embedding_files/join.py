@@ -62,7 +62,13 @@ def join(
         {name: one.features for name, one in encoders.items()},
         {name: positions[keep] for name, positions in rows.items()},
         _taken(taken, np.flatnonzero(keep)),
-        (*dict.fromkeys(note for one in (*encoders.values(), labels) for note in one.notes), *said, *missing, *notes),
+        (
+            *dict.fromkeys([note for one in encoders.values() for note in one.notes]),
+            *labels.notes,
+            *said,
+            *missing,
+            *notes,
+        ),
     )
 
 

@@ -35,7 +35,7 @@ class Labels:
     index: NDArray[np.str_] | None = None
     """Index (N,) that pandas wrote."""
     id_column: str = ""
-    """As of embeddings, like `guessed` and `texts`."""
+    """Column of the ids where ROLES don't tell it; it, `guessed` and `texts` are like those of embeddings."""
     guessed: bool = False
     texts: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
