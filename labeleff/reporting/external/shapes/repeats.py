@@ -11,7 +11,7 @@ from labeleff.reporting.external.shapes.layout import ValueColumn, header_error
 
 _WORDS = r"run|seed|trial|rep|repeat|repetition|replicate|fold|split"
 RUN = re.compile(rf"(|.*?[^A-Za-z])(?:{_WORDS})[ _#.-]*([0-9]{{1,6}})(|[^A-Za-z0-9].*)", re.IGNORECASE)
-"""A name that numbers a run: what stands before it, the number, and what stands behind it."""
+"""Name of one run: what stands before the word, the number, and what stands behind it."""
 _BY_NUMBER = re.compile(r"(.*?)[ _.-]*([0-9]{1,3})")
 _LETTERS = {"s", "r"}
 """What short names such as s1, s2 begin with."""
