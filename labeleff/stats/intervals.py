@@ -11,6 +11,9 @@ from scipy import special
 from labeleff.stats.interval_level import LEVEL, check_level
 from labeleff.stats.resampling import Factor, Runs, factors, means, total_variance
 
+TWO_DRAWS_DF = 1.25
+"""Degrees of freedom where several rungs have two draws each, which don't show whether the rungs move together."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -48,8 +51,10 @@ def _effective_df(part: Factor) -> float:
     lengths = np.sqrt((part.loadings**2).sum(axis=1))
     rows = part.loadings[lengths > 0] / lengths[lengths > 0, None]
     rungs, k = len(rows), len(part.levels) - 1.0
-    if rungs < 2 or k < 2:
+    if rungs < 2:
         return k
+    if k < 2:
+        return TWO_DRAWS_DF
     size, square = float(rungs**2), float(((rows @ rows.T) ** 2).sum())
     alike = k * square - size
     apart = (k + 1) * size - 2 * square

@@ -86,8 +86,11 @@ def _nodes() -> tuple[Array, Array]:
 
 
 def degrees(draws: int, rungs: int) -> float:
-    """Degrees of freedom of a moderated variance from `draws` runs at each of `rungs` rungs."""
-    return min(draws - 1 + PRIOR_DF, rungs * (draws - 1.0))
+    """Degrees of freedom of a moderated variance from `draws` runs at each of `rungs` rungs.
+
+    Few draws leave the trend in doubt: it adds at most twice what a rung has alone.
+    """
+    return min(draws - 1 + min(PRIOR_DF, 2.0 * (draws - 1)), rungs * (draws - 1.0))
 
 
 def _check_spread(name: str, sd: float) -> None:

@@ -52,7 +52,7 @@ def test_it_starts_coarse():
 
 
 def test_it_ends_where_intervals_are_narrow_and_measures_nothing_twice():
-    chooser = ended(question(width=0.6), values())
+    chooser = ended(question(width=0.6), values(sd=0.005))
     assert chooser.finished == "every interval is as narrow as asked for"
     assert all(width <= 0.6 for width in chooser.widths.values())
     assert len(choices(chooser)) == len(set(choices(chooser))) < len(values())
@@ -108,8 +108,8 @@ def test_what_lies_above_the_ladder_asks_for_higher_rungs():
 
 
 def test_failed_cells_are_passed_over():
-    table = values() | {Choice(ARM, 100, RUNS[0]): None, Choice(BASE, 50, RUNS[1]): None}
-    chooser = ended(question(), table)
+    table = values(sd=0.005) | {Choice(ARM, 100, RUNS[0]): None, Choice(BASE, 50, RUNS[1]): None}
+    chooser = ended(question(width=0.6), table)
     assert chooser.finished == "every interval is as narrow as asked for"
 
 
