@@ -141,7 +141,7 @@ def _draw(measured: NoisyMeans, wider: float, beyond: bool) -> Average:
     )
     noise = members.level
     if not measured.borrowed:
-        ratio = measured.variance * measured.counts / borrowed_sd(measured.ns, measured.means) ** 2
+        ratio = measured.variance * measured.counts / borrowed_sd(measured.ns, measured.means, measured.first) ** 2
         noise = noise * math.sqrt(ratio.mean())
     bands = _bands(measured, rungs, members)
     passes = bool(((bands[:, 0] <= measured.means) & (measured.means <= bands[:, 1])).all())

@@ -25,17 +25,17 @@ ORDER = {"below": 0, "inside": 1, "extrapolated": 2, "above": 3}
 
 
 @st.composite
-def groups(draw: st.DrawFn, fewest: int = 1) -> Groups:
-    """A ladder with up to four runs a rung."""
-    return {n: draw(st.lists(accuracies, min_size=fewest, max_size=4)) for n in draw(ladders)}
+def groups(draw: st.DrawFn, fewest: int = 1, most: int = 4) -> Groups:
+    """A ladder with `fewest` to `most` runs a rung."""
+    return {n: draw(st.lists(accuracies, min_size=fewest, max_size=most)) for n in draw(ladders)}
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> tuple[Groups, Groups]:
+def pairs(draw: st.DrawFn, fewest: int = 2, most: int = 4) -> tuple[Groups, Groups]:
     """A baseline and an arm at some of its rungs or others."""
-    base, arm = draw(groups(fewest=2)), draw(groups(fewest=2))
+    base, arm = draw(groups(fewest, most)), draw(groups(fewest, most))
     shared = draw(st.lists(st.sampled_from(sorted(base)), unique=True))
-    return base, arm | {n: draw(st.lists(accuracies, min_size=2, max_size=4)) for n in shared}
+    return base, arm | {n: draw(st.lists(accuracies, min_size=fewest, max_size=most)) for n in shared}
 
 
 def named(table: Groups, first: int = 0) -> Runs:
@@ -49,7 +49,7 @@ def value(point: UtilityPoint) -> float:
     return found
 
 
-@given(pairs(), st.sampled_from([2, 10, 1000]), methods)
+@given(st.one_of(pairs(), pairs(1, 1)), st.sampled_from([2, 10, 1000]), methods)
 @settings(max_examples=40, deadline=None)
 def test_the_unit_of_labels_makes_no_difference(tables: tuple[Groups, Groups], scale: int, method: str) -> None:
     plain = utility(*tables, method=method)

@@ -157,12 +157,13 @@ def test_the_unit_of_labels_makes_no_difference_where_noise_is_measured(scale: i
     np.testing.assert_allclose(scaled.curves.values, plain.curves.values, atol=1e-6)
 
 
-def test_borrowed_noise_falls_with_the_number_of_labels() -> None:
-    """The noise of one run is taken from other curves at as many labels, so that their unit counts."""
-    few, many = (means_of_groups(checked_rungs([k * n for n in NS], [[v] for v in MEANS])) for k in (1, 100))
-    assert (many.variance < few.variance).all()
-    spread = [draw(each).curves.at(each.ns).std(axis=0).mean() for each in (few, many)]
-    assert spread[1] < spread[0]
+def test_borrowed_noise_falls_over_the_ladder_whatever_the_unit_of_labels() -> None:
+    one, other = (means_of_groups(checked_rungs([k * n for n in NS], [[v] for v in MEANS])) for k in (1, 1000))
+    np.testing.assert_allclose(other.variance, one.variance)
+    p = np.array(MEANS)
+    assert (np.diff(one.variance / (p * (1 - p))) < 0).all()
+    curves = [draw(each).curves.at(each.ns) for each in (one, other)]
+    np.testing.assert_allclose(curves[1], curves[0], atol=1e-6)
 
 
 def test_borrowed_noise_is_learned_from_the_scatter_of_the_rungs() -> None:
@@ -197,7 +198,7 @@ def test_means_within_their_bands_are_sound_and_a_fall_is_not() -> None:
 
 
 def test_scatter_grows_until_the_means_lie_in_their_bands() -> None:
-    means = measured([0.1, 0.9, 0.1, 0.9, 0.1, 0.9], 0.001, [1, 2, 4, 8, 16, 32])
+    means = measured([0.1, 0.9, 0.1, 0.9, 0.1, 0.9], 0.001, [1, 2, 4, 8, 16, 32], count=6)
     average = draw(means)
     assert average.wider == posterior_curves.WIDER
     assert average.passes

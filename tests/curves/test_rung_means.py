@@ -63,12 +63,12 @@ def test_groups_have_moderated_variances_and_no_covariance() -> None:
 
 def test_one_run_per_rung_borrows_its_noise_and_has_no_replicates() -> None:
     alone = {10: {(0, 0): 0.2}, 20: {(0, 0): 0.4}}
-    sd = [np.exp(LEVEL_MEAN + LEVEL_SLOPE * np.log(n)) * np.sqrt(p * (1 - p)) for n, p in ((10, 0.2), (20, 0.4))]
+    sd = [np.exp(LEVEL_MEAN + LEVEL_SLOPE * np.log(n / 10)) * np.sqrt(p * (1 - p)) for n, p in ((10, 0.2), (20, 0.4))]
     for found in (means_of_groups(checked_rungs([10, 20], [[0.2], [0.4]])), means_of_runs(alone, "own")):
         assert found.borrowed
         assert found.draw(10) is None
         np.testing.assert_allclose(found.covariance, np.diag(np.square(sd)))
-    assert (borrowed_sd(np.array([10.0, 10.0]), np.array([0.0, 1.0])) > 0).all()
+    assert (borrowed_sd(np.array([10.0, 10.0]), np.array([0.0, 1.0]), 10.0) > 0).all()
 
 
 def test_without_noise_there_are_errors_only_where_the_method_learns_them() -> None:
@@ -80,7 +80,7 @@ def test_without_noise_there_are_errors_only_where_the_method_learns_them() -> N
         found = shared_noise(base, np.zeros(len(level)), level).conditional(alone, "arm")
         assert found is not None
         assert (found.gain == 0).all()
-        sd = 2 * borrowed_sd(np.array([10.0, 20.0]), np.array([0.2, 0.4]))
+        sd = 2 * borrowed_sd(np.array([10.0, 20.0]), np.array([0.2, 0.4]), min(base))
         np.testing.assert_allclose(found.residuals.std(axis=0), sd, rtol=0.03)
         np.testing.assert_allclose(found.residuals.mean(axis=0), 0, atol=0.03 * sd.max())
 
