@@ -113,12 +113,31 @@ def ladder_estimate(runs: Runs) -> Estimate | None:
     """Mean of the rung means with its variance; None unless every rung has two runs.
 
     Nothing is moderated: there is one ladder, and no other to borrow from. Degrees of freedom are those of the runs,
-    at most the number of residuals.
+    fewer where some are missing and others weigh more for it.
     """
     if not runs or min(map(len, runs.values())) < 2:
         return None
-    estimate = rung_estimates({1: ladder_values(runs)})[1]
-    return Estimate(estimate.mean, estimate.variance, min(estimate.df, sum(len(rung) - 1.0 for rung in runs.values())))
+    values = ladder_values(runs)
+    estimate = rung_estimates({1: values})[1]
+    if any(len(rung) < len(values) for rung in runs.values()):
+        return Estimate(estimate.mean, estimate.variance, estimate.df * _residual_df(runs) / (len(values) - 1))
+    return estimate
+
+
+def _residual_df(runs: Runs) -> float:
+    """Degrees of freedom of the variance of `ladder_values`, by Satterthwaite.
+
+    tr(M)^2 / tr(M^2) for the matrix M of what two runs' parts have in common if all residuals have one variance (Bell
+    and McCaffrey 2002); without missing runs that is their number minus 1. M is the sum over the rungs of centring
+    matrices of their L runs, divided by L (L - 1).
+    """
+    rungs = [(frozenset(rung), float(len(rung))) for rung in runs.values()]
+    square = 0.0
+    for first, a in rungs:
+        for second, b in rungs:
+            both = len(first & second)
+            square += both * (1 - 1 / a - 1 / b + both / (a * b)) / (a * (a - 1) * b * (b - 1))
+    return math.fsum(1 / count for _, count in rungs) ** 2 / square
 
 
 def compare(baseline: Runs, arm: Runs, *, level: float = LEVEL) -> Differences:

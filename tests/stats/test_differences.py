@@ -10,7 +10,7 @@ from scipy import stats as reference
 
 from labeleff.errors import CurveError, OptionError
 from labeleff.stats import moderation
-from labeleff.stats.differences import compare, ladder_values, pairs
+from labeleff.stats.differences import compare, ladder_estimate, ladder_values, pairs
 from labeleff.stats.intervals import mean_intervals
 from labeleff.stats.moderation import COARSEST
 from labeleff.stats.resampling import paired_differences
@@ -92,6 +92,42 @@ def test_ladder_values_keep_the_mean_when_runs_are_missing():
             parts[run] += (value - mean) / np.sqrt(1 - 1 / len(rung)) / len(rung) / 3
     expected = sum(part**2 for part in parts.values())
     assert np.var(list(values.values()), ddof=1) / 4 == pytest.approx(expected)
+
+
+def test_degrees_of_freedom_of_a_ladder_with_missing_runs_follow_the_weights_of_the_residuals():
+    rng = np.random.default_rng(0)
+    missing = rng.random((5, 5)) < 0.3
+    missing[0] = False
+    runs = runs_of(rng.random((5, 5)))
+    runs = {
+        n: {run: v for run, v in rung.items() if not missing[run[0], r]} for r, (n, rung) in enumerate(runs.items())
+    }
+    cells = [(n, run) for n, rung in runs.items() for run in rung]
+    parts = np.zeros((5, len(cells)))  # what a unit of noise in each cell adds to each run's part
+    for column, (n, run) in enumerate(cells):
+        count = len(runs[n])
+        for other in runs[n]:
+            parts[other[0], column] = ((other == run) - 1 / count) / np.sqrt(count * (count - 1))
+    common = parts @ parts.T
+    expected = np.trace(common) ** 2 / (common**2).sum()
+    found = ladder_estimate(runs)
+    assert found.df == pytest.approx(expected)
+    assert found.df < 3.8
+    apart = {50: {(0, 0): 0.1, (1, 0): 0.2}, 100: {(2, 0): 0.1, (3, 0): 0.4, (4, 0): 0.2}}
+    assert ladder_estimate(apart).df == pytest.approx((1 / 2 + 1 / 3) ** 2 / (1 / 4 + 1 / 9 / 2))
+
+
+def test_coverage_of_the_ladder_with_missing_runs():
+    rng = np.random.default_rng(1)
+    hits = []
+    for _ in range(300):
+        noise = np.sqrt(0.5) * (rng.standard_normal((5, 1)) + rng.standard_normal((5, 5)))
+        kept = rng.random((5, 5)) > 0.3
+        kept[:2] = True
+        runs = {n: {(d, 0): noise[d, r] for d in range(5) if kept[d, r]} for r, n in enumerate(NS)}
+        found = ladder_estimate(runs)
+        hits.append(abs(found.mean) <= reference.t.ppf(0.95, found.df) * np.sqrt(found.variance))
+    assert 0.87 < np.mean(hits) < 0.94
 
 
 def test_other_seeds_of_the_same_draws_are_paired_by_draw():
