@@ -156,8 +156,8 @@ def _log_ratios(n1: Array, ns: Sequence[int], floor: Array | float, cap: Array |
 def open_ends(arm: ArmUtility, ns: Sequence[int], first: float, tail: float) -> tuple[bool, bool]:
     """Whether a mean over `ns` has an open lower and an open upper end, where `tail` of its draws lie beyond each.
 
-    It has one where a rung's own label count lies outside of what the method can tell, and where so many draws do that
-    they would move the end: inside the ladder for methods that stay there, and for models at rungs outside of it.
+    It has one where a rung's own label count lies outside of what the method can tell, and where enough draws do to
+    move the end: inside the ladder for methods that stay there, and for models at rungs outside of it.
     """
     solution, n = arm.solution, np.array(ns, dtype=float)
     inside = not solution.models
