@@ -61,11 +61,10 @@ def joint_intervals(
     joint = {name: Joint(arm.points, means.get(name)) for name, arm in arms.items()}
     if noisy:
         every = np.concatenate(columns, axis=1)
-        tails = joint_tails(every, np.array(weights), level)
-        bounds = iter([(*ends(column, tail), tail) for column, tail in zip(every.T, tails, strict=True)])
+        bounds = iter([ends(c, p) for c, p in zip(every.T, joint_tails(every, np.array(weights), level), strict=True)])
         for name, (arm, _) in noisy.items():
-            points = [_widened(point, arm.solution.last, *next(bounds)[:2]) for point in arm.points]
-            mean = means.get(name) if headline is not None else _joint_mean(arm, means[name], first, *next(bounds))
+            points = [_widened(point, arm.solution.last, *next(bounds)) for point in arm.points]
+            mean = means.get(name) if headline is not None else _joint_mean(means[name], *next(bounds))
             joint[name] = Joint(points, mean)
     return joint
 
@@ -86,12 +85,10 @@ def _widened(point: UtilityPoint, last: float, low: float, high: float) -> Utili
     )
 
 
-def _joint_mean(arm: ArmUtility, mean: MeanRatio, first: float, low: float, high: float, tail: float) -> MeanRatio:
+def _joint_mean(mean: MeanRatio, low: float, high: float) -> MeanRatio:
     assert mean.low is not None
     assert mean.high is not None
-    open_low, open_high = open_ends(arm, mean.ns, first, tail)
-    low, high = min(mean.low, math.exp(low)), max(mean.high, math.exp(high))
-    return replace(mean, joint_low=low, joint_high=high, open_low=open_low, open_high=open_high)
+    return replace(mean, joint_low=min(mean.low, math.exp(low)), joint_high=max(mean.high, math.exp(high)))
 
 
 @dataclass(frozen=True)
@@ -141,15 +138,21 @@ def gains(
     if not found or len(columns) < len(found):
         return found
     tails = joint_tails(np.stack(columns, axis=1), np.ones(len(found)), level)
-    return [_with_ends(*each, arms, first) for each in zip(found, ladders, columns, tails, strict=True)]
+    bounds = [ends(column, tail) for column, tail in zip(columns, tails, strict=True)]
+    return [_with_ends(*each, arms, first, level) for each in zip(found, ladders, bounds, strict=True)]
 
 
 def _with_ends(
-    gain: Gain, ns: Sequence[int], draws: Array, tail: float, arms: Mapping[str, ArmUtility], first: float
+    gain: Gain,
+    ns: Sequence[int],
+    bounds: tuple[float, float],
+    arms: Mapping[str, ArmUtility],
+    first: float,
+    level: float,
 ) -> Gain:
-    low, high = (math.exp(end) for end in ends(draws, tail))
-    low_after, high_after = open_ends(arms[gain.after], ns, first, tail)
-    low_before, high_before = open_ends(arms[gain.before], ns, first, tail)
+    low, high = (math.exp(end) for end in bounds)
+    low_after, high_after = open_ends(arms[gain.after], ns, first, level)
+    low_before, high_before = open_ends(arms[gain.before], ns, first, level)
     return replace(
         gain,
         low=min(low, gain.ratio),

@@ -153,13 +153,14 @@ def _log_ratios(n1: Array, ns: Sequence[int], floor: Array | float, cap: Array |
     return np.asarray(np.log(np.clip(n1, floor, cap) / np.array(ns, dtype=float)) @ trapezoids(ns))
 
 
-def open_ends(arm: ArmUtility, ns: Sequence[int], first: float, tail: float) -> tuple[bool, bool]:
-    """Whether a mean over `ns` has an open lower and an open upper end, where `tail` of its draws lie beyond each.
+def open_ends(arm: ArmUtility, ns: Sequence[int], first: float, level: float) -> tuple[bool, bool]:
+    """Whether a mean over `ns` has an open lower and an open upper end.
 
-    It has one where a rung's own label count lies outside of what the method can tell, and where enough draws do to
-    move the end: inside the ladder for methods that stay there, and for models at rungs outside of it.
+    It has one where a rung's own label count lies outside of what the method can tell, and where as many draws do as
+    lie beyond that end of an interval of probability `level`: inside the ladder for methods that stay there, and for
+    models at rungs outside of it.
     """
-    solution, n = arm.solution, np.array(ns, dtype=float)
+    solution, n, tail = arm.solution, np.array(ns, dtype=float), (1 - level) / 2
     inside = not solution.models
     rows = [(arm.points[place], solution.rows[place]) for place in _columns(arm, ns)]
     below = any(point.kind == "below" and (inside or point.n < first) for point, _ in rows)
@@ -196,7 +197,7 @@ def _mean_ratio(
     rank: int | None,
 ) -> MeanRatio:
     ns, cap = own_rungs(arm), _cap(arm.solution)
-    open_low, open_high = open_ends(arm, ns, first, (1 - level) / 2)
+    open_low, open_high = open_ends(arm, ns, first, level)
     low = high = None
     if draws is not None:
         low = math.exp(min(quantile(draws, (1 - level) / 2), point))

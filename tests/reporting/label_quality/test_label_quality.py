@@ -221,7 +221,7 @@ def test_intervals_of_clean_labels_hold_about_as_often_as_they_say():
         inside = [(rate, k) for rate, worth in rates.items() for k, n in enumerate(ns) if worth * n >= ns[0]]
         held += [_holds(found[rate].points[k], rates[rate]) for rate, k in inside]
         together.append(all(_holds(joint[rate].points[k], rates[rate]) for rate, k in inside))
-    assert 0.85 <= np.mean(held) <= 0.97, "each interval alone, nominal 90 %"
+    assert 0.85 <= np.mean(held) <= 0.98, "each interval alone, nominal 90 %"
     assert np.mean(together) >= 0.85, "all of a study together, nominal 90 %"
 
 

@@ -61,7 +61,7 @@ def test_a_run_that_decides_stands_at_the_top_with_both_answers() -> None:
     assert "standard deviations of the other runs under their mean of 7" in text
     assert "with it and " in text
     assert "without it, the mean label ratio " in text
-    assert text.index("One run decides") < text.index("can't be told (mean label ratio): ssl (")
+    assert text.index("One run decides") < text.index("For the whole ladder it can't be told: ")
     assert not any("Outlying" in flag for flag in weak_results.flags(found))
     [short] = outlying_runs.in_short(found.outlying)
     assert short.startswith("**One run decides** what is claimed of ssl: of ssl at 500 labels; ")
