@@ -85,7 +85,9 @@ def _outside(measured: Measurements) -> str:
 
 def _intervals(measured: Measurements) -> str:
     """Explain where the intervals of U come from, and what they leave out."""
-    whole = f"in which {_RESAMPLED[measured.shared]}; variances are moderated (up to {PRIOR_DF:g} prior degrees of freedom)"
+    whole = (
+        f"in which {_RESAMPLED[measured.shared]}; variances are moderated (up to {PRIOR_DF:g} prior degrees of freedom)"
+    )
     if measured.method == BAYES:
         return (
             f"Those of U come from {DRAWS:,} equally likely curves of the baseline, with the arm's noise given each of "
