@@ -100,8 +100,7 @@ def _rows(comparisons: Sequence[Comparison], study: str, page: str) -> Iterator[
         ties = "best" if item.place not in seen else "tied" if mean.tied else ""
         seen.add(item.place)
         doubts = sorted({kind for point in item.points for kind in item.doubts(point.n)})
-        ends = (mean.low, mean.high) if mean.joint_low is None else (mean.joint_low, mean.joint_high)
-        yield _row(item, study, page, LADDER, (mean.ratio, *ends), (text, ties, "; ".join(doubts)))
+        yield _row(item, study, page, LADDER, (mean.ratio, *mean.ends), (text, ties, "; ".join(doubts)))
     for item in comparisons:
         for point in item.joint:
             reading, failing = multiplier(point), "; ".join(item.doubts(point.n))

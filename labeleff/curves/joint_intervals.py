@@ -72,8 +72,8 @@ def joint_intervals(
 def _widened(point: UtilityPoint, last: float, low: float, high: float) -> UtilityPoint:
     """The point with an interval of n1 from `low` to `high`, or its own ends where these lie farther out."""
     n1_low = None if point.n1_low is None or low == 0 else snapped(min(point.n1_low, low), point.n)
-    n1_high = None if point.n1_high is None or high == math.inf else known_end(point.n, max(point.n1_high, high), last)
-    n1_high = snapped(n1_high, point.n)
+    farther = None if point.n1_high is None or high == math.inf else max(point.n1_high, high)
+    n1_high = snapped(known_end(point.n, farther, last), point.n)
     return replace(
         point,
         n1_low=n1_low,
@@ -123,15 +123,15 @@ def gains(
     is the baseline's first rung.
     """
     found: list[Gain] = []
-    ladders: list[tuple[int, ...]] = []
     columns: list[Array] = []
     for before, after in pairs:
         shared = tuple(n for n in own_rungs(arms[before]) if n in own_rungs(arms[after]))
         if not shared:
             continue
         point = log_ratio(arms[after], shared, first) - log_ratio(arms[before], shared, first)
-        found.append(Gain(before, after, math.exp(point), None, None))
-        ladders.append(shared)
+        low, high = open_ends(arms[after], shared, first, level)
+        others_low, others_high = open_ends(arms[before], shared, first, level)
+        found.append(Gain(before, after, math.exp(point), None, None, low or others_high, high or others_low))
         sides = [log_ratio_draws(arms[name], shared, first) for name in (before, after)]
         if sides[0] is not None and sides[1] is not None:
             columns.append(sides[1] - sides[0])
@@ -139,27 +139,10 @@ def gains(
         return found
     tails = joint_tails(np.stack(columns, axis=1), np.ones(len(found)), level)
     bounds = [ends(column, tail) for column, tail in zip(columns, tails, strict=True)]
-    return [_with_ends(*each, arms, first, level) for each in zip(found, ladders, bounds, strict=True)]
-
-
-def _with_ends(
-    gain: Gain,
-    ns: Sequence[int],
-    bounds: tuple[float, float],
-    arms: Mapping[str, ArmUtility],
-    first: float,
-    level: float,
-) -> Gain:
-    low, high = (math.exp(end) for end in bounds)
-    low_after, high_after = open_ends(arms[gain.after], ns, first, level)
-    low_before, high_before = open_ends(arms[gain.before], ns, first, level)
-    return replace(
-        gain,
-        low=min(low, gain.ratio),
-        high=max(high, gain.ratio),
-        open_low=low_after or high_before,
-        open_high=high_after or low_before,
-    )
+    return [
+        replace(one, low=min(math.exp(low), one.ratio), high=max(math.exp(high), one.ratio))
+        for one, (low, high) in zip(found, bounds, strict=True)
+    ]
 
 
 def joint_tails(draws: Array, weights: Array, level: float) -> Array:

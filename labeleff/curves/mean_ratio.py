@@ -52,6 +52,11 @@ class MeanRatio:
     """Whether label counts that were brought down to a cap would raise the intervals' upper ends."""
 
     @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Ends for all rungs and arms of the place at once; the arm's own where a headline has these instead."""
+        return (self.low, self.high) if self.joint_low is None else (self.joint_low, self.joint_high)
+
+    @property
     def log2(self) -> float:
         """Number of doublings of the label count that the arm is worth."""
         return math.log2(self.ratio)

@@ -166,9 +166,8 @@ def joint_ratio(mean: MeanRatio) -> str:
 
     Where the study has a headline there is none: the arm's own interval follows, with the word `alone`.
     """
-    if mean.joint_low is None and mean.low is not None:
-        return f"{mean_ratio(mean, mean.low, mean.high)} alone"
-    return mean_ratio(mean, mean.joint_low, mean.joint_high)
+    alone = " alone" if mean.joint_low is None and mean.low is not None else ""
+    return f"{mean_ratio(mean, *mean.ends)}{alone}"
 
 
 def break_even(crossing: Crossing | None) -> str:

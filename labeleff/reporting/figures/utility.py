@@ -175,9 +175,7 @@ def _mean(item: Comparison) -> Dot:
     assert item.mean is not None
     above, below = item.mean.above > 0, item.mean.below > 0
     arrow = 0 if above == below else 1 if above else -1
-    low, high = item.mean.joint_low, item.mean.joint_high
-    if low is None:
-        low, high = item.mean.low, item.mean.high
+    low, high = item.mean.ends
     if low is not None and high is not None:
         low, high = 0.0 if item.mean.open_low else low, math.inf if item.mean.open_high else high
     return Dot(item.mean.ratio, low, high, above or below, arrow, item.doubts_mean)
