@@ -20,7 +20,8 @@ ValueOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name of the value in the files: accuracy, test.accuracy.")
 ]
 SheetOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Sheet of a workbook, or number of a table in Markdown or LaTeX.")
+    str | None,
+    typer.Option(metavar="NAME", help="Sheet of a workbook, or number of a table in Markdown, LaTeX or HTML."),
 ]
 ColumnOption = Annotated[
     list[str] | None,

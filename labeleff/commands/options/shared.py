@@ -62,7 +62,7 @@ RunsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="RUNS",
-        help="Tables of results (CSV, xlsx, Parquet, JSON, Markdown, LaTeX, mlruns); arms are kept apart by file.",
+        help="Tables of results (CSV, xlsx, Parquet, JSON, Markdown, LaTeX, HTML, mlruns); arms are told apart by file.",
         show_default=False,
     ),
 ]

@@ -128,6 +128,7 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
             Section([*origin(table, notes, options)]),
         ],
         measured.look,
+        measured.names,
     )
     return write_beside(options, files), notes
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from labeleff.errors import RunsError, UnknownNameError
+
 Shape = Literal["long", "by-arm", "by-n", "by-task-and-n"]
 """One value per row, or a column per arm, per label count, or per task and label count."""
 Spread = Literal["sd", "population-sd", "se", "ci"]
@@ -48,4 +50,22 @@ class Reading:
     one_arm: bool = False
     """Whether a table without arms has one, by the file's name."""
     sheet: str | None = None
-    """Name of the sheet of a workbook."""
+    """Name of the sheet of a workbook, or number of a table in a text that has several."""
+
+
+def choose(source: str, kind: str, known: Mapping[str, str], wanted: str | None) -> tuple[str, list[str]]:
+    """Name of the table to read, and a note where it isn't the only one.
+
+    `known` has names or numbers of the tables, in their order, with what tells them apart ("line 12"); `kind` is what
+    the file calls them. Raises RunsError where none or several could be meant, UnknownNameError for one that isn't
+    there.
+    """
+    if not known:
+        raise RunsError(f"{source}: found no {kind} with cells, expected one")
+    if wanted is None and len(known) > 1:
+        listed = ", ".join(f"{name} ({what})" if what else repr(name) for name, what in known.items())
+        raise RunsError(f"{source}: found {len(known)} {kind}s, expected one; choose by --sheet: {listed}")
+    if wanted is not None and wanted not in known:
+        raise UnknownNameError(f"--sheet of {source}", wanted, known)
+    name = next(iter(known)) if wanted is None else wanted
+    return name, [f"{kind} {name!r} of {len(known)} was read"] if len(known) > 1 else []

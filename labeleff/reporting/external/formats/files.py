@@ -19,11 +19,11 @@ from labeleff.reporting.external.formats import (
 )
 from labeleff.reporting.external.formats.recognition import kind_of
 from labeleff.reporting.external.formats.run_states import tracked
-from labeleff.reporting.external.formats.typeset import latex_tables, markdown_tables
+from labeleff.reporting.external.formats.typeset import html_tables, latex_tables, markdown_tables
 from labeleff.reporting.external.grid import Grid
 from labeleff.reporting.external.reading import Reading
 
-WITH_SHEETS = ("workbook", "markdown", "latex")
+WITH_SHEETS = ("workbook", "markdown", "latex", "html")
 """Kinds of files that may have several tables."""
 
 
@@ -63,7 +63,7 @@ def parse_grid(content: bytes, source: str, options: Reading) -> Grid:
     """Parse a file's bytes as `read_grid` does; `source` is its name in errors."""
     kind = kind_of(content, source)
     if options.sheet is not None and kind not in WITH_SHEETS:
-        raise OptionError(f"--sheet: {source} has one table alone, expected a workbook, Markdown or LaTeX")
+        raise OptionError(f"--sheet: {source} has one table alone, expected a workbook, Markdown, LaTeX or HTML")
     if kind == "workbook":
         grid = workbooks.read(content, source, options)
     elif kind == "columnar":
@@ -74,6 +74,8 @@ def parse_grid(content: bytes, source: str, options: Reading) -> Grid:
         grid = markdown_tables.read(decode(content, source), source, options)
     elif kind == "latex":
         grid = latex_tables.read(decode(content, source), source, options)
+    elif kind == "html":
+        grid = html_tables.read(decode(content, source), source, options)
     else:
         grid = delimited.read(content, source, options)
     return dataclasses.replace(tracked(grid, options), sha256=hashlib.sha256(content).hexdigest())

@@ -10,9 +10,9 @@ from typing import Literal
 from labeleff.errors import RunsError
 from labeleff.reporting.external.csv_text import decode
 from labeleff.reporting.external.formats import json_tables
-from labeleff.reporting.external.formats.typeset import latex_tables, markdown_tables
+from labeleff.reporting.external.formats.typeset import html_tables, latex_tables, markdown_tables
 
-Kind = Literal["delimited", "workbook", "columnar", "markdown", "latex", "json"]
+Kind = Literal["delimited", "workbook", "columnar", "markdown", "latex", "html", "json"]
 
 TABLE = "save the table as CSV"
 ARRAYS = "write its numbers to CSV: a file of this kind can run code when it is opened"
@@ -43,6 +43,9 @@ _SUFFIXES = {
     ".ods": ("an OpenDocument sheet", "save it as .xlsx or CSV"),
 }
 """Suffixes of files that may hold code, or have no sign of their own."""
+
+_TEXTS = {".tex": "LaTeX", ".md": "Markdown", ".markdown": "Markdown", ".html": "HTML", ".htm": "HTML"}
+"""Suffixes of texts in which a table is looked for, and what it is a table of."""
 
 
 def kind_of(content: bytes, source: str) -> Kind:
@@ -78,18 +81,20 @@ def _kind_of_text(text: str, source: str) -> Kind:
     suffix = Path(source).suffix.lower()
     if suffix in {".json", ".jsonl", ".ndjson"} or (json_tables.is_json(text) and suffix not in {".csv", ".tsv"}):
         return "json"
+    if html_tables.is_html(text):
+        return "html"
     if latex_tables.is_latex(text):
         return "latex"
     if markdown_tables.is_markdown(text):
         return "markdown"
-    begin = text[:5000].lower()
-    if text.lstrip().startswith("<") and ("<table" in begin or "<html" in begin or "<!doctype" in begin):
-        raise _refused(source, "HTML", TABLE)
-    for known, name in ((".tex", "LaTeX"), (".md", "Markdown"), (".markdown", "Markdown")):
-        if suffix == known:
-            raise RunsError(f"{source}: found no table of {name}, expected one")
+    if html_tables.is_html(text, within=True) and suffix in _TEXTS:
+        return "html"
+    if suffix in _TEXTS or text.lstrip()[:9].lower().startswith(("<html", "<!doctype")):
+        raise RunsError(f"{source}: found no table of {_TEXTS.get(suffix, 'HTML')}, expected one")
     return "delimited"
 
 
 def _refused(source: str, what: str, instead: str) -> RunsError:
-    return RunsError(f"{source}: found {what}, expected a table (CSV, xlsx, Parquet, JSON, Markdown, LaTeX); {instead}")
+    return RunsError(
+        f"{source}: found {what}, expected a table (CSV, xlsx, Parquet, JSON, Markdown, LaTeX, HTML); {instead}"
+    )

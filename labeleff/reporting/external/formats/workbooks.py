@@ -15,11 +15,10 @@ from types import NoneType
 from typing import Any
 
 from labeleff.errors import RunsError, optional, reason
-from labeleff.reporting.external.formats.choosing import choose
 from labeleff.reporting.external.formats.spans import Cell, SpannedRow, plain
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.grid import Grid, Row, cell_error, counted
-from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.reading import Reading, choose
 
 DATES = (datetime.date, datetime.time, datetime.timedelta)
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.formats.choosing import choose
 from labeleff.reporting.external.formats.spans import SpannedRow, plain
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.formats.typeset.latex_macros import RULES
 from labeleff.reporting.external.formats.typeset.latex_text import cell, closing
 from labeleff.reporting.external.formats.typeset.marks import without_dashes
 from labeleff.reporting.external.grid import Grid, cell_error
-from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.reading import Reading, choose
 
 MOST = 3
 """Largest number of header rows above a rule."""

@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.formats.choosing import choose
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.formats.typeset import latex_text
 from labeleff.reporting.external.formats.typeset.marks import attach, unmarked, without_dashes
 from labeleff.reporting.external.grid import Grid, Row, cell_error
-from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.reading import Reading, choose
 from labeleff.reporting.external.shapes.layout import NOT_MEASURED
 
 _RULE = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labeleff.errors import RunsError, UnknownNameError
-from labeleff.reporting.external.formats.choosing import choose
+from labeleff.reporting.external.reading import choose
 
 
 def test_the_only_one_and_one_that_is_named():
