@@ -1,6 +1,5 @@
 """`labeleff report` and `labeleff board`: a folder's report rebuilt, and several side by side as static files."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,11 +57,11 @@ def build_and_print(folder: Path) -> None:
 
 def print_head(report: Path) -> None:
     """Print a report's head, which stands between its title and its first section, and the report's path."""
-    from labeleff.reporting.markdown import CONTENTS
+    from labeleff.reporting.markdown import CONTENTS, unmarked
 
     _, *head = report.read_text(encoding="utf-8").partition("\n## ")[0].strip().split("\n\n")
     text = "\n".join(each for each in head if not each.startswith(("![", CONTENTS)))
-    print(re.sub(r"\[([^\]]+)\]\(#[\w-]*\)", r"\1", text))
+    print(unmarked(text))
     print(f"report: {report}")
 
 

@@ -14,10 +14,10 @@ from labeleff.curves.bounds import multiplier
 from labeleff.reporting.figures.look import Look
 from labeleff.reporting.findings import Comparison, find, rank_comparisons
 from labeleff.reporting.html.page import allowed, own, render
-from labeleff.reporting.markdown import amount, harmless, joint_ratio, ratio, table
+from labeleff.reporting.markdown import amount, harmless, joint_ratio, ratio, spelled, table
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.options import ReportOptions
-from labeleff.reporting.output_files import PAGE, assemble, first_free, plain
+from labeleff.reporting.output_files import PAGE, first_free, plain
 from labeleff.reporting.results import load, places_of
 from labeleff.reporting.study_report import report
 
@@ -78,15 +78,14 @@ def read(folders: Sequence[Path]) -> list[Study]:
 
 def _study(folder: Path, name: str) -> Study:
     results, page = load(folder), f"{name}/{PAGE}"
-    look = Look(kinds=())
-    findings = find(replace(results.measured, look=look))
+    findings = find(replace(results.measured, look=Look(kinds=())))
     return Study(
         name,
         page,
         results.study.title or results.study.name,
         len({place for cell in results.study.cells() for place in places_of(results.study, cell)}),
         len(results.arms),
-        assemble(report(results, findings, ReportOptions().beside(folder)), look)[PAGE],
+        report(results, findings, ReportOptions().beside(folder))[PAGE],
         tuple(_rows(findings.comparisons, name, page)),
         entry_of(results, str(folder)),
     )
@@ -172,5 +171,7 @@ def listed(rows: Sequence[Sequence[str]]) -> bytes:
 
 
 def _best(study: Study) -> str:
-    best = [f"{row.arm} {row.text}" for row in study.rows if row.labels == LADDER and row.ties == "best"]
+    best = [
+        f"{spelled(row.arm, {row.arm})} {row.text}" for row in study.rows if row.labels == LADDER and row.ties == "best"
+    ]
     return "; ".join(best[:SHOWN]) + (f"; and {len(best) - SHOWN} more" if len(best) > SHOWN else "")

@@ -19,6 +19,8 @@ ENDLESS = "no upper limit"
 """Text in place of the upper end of a model's interval that has none."""
 CONTENTS = "Places: "
 """Beginning of the line with links to the places."""
+_MARK = re.compile(r"[*`~]|\\(?=[!-/:-@\[-`{}~])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+"""Characters that Markdown takes for marks; an underscore within a word is none."""
 OWN_FILE = r"(?:(?:(?:figures|as-published|soundly)/)+[A-Za-z0-9_-]+\.[a-z]+|details\.md|#[\w-]+)\)"
 """Pattern of links that a report may have: its own places, files and figures, and the two halves of the repeated
 report of 2021."""
@@ -44,6 +46,21 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, *
     return "\n".join([line(cells[0]), line(rule), *(line(row) for row in cells[1:])])
 
 
+def spelled(text: str, names: Iterable[str]) -> str:
+    """Escape what Markdown would take for marks in the names that occur in a text, except within code.
+
+    Between two names such as `SimCLR*` all would be in italics, and the stars would be lost.
+    """
+    marked = {name.replace("|", r"\|") for name in names if _MARK.search(name) and re.search(r"\w", name)}
+    marked |= {name.replace(r"\|", "|") for name in marked}
+    if not marked:
+        return text
+    longest_first = "|".join(map(re.escape, sorted(marked, key=len, reverse=True)))
+    name = rf"(?<!(?<!\*)\*)(?P<name>{longest_first})(?!\*(?!\*))"  # a second star beside it belongs to what is bold
+    pattern = re.compile(rf"{name}|```.*?```|`[^`\n]*`", re.DOTALL)
+    return pattern.sub(lambda match: _MARK.sub(r"\\\g<0>", match[0]) if match["name"] else match[0], text)
+
+
 def harmless(document: str) -> str:
     """Escape raw HTML and links in a document, except links to the report's own files.
 
@@ -52,6 +69,13 @@ def harmless(document: str) -> str:
     without_html = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", document)
     without_links = re.sub(rf"\](?=\((?!{OWN_FILE}))", r"]\\", without_html)
     return re.sub(r"^( {0,3}\[[^\]\n]*\])(?=:)", r"\1\\", without_links, flags=re.MULTILINE)
+
+
+def unmarked(document: str) -> str:
+    """Text of a document for a terminal: without links to its own places, and without what `harmless` and `spelled`
+    escape by."""
+    without_links = re.sub(r"\[([^\]]+)\]\(#[\w-]*\)", r"\1", document)
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", without_links).replace("&lt;", "<")
 
 
 def anchor(heading: str) -> str:

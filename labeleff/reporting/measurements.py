@@ -130,6 +130,12 @@ class Measurements:
         """Every task with every encoder, in order."""
         return list(self.settings)
 
+    @property
+    def names(self) -> set[str]:
+        """Names of places, arms, tasks and encoders, which come from studies and tables of other people."""
+        of_places = {text for place in self.places for text in (place.task, place.encoder, self.settings[place].title)}
+        return {*self.arms, *self.look.names.values(), *(text for text in of_places if text is not None)}
+
     def at(self, place: Place, arm: str) -> Runs:
         """Accuracy by label count and (draw, seed) of one arm; empty where it has none."""
         return self.runs.get((place, arm), {})

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from labeleff.reporting.figures import glyphs, style
 from labeleff.reporting.figures.look import KINDS, Look
 from labeleff.reporting.findings import Findings
 from labeleff.reporting.glossary import linked
-from labeleff.reporting.markdown import harmless
+from labeleff.reporting.markdown import harmless, spelled
 from labeleff.reporting.measurements import Measurements, Place, Setting
 
 if TYPE_CHECKING:
@@ -67,13 +67,14 @@ class Files(dict[str, bytes]):
         """Figures that the report can have, drawn or not, by their files' names without folder and ending."""
 
 
-def assemble(sections: Iterable[Section], look: Look | None = None) -> Files:
+def assemble(sections: Iterable[Section], look: Look | None = None, names: Iterable[str] = ()) -> Files:
     """Combine sections into all files of a report by name: report.md, details.md, report.html, tables, figures.
 
-    `look` says which figures are drawn, and how; links to figures go to what there is.
+    `look` says which figures are drawn, and how; links to figures go to what there is. `names` stand in texts as they
+    are, whatever marks of Markdown they have.
     """
     look = look or Look()
-    parts = list(sections)
+    parts = [*_with_names(sections, set(names))]
     wanted = _wanted(parts, look)
     files = {name: data for part in parts for name, data in part.files.items()}
     files |= draw({name: one for part in parts for name, one in part.figures.items() if name in wanted}, look)
@@ -85,6 +86,12 @@ def assemble(sections: Iterable[Section], look: Look | None = None) -> Files:
         text += f"\n\nMore on how this was measured: [{DETAILS}]({DETAILS})."
     files[PAGE] = _page(parts, details, files)
     return Files({**files, REPORT: text.encode() + b"\n"}, (name for part in parts for name in part.figures))
+
+
+def _with_names(parts: Iterable[Section], names: Collection[str]) -> Iterator[Section]:
+    for part in parts:
+        texts, details = ([spelled(text, names) for text in texts] for texts in (part.paragraphs, part.details))
+        yield replace(part, paragraphs=texts, details=details)
 
 
 def _wanted(parts: Iterable[Section], look: Look) -> set[str]:

@@ -22,7 +22,7 @@ from labeleff.reporting.head.answer import Asked
 from labeleff.reporting.head.lines import contents, head, head_figure
 from labeleff.reporting.label_quality import section as label_quality
 from labeleff.reporting.options import ReportOptions
-from labeleff.reporting.output_files import REPORT, Section
+from labeleff.reporting.output_files import REPORT, Files, Section
 from labeleff.reporting.place_figures import Material
 from labeleff.reporting.pretraining.section import section as pretraining_points
 from labeleff.reporting.rank_agreement import Agreement, agreements
@@ -61,12 +61,18 @@ def build(folder: Path, options: ReportOptions | None = None) -> Path:
     measured = results.measured
     look = replace(options.look, names=results.study.names).among(measured.arms)
     findings = find(replace(measured, look=look))
-    output_files.write(out, output_files.assemble(report(results, findings, options), look))
+    output_files.write(out, report(results, findings, options))
     return out / REPORT
 
 
-def report(results: Results, findings: Findings, options: ReportOptions) -> list[Section]:
-    """All sections of a study's report, in order; `findings` are those of its measured arms."""
+def report(results: Results, findings: Findings, options: ReportOptions) -> Files:
+    """All files of a study's report; `findings` are those of its measured arms, and say how figures are drawn."""
+    classes = [results.fact(place.task, "classes") for place in results.ladders]
+    names = {str(name) for listed in classes if isinstance(listed, list) for name in listed} | findings.measured.names
+    return output_files.assemble(_sections(results, findings, options), findings.measured.look, names)
+
+
+def _sections(results: Results, findings: Findings, options: ReportOptions) -> list[Section]:
     rank_agreements, stories = agreements(results, findings.measured), story_report(results)
     flags = weak_design.flags(results, findings) if results.ladders else weak_design.of_records(results)
     weak = [*flags, *stories.weak]

@@ -8,7 +8,17 @@ import pytest
 
 from labeleff.curves.break_even import Crossing
 from labeleff.curves.mean_ratio import MeanRatio
-from labeleff.reporting.markdown import break_even, count, harmless, joint_ratio, percent, ratio, table
+from labeleff.reporting.markdown import (
+    break_even,
+    count,
+    harmless,
+    joint_ratio,
+    percent,
+    ratio,
+    spelled,
+    table,
+    unmarked,
+)
 
 
 @pytest.mark.parametrize(("value", "text"), [(7.4, "7"), (1234.5, "1,234"), (12_345, "12,300"), (999_999, "1,000,000")])
@@ -45,6 +55,29 @@ def test_an_interval_of_one_arm_alone_is_marked() -> None:
 
 def test_tables_are_aligned_and_escape_bars() -> None:
     assert table(["arm", "n"], [["a|b", "10"]]) == "| arm  |   n |\n| :--- | --: |\n| a\\|b |  10 |"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("**BYOL*** beats **BYOL**, **BYOL* too**", r"**BYOL\*** beats **BYOL**, **BYOL\* too**"),
+        ("BYOL*+ and BYOL*", r"BYOL\*+ and BYOL\*"),
+        (r"| a\|b* | 1 |", r"| a\|b\* | 1 |"),
+        ("`BYOL*` and __init__, snake_case", r"`BYOL*` and \_\_init\_\_, snake_case"),
+        ("```\nlabeleff report --arms BYOL*\n```", "```\nlabeleff report --arms BYOL*\n```"),
+        ("x`y: *p* < 0.05, a*b", r"x\`y: *p* < 0.05, a*b"),
+        ("&amp;-net; Q&A", r"\&amp;-net; Q&A"),
+    ],
+)
+def test_names_stand_as_they_are(text: str, expected: str) -> None:
+    names = ["BYOL*", "BYOL*+", "a|b*", "__init__", "snake_case", "x`y", "*", "&amp;-net", "Q&A"]
+    assert spelled(text, names) == expected
+    assert unmarked(spelled(text, names)) == text.replace(r"\|", "|")
+
+
+def test_a_terminal_shows_names_and_words_as_they_are() -> None:
+    said = "BYOL* is worth labels (2 of 3 arms); <b> [x](http://elsewhere)"
+    assert unmarked(harmless(spelled(said, ["BYOL*"])).replace("arms", "[arms](#words)")) == said
 
 
 @pytest.mark.parametrize(

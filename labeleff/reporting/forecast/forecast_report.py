@@ -36,7 +36,9 @@ def build(options: Options) -> tuple[Path, tuple[str, ...]]:
     found = compute(table, options)
     sections = [*_sections(found, table, options), Section([*_explain(found.arms[0].setting, options)])]
     files = output_files.assemble(
-        [*sections, Section([*origin(table, table.notes, how)])], replace(how.look, every=True)
+        [*sections, Section([*origin(table, table.notes, how)])],
+        replace(how.look, every=True),
+        {*table.arms, *(item.title for item in found.arms), *(task for task in table.tasks if task is not None)},
     )
     return write_beside(how, files), table.notes
 
