@@ -62,7 +62,7 @@ RunsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="RUNS",
-        help="Tables of results (CSV, xlsx, Parquet, JSON, Markdown, LaTeX, HTML, mlruns); arms are told apart by file.",
+        help="Tables of results (CSV, xlsx, Parquet, JSON, Markdown, LaTeX, HTML, mlruns); each file's arms apart.",
         show_default=False,
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
@@ -18,12 +18,14 @@ from labeleff.reporting.external.reading import Reading, choose
 MOST = 1000
 """Largest number of columns or rows that a cell covers, as in browsers."""
 
-_WITHOUT_END = frozenset("area base br col embed hr img input link meta source track wbr".split())
-_UNSEEN = frozenset("annotation annotation-xml cite script style template".split())
+_WITHOUT_END = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
+_UNSEEN = frozenset(["annotation", "annotation-xml", "cite", "script", "style", "template"])
 """Elements whose text isn't part of a cell: scripts, citations, and formulas once more as their source."""
 _NOTES = re.compile(r"(?:^|\s)(?:reference|ltx_note)(?:\s|$)")
 """Classes of citations and footnotes, as Wikipedia and LaTeXML have them."""
-_APART = frozenset("br div li p".split())
+_APART = frozenset(["br", "div", "li", "p"])
 _RAISED = {"sup": r"\textsuperscript{", "sub": r"\textsubscript{"}
 _MARKS = {mark: rf"\{mark}" for mark in "$%&_#{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
 
@@ -95,32 +97,34 @@ def _spanned(table: _Table, source: str) -> Iterator[SpannedRow]:
     """Rows with an empty cell wherever a cell above reaches down to, and where cells are missing behind others."""
     fields: list[str] = []
     until: dict[int, int] = {}
-    width = max(sum(cell.columns for cell in row.cells) for row in table.rows)
+    width = max(_width(row.cells) for row in table.rows)
     for number, row in enumerate(table.rows):
         cells: list[Cell] = []
-        at = 0
-
-        def below(at: int, number: int = number) -> Iterator[Cell]:
-            while until.get(at, 0) > number:
-                yield Cell("")
-                at += 1
-
         for cell in row.cells:
-            cells += below(at)
-            at = sum(each.columns for each in cells)
+            cells += _below(until, _width(cells), number)
+            at = _width(cells)
             shown = latex_text.cell(cell.text, _refuse(source, row.line, fields, at)).text
             rows = min(cell.rows, len(table.rows) - number)
             cells.append(Cell(shown, cell.columns, rows))
             until |= dict.fromkeys(range(at, at + cell.columns), number + rows)
-            at += cell.columns
-        cells += below(at)
-        missing = width - sum(cell.columns for cell in cells) if len(cells) > 1 else 0
-        cells += [Cell("")] * missing
+        cells += _below(until, _width(cells), number)
+        cells += [Cell("")] * (width - _width(cells) if len(cells) > 1 else 0)
         texts = without_dashes([cell.text for cell in cells], header=not fields)
         fields = fields or [cell.text for cell in cells for _ in range(cell.columns)]
         if any(texts):
             cells = [replace(cell, text=text) for cell, text in zip(cells, texts, strict=True)]
             yield SpannedRow(f"line {row.line}", tuple(cells))
+
+
+def _width(cells: Iterable[Cell | _Cell]) -> int:
+    return sum(cell.columns for cell in cells)
+
+
+def _below(until: Mapping[int, int], at: int, number: int) -> Iterator[Cell]:
+    """Empty cells from a column on, as far as cells of rows above reach down to this row."""
+    while until.get(at, 0) > number:
+        yield Cell("")
+        at += 1
 
 
 def _refuse(source: str, line: int, fields: list[str], at: int) -> Callable[[str, str, str], RunsError]:
