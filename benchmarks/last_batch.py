@@ -107,8 +107,8 @@ class Counted:
 
 
 def fit(run, model, images, objective, lr, epochs):
-    """Train a model by the report's budget."""
-    budget = Budget(optimizer="adam", lr=lr, batch=BATCH, warmup=0.0, schedule="constant", epochs=epochs)
+    """Train a model by the report's budget at a rate."""
+    budget = run.budget.model_copy(update={"lr": lr})
     slot = Slot(model, Images(images), objective, run.seed, order=objective.order)
     train([slot], budget, epochs * objective.order.steps, run.compute, run.progress)
 
@@ -127,12 +127,16 @@ def main():
     parser.add_argument("--data-dir")
     parser.add_argument("--epochs", type=int, default=50, help="Epochs of B1; 0: part A alone.")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keras", action="store_true", help="Take Keras's start and its Adam as well.")
     parser.add_argument("--last", choices=("kept", "dropped"), default="kept")
     options = parser.parse_args()
     one_core()
-    keras = lookup.complete("encoder", "mobilenet_v2", {key: value for key, value in KERAS.items() if key != "name"})
+    described = {key: value for key, value in KERAS.items() if key != "name"}
+    keras = lookup.complete("encoder", "mobilenet_v2", described | ({"init": "glorot"} if options.keras else {}))
     task = load_task(lookup.complete("task", "cifar10/classify", {}), Source(data_folder(options.data_dir)))
     data = Unlabelled(task.train.inputs, Normalisation.of(task.train.inputs))
+    how = {"optimizer": "adam", "warmup": 0.0, "schedule": "constant", "eps_hat": 1e-7 if options.keras else None}
+    adam = Budget(lr=0.01, batch=BATCH, epochs=options.epochs or 1, **how)
     compute = choose("mobilenet_v2", "fp32", torch.device("cpu"))
 
     def network(outputs, encoder=None):
@@ -140,7 +144,7 @@ def main():
         return nn.Sequential(encoder, linear_head(encoder.dim, outputs, stream_seed("head", options.seed)))
 
     run = PretextRun(
-        *("rotation", data, network(4)[0], options.seed, None),
+        *("rotation", data, network(4)[0], options.seed, adam),
         *({"holdout": TURNED_ONCE["holdout"]}, compute, lambda *_: None),
     )
     positions = hashed_random.hold_out(
@@ -151,7 +155,14 @@ def main():
     kept = options.last == "kept"
 
     def say(part, epoch, accuracy, **more):
-        found = {"last": options.last, "seed": options.seed, "part": part, "epoch": epoch, "train_accuracy": accuracy}
+        found = {
+            "last": options.last,
+            "keras": options.keras,
+            "seed": options.seed,
+            "part": part,
+            "epoch": epoch,
+            "train_accuracy": accuracy,
+        }
         print(json.dumps(found | more), flush=True)
 
     def classes(part, model, lr):
