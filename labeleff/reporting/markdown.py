@@ -19,8 +19,12 @@ ENDLESS = "no upper limit"
 """Text in place of the upper end of a model's interval that has none."""
 CONTENTS = "Places: "
 """Beginning of the line with links to the places."""
-_MARK = re.compile(r"[*`~]|\\(?=[!-/:-@\[-`{}~])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
-"""Characters that Markdown takes for marks; an underscore within a word is none."""
+_MARK = re.compile(
+    r"[*`~]|\\(?=[!-/:-@\[-`{}~])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)"
+    r"|\A[-+#>](?=\s)|(?:(?<=\A\d)|(?<=\A\d\d))[.)](?=\s)"
+)
+"""Characters that Markdown takes for marks in a name, at its beginning those of lists and headings too; an underscore
+within a word is none."""
 OWN_FILE = r"(?:(?:(?:figures|as-published|soundly)/)+[A-Za-z0-9_-]+\.[a-z]+|details\.md|#[\w-]+)\)"
 """Pattern of links that a report may have: its own places, files and figures, and the two halves of the repeated
 report of 2021."""

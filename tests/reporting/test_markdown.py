@@ -67,10 +67,25 @@ def test_tables_are_aligned_and_escape_bars() -> None:
         ("```\nlabeleff report --arms BYOL*\n```", "```\nlabeleff report --arms BYOL*\n```"),
         ("x`y: *p* < 0.05, a*b", r"x\`y: *p* < 0.05, a*b"),
         ("&amp;-net; Q&A", r"\&amp;-net; Q&A"),
+        ("- + MixUp beats - EMA, # x and 1. x", r"- \+ MixUp beats \- EMA, \# x and 1\. x"),
     ],
 )
 def test_names_stand_as_they_are(text: str, expected: str) -> None:
-    names = ["BYOL*", "BYOL*+", "a|b*", "__init__", "snake_case", "x`y", "*", "&amp;-net", "Q&A"]
+    names = [
+        "BYOL*",
+        "BYOL*+",
+        "a|b*",
+        "__init__",
+        "snake_case",
+        "x`y",
+        "*",
+        "&amp;-net",
+        "Q&A",
+        "+ MixUp",
+        "- EMA",
+        "# x",
+        "1. x",
+    ]
     assert spelled(text, names) == expected
     assert unmarked(spelled(text, names)) == text.replace(r"\|", "|")
 
