@@ -215,7 +215,10 @@ class Plugin:
     split: bool = False
     """Pretexts: whether it trains a pair of narrow encoders, one for lightness and one for colour."""
     augmented: bool = False
-    """Pretexts: whether it compares two augmentations of an image, so that its budget row must augment."""
+    """Whether it compares two augmentations of an image, so that its budget row must augment.
+
+    Protocols with an option `weight` of that comparison compare nothing where it is 0.
+    """
 
     @property
     def missing(self) -> str | None:

@@ -65,6 +65,7 @@ PROTOCOLS: tuple[Plugin, ...] = (
         limits={"ramp": 1.0, "decay": 0.99999},
         unlabelled=True,
         beside=4 / 3,
+        augmented=True,
     ),
     Plugin(
         "fixmatch",

@@ -164,8 +164,10 @@ def drawn(protocol: Spec, batch: int) -> int:
 
 def steps(cell: Cell, budget: Budget, pool: Callable[[], int]) -> int:
     """Number of steps of a cell under its budget; `pool` counts the training examples where an epoch is all of them."""
-    images = pool() if takes_unlabelled(cell.protocol) else None
-    return budget.steps_for(cell.n, images, drawn(cell.protocol, budget.batch))
+    batch = drawn(cell.protocol, budget.batch)
+    alone = lookup.find("protocol", cell.protocol.name).beside is not None and batch == budget.batch
+    images = pool() if takes_unlabelled(cell.protocol) and not alone else None
+    return budget.steps_for(cell.n, images, batch)
 
 
 def length(cell: Cell) -> int:

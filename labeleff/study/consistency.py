@@ -145,11 +145,8 @@ def check_pretexts(study: Study) -> None:
         if unfit and (len(unfit) == len(study.encoders) or name == study.baseline):
             check_fit(arm.pretext_plugin, unfit[0])
         for key, row in pretext_rows(study, arm.pretext.name):
-            if arm.pretext_plugin.augmented and _alike(row.augment):
-                raise StudyError(
-                    f"budget.{key}.augment: found {row.augment}, expected crop, jitter or cutout: without, the "
-                    "two augmentations of an image that are compared would be equal"
-                )
+            if arm.pretext_plugin.augmented:
+                check_views(f"budget.{key}.augment", row.augment)
 
 
 def fits(pretext: Plugin, encoder: Spec) -> bool:
@@ -188,9 +185,13 @@ def check_split(encoder: Spec) -> None:
         )
 
 
-def _alike(augment: Augment) -> bool:
-    """Whether two views can't differ, as they share the flip and nothing else is random."""
-    return augment.model_copy(update={"flip": False, "words": None}) == Augment()
+def check_views(place: str, augment: Augment) -> None:
+    """Raise StudyError where two views can't differ, as they share the flip and nothing else is random."""
+    if augment.model_copy(update={"flip": False, "words": None}) == Augment():
+        raise StudyError(
+            f"{place}: found {augment}, expected crop, jitter or cutout: without, the two augmentations of an image "
+            "that are compared would be equal"
+        )
 
 
 if TYPE_CHECKING:

@@ -81,6 +81,37 @@ BAD = {
         ],
         "unknown stage of encoder ResNet9 'nostage'",
     ),
+    "a crop as large as the image": (
+        "sets",
+        "budget.finetune.augment={crop=16}",
+        "budget.finetune.augment.crop: found 16 pixels, expected fewer than the 16 of folder/classify",
+    ),
+    "a cutout as large as the image": (
+        "sets",
+        "budget.rotation.augment={cutout=20}",
+        "budget.rotation.augment.cutout: found 20 pixels",
+    ),
+    "words of images": ("sets", "budget.finetune.augment={words=0.5}", "budget.finetune.augment.words: found it for"),
+    "momentum of another optimiser": (
+        "sets",
+        ["budget.finetune.optimizer='adamw'", "budget.finetune.momentum=0.5"],
+        "budget.finetune.momentum: found 0.5 with adamw, expected it with sgd alone",
+    ),
+    "an end of a schedule without one": (
+        "sets",
+        ["budget.finetune.schedule='constant'", "budget.finetune.final=0.1"],
+        "budget.finetune.final: found 0.1 with a constant schedule",
+    ),
+    "a single step at rate 0": (
+        "sets",
+        "budget.finetune={lr=0.05, batch=8, epochs=1, warmup=0}",
+        "budget of scratch/finetune: found one step at 6 labels, whose rate is 0",
+    ),
+    "views that are alike": (
+        "sets",
+        ["arms=['scratch/finetune', 'rotation/mean_teacher']", "budget.mean_teacher={lr=0.05, batch=8, epochs=1}"],
+        "budget of rotation/mean_teacher, augment: found",
+    ),
 }
 
 

@@ -20,10 +20,14 @@ from labeleff.execution.job_runner import JobRunner
 from labeleff.plugins.encoders.heads import LastMap
 from labeleff.plugins.encoders.interface import Encoder, build_encoder
 from labeleff.plugins.encoders.rows import stored_rows
+from labeleff.scheduling.jobs import steps
 from labeleff.study.arms import Arm
+from labeleff.study.cell import Budget, Cell
+from labeleff.study.consistency import check_views
 from labeleff.study.probe_settings import check_pool
 from labeleff.study.schema import Study
 from labeleff.training.hashed_random import held_out_count
+from labeleff.training.slots import learning_rates
 from labeleff.training.streaming import limit
 
 
@@ -134,6 +138,54 @@ def check_images(study: Study, runner: JobRunner, read: Collection[str] | None =
             )
 
 
+def check_budgets(study: Study, runner: JobRunner, read: Collection[str] | None = None) -> None:
+    """Check that every row of a budget table trains, and that all it says has an effect; StudyError names the key.
+
+    Sides of images and lengths of epochs are looked at for tasks whose labels are in `read`, where that is given.
+    """
+    for block in study.blocks:
+        for (key, row), spec in itertools.product(block.budget.items(), block.tasks):
+            place, images = f"budget.{key}", lookup.find("task", spec.name).examples == "images"
+            _check_effects(place, row)
+            if images and row.augment.words is not None:
+                raise StudyError(f"{place}.augment.words: found it for images of {spec.label}, expected stories")
+            if images and (read is None or spec.label in read):
+                _check_augment(place, row, int(runner.load(spec).task.train.inputs.shape[1]), spec)
+    for cell in study.cells():
+        if cell.budget is None:
+            continue
+        compares = lookup.find("protocol", cell.protocol.name).augmented
+        if compares and lookup.options("protocol", cell.protocol).get("weight", 1):
+            check_views(f"budget of {cell.arm}, augment", cell.budget.augment)
+        if read is None or cell.task.label in read:
+            count = len(runner.load(cell.task).task.train)
+            _check_rates(cell, cell.budget, steps(cell, cell.budget, itertools.repeat(count).__next__))
+
+
+def _check_effects(place: str, row: Budget) -> None:
+    usual = {name: field.default for name, field in Budget.model_fields.items()}
+    if row.optimizer != "sgd" and row.momentum != usual["momentum"]:
+        raise StudyError(f"{place}.momentum: found {row.momentum:g} with {row.optimizer}, expected it with sgd alone")
+    if row.schedule == "constant" and row.final != usual["final"]:
+        raise StudyError(f"{place}.final: found {row.final:g} with a constant schedule, expected linear or cosine")
+
+
+def _check_augment(place: str, row: Budget, side: int, task: Spec) -> None:
+    for name in ("crop", "cutout"):
+        if (found := getattr(row.augment, name)) >= side:
+            raise StudyError(
+                f"{place}.augment.{name}: found {found} pixels, expected fewer than the {side} of {task.label}"
+            )
+
+
+def _check_rates(cell: Cell, budget: Budget, count: int) -> None:
+    if count == 1 and not any(learning_rates(budget, count)):
+        raise StudyError(
+            f"budget of {cell.arm}: found one step at {cell.n} labels, whose rate is 0, as schedules end; expected "
+            "more steps, a warmup, or a final rate over 0"
+        )
+
+
 def _check_probe(study: Study, runner: JobRunner) -> None:
     """Check that training splits have enough examples for a probe; raises StudyError naming the numbers."""
     if study.probe is not None:
@@ -149,4 +201,5 @@ def check_ready(study: Study, runner: JobRunner) -> None:
     _check_weights(study, runner)
     check_shared_images(study, runner)
     check_images(study, runner)
+    check_budgets(study, runner)
     _check_probe(study, runner)

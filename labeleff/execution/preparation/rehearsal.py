@@ -21,6 +21,7 @@ from labeleff.execution.image_checks import image_facts
 from labeleff.execution.job_runner import JobRunner
 from labeleff.execution.preparation.fact_finding import choices, conditions
 from labeleff.execution.preparation.preflight import (
+    check_budgets,
     check_encoder,
     check_images,
     check_installed,
@@ -80,6 +81,7 @@ def rehearse(study: Study, options: RunOptions, records: Records) -> dict[str, f
     read = [spec for block in study.blocks for spec in block.tasks if is_read(block, spec, options)]
     check_shared_images(study, runner, {spec.label for spec in read})
     check_images(study, runner, {spec.label for spec in read})
+    check_budgets(study, runner, {spec.label for spec in read})
     check_conditions(records.measured_runs, conditions(study, runner, read), options.folder)
     return rates
 

@@ -67,7 +67,8 @@ def evaluate(model: Callable[[Tensor], Tensor], inputs: Tensor, compute: Compute
     In bfloat16 the two highest of an image's scores are equal in up to one of a hundred images, of which the lowest
     class would be predicted.
     """
-    layers = [*model] if type(model) is nn.Sequential else []
+    plain = isinstance(model, nn.Sequential) and type(model).forward is nn.Sequential.forward
+    layers = [*model] if plain else []  # type: ignore[misc]
     if not layers or not isinstance(layers[-1], nn.Linear | MapHead):
         with compute.autocast():
             return model(inputs).float()

@@ -4,7 +4,8 @@ The paper is "Emerging Properties in Self-Supervised Vision Transformers".
 
 A student must predict the prototypes that a teacher, whose weights follow its own, assigns to the other view; the
 teacher's outputs are centred and sharpened (section 3.1, algorithm 1). The small crops of the paper's multi-crop are
-left out: of a 32-pixel image they would be 14 pixels a side. Head, loss and momentum update through lightly.
+left out: of a 32-pixel image they would be 14 pixels a side. Head, loss and momentum update through lightly. The
+student's encoder is the result, where the reference code evaluates the teacher's.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ through lightly.
 With several devices the reference code computes batch-norm statistics on each and shuffles the keys between them, or
 the statistics would tell which key was in the batch (He et al. 2020, section 3.3). Here `groups` parts of a batch
 stand for the devices.
+
+With fewer images than `queue` an image's own earlier keys are among its negatives, about queue / images of them.
 """
 
 from __future__ import annotations

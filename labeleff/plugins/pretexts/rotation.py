@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labeleff.plugins.encoders.heads import exact
+from labeleff.plugins.encoders.heads import evaluate, exact
 from labeleff.plugins.encoders.interface import linear_head
 from labeleff.plugins.pretexts.interface import PretextRun, Pretrained, pretext
 from labeleff.training.device import Compute
@@ -39,9 +39,9 @@ class Turns(BatchObjective):
 def _accuracy(model: nn.Module, held_out: ResidentImages, compute: Compute) -> float:
     """Compute the share of held-out images whose turn, the one drawn for them in epoch 0, is predicted correctly."""
     correct = torch.zeros((), device=compute.device)
-    with torch.no_grad(), compute.autocast():
+    with torch.no_grad():
         for batch in held_out.plain_batches(BLOCK):
-            correct += (model(compute.arrange(batch.images)).argmax(1) == batch.turns).sum()
+            correct += (evaluate(model, compute.arrange(batch.images), compute).argmax(1) == batch.turns).sum()
     return float(correct) / held_out.count
 
 

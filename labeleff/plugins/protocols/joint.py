@@ -140,9 +140,11 @@ class HeldOut:
         if self.turned is None:
             return {}
         sums = torch.zeros(2, device=self.compute.device)
-        with torch.no_grad(), self.compute.autocast():
+        with torch.no_grad():
             for batch in self.turned.plain_batches(BLOCK):
-                scores = model.turns(_pool(model.body(self.compute.arrange(batch.images)))).float()
+                with self.compute.autocast():
+                    features = _pool(model.body(self.compute.arrange(batch.images)))
+                scores = model.turns(exact(features)).float()
                 loss = F.cross_entropy(scores, batch.turns, reduction="sum")
                 sums += torch.stack((loss, (scores.argmax(1) == batch.turns).float().sum()))
         loss, correct = (sums / self.turned.count).tolist()

@@ -5,8 +5,8 @@ Features are standardised with the n labelled ones, and every weight has a Gauss
 Classification is convex and is solved to convergence, from few labels to many: a set of labels that contains another
 one starts from that one's solution.
 
-Where every pixel has a label, each counted cell of the grid is a row. Depths are regressed by least absolute deviations
-with the same prior.
+Where every pixel has a label, each counted cell of the grid is a row, also of those that `choose = "split"` sets aside.
+Depths are regressed by least absolute deviations with the same prior.
 """
 
 from __future__ import annotations

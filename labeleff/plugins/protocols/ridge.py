@@ -4,7 +4,8 @@ Features are standardised with the n labelled ones, targets are the classes as o
 weight has one penalty. Without a given one the penalty is chosen on the n labels alone by leave-one-out in closed form
 (Golub, Heath and Wahba 1979, Technometrics 21): the one with most items classified correctly by the fit without them,
 of equally good ones that with the least squared error, then the largest. scikit-learn's RidgeClassifierCV goes by
-squared error alone, as is done here where items have several labels or real values.
+squared error alone, as is done here where items have several labels or real values. Equal questions of stories are
+left out together: a twin would tell what each is.
 
 Values are no probabilities; their softmax is after division by a temperature, which what each item's fit without it
 says of it gives in the same closed form.
@@ -32,15 +33,24 @@ MOST_LEVERAGE = 1 - 1e-9
 """Largest leverage; an item that fits itself says nothing about the others."""
 
 
-def _left_out(basis: Tensor, shares: Tensor, targets: Tensor) -> Tensor:
+def _left_out(basis: Tensor, shares: Tensor, targets: Tensor, equal: Tensor | None = None) -> Tensor:
     """Compute what the fit without each item says of it, for P penalties at once: (P, n, C).
 
     `basis` (n, r) are left singular vectors of the centred features, `shares` (P, r) what a penalty leaves of each,
-    `targets` (n, C) are centred. The mean has a leverage of 1 / n of its own.
+    `targets` (n, C) are centred. The mean has a leverage of 1 / n of its own. With `equal` (n,), one number for equal
+    rows, the fit is without all that equal the item: m of them have the leverage of one, h, all among themselves, and
+    the inverse of I - h 11' is I + h 11' / (1 - m h).
     """
     fitted = torch.einsum("nr,prc->pnc", basis, shares[:, :, None] * (basis.T @ targets))
     leverage = (shares @ basis.square().T + 1 / len(basis)).clamp(max=MOST_LEVERAGE)[:, :, None]
-    return targets - (targets - fitted) / (1 - leverage)
+    missed = targets - fitted
+    if equal is None:
+        return targets - missed / (1 - leverage)
+    _, group, sizes = equal.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    together = missed.new_zeros(len(shares), len(sizes), targets.shape[1]).index_add_(1, group, missed)[:, group]
+    whole = (sizes[group, None] * leverage).clamp(max=MOST_LEVERAGE)
+    left_out: Tensor = targets - (missed + leverage / (1 - whole) * together)
+    return left_out
 
 
 def _choose(
@@ -49,14 +59,15 @@ def _choose(
     targets: Tensor,
     labels: Tensor | None,
     candidates: Sequence[float] = PENALTIES,
+    equal: Tensor | None = None,
 ) -> tuple[float, Tensor]:
     """Choose the penalty by leave-one-out; returns it and what the fit without each item says of it: (n, C).
 
-    `sizes` (r,) are squared singular values, `labels` (n,) are classes.
+    `sizes` (r,) are squared singular values, `labels` (n,) are classes; `equal` (n,) as in `_left_out`.
     """
     penalties = torch.tensor(candidates, dtype=basis.dtype, device=basis.device)[:, None]
     centre = targets.mean(0)
-    said = _left_out(basis, sizes / (sizes + penalties * len(basis)), targets - centre) + centre
+    said = _left_out(basis, sizes / (sizes + penalties * len(basis)), targets - centre, equal) + centre
     correct = [0] * len(candidates) if labels is None else (said.argmax(2) == labels).sum(1).tolist()
     merits = [*zip(correct, (-(said - targets).square().sum((1, 2))).tolist(), strict=True)]
     best = merits.index(max(merits))
@@ -98,7 +109,8 @@ def solve(problem: LabelledFeatures, penalty: float) -> Solution:
     targets = targets.to(summing_type(problem.features.device))
     basis, roots, directions = _factors(rows)
     labels = problem.labels if single else None
-    chosen, said = _choose(basis, roots.square(), targets, labels, (penalty,) if penalty else PENALTIES)
+    candidates = (penalty,) if penalty else PENALTIES
+    chosen, said = _choose(basis, roots.square(), targets, labels, candidates, problem.equal)
     solved = (roots / (roots.square() + chosen * len(rows)))[:, None] * (basis.T @ (targets - targets.mean(0)))
     return Solution(directions.T @ solved, targets.mean(0), fit_temperature(said, problem.labels) if single else None)
 

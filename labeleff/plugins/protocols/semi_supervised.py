@@ -6,7 +6,8 @@ all of them in one pass, so batch-norm's statistics are of both, as in the paper
 
     task loss of the labelled images + weight * ramp * loss of the unlabelled ones
 
-With `weight = 0` no unlabelled image is drawn, and without an average the protocol is `finetune`.
+With `weight = 0` no unlabelled image is drawn, an epoch is one of the labels, and without an average the protocol is
+`finetune`.
 
 With a `decay` over 0, an average of the weights is kept beside the network and is the result. It is float32 in any
 precision (in bfloat16 a step of 1/1000 would be rounded away) and follows Tarvainen & Valpola's rule, decay min(1 - 1 /
@@ -193,7 +194,8 @@ class SemiRun:
             augment=run.budget.augment,
             seed=stream_seed("unlabelled", run.seed),
         )
-        self.steps = run.budget.steps_for(len(data.examples), self.everything.count, batch + self.others)
+        images = self.everything.count if self.others else None
+        self.steps = run.budget.steps_for(len(data.examples), images, batch + self.others)
 
     def weak(self, drawn: Drawn, view: int = 0) -> Tensor:
         """Make the weak views (B, 3, S, S) of unlabelled images."""

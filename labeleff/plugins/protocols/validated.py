@@ -4,10 +4,13 @@ The validation set is never trained on, nor are questions that equal one of its 
 epoch) is scored on it. The weights kept are those of the best window, by accuracy (the goal's headline metric) and then
 by loss; `keep = "last"` only watches. With `stop`, training ends once every validation example was correct in two
 windows in a row.
+
+Of classes the validation set leaves one example each to train on, unless there are too few labels for that.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +27,7 @@ from labeleff.records.training_log import Training
 from labeleff.seeding import stream_seed
 from labeleff.training.device import Compute
 from labeleff.training.equal_questions import hold_out_distinct
-from labeleff.training.hashed_random import hold_out
+from labeleff.training.hashed_random import hold_out, order_in_runs
 from labeleff.training.labelled_examples import LabelledExamples
 
 BLOCK = 250
@@ -84,8 +87,24 @@ def split(data: Labelled, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """
     stream = stream_seed("validation", seed)
     if not data.stories:
-        return hold_out(len(data.examples), share, stream, "validated: {held} of {count} labels would be set aside")
+        what = "validated: {held} of {count} labels would be set aside"
+        trained, held = hold_out(len(data.examples), share, stream, what)
+        return _covering(data.examples.labels, stream, held) if data.goal.name in SINGLE else (trained, held)
     return hold_out_distinct(data.examples.inputs, data.examples.labels, share, stream, "validated", RUN)
+
+
+def _covering(labels: Tensor, stream: int, held: Tensor) -> tuple[Tensor, Tensor]:
+    """Split so that training keeps an example of every class, where others suffice: what would be its last is passed
+    over for the next in the order that `held` (size,) are the first of."""
+    order, classes, size = order_in_runs(len(labels), stream, 1).tolist(), labels.tolist(), len(held)
+    left, chosen = Counter(classes), list[int]()
+    for place in order:
+        if len(chosen) < size and left[classes[place]] > 1:
+            left[classes[place]] -= 1
+            chosen.append(place)
+    out = torch.zeros(len(labels), dtype=torch.bool)
+    out[torch.tensor(chosen if len(chosen) == size else held.tolist())] = True
+    return out.logical_not().nonzero()[:, 0], out.nonzero()[:, 0]
 
 
 @preparation

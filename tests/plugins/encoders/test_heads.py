@@ -5,6 +5,7 @@ from torch import nn
 from labeleff.catalogue import lookup
 from labeleff.plugins.encoders.heads import LastMap, MapHead, evaluate, on_grid
 from labeleff.plugins.encoders.interface import build_encoder, linear_head
+from labeleff.plugins.protocols.partial import PartlyFrozen
 from labeleff.training.device import Compute
 
 
@@ -77,6 +78,7 @@ def test_a_head_is_evaluated_in_float32_at_least(precision, dense):
         found = evaluate(model, images, compute)
         assert torch.equal(found, head(features.double() if precision == "fp64" else features.float()).float())
         assert torch.equal(evaluate(body, images, compute), features.float())
+        assert torch.equal(evaluate(PartlyFrozen(model, [body]), images, compute), found)
     assert torch.equal(found, whole) == (precision != "bf16")
 
 

@@ -43,6 +43,36 @@ def test_leave_one_out_is_that_of_n_fits(n, dim, penalty):
         np.testing.assert_allclose(said[i], fit.predict(x[i : i + 1])[0], atol=1e-8)
 
 
+@pytest.mark.parametrize("penalty", [1e-2, 1.0])
+def test_equal_rows_are_left_out_together(penalty):
+    rng = np.random.default_rng(1)
+    equal = np.array([0, 1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 8])
+    n, y = len(equal), np.eye(3)[rng.integers(0, 3, len(equal))]
+    x = rng.normal(size=(9, 4))[equal]
+    x -= x.mean(0)
+    basis, roots, _ = torch.linalg.svd(torch.from_numpy(x), full_matrices=False)
+    shares, targets = roots**2 / (roots**2 + penalty * n), torch.from_numpy(y - y.mean(0))
+    said = ridge._left_out(basis, shares[None], targets, torch.from_numpy(equal))[0].numpy() + y.mean(0)
+    for i in range(n):
+        others = equal != equal[i]
+        fit = Ridge(alpha=penalty * n, tol=1e-12).fit(x[others], y[others])
+        np.testing.assert_allclose(said[i], fit.predict(x[i : i + 1])[0], atol=1e-8)
+    apart = ridge._left_out(basis, shares[None], targets, torch.arange(n))
+    torch.testing.assert_close(apart, ridge._left_out(basis, shares[None], targets))
+
+
+def test_repeated_rows_choose_the_penalty_of_each_once():
+    """Four copies of every noisy row neither lower the penalty nor make the classes look sure."""
+    once = problem(60, 20, noise=3.0)
+    copies = {name: getattr(once, name).repeat_interleave(4, 0) for name in ("features", "labels")}
+    equal = torch.arange(60).repeat_interleave(4)
+    torn, whole = (LabelledFeatures(**copies, outputs=3, equal=each) for each in (None, equal))
+    [one], [bad], [good] = (ridge.fit([each], {"penalty": 0.0}) for each in (once, torn, whole))
+    assert good.temperature.value == pytest.approx(one.temperature.value, rel=1e-3)
+    assert bad.temperature.value < one.temperature.value / 2
+    torch.testing.assert_close(good.predictor(once.features), one.predictor(once.features), atol=1e-5, rtol=0)
+
+
 def test_the_penalty_follows_the_noise():
     few, many = problem(30, 25, noise=3.0), problem(600, 6, noise=0.1)
     chosen = []

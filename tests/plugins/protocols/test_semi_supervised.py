@@ -34,13 +34,17 @@ def same(one, other):
     return all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.parametrize("length", ["steps", "epochs"])
 @pytest.mark.parametrize("name", NAMES)
-def test_without_weight_and_average_it_is_finetune_to_the_digit(name):
-    table = semi_runs.budget(25)
+def test_without_weight_and_average_it_is_finetune_to_the_digit(name, length):
+    table = semi_runs.budget(25) if length == "steps" else semi_runs.budget(epochs=3)
     usual, found = semi_runs.fitted("finetune", table=table), semi_runs.fitted(name, table=table, **semi_runs.OFF)
     assert found.metrics == usual.metrics
     assert found.training.history == usual.training.history
     assert (found.training.steps, found.training.images) == (usual.training.steps, usual.training.images)
+    spec = lookup.complete("protocol", name, semi_runs.OFF)
+    cell = Cell(task=TOY, encoder=TOY, pretext=TOY, protocol=spec, n=N, draw=0, seed=0, budget=table)
+    assert steps(cell, table, lambda: 80) == usual.training.steps, "as plans and packs count them"
     assert same(found.predictor, usual.predictor)
     assert not same(semi_runs.fitted(name, table=table).predictor, usual.predictor)
 

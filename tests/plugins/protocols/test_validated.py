@@ -1,5 +1,7 @@
 """Validation examples come out of the n labels, are never trained on, and pick the epoch."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from support import story_tasks
@@ -39,6 +41,11 @@ def images(n):
     return Labelled(Examples(inputs, torch.zeros(n, dtype=torch.int64)), 1, Normalisation.of(inputs))
 
 
+def classes(labels):
+    """As many images with these classes."""
+    return replace(images(len(labels)), examples=Examples(images(len(labels)).examples.inputs, labels), outputs=10)
+
+
 def stories(numbers, answers=None):
     """Stories that are equal where their numbers are; without `answers` all have one."""
     labels = torch.tensor(answers or [0] * len(numbers))
@@ -52,6 +59,22 @@ def test_parts_are_apart_and_whole():
     assert held.tolist() != validated.split(images(200), 0.1, seed=1)[1].tolist()
     with pytest.raises(PluginError, match="1 of 1 labels would be set aside"):
         validated.split(images(1), 0.1, seed=0)
+
+
+@pytest.mark.parametrize(("n", "share"), [(11, 0.1), (20, 0.3), (40, 0.5)])
+def test_training_keeps_every_class_where_there_are_labels_enough(n, share):
+    labels = torch.arange(n) % 10
+    for seed in range(50):
+        trained, held = validated.split(classes(labels), share, seed)
+        assert len(held) == round(share * n)
+        assert labels[trained].unique().tolist() == list(range(10))
+        assert sorted([*trained.tolist(), *held.tolist()]) == list(range(n))
+    assert len(validated.split(classes(torch.arange(10)), 0.1, 0)[1]) == 1
+
+
+def test_the_split_is_by_chance_alone_where_no_class_would_be_lost():
+    few, many = (validated.split(classes(torch.arange(200) % count), 0.1, 5)[1] for count in (1, 2))
+    assert few.tolist() == many.tolist() == validated.split(images(200), 0.1, 5)[1].tolist()
 
 
 def test_validation_stories_are_drawn_in_runs():

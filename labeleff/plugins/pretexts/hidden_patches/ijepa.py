@@ -5,7 +5,8 @@ itself, what a teacher, whose weights follow the encoder's, makes of the block w
 Predictor and momentum update are lightly's; blocks are drawn by hashes. Where the paper draws sizes of blocks for every
 batch, they are fixed here, lying or standing, so that what is asked of an image doesn't depend on its batch. The
 paper's context is a large block without the targets, cut to the smallest of the batch; here it is as many patches
-outside of the targets as every image has, drawn at random.
+outside of the targets as every image has, drawn at random. The student is the result, where the paper evaluates the
+teacher (appendix A.1).
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ COLLAPSED = 2.0
 
 A constant has 1; those of vit_tiny have 12 to 32 on 500 images before it is trained.
 """
+FEWEST = 16
+"""Least number of held-out images of which a rank under COLLAPSED tells something: it is at most their number."""
 
 
 def of_patches(name: str, encoder: Encoder, side: int, options: Mapping[str, OptionValue]) -> ViT:
@@ -47,7 +49,8 @@ def train(
     """Train by a function from the model and a batch to losses (B,), on images split as by `hold_out`.
 
     Held-out images give `heldout_loss`, with the same patches hidden each time, and `spread` and `effective_rank` of
-    their features; `collapsed` is 1 where that rank is under COLLAPSED, else 0.
+    their features; `collapsed` is 1 where that rank is under COLLAPSED, else 0, and 0 too where
+    fewer than FEWEST are held out.
     """
     images, held_out = run.resident(split[0], run.budget.augment), run.resident(split[1])
     compute = run.compute
@@ -66,4 +69,4 @@ def train(
     trained = run.train(model, images, objective, watch, ("loss", "heldout_loss", "spread", "effective_rank"))
     rank = trained.metrics["effective_rank"]
     assert rank is not None
-    return trained.with_metrics(collapsed=float(rank < COLLAPSED))
+    return trained.with_metrics(collapsed=float(rank < COLLAPSED and held_out.count >= FEWEST))

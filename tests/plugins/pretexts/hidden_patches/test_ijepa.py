@@ -137,9 +137,14 @@ def test_features_that_are_the_same_for_all_images_are_told(name):
     torch.nn.init.zeros_(encoder.net.norm.weight)
     torch.nn.init.ones_(encoder.net.norm.bias)
     small = {key: SMALL[key] for key in ("width", "depth")} | ({"heads": 1} if name == "mae" else {})
-    result = run(name, toy(), small, encoder=encoder, budget=SHORT.model_copy(update={"lr": 1e-12}))
+    still = SHORT.model_copy(update={"lr": 1e-12})
+    result, few = (
+        run(name, toy(), small | {"holdout": share}, encoder=copy.deepcopy(encoder), budget=still)
+        for share in (0.04, 0.02)
+    )
     assert result.metrics["effective_rank"] == pytest.approx(1, abs=1e-3)
     assert result.metrics["collapsed"] == 1
+    assert few.metrics["collapsed"] == 0  # a rank of 8 images says little
 
 
 def test_the_same_blocks_are_hidden_whatever_ran_before():
