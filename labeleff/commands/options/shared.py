@@ -126,9 +126,20 @@ SetOption = Annotated[
 ]
 
 
+def target_value(text: str) -> float:
+    """Value of a target from text: `0.9`, `90`, and as a share `90%`. Raises OptionError for anything else."""
+    from labeleff.reporting.forecast import options
+
+    return options.targets([text])[0]
+
+
 TargetOption = Annotated[
     list[float] | None,
-    typer.Option(help="Say how many labels this accuracy takes, in 0..1 or, over 1, in percent; may be repeated."),
+    typer.Option(
+        parser=target_value,
+        metavar="ACCURACY",
+        help="Say how many labels this accuracy takes: 0.9, 90% or 90; may be repeated.",
+    ),
 ]
 CostOption = Annotated[
     str | None,
