@@ -116,7 +116,7 @@ def _spread(row: Observation, value: Value, *, comma: bool) -> SpreadCell:
     try:
         return read_spread(row.spread, comma=comma)
     except UnreadableCellError as error:
-        raise _error(row, row.spread, f"in the column of spreads {error.expected}", error.hint) from error
+        raise _error(row, row.spread, error.expected, error.hint, column=row.spread_column) from error
 
 
 def spread_kind(row: Observation, options: Reading) -> Spread:
@@ -132,16 +132,16 @@ def spread_kind(row: Observation, options: Reading) -> Spread:
 def _runs(row: Observation, options: Reading) -> int:
     """Number of runs behind a mean, by its row or by `--runs`."""
     if row.count:
-        if not row.count.isdecimal() or not 1 <= int(row.count) <= MOST:
-            raise _error(row, row.count, f"as the number of runs a whole number from 2 to {MOST:,}")
-        runs = int(row.count)
+        runs = int(row.count) if row.count.isdecimal() else 0
+        if not 2 <= runs <= MOST:
+            expected = f"the number of runs of a mean with a spread, a whole number from 2 to {MOST:,}"
+            hint = "leave the spread of a single run out" if runs == 1 else ""
+            raise _error(row, row.count, expected, hint, column=row.count_column)
     elif options.runs is not None:
         runs = options.runs
     else:
         hint = "give it, e.g. --runs 3, or a column runs"
         raise _error(row, row.value, "a mean whose number of runs is known, as its uncertainty follows from it", hint)
-    if runs < 2:
-        raise _error(row, row.value, "a mean of two runs or more, as one run has no spread", "leave the spread out")
     return runs
 
 
@@ -193,5 +193,6 @@ def _check_spread(row: Printed, unit: float, units: Units) -> None:
         )
 
 
-def _error(row: Observation, found: str, expected: str, hint: str = "") -> RunsError:
-    return cell_error(row.source, row.place, row.column, quote(found), expected, hint)
+def _error(row: Observation, found: str, expected: str, hint: str = "", *, column: str | None = None) -> RunsError:
+    """Build the error for a cell in the column of values, or in another one."""
+    return cell_error(row.source, row.place, column or row.column, quote(found), expected, hint)

@@ -42,6 +42,10 @@ class Observation:
     """Whether the column's name says that values are in percent."""
     spread_percent: bool = False
     """Whether the name of the column of spreads says so of them."""
+    spread_column: str | None = None
+    """The file's name of the column of spreads; None without one."""
+    count_column: str | None = None
+    """The file's name of the column of numbers of runs; None without one."""
 
 
 @dataclass(frozen=True)

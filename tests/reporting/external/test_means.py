@@ -74,7 +74,7 @@ def test_columns_say_what_they_are() -> None:
             mean(replace(row, spread_kind=named), spread=given)  # type: ignore[arg-type]
     with pytest.raises(RunsError, match="a number alone, as a column beside it has the spread"):
         mean(replace(row, value="61.7±0.8"))
-    with pytest.raises(RunsError, match=r"t\.csv, line 2, column 'acc': found 'x', expected in the column of spreads"):
+    with pytest.raises(RunsError, match=r"t\.csv, line 2, column 'acc': found 'x', expected a spread from 0"):
         mean(replace(row, spread="x"))
 
 
@@ -124,11 +124,18 @@ def test_the_number_of_runs_must_be_known() -> None:
     assert mean(ROW, runs=3).runs == 4  # the table knows better
     with pytest.raises(RunsError, match=r"line 2, column 'acc': found '61.7±0.8', expected .* e.g. --runs 3"):
         mean(bare)
-    with pytest.raises(RunsError, match="expected a mean of two runs or more, as one run has no spread"):
+    with pytest.raises(RunsError, match="a whole number from 2 to 10,000; leave the spread of a single run out"):
         mean(replace(ROW, count="1"))
     for count in ("0", "2.5", "many", "100000"):
-        with pytest.raises(RunsError, match=f"found '{count}', expected as the number of runs a whole number"):
-            mean(replace(ROW, count=count))
+        expected = f"column 'k': found '{count}', expected the number of runs of a mean with a spread, a whole number"
+        with pytest.raises(RunsError, match=expected):
+            mean(replace(ROW, count=count, count_column="k"))
+
+
+def test_errors_name_the_column_of_spreads() -> None:
+    row = replace(ROW, value="61.7", spread="wide", spread_column="std")
+    with pytest.raises(RunsError, match="line 2, column 'std': found 'wide', expected a spread from 0"):
+        mean(row)
 
 
 def test_spreads_that_no_runs_can_have() -> None:

@@ -42,6 +42,8 @@ class Entry(NamedTuple):
     """Whether the header says that values are in percent."""
     spread_percent: bool
     """Whether the header says that spreads are in percent."""
+    spread_column: str | None
+    tally_column: str | None
 
 
 def melt(grid: Grid, layout: Layout, reading: Reading) -> tuple[list[Entry], list[str]]:
@@ -71,11 +73,14 @@ def _entries(grid: Grid, layout: Layout, reading: Reading) -> Iterator[Entry]:
     places = layout.rows
     arm_at, n_at, task_at, draw_at, seed_at = (places.get(name) for name in ("arm", "n", "task", "draw", "seed"))
     runs = layout.runs
-    values = [(value, column_name(grid, value.at), *_in_percent(grid, layout, value)) for value in layout.values]
+    values = [
+        (value, column_name(grid, value.at), (*_in_percent(grid, layout, value), *_names_beside(grid, value)))
+        for value in layout.values
+    ]
     allowed = reading.skip_empty or len(values) > 1
     for row in grid.rows:
         cells = row.cells
-        for value, column, percent, spread_percent in values:
+        for value, column, said in values:
             text = cells[value.at]
             if (allowed or not text) and text.casefold() in NOT_MEASURED:
                 if not allowed:
@@ -93,10 +98,9 @@ def _entries(grid: Grid, layout: Layout, reading: Reading) -> Iterator[Entry]:
                 _number(grid, row, seed_at) if seed_at is not None else None,
                 text,
                 _spread(cells, value),
-                (cells[value.tally] or None) if value.tally is not None else None,
+                _tally(cells, value),
                 value.kind,
-                percent,
-                spread_percent,
+                *said,
             )
 
 
@@ -114,6 +118,22 @@ def _spread(cells: Sequence[str], value: ValueColumn) -> str | None:
         low, high = (cells[at] for at in value.ends)
         return f"[{low}, {high}]" if low and high else None
     return (cells[value.spread] or None) if value.spread is not None else None
+
+
+def _tally(cells: Sequence[str], value: ValueColumn) -> str | None:
+    """The number of runs behind a mean; a whole number without decimals, as pandas writes `3.0`."""
+    cell = cells[value.tally] if value.tally is not None else ""
+    number = whole(cell)
+    return (cell or None) if number is None else str(number)
+
+
+def _names_beside(grid: Grid, value: ValueColumn) -> tuple[str | None, str | None]:
+    """The file's names of the columns of spreads and of numbers of runs."""
+    spread = value.spread if value.ends is None else value.ends[0]
+    return (
+        None if spread is None else column_name(grid, spread),
+        None if value.tally is None else column_name(grid, value.tally),
+    )
 
 
 def _empty(grid: Grid, row: Row, column: str) -> Exception:
