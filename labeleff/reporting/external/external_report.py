@@ -12,6 +12,7 @@ from labeleff.records.collection import without_collection
 from labeleff.reporting import glossary, output_files, place_figures, runs_csv
 from labeleff.reporting.external import reference_code
 from labeleff.reporting.external.baseline_names import BASELINES, like_baseline
+from labeleff.reporting.external.grid import composed
 from labeleff.reporting.external.options import Options
 from labeleff.reporting.external.reader import read_runs
 from labeleff.reporting.external.runs_table import Pair, RunsTable
@@ -35,7 +36,8 @@ def choose_baseline(table: RunsTable, requested: str | None) -> tuple[str, str]:
     Raises OptionError where none is requested and not exactly one arm has a name of BASELINES.
     """
     if requested is not None:
-        return requested, f"the baseline is {requested!r}, as given"
+        given = composed(requested)
+        return given, f"the baseline is {given!r}, as given"
     candidates = like_baseline(table.arms)
     if len(candidates) == 1:
         return candidates[0], f"the baseline is {candidates[0]!r}, by its name"

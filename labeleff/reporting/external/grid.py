@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from labeleff.errors import RunsError
 
 LONGEST = 40
 """Largest number of characters of a cell that an error shows."""
+_SPACES = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _NOTE = re.compile(r"[*†‡§¶∗⋆★¹²³]|(?:notes?|n\.b\.|nb|sources?|legend|remarks?)\b\W", re.IGNORECASE)
 
 
@@ -53,6 +55,25 @@ class Grid:
     """Headings by the places of the rows below them; a row that isn't in it has none."""
     sha256: str = ""
     """The file's hash; of several files in one grid the hash of their hashes."""
+
+
+def composed(text: str) -> str:
+    """The text with one code for each character (Unicode NFC), and one space for each run of them."""
+    return text if text.isascii() and "  " not in text else _SPACES.sub(" ", unicodedata.normalize("NFC", text))
+
+
+def in_one_form(grid: Grid) -> Grid:
+    """The grid with all its names `composed`, so that what looks the same is the same."""
+
+    def is_plain(cells: tuple[str, ...]) -> bool:
+        joined = "".join(cells)
+        return joined.isascii() and "  " not in joined
+
+    rows = tuple([row if is_plain(row.cells) else Row(row.place, tuple(map(composed, row.cells))) for row in grid.rows])
+    names = {
+        key: None if text is None else composed(text) for key, text in (("arm", grid.arm), ("origin", grid.origin))
+    }
+    return replace(grid, rows=rows, fields=tuple(map(composed, grid.fields)), **names)
 
 
 def cell_error(source: str, place: str, column: str, found: str, expected: str, hint: str = "") -> RunsError:

@@ -15,6 +15,7 @@ from labeleff.errors import LabeleffError, OptionError, UnknownNameError
 from labeleff.reporting import options as reporting_options
 from labeleff.reporting.external.csv_text import DELIMITERS
 from labeleff.reporting.external.formats import path_patterns
+from labeleff.reporting.external.grid import composed
 from labeleff.reporting.external.label_counts import label_unit as _label_unit
 from labeleff.reporting.external.means import WORDS
 from labeleff.reporting.external.reading import Reading, Shape, Spread
@@ -264,7 +265,7 @@ def pools(texts: Sequence[str]) -> dict[str | None, int]:
     found: dict[str | None, int] = {}
     for text in texts:
         name, equals, number = text.rpartition("=")
-        task = name.strip() if equals else None
+        task = composed(name.strip()) if equals else None
         count = re.sub(r"(?<=[0-9])[,_ ](?=[0-9]{3})", "", number.strip())
         if not re.fullmatch(r"[1-9][0-9]{0,14}", count) or task == "":
             raise OptionError(f"--pool: found {text!r}, expected {expected}")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from labeleff.catalogue import metric_names
 from labeleff.errors import OptionError, UnknownNameError
+from labeleff.reporting.external.grid import composed
 
 REQUIRED = ("arm", "n", "run", "accuracy")
 OPTIONAL = ("draw", "seed", "task", "sd", "se", "ci", "runs")
@@ -109,7 +110,7 @@ def column_names(columns: Mapping[str, str]) -> dict[str, str]:
     for name in columns:
         if name not in (*REQUIRED, *OPTIONAL):
             raise UnknownNameError("column", name, (*REQUIRED, *OPTIONAL))
-    names = {name: of.strip() for name, of in columns.items()}
+    names = {name: composed(of.strip()) for name, of in columns.items()}
     if "" in names.values():
         raise OptionError("columns: found an empty name, expected the name of a column in the file")
     sure = {**{name: name for name in REQUIRED}, **names}

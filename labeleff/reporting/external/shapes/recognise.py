@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import NamedTuple, cast
 
-from labeleff.reporting.external.grid import Grid, cell_error
+from labeleff.reporting.external.grid import Grid, cell_error, in_one_form
 from labeleff.reporting.external.grid import counted as amount
 from labeleff.reporting.external.observations import Observation, Observed
 from labeleff.reporting.external.reading import Reading
@@ -18,7 +18,14 @@ from labeleff.reporting.external.shapes.choosing import WORDS, recognise
 from labeleff.reporting.external.shapes.columns import check_beside, each_row, unused_note
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import melt
-from labeleff.reporting.external.shapes.rows import apart, filled, of_one_metric, sectioned, without_notes
+from labeleff.reporting.external.shapes.rows import (
+    apart,
+    filled,
+    of_one_metric,
+    sectioned,
+    without_header_again,
+    without_notes,
+)
 from labeleff.reporting.external.shapes.rungs import Counted
 
 
@@ -60,7 +67,7 @@ def observations(grids: Sequence[Grid], reading: Reading) -> Observed:
 
 def _part(grid: Grid, reading: Reading) -> _Part:
     """One grid's values at their label counts, with numbers of runs."""
-    grid, metric = of_one_metric(grid, reading)
+    grid, metric = of_one_metric(without_header_again(in_one_form(grid)), reading)
     layout, guessed = recognise(grid, reading)
     layout = replace(layout, value_name=metric or layout.value_name)
     check_beside(grid, layout.used)

@@ -28,6 +28,30 @@ MOST = 4
 """Most rows that a note names."""
 
 
+def without_header_again(grid: Grid) -> Grid:
+    """The grid without rows that are its header once more, or one of the rows that were joined to it; and a sentence.
+
+    Such a row has a cell for every field, or for some of those that several rows of the header were joined to.
+    """
+    rows = tuple([row for row in grid.rows if not _is_header(grid.fields, row.cells)])
+    if len(rows) in (0, len(grid.rows)):
+        return grid
+    again = [row.place for row in grid.rows if _is_header(grid.fields, row.cells)]
+    places = ", ".join(again[:MOST]) + (" ..." if len(again) > MOST else "")
+    return replace(
+        grid, rows=rows, notes=(*grid.notes, f"{counted(len(again), 'row')} like the header left out ({places})")
+    )
+
+
+def _is_header(fields: Sequence[str], cells: Sequence[str]) -> bool:
+    """Whether the cells are names of their columns: all of them, or parts `a` and `b` of joined names `a_b`."""
+    if cells[-1] not in fields[-1]:
+        return False
+    named = [(name, cell) for name, cell in zip(fields, cells, strict=True) if cell]
+    joined = sum("_" in name for name in fields) > 1 and len(named) > 1
+    return tuple(cells) == tuple(fields) or (joined and all(f"_{cell}_" in f"_{name}_" for name, cell in named))
+
+
 def of_one_metric(grid: Grid, reading: Reading) -> tuple[Grid, str]:
     """The grid's rows of one metric, and its name; the whole grid and no name where no column names metrics.
 

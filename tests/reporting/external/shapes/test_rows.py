@@ -161,3 +161,23 @@ def test_notes_below_a_table(note: str) -> None:
 def test_a_row_without_a_value_in_a_long_table_is_an_error(rows: str) -> None:
     with pytest.raises(RunsError, match=r"column 'acc': found an empty cell"):
         observed(f"method | n | acc\n{rows}")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "method | 40 | 400\na | 1 | 2\nmethod | 40 | 400\nb | 3 | 4",
+        "method | n | acc\na | 40 | 1\na | 400 | 2\nmethod | n | acc\nb | 40 | 3\nb | 400 | 4",
+        "n | a | b\n40 | 1 | 3\nn | a | b\n400 | 2 | 4",
+    ],
+)
+def test_a_header_that_is_there_again_is_left_out(table: str) -> None:
+    found = observed(table)
+    assert sorted(values(found)) == [("a", 40, 0, "1"), ("a", 400, 0, "2"), ("b", 40, 0, "3"), ("b", 400, 0, "4")]
+    assert any(note.startswith("1 row like the header left out (line ") for note in found.notes)
+
+
+def test_both_rows_of_a_header_are_left_out_again() -> None:
+    found = observed("method | svhn_40 | svhn_400\na | 1 | 2\nmethod | svhn | \n | 40 | 400\nb | 3 | 4")
+    assert [row[1] for row in values(found)] == ["a", "a", "b", "b"]
+    assert "2 rows like the header left out (line 3, line 4)" in found.notes
