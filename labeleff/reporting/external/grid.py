@@ -70,10 +70,8 @@ def in_one_form(grid: Grid) -> Grid:
         return joined.isascii() and "  " not in joined
 
     rows = tuple([row if is_plain(row.cells) else Row(row.place, tuple(map(composed, row.cells))) for row in grid.rows])
-    names = {
-        key: None if text is None else composed(text) for key, text in (("arm", grid.arm), ("origin", grid.origin))
-    }
-    return replace(grid, rows=rows, fields=tuple(map(composed, grid.fields)), **names)
+    arm, origin = (None if name is None else composed(name) for name in (grid.arm, grid.origin))
+    return replace(grid, rows=rows, fields=tuple(map(composed, grid.fields)), arm=arm, origin=origin)
 
 
 def cell_error(source: str, place: str, column: str, found: str, expected: str, hint: str = "") -> RunsError:
