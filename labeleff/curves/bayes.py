@@ -29,8 +29,13 @@ def log_share(low: Array, high: Array) -> Array:
     """Log probability of a standard normal between `low` and `high`, accurate far out in both tails."""
     upper = low + high > 0
     low, high = np.where(upper, -high, low), np.where(upper, -low, high)
+    return _log_difference(special.log_ndtr(low), special.log_ndtr(high))
+
+
+def _log_difference(lower: Array, higher: Array) -> Array:
+    """Logarithm of the difference of two probabilities, of whose logarithms `lower` isn't over `higher`."""
     with np.errstate(divide="ignore"):
-        return np.asarray(special.log_ndtr(high) + np.log(-np.expm1(special.log_ndtr(low) - special.log_ndtr(high))))
+        return np.asarray(higher + np.log(-np.expm1(lower - higher)))
 
 
 def _log_sum(logs: Array) -> Array:
@@ -47,9 +52,9 @@ def _log_sum(logs: Array) -> Array:
 def truncated_normal(share: Array, low: Array, high: Array) -> Array:
     """Quantiles at `share` in 0..1 of a standard normal cut to `low`..`high`."""
     upper = low + high > 0
-    left, right = np.where(upper, -high, low), np.where(upper, -low, high)
-    part = np.log(np.where(upper, 1 - share, share)) + log_share(left, right)
-    value = special.ndtri_exp(np.logaddexp(special.log_ndtr(left), part))
+    left, right = (special.log_ndtr(np.where(upper, *ends)) for ends in ((-high, low), (-low, high)))
+    part = np.log(np.where(upper, 1 - share, share)) + _log_difference(left, right)
+    value = special.ndtri_exp(np.logaddexp(left, part))
     return np.asarray(np.clip(np.where(upper, -value, value), low, high))
 
 

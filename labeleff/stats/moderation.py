@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +56,10 @@ class Moderated:
     df: Array
     """Degrees of freedom of `variance`."""
 
+    def __post_init__(self) -> None:
+        for array in (self.own, self.own_df, self.variance, self.df):
+            array.flags.writeable = False
+
 
 def moderated_variance(ns: Sequence[float], groups: Sequence[Sequence[float]]) -> Moderated | None:
     """Shrink each rung's variance to a log-linear trend over the rungs, as far as both leave in doubt.
@@ -65,8 +70,13 @@ def moderated_variance(ns: Sequence[float], groups: Sequence[Sequence[float]]) -
     the ends of the ladder, and about whether a rung strays, is in the variances and in their degrees of freedom.
     These are no more than PRIOR_DF over those of the rung, and than all rungs have together. No variance is under that
     of rounding to the metric's own resolution. `groups` holds one sequence of accuracies per rung. None where no rung
-    has two runs.
+    has two runs. Arrays are read-only: an arm's variances are asked for by its curve, means, differences and ladder.
     """
+    return _moderated(tuple(ns), tuple(map(tuple, groups)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _moderated(ns: tuple[float, ...], groups: tuple[tuple[float, ...], ...]) -> Moderated | None:
     own = np.array([np.var(group, ddof=1) if len(group) > 1 else 0.0 for group in groups])
     own_df = np.array([max(len(group) - 1.0, 0.0) for group in groups])
     if own_df.sum() == 0:

@@ -177,7 +177,7 @@ def _normals(count: int, *parts: Part) -> Array:
     return values
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
 def _student_factors(count: int, df: float) -> Array:
     """sqrt(df / chi-square(df)), shape (count,): turns normals into Student's t; one stream for all."""
     uniforms = generator("resample", "scale").random(count)
