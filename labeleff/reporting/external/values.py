@@ -9,6 +9,7 @@ from dataclasses import dataclass
 NOT_MEASURED = {"nan", "inf", "infinity", "na", "n/a", "none", "null", "-", "--", "–", "—"}
 """Cells, in small letters and without sign, that tell that nothing was measured."""
 VALUE = "a number, or a mean with its spread such as 61.7±0.8 or 61.7 [60.9, 62.5]"
+_LEAVE_EMPTY = "leave the cell empty where nothing was measured (and give --skip-empty in a table of one value per row)"
 
 _SIGN = r"[+\-−]?"
 _PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
@@ -68,6 +69,17 @@ def read_value(cell: str, *, comma: bool = False) -> Value:
     raise UnreadableCellError(VALUE, _hint(text))
 
 
+def is_value(cell: str) -> bool:
+    """Whether a cell can be read, with decimal points or commas."""
+    for comma in (False, True):
+        try:
+            read_value(cell, comma=comma)
+        except UnreadableCellError:
+            continue
+        return True
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class SpreadCell:
     """The spread of a mean: its size, or the ends of an interval, as digits."""
@@ -120,13 +132,13 @@ def _hint(text: str) -> str:
         return "write decimals with a point, not a comma"
     if re.search(r"\*\*|__|\\[a-z]+\{|</?[a-z]+>", text):
         return "leave bold and other marks out"
-    if re.match(rf"{_NUMBER}\s*[*†‡^a-z]", text):
+    if re.match(rf"{_NUMBER}\s*[*†‡^a-z]|[*†‡§¶^]+\s*{_NUMBER}", text):
         return "leave footnote marks and units out"
     if re.search(r"[(\[]\s*[+\-−↑↓▲▼Δ]\s*[0-9.]+\s*%?\s*[)\]]|[↑↓▲▼Δ]", text):
         return "leave differences to other rows out"
     if re.search(r"\+\s*[0-9.]+\s*/?\s*-\s*[0-9.]+", text):
         return "give one spread for both sides, or an interval in brackets"
-    return ""
+    return _LEAVE_EMPTY if text and not re.search("[0-9]", text) else ""
 
 
 def has_decimal_commas(cells: Iterable[str], *, shares: bool = False) -> bool | str:

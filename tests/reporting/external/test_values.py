@@ -68,6 +68,7 @@ def test_a_percent_sign_is_kept(cell: str) -> None:
         ("–", "leave a run that wasn't measured out"),
         ("61,7", "write decimals with a point, not a comma"),
         ("61.7*", "leave footnote marks and units out"),
+        ("†61.7", "leave footnote marks and units out"),
         ("85.3²", ""),
         ("61.7 +0.8/-0.9", "give one spread for both sides, or an interval in brackets"),
         ("61.7±", ""),

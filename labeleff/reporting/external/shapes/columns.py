@@ -14,6 +14,7 @@ from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.layout import NOT_MEASURED
 from labeleff.reporting.external.shapes.names import REQUIRED
+from labeleff.reporting.external.values import is_value
 
 MOST = 12
 """Largest number of columns that an error lists."""
@@ -226,13 +227,21 @@ class Columns:
         cells = self._cells(at)
         return not cells or any(re.match(r"[^A-Za-z]*[0-9]", cell) for cell in cells)
 
-    def values_in(self, at: int) -> bool:
-        """Whether a column's cells are values or blanks: all that is in it begins with a number."""
-        return all(re.match(r"[$*\\{~(]*[+-]?[.,]?[0-9]", cell) for cell in self._cells(at))
+    def values_in(self, at: int, *, named: bool = False) -> bool:
+        """Whether a column's cells are values or blanks: all begin with a number, or half of them and more are values.
+
+        Of one that its header has `named` as values a single one is enough. What can't be read there is a mistake.
+        """
+        if all(re.match(r"[$*\\{~(]*[+-]?[.,]?[0-9]", cell) for cell in self._cells(at)):
+            return True
+        cells = [cell for row in self.grid.rows[:2000] if (cell := row.cells[at]).casefold() not in NOT_MEASURED]
+        return sum(map(is_value, cells)) >= (1 if named else len(cells) / 2)
 
     def spreads_in(self, at: int) -> bool:
-        """Whether a column's cells are spreads, intervals or blanks: `0.8`, `±0.8`, `[60.9, 62.5]`."""
-        return all(re.match(r"[$*\\{~(\[]*(?:±|\+/?-|\\?pm)?[\s${]*[+-]?[.,]?[0-9]", cell) for cell in self._cells(at))
+        """Whether some of a column's cells are spreads or intervals, or it has none: `0.8`, `±0.8`, `[60.9, 62.5]`."""
+        cells = self._cells(at)
+        begin = re.compile(r"[$*\\{~(\[]*(?:±|\+/?-|\\?pm)?[\s${]*[+-]?[.,]?[0-9]")
+        return not cells or any(begin.match(cell) for cell in cells)
 
 
 def each_row(grid: Grid, reading: Reading) -> bool:

@@ -46,7 +46,7 @@ def counts(columns: Columns, *, in_rows: bool = False) -> list[HeaderCount]:
     `acc_1` and `acc@5`, which are names of metrics too, have some where others such as `acc_10` do and no column has.
     """
     fields, how = columns.grid.fields, columns.reading
-    values = [at for at in columns.free() if columns.values_in(at)]
+    values = [at for at in columns.free() if columns.values_in(at, named=_count(at, fields[at]) is not None)]
     every = [_count(at, fields[at]) for at in values]
     tasks = {each.task for each in every if each is not None and names.plain(fields[each.at]) not in _DATA_SETS}
     found = [each for each in every if each and (each.task in tasks or names.plain(fields[each.at]) not in _DATA_SETS)]

@@ -89,6 +89,7 @@ _OF_A_RUN = {"best", "num", "n", "max", "total", "final", "last", "stopped", "nu
 _OTHERS = {"train", "training", "lr", "wd", "time", "seconds", "minutes", "hours", "epoch", "epochs", "step"} | {
     "params", "parameters", "flops", "batch", "gpu", "gpus", "id", "index", "unnamed", "date", "width", "depth",
     "learning", "decay", "gain", "delta", "diff", "difference", "improvement", "pvalue", "rank", "size", "steps",
+    "version", "versions", "year", "note", "notes", "comment", "comments", "remark", "remarks", "reference",
 }  # fmt: skip
 """Words of columns that hold neither arms' values nor what was measured."""
 
