@@ -16,6 +16,22 @@ import beside
 print(beside.NAME, os.getcwd(), sys.argv, __name__, sys.stdin.read(), "torch" in sys.modules)
 print(os.environ["TOLD"], file=sys.stderr)
 """
+WORKS = """import multiprocessing, os, sys
+
+def work(link):
+    link.send([name in sys.modules for name in ("torch", "beside")] + [os.environ["TOLD"], sys.argv])
+
+if __name__ == "__main__":
+    import beside
+    os.environ["TOLD"] = "later"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["json"])
+    for _ in range(2):
+        ours, theirs = context.Pipe()
+        context.Process(target=work, args=(theirs,)).start()
+        theirs.close()
+        print(ours.recv())
+"""
 
 
 @pytest.fixture
@@ -39,6 +55,17 @@ def test_streams_folder_words_and_variables(python_server, environment, tmp_path
     assert (anew.returncode, anew.stderr) == (forked.returncode, forked.stderr) == (0, "something\n")
     assert anew.stdout.endswith("__main__ ab False\n")
     assert forked.stdout == anew.stdout.replace("False", "True")
+
+
+def test_workers_have_torch_too_but_not_what_the_program_has(python_server, environment, tmp_path):
+    (tmp_path / "works.py").write_text(WORKS)
+    (tmp_path / "beside.py").write_text("")
+    run = {"capture_output": True, "text": True, "env": environment, "cwd": tmp_path}
+    forked, anew = (
+        subprocess.run([*python, "works.py"], **run) for python in (python_server.python(environment), [sys.executable])
+    )
+    assert (anew.returncode, anew.stderr, anew.stdout) == (0, "", "[False, False, 'later', ['works.py']]\n" * 2)
+    assert (forked.returncode, forked.stderr, forked.stdout) == (0, "", anew.stdout.replace("[False, ", "[True, "))
 
 
 @pytest.mark.parametrize(

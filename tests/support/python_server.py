@@ -1,13 +1,16 @@
 """Processes of Python that needn't import torch, which takes longer than what most of them do.
 
 A server imports the libraries once and forks a process for each program, which runs as if Python were started for it.
+So does the fork server of `multiprocessing` that a program may start for its workers.
 """
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
+import multiprocessing.process
 import os
 import runpy
 import select
@@ -18,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from multiprocessing import util
 from pathlib import Path
 
 from labeleff.reporting.html import vega
@@ -126,7 +130,7 @@ def forked(client):
     if not program:
         client.close()
         become(asked, streams)
-        return asked["words"]
+        return fork_server() or asked["words"]
     client.sendall(b"%d\n" % program)
     with os.fdopen(os.pidfd_open(program)) as ended:
         if client in select.select([client, ended], [], [])[0]:
@@ -148,10 +152,57 @@ def become(asked, streams):
         new.reconfigure(line_buffering=old is sys.stderr, write_through=old.write_through)
         setattr(sys, name, new)
     os.chdir(asked["folder"])
+    multiprocessing.process.ORIGINAL_DIR = asked["folder"]
     others = [folder for folder in sys.path[1:] if folder not in path_of(os.environ)]
     sys.path[1:] = [*path_of(asked["environment"]), *others]
     os.environ.clear()
     os.environ.update(asked["environment"])
+
+
+def fork_server():
+    """Fork a process that waits to be the fork server of this one's workers; returns its words where it has to be.
+
+    What this process does until then isn't in it, as if Python were started for it.
+    """
+    ours, theirs = socket.socketpair()
+    number = os.fork()
+    if number:
+        theirs.close()
+        start = util.spawnv_passfds
+
+        def hand_over(path, arguments, passed):
+            if ours.fileno() < 0 or "multiprocessing.forkserver" not in arguments[-1]:
+                return start(path, arguments, passed)
+            passed = [*map(int, passed)]
+            asked = {"words": arguments[-2:], "environment": dict(os.environ), "passed": passed}
+            socket.send_fds(ours, [b"s"], passed)
+            ours.sendall(json.dumps(asked).encode() + b"\n")
+            ours.close()
+            return number
+
+        util.spawnv_passfds = hand_over
+        return None
+    ours.close()
+    _, received, _, _ = socket.recv_fds(theirs, 1, 8)
+    if not received:
+        os._exit(0)  # the program has ended without workers
+    with theirs, theirs.makefile("rb") as file:
+        asked = json.loads(file.readline())
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    place(received, asked["passed"])
+    return asked["words"]
+
+
+def place(files, numbers):
+    """Give open `files` these numbers, whatever had them."""
+    copies = []
+    for file in files:
+        copies.append(fcntl.fcntl(file, fcntl.F_DUPFD, max([*files, *numbers]) + 1))
+        os.close(file)
+    for copy, number in zip(copies, numbers, strict=True):
+        os.dup2(copy, number)
+        os.close(copy)
 
 
 def run(words):
@@ -160,7 +211,10 @@ def run(words):
     sys.argv = words[module:]
     importlib.invalidate_caches()
     try:
-        if module:
+        if words[0] == "-c":
+            sys.path[0] = ""
+            exec(words[1], {"__name__": "__main__"})
+        elif module:
             sys.path[0] = str(Path.cwd())
             runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         else:
