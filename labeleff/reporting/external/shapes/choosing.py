@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from labeleff.reporting.external.grid import Grid, cell_error
 from labeleff.reporting.external.label_counts import parse
@@ -12,6 +15,8 @@ from labeleff.reporting.external.shapes.columns import Columns, check_names, quo
 from labeleff.reporting.external.shapes.headers import HeaderCount
 from labeleff.reporting.external.shapes.layout import Layout
 
+FEWEST = 2
+"""Least number of rows of a name that tells several rows apart from others."""
 WORDS: Mapping[Shape, str] = {
     "long": "one value per row",
     "by-arm": "wide by arm",
@@ -37,9 +42,54 @@ def recognise(grid: Grid, reading: Reading) -> tuple[Layout, tuple[str, ...]]:
         layout = by_arm.layout(columns)
     else:
         layout = by_n.layout(columns, counts, shape)
+    layout = _with_nameless_task(columns, layout)
     ends = [grid.fields[at] for value in layout.values for at in value.ends or ()]
     guessed = [", ".join(dict.fromkeys(columns.guessed))] if columns.guessed else []
     return layout, (*guessed, *([f"ends of intervals from {quote_list(ends)}"] if ends else []))
+
+
+def _with_nameless_task(columns: Columns, layout: Layout) -> Layout:
+    """The layout with tasks from a column of words without a name, if it alone tells rows of the same names apart.
+
+    Raises RunsError where they may be something else: there are tasks, the arms' names may be a setting's, or they name
+    splits of the data.
+    """
+    grid = columns.grid
+    found = [at for at, name in enumerate(grid.fields) if not name and at not in layout.used and columns.words_in(at)]
+    found = [at for at in found if _tells_apart(grid, layout, at)]
+    if not found:
+        return layout
+    arm = grid.fields[layout.rows["arm"]] if "arm" in layout.rows else ""
+    unsure = "arm" not in columns.given and names.plain(arm) in names.tiers("arm")[-1]
+    unsure = unsure or any(names.names_a_split(row.cells[found[0]]) for row in grid.rows)
+    if len(found) > 1 or unsure or "task" in layout.rows or any(value.task for value in layout.values):
+        cells = quote_list(list(dict.fromkeys(row.cells[found[0]] for row in grid.rows if row.cells[found[0]])))
+        text = f"no name above {cells}, which tell rows of the same arm and label count apart"
+        expected = "one that says what they are, e.g. dataset for tasks or method for arms"
+        raise cell_error(grid.source, grid.place, str(found[0] + 1), text, expected)
+    columns.guessed.append(f"task from column {found[0] + 1}, which has no name")
+    return replace(layout, rows={**layout.rows, "task": found[0]})
+
+
+def _tells_apart(grid: Grid, layout: Layout, at: int) -> bool:
+    """Whether most names of a column are of several rows, and some rows differ in nothing but them and their values.
+
+    A name may be written once over a block of rows; names of runs, and of single rows as R has them, are none.
+    """
+    places = [at, *layout.rows.values(), *layout.runs]
+    above, keys = [""] * len(places), []
+    for row in grid.rows:
+        if any(cell for place, cell in enumerate(row.cells) if place != at):
+            above = [row.cells[place] or last for place, last in zip(places, above, strict=True)]
+            keys.append((above[0], tuple(above[1:])))
+    times = Counter(name for name, _ in keys)
+    shared = [name for name, rows in times.items() if rows >= FEWEST]
+    if 2 * len(shared) <= len(times) or not all(re.search(r"[^\W\d_]", name) for name in times):
+        return False
+    if all(map(repeats.RUN.fullmatch, times)):
+        return False
+    several = set(keys)
+    return len({key for _, key in several}) < len(several)
 
 
 def _shape(columns: Columns, counts: list[HeaderCount]) -> Shape:
