@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -165,7 +166,7 @@ class LabelUnits:
         if pool is None and unit == "all":
             return None
         if pool is None:
-            name = "N" if task is None else f"{task}=N"
+            name = "N" if task is None else shlex.quote(f"{task}=N")
             of = f"{quote(text)}, a {'percentage' if unit == 'percent' else 'share'} of all labels"
             raise self.fail(text, of, "their number", f"give --pool {name}")
         labels = round(number * pool)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from labeleff.reporting.external.grid import cell_error
 from labeleff.reporting.external.reading import Shape
 from labeleff.reporting.external.shapes import names
-from labeleff.reporting.external.shapes.columns import Columns, quote_list
+from labeleff.reporting.external.shapes.columns import Columns, quote_argument, quote_list
 from labeleff.reporting.external.shapes.headers import HeaderCount
 from labeleff.reporting.external.shapes.layout import Layout, ValueColumn, header_error
 from labeleff.reporting.external.shapes.long import is_one_arm
@@ -42,7 +42,11 @@ def _of_one_metric(columns: Columns, counts: Sequence[HeaderCount]) -> list[Head
     chosen = [name for name in found if names.metric_words(name) == wanted] if len(found) > 1 else found
     if len(chosen) != 1:
         error = header_error(columns.grid, "accuracy")
-        raise error(f"columns of {quote_list(found)}", "those of one", f"give --metric-name {found[0] or found[1]}")
+        raise error(
+            f"columns of {quote_list(found)}",
+            "those of one",
+            f"give --metric-name {quote_argument(found[0] or found[1])}",
+        )
     return [each for each in counts if each.metric == chosen[0]]
 
 

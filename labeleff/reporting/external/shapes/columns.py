@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -163,7 +164,7 @@ class Columns:
         free = {grid.fields[at].lower(): grid.fields[at] for at in self.free() if at not in self.places.values()}
         usual = [other for other in _USUAL.get(name, ()) if other in free]
         near = difflib.get_close_matches(of.lower(), free, n=1, cutoff=0.5) or usual
-        hint = f"did you mean {free[near[0]]!r}? Then map it: {name}={free[near[0]]}" if near else ""
+        hint = f"did you mean {free[near[0]]!r}? Then map it: {name}={quote_argument(free[near[0]])}" if near else ""
         if name == "n" and not hint and _numbered(grid.fields):
             hint = f"give {_BY_N}"
         found = f"the columns {quote_list(grid.fields)}"
@@ -285,7 +286,7 @@ def quote_list(cells: Sequence[str]) -> str:
 
 def quote_argument(name: str) -> str:
     """Put a name as a shell needs it."""
-    return name if re.fullmatch(r"[\w./@%+-]+", name) else f"'{name}'"
+    return name if re.fullmatch(r"[\w./@%+=:,-]+", name) else shlex.quote(name)
 
 
 def _numbered(fields: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -102,13 +103,28 @@ def _count(at: int, name: str, *, ranks: bool = False, ranked: bool = False) -> 
         if count is not None and count.unit is None and marked_alone:
             return None
         if before and count is not None:
-            if names.is_label_count(before):
-                return HeaderCount(at, "", f"{after} shots" if "shot" in before.casefold() else after)
-            metric = names.metric_rank(before)
-            if metric is not None:
-                return HeaderCount(at, "", after, before)
-            return _in_two_units(_count(at, before), after) or HeaderCount(at, before, after)
+            return _in_two_units(_count(at, before), after) or _of_parts(at, before, after)
     return None
+
+
+def _of_parts(at: int, before: str, count: str) -> HeaderCount:
+    """The label count after a name of parts, as rows of a header are joined: task, metric and words for labels."""
+    spoken, rest = _taken(before, names.is_label_count)
+    n = f"{count} shots" if "shot" in spoken.casefold() else count
+    if not rest or names.metric_rank(rest) is not None:
+        return HeaderCount(at, "", n, rest)
+    metric, task = _taken(rest, lambda part: names.metric_rank(part) in (0, 1))
+    return HeaderCount(at, task, n, metric)
+
+
+def _taken(name: str, wanted: Callable[[str], bool]) -> tuple[str, str]:
+    """The longest part `a_b` at the beginning or end of a name that is wanted, and the rest; "" for none."""
+    parts = name.split("_")
+    for length in range(len(parts), 0, -1):
+        for taken, rest in ((parts[:length], parts[length:]), (parts[-length:], parts[:-length])):
+            if wanted("_".join(taken)):
+                return "_".join(taken), "_".join(rest)
+    return "", name
 
 
 def _in_two_units(share: HeaderCount | None, labels: str) -> HeaderCount | None:

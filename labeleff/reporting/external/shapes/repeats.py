@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 
 from labeleff.reporting.external.shapes import names
-from labeleff.reporting.external.shapes.columns import Columns, quote_list
+from labeleff.reporting.external.shapes.columns import Columns, quote_argument, quote_list
 from labeleff.reporting.external.shapes.layout import ValueColumn, header_error
 
 _WORDS = r"run|seed|trial|rep|repeat|repetition|replicate|fold|split"
@@ -73,5 +73,7 @@ def _one(columns: Columns, found: list[str]) -> str:
     chosen = [name for name in found if names.metric_words(name) == wanted] if len(found) > 1 else found
     if len(chosen) != 1:
         error = header_error(columns.grid, "accuracy")
-        raise error(f"runs of {quote_list(found)}", "runs of one", f"give --metric-name {found[0] or found[-1]}")
+        raise error(
+            f"runs of {quote_list(found)}", "runs of one", f"give --metric-name {quote_argument(found[0] or found[-1])}"
+        )
     return chosen[0]

@@ -13,7 +13,7 @@ from labeleff.reporting.external.grid import Grid, Heading, cell_error, counted,
 from labeleff.reporting.external.label_counts import parse
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import names
-from labeleff.reporting.external.shapes.columns import quote_list
+from labeleff.reporting.external.shapes.columns import quote_argument, quote_list
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import Entry
 from labeleff.reporting.external.shapes.repeats import RUN
@@ -66,7 +66,7 @@ def of_one_metric(grid: Grid, reading: Reading) -> tuple[Grid, str]:
     chosen = [name for name in found if names.metric_words(name) == wanted] if len(found) > 1 else found
     if len(chosen) != 1:
         listed, column = quote_list(found), grid.fields[places[0]]
-        hint = f"give --metric-name {found[0]} for its rows alone"
+        hint = f"give --metric-name {quote_argument(found[0])} for its rows alone"
         raise cell_error(grid.source, grid.place, column, listed, "one metric", hint)
     rows = tuple(row for row in grid.rows if row.cells[places[0]] == chosen[0])
     left = f"rows of other metrics left out: {', '.join(name for name in found if name != chosen[0])}"

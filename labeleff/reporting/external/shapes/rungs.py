@@ -13,6 +13,7 @@ from labeleff.reporting.external.grid import Grid, cell_error, composed
 from labeleff.reporting.external.grid import counted as amount
 from labeleff.reporting.external.label_counts import LabelUnits, label_units
 from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.shapes.columns import quote_argument
 from labeleff.reporting.external.shapes.layout import Layout, column_name
 from labeleff.reporting.external.shapes.melting import Entry
 from labeleff.reporting.external.shapes.names import words
@@ -144,7 +145,7 @@ def _aside_notes(aside: Sequence[Entry], whole: set[str], baseline: str | None) 
     of = f" of {', '.join(tasks)}" if tasks else ""
     if whole and baseline is None:
         return [f"{', '.join(sorted(whole))}{of} set aside: which arm is the baseline isn't known; give --baseline"]
-    way = " ".join(f"--pool {task}=N" for task in tasks) or "--pool N"
+    way = " ".join(f"--pool {quote_argument(f'{task}=N')}" for task in tasks) or "--pool N"
     return [f"{amount(len(aside), 'value')} on all labels{of} set aside: their number isn't known; give {way}"]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.grids import grid
+from support.grids import grid, observed, values
 
+from labeleff.errors import RunsError
 from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes.columns import Columns
 from labeleff.reporting.external.shapes.headers import counts, run_of
@@ -76,6 +77,39 @@ def test_percentages_that_may_be_thresholds_are_shares_if_said_to_be(header: str
     assert found(*header.split(",")) == []
     assert len(found(*header.split(","), shape="by-n")) == header.count(",") + 1
     assert found("100", *header.split(","), shape="by-n") == [("", "100", "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "n", "metric"),
+    [
+        ("Top-1_Label fraction_{}%", "", "{}%", "Top-1"),
+        ("Label fraction_Top-1_{}%", "", "{}%", "Top-1"),
+        ("svhn_labels_{}00", "svhn", "{}00", ""),
+        ("svhn_shots_{}00", "svhn", "{}00 shots", ""),
+        ("Top-1_svhn_{}00", "svhn", "{}00", "Top-1"),
+        ("svhn_digits_Top-1_{}%", "svhn_digits", "{}%", "Top-1"),
+    ],
+)
+def test_rows_of_a_header_are_tasks_metrics_and_words_for_labels(name: str, task: str, n: str, metric: str) -> None:
+    assert found(name.format(1), name.format(2)) == [(task, n.format(1), metric), (task, n.format(2), metric)]
+
+
+def test_two_metrics_side_by_side_are_chosen_from() -> None:
+    table = "method | {} | {}\na | 1 | 3\nb | 2 | 4".format("Top-1_labels_40", "mean IoU_labels_40")
+    with pytest.raises(RunsError, match=r"found columns of 'Top-1', 'mean IoU', expected .*; give --metric-name Top-1"):
+        observed(table)
+    chosen = observed(table, metric="mean IoU")
+    assert values(chosen) == [("a", 40, 0, "3"), ("b", 40, 0, "4")]
+    assert "columns not used: Top-1_labels_40" in chosen.notes
+
+
+def test_hints_can_be_pasted() -> None:
+    with pytest.raises(RunsError, match="give --metric-name 'mean IoU'"):
+        observed("method | mean IoU_40 | Top-1_40\na | 1 | 3")
+    with pytest.raises(RunsError, match="give --pool 'Stanford dogs=N'"):
+        observed("method | Stanford dogs_1% | Stanford dogs_10%\na | 1 | 3")
+    whole = observed("method | Stanford dogs_40 | Stanford dogs_full\na | 1 | 3")
+    assert any("give --pool 'Stanford dogs=N'" in note for note in whole.notes)
 
 
 def test_runs() -> None:
