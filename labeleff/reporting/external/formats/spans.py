@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ class Cell:
     text: str
     columns: int = 1
     rows: int = 1
+    names: bool = False
+    """Whether the file marks it as the name of a row or column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,12 @@ class SpannedRow:
     def texts(self) -> list[str]:
         """Texts of the cells that have one."""
         return [cell.text for cell in self.cells if cell.text]
+
+
+def places(lines: Sequence[int]) -> list[str]:
+    """Places of a table's rows by the lines where they begin: with the row's number where several begin on a line."""
+    times = Counter(lines)
+    return [f"line {line}, row {at}" if times[line] > 1 else f"line {line}" for at, line in enumerate(lines, start=1)]
 
 
 def plain(rows: Sequence[SpannedRow], headers: int | None = None) -> tuple[list[Row], list[str], dict[str, Heading]]:
@@ -56,7 +65,7 @@ def plain(rows: Sequence[SpannedRow], headers: int | None = None) -> tuple[list[
         notes.append(f"{heading} ({aside[0].place}: {quote(_text(aside[:1]))})")
     if not divided:
         return filled, notes, sections
-    names = zip(*(row.cells for row in filled[:deep]), strict=False)
+    names = zip(*_without_axes([row.cells for row in filled[:deep]], _named(table[deep:])), strict=False)
     notes.append(f"{deep} header rows were joined")
     return [Row(filled[deep - 1].place, tuple(map(_joined, names))), *filled[deep:]], notes, sections
 
@@ -122,6 +131,26 @@ def _depth(rows: Sequence[SpannedRow]) -> int:
         deep = max(deep, at + max(below, 2 if divided else 1))
         at += 1
     return deep
+
+
+def _named(rows: Sequence[SpannedRow]) -> int:
+    """Number of leading columns whose cells the file marks as names of rows."""
+    marked = [[cell.names for cell in row.cells for _ in range(cell.columns)] for row in rows if len(row.cells) > 1]
+    return next((at for at, column in enumerate(zip(*marked, strict=False)) if not all(column)), 0)
+
+
+def _without_axes(header: Sequence[tuple[str, ...]], marked: int) -> list[tuple[str, ...]]:
+    """Header rows without the names of pandas' axis of columns, which stand above the last column of row names.
+
+    The last header row has names over columns of row names alone there: over those that are marked so, else over the
+    leftmost two or more.
+    """
+    *above, last = header
+    index = marked or next((at for at, name in enumerate(last) if not name), 0)
+    others = [*last[index:], *(name for row in above for name in row[: index - 1])]
+    if index < (1 if marked else 2) or not any(last[:index]) or any(others):
+        return list(header)
+    return [*(("",) * index + row[index:] for row in above), last]
 
 
 def _joined(names: Sequence[str]) -> str:

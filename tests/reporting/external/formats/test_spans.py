@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from labeleff.reporting.external.formats.spans import Cell, SpannedRow, plain
+from dataclasses import replace
+
+import pytest
+
+from labeleff.reporting.external.formats.spans import Cell, SpannedRow, places, plain
 from labeleff.reporting.external.grid import Heading
 
 
@@ -56,3 +60,37 @@ def test_a_first_cell_over_several_columns_beside_empty_ones_is_a_heading_or_a_t
 def test_a_table_of_one_column_and_one_of_headers_alone():
     assert cells(plain(table(["a"], ["1"]))) == [("a",), ("1",)]
     assert cells(plain(table([("m", 1, 2), "b"], ["", "c"]))) == [("m", "b"), ("m", "c")]
+
+
+def test_places_tell_rows_of_one_line_apart():
+    assert places([3, 4, 4, 5]) == ["line 3", "line 4, row 2", "line 4, row 3", "line 5"]
+
+
+AXES = [["", "method", "a", "b"], ["labels", "seed", "", ""], ["40", "11", "1", "2"], ["", "22", "3", "4"]]
+
+
+def marked(rows, index):
+    return [
+        replace(row, cells=tuple(replace(cell, names=at < index) for at, cell in enumerate(row.cells))) for row in rows
+    ]
+
+
+@pytest.mark.parametrize("index", [0, 2])
+def test_the_name_of_an_axis_of_columns_names_no_column(index):
+    assert cells(plain(marked(table(*AXES), index), 2))[0] == ("labels", "seed", "a", "b")
+    deeper = [["", "", ("acc", 2)], *AXES]
+    assert cells(plain(marked(table(*deeper), index), 3))[0] == ("labels", "seed", "acc_a", "acc_b")
+
+
+@pytest.mark.parametrize(
+    ("index", "rows", "fields"),
+    [
+        (1, [["method", "a", "b"], ["labels", "", ""], ["40", "1", "2"]], ("labels", "a", "b")),
+        (0, [["method", "a", "b"], ["labels", "", ""], ["40", "1", "2"]], ("method_labels", "a", "b")),
+        (1, [["method", "a", "b"], ["", "top 1", ""], ["x", "1", "2"]], ("method", "a_top 1", "b")),
+        (2, [["", "method", "a"], ["", "seed", ""], ["40", "1", "2"]], ("", "seed", "a")),
+        (0, [["m", "params", "a"], ["of", "M", ""], ["x", "1", "2"]], ("m_of", "params_M", "a")),
+    ],
+)
+def test_names_of_columns_in_several_rows(index, rows, fields):
+    assert cells(plain(marked(table(*rows), index), 2))[0] == fields
