@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from labeleff.errors import RunsError, UnknownNameError
+from labeleff.reporting.external.grid import Grid, quote
 
+MOST = 5
+"""Most cells of a table's first row that an error lists."""
 Shape = Literal["long", "by-arm", "by-n", "by-task-and-n"]
 """One value per row, or a column per arm, per label count, or per task and label count."""
 Spread = Literal["sd", "population-sd", "se", "ci"]
@@ -51,6 +55,40 @@ class Reading:
     """Whether a table without arms has one, by the file's name."""
     sheet: str | None = None
     """Name of the sheet of a workbook, or number of a table in a text that has several."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One of the tables of a text."""
+
+    line: int
+    """Where it begins, from 1."""
+    read: Callable[[], Grid]
+    """Reads it. Raises RunsError with line and column."""
+    names: Sequence[str] = ()
+    """Its first row."""
+    caption: str = ""
+    end: int | None = None
+    """The line where it ends, where that is known."""
+
+
+def read_chosen(source: str, offers: Sequence[Offer], wanted: str | None) -> Grid:
+    """Read the only table of a text, or the one whose number `wanted` is, in the order of their lines.
+
+    Where neither line nor caption tells tables apart, an error lists their first rows. Raises RunsError, or
+    UnknownNameError for a number that no table has.
+    """
+    ordered = sorted(offers, key=lambda offer: offer.line)
+    shown = [f"line {offer.line}{f', {quote(offer.caption)}' if offer.caption else ''}" for offer in ordered]
+    twice = {text for text, times in Counter(shown).items() if times > 1}
+    told = [
+        f"{text}, first row {', '.join(map(quote, offer.names[:MOST]))}" if text in twice and offer.names else text
+        for text, offer in zip(shown, ordered, strict=True)
+    ]
+    numbered = {str(at): text for at, text in enumerate(told, start=1)}
+    name, notes = choose(source, "table", numbered, wanted)
+    grid = ordered[int(name) - 1].read()
+    return replace(grid, notes=(*notes, *grid.notes))
 
 
 def choose(source: str, kind: str, known: Mapping[str, str], wanted: str | None) -> tuple[str, list[str]]:

@@ -21,7 +21,7 @@ from labeleff.reporting.external.formats.recognition import kind_of
 from labeleff.reporting.external.formats.run_states import tracked
 from labeleff.reporting.external.formats.typeset import html_tables, latex_tables, markdown_tables
 from labeleff.reporting.external.grid import Grid
-from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.reading import Offer, Reading, read_chosen
 
 WITH_SHEETS = ("workbook", "markdown", "latex", "html")
 """Kinds of files that may have several tables."""
@@ -70,15 +70,22 @@ def parse_grid(content: bytes, source: str, options: Reading) -> Grid:
         grid = columnar.read(content, source)
     elif kind == "json":
         grid = json_tables.read(decode(content, source), source, options)
-    elif kind == "markdown":
-        grid = markdown_tables.read(decode(content, source), source, options)
-    elif kind == "latex":
-        grid = latex_tables.read(decode(content, source), source, options)
-    elif kind == "html":
-        grid = html_tables.read(decode(content, source), source, options)
+    elif kind in {"markdown", "latex", "html"}:
+        text = decode(content, source)
+        grid = read_chosen(source, _offers(text, source, alone=kind == "html"), options.sheet)
     else:
         grid = delimited.read(content, source, options)
     return dataclasses.replace(tracked(grid, options), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _offers(text: str, source: str, *, alone: bool) -> list[Offer]:
+    """All tables of a text, of every kind; of a page of HTML, where it is one, its own `alone`."""
+    pages = html_tables.offers(text, source) if html_tables.is_html(text, within=True) else []
+    if alone and html_tables.is_page(text):
+        return pages
+    others = [*latex_tables.offers(text, source), *markdown_tables.offers(text, source)]
+    within = [range(page.line, (page.end or page.line) + 1) for page in pages]
+    return [*pages, *(other for other in others if not any(other.line in lines for lines in within))]
 
 
 def mlflow_store_grid(folder: Path, options: Reading) -> Grid:

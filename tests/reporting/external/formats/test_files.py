@@ -18,6 +18,7 @@ TABLES = {
     "a.txt": "sep=;\narm;n\nx;50\n",
     "a.md": "| arm | n |\n|---|---|\n| x | 50 |\n",
     "a.tex": "\\begin{tabular}{ll} arm & n \\\\ x & 50 \\end{tabular}",
+    "a.html": "<table><tr><td>arm<td>n<tr><td>x<td>50</table>",
     "a.json": '[{"arm": "x", "n": 50}]',
     "a.jsonl": '{"arm": "x", "n": 50}\n',
 }
@@ -31,6 +32,31 @@ def test_every_kind_of_text(tmp_path, name):
     assert (found.source, found.fields, found.rows[0].cells) == (str(path), ("arm", "n"), ("x", "50"))
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (found.arm, found.origin) == (None, None)
+
+
+PAGE = "<table>\n<tr><td>arm</td><td>n</td></tr>\n<tr><td>y</td><td>7</td></tr>\n</table>\n"
+
+
+@pytest.mark.parametrize(
+    "begin", ["", "# x\n", "<h1 align='center'>x</h1>\n", "`<table>`, `<script>` or ``<style>``\n"]
+)
+def test_a_text_with_tables_of_several_kinds(begin):
+    text = f"{begin}\n{TABLES['a.md']}\n{PAGE}\n{TABLES['a.tex']}"
+    at = 2 + begin.count("\n")
+    with pytest.raises(RunsError, match=rf"found 3 tables.*: 1 .line {at}., 2 .line {at + 4}., 3 .line {at + 9}.$"):
+        parse_grid(text.encode(), "README.md", Reading())
+    found = [parse_grid(text.encode(), "README.md", Reading(sheet=sheet)) for sheet in "123"]
+    assert [grid.rows[0].cells for grid in found] == [("x", "50"), ("y", "7"), ("x", "50")]
+    assert found[1].notes == ("table '2' of 3 was read",)
+
+
+def test_what_isnt_a_table_of_its_own():
+    within = PAGE.replace("<td>7", f"<td>7\n\n{TABLES['a.md']}")
+    whole = f"<!DOCTYPE html>\n<html>{PAGE}<pre>\n{TABLES['a.md']}</pre></html>"
+    for text in (within, whole, f"{PAGE}`<table>`"):
+        assert parse_grid(text.encode(), "x.html", Reading()).rows[0].cells[0] == "y"
+    markdown = f"`<table>` and <table>\n\n{TABLES['a.md']}"
+    assert parse_grid(markdown.encode(), "x.md", Reading()).rows[0].cells == ("x", "50")
 
 
 def test_a_workbook_and_a_parquet_file():

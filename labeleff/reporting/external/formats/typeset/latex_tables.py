@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.formats.spans import SpannedRow, plain
+from labeleff.reporting.external.formats.spans import SpannedRow, places, plain
 from labeleff.reporting.external.formats.squaring import square
-from labeleff.reporting.external.formats.typeset.latex_macros import RULES
 from labeleff.reporting.external.formats.typeset.latex_text import cell, closing
 from labeleff.reporting.external.formats.typeset.marks import without_dashes
 from labeleff.reporting.external.grid import Grid, cell_error
-from labeleff.reporting.external.reading import Reading, choose
+from labeleff.reporting.external.reading import Offer
 
 MOST = 3
 """Largest number of header rows above a rule."""
 
+_RULES = ("toprule", "midrule", "bottomrule", "hline", "cline", "cmidrule", "specialrule", "addlinespace", "noalign")
+"""Macros between rows."""
 _ARGUMENTS = {
     **dict.fromkeys(("tabular", "longtable", "longtable*", "array", "tabu", "supertabular", "NiceTabular"), 1),
     **dict.fromkeys(("tabular*", "tabularx", "tabulary", "NiceTabular*", "NiceTabularX"), 2),
@@ -26,7 +28,7 @@ _ARGUMENTS = {
 _NAMES = "|".join(map(re.escape, _ARGUMENTS))
 _EDGE = re.compile(rf"\\(begin|end)\{{({_NAMES})\}}")
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*")
-_RULE = re.compile(rf"\s*\\({'|'.join(RULES)})(?![A-Za-z])(?:\s*\([^)]*\)|\s*\[[^\]]*\])*")
+_RULE = re.compile(rf"\s*\\({'|'.join(_RULES)})(?![A-Za-z])(?:\s*\([^)]*\)|\s*\[[^\]]*\])*")
 _RULE_ARGUMENTS = {"cline": 1, "cmidrule": 1, "specialrule": 3, "noalign": 1}
 _ROW_END = re.compile(r"\\\\\*?(?:[ \t]*\[[^\]&]*\])?|\\tabularnewline(?![A-Za-z])")
 
@@ -45,19 +47,25 @@ def is_latex(text: str) -> bool:
     return found is not None and found[1] == "begin"
 
 
-def read(text: str, source: str, options: Reading) -> Grid:
-    """Read the table of a text, of several the one that `sheet` numbers.
+def offers(text: str, source: str) -> list[Offer]:
+    """All tables of a text."""
+    bodies = _bodies(_COMMENT.sub(r"\1", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return [Offer(body.line, partial(_read, body, source), _first(body)) for body in bodies]
 
-    Raises RunsError with line and column, for macros that aren't known too.
-    """
-    bodies = list(_bodies(_COMMENT.sub(r"\1", text.replace("\r\n", "\n").replace("\r", "\n"))))
-    numbered = {str(at): f"line {body.line}" for at, body in enumerate(bodies, start=1)}
-    name, notes = choose(source, "table", numbered, options.sheet)
-    rows, headers = _rows(bodies[int(name) - 1], source)
-    if not rows:
-        raise RunsError(f"{source}, line {bodies[int(name) - 1].line}: found a table without rows, expected some")
+
+def _read(body: _Body, source: str) -> Grid:
+    rows, headers = _rows(body, source)
+    if not any(row.texts for row in rows):
+        raise RunsError(f"{source}, line {body.line}: found a table without rows, expected some")
     flat, left, sections = plain(rows, headers)
-    return replace(square(source, flat, [*notes, *left]), sections=sections)
+    return replace(square(source, flat, left), sections=sections)
+
+
+def _first(body: _Body) -> list[str]:
+    """Cells of the first row, as they are written."""
+    begin, end = _pieces(body.text, _ROW_END)[0]
+    at, _ = _skip_rules(body.text, begin, end)
+    return [cell.strip() for cell in body.text[at:end].split("&")]
 
 
 def _bodies(text: str) -> Iterator[_Body]:
@@ -78,16 +86,17 @@ def _rows(body: _Body, source: str) -> tuple[list[SpannedRow], int | None]:
     rows: list[SpannedRow] = []
     fields: tuple[str, ...] = ()
     headers: int | None = None
+    found: list[tuple[int, int]] = []
     for begin, end in _pieces(body.text, _ROW_END):
         at, ruled = _skip_rules(body.text, begin, end)
-        if ruled and rows and headers is None:
-            headers = len(rows)
-        if not body.text[at:end].strip():
-            continue
-        at += len(body.text[at:end]) - len(body.text[at:end].lstrip())
-        row = _row(body, at, end, source, fields)
-        fields = fields or tuple(each.text for each in row.cells)
-        rows.append(row)
+        if ruled and found and headers is None:
+            headers = len(found)
+        if body.text[at:end].strip():
+            found.append((at + len(body.text[at:end]) - len(body.text[at:end].lstrip()), end))
+    lines = [body.line + body.text.count("\n", 0, at) for at, _ in found]
+    for place, (at, end) in zip(places(lines), found, strict=True):
+        rows.append(_row(body, at, end, source, place, fields))
+        fields = fields or tuple(each.text for each in rows[0].cells)
     return rows, headers if headers is not None and _is_header(rows[:headers]) else None
 
 
@@ -97,9 +106,7 @@ def _is_header(rows: list[SpannedRow]) -> bool:
     return len(rows) <= MOST and not any(re.search(r"\d\.\d", text) for text in texts)
 
 
-def _row(body: _Body, begin: int, end: int, source: str, fields: tuple[str, ...]) -> SpannedRow:
-    place = f"line {body.line + body.text.count(chr(10), 0, begin)}"
-
+def _row(body: _Body, begin: int, end: int, source: str, place: str, fields: tuple[str, ...]) -> SpannedRow:
     def refuse(at: int) -> Callable[[str, str, str], RunsError]:
         column = (fields[at] if at < len(fields) else "") or str(at + 1)
         return lambda found, expected, hint: cell_error(source, place, column, found, expected, hint)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from labeleff.errors import RunsError
 from labeleff.reporting.external.formats.squaring import square
 from labeleff.reporting.external.formats.typeset import latex_text
 from labeleff.reporting.external.formats.typeset.marks import attach, unmarked, without_dashes
 from labeleff.reporting.external.grid import Grid, Row, cell_error
-from labeleff.reporting.external.reading import Reading, choose
+from labeleff.reporting.external.reading import Offer
 from labeleff.reporting.external.shapes.layout import NOT_MEASURED
 
 _RULE = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _CELLS = re.compile(r"(?<!\\)\|")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~%$&^])")
 _PRIVATE = 0xE000
+_CODE = re.compile(r"(?<![\\`])(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _EMPHASIS = (
     re.compile(r"(\*\*\*|\*\*|\*)(?=\S)(.+?)(?<=\S)\1"),
     re.compile(r"(?<![^\W_])(___|__|_)(?=\S)(.+?)(?<=\S)\1(?![^\W_])"),
-    re.compile(r"(`+)(.+?)\1"),
     re.compile(r"<(b|i|u|em|strong|span|code|font|mark|small)(?:\s[^>]*)?>(.*?)</\1>", re.IGNORECASE),
 )
 _LINK = re.compile(r"!?\[([^\]^]*)\]\([^)]*\)")
@@ -41,12 +42,12 @@ def is_markdown(text: str) -> bool:
     return "|" in text and next(_tables(text), None) is not None
 
 
-def read(text: str, source: str, options: Reading) -> Grid:
-    """Read the table of a text, of several the one that `sheet` numbers. Raises RunsError with line and column."""
-    tables = list(_tables(text))
-    numbered = {str(at): f"line {lines[0][0]}" for at, lines in enumerate(tables, start=1)}
-    name, notes = choose(source, "table", numbered, options.sheet)
-    lines = tables[int(name) - 1]
+def offers(text: str, source: str) -> list[Offer]:
+    """All tables of a text."""
+    return [Offer(lines[0][0], partial(_read, lines, source), _split(lines[0][1])) for lines in _tables(text)]
+
+
+def _read(lines: Sequence[Line], source: str) -> Grid:
     (at, header), *body = [(line, _split(cells)) for line, cells in (lines[0], *lines[2:])]
     plain = [_row(source, line, _whole(fields, len(header)), header) for line, fields in body]
     rows = [
@@ -54,7 +55,7 @@ def read(text: str, source: str, options: Reading) -> Grid:
         for (line, _), cells in zip(body, _unreferenced(plain), strict=True)
     ]
     names = [name for (name,) in _unreferenced([(name,) for name in _row(source, at, header, header)])]
-    return square(source, [Row(f"line {at}", tuple(without_dashes(names, header=True))), *rows], notes)
+    return square(source, [Row(f"line {at}", tuple(without_dashes(names, header=True))), *rows])
 
 
 def _tables(text: str) -> Iterator[Sequence[Line]]:
@@ -114,9 +115,15 @@ def _row(source: str, line: int, fields: Sequence[str], header: Sequence[str]) -
     return tuple(_plain(field, refuse(at)) for at, field in enumerate(fields))
 
 
+def _kept(text: str) -> str:
+    """Text within code, its marks in signs of their own until those around it are read."""
+    return re.sub(r"[\\`*_\[\]<>~$&^!|]", lambda mark: chr(_PRIVATE + ord(mark[0])), text)
+
+
 def _plain(cell: str, refuse: Callable[[str, str, str], RunsError]) -> str:
     """Text that a reader sees in a cell."""
-    text = _MATH.sub(lambda math: latex_text.cell(math[0], refuse).text, cell) if "\\" in cell or "^" in cell else cell
+    text = _CODE.sub(lambda code: _kept(code[2].replace("\\|", "|").strip()), cell)
+    text = _MATH.sub(lambda math: latex_text.cell(math[0], refuse).text, text) if re.search(r"[\\^]", text) else text
     text = _ESCAPE.sub(lambda escape: chr(_PRIVATE + ord(escape[1])), text)
     text = re.sub(r"<br\s*/?>", " ", html.unescape(text), flags=re.IGNORECASE)
     text = _LINK.sub(r"\1", text)

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from labeleff.errors import RunsError, UnknownNameError
-from labeleff.reporting.external.formats.typeset.html_tables import is_html, read
+from labeleff.reporting.external.formats.typeset.html_tables import is_html, offers
 from labeleff.reporting.external.reader import read_runs
-from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.reading import Reading, read_chosen
 
 HEAD = "<tr><th>arm</th><th>n</th><th>acc</th></tr>\n"
 PAPER = """<!DOCTYPE html>
@@ -35,8 +35,8 @@ PAPER = """<!DOCTYPE html>
 """
 
 
-def grid(text, **options):
-    return read(text, "t.html", Reading(**options))
+def grid(text, sheet=None):
+    return read_chosen("t.html", offers(text, "t.html"), sheet)
 
 
 def shown(cell):
@@ -77,6 +77,14 @@ def test_several_tables_are_told_by_line_and_caption():
         ("61.7<sup>±0.8</sup>", "61.7±0.8"),
         ("<p>61.7</p> <p>± 0.8</p>", "61.7±0.8"),
         ("61.7<br>(0.8)", "61.7 (0.8)"),
+        ("<math><msup><mn>61.7</mn><mn>1</mn></msup></math>", "61.7"),
+        ("<math><msup><mn>10</mn><mn>3</mn></msup></math>", "1000"),
+        ("<math><munder><mn>61.7</mn><mrow><mo>±</mo><mn>0.8</mn></mrow></munder></math>", "61.7±0.8"),
+        ('<math alttext="61.7{\\scriptstyle\\pm 0.8}\\hskip 1.0pt"></math>', "61.7±0.8"),
+        ("61.7 <cite>[3]</cite>", "61.7"),
+        ("<cite>Sohn et al. (<a>2020</a>)</cite>*", "Sohn et al. (2020)*"),
+        ("– <cite>[3]</cite>", ""),
+        ("<code>__init__</code>", "__init__"),
         ("10<sup>3</sup>", "1000"),
         ('<math alttext="\\mathbf{61.7}\\%"><mn>61.7</mn></math>', "61.7%"),
         ("<math><mn>61.7</mn><annotation>61.7</annotation></math>", "61.7"),
@@ -109,10 +117,23 @@ def test_cells_over_several_rows_and_rows_without_their_last_cells():
     assert [row.cells[0] for row in to_the_end.rows] == ["a", "a", "a"]
 
 
+def test_rows_of_one_line_are_told_apart():
+    rows = "<tr><td>a</td><td>50</td><td>61</td></tr>" * 2
+    assert [row.place for row in grid(f"<table>{HEAD}{rows}</table>").rows] == ["line 2, row 2", "line 2, row 3"]
+    with pytest.raises(RunsError, match=r"^t.html, line 2, row 3, column 'acc': found '91' with a raised"):
+        grid(f"<table>{HEAD}{rows[:-12]}91<sup>1</sup></table>")
+
+
+def test_an_empty_header_row_counts_for_none():
+    head = "<thead><tr><th></th><th></th></tr><tr><th>arm</th><th>acc</th></tr></thead>"
+    found = grid(f"<table>{head}<tr><td>a</td><td>1</td></tr><tr><td>b</td><td>2</td></tr></table>")
+    assert (found.fields, [row.cells for row in found.rows]) == (("arm", "acc"), [("a", "1"), ("b", "2")])
+
+
 def test_sections_of_a_table():
     rows = "<tr><td colspan='3'>ImageNet</td></tr><tr><td>a</td><td>50</td><td>61</td></tr>"
     found = grid(f"<table>{HEAD}{rows}</table>")
-    assert {place: heading.text for place, heading in found.sections.items()} == {"line 2": "ImageNet"}
+    assert {place: heading.text for place, heading in found.sections.items()} == {"line 2, row 3": "ImageNet"}
 
 
 def test_a_table_that_lays_out_others_is_none():
@@ -126,6 +147,11 @@ def test_a_table_that_lays_out_others_is_none():
     [
         (f"<table>{HEAD}<tr><td>x</td>", "line 1: found a table without its end, expected </table>"),
         ("<table><tr><td>x</td></tr></table>", "found no table with cells, expected one"),
+        ("<table><tr><td></td><td></td></tr><tr><td></td><td></td></tr></table>", "found no table with cells"),
+        (
+            "<table><tr><td>–</td><td>–</td></tr><tr><td>–</td><td>–</td></tr></table>",
+            "line 1: found a table without ro",
+        ),
         (
             f"<table>{HEAD}<tr><td>x</td><td>7</td><td>91<sup>2</sup></td></tr></table>",
             "line 2, column 'acc': found '91' wi",
@@ -145,6 +171,16 @@ def test_errors(text, error):
         grid(text)
 
 
+def test_tables_of_one_line_are_told_by_caption_or_first_row():
+    tables = [f"<table><tr><td>{name}</td><td>x</td></tr><tr><td>b</td><td>2</td></tr></table>" for name in "abc"]
+    page = "<figure>{}<figcaption>With <math alttext='10\\%'></math> \\x</figcaption></figure>{}{}".format(*tables)
+    told = r"1 \(line 1, 'With 10% \\\\x'\), 2 \(line 1, first row 'b', 'x'\), 3 \(line 1, first row 'c', 'x'\)$"
+    with pytest.raises(RunsError, match=told):
+        grid(page)
+    with pytest.raises(RunsError, match=r"1 \(line 1, 'With 10\^2\+odd z x'\)"):
+        grid(page.replace("10\\%", "10^{2}+\\odd z"))
+
+
 @pytest.mark.parametrize(
     ("text", "whole", "within"),
     [
@@ -152,6 +188,8 @@ def test_errors(text, error):
         ("<html><TABLE class='x'>", True, True),
         ("# Results\n<table>", False, True),
         ("<tableau>", False, False),
+        ('<p><span class="ltx_x ltx_tabular y">', True, True),
+        ('<p class="z ltx_tabulary">', False, False),
     ],
 )
 def test_pages_are_told(text, whole, within):
@@ -167,3 +205,19 @@ def test_what_pandas_writes_is_read_as_its_csv_is(tmp_path):
         (tmp_path / name).write_text(text)
     csv, html, indexed = (read_runs([tmp_path / name], Reading()).groups for name in pages)
     assert csv == html == indexed
+
+
+@pytest.mark.parametrize("index", [["n"], ["n", "seed"]])
+def test_a_pivot_of_pandas_is_read_as_its_csv_is(tmp_path, index):
+    rows = [
+        {"arm": arm, "n": n, "seed": seed, "accuracy": value + n / 1000 + seed / 100}
+        for arm, value in (("scratch", 0.4), ("a", 0.5))
+        for n in (50, 100)
+        for seed in (11, 22)
+    ]
+    frame = pd.DataFrame(rows).pivot_table(index=index, columns="arm", values="accuracy")
+    (tmp_path / "x.csv").write_text(frame.to_csv(float_format="%.3f"))
+    (tmp_path / "x.html").write_text(frame.to_html(float_format="%.3f"))
+    csv, html = (read_runs([tmp_path / name], Reading()).groups for name in ("x.csv", "x.html"))
+    assert csv == html
+    assert [arm for _, arm in html] == ["a", "scratch"]

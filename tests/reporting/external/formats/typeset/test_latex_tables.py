@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from labeleff.errors import RunsError
-from labeleff.reporting.external.formats.typeset.latex_tables import is_latex, read
+from labeleff.reporting.external.formats.typeset.latex_tables import is_latex, offers
 from labeleff.reporting.external.grid import Heading
-from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.reading import read_chosen
 
 PAPER = r"""
 \begin{table}[t] % \begin{tabular}{c} in a comment
@@ -28,8 +28,8 @@ PAPER = r"""
 """
 
 
-def grid(text, **options):
-    return read(text, "t.tex", Reading(**options))
+def grid(text, sheet=None):
+    return read_chosen("t.tex", offers(text, "t.tex"), sheet)
 
 
 def test_a_table_of_a_paper():
@@ -78,6 +78,18 @@ def test_an_arm_over_several_rows():
     assert [row.cells[0] for row in grid(text).rows] == ["a", "a", "b"]
 
 
+def test_rows_of_one_line_are_told_apart():
+    found = grid("\\begin{tabular}{lc} arm & v \\\\ a & 1.5 \\\\\n b & 2.5 \\\\ \\end{tabular}")
+    assert (found.place, [row.place for row in found.rows]) == ("line 1, row 1", ["line 1, row 2", "line 2"])
+
+
+def test_a_row_that_is_named_by_a_citation():
+    rows = r"a & 40 & 1.5 \\ & 250 & 2.5 \\ \citet{b19} & 40 & 3.5 \\ & 250 & 4.5~\cite{c} \\"
+    found = grid(rf"\begin{{tabular}}{{lcc}} arm & n & v \\ {rows} \end{{tabular}}")
+    assert [row.cells[0] for row in found.rows] == ["a", "", "b19", ""]
+    assert found.rows[-1].cells[2] == "4.5"
+
+
 def test_groups_with_rules_between_arent_headers():
     text = r"\begin{tabular}{lc} arm & v \\ a & 1.5 \\ \midrule b & 2.5 \\ \end{tabular}"
     assert [row.cells for row in grid(text).rows] == [("a", "1.5"), ("b", "2.5")]
@@ -93,6 +105,8 @@ def test_errors_have_line_and_column():
         grid(begin + "y & \\begin{tabular}{l}6\\\\7\\end{tabular} \\end{tabular}")
     with pytest.raises(RunsError, match=r"^t\.tex, line 1: found a table without rows"):
         grid("\\begin{tabular}{ll} \\hline \\end{tabular}")
+    with pytest.raises(RunsError, match=r"^t\.tex, line 1: found a table without rows"):
+        grid("\\begin{tabular}{ll} & \\\\ -- & \\\\ \\end{tabular}")
     with pytest.raises(RunsError, match=r"^t\.tex: found no table with cells"):
         grid("\\begin{tabular}{ll} a & b")
 

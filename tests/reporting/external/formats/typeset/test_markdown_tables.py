@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from labeleff.errors import RunsError, UnknownNameError
-from labeleff.reporting.external.formats.typeset.markdown_tables import is_markdown, read
-from labeleff.reporting.external.reading import Reading
+from labeleff.reporting.external.formats.typeset.markdown_tables import is_markdown, offers
+from labeleff.reporting.external.reading import read_chosen
 
 TABLE = "| arm | n | acc |\n|:---|--:|:-:|\n| a | 50 | 61.7 |\n| b | 50 | 70.2 |\n"
 
 
-def grid(text, **options):
-    return read(text, "t.md", Reading(**options))
+def grid(text, sheet=None):
+    return read_chosen("t.md", offers(text, "t.md"), sheet)
 
 
 def shown(cell, name="x"):
@@ -43,6 +43,13 @@ def test_tables_without_outer_pipes_and_within_quotes(text):
         ("*61.7*", "61.7"),
         ("***61.7***", "61.7"),
         ("`61.7`", "61.7"),
+        ("`__init__`", "__init__"),
+        ("**`*x*`** `y_`", "*x* y_"),
+        ("`[a](b)` `<sup>2</sup>` `$x$` `a&lt;b` `\\_`", "[a](b) <sup>2</sup> $x$ a&lt;b \\_"),
+        ("`` a`_b_ ``", "a`_b_"),
+        ("`a\\|b`", "a|b"),
+        ("\\`*a*\\`", "`a`"),
+        ("`61.7`<sup>2</sup> ± 0.8", "61.7 ± 0.8"),
         ("<b>61.7</b>", "61.7"),
         ("61.7 &plusmn; 0.8", "61.7 ± 0.8"),
         ("61.7&nbsp;", "61.7"),
