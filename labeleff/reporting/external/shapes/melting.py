@@ -17,7 +17,7 @@ from labeleff.reporting.external.shapes.layout import NOT_MEASURED, Layout, Valu
 _WHOLE = re.compile(r"[0-9]{1,15}(?:\.0{1,6})?")
 _NO_NAMES = NOT_MEASURED - {"none", "null"}
 """Cells without a name; a baseline may be called None."""
-_SUMMARIES = {"mean", "avg", "avg.", "average", "median", "std", "sd", "stdev", "sem", "total"}
+SUMMARIES = {"mean", "avg", "avg.", "average", "median", "std", "sd", "stdev", "sem", "total"}
 """Names of rows that summarise runs, in small letters."""
 _WHOLE_WORDS = "a whole number from 0 to 10^15 - 1"
 
@@ -181,7 +181,7 @@ def whole(cell: str) -> int | None:
 
 def whole_hint(cell: str) -> str:
     """Way out for a cell that should be a whole number."""
-    if cell.casefold() in _SUMMARIES:
+    if cell.casefold() in SUMMARIES:
         return "leave rows of means and spreads out where the runs are there"
     digits = re.fullmatch(r"[A-Za-z_#-]+([0-9]{1,15})", cell)
     return f"write {int(digits[1])}" if digits else ""

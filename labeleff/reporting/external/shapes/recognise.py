@@ -25,6 +25,7 @@ from labeleff.reporting.external.shapes.rows import (
     sectioned,
     without_header_again,
     without_notes,
+    without_summaries,
 )
 from labeleff.reporting.external.shapes.rungs import Counted
 
@@ -74,12 +75,14 @@ def _part(grid: Grid, reading: Reading) -> _Part:
     grid = _with_arm(grid, layout)
     grid = sectioned(filled(without_notes(grid, layout, reading), layout), layout)
     entries, blank = melt(grid, layout, reading)
+    entries, summaries = without_summaries(grid, entries, reading)
     grid, entries, headed = apart(grid, layout, entries)
     insisted = each_row(grid, reading)
     equal = ["every row is a run, as given"] if insisted else numbering.check(grid, layout, entries)
     numbers, run_notes = numbering.run_numbers(grid, layout, entries)
     counted, count_notes = rungs.count(grid, layout, entries, numbers, reading)
-    notes = [*guessed, *run_notes, *equal, *count_notes, *headed, *blank, *grid.notes, *unused_note(grid, layout.used)]
+    beside = [*blank, *summaries, *grid.notes, *unused_note(grid, layout.used)]
+    notes = [*guessed, *run_notes, *equal, *count_notes, *headed, *beside]
     return _Part(grid, layout, counted, notes)
 
 

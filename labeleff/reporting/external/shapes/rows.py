@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,10 +15,19 @@ from labeleff.reporting.external.reading import Reading
 from labeleff.reporting.external.shapes import names
 from labeleff.reporting.external.shapes.columns import quote_argument, quote_list
 from labeleff.reporting.external.shapes.layout import Layout, column_name
-from labeleff.reporting.external.shapes.melting import Entry
+from labeleff.reporting.external.shapes.melting import SUMMARIES, Entry
 from labeleff.reporting.external.shapes.repeats import RUN
 
 _NAMES = {"metric", "metrics", "metricname", "measure"}
+
+_DIFFERENCES = re.compile(
+    r"(?:(?:abs|rel)(?:olute|ative|\.)?\s+)?(?:[Δ∆]|delta|gains?|improvements?|diff(?:erence)?s?\.?)"
+    r"(?:\s*[(%].*|\s+(?:over|vs|to|from|of|on|against|w\.?r\.?t)\b.*)?",
+    re.IGNORECASE,
+)
+"""Names of rows that are differences of others."""
+_SIGNED = re.compile(r"[(\[$\s]*([+\-−↑↓▲▼])\s*[0-9.]")
+_UP = {"+", "↑", "▲"}
 
 FEWEST = 2
 """Least number of rows of a block, and of blocks: a blank beside names in every row is a slip."""
@@ -154,6 +163,53 @@ def _lone(grid: Grid, layout: Layout) -> dict[int, Heading]:
         return {}
     others = {at: {row.cells[at] for number, row in enumerate(grid.rows) if number not in found} for at in columns}
     return {number: heading for number, (at, heading) in found.items() if grid.rows[number].cells[at] not in others[at]}
+
+
+def without_summaries(grid: Grid, entries: Sequence[Entry], reading: Reading) -> tuple[list[Entry], list[str]]:
+    """The entries without averages of others and differences to others, and a sentence that names them.
+
+    Both go by their names, of averages also those of tasks; differences also by the sign that all their values have and
+    others don't. RunsError where beside such values a single arm is left: the others are told as differences to it.
+    """
+    cells: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        cells[entry.arm].append(entry.value)
+    signed = {arm for arm, values in cells.items() if _are_differences(values)}
+    named = {arm for arm in cells if arm.casefold() in SUMMARIES or _names_a_difference(arm)} - {reading.baseline}
+    beside = cells.keys() - named - signed
+    if signed and len(beside) == 1:
+        entry = next(entry for entry in entries if entry.arm in signed)
+        found, expected = quote(entry.value), f"a value without a sign, as those of {next(iter(beside))!r}"
+        raise cell_error(grid.source, entry.row.place, entry.column, found, expected, "write values, not differences")
+    arms = named | signed if len(beside) >= FEWEST else set()
+    tasks = {entry.task for entry in entries}
+    means = {task for task in tasks if task is not None and task.casefold() in SUMMARIES}
+    means = means if len(tasks - means) >= FEWEST else set()
+    left = {
+        entry.arm if entry.arm in arms else entry.task: entry
+        for entry in reversed(entries)
+        if _is_of(entry, arms, means)
+    }
+    if not left:
+        return list(entries), []
+    listed = ", ".join(f"{quote(name or '')} ({entry.row.place})" for name, entry in reversed(left.items()))
+    kept = [entry for entry in entries if not _is_of(entry, arms, means)]
+    return kept, [f"averages and differences of others are left out: {listed}"]
+
+
+def _is_of(entry: Entry, arms: Set[str], tasks: Set[str | None]) -> bool:
+    return entry.arm in arms or entry.task in tasks
+
+
+def _names_a_difference(arm: str) -> bool:
+    """Whether an arm has the name of a difference; one in capitals, such as `DELTA`, is a method's."""
+    return _DIFFERENCES.fullmatch(arm) is not None and not re.match(r"[A-Z]{2}", arm)
+
+
+def _are_differences(values: Iterable[str]) -> bool:
+    """Whether all values have a sign, and some of them one that goes up."""
+    signs = [found[1] if (found := _SIGNED.match(value)) else "" for value in values]
+    return all(signs) and not _UP.isdisjoint(signs)
 
 
 def apart(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> tuple[Grid, list[Entry], list[str]]:

@@ -181,3 +181,67 @@ def test_both_rows_of_a_header_are_left_out_again() -> None:
     found = observed("method | svhn_40 | svhn_400\na | 1 | 2\nmethod | svhn | \n | 40 | 400\nb | 3 | 4")
     assert [row[1] for row in values(found)] == ["a", "a", "b", "b"]
     assert "2 rows like the header left out (line 3, line 4)" in found.notes
+
+
+PLAIN = "method | 40 | 400\nscratch | 20 | 40\nsimclr | 30 | 45"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "Δ | +10 | +5",
+        "simclr - scratch | +10 | -5",
+        "gain | -10 | -5",
+        "Improvement (%) | 10 | 5",
+        "abs. gain over scratch | 10 | 5",
+        "diff | ↑10 | ↓5",
+        "DELTA | +10 | +5",
+        "Average | 25 | 42.5",
+        "Avg. | 25 | 42.5",
+        "mean | 25 | 42.5",
+        "std | ±5 | ±2.5",
+    ],
+)
+def test_differences_and_averages_are_no_arms(row: str) -> None:
+    found = observed(f"{PLAIN}\n{row}")
+    assert {row.arm for row in found.rows} == {"scratch", "simclr"}
+    name = row.partition(" |")[0]
+    assert f"averages and differences of others are left out: {name!r} (line 4)" in found.notes
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "mean teacher | 25 | 42",
+        "average pooling | 25 | 42",
+        "DELTA | 25 | 42",
+        "Delta tuning | 25 | 42",
+        "+ EMA | 25 | 42",
+        "ema | +25 | 42",
+        "gainer | 25 | 42",
+    ],
+)
+def test_arms_that_are_only_named_like_them_stay(row: str) -> None:
+    assert row.partition(" |")[0] in {each.arm for each in observed(f"{PLAIN}\n{row}").rows}
+
+
+def test_what_has_signs_everywhere_or_is_the_baseline_stays() -> None:
+    every = "method | 40 | 400\na | +0.2 | +0.4\nb | +0.1 | +0.3\nc | -0.1 | +0.2"
+    assert {row.arm for row in observed(every).rows} == {"a", "b", "c"}
+    assert "mean" in {row.arm for row in observed(f"{PLAIN}\nmean | 10 | 10", baseline="mean").rows}
+    assert len(observed("method | 40 | 400\nscratch | 20 | 40\nmean | 10 | 10").rows) == 4
+
+
+def test_arms_that_are_told_as_differences_are_an_error() -> None:
+    with pytest.raises(
+        RunsError, match=r"line 3, column '40': found '\+10', expected a value without a sign, as those of"
+    ):
+        observed("method | 40 | 400\nscratch | 20 | 40\nsimclr | +10 | +5\nbyol | +12 | +7")
+
+
+def test_averages_of_tasks_are_no_task_and_the_other_shapes_do_the_same() -> None:
+    rows = [f"{task} | {arm} | 40 | 5" for task in ("svhn", "digits", "Average") for arm in ("a", "b")]
+    found = observed("\n".join(["dataset | method | n | acc", *rows]))
+    assert {row.task for row in found.rows} == {"svhn", "digits"}
+    assert "averages and differences of others are left out: 'Average' (line 6)" in found.notes
+    assert {row.arm for row in observed("n | a | b | Δ\n40 | 5 | 6 | +1\n400 | 6 | 8 | +2").rows} == {"a", "b"}
