@@ -2,10 +2,8 @@
 
 import os
 import re
-import resource
 import shutil
 import subprocess
-import sys
 
 import pytest
 from support import toy_study
@@ -15,10 +13,13 @@ from labeleff.errors import RecordError
 from labeleff.records.folders import FILE_NAME
 from labeleff.records.jsonl import open_records, read_records
 
-
-def limited(limit):
-    """Limit the size of the process's files: a write over it is cut short, and the next one fails."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+LIMITED = """import resource, runpy, sys
+sys.dont_write_bytecode = True
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+del sys.argv[1]
+runpy.run_module("labeleff", run_name="__main__", alter_sys=True)
+"""
+"""Limits the size of the process's files: a write over it is cut short, and the next one fails."""
 
 
 def unmeasured():
@@ -26,7 +27,7 @@ def unmeasured():
     return {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
 
 
-def test_a_disk_that_fills_up_within_a_record(tmp_path, command):
+def test_a_disk_that_fills_up_within_a_record(tmp_path, command, python_server):
     study = tmp_path / "scratch.toml"
     text = re.sub(r"arms = .*", 'arms = ["scratch/finetune"]', toy_study.TEXT)
     study.write_text(re.sub(r"\[budget\.rotation\][^\[]*", "", text))
@@ -35,13 +36,14 @@ def test_a_disk_that_fills_up_within_a_record(tmp_path, command):
     whole = (tmp_path / "whole" / FILE_NAME).read_bytes().splitlines(keepends=True)
     first = next(place for place, line in enumerate(whole) if b'"type":"cell"' in line)
     limit = sum(map(len, whole[: first + 2])) + len(whole[first + 2]) // 2
+    (tmp_path / "limited.py").write_text(LIMITED)
+    environment = unmeasured() | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "labeleff", *map(str, words), "--out", "full"],
+        [*python_server.python(environment), "limited.py", str(limit), *map(str, words), "--out", "full"],
         capture_output=True,
         text=True,
         timeout=300,
-        env=unmeasured() | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=limited(limit),
+        env=environment,
     )
     assert done.returncode == 2, done.stderr
     assert "full/records.jsonl: can't be written: File too large; every earlier record is safe" in done.stderr

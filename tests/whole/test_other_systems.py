@@ -76,15 +76,10 @@ def finish(process, *others):
     return printed
 
 
-def test_what_reads_results_runs(labeleff, tmp_path):
+def test_what_needs_no_run_runs(labeleff, tmp_path):
     (tmp_path / "runs.csv").write_text(TABLE)
     assert "label ratio" in finish(labeleff("utility", tmp_path / "runs.csv", "--out", tmp_path / "utility"))
-    plan = finish(labeleff("plan", "smoke", "--out", tmp_path / "none"))
-    assert "18 cells" in plan
-    finish(labeleff("run", "smoke", "--out", tmp_path / "one", "--jobs", "1", "--quiet"))
-    shutil.copytree(tmp_path / "one", tmp_path / "two")
-    assert "report" in finish(labeleff("report", tmp_path / "one"))
-    assert finish(labeleff("compare", tmp_path / "one", tmp_path / "two"))
+    assert "18 cells" in finish(labeleff("plan", "smoke", "--out", tmp_path / "none"))
 
 
 def recorded(out: Path) -> int:
@@ -92,7 +87,7 @@ def recorded(out: Path) -> int:
     return path.read_bytes().count(b'"type":"cell"') if path.exists() else 0
 
 
-def test_a_killed_run_goes_on(labeleff, tmp_path):
+def test_a_killed_run_goes_on_and_what_reads_results_runs(labeleff, tmp_path):
     study, out = toy_study.write(tmp_path), tmp_path / "out"
     process = labeleff("run", study, "--out", out, "--jobs", "2", "--quiet")
     while recorded(out) < 2 and process.poll() is None:
@@ -100,8 +95,11 @@ def test_a_killed_run_goes_on(labeleff, tmp_path):
     process.kill()
     process.communicate()
     before = recorded(out)
-    finish(labeleff("run", study, "--out", out, "--jobs", "2", "--quiet"))
+    finish(labeleff("run", study, "--out", out, "--jobs", "1", "--quiet"))
     assert 2 <= before <= recorded(out) == 16
+    shutil.copytree(out, tmp_path / "again")
+    assert "report" in finish(labeleff("report", out))
+    assert finish(labeleff("compare", out, tmp_path / "again"))
 
 
 def test_a_thread_ends_a_run_in_time(labeleff, tmp_path):

@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 from support import toy_study
@@ -34,33 +33,12 @@ def test_kills_at_random_moments(command, python_server, charts, tmp_path):
         out = tmp_path / f"killed{attempt}"
         environment = os.environ | {"LABELEFF_CACHE": str(tmp_path / f"cache{attempt}"), "OMP_NUM_THREADS": "1"}
         charts(tmp_path / f"cache{attempt}")
-        words = ["run", str(study), "--out", str(out), "--jobs", "2", "--quiet"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "labeleff", *words],
-            env=environment,
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        words = ["-m", "labeleff", "run", str(study), "--out", str(out), "--jobs", "2", "--quiet"]
+        call = [*python_server.python(environment), *words]
+        process = subprocess.Popen(call, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
         killed += kill_at_random(process, out, chance)
         before = cells(out) if (out / "records.jsonl").exists() else []
-        resumed = subprocess.run(
-            [
-                *python_server.python(environment),
-                "-m",
-                "labeleff",
-                "run",
-                str(study),
-                "--out",
-                str(out),
-                "--jobs",
-                "2",
-                "--quiet",
-            ],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+        resumed = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=600)
         assert resumed.returncode == 0, resumed.stderr
         after = cells(out)
         assert after[: len(before)] == before, "what was recorded must stay"
@@ -82,5 +60,5 @@ def kill_at_random(process, out, chance):
         time.sleep(0.005)
     running = process.poll() is None
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()  # until it and its workers are gone
     return running

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pandas as pd
@@ -47,19 +46,19 @@ def content(out):
     return found
 
 
-def killed(study, out, environment, wanted):
+def killed(python, study, out, environment, wanted):
     """Start a run and kill it once so many selected cells are recorded."""
-    arguments = [sys.executable, "-m", "labeleff", "run", str(study), "--out", str(out), "--jobs", "2", "--quiet"]
-    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = [*python, "-m", "labeleff", "run", str(study), "--out", str(out), "--jobs", "2", "--quiet"]
+    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     while process.poll() is None and sum(bool(line["cell"]["selection"]) for line in cells(out).values()) < wanted:
         time.sleep(0.005)
     running = process.poll() is None
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()  # until it and its workers are gone
     return running
 
 
-def test_planned_killed_resumed_reported_and_exported(command, charts, tmp_path):
+def test_planned_killed_resumed_reported_and_exported(command, python_server, charts, tmp_path):
     study = tmp_path / "chosen.toml"
     study.write_text(STUDY)
     plan = command("plan", study)
@@ -75,8 +74,9 @@ def test_planned_killed_resumed_reported_and_exported(command, charts, tmp_path)
 
     environment = os.environ | {"LABELEFF_CACHE": str(tmp_path / "own-cache"), "OMP_NUM_THREADS": "1"}
     charts(tmp_path / "own-cache")
-    assert killed(study, out, environment, 1)
-    assert killed(study, out, environment, 4)
+    python = python_server.python(environment)
+    assert killed(python, study, out, environment, 1)
+    assert killed(python, study, out, environment, 4)
     resumed = command("run", study, "--out", out, "--jobs", "2", "--quiet")
     assert resumed.returncode == 0, resumed.stderr
     assert content(out) == expected
