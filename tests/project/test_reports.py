@@ -22,6 +22,7 @@ from labeleff.reporting.options import ReportOptions
 from labeleff.reporting.output_files import PAGE
 from labeleff.reporting.study_report import build
 
+pytestmark = pytest.mark.xdist_group("reports")  # they share what is computed once
 REPORTS = Path(__file__).parents[2] / "reports"
 FOLDERS = sorted(path.parent for path in REPORTS.glob("*/records.jsonl"))
 
