@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -69,9 +70,10 @@ def read_value(cell: str, *, comma: bool = False) -> Value:
     raise UnreadableCellError(VALUE, _hint(text))
 
 
+@functools.lru_cache(maxsize=10_000)
 def is_value(cell: str) -> bool:
     """Whether a cell can be read, with decimal points or commas."""
-    for comma in (False, True):
+    for comma in (False, True) if re.search("[0-9]", cell) else ():
         try:
             read_value(cell, comma=comma)
         except UnreadableCellError:

@@ -26,8 +26,8 @@ _DIFFERENCES = re.compile(
     re.IGNORECASE,
 )
 """Names of rows that are differences of others."""
-_SIGNED = re.compile(r"[(\[$\s]*([+\-−↑↓▲▼])\s*[0-9.]")
-_UP = {"+", "↑", "▲"}
+_SIGNED = re.compile(r"[(\[$\s]*[+\-−↑↓▲▼]\s*[0-9.]")
+_UP = re.compile(r"[(\[$\s]*[+↑▲]")
 
 FEWEST = 2
 """Least number of rows of a block, and of blocks: a blank beside names in every row is a slip."""
@@ -206,10 +206,9 @@ def _names_a_difference(arm: str) -> bool:
     return _DIFFERENCES.fullmatch(arm) is not None and not re.match(r"[A-Z]{2}", arm)
 
 
-def _are_differences(values: Iterable[str]) -> bool:
+def _are_differences(values: Sequence[str]) -> bool:
     """Whether all values have a sign, and some of them one that goes up."""
-    signs = [found[1] if (found := _SIGNED.match(value)) else "" for value in values]
-    return all(signs) and not _UP.isdisjoint(signs)
+    return all(map(_SIGNED.match, values)) and any(map(_UP.match, values))
 
 
 def apart(grid: Grid, layout: Layout, entries: Sequence[Entry]) -> tuple[Grid, list[Entry], list[str]]:
