@@ -33,11 +33,16 @@ IMPORTED = (
     "pandas",
     "scipy.stats",
     "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
     "jinja2",
     "labeleff.commands.cli",
     "labeleff.commands.functions",
+    "labeleff.commands.run",
+    "labeleff.execution.launch",
+    "labeleff.execution.engines.local",
     "labeleff.execution.preparation.fact_finding",
     "labeleff.reporting.study_report",
+    "labeleff.reporting.html.page",
 )
 """Modules that the server imports, with all that they need; no thread of theirs may hold a lock while it forks."""
 FIXED = ("PYTHON", "OMP_", "MKL_", "MPL", "LD_", "LC_", "LANG", "CUDA", "COVERAGE_")
@@ -99,6 +104,8 @@ def serve(path, charts):
     """Answer at a socket until standard input is closed; returns the words of a program in each process for one."""
     for name in IMPORTED:
         importlib.import_module(name)
+    markers = importlib.import_module("matplotlib.markers")
+    markers.MarkerStyle("$x$")  # makes the parser of formulas, which takes a quarter of a second
     vega.cache_folder = lambda: Path(charts)
     gc.collect()
     gc.freeze()  # else every collection would write to all that is shared with the server
