@@ -1,1 +1,1 @@
-"""Tables of LaTeX and Markdown, with the text that their cells show."""
+"""Tables of LaTeX, Markdown and HTML, with the text that their cells show."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import takewhile
 
 MOST = 1000
 """Largest number of columns or rows that a cell covers, as in browsers."""
 
-_WITHOUT_END = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
-)
-_UNSEEN = frozenset(
-    ["annotation", "annotation-xml", "desc", "mphantom", "noscript", "script", "style", "template", "title"]
-)
+_WITHOUT_END = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"])
+_UNSEEN = frozenset(["annotation", "annotation-xml", "desc", "mphantom", "noscript", "script", "style", "template"])
+_UNSEEN |= {"noscript", "title"}
 _UNSEEN_CLASSES = frozenset(["footnote", "footnote-ref", "footnote-reference", "headerlink", "ltx_note", "ltx_phantom"])
-_UNSEEN_CLASSES |= {"MathJax_Preview", "sr-only", "visually-hidden"}
-_BLANK = re.compile(
-    r"(?:^|;)(?:visibility:(?:hidden|collapse)|color:transparent|(?:opacity|font-size):0(?:\.0*)?[a-z%]*(?:;|$))"
-)
+_UNSEEN_CLASSES |= {"MathJax_Preview", "reference", "sr-only", "visually-hidden"}
+"""Classes of what isn't shown: footnotes too, which are `reference` where they are raised alone."""
+_BLANK = re.compile(r"(?:^|;)(?:visibility:(hidden|collapse)|color:transparent|(opacity|font-size):0[.0]*[a-z%]*(;|$))")
 """Styles of elements of which nothing but the place is seen."""
 _ROWS = frozenset(["thead", "tbody", "tfoot"])
 _PARTS = frozenset(["caption", "table", "td", "th", "tr", *_ROWS])
@@ -101,8 +99,6 @@ class PageTable:
     line: int
     rows: list[PageRow] = field(default_factory=list)
     caption: Shown = field(default_factory=Shown)
-    head: bool = False
-    """Whether rows that begin now are of the header."""
     layout: bool = False
     """Whether it holds another table with rows and columns."""
     end: int | None = None
@@ -157,6 +153,8 @@ class _Reader(HTMLParser):
         """Tables without their end so far, each within the one before."""
         self._elements = [_Element("")]
         """Elements without their end so far, each within the one before."""
+        self._begun = Counter[str]()
+        """How many of them have a name."""
         self._drawn = _Element("")
         """The element that held a formula last."""
 
@@ -180,10 +178,11 @@ class _Reader(HTMLParser):
         element.unseen = above.unseen or gone or blank
         if tag not in _WITHOUT_END:
             self._elements.append(element)
+            self._begun[tag] += 1
 
     def handle_endtag(self, tag: str) -> None:
         """End the innermost element of this name, and what began within it; not beyond a cell or table."""
-        for at in range(len(self._elements) - 1, 0, -1):
+        for at in range(len(self._elements) - 1, 0, -1) if self._begun[tag] else ():
             if self._elements[at].tag == tag:
                 self._end_from(at)
                 return
@@ -195,8 +194,10 @@ class _Reader(HTMLParser):
         element = self._elements[-1]
         if element.role == "tex":
             element.source += data
-        elif not element.unseen and (data.strip(" \t\r\n") or self._innermost({"math", "table"}).role != "math"):
-            self._show(data.translate(_MARKS))
+        elif element.shown is None or element.unseen:
+            return
+        elif data.strip(" \t\r\n") or self._innermost({"math", "table"}).role != "math":
+            element.shown.text += data.translate(_MARKS)
 
     def _begin(self, element: _Element, found: dict[str, str], style: str) -> None:
         above = self._elements[-1]
@@ -221,11 +222,10 @@ class _Reader(HTMLParser):
         if element.role == "table":
             self.open.append(PageTable(self.getpos()[0]))
             element.shown = None
-        elif element.role in _ROWS:
-            self.open[-1].head = element.role == "thead"
         elif element.role == "tr":
-            self.open[-1].rows.append(PageRow(self.getpos()[0], self.open[-1].head))
-        else:
+            header = self._innermost({*_ROWS, "table"}).role == "thead"
+            self.open[-1].rows.append(PageRow(self.getpos()[0], header))
+        elif element.role in _CELLS:
             covered = [_number(name, found) for name in ("colspan", "rowspan")]
             cell = PageCell("", covered[0] or 1, covered[1] or MOST, element.role == "th")
             self.open[-1].rows[-1].cells.append(cell)
@@ -236,22 +236,23 @@ class _Reader(HTMLParser):
 
     def _end_parts(self, role: str) -> None:
         """End the parts of the innermost table whose end is left out before one that begins."""
-        if role in _ENDS:
-            roles = [each.role for each in self._elements]
-            begin = max((at for at, each in enumerate(roles) if each == "table"), default=0)
-            self._end_from(next((at for at in range(begin, len(roles)) if roles[at] in _ENDS[role]), len(roles)))
+        begin = len(self._elements)
+        for at in range(begin - 1, 0, -1) if role in _ENDS else ():
+            if self._elements[at].role == "table":
+                break
+            begin = at if self._elements[at].role in _ENDS[role] else begin
+        self._end_from(begin)
 
     def _end_from(self, at: int) -> None:
         while len(self._elements) > at:
             element = self._elements.pop()
+            self._begun[element.tag] -= 1
             if element.acts:
                 self._end(element)
 
     def _end(self, element: _Element) -> None:
         if element.role == "table":
             self._end_table()
-        elif element.role in _ROWS:
-            self.open[-1].head = False
         elif element.role == "caption" and element.shown:
             self.open[-1].caption = element.shown
         elif element.role == "figcaption" and element.shown:
@@ -284,10 +285,10 @@ class _Reader(HTMLParser):
         if element.shown is None:
             return
         formula = _formula(element.source) if element.source else _ACCENT.sub("", element.shown.text[element.begin :])
-        holders = [at for at, each in enumerate(self._elements) if each.holds and each.shown is element.shown]
-        begin = self._elements[holders[0]].begin if holders else element.begin
-        element.shown.text = element.shown.text[:begin] + formula
-        for each in self._elements[holders[0] :] if holders else ():
+        around = list(takewhile(lambda each: each.shown is element.shown, reversed(self._elements)))
+        held = max((at for at, each in enumerate(around, start=1) if each.holds), default=0)
+        element.shown.text = element.shown.text[: around[held - 1].begin if held else element.begin] + formula
+        for each in around[:held]:
             each.unseen, each.behind = True, ""
 
     def _end_source(self, element: _Element) -> None:
@@ -324,8 +325,8 @@ def _role(tag: str, found: dict[str, str]) -> str:
 def _gone(role: str, found: dict[str, str]) -> bool:
     """Whether nothing of an element is shown, not even its place."""
     words = set(found.get("class", "").split())
-    reference = role == "sup" and "reference" in words
-    return role in _UNSEEN or "hidden" in found or bool(words & _UNSEEN_CLASSES) or reference
+    words -= set() if role == "sup" else {"reference"}
+    return role in _UNSEEN or "hidden" in found or bool(words & _UNSEEN_CLASSES)
 
 
 def _around(tag: str, found: dict[str, str], style: str) -> tuple[str, str]:
