@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from labeleff.catalogue.declaration import OptionValue
+from labeleff.plugins.tasks.scenes.hits import root
 from labeleff.plugins.tasks.sources.toy_outlines import THINGS, Plane, Thing
 from labeleff.seeding import stream_seed
 from labeleff.training.examples import Examples, Source, Task
@@ -108,7 +109,8 @@ def _turn(size: int, x: Tensor, y: Tensor, angle: Tensor, scale: Tensor) -> tupl
     """Compute coordinates (N, size, size) of the pixels, -1..1 over the image, from (x, y), turned and scaled."""
     line = (torch.arange(size) + 0.5) * (2 / size) - 1
     right, down = line[None, None, :] - x, line[None, :, None] - y
-    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    angle = angle.to(torch.float64)  # whose last bit, which processors differ by, doesn't reach float32
+    cos, sin = (part.to(torch.float32) / scale for part in (torch.cos(angle), torch.sin(angle)))
     return cos * right + sin * down, cos * down - sin * right
 
 
@@ -119,7 +121,7 @@ def _clutter(rng: _ThingRng, canvas: Tensor, size: int) -> Tensor:
         u, v = _turn(size, 2.2 * x - 1.1, 2.2 * y - 1.1, 2 * torch.pi * angle, torch.ones(1))
         width, height = 0.08 + 0.25 * width, 0.08 + 0.25 * height
         bar = torch.maximum(u.abs() - width, v.abs() - height)
-        disc = ((u / width).square() + (v / height).square()).sqrt().sub(1) * torch.minimum(width, height)
+        disc = root((u / width).square() + (v / height).square()).sub(1) * torch.minimum(width, height)
         cover = (0.5 - torch.where(kind < 0.5, bar, disc) * (size / 2)).clamp(0, 1)[:, None]
         canvas = canvas + cover * (0.8 * torch.stack(colour, 1) - canvas)
     return canvas

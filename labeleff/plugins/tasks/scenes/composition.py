@@ -12,6 +12,7 @@ from labeleff.plugins.tasks.scenes import poses
 from labeleff.plugins.tasks.scenes.classes import CLASSES, warp
 from labeleff.plugins.tasks.scenes.factors import Factors
 from labeleff.plugins.tasks.scenes.materials import Materials, backdrops, surfaces
+from labeleff.plugins.tasks.scenes.parts import steady
 from labeleff.plugins.tasks.scenes.scene_rng import SceneRng
 
 FIELD = 0.36
@@ -100,9 +101,9 @@ def compose(split: str, numbers: Tensor, objects: int, factors: Factors, *, bala
         rotation=rotation.view(len(numbers), objects, 3, 3),
         shape=_shape_numbers(numbers, objects),
         warp=warp(rng),
-        to_camera=view() @ rotation,
-        place=_places(scene_rng, layout).reshape(-1, 3),
-        light=_light(scene_rng, layout, factors),
+        to_camera=steady(view() @ rotation),
+        place=steady(_places(scene_rng, layout).reshape(-1, 3)),
+        light=steady(_light(scene_rng, layout, factors)),
         surfaces=surfaces(rng, labels.flatten(), factors),
         backdrops=backdrops(scene_rng, factors),
     )

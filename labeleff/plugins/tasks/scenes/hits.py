@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,6 +42,14 @@ Tracer = Callable[[Scenes, Sequence[int], torch.device], list[Seen]]
 def lines(pixels: int, device: torch.device) -> Tensor:
     """Compute x (or y) of the rays through the middles of pixels (pixels,), from -`FIELD` to `FIELD`."""
     return ((torch.arange(pixels, device=device, dtype=torch.float32) + 0.5) * (2 / pixels) - 1) * FIELD
+
+
+def root(values: Tensor) -> Tensor:
+    """Compute square roots, not a number below 0, by IEEE 754: torch's differ between processors in the last bit."""
+    if values.device.type != "cpu":
+        return values.sqrt()
+    with np.errstate(invalid="ignore"):
+        return torch.from_numpy(np.asarray(np.sqrt(values.numpy())))
 
 
 def dot(one: Vector, other: Vector) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from labeleff.plugins.tasks.scenes.factors import Factors
+from labeleff.plugins.tasks.scenes.parts import steady
 from labeleff.plugins.tasks.scenes.scene_rng import SceneRng
 
 HUES = (0.55, 0.08, 0.70, 0.00, 0.30, 0.15, 0.85, 0.42, 0.62, 0.93)
@@ -87,9 +88,9 @@ def _pattern(rng: SceneRng, low: float, high: float) -> Materials:
     direction = direction / direction.norm(dim=2, keepdim=True)
     pace = torch.exp(rng.between("paces", WAVES, math.log(low), math.log(high)))
     phase = rng.between("phases", WAVES, 0.0, 2 * math.pi)
-    waves = torch.cat((direction * pace[..., None], phase[..., None]), dim=2)
+    waves = steady(torch.cat((direction * pace[..., None], phase[..., None]), dim=2))
     share = rng.uniform("weights", 3).square()
     share = share / share.sum(1, keepdim=True)
-    weights = torch.cat((share, rng.between("bend", 1, 0.0, 4.0)), dim=1)
-    gain = torch.exp(rng.between("gain", 1, math.log(0.4), math.log(6.0)))
+    weights = steady(torch.cat((share, rng.between("bend", 1, 0.0, 4.0)), dim=1))
+    gain = steady(torch.exp(rng.between("gain", 1, math.log(0.4), math.log(6.0))))
     return Materials(rng.uniform("colour", 3), rng.uniform("other colour", 3), waves, weights, gain)

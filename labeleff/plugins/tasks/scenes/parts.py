@@ -56,7 +56,7 @@ class Parts:
     def corners(self) -> Tensor:
         """Compute corners (N, P, 8, 3) of a box around each solid."""
         signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)
-        return self.centre[:, :, None] + torch.einsum("npij,cj->npci", self.axes, signs)
+        return self.centre[:, :, None] + product(signs, self.axes.mT)
 
     def box(self) -> tuple[Tensor, Tensor]:
         """Compute least and greatest coordinates (N, 3) of each object."""
@@ -167,11 +167,38 @@ class Kit:
         """Return the solids, moved and scaled so that the box around the object is centred and its longest side 1."""
         rounds, cones, plain = (tuple(kinds) for kinds in zip(*self._kinds, strict=True))
         centre, axes, shape, present = (torch.stack(items, dim=1) for items in zip(*self._solids, strict=True))
+        centre, axes = steady(centre), steady(axes)
         parts = Parts(rounds, cones, plain, centre, axes, shape, present)
         low, high = parts.box()
         size = (high - low).amax(1)[:, None, None]
         middle = ((low + high) / 2)[:, None]
         return Parts(rounds, cones, plain, (centre - middle) / size, axes / size[..., None], shape, present)
+
+
+def steady(values: Tensor) -> Tensor:
+    """Round float64 numbers to multiples of 2**-40.
+
+    Sines and products of matrices differ in their last bit from one processor to another, and a pixel may follow it.
+    """
+    return torch.round(values * 2.0**40) * 2.0**-40
+
+
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """Multiply matrices (..., I, 3) and (..., 3, K), with the same bits on every processor."""
+    one, two, three = (left[..., :, at, None] * right[..., None, at, :] for at in range(3))
+    return one + two + three
+
+
+def inverse(matrices: Tensor) -> Tensor:
+    """Invert matrices (..., 3, 3) by cross products of their columns, with the same bits on every processor."""
+    columns = matrices.unbind(-1)
+    rows = torch.stack([_cross(columns[at - 2], columns[at - 1]) for at in range(3)], -2)
+    return rows / product(rows[..., :1, :], columns[0][..., None])
+
+
+def _cross(left: Tensor, right: Tensor) -> Tensor:
+    (a, b, c), (d, e, f) = left.unbind(-1), right.unbind(-1)
+    return torch.stack((b * f - c * e, c * d - a * f, a * e - b * d), -1)
 
 
 def rotation_about(axis: Axis, angle: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from labeleff.plugins.tasks.scenes.composition import Scenes, compose
 from labeleff.plugins.tasks.scenes.factors import Factors
-from labeleff.plugins.tasks.scenes.hits import RAYS, Seen, Tracer, lines
+from labeleff.plugins.tasks.scenes.hits import RAYS, Seen, Tracer, lines, root
 from labeleff.plugins.tasks.scenes.poses import pose_bins
 from labeleff.plugins.tasks.scenes.shade import Shader
 from labeleff.plugins.tasks.scenes.trace import trace
@@ -98,7 +98,7 @@ def _block(scenes: Scenes, side: int, device: torch.device, tracer: Tracer, *, m
 def _expose(light: Tensor) -> Tensor:
     """Convert light (3, N, 2 S, 2 S) to uint8 (N, S, S, 3): the square root of each pixel's mean."""
     mean = (light[:, :, 0::2, 0::2] + light[:, :, 1::2, 0::2] + light[:, :, 0::2, 1::2] + light[:, :, 1::2, 1::2]) / 4
-    return (mean.clamp(0, 1).sqrt() * 255).round().to(torch.uint8).permute(1, 2, 3, 0).contiguous()
+    return (root(mean.clamp(0, 1)) * 255).round().to(torch.uint8).permute(1, 2, 3, 0).contiguous()
 
 
 def _maps(scenes: Scenes, seen: Seen, side: int) -> tuple[Tensor, Tensor]:

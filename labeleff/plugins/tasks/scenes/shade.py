@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from labeleff.plugins.tasks.scenes.composition import LIGHT_DISTANCE, Scenes, view
-from labeleff.plugins.tasks.scenes.hits import Seen, Vector, dot, lines
+from labeleff.plugins.tasks.scenes.hits import Seen, Vector, dot, lines, root
 from labeleff.plugins.tasks.scenes.materials import Materials
+from labeleff.plugins.tasks.scenes.parts import product, steady
+from labeleff.training.device import summing_type
 
 AMBIENT, SUN, POINT, GLOSS = 0.22, 0.25, 0.85, 0.12
 SUN_FROM = (0.45, -0.3, 0.84)
@@ -23,7 +25,7 @@ class Shader:
         self._backdrops = _table(scenes.backdrops, device)
         self._light = scenes.light.T.contiguous().to(device, torch.float32)
         sun = view() @ torch.tensor(SUN_FROM, dtype=torch.float64)
-        self._sun = (sun / sun.norm()).to(device, torch.float32)
+        self._sun = steady(sun / sun.norm()).to(device, torch.float32)
         self._object = _frames(scenes, device)
 
     def light(self, seen: Seen, first: int, last: int, pixels: int) -> Tensor:
@@ -64,14 +66,14 @@ class Shader:
         lamp = self._light[:, scene]
         to = [lamp[k] - point[k] for k in range(3)]
         square = dot(to, to)
-        shorter = torch.rsqrt(square)
+        shorter = root(square).reciprocal()
         facing = (dot(normal, to) * shorter).clamp(min=0)
         strength = POINT * facing * (LIGHT_DISTANCE**2 / square).clamp(max=4)
         light = colour * (AMBIENT + SUN * dot(normal, self._sun).clamp(min=0) + strength)
         if gloss:
-            away = torch.rsqrt(dot(point, point))
+            away = root(dot(point, point)).reciprocal()
             half = [v * shorter - p * away for v, p in zip(to, point, strict=True)]
-            shine = (dot(normal, half) * torch.rsqrt(dot(half, half) + 1e-12)).clamp(min=0)
+            shine = (dot(normal, half) * root(dot(half, half) + 1e-12).reciprocal()).clamp(min=0)
             light = light + gloss * shine.square().square().square() ** 2 * (strength > 0)
         return light
 
@@ -85,15 +87,20 @@ def _table(materials: Materials, device: torch.device) -> Tensor:
 def _pattern(row: Tensor, point: tuple[Tensor, ...]) -> Tensor:
     """Compute colours (3, Q) at points, by material rows (27, Q)."""
     phase = [dot(row[6 + 4 * wave : 9 + 4 * wave], point) + row[9 + 4 * wave] for wave in range(4)]
-    second = torch.sin(phase[1])
-    value = row[22] * torch.sin(phase[0]) + row[23] * second * torch.sin(phase[2])
-    value = value + row[24] * torch.sin(phase[3] + row[25] * second)
+    second = _sine(phase[1])
+    value = row[22] * _sine(phase[0]) + row[23] * second * _sine(phase[2])
+    value = value + row[24] * _sine(phase[3] + row[25] * second)
     mix = (0.5 + row[26] * value).clamp(0, 1)
     return row[:3] + mix * (row[3:6] - row[:3])
+
+
+def _sine(angles: Tensor) -> Tensor:
+    """Compute sines (Q,) as if exactly rounded: a processor's own of float32 differ in the last bit, and pixels do."""
+    return torch.sin(angles.to(summing_type(angles.device))).to(angles.dtype)
 
 
 def _frames(scenes: Scenes, device: torch.device) -> Tensor:
     """Compute rotations and origins (12, N * K) that bring points of the camera's frame into the things' own."""
     back = scenes.to_camera.mT / scenes.layout.size
-    origin = -(back @ scenes.place[..., None])[..., 0]
+    origin = -product(back, scenes.place[..., None])[..., 0]
     return torch.cat((back.flatten(1), origin), dim=1).T.contiguous().to(device, torch.float32)

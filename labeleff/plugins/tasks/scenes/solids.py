@@ -9,8 +9,8 @@ from torch import Tensor
 
 from labeleff.plugins.tasks.scenes.classes import CLASSES, shapes, stretch
 from labeleff.plugins.tasks.scenes.composition import Scenes
-from labeleff.plugins.tasks.scenes.hits import Vector, dot
-from labeleff.plugins.tasks.scenes.parts import Parts
+from labeleff.plugins.tasks.scenes.hits import Vector, dot, root
+from labeleff.plugins.tasks.scenes.parts import Parts, inverse, product
 
 NEAR = 0.05
 """Least visible depth."""
@@ -79,18 +79,18 @@ def frames(group: Group, device: torch.device) -> Frames:
     """Bring a group's solids into the camera's frame; computed in float64 on the CPU."""
     parts = group.parts
     scaled = group.size[:, None, None] * group.to_camera
-    centre = group.place[:, None] + torch.einsum("mij,mpj->mpi", scaled, parts.centre)
-    axes = torch.einsum("mij,mpjk->mpik", scaled, parts.axes)
+    centre = group.place[:, None] + product(parts.centre, scaled.mT)
+    axes = product(scaled[:, None], parts.axes)
     axes = torch.where(parts.present[:, :, None, None], axes, torch.eye(3, dtype=torch.float64))
-    inverse = torch.linalg.inv(axes)
-    origin = -(inverse @ centre[..., None])[..., 0]
+    back = inverse(axes)
+    origin = -product(back, centre[..., None])[..., 0]
     placed = Parts(parts.rounds, parts.cones, parts.plain, centre, axes, parts.shape, parts.present)
     corners = placed.corners()
     line = corners[..., :2] / corners[..., 2:].clamp(min=NEAR)
     present = parts.present[:, :, None, None]
     return Frames(
         parts,
-        inverse.to(device, torch.float32),
+        back.to(device, torch.float32),
         origin.to(device, torch.float32),
         parts.shape.to(device, torch.float32),
         parts.present.to(device),
@@ -132,7 +132,7 @@ class Faces:
         sides = [local[k].abs() - half[k] for k in range(2)]
         radius = local[0].square() + local[1].square() - t[0] - t[1] * local[2] - t[2] * local[2].square()
         # A cap and a curved side are compared by their distances, to first order.
-        slant = 2 * (local[0].square() + local[1].square() + (t[1] / 2 + t[2] * local[2]).square()).sqrt() + 1e-6
+        slant = 2 * root(local[0].square() + local[1].square() + (t[1] / 2 + t[2] * local[2]).square()) + 1e-6
         curved = self.round[solid]
         side = torch.where(curved, radius / slant, torch.maximum(sides[0], sides[1]))
         on_cap = cap > side
@@ -147,5 +147,5 @@ class Faces:
         top = (torch.zeros_like(cap), torch.zeros_like(cap), local[2].sign())
         gradient = [torch.where(on_cap, u, g) for u, g in zip(top, gradient, strict=True)]
         normal = [dot(gradient, row[j:9:3]) for j in range(3)]
-        length = torch.rsqrt(dot(normal, normal) + 1e-12)
+        length = root(dot(normal, normal) + 1e-12).reciprocal()
         return [n * length for n in normal]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from labeleff.plugins.tasks.scenes.composition import FIELD, Scenes
-from labeleff.plugins.tasks.scenes.hits import RAYS, Seen, Vector, lines
+from labeleff.plugins.tasks.scenes.hits import RAYS, Seen, Vector, lines, root
 from labeleff.plugins.tasks.scenes.solids import NEAR, Faces, Frames, Group, frames, groups
 
 GRAIN = 8
@@ -125,9 +125,9 @@ def _round(o: list[Tensor], d: list[Tensor], quadric: list[Tensor], *, cone: boo
     b = o[0] * d[0] + o[1] * d[1] - bent * o[2] - (b0 / 2) * d[2]
     c = o[0] * o[0] + o[1] * o[1] - a0 - b0 * o[2] - c0 * o[2] * o[2]
     square = b * b - a * c
-    root = torch.sqrt(square)  # not a number where the ray misses, and then no comparison holds
+    half = root(square)  # not a number where the ray misses, and then no comparison holds
     inverse = 1 / a
-    enter, leave = (-b - root) * inverse, (-b + root) * inverse
+    enter, leave = (-b - half) * inverse, (-b + half) * inverse
     if cone:
         # Along a steep ray the inside of a double cone is two pieces; the half with 1 - |t|/2 - t z / 2 > 0 counts.
         rising = b0 * d[2] > 0

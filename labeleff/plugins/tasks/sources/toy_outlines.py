@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from labeleff.plugins.tasks.scenes.hits import root
+
 Part = tuple[Tensor, int]
 """Signed distance to a part's outline (N, H, W), and which of the thing's two colours it has."""
 
@@ -33,7 +35,7 @@ class Plane:
     def ellipse(self, u: Tensor | float, v: Tensor | float, width: Tensor | float, height: Tensor | float) -> Tensor:
         """Compute the distance to an ellipse around (u, v) with these half axes."""
         width, height = torch.as_tensor(width), torch.as_tensor(height)
-        radius = (((self.u - u) / width).square() + ((self.v - v) / height).square()).sqrt()
+        radius = root(((self.u - u) / width).square() + ((self.v - v) / height).square())
         return (radius - 1) * torch.minimum(width, height)
 
     def block(
@@ -47,7 +49,7 @@ class Plane:
         """Compute the distance to a block from v = top to bottom with half widths `upper` and `lower`, around `u`."""
         slope = (torch.as_tensor(lower) - upper) / (bottom - top)
         edge = (self.u - u).abs() - upper - slope * (self.v - top)
-        return torch.maximum(edge / (1 + slope.square()).sqrt(), torch.maximum(top - self.v, self.v - bottom))
+        return torch.maximum(edge / root(1 + slope.square()), torch.maximum(top - self.v, self.v - bottom))
 
 
 def _tree(p: Plane) -> list[Part]:
