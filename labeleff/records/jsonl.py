@@ -59,9 +59,8 @@ class Records:
 
     @property
     def precision(self) -> Mapping[str, str]:
-        """What `auto` meant, by the names of encoders, in the last run that measured; empty without one."""
-        measured = self.measured_runs
-        return measured[-1].conditions.precision if measured else {}
+        """What `auto` meant, by the names of encoders, in the last run of each that measured."""
+        return {name: kind for run in self.measured_runs for name, kind in run.conditions.precision.items()}
 
     def add(self, entry: Entry) -> None:
         """Add an entry, as the next line of the file."""

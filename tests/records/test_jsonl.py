@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import itertools
 import json
 import multiprocessing
 import os
@@ -9,13 +10,14 @@ import os
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import factories
 from support.written_records import CELLS, record, write
 
 from labeleff.errors import RecordError
 from labeleff.records.collection import without_collection
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.records.folders import FILE_NAME
-from labeleff.records.jsonl import RecordWriter, open_records, read_records
+from labeleff.records.jsonl import Records, RecordWriter, open_records, read_records
 
 
 def failing():
@@ -106,6 +108,20 @@ def test_a_cell_under_the_key_of_another_is_named(tmp_path):
         RecordError, match=rf"records\.jsonl, line 2: its key is {CELLS[0].key}, expected {CELLS[1].key}"
     ):
         read_records(tmp_path)
+
+
+def test_what_auto_meant_is_kept_for_encoders_that_a_later_run_leaves_out():
+    """As where half of a study is measured as one of its own, in the same folder, and then the whole goes on."""
+    study = factories.study()
+    usual = factories.run_entry(study).conditions
+    whole, part = (
+        factories.run_entry(study, run, conditions=usual.model_copy(update={"precision": kinds}))
+        for run, kinds in (("r1", {"a": "bf16", "b": "bf16"}), ("r2", {"b": "fp32"}))
+    )
+    first, second = itertools.islice(factories.cell_records(study), 2)
+    measured = [whole, first, part, second.model_copy(update={"run": "r2"})]
+    assert Records(measured).precision == {"a": "bf16", "b": "fp32"}
+    assert Records(measured[:3]).precision == {"a": "bf16", "b": "bf16"}, "the second run has measured nothing"
 
 
 def test_a_newer_schema_is_refused(tmp_path):

@@ -62,7 +62,8 @@ class _ThingRng:
     def noise(self, purpose: str, cells: int, size: int, channels: int = 1) -> Tensor:
         """Draw smooth noise (N, channels, size, size) in (-1, 1), with about `cells` bumps per side."""
         grid = self.roll(purpose, channels * cells * cells).view(-1, channels, cells, cells) * 2 - 1
-        return interpolate(grid, (size, size), mode="bilinear", align_corners=True)
+        smooth = interpolate(grid.to(torch.float64), (size, size), mode="bilinear", align_corners=True)
+        return smooth.to(torch.float32)  # which float64's last bit, that processors differ by, doesn't reach
 
 
 def _examples(split: str, count: int, size: int, source: Source) -> Examples:
@@ -109,7 +110,7 @@ def _turn(size: int, x: Tensor, y: Tensor, angle: Tensor, scale: Tensor) -> tupl
     """Compute coordinates (N, size, size) of the pixels, -1..1 over the image, from (x, y), turned and scaled."""
     line = (torch.arange(size) + 0.5) * (2 / size) - 1
     right, down = line[None, None, :] - x, line[None, :, None] - y
-    angle = angle.to(torch.float64)  # whose last bit, which processors differ by, doesn't reach float32
+    angle = angle.to(torch.float64)  # see `noise`
     cos, sin = (part.to(torch.float32) / scale for part in (torch.cos(angle), torch.sin(angle)))
     return cos * right + sin * down, cos * down - sin * right
 

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -113,3 +117,27 @@ def test_progress_counts_the_images():
     told = []
     render("train", torch.arange(30), 16, 1, ALL, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (30, 30)
+
+
+PRINTED = """
+import hashlib, tempfile, torch
+from pathlib import Path
+from labeleff.catalogue import lookup
+from labeleff.training.examples import Source, load_task
+torch.set_num_threads(1)
+for name, options in (("shapes/classify", {"train": 500, "test": 5}), ("toy/classify", {"train": 2000, "test": 5})):
+    task = load_task(lookup.complete("task", name, options), Source(Path(tempfile.mkdtemp()), offline=True))
+    print(hashlib.sha256(task.train.inputs.numpy().tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="torch without MKL has one path for all processors")
+def test_images_are_the_same_on_every_processor(tmp_path):
+    """By the paths of torch's and MKL's code that are for other processors than this."""
+    found = []
+    for path in ({}, {"MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default"}):
+        program = [sys.executable, "-c", PRINTED]
+        there = os.environ | path | {"TMPDIR": str(tmp_path)}
+        found.append(subprocess.run(program, env=there, capture_output=True, text=True, check=True).stdout.split())
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 2
