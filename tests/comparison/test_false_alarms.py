@@ -50,13 +50,13 @@ def test_false_alarms_of_scores(known, sd):
 
 def test_false_alarms_of_whole_comparisons(known):
     alarms = 0
-    for pair in range(40):
+    for pair in range(60):
         sides = [
             measured(known, run_pairs.again(2 * pair + side), run_pairs.at_speed(1.0, 1000 * pair + side))
             for side in (0, 1)
         ]
         alarms += run_pairs.outcome(*sides).status != 0
-    assert alarms <= most(40)  # at most 7; with a fifth of false alarms there would be more in 56 of 100 cases
+    assert alarms <= most(60)
 
 
 def test_intervals_hold_the_truth(known):
@@ -75,7 +75,7 @@ def test_intervals_hold_the_truth(known):
     ids=["six points", "twelve percent slower"],
 )
 def test_real_changes_are_found(known, shift, speed):
-    for pair in range(10):
+    for pair in range(20):
         base = measured(known, run_pairs.again(2 * pair), run_pairs.at_speed(1.0, 1000 * pair))
         new = measured(known, run_pairs.again(2 * pair + 1, shift), run_pairs.at_speed(speed, 1000 * pair + 1))
         assert run_pairs.outcome(base, new).status == 3
