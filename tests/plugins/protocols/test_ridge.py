@@ -68,7 +68,7 @@ def test_repeated_rows_choose_the_penalty_of_each_once():
     equal = torch.arange(60).repeat_interleave(4)
     torn, whole = (LabelledFeatures(**copies, outputs=3, equal=each) for each in (None, equal))
     [one], [bad], [good] = (ridge.fit([each], {"penalty": 0.0}) for each in (once, torn, whole))
-    assert good.temperature.value == pytest.approx(one.temperature.value, rel=1e-3)
+    assert good.temperature.value == pytest.approx(one.temperature.value, rel=0.02)  # by one label over all classes
     assert bad.temperature.value < one.temperature.value / 2
     torch.testing.assert_close(good.predictor(once.features), one.predictor(once.features), atol=1e-5, rtol=0)
 
