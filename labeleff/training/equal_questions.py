@@ -45,7 +45,20 @@ def hold_out_distinct(
     otherwise; of questions that are all repeated too often the rarest is held out. Raises PluginError, which begins
     with `what`, where nothing is left to train on.
     """
-    [number] = numbered(inputs)
+    return _hold_out(numbered(inputs)[0], labels, share, stream, what, run)
+
+
+def hold_out_covering(labels: Tensor, share: float, stream: int, what: str) -> tuple[Tensor, Tensor]:
+    """Split examples of classes (N,) into sorted positions to train on and to hold out, as `hold_out` does.
+
+    One is passed over where training would lose a class, unless the share can't be filled otherwise. Raises
+    PluginError, which begins with `what`, where nothing is left to train on.
+    """
+    return _hold_out(torch.arange(len(labels)), labels, share, stream, what, 1)
+
+
+def _hold_out(number: Tensor, labels: Tensor, share: float, stream: int, what: str, run: int) -> tuple[Tensor, Tensor]:
+    """Split examples whose `number` (N,), from 0 on, is that of those that stay together."""
     count, copies = len(number), number.bincount().tolist()
     size = max(1, round(share * count))
     if size >= count or len(copies) < 2:

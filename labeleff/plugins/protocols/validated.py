@@ -10,7 +10,6 @@ Of classes the validation set leaves one example each to train on, unless there 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -26,8 +25,8 @@ from labeleff.plugins.protocols.temperature import Temperature, fit_temperature
 from labeleff.records.training_log import Training
 from labeleff.seeding import stream_seed
 from labeleff.training.device import Compute
-from labeleff.training.equal_questions import hold_out_distinct
-from labeleff.training.hashed_random import hold_out, order_in_runs
+from labeleff.training.equal_questions import hold_out_covering, hold_out_distinct
+from labeleff.training.hashed_random import hold_out
 from labeleff.training.labelled_examples import LabelledExamples
 
 BLOCK = 250
@@ -86,25 +85,11 @@ def split(data: Labelled, share: float, seed: int) -> tuple[Tensor, Tensor]:
     story follow each other, so with runs hardly any validation story occurs in training.
     """
     stream = stream_seed("validation", seed)
+    if not data.stories and data.goal.name in SINGLE:
+        return hold_out_covering(data.examples.labels, share, stream, "validated")
     if not data.stories:
-        what = "validated: {held} of {count} labels would be set aside"
-        trained, held = hold_out(len(data.examples), share, stream, what)
-        return _covering(data.examples.labels, stream, held) if data.goal.name in SINGLE else (trained, held)
+        return hold_out(len(data.examples), share, stream, "validated: {held} of {count} labels would be set aside")
     return hold_out_distinct(data.examples.inputs, data.examples.labels, share, stream, "validated", RUN)
-
-
-def _covering(labels: Tensor, stream: int, held: Tensor) -> tuple[Tensor, Tensor]:
-    """Split so that training keeps an example of every class, where others suffice: what would be its last is passed
-    over for the next in the order that `held` (size,) are the first of."""
-    order, classes, size = order_in_runs(len(labels), stream, 1).tolist(), labels.tolist(), len(held)
-    left, chosen = Counter(classes), list[int]()
-    for place in order:
-        if len(chosen) < size and left[classes[place]] > 1:
-            left[classes[place]] -= 1
-            chosen.append(place)
-    out = torch.zeros(len(labels), dtype=torch.bool)
-    out[torch.tensor(chosen if len(chosen) == size else held.tolist())] = True
-    return out.logical_not().nonzero()[:, 0], out.nonzero()[:, 0]
 
 
 @preparation
