@@ -147,11 +147,10 @@ def main():
         *("rotation", data, network(4)[0], options.seed, adam),
         *({"holdout": TURNED_ONCE["holdout"]}, compute, lambda *_: None),
     )
-    positions = hashed_random.hold_out(
-        len(data.images), TURNED_ONCE["holdout"], run.stream("holdout"), "{held} of {count} images"
-    )
-    (pictures, few), chosen = run.hold_out(), task.train.labels[positions[1]]
-    small, test = run.resident(few), run.resident(task.test.inputs)
+    share, what = TURNED_ONCE["holdout"], "{held} of {count} images would be held out"
+    trained, held = hashed_random.hold_out(len(data.images), share, run.stream("holdout"), what)
+    pictures, small, chosen = data.images[trained], run.resident(data.images[held]), task.train.labels[held]
+    test = run.resident(task.test.inputs)
     kept = options.last == "kept"
 
     def say(part, epoch, accuracy, **more):

@@ -15,7 +15,7 @@ def _pairs(name: str, clause: str, area: float, colour: float, **options: Option
         f"{clause} (through lightly)",
         f"labeleff.plugins.pretexts.{name}:pretrain",
         options=options | shared,
-        limits={"area": 1.0, "momentum": 1.0} | ({"weight": 1.0} if name == "lejepa" else {}),
+        limits={"area": 1.0, "momentum": 1.0, "weight": 1.0},
         needs=_LIGHTLY,
         own_views=True,
     )

@@ -171,7 +171,6 @@ def listed(rows: Sequence[Sequence[str]]) -> bytes:
 
 
 def _best(study: Study) -> str:
-    best = [
-        f"{spelled(row.arm, {row.arm})} {row.text}" for row in study.rows if row.labels == LADDER and row.ties == "best"
-    ]
+    rows = [row for row in study.rows if row.labels == LADDER and row.ties == "best"]
+    best = [f"{spelled(row.arm, frozenset([row.arm]))} {row.text}" for row in rows]
     return "; ".join(best[:SHOWN]) + (f"; and {len(best) - SHOWN} more" if len(best) > SHOWN else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -50,19 +51,27 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, *
     return "\n".join([line(cells[0]), line(rule), *(line(row) for row in cells[1:])])
 
 
-def spelled(text: str, names: Iterable[str]) -> str:
+def spelled(text: str, names: frozenset[str]) -> str:
     """Escape what Markdown would take for marks in the names that occur in a text, except within code.
 
     Between two names such as `SimCLR*` all would be in italics, and the stars would be lost.
     """
+    pattern = _names_or_code(names)
+    if pattern is None:
+        return text
+    return pattern.sub(lambda match: _MARK.sub(r"\\\g<0>", match[0]) if match["name"] else match[0], text)
+
+
+@functools.lru_cache(maxsize=64)
+def _names_or_code(names: frozenset[str]) -> re.Pattern[str] | None:
+    """Pattern of code and of the names that have marks; None where none has."""
     marked = {name.replace("|", r"\|") for name in names if _MARK.search(name) and re.search(r"\w", name)}
     marked |= {name.replace(r"\|", "|") for name in marked}
     if not marked:
-        return text
+        return None
     longest_first = "|".join(map(re.escape, sorted(marked, key=len, reverse=True)))
     name = rf"(?<!(?<!\*)\*)(?P<name>{longest_first})(?!\*(?!\*))"  # a second star beside it belongs to what is bold
-    pattern = re.compile(rf"{name}|```.*?```|`[^`\n]*`", re.DOTALL)
-    return pattern.sub(lambda match: _MARK.sub(r"\\\g<0>", match[0]) if match["name"] else match[0], text)
+    return re.compile(rf"{name}|```.*?```|`[^`\n]*`", re.DOTALL)
 
 
 def harmless(document: str) -> str:

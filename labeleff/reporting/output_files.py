@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +74,7 @@ def assemble(sections: Iterable[Section], look: Look | None = None, names: Itera
     are, whatever marks of Markdown they have.
     """
     look = look or Look()
-    parts = [*_with_names(sections, set(names))]
+    parts = [*_with_names(sections, frozenset(names))]
     wanted = _wanted(parts, look)
     files = {name: data for part in parts for name, data in part.files.items()}
     files |= draw({name: one for part in parts for name, one in part.figures.items() if name in wanted}, look)
@@ -88,7 +88,7 @@ def assemble(sections: Iterable[Section], look: Look | None = None, names: Itera
     return Files({**files, REPORT: text.encode() + b"\n"}, (name for part in parts for name in part.figures))
 
 
-def _with_names(parts: Iterable[Section], names: Collection[str]) -> Iterator[Section]:
+def _with_names(parts: Iterable[Section], names: frozenset[str]) -> Iterator[Section]:
     for part in parts:
         texts, details = ([spelled(text, names) for text in texts] for texts in (part.paragraphs, part.details))
         yield replace(part, paragraphs=texts, details=details)

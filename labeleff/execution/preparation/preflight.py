@@ -144,9 +144,10 @@ def check_budgets(study: Study, runner: JobRunner, read: Collection[str] | None 
     Sides of images and lengths of epochs are looked at for tasks whose labels are in `read`, where that is given.
     """
     for block in study.blocks:
+        for key, row in block.budget.items():
+            _check_effects(f"budget.{key}", row)
         for (key, row), spec in itertools.product(block.budget.items(), block.tasks):
             place, images = f"budget.{key}", lookup.find("task", spec.name).examples == "images"
-            _check_effects(place, row)
             if images and row.augment.words is not None:
                 raise StudyError(f"{place}.augment.words: found it for images of {spec.label}, expected stories")
             if images and (read is None or spec.label in read):

@@ -11,7 +11,7 @@ from labeleff.errors import OptionError
 from labeleff.reporting.external import run_keys
 from labeleff.reporting.external.baseline_names import like_baseline
 from labeleff.reporting.external.direction import check_trend, metric_of, stretched, units_of
-from labeleff.reporting.external.grid import cell_error, composed, quote
+from labeleff.reporting.external.grid import cell_error, quote
 from labeleff.reporting.external.means import (
     WORDS,
     Printed,
@@ -83,7 +83,7 @@ def measured(observed: Observed, options: Reading, *, level: float = LEVEL, chan
 def _baseline(groups: Mapping[tuple[str | None, str], Runs], options: Reading) -> str | None:
     """The baseline, as given or by its name; None where that isn't known."""
     named = like_baseline(dict.fromkeys(arm for _, arm in groups))
-    return composed(options.baseline) if options.baseline else (named[0] if len(named) == 1 else None)
+    return options.baseline or (named[0] if len(named) == 1 else None)
 
 
 def _decimal_commas(rows: Sequence[Observation], *, shares: bool) -> Mapping[tuple[str, str], bool]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from labeleff.errors import RunsError, UnknownNameError
-from labeleff.reporting.external.grid import Grid, quote
+from labeleff.reporting.external.grid import Grid, composed, quote
 
 MOST = 5
 """Most cells of a table's first row that an error lists."""
@@ -55,6 +55,10 @@ class Reading:
     """Whether a table without arms has one, by the file's name."""
     sheet: str | None = None
     """Name of the sheet of a workbook, or number of a table in a text that has several."""
+
+    def __post_init__(self) -> None:
+        if self.baseline is not None:  # in the form that names in tables are read in
+            object.__setattr__(self, "baseline", composed(self.baseline))
 
 
 @dataclass(frozen=True)

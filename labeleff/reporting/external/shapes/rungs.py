@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from labeleff.errors import OptionError, RunsError, UnknownNameError
 from labeleff.reporting.external.baseline_names import like_baseline
-from labeleff.reporting.external.grid import Grid, cell_error, composed
+from labeleff.reporting.external.grid import Grid, cell_error
 from labeleff.reporting.external.grid import counted as amount
 from labeleff.reporting.external.label_counts import LabelUnits, label_units
 from labeleff.reporting.external.reading import Reading
@@ -101,8 +101,7 @@ def _units(grid: Grid, layout: Layout, entries: Sequence[Entry], reading: Readin
 def _baseline(arms: set[str], reading: Reading) -> str | None:
     """The arm that rows of the whole data set belong to; None where it isn't known."""
     if reading.baseline is not None:
-        given = composed(reading.baseline)
-        return given if given in arms else None
+        return reading.baseline if reading.baseline in arms else None
     found = like_baseline(sorted(arms))
     return found[0] if len(found) == 1 else None
 

@@ -14,7 +14,7 @@ MOST = 1000
 
 _WITHOUT_END = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"])
 _UNSEEN = frozenset(["annotation", "annotation-xml", "desc", "mphantom", "noscript", "script", "style", "template"])
-_UNSEEN |= {"noscript", "title"}
+_UNSEEN |= {"title"}
 _UNSEEN_CLASSES = frozenset(["footnote", "footnote-ref", "footnote-reference", "headerlink", "ltx_note", "ltx_phantom"])
 _UNSEEN_CLASSES |= {"MathJax_Preview", "reference", "sr-only", "visually-hidden"}
 """Classes of what isn't shown: footnotes too, which are `reference` where they are raised alone."""
