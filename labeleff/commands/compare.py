@@ -12,11 +12,11 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with recor
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write Markdown, CSV and JSON here.")]
 COMPARE = (
     "Exit status: 0 same, better, or no regression found; 1 it can't be evaluated: cells are missing, failed or were "
-    "measured under other conditions, or nothing has an interval; 2 usage or input error; 3 regression: a rule fails. "
-    "Rules are about NEW - BASE: 'utility@1000 < -0.2', 'throughput < -5%', 'accuracy@500[rotation/finetune] < -0.01', "
-    "'accuracy@* worse', 'worse'. '@' names a label count, '@*' every one, without it the whole ladder is meant; in "
-    "brackets arm, task and encoder, '*' for any. A rule fails where the interval's near end is beyond the bound too; "
-    "'accuracy@500 < -0.01 point' lets the point alone count."
+    "measured under other conditions, or an arm's scores have no interval; 2 usage or input error; 3 regression: a "
+    "rule fails. Rules are about NEW - BASE: 'utility@1000 < -0.2', 'throughput < -5%', "
+    "'accuracy@500[rotation/finetune] < -0.01', 'accuracy@* worse', 'worse'. '@' names a label count, '@*' every one, "
+    "without it the whole ladder is meant; in brackets arm, task and encoder, '*' for any. A rule fails where the "
+    "interval's near end is beyond the bound too; 'accuracy@500 < -0.01 point' lets the point alone count."
 )
 
 
@@ -89,13 +89,19 @@ def history(
         check_folder(out)
     entries = [benchmark_json.entry(file) if (file := _benchmarks(path)) else headlines.entry(path) for path in sources]
     timeline = arrange(entries)
-    print(f"{len(timeline.entries)} runs, {len(timeline.series)} series")
+    again = len(entries) - len(timeline.entries)
+    print(f"{len(timeline.entries)} runs{f' ({again} given again)' if again else ''}, {len(timeline.series)} series")
+    for entry in timeline.entries:
+        if entry.missing:
+            print(f"{entry.origin.name}: {entry.missing:,} cells missing or failed")
     for heading, texts in (
         ("", history_report.level_changes(timeline)),
         ("new series: ", history_report.new_series(timeline)),
     ):
         for text in texts:
             print(f"{heading}{text.replace('**', '').replace('`', '')}")
+    if tests := history_report.by_chance(timeline):
+        print(tests)
     if out is not None:
         from labeleff.reporting import output_files
 

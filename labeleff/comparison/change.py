@@ -152,7 +152,10 @@ class Change:
     pairing: How
     notes: tuple[str, ...] = ()
     bounded: bool = False
-    """True where a side lies outside the baseline's ladder: the true difference is at least as large as this one."""
+    """True where a side lies outside the baseline's ladder (over the ladder: at every rung).
+
+    The true difference is then at least as large as this one.
+    """
     judged: bool = True
     """False for speed of another machine: it has no verdict, and never gates."""
 

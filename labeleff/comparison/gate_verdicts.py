@@ -6,7 +6,7 @@ Each rule holds, fails, can't be evaluated, or isn't judged (speed of another ma
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from labeleff.comparison.change import Change
@@ -71,12 +71,14 @@ def _beyond(change: Change, bound: float) -> bool:
 
 
 def _missing_intervals(rule: Rule, judged: Sequence[JudgedChange]) -> list[str]:
-    """Rows without an interval where the rule needs one; for `worse` one row with an interval is enough."""
+    """Rows without an interval where the rule needs one; `worse` needs one of every arm's score, over any rungs."""
     if rule.point:
         return []
     without = [row for row in judged if row.change.uncertainty is None]
     if rule.bound is None and len(without) < len(judged):
-        return []
+        told = {replace(row.change.subject, n=None) for row in judged if row.change.uncertainty is not None}
+        scores = {replace(row.change.subject, n=None): row for row in without if not row.change.quantity.speed}
+        without = [row for subject, row in scores.items() if subject not in told]
     return [f"{row.change.subject.name}: {'; '.join(row.change.notes) or 'no interval'}" for row in without]
 
 

@@ -59,7 +59,8 @@ def entry_of(results: Results, name: str) -> Entry:
         values |= dict(_scores(side, key))
     for items in (_utilities(side), _tasks_passed(side), _speeds(side)):
         values |= dict(items)
-    return Entry(origin(results.run, name), values, results.run.study)
+    missing = results.cell_count - sum(results.value(record) is not None for record in results.cells)
+    return Entry(origin(results.run, name), values, results.run.study, missing)
 
 
 def _plan(results: Results) -> dict[Key, dict[int, str]]:
@@ -91,6 +92,7 @@ def _conditions(
         texts |= {"device": conditions.device, "torch": conditions.torch}
         texts |= {f"precision of {name}": kind for name, kind in conditions.precision.items()}
         texts |= {f"data of {name}": digest[:DIGITS] for name, digest in conditions.data.items()}
+        texts |= conditions.libraries
     return texts
 
 

@@ -7,6 +7,7 @@ come back, their series goes on.
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,8 @@ class Entry:
     values: Mapping[Subject, Value]
     study: Mapping[str, Any] | None
     """Table of the study as it was run; None for timings."""
+    missing: int = 0
+    """Number of the study's cells that failed or aren't there: its numbers rest on the others."""
 
     @property
     def when(self) -> datetime.datetime:
@@ -86,6 +89,20 @@ class Series:
         """Whether a change of level was an improvement."""
         return (change.after > change.before) == self.quantity.higher
 
+    def once_each(self, change: ChangePoint) -> bool:
+        """Whether a change lies between two single measurements whose intervals overlap, or that have none.
+
+        Runs of equal seeds often repeat to the last digit; they are one measurement then, however many there are.
+        """
+        cuts = [0, *(item.place for item in self.changes), len(self.points)]
+        stretches = [[point.value for point in self.points[low:high]] for low, high in itertools.pairwise(cuts)]
+        sides = stretches[(after := cuts.index(change.place)) - 1 : after + 1]
+        if any(len({item.value for item in side}) > 1 for side in sides):
+            return False
+        lows, highs = [side[0].low for side in sides], [side[0].high for side in sides]
+        ends = [end for end in (*lows, *highs) if end is not None]
+        return len(ends) < 4 or max(ends[:2]) <= min(ends[2:])
+
 
 @dataclass(frozen=True)
 class History:
@@ -113,11 +130,14 @@ class History:
 
 
 def history(entries: Iterable[Entry]) -> History:
-    """Sort runs of one study by time and divide their numbers into series.
+    """Sort runs of one study by time and divide their numbers into series; a run that is given again counts once.
 
     Raises OptionError where they are of several studies or there is none, RecordError for a time that can't be read.
     """
-    by_time = sorted(entries, key=lambda entry: entry.when)
+    once: dict[object, Entry] = {}
+    for entry in entries:
+        once.setdefault((entry.when, entry.origin.commit, tuple(entry.values.items())), entry)
+    by_time = sorted(once.values(), key=lambda entry: entry.when)
     studies = list(dict.fromkeys(str(entry.study["name"]) for entry in by_time if entry.study is not None))
     if len(studies) > 1:
         raise OptionError(f"found runs of the studies {', '.join(studies)}, expected those of one study")

@@ -12,7 +12,7 @@ from labeleff.comparison.history import History, Point, Series
 from labeleff.reporting.csv_tables import columns, frame, to_csv
 from labeleff.reporting.figures.style import COLOURS, MARKERS, beside_legend, label, labels, legend
 from labeleff.reporting.markdown import table
-from labeleff.stats.change_points import ALPHA, ChangePoint
+from labeleff.stats.change_points import ALPHA, EXACT, ChangePoint
 from labeleff.study.quantities import Quantity, Subject, quantity
 
 if TYPE_CHECKING:
@@ -104,20 +104,20 @@ def _paragraphs(history: History, figures: Sequence[str]) -> Iterator[str]:
     studies = [str(entry.study["name"]) for entry in history.entries if entry.study is not None]
     yield f"# {studies[-1] if studies else 'Timings'} over time"
     yield from _list_section("Changes of level", level_changes(history), "None: no series changed its level.")
+    if tests := by_chance(history):
+        yield f"{tests}."
     yield from _list_section(
         "New series", new_series(history), "None: everything was measured under the same conditions."
     )
     yield "## Runs"
-    more = ["plug-ins"] if any(e.origin.plugins for e in history.entries) else []
+    more = {
+        "cells missing or failed": [str(e.missing) if e.missing else "" for e in history.entries],
+        "plug-ins": [e.origin.plugins for e in history.entries],
+    }
+    more = {heading: texts for heading, texts in more.items() if any(texts)}
     rows = [
-        [
-            str(k),
-            e.origin.date,
-            e.origin.short,
-            e.origin.machine,
-            e.origin.name,
-            *([e.origin.plugins or "–"] * len(more)),
-        ]
+        [str(k), e.origin.date, e.origin.short, e.origin.machine, e.origin.name]
+        + [texts[k - 1] or "–" for texts in more.values()]
         for k, e in enumerate(history.entries, 1)
     ]
     yield table(["run", "started", "commit", "machine", "folder", *more], rows, left=5 + len(more))
@@ -131,7 +131,8 @@ def _paragraphs(history: History, figures: Sequence[str]) -> Iterator[str]:
         "processor time. A number in brackets says which "
         "series of like conditions a value belongs to, where it isn't the first; series are never joined. Levels are "
         "told apart by binary segmentation with permutation tests "
-        f"at {100 * ALPHA:g} %; a series of fewer than eight runs can't show a change."
+        f"at {100 * ALPHA:g} %; a series of fewer than {EXACT} runs can't show a change. Runs that repeat to the last "
+        "digit are one measurement: *changed* says that the intervals of two such levels overlap."
     )
 
 
@@ -146,13 +147,21 @@ def level_changes(history: History) -> list[str]:
     for series in history.series:
         for index, change in _changes(series).items():
             origin, what = history.entries[index].origin, series.quantity
-            verdict = "better" if series.better(change) else "worse"
+            once = series.once_each(change)
+            verdict = "changed" if once else "better" if series.better(change) else "worse"
+            surely = "every run of a level the same, no intervals apart" if once else f"p {p_text(change.p_value)}"
             levels = f"{value(what, change.before)} -> {value(what, change.after)}"
             where = f"since {origin.date}, commit {origin.short}"
-            texts.append(
-                (index, f"**{verdict}**: `{series.subject.name}` {levels} {where}, p {p_text(change.p_value)}")
-            )
+            texts.append((index, f"**{verdict}**: `{series.subject.name}` {levels} {where}, {surely}"))
     return [text for _, text in sorted(texts, key=lambda pair: -pair[0])]
+
+
+def by_chance(history: History) -> str:
+    """Say in how many series a change of level is expected by chance alone; empty where none is long enough."""
+    count = sum(len(series.points) >= EXACT for series in history.series)
+    return (
+        f"of {count} series of {EXACT} runs or more, up to {ALPHA * count:.2g} change by chance alone" if count else ""
+    )
 
 
 def new_series(history: History) -> list[str]:

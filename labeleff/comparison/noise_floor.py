@@ -17,7 +17,7 @@ from scipy import special
 
 from labeleff.comparison.amounts import limit
 from labeleff.comparison.change import Change
-from labeleff.comparison.matching import refusal_text, study_changes
+from labeleff.comparison.matching import cells_text, study_changes
 from labeleff.comparison.regression import Outcome, compare
 from labeleff.errors import ConditionError, OptionError
 from labeleff.reporting.csv_tables import columns, frame, to_csv
@@ -72,15 +72,21 @@ class NoiseFloor:
     """Number of comparisons of two runs that the default gate would have failed."""
     compared: int
     """Number of comparisons of two runs."""
+    unpaired: int = 0
+    """Number of cells that one run of a comparison lacks, over all comparisons; they count nowhere."""
 
 
 def noise_floor(folders: Sequence[Path]) -> NoiseFloor:
     """Compare all pairs of runs.
 
-    Raises OptionError for fewer than two and for different studies, ConditionError for unlike conditions.
+    Raises OptionError for fewer than two, the same one twice and different studies, ConditionError for unlike
+    conditions.
     """
     if len(folders) < 2:
         raise OptionError(f"found {len(folders)} folder, expected two or more runs of the same study")
+    places = [folder.resolve() for folder in folders]
+    if (again := next((folder for folder in folders if places.count(folder.resolve()) > 1), None)) is not None:
+        raise OptionError(f"found {again} {places.count(again.resolve())} times, expected every run once")
     sides = [load(folder) for folder in folders]
     for folder, side in zip(folders[1:], sides[1:], strict=True):
         differences = study_changes(sides[0], side)
@@ -88,17 +94,18 @@ def noise_floor(folders: Sequence[Path]) -> NoiseFloor:
             raise OptionError(
                 f"{folder}: found another study than in {folders[0]} ({differences[0]}), expected the same"
             )
-    outcomes = [_outcome(*pair) for pair in itertools.combinations(sides, 2)]
+    outcomes = [_outcome(*pair) for pair in itertools.combinations(zip(folders, sides, strict=True), 2)]
     changes = [row.change for outcome in outcomes for row in outcome.rows]
     alarms = sum(outcome.overall == "regression" for outcome in outcomes)
-    return NoiseFloor(len(sides), list(_floors(changes, len(sides))), alarms, len(outcomes))
+    unpaired = sum(absence.cells for outcome in outcomes for absence in outcome.match.absences)
+    return NoiseFloor(len(sides), list(_floors(changes, len(sides))), alarms, len(outcomes), unpaired)
 
 
-def _outcome(base: Results, new: Results) -> Outcome:
-    outcome = compare(base, new, Criteria(), base.study.level)
+def _outcome(base: tuple[Path, Results], new: tuple[Path, Results]) -> Outcome:
+    outcome = compare(base[1], new[1], Criteria(), base[1].study.level)
     if outcome.match.refusals:
-        first = outcome.match.refusals[0]
-        raise ConditionError(f"{refusal_text(first.unlike)}; expected runs under the same conditions")
+        what, old, fresh = outcome.match.refusals[0].unlike
+        raise ConditionError(f"{new[0]}: found {what} {fresh}, expected {old} as in {base[0]}")
     return outcome
 
 
@@ -174,6 +181,7 @@ def summary(floor: NoiseFloor) -> str:
     return (
         f"{floor.runs} runs of the same study, {floor.compared} comparisons of two: "
         f"{floor.alarms} would have been called a regression"
+        + (f"; {cells_text(floor.unpaired)} left out that one of the two lacks" if floor.unpaired else "")
     )
 
 

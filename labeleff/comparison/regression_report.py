@@ -12,7 +12,7 @@ from labeleff.comparison.gate_verdicts import Ruling
 from labeleff.comparison.judgement import JudgedChange, Verdict
 from labeleff.comparison.matching import Absence, Match, Refusal, cells_text, refusal_text, study_changes
 from labeleff.comparison.regression import Outcome
-from labeleff.comparison.utility_changes import FELL
+from labeleff.comparison.utility_changes import FELL, ROSE
 from labeleff.records.conditions import Origin
 from labeleff.reporting.csv_tables import columns, frame, to_csv
 from labeleff.reporting.markdown import join_texts, table
@@ -139,8 +139,8 @@ def _line(row: JudgedChange, several: bool) -> str:
     what, place = change.quantity, f" ({change.subject.place})" if several else ""
     sides = f"{value(what, change.base)} -> {value(what, change.new)}"
     amount = f"{difference(what, change.difference)} {between(what, row.low, row.high)}"
-    fell = "".join(f" ({note})" for note in change.notes if note.startswith(FELL))
-    return f"{change.subject.name}{place} {sides}, {amount}, p {p_text(row.p_value)}{fell}"
+    moved = "".join(f" ({note})" for note in change.notes if note.startswith((FELL, ROSE)))
+    return f"{change.subject.name}{place} {sides}, {amount}, p {p_text(row.p_value)}{moved}"
 
 
 def _state(item: Ruling) -> str:

@@ -25,8 +25,8 @@ from labeleff.study.quantities import Subject, quantity
 COUNT = 10_000
 """Number of joint replicates: p values adjusted for some hundred numbers need that many."""
 UTILITY = quantity("utility")
-FELL = "the baseline fell"
-"""Beginning of the note on a utility that rose because the baseline fell."""
+FELL, ROSE = "the baseline fell", "the baseline rose"
+"""Beginnings of the notes on a utility that rose because the baseline fell, or fell because that rose."""
 
 
 @dataclass(frozen=True)
@@ -105,19 +105,20 @@ def _changes(
     method = match.new.study.curve
     old, new = (label_ratios(base[i], runs[i], side, arm, method) for i, side in enumerate(("base", "new")))
     same = all(_same(sides) for sides in (base, runs))
-    fell = _fallen_baseline(match.new.study.baseline, base, runs)
+    moved = _moved_baseline(match.new.study.baseline, base, runs)
     columns: list[int | None] = [*range(len(old.ns)), *([None] if len(old.ns) > 1 else [])]
     for column in columns:
-        yield _change(place, arm, (old, new), column, same=same, pairs=_shared(runs, column, old.ns), fell=fell)
+        yield _change(place, arm, (old, new), column, same=same, pairs=_shared(runs, column, old.ns), moved=moved)
 
 
-def _fallen_baseline(name: str, base: tuple[Runs, Runs], runs: tuple[Runs, Runs]) -> str:
-    """Note for utilities that rose more by a fall of the baseline's means than by a rise of the arm's; else empty."""
+def _moved_baseline(name: str, base: tuple[Runs, Runs], runs: tuple[Runs, Runs]) -> str:
+    """Note for utilities that changed more by the baseline's means than by the arm's, the other way; else empty."""
     fall = _mean(base[0]) - _mean(base[1])
     rise = _mean(runs[1]) - _mean(runs[0])
-    if fall <= max(0.0, rise):
+    if abs(fall) <= max(0.0, rise if fall > 0 else -rise):
         return ""
-    return f"{FELL}: {name} has {_mean(base[0]):.4g} -> {_mean(base[1]):.4g} over its rungs, the arm {rise:+.2g}"
+    what = FELL if fall > 0 else ROSE
+    return f"{what}: {name} has {_mean(base[0]):.4g} -> {_mean(base[1]):.4g} over its rungs, the arm {rise:+.2g}"
 
 
 def _mean(runs: Runs) -> float:
@@ -143,7 +144,7 @@ def _change(
     *,
     same: bool,
     pairs: int,
-    fell: str,
+    moved: str,
 ) -> Change:
     (base, before), (new, after) = (side.utility(column) for side in sides)
     uncertainty: Uncertainty | None = Exact() if same else None
@@ -156,8 +157,8 @@ def _change(
         notes.append(f"outside the baseline's ladder in {where}: brought to its end")
     elif uncertainty is None:
         notes.append("no interval: one run a rung")
-    if fell and new > base:
-        notes.append(fell)
+    if new != base and moved.startswith(FELL if new > base else ROSE):
+        notes.append(moved)
     n = None if column is None else sides[0].ns[column]
     return Change(
         subject=Subject("utility", n, arm, place.task or "", place.encoder or ""),
@@ -169,5 +170,5 @@ def _change(
         pairs=pairs,
         pairing="run" if pairs else "none",
         notes=tuple(notes),
-        bounded=any(outside) and column is not None and not same,
+        bounded=(any(outside) if column is not None else any(all(side.outside) for side in sides)) and not same,
     )

@@ -193,7 +193,10 @@ def _read_bound(reader: Reader, pattern: Pattern) -> Rule:
 
 
 def read_amount(reader: Reader, what: Quantity) -> float:
-    """Read a number or, for a relative quantity, a percentage as a share; OptionError for the other kind."""
+    """Read a number or, for a relative quantity, a percentage as a share.
+
+    Raises OptionError for the other kind, and for a change that no two values of the quantity can have.
+    """
     start = reader.at
     number = float(reader.take(NUMBER, "a percentage, e.g. 5%" if what.relative else "a number"))
     percent = reader.take_if("%")
@@ -203,6 +206,12 @@ def read_amount(reader: Reader, what: Quantity) -> float:
     if what.relative and number <= -100:
         reader.at = start
         raise reader.error("a percentage over -100%")
+    if not what.relative and abs(number) >= what.widest:
+        reader.at = start
+        most = f"{what.widest:g}"
+        raise reader.error(
+            f"a number between -{most} and {most}, the most {what.name} can change by: 0.01 is one point"
+        )
     return number / 100 if percent else number
 
 

@@ -39,6 +39,12 @@ class Quantity:
         """Direction: 1 where higher is better, else -1."""
         return 1 if self.higher else -1
 
+    @property
+    def widest(self) -> float:
+        """Largest difference of two values; inf where there is none, or none is known."""
+        entry = PUBLISHED.get(self.name)
+        return math.inf if entry is None or entry.open else abs(entry.best - entry.worst)
+
 
 _QUANTITIES = (
     Quantity("accuracy", higher=True, margin=0.01),

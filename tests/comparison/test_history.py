@@ -133,6 +133,58 @@ def test_slower_cells_are_worse_though_their_number_is_higher():
     assert [item.better(change) for change in item.changes] == [False]
 
 
+def test_runs_that_repeat_to_the_last_digit_are_one_measurement():
+    """Other rounding gives other numbers, every time the same: four nights of each are no evidence."""
+
+    def nights(shift):
+        return told(
+            *(
+                run_pairs.folder(
+                    Path(f"{shift}-{day}"),
+                    run_pairs.again(7 if day < 5 else 8, -shift * (day > 4), sd=0.003),
+                    run={"started": f"2026-01-{day:02d}T00:00:00+00:00"},
+                )
+                for day in range(1, 9)
+            )
+        )
+
+    [line] = [text for text in history_report.level_changes(nights(0)) if f"`{ARM}`" in text]
+    assert line.startswith("**changed**: ")
+    assert line.endswith("commit –, every run of a level the same, no intervals apart")
+    [line] = [text for text in history_report.level_changes(nights(0.1)) if f"`{ARM}`" in text]
+    assert line.startswith("**worse**: ")
+    assert line.endswith("p 0.029")
+
+
+def test_changes_by_chance_are_counted():
+    assert history_report.by_chance(told(*(run(number) for number in range(1, 8)))) == ""
+    found = told(*(run(number) for number in range(1, 9)))
+    expected = f"of {len(found.series)} series of 8 runs or more, up to {0.05 * len(found.series):.2g} change by chance"
+    assert history_report.by_chance(found).startswith(expected)
+    assert f"\n\n{expected} alone.\n" in history_report.document(found, [])
+
+
+def test_a_run_that_is_given_again_counts_once():
+    found = told(run(1), run(2), run_pairs.on_day(1), run(1))
+    assert [entry.origin.name for entry in found.entries] == ["run01", "run02"]
+
+
+def test_other_libraries_begin_a_series():
+    found = told(*(run(day, conditions=conditions(libraries={"lightly": f"1.{day}"})) for day in (1, 2)))
+    assert [item.condition_changes for item in series(found, ARM)] == [(), ("lightly 1.1 -> 1.2",)]
+
+
+def test_cells_that_failed_are_counted():
+    def change(record):
+        return factories.failed(record) if record.cell.n == 100 and record.cell.draw == 0 else record
+
+    part = run_pairs.folder(Path("part"), change, keep=lambda record: record.cell.n > 20 or record.cell.draw == 0)
+    document = history_report.document(told(part, run(3)), [])
+    assert re.search(r"\| folder +\| cells missing or failed \|", document)
+    assert re.search(r"\| part +\| 9 +\|", document)
+    assert "cells missing" not in history_report.document(told(run(3)), [])
+
+
 def test_studies_are_not_mixed():
     with pytest.raises(OptionError, match="found runs of the studies known, other, expected those of one study"):
         told(run(1), run(2, of=factories.study(name="other")))

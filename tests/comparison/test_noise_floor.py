@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support import factories, run_pairs
 
-from labeleff.comparison.noise_floor import gate_table, noise_floor
+from labeleff.comparison.noise_floor import gate_table, noise_floor, summary
 from labeleff.errors import ConditionError, OptionError
 from labeleff.records.entries import Conditions
 from labeleff.study.gate import Gate, criteria
@@ -48,8 +48,7 @@ def test_margins_hold_the_share_they_promise():
 
 
 def test_runs_that_repeat_to_the_last_digit_need_no_margin():
-    folder = run_pairs.folder(Path("one"))
-    found = noise_floor([folder, folder])
+    found = noise_floor([run_pairs.folder(Path(name)) for name in ("one", "two")])
     assert {item.rms for item in found.floors} == {0.0}
     assert tomllib.loads(gate_table(found)) == {"gate": {"fail_on": ["worse"], "margins": {}}}
 
@@ -77,8 +76,17 @@ def test_what_is_no_repetition_is_refused():
         noise_floor([*folders, other])
     fields = factories.run_entry(factories.study()).conditions.model_dump() | {"torch": "2.16"}
     unlike = run_pairs.folder(Path("unlike"), run={"conditions": Conditions(**fields)})
-    with pytest.raises(ConditionError, match=r"torch is 2\.15 in BASE and 2\.16 in NEW; expected runs"):
+    with pytest.raises(ConditionError, match=r"unlike: found torch 2\.16, expected 2\.15 as in r0"):
         noise_floor([*folders, unlike])
+    with pytest.raises(OptionError, match="found r0 2 times, expected every run once"):
+        noise_floor([*folders, folders[0]])
+
+
+def test_cells_that_a_run_lacks_are_counted():
+    part = run_pairs.folder(Path("part"), keep=lambda record: record.cell.n > 20 or record.cell.draw == 0)
+    found = noise_floor([*runs(2), part])
+    assert found.unpaired == 2 * 3 * 2
+    assert summary(found).endswith("; 12 cells left out that one of the two lacks")
 
 
 def test_the_command(command):

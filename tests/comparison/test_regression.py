@@ -113,6 +113,23 @@ def test_single_runs_can_only_be_judged_by_their_points(tmp_path):
     assert judge(base, base, "worse").status == 0
 
 
+def test_scores_without_an_interval_are_not_waved_through_by_speeds(tmp_path):
+    """One run a rung: 30 points less were no regression, as speeds have an interval."""
+    of = factories.study(draws=1)
+    base = run_pairs.folder(tmp_path / "base", of=of)
+    for new in (
+        run_pairs.folder(tmp_path / "new", run_pairs.again(1, -0.3), run_pairs.at_speed(1.0, 1), of=of),
+        run_pairs.folder(
+            tmp_path / "one", lambda r: run_pairs.again(1, -0.3)(r) if "linear" in r.cell.arm else r, of=of
+        ),
+    ):
+        for rule in ("worse", "accuracy worse"):
+            found = judge(base, new, rule)
+            assert (found.status, found.overall) == (1, "can't be evaluated")
+            assert any(reason.startswith("accuracy[rotation/linear]: no int") for reason in found.rulings[0].reasons)
+    assert judge(base, new, "accuracy@*[scratch/finetune] worse").status == 0, "it is the same to the last digit"
+
+
 def test_missing_cells_fail_the_rules_that_need_them(base, new):
     other = new(keep=lambda record: not (record.cell.n == 100 and record.cell.arm == "scratch/finetune"))
     assert judge(base, other, "worse").status == 1

@@ -73,6 +73,10 @@ def test_a_lower_arm_is_worse_and_a_lower_baseline_better(tmp_path):
     assert not any("fell" in note for item in lower.values() for note in item.notes)
     better = changes(base, run_pairs.folder(tmp_path / "arm2", only("rotation/finetune", 0.05)))
     assert not any("fell" in note for item in better.values() for note in item.notes)
+    harder = changes(base, run_pairs.folder(tmp_path / "base3", only("scratch/finetune", 0.05)))
+    assert harder["utility[rotation/finetune]"].p_worse() < 0.001
+    assert any(note.startswith("the baseline rose: ") for note in harder["utility[rotation/finetune]"].notes)
+    assert not any("baseline" in n and "ladder" not in n for item in lower.values() for n in item.notes)
 
 
 def test_the_same_measurements_leave_no_doubt(tmp_path):
@@ -90,7 +94,9 @@ def test_outside_the_ladder_counts_are_brought_to_its_end(tmp_path):
     assert item.bounded
     assert item.notes == ("outside the baseline's ladder in BASE and NEW: brought to its end",)
     assert item.p_worse() > 0.5
-    assert not changes(base, new)["utility[rotation/linear]"].bounded
+    found = run_pairs.outcome(base, new)
+    assert run_pairs.row(found, "utility[rotation/linear]").verdict == "can't tell", "no rung has a measured difference"
+    assert not changes(base, new)["utility[rotation/finetune]"].bounded, "some rungs have"
 
 
 def test_single_runs_have_no_interval(tmp_path):

@@ -72,6 +72,7 @@ def test_what_is_wrong_in_a_gate_is_named(table, message):
         (["accuracy"], "--margin: found 'accuracy', expected NAME=AMOUNT"),
         (["time=5"], "--margin, time '5', character 1: found '5', expected a percentage"),
         (["accuracy=1%"], "expected a plain number"),
+        (["mean_iou@50=1"], "--margin, mean_iou@50 '1', character 1: found '1', expected a number between -1 and 1"),
     ],
 )
 def test_what_is_wrong_in_an_option_is_named(margins, message):
