@@ -180,7 +180,7 @@ PRESETS: tuple[Preset, ...] = (
         "ijepa",
         "imagenet",
         "the paper's for ViT-B/16 at 224 pixels; its growing weight decay stays at its start here",
-        {"width": 384, "depth": 6, "heads": 12},
+        {"width": 384, "depth": 6, "heads": 12, "network": "teacher"},
         {**_IJEPA, "lr": 1e-3, "batch": 2048, "epochs": 600, "augment": {"crop": 28}},
     ),
     *map(_cifar_pair, ("simclr", "moco", "byol", "simsiam", "barlow_twins", "vicreg", "dino", "lejepa", "swav")),

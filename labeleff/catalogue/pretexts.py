@@ -5,6 +5,7 @@ from __future__ import annotations
 from labeleff.catalogue.declaration import OptionValue, Plugin
 
 _LIGHTLY = ("lightly", "ssl")
+_NETWORKS: dict[str, tuple[OptionValue, ...]] = {"network": ("student", "teacher")}
 
 
 def _pairs(name: str, clause: str, area: float, colour: float, **options: OptionValue) -> Plugin:
@@ -15,6 +16,8 @@ def _pairs(name: str, clause: str, area: float, colour: float, **options: Option
         f"{clause} (through lightly)",
         f"labeleff.plugins.pretexts.{name}:pretrain",
         options=options | shared,
+        choices=_NETWORKS,
+        later=("network",) if "network" in options else (),
         limits={"area": 1.0, "momentum": 1.0, "weight": 1.0},
         needs=_LIGHTLY,
         own_views=True,
@@ -111,8 +114,11 @@ PRETEXTS: tuple[Plugin, ...] = (
             "depth": 2,
             "heads": 4,
             "momentum": 0.996,
+            "network": "student",
             "holdout": 0.02,
         },
+        choices=_NETWORKS,
+        later=("network",),
         limits={"scale": 1.0, "momentum": 1.0},
         needs=_LIGHTLY,
         tokens=True,
@@ -178,6 +184,7 @@ PRETEXTS: tuple[Plugin, ...] = (
         prototypes=2048,
         hidden=512,
         bottleneck=256,
+        network="student",
     ),
     _pairs(
         "lejepa",

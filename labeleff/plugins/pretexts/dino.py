@@ -5,7 +5,7 @@ The paper is "Emerging Properties in Self-Supervised Vision Transformers".
 A student must predict the prototypes that a teacher, whose weights follow its own, assigns to the other view; the
 teacher's outputs are centred and sharpened (section 3.1, algorithm 1). The small crops of the paper's multi-crop are
 left out: of a 32-pixel image they would be 14 pixels a side. Head, loss and momentum update through lightly. The
-student's encoder is the result, where the reference code evaluates the teacher's.
+student's encoder is the result, or with `network = "teacher"`, as in the reference code, the teacher's.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def method(setup: MethodSetup) -> Method:
         exact = exactly(lambda a, b, c, d: distillation([a, b], [c, d]), setup.compute)
         return exact(*targets, student(first), student(second))
 
-    return Method(nn.ModuleList((student, teacher, centred)), student, loss)
+    result = {"student": student, "teacher": teacher}[str(setup.options.get("network", "student"))]
+    return Method(nn.ModuleList((student, teacher, centred)), result, loss)
 
 
 pretrain = two_views("dino", method, recipes)

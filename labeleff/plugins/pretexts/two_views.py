@@ -67,13 +67,14 @@ class Method:
     """The networks of a pretext, and its loss.
 
     `parts`: everything that has weights or buffers. `network`: images to the projections (N, width) that the loss
-    compares; its first part is the encoder. `loss`: the mean loss, a scalar, of two views of B images, float
-    (B, 3, S, S) each in the order of the recipes. With gradients on it is called once per step and may move what
-    follows the encoder (momentum weights, queues, centres); with gradients off it must change nothing.
+    compares; its first part is the encoder to hand on, the one that was given or a copy that follows it. `loss`: the
+    mean loss, a scalar, of two views of B images, float (B, 3, S, S) each in the order of the recipes. With gradients
+    on it is called once per step and may move what follows the encoder (momentum weights, queues, centres); with
+    gradients off it must change nothing.
     """
 
     parts: nn.Module
-    network: nn.Module
+    network: nn.Sequential
     loss: Callable[[Tensor, Tensor], Tensor]
 
 
@@ -110,13 +111,14 @@ def two_views(
             entries = {
                 "heldout_loss": heldout_loss(method, held_pairs, budget.batch, compute),
                 "spread": spread(outputs(method.network, plain, compute)),
-                "effective_rank": effective_rank(outputs(run.encoder, plain, compute)),
+                "effective_rank": effective_rank(outputs(method.network[0], plain, compute)),
             }
             if not all(math.isfinite(value) for value in entries.values()):
                 raise DivergedError(f"on held-out images: {entries}")
             return entries
 
         trained = run.train(method.parts, pairs, objective, watch, ("loss", "heldout_loss", "spread", "effective_rank"))
+        run.encoder.load_state_dict(method.network[0].state_dict())
         reached = trained.metrics["spread"]
         assert reached is not None
         return trained.with_metrics(collapsed=float(reached < COLLAPSED))

@@ -68,6 +68,15 @@ def test_every_pretext_learns_and_repeats_itself(name, data):
     assert state_sha256(trained) != state_sha256(untouched)
 
 
+@pytest.mark.parametrize(
+    ("network", "momentum", "moves"), [("teacher", 1.0, False), ("teacher", 0.1, True), ("student", 1.0, True)]
+)
+def test_dino_hands_on_the_chosen_network(data, network, momentum, moves):
+    trained, _ = train("dino", data, steps=3, network=network, momentum=momentum)
+    before = dict(encoder().named_parameters())
+    assert any(not torch.equal(before[name], after) for name, after in trained.named_parameters()) is moves
+
+
 @pytest.mark.parametrize("name", ["simclr", "barlow_twins", "simsiam"])
 def test_held_out_loss_falls(name, data):
     _, result = train(name, data)

@@ -5,8 +5,8 @@ itself, what a teacher, whose weights follow the encoder's, makes of the block w
 Predictor and momentum update are lightly's; blocks are drawn by hashes. Where the paper draws sizes of blocks for every
 batch, they are fixed here, lying or standing, so that what is asked of an image doesn't depend on its batch. The
 paper's context is a large block without the targets, cut to the smallest of the batch; here it is as many patches
-outside of the targets as every image has, drawn at random. The student is the result, where the paper evaluates the
-teacher (appendix A.1).
+outside of the targets as every image has, drawn at random. The student is the result, or with
+`network = "teacher"`, as in the paper (appendix A.1), the teacher.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ def split(draws: Tensor, grid: int, sides: tuple[int, int], blocks: int) -> tupl
 class JointEmbedding(nn.Module):
     """A vision transformer, its teacher and a predictor of `width`, `depth` and `heads` for grid x grid patches."""
 
-    def __init__(self, encoder: ViT, grid: int, width: int, depth: int, heads: int, seed: int) -> None:
+    def __init__(self, encoder: ViT, teacher: ViT, grid: int, width: int, depth: int, heads: int, seed: int) -> None:
         super().__init__()
         unused = nn.Parameter(torch.zeros(1, 1, encoder.dim), requires_grad=False)
         settings = {"mask_token": unused, "weight_initialization": "skip", "pos_embed_initialization": "skip"}
         self.student = MaskedVisionTransformerTIMM(encoder.net, **settings)
-        self.teacher = MaskedVisionTransformerTIMM(copy.deepcopy(encoder.net), **settings)
+        self.teacher = MaskedVisionTransformerTIMM(teacher.net, **settings)
         deactivate_requires_grad(self.teacher)
         with initial_weights(seed):
             self.predictor = IJEPAPredictorTIMM(grid**2, depth, encoder.dim, width, heads)
@@ -111,12 +111,14 @@ def pretrain(run: PretextRun) -> Pretrained:
     """Train an encoder to predict a teacher's features of hidden blocks from visible patches.
 
     Options: `blocks` that are predicted and the share `scale` of the patches in each; `width`, `depth` and `heads` of
-    the predictor; `momentum` of the teacher, which grows to 1; `holdout`, as for `mae`.
+    the predictor; `momentum` of the teacher, which grows to 1; `network`, whose weights are the
+    result: the `student`, or the paper's `teacher`; `holdout`, as for `mae`.
     """
     options, blocks = run.options, int(run.options["blocks"])
     encoder, grid, sides = check(run.encoder, int(run.data.images.shape[1]), options)
     width, depth, heads = (int(options[name]) for name in ("width", "depth", "heads"))
-    model = JointEmbedding(encoder, grid, width, depth, heads, run.stream("ijepa predictor"))
+    teacher = copy.deepcopy(encoder)
+    model = JointEmbedding(encoder, teacher, grid, width, depth, heads, run.stream("ijepa predictor"))
     start, stream = float(options["momentum"]), run.stream("ijepa blocks")
     trained, evaluated = run.hold_out()
     steps = run.budget.steps_for(len(trained))
@@ -130,4 +132,5 @@ def pretrain(run: PretextRun) -> Pretrained:
         predicted, aims = model(batch.images, visible, hidden)
         return error(predicted, aims, len(batch.images))
 
-    return train(run, model, encoder, (trained, evaluated), errors)
+    result = {"student": encoder, "teacher": teacher}[str(options.get("network", "student"))]
+    return train(run, model, result, (trained, evaluated), errors)

@@ -48,6 +48,8 @@ def train(
 ) -> Pretrained:
     """Train by a function from the model and a batch to losses (B,), on images split as by `hold_out`.
 
+    The run's encoder ends with the weights of `encoder`: itself or a copy that follows it.
+
     Held-out images give `heldout_loss`, with the same patches hidden each time, and `spread` and `effective_rank` of
     their features; `collapsed` is 1 where that rank is under COLLAPSED, else 0, and 0 too where
     fewer than FEWEST are held out.
@@ -67,6 +69,7 @@ def train(
         return {"heldout_loss": loss, "spread": spread(features), "effective_rank": effective_rank(features)}
 
     trained = run.train(model, images, objective, watch, ("loss", "heldout_loss", "spread", "effective_rank"))
+    run.encoder.load_state_dict(encoder.state_dict())
     rank = trained.metrics["effective_rank"]
     assert rank is not None
     return trained.with_metrics(collapsed=float(rank < COLLAPSED and held_out.count >= FEWEST))

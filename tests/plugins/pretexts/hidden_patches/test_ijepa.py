@@ -77,7 +77,7 @@ def test_what_an_image_is_asked_does_not_depend_on_its_batch():
 
 
 def model():
-    return JointEmbedding(build_encoder(SPEC, 0), 4, 16, 1, 4, 0)
+    return JointEmbedding(build_encoder(SPEC, 0), build_encoder(SPEC, 0), 4, 16, 1, 4, 0)
 
 
 def places():
@@ -157,11 +157,14 @@ def test_the_same_blocks_are_hidden_whatever_ran_before():
     assert not torch.equal(one, other)
 
 
-def test_the_encoder_that_is_trained_is_the_one_that_was_given():
+@pytest.mark.parametrize(
+    ("network", "momentum", "moves"), [("teacher", 1.0, False), ("teacher", 0.1, True), ("student", 1.0, True)]
+)
+def test_the_encoder_that_was_given_ends_with_the_weights_of_the_chosen_network(network, momentum, moves):
     encoder = build_encoder(SPEC, 0)
     before = copy.deepcopy(encoder.state_dict())
-    run("ijepa", toy(), SMALL, encoder=encoder, budget=SHORT)
-    assert not torch.equal(before["net.patch_embed.proj.weight"], encoder.state_dict()["net.patch_embed.proj.weight"])
+    run("ijepa", toy(), SMALL | {"network": network, "momentum": momentum}, encoder=encoder, budget=SHORT)
+    assert any(not torch.equal(before[name], after) for name, after in encoder.state_dict().items()) is moves
 
 
 @pytest.mark.parametrize(
