@@ -11,13 +11,14 @@ Its module is one that Python can import, or a file beside the study's (see `loo
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -220,13 +221,61 @@ def installed_plugins(kind: Kind, built_in: Iterable[str]) -> list[InstalledPlug
 def origin(kind: Kind, name: str, target: str) -> str:
     """Distribution, version and SHA-256 (12 digits) of the file that a plug-in's function is in.
 
-    The digest matters because a package under development keeps its version while its numbers change.
+    It is that of all its own files where it imports some (see `_own_files`). The digest matters because a package under
+    development keeps its version while its numbers change.
     """
     module = target.partition(":")[0]
     spec = importlib.util.find_spec(module)
     file = Path(spec.origin) if spec is not None and spec.origin else None
-    code = hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file is not None and file.is_file() else "unknown"
-    return f"{_distribution(kind, name, module)}, {module.rpartition('.')[2]}.py {code}"
+    files = _own_files(module, file) if file is not None and file.is_file() else []
+    digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in files]
+    code = hashlib.sha256("".join(digests).encode()).hexdigest() if len(files) > 1 else "".join(digests) or "unknown"
+    more = len(files) - 1
+    others = f" with {more} imported file{'s' if more > 1 else ''}" if more > 0 else ""
+    return f"{_distribution(kind, name, module)}, {module.rpartition('.')[2]}.py{others} {code[:12]}"
+
+
+def _own_files(module: str, file: Path) -> list[Path]:
+    """The file of a module, then those of its package, or beside it, that it imports, and that those import.
+
+    Beside modules that were installed lie those of other packages, which don't count; nor do empty files.
+    """
+    top = module.partition(".")[0]
+    root = file.parents[module.count(".") + (file.name == "__init__.py")]
+    installed = any(root.glob("*.dist-info"))
+    files, waiting = {module: file}, [module]
+    while waiting:
+        importer = waiting.pop()
+        for name in _imported(importer, files[importer]):
+            first = name.partition(".")[0]
+            if name in files or first == "labeleff" or (installed and first != top):
+                continue
+            place = root.joinpath(*name.split("."))
+            for path in (place.with_suffix(".py"), place / "__init__.py"):
+                if path.is_file() and path.stat().st_size:
+                    files[name] = path
+                    waiting.append(name)
+    return [file, *(files[name] for name in sorted(files) if name != module)]
+
+
+def _imported(module: str, file: Path) -> Iterator[str]:
+    """Names of modules that a file's import statements may mean, with the packages that they are in."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    names = [package]
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # compiled, or never imported
+        tree = ast.Module([], [])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            kept = package.split(".")[: 1 - node.level or None] if node.level else []
+            source = ".".join([*kept, *([node.module] if node.module else [])])
+            names += [source, *(f"{source}.{alias.name}" for alias in node.names)]
+    for name in names:
+        parts = name.split(".")
+        yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1) if name)
 
 
 def _distribution(kind: Kind, name: str, module: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from labeleff.catalogue import declaration, lookup
 from labeleff.catalogue.distributions import build_of
+from labeleff.catalogue.strategies import ACTIVEML
 from labeleff.errors import ConditionError
 from labeleff.files import VERSION, cpu_info
 from labeleff.records.conditions import unlike
@@ -128,8 +129,10 @@ def plugin_origins(study: Study) -> dict[str, str]:
 
 
 def library_releases(study: Study) -> dict[str, str]:
-    """Versions of the optional packages that the study's encoders and pretexts compute with, by package."""
-    return lookup.releases(lookup.library(kind, name) for kind, name in _used(study) if kind in {"encoder", "pretext"})
+    """Versions of optional packages that the study's encoders, pretexts and selections compute with, by package."""
+    packages = {lookup.library(kind, name) for kind, name in _used(study) if kind in {"encoder", "pretext"}}
+    selected = {arm.selection for block in study.blocks for arm in block.arms}
+    return lookup.releases(packages | {ACTIVEML.rstrip(":") for name in selected if name.startswith(ACTIVEML)})
 
 
 def check_conditions(runs: Sequence[RunEntry], new: Conditions, folder: Path) -> None:

@@ -20,8 +20,9 @@ class JobRunner(Workplace):
     def perform(self, job: Job, progress: Progress) -> Iterator[PretrainingRecord | Record]:
         """Do one job and yield its records as they come; what fails becomes a failed record with its reason.
 
-        Raises UnwritableError alone.
+        Raises UnwritableError, and ConditionError where a plug-in was changed since the run began.
         """
+        self.check_plugins()
         match job:
             case Pretrain():
                 yield from pretrain(self, job.pretraining, progress)

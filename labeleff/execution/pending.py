@@ -61,9 +61,7 @@ class Execution:
         study, settings, facts = self.study, self.desk.settings, self.desk.facts
 
         def pretrained(pretraining: Pretraining) -> bool:
-            record = finished.get(pretraining.key)
-            recorded = all(item.key in finished for item in settings.encoders_of(pretraining))
-            return record is not None and recorded and facts.finished(settings, pretraining, record)
+            return facts.finished(settings, pretraining, finished)
 
         slots = 1 if self.options.pack is None and self._on_cpu else self.options.pack
         workers = self._most_workers

@@ -39,6 +39,8 @@ class Settings:
     """What `auto` stands for, by the names of encoders, in all processes of a run; without it a process measures."""
     data: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of tasks' arrays by label as the run began; a process that loads others refuses them."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Plug-ins of other packages as the run began, as its conditions have them; a process with others ends the run."""
 
     def encoders_of(self, pretraining: Pretraining) -> list[Pretraining]:
         """All encoders that a pretraining gives: those of its points, and its own."""
@@ -86,11 +88,23 @@ class RunFacts:
     encoders: Mapping[str, str]
     """Keys of encoders in the cache, by key of their pretraining."""
 
-    def finished(self, settings: Settings, pretraining: Pretraining, record: PretrainingRecord | None = None) -> bool:
-        """Whether the cache has an encoder with its points, and `record`, or else its own one, all probes' curves."""
-        cache = EncoderCache(settings.options.cache)
-        *points, cached = (cache.record(self.encoders[item.key]) for item in settings.encoders_of(pretraining))
-        return cached is not None and None not in points and not self.unprobed(settings, pretraining, record or cached)
+    def finished(
+        self, settings: Settings, pretraining: Pretraining, folder: Mapping[str, PretrainingRecord] | None = None
+    ) -> bool:
+        """Whether the cache has an encoder with its points, and its record all probes' curves.
+
+        Where `folder` has the records of a folder by key, theirs count, and the cache must have the same weights.
+        """
+        cache, items = EncoderCache(settings.options.cache), settings.encoders_of(pretraining)
+        cached = [cache.record(self.encoders[item.key]) for item in items]
+        records = cached if folder is None else [folder.get(item.key) for item in items]
+        if any(
+            one is None or two is None or one.encoder_sha256 != two.encoder_sha256
+            for one, two in zip(cached, records, strict=True)
+        ):
+            return False
+        whole = records[-1]
+        return whole is not None and not self.unprobed(settings, pretraining, whole)
 
     def unprobed(self, settings: Settings, pretraining: Pretraining, record: PretrainingRecord) -> list[Spec]:
         """List the tasks that an encoder should be probed on and that its record has no curve for."""

@@ -174,6 +174,16 @@ class Workplace:
             give_back()  # the C library would keep what reading let go
         return self._tasks[spec.label]
 
+    def check_plugins(self) -> None:
+        """Raise ConditionError where this process has another plug-in than the run began with: its code was changed."""
+        for what, expected in self.settings.plugins.items():
+            kind, _, name = what.partition(" ")
+            if (found := lookup.origin(kind, name)) != expected:  # type: ignore[arg-type]
+                raise ConditionError(
+                    f"{what}: found {found}, expected {expected} as when the run began; its code changed meanwhile. "
+                    "Undo that to go on, or measure into another folder with --out"
+                )
+
     def placed(self, encoder: Spec) -> Spec:
         """The encoder with the whole path of its file of word vectors, which a study has relative to its own file."""
         path = encoder.options.get("vectors")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from labeleff.errors import UnwritableError
+from labeleff.errors import DataError, UnwritableError
 from labeleff.files import write_whole
 from labeleff.records.entries import PretrainingRecord
 
@@ -83,6 +83,20 @@ class EncoderCache:
         return self._path(key).read_bytes() if self.record(key) is not None else None
 
     def load(self, key: str, encoder: nn.Module) -> None:
-        """Fill `encoder` with the cached weights; every name and shape must match."""
-        with safe_open(self._path(key), "pt") as file:
-            encoder.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        """Fill `encoder` with the cached weights; every name and shape must match.
+
+        Raises DataError where they can't be read, or aren't those of the record: such a file is removed.
+        """
+        path, again = self._path(key), "run the same command with --retry-failed to make the encoder again"
+        try:
+            with safe_open(path, "pt") as file:
+                expected = PretrainingRecord.model_validate_json(file.metadata()["record"]).encoder_sha256
+                encoder.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{path}: the pretrained encoder can't be read: {error}; {again}") from error
+        if expected not in {None, found := state_sha256(encoder)}:
+            path.unlink(missing_ok=True)
+            raise DataError(
+                f"{path}: found weights of SHA-256 {found}, expected {expected}; the file was damaged and is removed, "
+                f"{again}"
+            )

@@ -112,6 +112,46 @@ def test_the_origin_follows_version_and_code(packages):
     assert lookup.origin("pretext", "rotation") is None
 
 
+def origin_of(name):
+    entry_points.origin.cache_clear()
+    return lookup.origin("pretext", name)
+
+
+def test_the_origin_follows_the_files_that_its_code_imports(packages):
+    """A loss beside the plug-in decides its numbers as much as the file that asks for it."""
+    (packages / "parts").mkdir(parents=True)
+    code = "def plain():\n    'One.'\n    from losses import one\n    import json, labeleff.api, parts.views\n"
+    for name, text in {"spinning": code, "losses": "import deeper\n", "deeper": "x = 1\n", "other": "x = 1\n"}.items():
+        (packages / f"{name}.py").write_text(text)
+    (packages / "parts" / "__init__.py").write_text("")
+    (packages / "parts" / "views.py").write_text("from . import crops\n")
+    (packages / "parts" / "crops.py").write_text("x = 1\n")
+    before = origin_of("spinning:plain")
+    assert before.startswith("no package, spinning.py with 4 imported files ")
+    for name in ("other.py", "parts/__init__.py"):
+        (packages / name).write_text("\n" if name == "other.py" else "")
+        assert origin_of("spinning:plain") == before
+    for name in ("deeper.py", "parts/crops.py", "losses.py", "spinning.py"):
+        (packages / name).write_text((packages / name).read_text() + "\n")
+        assert origin_of("spinning:plain") != before
+        before = origin_of("spinning:plain")
+
+
+def test_the_origin_of_an_installed_package_is_of_its_own_files_alone(packages):
+    (packages / "turned").mkdir(parents=True)
+    (packages / "turned" / "__init__.py").write_text("from turned.spin import plain\n")
+    (packages / "turned" / "spin.py").write_text("import other\ndef plain():\n    'One.'\n")
+    third_party.install(packages, "other", "x = 1\n", {})
+    before = origin_of("turned.spin:plain")
+    assert before.startswith("no package, spin.py with 1 imported file ")
+    (packages / "other.py").write_text("x = 2\n")
+    assert origin_of("turned.spin:plain") == before
+    (packages / "turned" / "__init__.py").write_text("from turned.spin import plain  # again\n")
+    assert origin_of("turned.spin:plain") != before
+    for name in ("turned", "turned.spin", "other"):
+        sys.modules.pop(name, None)
+
+
 def test_what_records_say_stands_in_for_a_package_that_is_gone(packages):
     third_party.install(packages, "spinning", third_party.PRETEXT, SPINNING)
     gone = declaration.Plugin("gone", "of the past", "nowhere:x", options={"depth": 2.0}, trained=False, loaded=True)

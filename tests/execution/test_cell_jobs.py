@@ -3,15 +3,18 @@ from unittest import mock
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from support import toy_study
 
 from labeleff.errors import ConditionError, LabeleffError
 from labeleff.execution import cell_jobs, scoring, workplace
+from labeleff.execution.pretraining import pretraining_jobs
 from labeleff.plugins.protocols import linear
 from labeleff.reporting import study_report
 from labeleff.scheduling.jobs import Pretrain, Solve, Train, jobs_for
 from labeleff.study.loading import load_study
 from labeleff.training.device import reset_peak_memory
+from labeleff.training.encoder_cache import EncoderCache, sha256_of
 from labeleff.training.examples import Source
 from labeleff.training.slots import DivergedError
 
@@ -108,6 +111,42 @@ def test_an_encoder_that_trained_again_has_other_weights_says_how_many_cells_had
     with mock.patch("labeleff.reporting.figures.style.render", return_value=b""):
         text = study_report.build(tmp_path / "out").read_text()
     assert "**Encoders trained again**: 1 of 1 gave other weights" in text
+
+
+def replaced(cache, key, record):
+    """Put an encoder of other weights in the cache, as another run would that rounds otherwise."""
+    stored = load_file(cache / "encoders" / f"{key}.safetensors")
+    weights = {name: tensor + 1e-3 if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+    other = record.model_copy(update={"encoder_sha256": sha256_of(weights)})
+    EncoderCache(cache).save_weights(key, weights, other)
+    return other.encoder_sha256
+
+
+def test_a_folder_whose_encoder_another_run_replaced_in_the_cache_says_so(study, go, tmp_path):
+    _, first = go(study(["draws=1"]))
+    [pretraining], [file] = first.pretrainings.values(), (tmp_path / "cache" / "encoders").iterdir()
+    other = replaced(tmp_path / "cache", file.stem, pretraining)
+    failed, records = go(study(["draws=2"]))
+    [again] = records.pretrainings.values()
+    assert not failed
+    assert (again.encoder_sha256, again.former_cells) == (other, 6)
+
+
+def test_of_two_runs_that_make_one_encoder_at_once_both_go_on_with_the_first(study, go, tmp_path, monkeypatch):
+    make, others = pretraining_jobs._make, []
+
+    def overtaken(place, pretraining, *rest):
+        encoder, record = make(place, pretraining, *rest)
+        key = place.cache_key(pretraining)
+        place.cache.save(key, encoder, record)
+        others.append(replaced(tmp_path / "cache", key, record))
+        return encoder, record
+
+    monkeypatch.setattr(pretraining_jobs, "_make", overtaken)
+    failed, records = go(study())
+    [record] = records.pretrainings.values()
+    assert not failed
+    assert ([record.encoder_sha256], record.cached) == (others, True)
 
 
 def test_a_failed_cell_is_a_record_and_the_rest_goes_on(study, go):

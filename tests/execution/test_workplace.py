@@ -8,6 +8,7 @@ import pytest
 import torch
 from support import toy_study
 
+from labeleff.catalogue import lookup
 from labeleff.catalogue.declaration import as_toml
 from labeleff.errors import ConditionError, LadderError
 from labeleff.execution.cell_jobs import solve_cells
@@ -19,7 +20,9 @@ from labeleff.execution.run_facts import settings_of
 from labeleff.records.conditions import unlike
 from labeleff.records.entries import Conditions
 from labeleff.records.jsonl import read_records
+from labeleff.scheduling.jobs import Pretrain, jobs_for
 from labeleff.scheduling.run_options import RunOptions
+from labeleff.study import arms
 from labeleff.study.loading import load_study
 from labeleff.training.examples import Source
 from labeleff.training.kernels import bf16
@@ -182,3 +185,25 @@ def test_versions_of_optional_packages_are_conditions_and_part_of_an_encoders_pl
     assert list(unlike(old, conditions(study, runner))) == [("lightly", old.libraries["lightly"], "99.5")]
     same = {one.pretext.name: runner.cache_key(one) == keys[one.pretext.name] for one in study.pretrainings}
     assert same == {"rotation": True, "simclr": False}
+
+
+def test_the_version_of_a_library_that_selects_labels_is_a_condition(place, monkeypatch):
+    study, runner = place("selection=['random', 'margin']")
+    assert conditions(study, runner).libraries == {}
+    monkeypatch.setattr(arms, "check_strategy", lambda _: None)  # whether it is installed or not
+    version = importlib.metadata.version
+    monkeypatch.setattr(
+        "importlib.metadata.version", lambda name: "0.7.2" if name == "scikit-activeml" else version(name)
+    )
+    study, runner = place("selection=['random', 'scikit-activeml:BADGE']")
+    assert conditions(study, runner).libraries == {"scikit-activeml": "0.7"}
+
+
+def test_a_plugin_whose_code_changed_since_the_run_began_ends_it(place, monkeypatch):
+    study, runner = place()
+    [job] = [job for job in jobs_for(study.cells(), lambda _: False) if isinstance(job, Pretrain)]
+    began = {"pretext rotation": "no package, rotation.py 123"}
+    changed = JobRunner(dataclasses.replace(runner.settings, plugins=began))
+    monkeypatch.setattr(lookup, "origin", lambda *_: "no package, rotation.py 456")
+    with pytest.raises(ConditionError, match=r"pretext rotation: found .* 456, expected .* 123 as when the run began"):
+        next(changed.perform(job, lambda *_: None))

@@ -39,6 +39,23 @@ def test_a_damaged_file_counts_as_missing(tmp_path, record, content):
     assert cache.record("k") is None
 
 
+def test_weights_that_changed_on_the_disk_are_refused_and_made_again(tmp_path, record):
+    """A file whose head is whole and whose numbers aren't would give other numbers without a word."""
+    cache, first = EncoderCache(tmp_path), network(0)
+    cache.save("k", first, record.model_copy(update={"encoder_sha256": state_sha256(first)}))
+    cache.load("k", network(1))
+    path = tmp_path / "encoders" / "k.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    assert cache.record("k") is not None
+    with pytest.raises(DataError, match=r"k\.safetensors: found weights of SHA-256 .*--retry-failed to make"):
+        cache.load("k", network(1))
+    assert cache.record("k") is None
+    with pytest.raises(DataError, match=r"k\.safetensors: the pretrained encoder can't be read: .*--retry-failed"):
+        cache.load("k", network(1))
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, record):
     (tmp_path / "encoders").write_text("in the way")
     with pytest.raises(DataError, match=r"k\.safetensors: the pretrained encoder can't be stored"):

@@ -19,7 +19,7 @@ from labeleff.errors import LabeleffError
 from labeleff.execution.engines.assignments import Assignment, Display, Sink, Work
 from labeleff.execution.engines.desk import Desk
 from labeleff.execution.engines.engine_table import Engine, EngineFor
-from labeleff.execution.engines.processes import GONE, start
+from labeleff.execution.engines.processes import GONE, cause, start
 from labeleff.execution.run_facts import Settings
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.scheduling.job_seconds import processes_for
@@ -52,7 +52,7 @@ def _engine(desk: Desk, seconds: float) -> Engine:
     count = processes_for(seconds, options.jobs, options.cores)
     if desk.facts.machine.kind == "cpu" and (count > 1 or desk.apart):
         found = desk.facts.conditions
-        told = dataclasses.replace(desk.settings, precision=found.precision, data=found.data)
+        told = dataclasses.replace(desk.settings, precision=found.precision, data=found.data, plugins=found.plugins)
         return Workers(desk.makes_runner, told, count)
     return InProcess(desk.runner)
 
@@ -208,7 +208,7 @@ def _fail(work: Work, assignment: Assignment, code: int | None) -> None:
 
 def _failed_records(assignment: Assignment, run: str, code: int | None) -> list[PretrainingRecord | Record]:
     """Failed records for what a worker that died hadn't finished."""
-    reason = f"the worker process died (exit code {code}); the usual cause is that memory ran out"
+    reason = f"the worker process died {cause(code)}"
     if isinstance(assignment.job, Pretrain):
         return [PretrainingRecord.failed(run, assignment.job.pretraining, reason)]
     recorded = {record.key for record in assignment.records}

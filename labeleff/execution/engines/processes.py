@@ -88,14 +88,18 @@ def call_apart(function: str, *arguments: Any, hear: Callable[..., None] = lambd
             hear(*content)
     except (EOFError, ConnectionResetError) as error:
         process.join()
-        raise LabeleffError(
-            f"the process that reads the data died (exit code {process.exitcode}); the usual cause is that memory "
-            "ran out"
-        ) from error
+        raise LabeleffError(f"the process that reads the data died {cause(process.exitcode)}") from error
     finally:
         process.terminate()
         process.join()
         link.close()
+
+
+def cause(code: int | None) -> str:
+    """The exit code of a process that died, and what it usually means."""
+    ended = code is not None and 0 < code != GONE  # by an error of Python's, not by the system
+    usual = "what it printed before says why" if ended else "the usual cause is that memory ran out"
+    return f"(exit code {code}); {usual}"
 
 
 def _answer(link: Connection, function: str, arguments: tuple[Any, ...]) -> None:

@@ -40,6 +40,10 @@ def pretrain(place: Workplace, pretraining: Pretraining, progress: Progress) -> 
         except Exception as error:  # noqa: BLE001  a failed pretraining is a record; the rest of the study goes on
             yield PretrainingRecord.failed(place.settings.run, pretraining, *explain(error))
             return
+        if cached is None and place.cache.record(key) is not None:
+            # another run that shares the cache was faster: cells of both start from one encoder
+            yield from pretrain(place, pretraining, progress)
+            return
         if cached is None:
             place.cache.save(key, encoder, record)
         try:

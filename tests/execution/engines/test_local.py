@@ -25,7 +25,9 @@ def runner(folder, **options):
 
 def desk(folder, *, apart=False, **options):
     here = runner(folder, **options)
-    conditions = SimpleNamespace(precision={"resnet9": "bf16"}, data={"a task": "ab" * 32})
+    conditions = SimpleNamespace(
+        precision={"resnet9": "bf16"}, data={"a task": "ab" * 32}, plugins={"pretext spun": "spinning 0.1"}
+    )
     facts = SimpleNamespace(machine=SimpleNamespace(kind=here.device.type), conditions=conditions)
     return SimpleNamespace(settings=here.settings, runner=here, makes_runner=FakeBench, facts=facts, apart=apart)
 
@@ -180,3 +182,4 @@ def test_where_this_process_holds_no_data_little_work_is_one_workers(tmp_path):
     assert (chosen.places, chosen.processes) == (1, 1)
     assert chosen._settings.precision == {"resnet9": "bf16"}, "no worker measures for itself what the run was told"
     assert chosen._settings.data == {"a task": "ab" * 32}, "and none goes on with other data"
+    assert chosen._settings.plugins == {"pretext spun": "spinning 0.1"}, "or with other code"

@@ -9,7 +9,7 @@ import pytest
 
 from labeleff.errors import DataError, LabeleffError, UnknownNameError
 from labeleff.execution.engines import processes
-from labeleff.execution.engines.processes import call_apart
+from labeleff.execution.engines.processes import call_apart, cause
 
 HERE = f"{__name__}:"
 
@@ -86,3 +86,10 @@ def test_the_fork_server_has_torch_and_a_single_thread():
 def test_processes_are_new_interpreters_where_forking_is_not_safe(monkeypatch):
     monkeypatch.setattr(processes, "FORKS", False)
     assert call_apart(f"{HERE}double", 1)[0] == 2
+
+
+def test_only_what_the_system_ended_ran_out_of_memory():
+    """A process that Python ended with a traceback has said why."""
+    assert cause(1) == "(exit code 1); what it printed before says why"
+    for code in (-signal.SIGKILL, processes.GONE, None):
+        assert cause(code) == f"(exit code {code}); the usual cause is that memory ran out"
