@@ -140,7 +140,8 @@ class Run:
         chosen = self.ladders.chosen if self.ladders else self.cells
         left = len(self._pending(chosen))
         if self.limit is not None and left:
-            self.writer.write(stop(self.run, timestamp(), self.limit.seconds, left, len(chosen)))
+            seconds, measured = self.limit.seconds, bool(self.measured)
+            self.writer.write(stop(self.run, timestamp(), seconds, left, len(chosen), measured=measured))
         self.writer.check_place()
         records = [self.records.cells[cell.key] for cell in chosen if cell.key in self.records.cells]
         return [record for record in records if record.status == "failed"]

@@ -27,6 +27,9 @@ from labeleff.records.lock import at_place, lock_folder
 from labeleff.records.places import without_places
 from labeleff.study.cell import Budget, Cell
 
+NEWER = {"extra_forbidden", "union_tag_invalid"}
+"""Mistakes, as pydantic calls them, that a line of a later version of the same schema has."""
+MEND = "Restore the file, or delete that line to measure its cell again"
 READERS = "models"
 """Folder, inside a run's, of its trained readers of stories."""
 
@@ -110,18 +113,16 @@ def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
         try:
             entry = _ENTRY.validate_json(line)
         except ValidationError as error:
+            _check_schema(f"{path}, line {number}", _schema_version(line))
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
+            newer = first["type"] in NEWER
             raise RecordError(
                 f"{path}, line {number}: not a record: {first['msg']}{f' (at {where})' if where else ''}; "
                 f"found {line[:60].decode(errors='replace')!r}, expected one JSON object a line. "
-                "Restore the file, or delete that line to measure its cell again"
+                + ("A later labeleff may have written it: upgrade this one, else restore the file" if newer else MEND)
             ) from error
-        if entry.schema_version > SCHEMA:
-            raise RecordError(
-                f"{path}, line {number}: schema version {entry.schema_version}, but this labeleff reads up to "
-                f"{SCHEMA}; upgrade labeleff"
-            )
+        _check_schema(f"{path}, line {number}", entry.schema_version)
         if isinstance(entry, Record):
             _share(entry.cell, shared)
         current = without_places(entry, names)
@@ -130,9 +131,26 @@ def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
             if current.key != measured.key:
                 raise RecordError(
                     f"{path}, line {number}: its key is {current.key}, expected {measured.key}, that of what it says "
-                    "was measured: the line was changed. Restore the file, or delete it to measure its cell again"
+                    f"was measured: the line was changed. {MEND}"
                 )
         yield current
+
+
+def _schema_version(line: bytes) -> object:
+    """The schema version that a line gives, whatever else is in it; None where it gives none."""
+    try:
+        table = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return table.get("schema_version") if isinstance(table, dict) else None
+
+
+def _check_schema(where: str, version: object) -> None:
+    """Raise RecordError for a schema version of a later labeleff."""
+    if isinstance(version, int) and version > SCHEMA:
+        raise RecordError(
+            f"{where}: schema version {version}, but this labeleff reads up to {SCHEMA}; upgrade labeleff"
+        )
 
 
 def _share(cell: Cell, shared: dict[object, Spec | Budget]) -> None:

@@ -103,7 +103,7 @@ def _check_study(first: Source, other: Source) -> None:
 
 
 def _check_conditions(one: Source, other: Source) -> None:
-    for old, new in itertools.product(one.records.runs, other.records.runs):
+    for old, new in itertools.product(one.records.measured_runs, other.records.measured_runs):
         for what, before, after in unlike(old.conditions, new.conditions):
             raise ConditionError(
                 f"{what} is {before} in {one.path} and {after} in {other.path}; numbers of different conditions are "

@@ -83,8 +83,9 @@ def _of_cells(job: Job, cells: list[Cell]) -> Job | None:
     return part_of(job, cells) if cells else None
 
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_TEXT = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s?)?")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "alone": 1.0}
+_NUMBER = r"\d+(?:\.\d+)?"
+_TEXT = re.compile(rf"(?:(?P<h>{_NUMBER})h)?(?:(?P<m>{_NUMBER})m)?(?:(?P<s>{_NUMBER})s)?|(?P<alone>{_NUMBER})")
 
 
 def seconds_of(text: str) -> float:
@@ -96,10 +97,13 @@ def seconds_of(text: str) -> float:
     return total
 
 
-def stop(run: str, now: str, seconds: float, left: int, cells: int) -> StopEntry:
-    """Print that the time limit ended a run with `left` of its `cells` unmeasured; return the entry that records it."""
+def stop(run: str, now: str, seconds: float, left: int, cells: int, *, measured: bool) -> StopEntry:
+    """Print that the time limit ended a run with `left` of its `cells` unmeasured; return the entry that records it.
+
+    A run that has `measured` nothing would end in the same way again.
+    """
     print(f"stopped by the time limit of {duration(seconds)}: {left} of {cells} cells aren't measured; ", end="")
-    print("run the same command to go on", flush=True)
+    print("run the same command to go on" if measured else "nothing fitted in it: allow more time", flush=True)
     return StopEntry(run=run, time=now, limit=seconds, left=left)
 
 

@@ -134,6 +134,24 @@ def test_a_newer_schema_is_refused(tmp_path):
         read_records(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema_version": 2, "novel": 1}, "schema version 2, but this labeleff reads up to 1; upgrade labeleff"),
+        ({"schema_version": 2, "type": "novel"}, "schema version 2, but this labeleff reads up to 1; upgrade labeleff"),
+        ({"novel": 1}, r"\(at cell\.novel\).*A later labeleff may have written it: upgrade this one"),
+        ({"type": "novel"}, "A later labeleff may have written it: upgrade this one, else restore the file"),
+        ({"status": "well"}, "Restore the file, or delete that line to measure its cell again"),
+    ],
+)
+def test_a_line_of_a_later_version_is_no_damage_to_be_deleted(tmp_path, changes, message):
+    write(tmp_path, record(0))
+    path = tmp_path / FILE_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes) + "\n")
+    with pytest.raises(RecordError, match=rf"records\.jsonl, line 1: .*{message}"):
+        read_records(tmp_path)
+
+
 class FullDisk:
     """A file that takes half a line and then has no room."""
 

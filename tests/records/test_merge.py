@@ -102,6 +102,16 @@ def test_unlike_conditions_are_refused_with_their_name(tmp_path, change, said):
         merge_folders(*folders)
 
 
+def test_runs_that_measured_nothing_bind_no_folder(tmp_path):
+    """As a part that was begun on another device, ended before its first cell, and begun again."""
+    one, two = shard(tmp_path / "a", 0), shard(tmp_path / "b", 1)
+    usual = factories.run_entry(STUDY).conditions
+    begun = factories.run_entry(STUDY, "begun", conditions=usual.model_copy(update={"device": "a GPU"}))
+    path = one / "records.jsonl"
+    path.write_text(f"{begun.model_dump_json()}\n{path.read_text()}")
+    assert len(cells(merge_folders(one, two))) == len(cells(merge_folders(one))) + len(cells(merge_folders(two)))
+
+
 def test_a_torn_last_line_is_left_out_and_told(tmp_path):
     folder = shard(tmp_path / "a", 0)
     whole = len(cells(merge_folders(folder)))

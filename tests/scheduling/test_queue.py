@@ -10,7 +10,7 @@ from labeleff.records.entries import StopEntry
 from labeleff.records.jsonl import read_records
 from labeleff.reporting.study_report import build
 from labeleff.scheduling.jobs import Pretrain, Train, jobs_for
-from labeleff.scheduling.queue import TimeLimit, seconds_of
+from labeleff.scheduling.queue import TimeLimit, seconds_of, stop
 from labeleff.study.loading import load_study
 
 
@@ -22,10 +22,18 @@ def test_times(text, seconds):
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-1h", "0", "0s", "1d", "30m1h", "1h 30m", "nan", "inf", "9" * 400])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-1h", "0", "0s", "1d", "30m1h", "1h 30m", "2h30", "2m30", "nan", "inf", "9" * 400]
+)
 def test_what_is_no_time_is_an_error(text):
     with pytest.raises(OptionError, match="--time-limit"):
         seconds_of(text)
+
+
+def test_a_run_that_measured_nothing_needs_more_time_and_no_repetition(capsys):
+    for measured, text in ((True, "run the same command to go on"), (False, "nothing fitted in it: allow more time")):
+        assert stop("r", "now", 90.0, 3, 8, measured=measured) == StopEntry(run="r", time="now", limit=90.0, left=3)
+        assert f"3 of 8 cells aren't measured; {text}\n" in capsys.readouterr().out
 
 
 class Clock:

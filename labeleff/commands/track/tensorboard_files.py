@@ -32,14 +32,16 @@ def write(content: Tracks, out: Path) -> str:
     when = datetime.datetime.fromisoformat(content.started).timestamp()
     files: dict[str, bytes] = {}
     replaced: list[Path] = []
-    for folder, track in _folders(content.tracks).items():
+    folders = _folders(content.tracks)
+    for folder, track in folders.items():
         earlier = sorted((out / FOLDER / folder).glob(f"{FILE}*"))
         new = _file(track.series, {**content.facts, **track.facts}, when)
         if not earlier or earlier[-1].read_bytes() != new:
             files[f"{folder}/{_next(earlier)}"] = new
             replaced += earlier[-1:]
     write_together(out / FOLDER, files)
-    for path in replaced:
+    gone = [path for path in (out / FOLDER).glob(f"*/{FILE}*") if path.parent.name not in folders]
+    for path in (*replaced, *gone):
         path.write_bytes(b"")
     return f"tensorboard --logdir {shlex.quote(str(out / FOLDER))}"
 

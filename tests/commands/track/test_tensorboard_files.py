@@ -1,5 +1,6 @@
 """TensorBoard's event files, read back by its own reader."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -62,6 +63,15 @@ def test_again_writes_nothing_and_more_records_new_files_of_what_changed(tmp_pat
     changed = {str(path) for path in after.keys() - before.keys()}
     assert len(changed) == 1
     assert re.fullmatch(rf".*rotation linear/{tensorboard_files.FILE}\.00000002", changed.pop())
+
+
+def test_tracks_of_arms_that_a_study_no_longer_has_are_emptied(tmp_path):
+    write(tmp_path, None)
+    whole = tracks(load(tmp_path), "r1")
+    tensorboard_files.write(dataclasses.replace(whole, tracks=whole.tracks[1:]), tmp_path)
+    after = files(tmp_path / "tensorboard")
+    gone = whole.tracks[0].name.replace("/", " ")
+    assert {str(path.parent) for path in after if not after[path]} == {gone}
 
 
 def expected(folder, tag="accuracy"):
