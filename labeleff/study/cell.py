@@ -24,11 +24,6 @@ from labeleff.study.tuning import Choice, PretextTune, Tune
 
 ADAM_BETAS, ADAM_EPS = (0.9, 0.999), 1e-8
 """Torch's and Kingma and Ba's."""
-MEANING = 1
-"""Version of the code's numbers: increased by changes that alter a cell's number, so that old records don't match.
-
-A change that alters only some kinds of cells gives these a field instead, as `Cell.held_out`, so that others keep keys.
-"""
 
 
 Subset = Literal["stratified", "random", "prefix", "balanced", "covering"]
@@ -166,8 +161,11 @@ def drawn_beside(options: Mapping[str, OptionValue], batch: int) -> int:
 
 
 def content_key(*parts: object) -> str:
-    """The first 20 hexadecimal digits of the SHA-256 of `parts` as canonical JSON, with `MEANING`."""
-    text = json.dumps([MEANING, *parts], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """The first 20 hexadecimal digits of the SHA-256 of 1 and `parts` as canonical JSON.
+
+    A change of the code that alters some cells' numbers gives these a field, as `Cell.held_out`, and so another key.
+    """
+    text = json.dumps([1, *parts], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
