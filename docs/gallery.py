@@ -5,7 +5,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
-REPORTS = ("cifar10-small", "cifar10-medium", "freezing", "embeddings", "probes-cifar10-seeds", "forecast/decades", "babi")
+REPORTS = (
+    "cifar10-small",
+    "cifar10-medium",
+    "freezing",
+    "embeddings",
+    "probes-cifar10-seeds",
+    "forecast/decades",
+    "babi",
+)
 MOST = 3
 """Lines quoted from a report."""
 HEAD = """# Gallery
