@@ -92,7 +92,7 @@ def _newest(history: History, subject: Subject) -> tuple[Series, Point]:
 def _unit(subject: Subject) -> str:
     """Unit of a number; for `throughput` only the quantity's, as it counts images, stories or calls."""
     what = quantity(subject.metric)
-    return what.unit or ("U" if what.name == "utility" else "share" if not what.relative else what.name)
+    return what.unit or ("U" if what.name == "utility" else "share" if what.percent else what.name)
 
 
 def document(history: History, figures: Sequence[str]) -> str:
@@ -248,7 +248,7 @@ def _figure(history: History, metric: str, subjects: Sequence[Subject]) -> Figur
 
 def _shown(what: Quantity, number: float) -> float:
     """Convert a value to the units of the axis."""
-    return number if what.relative or what.unit or what.name == "utility" else 100 * number
+    return 100 * number if what.percent else number
 
 
 def _draw(axes: Axes, series: Series, colour: str, marker: str, name: str) -> None:

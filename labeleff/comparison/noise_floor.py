@@ -192,8 +192,9 @@ def document(floor: NoiseFloor, names: Sequence[str]) -> str:
         f"{summary(floor)}.",
         "\n".join(f"- `{name}`" for name in names),
         rows(floor),
-        "Scores in points, utility in its own units, speeds in percent. Where two runs gave the same scores to the "
-        "last digit, their seeds fix everything: noise between other seeds is what the spread over draws shows.",
+        "Shares in points, other scores and utility in their own units, speeds in percent. Where two runs gave the "
+        "same scores to the last digit, their seeds fix everything: noise between other seeds is what the "
+        "spread over draws shows.",
         f"For the study:\n\n```toml\n{gate_table(floor)}```",
     ]
     return "\n\n".join(parts) + "\n"

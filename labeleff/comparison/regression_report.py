@@ -237,9 +237,10 @@ def _cells(row: JudgedChange) -> list[str]:
 def _explanation(outcome: Outcome) -> Iterator[str]:
     tail = (1 - outcome.level) / 2
     yield (
-        "Scores are shares in percent and their differences points; utility is U = n1/n - 1, without a rung the mean "
-        "label ratio over the ladder minus 1; throughput (medians, images or stories a second), time (seconds a cell) "
-        "and memory (MiB at the peak of a cell) are compared as ratios, with differences in percent of BASE."
+        "Shares are in percent and their differences in points, other scores in their own units; utility is "
+        "U = n1/n - 1, without a rung the mean label ratio over the ladder minus 1; throughput (medians, images or "
+        "stories a second), time (seconds a cell) and memory (MiB at the peak of a cell) are compared as ratios, with "
+        "differences in percent of BASE."
     )
     yield (
         f"**same**: the {100 * outcome.level:g} % interval lies within the margin. **worse**, **better**: a one-sided "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from labeleff.catalogue.metrics import PUBLISHED
+from labeleff.catalogue.metrics import PUBLISHED, metric
 
 ALL = "all tasks"
 """Name in place of a task where a number counts tasks."""
@@ -38,6 +38,11 @@ class Quantity:
     def sign(self) -> int:
         """Direction: 1 where higher is better, else -1."""
         return 1 if self.higher else -1
+
+    @property
+    def percent(self) -> bool:
+        """Whether its values are shares, printed in percent, and its differences in points."""
+        return not (self.relative or self.unit or self.name == "utility") and metric(self.name).percent
 
     @property
     def widest(self) -> float:

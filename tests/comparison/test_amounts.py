@@ -37,5 +37,13 @@ def test_signs_and_nothing():
     assert amounts.scale(quantity("utility")) == "utility"
 
 
+def test_scores_that_are_no_shares_are_not_in_percent():
+    what = quantity("r2")
+    texts = (amounts.scale(what), amounts.value(what, 0.5312), amounts.difference(what, -0.0142))
+    assert texts == ("r2", "0.531", "-0.014")
+    assert amounts.difference(what, -0.0001) == "+0.000"
+    assert amounts.limit(what, what.margin) == "±0.01"
+
+
 def test_p_values_are_never_0():
     assert [amounts.p_text(p) for p in (None, 1e-9, 0.012, 0.0996, 1.0)] == ["", "< 0.001", "0.012", "0.10", "1.00"]
