@@ -109,6 +109,7 @@ def _parse(path: Path) -> tuple[Records, int]:
 def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
     names: dict[str, str] = {}
     shared: dict[object, Spec | Budget] = {}
+    scores: dict[str, tuple[int, dict[str, float | None]]] = {}
     for number, line in enumerate(lines, start=1):
         try:
             entry = _ENTRY.validate_json(line)
@@ -132,6 +133,13 @@ def _entries(path: Path, lines: list[bytes]) -> Iterator[Entry]:
                 raise RecordError(
                     f"{path}, line {number}: its key is {current.key}, expected {measured.key}, that of what it says "
                     f"was measured: the line was changed. {MEND}"
+                )
+        if isinstance(current, Record) and current.status == "ok":
+            before, metrics = scores.setdefault(current.key, (number, current.metrics))
+            if current.metrics != metrics:
+                raise RecordError(
+                    f"{path}, lines {before} and {number}: found {metrics} and {current.metrics} of one cell, expected "
+                    "one result: files of two runs were joined; keep them in two folders, of which merge makes one"
                 )
         yield current
 

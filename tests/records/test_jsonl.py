@@ -77,8 +77,16 @@ def test_a_file_cut_at_any_byte_keeps_every_whole_line(tmp_path_factory, cut):
 
 
 def test_last_line_of_a_key_counts(tmp_path):
-    write(tmp_path, record(0, 0.1), record(0, 0.2))
+    failed = record(0).model_copy(update={"status": "failed", "metrics": {}})
+    write(tmp_path, failed, record(0, 0.2), record(0, 0.2))
     assert read_records(tmp_path).cells[CELLS[0].key].metrics == {"accuracy": 0.2}
+
+
+def test_two_results_of_one_cell_are_refused(tmp_path):
+    """As in a file joined of those of two runs."""
+    write(tmp_path, record(0, 0.1), record(1), record(0, 0.2))
+    with pytest.raises(RecordError, match=r"lines 1 and 3: found {'accuracy': 0.1} and {'accuracy': 0.2} of one cell"):
+        read_records(tmp_path)
 
 
 @pytest.mark.parametrize(
