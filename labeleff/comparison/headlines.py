@@ -14,7 +14,7 @@ from labeleff.comparison.matching import Cells, Key
 from labeleff.comparison.paired_speeds import rate
 from labeleff.comparison.score_changes import mean_of, metrics, runs_of
 from labeleff.comparison.utility_changes import label_ratios
-from labeleff.records.conditions import conditions_of, machine, origin
+from labeleff.records.conditions import conditions_of, machine, named, origin
 from labeleff.records.entries import PretrainingRecord, Record, RunEntry
 from labeleff.reporting.measurements import Place
 from labeleff.reporting.results import Results, load, place_of, places_of
@@ -89,10 +89,8 @@ def _conditions(
     texts: dict[str, str] = {}
     for run in _runs(results, items):
         conditions = conditions_of(run.conditions, of.task, of.encoder)
-        texts |= {"device": conditions.device, "torch": conditions.torch}
-        texts |= {f"precision of {name}": kind for name, kind in conditions.precision.items()}
-        texts |= {f"data of {name}": digest[:DIGITS] for name, digest in conditions.data.items()}
-        texts |= conditions.libraries
+        data = {name: digest[:DIGITS] for name, digest in conditions.data.items()}
+        texts |= named(conditions.model_copy(update={"data": data, "plugins": {}}))
     return texts
 
 

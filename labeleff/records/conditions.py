@@ -21,21 +21,22 @@ UNCOUNTED = ("title", "gate")
 
 def unlike(old: Conditions, new: Conditions) -> Iterator[Unlike]:
     """Conditions that both have and that differ."""
-    yield from _differing({"device": old.device, "torch": old.torch}, {"device": new.device, "torch": new.torch})
-    yield from _differing(_named("precision", old.precision), _named("precision", new.precision))
-    yield from _differing(_named("data", old.data), _named("data", new.data))
-    yield from _differing(_named("plugins", old.plugins), _named("plugins", new.plugins))
-    yield from _differing(old.libraries, new.libraries)
+    before, after = named(old), named(new)
+    for what in before:
+        if what in after and before[what] != after[what]:
+            yield what, before[what], after[what]
 
 
-def _named(what: str, values: Mapping[str, str]) -> dict[str, str]:
-    return {f"{what} of {key}": value for key, value in values.items()}
-
-
-def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Unlike]:
-    for key in [key for key in sorted(old) if key in new]:
-        if old[key] != new[key]:
-            yield key, old[key], new[key]
+def named(conditions: Conditions) -> dict[str, str]:
+    """All conditions by the names that they have in texts."""
+    texts = {"device": conditions.device, "torch": conditions.torch}
+    for what, values in (
+        ("precision", conditions.precision),
+        ("data", conditions.data),
+        ("plugins", conditions.plugins),
+    ):
+        texts |= {f"{what} of {key}": values[key] for key in sorted(values)}
+    return texts | {package: conditions.libraries[package] for package in sorted(conditions.libraries)}
 
 
 def conditions_of(conditions: Conditions, task: Spec, encoder: Spec) -> Conditions:
