@@ -14,6 +14,7 @@ from labeleff.commands.reproduce.printed2021 import QUESTION, STORY
 from labeleff.commands.reproduce.studies2021 import AS_PUBLISHED, SOUNDLY, Size, as_published, soundly
 from labeleff.errors import RecordError
 from labeleff.files import write_whole
+from labeleff.records.jsonl import reader_path
 from labeleff.reporting.results import load
 from labeleff.reporting.story_results import story_answers
 from labeleff.scheduling.run_options import RunOptions
@@ -75,10 +76,15 @@ def measure_both(size: Size, options: RunOptions) -> list[str]:
 
 
 def _ask(folder: Path) -> None:
-    """Put the example question to the reader of a study, unless that failed, and write the answer."""
+    """Put the example question to the reader of a study, unless that failed, and write the answer.
+
+    An answer stays where its readers aren't at hand any more, as in a folder that was copied without its models.
+    """
     from labeleff.commands.conversation import Conversation, trained_reader
 
-    if all(item.accuracy is None for item in story_answers(load(folder))):
+    answered = [item.chosen.key for item in story_answers(load(folder)) if item.accuracy is not None]
+    kept = any(reader_path(folder, key).exists() for key in answered)
+    if not answered or (read_answer(folder) is not None and not kept):
         return
     reader, what = trained_reader(folder)
     conversation = Conversation(reader)

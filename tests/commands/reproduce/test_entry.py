@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,10 @@ def test_the_whole_path(command, python_server, tmp_path):
     assert rebuilt.stdout.endswith("report.md\nFalse\n")
     assert {name: (tmp_path / "b" / name).read_bytes() for name in written} == written
     assert not any((out / name).exists() for name in written)
+    shutil.rmtree(out / "soundly" / "models")  # as in a folder whose models weren't copied
+    again = command(*SMOKE, "--out", out, timeout=600)
+    assert again.returncode == 0, again.stderr
+    assert {name: (out / name).read_bytes() for name in written} == written
     sound = out / "soundly" / "records.jsonl"
     sound.write_text(sound.read_text().replace('"--size","smoke"', '"--size","small"'))
     sizes = re.findall("^labeleff reproduce report --size (.*?) ", build(out, tmp_path / "c").read_text(), re.MULTILINE)
