@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from torch import nn
 
-from labeleff.training.kernels.depthwise import PointwiseConv2d, SmallDepthwiseConv2d
+from labeleff.training.kernels.convolutions import PointwiseConv2d, SmallDepthwiseConv2d, SmallMapConv2d
 from labeleff.training.kernels.normalising import FusedSequential, UncountedBatchNorm2d, fuses
 from labeleff.training.kernels.widening import WideningConvNormReLU6, is_pointwise, widens
 
 
+def _is_plain(layer: nn.Conv2d) -> bool:
+    """Whether a convolution has 3x3 kernels, padding 1 and no bias."""
+    kind = (layer.kernel_size, layer.padding, layer.dilation, layer.padding_mode, layer.bias)
+    return kind == ((3, 3), (1, 1), (1, 1), "zeros", None)
+
+
 def _is_depthwise(layer: nn.Conv2d) -> bool:
-    return (
-        layer.groups == layer.in_channels == layer.out_channels
-        and layer.kernel_size == (3, 3)
-        and layer.padding == (1, 1)
-        and layer.stride in {(1, 1), (2, 2)}
-        and layer.bias is None
-    )
+    apart = layer.groups == layer.in_channels == layer.out_channels
+    return apart and layer.stride in {(1, 1), (2, 2)} and _is_plain(layer)
 
 
 def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
@@ -35,6 +36,8 @@ def rewrite(network: nn.Module, *, alone: bool = True) -> nn.Module:
             layer.__class__ = PointwiseConv2d
         elif alone and type(layer) is nn.Conv2d and _is_depthwise(layer):
             layer.__class__ = SmallDepthwiseConv2d
+        elif alone and type(layer) is nn.Conv2d and layer.groups == 1 and layer.stride == (1, 1) and _is_plain(layer):
+            layer.__class__ = SmallMapConv2d
         elif type(layer) is nn.BatchNorm2d and layer.momentum is not None and layer.track_running_stats:
             layer.__class__ = UncountedBatchNorm2d
         elif isinstance(layer, nn.ReLU6):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from labeleff.training.kernels.depthwise import PointwiseConv2d, SmallDepthwiseConv2d
+from labeleff.training.kernels.convolutions import PointwiseConv2d, SmallDepthwiseConv2d
 from labeleff.training.kernels.normalising import UncountedBatchNorm2d
 
 Packing = Literal["loop", "grouped", "vmap"]

@@ -8,8 +8,8 @@ from torch.func import functional_call
 
 from labeleff.catalogue.declaration import Spec
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.training.kernels import depthwise
-from labeleff.training.kernels.depthwise import SmallDepthwiseConv2d
+from labeleff.training.kernels import convolutions
+from labeleff.training.kernels.convolutions import SmallDepthwiseConv2d, SmallMapConv2d
 from labeleff.training.kernels.rewrite import rewrite
 
 
@@ -56,8 +56,8 @@ def test_small_depthwise_equals_convolution(size, stride):
 
 def test_small_depthwise_has_the_right_derivatives():
     pixels, kernel = (torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in ((3, 4, 2), (9, 2)))
-    table = depthwise._taps(2, 2, 1)
-    assert torch.autograd.gradcheck(lambda p, k: depthwise._FewTaps.apply(p, k, table), (pixels, kernel))
+    table = convolutions._taps(2, 2, 1)
+    assert torch.autograd.gradcheck(lambda p, k: convolutions._FewTaps.apply(p, k, table), (pixels, kernel))
 
 
 def test_small_depthwise_under_vmap_is_a_loop():
@@ -72,11 +72,55 @@ def test_small_depthwise_under_vmap_is_a_loop():
     torch.testing.assert_close(torch.vmap(one)(weights, images), apart)
 
 
+@pytest.mark.parametrize("size", [(4, 4), (1, 1), (2, 5)])
+def test_kernels_by_products_have_the_gradients_of_a_convolution(size):
+    made = torch.Generator().manual_seed(0)
+    maps = torch.randn(3, 5, *size, dtype=torch.double, generator=made).requires_grad_()
+    kernels = torch.randn(7, 5, 3, 3, dtype=torch.double, generator=made).requires_grad_()
+    found = []
+    for convolve in (lambda m, k: F.conv2d(m, k, padding=1), convolutions._KernelsByProduct.apply):
+        output = convolve(maps, kernels)
+        found.append((output, *torch.autograd.grad(output.sin().sum(), (maps, kernels))))
+    torch.testing.assert_close(*found)
+
+
+def test_small_maps_of_bfloat16_learn_by_products_where_there_are_tiles(monkeypatch):
+    monkeypatch.setattr(convolutions, "_has_tiles", lambda: True)
+    asked = []
+    products = convolutions._KernelsByProduct
+    monkeypatch.setattr(
+        convolutions,
+        "_KernelsByProduct",
+        type("Counted", (), {"apply": staticmethod(lambda *of: asked.append(of[0].shape) or products.apply(*of))}),
+    )
+    plain = nn.Conv2d(8, 6, 3, padding=1, bias=False)
+    fast = rewrite(copy.deepcopy(nn.Sequential(plain)))[0]
+    assert isinstance(fast, SmallMapConv2d)
+    maps, gradients = torch.randn(5, 8, 4, 4, generator=torch.Generator().manual_seed(3)), []
+    for conv in (plain, fast):
+        with torch.autocast("cpu", torch.bfloat16):
+            output = conv(maps)
+        assert output.dtype == torch.bfloat16
+        output.float().sin().sum().backward()
+        gradients.append(conv.weight.grad)
+    torch.testing.assert_close(*gradients, rtol=0.02, atol=0.05)
+    assert asked == [maps.shape]
+    fast(maps)  # float32
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        fast(maps)
+    with torch.autocast("cpu", torch.bfloat16):
+        fast(torch.randn(1, 8, 5, 4))
+    assert asked == [maps.shape]
+    others = ({"stride": 2, "padding": 1}, {"groups": 2, "padding": 1}, {}, {"padding": 2, "dilation": 2})
+    for options in others:
+        assert type(rewrite(nn.Sequential(nn.Conv2d(8, 8, 3, bias=False, **options)))[0]) is nn.Conv2d
+
+
 def test_pointwise_convolutions_of_packed_networks_are_plain_products(monkeypatch):
     """What oneDNN computes has no rule for `torch.vmap`."""
     network = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False))
     asked = []
-    monkeypatch.setattr(depthwise, "linear", lambda rows, weight: asked.append(1) or F.linear(rows, weight))
+    monkeypatch.setattr(convolutions, "linear", lambda rows, weight: asked.append(1) or F.linear(rows, weight))
     images = torch.randn(2, 4, 3, 3)
     for alone in (True, False):
         rewrite(network, alone=alone)(images)

@@ -1,4 +1,4 @@
-"""Faster depthwise and pointwise convolutions."""
+"""Faster depthwise and pointwise convolutions, and gradients of 3x3 kernels on small maps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
+from labeleff.files import cpu_info
 from labeleff.training.kernels import maps
 from labeleff.training.kernels.matrix_products import linear
 
 MANY = 64
 """Channels from which the compiled depthwise convolution is faster than oneDNN's."""
+SMALL, MEDIUM, BROAD = 16, 64, 256
+"""Pixels of a map up to which kernels' gradients are products: any, and those of at least BROAD channels."""
 
 
 class PointwiseConv2d(nn.Conv2d):
@@ -108,3 +112,59 @@ class SmallDepthwiseConv2d(nn.Conv2d):
         outputs: Tensor = _FewTaps.apply(pixels, kernel, _taps(height, width, stride))
         rows = len(range(0, height, stride))
         return outputs.view(len(outputs), rows, -1, self.out_channels).permute(0, 3, 1, 2)
+
+
+@functools.cache
+def _has_tiles() -> bool:
+    """Whether the processor multiplies bfloat16 by tiles (AMX); without them a product gains nothing here."""
+    return "amx_bf16" in cpu_info()
+
+
+class _KernelsByProduct(torch.autograd.Function):
+    """Convolution of maps (N, C, H, W) by kernels (D, C, 3, 3) with padding 1; kernels' gradients are one product.
+
+    oneDNN splits that sum over images, and takes up to six times as long where maps are small.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, kernels: Tensor) -> Tensor:
+        """Compute the output (N, D, H, W)."""
+        ctx.save_for_backward(maps, kernels)
+        return F.conv2d(maps, kernels, padding=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Compute the gradients of maps and kernels."""
+        (maps, kernels), [gradient] = ctx.saved_tensors, gradients
+        for_maps = None
+        if ctx.needs_input_grad[0]:
+            one, nothing = (1, 1), (0, 0)
+            asked = (None, one, one, one, False, nothing, 1, (True, False, False))
+            for_maps = torch.ops.aten.convolution_backward(gradient, maps, kernels, *asked)[0]
+        images, channels, height, width = maps.shape
+        padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1)).contiguous()
+        line, row = (width + 2) * channels, 3 * channels  # three neighbours in a row of pixels lie in one piece
+        shape, strides = (images, height, width, 3, row), ((height + 2) * line, line, channels, line, 1)
+        near = padded.as_strided(shape, strides).reshape(-1, 9 * channels)
+        products = gradient.permute(0, 2, 3, 1).reshape(len(near), -1).t() @ near
+        return for_maps, products.view(-1, 3, 3, channels).permute(0, 3, 1, 2)
+
+
+class SmallMapConv2d(nn.Conv2d):
+    """A 3x3 convolution with padding 1 and no bias whose kernels learn by products on small maps of bfloat16."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve (N, C, H, W) to (N, D, H, W), as `nn.Conv2d` does."""
+        if not self._pays(input):
+            return super().forward(input)
+        outputs: Tensor = _KernelsByProduct.apply(input.bfloat16(), self.weight.bfloat16())
+        return outputs
+
+    def _pays(self, input: Tensor) -> bool:
+        """Whether this is computed in bfloat16 and with gradients of kernels, on maps where products are faster."""
+        small = input[0, 0].numel() <= (MEDIUM if self.in_channels >= BROAD else SMALL)
+        if not small or input.device.type != "cpu" or not _has_tiles():
+            return False
+        asked = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
+        return asked == torch.bfloat16 and self.weight.requires_grad and torch.is_grad_enabled()
