@@ -181,6 +181,11 @@ class Plugin:
     """Tasks: what a run fetches where the data folder lacks it."""
     needs: tuple[str, str] | None = None
     """An optional package, and the extra of labeleff that installs it."""
+    resumes: bool = False
+    """Pretexts: whether an interrupted training goes on from a checkpoint, to the same bits.
+
+    All that its steps change must be in the module that it trains: momentum weights, queues, numbers of steps.
+    """
     own_views: bool = False
     """Pretexts: whether it makes its own views of the images, so that its budget row may not augment them."""
     examples: Examples = "images"

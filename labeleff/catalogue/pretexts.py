@@ -20,6 +20,7 @@ def _pairs(name: str, clause: str, area: float, colour: float, **options: Option
         later=("network",) if "network" in options else (),
         limits={"area": 1.0, "momentum": 1.0, "weight": 1.0},
         needs=_LIGHTLY,
+        resumes=True,
         own_views=True,
     )
 
@@ -62,6 +63,7 @@ PRETEXTS: tuple[Plugin, ...] = (
         "labeleff.plugins.pretexts.rotation:pretrain",
         options={"holdout": 0.02, "once": False},
         later=("once",),
+        resumes=True,
     ),
     Plugin(
         "vae",
@@ -69,6 +71,7 @@ PRETEXTS: tuple[Plugin, ...] = (
         "labeleff.plugins.pretexts.vae:pretrain",
         options={"beta": 1.0, "rule": "image", "space": "rgb", "width": 0.125, "holdout": 0.02},
         choices={"rule": ("image", "reference"), "space": ("rgb", "lab")},
+        resumes=True,
     ),
     Plugin(
         "cmc",
@@ -85,6 +88,7 @@ PRETEXTS: tuple[Plugin, ...] = (
         choices={"head": ("none", "linear"), "negatives": ("batch", "memory")},
         limits={"momentum": 1.0},
         split=True,
+        resumes=True,
     ),
     Plugin(
         "amdim",
@@ -92,6 +96,7 @@ PRETEXTS: tuple[Plugin, ...] = (
         "labeleff.plugins.pretexts.amdim:pretrain",
         options={"clip": 30.0, "holdout": 0.02},
         augmented=True,
+        resumes=True,
     ),
     Plugin(
         "mae",
@@ -102,6 +107,7 @@ PRETEXTS: tuple[Plugin, ...] = (
         needs=_LIGHTLY,
         tokens=True,
         check="check",
+        resumes=True,
     ),
     Plugin(
         "ijepa",
@@ -123,6 +129,7 @@ PRETEXTS: tuple[Plugin, ...] = (
         needs=_LIGHTLY,
         tokens=True,
         check="check",
+        resumes=True,
     ),
     _pairs(
         "simclr",

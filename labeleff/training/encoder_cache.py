@@ -41,9 +41,14 @@ class EncoderCache:
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.safetensors"
 
+    def unfinished(self, key: str) -> Path:
+        """Path of the checkpoint of an encoder's pretraining, until the encoder is stored."""
+        return self._folder.with_name("unfinished") / f"{key}.pt"
+
     def save(self, key: str, encoder: nn.Module, record: PretrainingRecord) -> None:
         """Store an encoder with its record; raises UnwritableError where the folder can't be written."""
         self.save_weights(key, encoder.state_dict(), record)
+        self.unfinished(key).unlink(missing_ok=True)
 
     def note(self, key: str, record: PretrainingRecord) -> None:
         """Replace the record of a cached encoder, whose weights stay; raises UnwritableError as `save` does."""

@@ -19,6 +19,7 @@ from torch import nn
 
 from labeleff.records.training_log import Training
 from labeleff.study.cell import ADAM_BETAS, Budget
+from labeleff.training import checkpoints
 from labeleff.training.device import Compute, Stopwatch
 from labeleff.training.hashed_random import use_hashed_dropout
 from labeleff.training.kernels.rewrite import rewrite
@@ -62,6 +63,8 @@ def _optimizer(budget: Budget, model: nn.Module) -> torch.optim.Optimizer:
         settings = {"foreach": True, "alpha": 0.9, "eps": 1e-7}
     kind: Any = _eager(kinds.get(budget.optimizer, torch.optim.AdamW))
     built: torch.optim.Optimizer = kind(groups, lr=budget.lr, **settings)
+    if settings.get("momentum"):  # the fused step fails where some weights get their first gradient later than others
+        built.state.update({p: {"momentum_buffer": torch.zeros_like(p)} for p in (*matrices, *vectors)})
     return built
 
 
@@ -72,14 +75,17 @@ def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
     optimizer = _optimizer(budget, model)
     state = TrainingState(slot, budget, steps)
     batch = state.batch
+    if (checkpoint := checkpoints.take()) is not None:
+        checkpoint.restore(state, model, optimizer)
     sums = torch.zeros(2 + len(slot.names), device=compute.device, dtype=compute.dtype)
     samples = epochs = torch.empty(0, dtype=torch.int64)
     drawn_on: torch.device = getattr(slot.images, "drawn_on", compute.device)
     watch = Stopwatch(compute.device)
     while not state.over:
         at = state.done % CHUNK * batch
-        if at == 0:
-            samples, epochs = state.order(state.done, min(CHUNK, steps - state.done), drawn_on)
+        if at == 0 or not len(samples):
+            first = state.done // CHUNK * CHUNK
+            samples, epochs = state.order(first, min(CHUNK, steps - first), drawn_on)
         for group in optimizer.param_groups:
             group["lr"] = state.rates[state.done]
             if "betas" in group:
@@ -98,6 +104,8 @@ def train_alone(slot: Slot, budget: Budget, steps: int, compute: Compute, progre
             rate = state.close(sums, watch.stop(), model)
             sums.zero_()
             progress(state.done, steps, slot.history[-1]["loss"], rate)
+            if checkpoint is not None and not state.over:
+                checkpoint.save(state, model, optimizer)
             watch.start()
     return state.training(compute.layout)
 

@@ -153,6 +153,17 @@ class TrainingState:
         self._window = window_steps(steps, slot.images.count, self.batch)
         self._stream = stream_seed("order", slot.seed)
 
+    def progress(self) -> dict[str, Any]:
+        """What a checkpoint at the end of a window holds of the progress."""
+        windows = [window.model_dump() for window in self._windows]
+        return {"done": self.done, "windows": windows, "history": self.slot.history}
+
+    def go_on(self, progress: dict[str, Any]) -> None:
+        """Take up the progress of a checkpoint."""
+        self.done = self._window_start = progress["done"]
+        self._windows = [Window(**window) for window in progress["windows"]]
+        self.slot.history[:] = progress["history"]
+
     @property
     def due(self) -> int:
         """Step at which the current window ends."""

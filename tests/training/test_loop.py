@@ -234,6 +234,23 @@ def test_optimisers_are_torchs_to_the_bit(budget, plain):
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(*ends, strict=True))
 
 
+def test_weights_may_get_their_first_gradient_later_than_others():
+    """As prototypes that rest in the first epoch do; the fused step of torch has no momentum for them then."""
+    ends = []
+    for build in (lambda m: _optimizer(Budget(lr=0.1, batch=8, epochs=1), m), None):
+        torch.manual_seed(1)
+        model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 1))
+        plain = torch.optim.SGD(model.parameters(), 0.1, 0.9, nesterov=True)
+        optimizer = plain if build is None else build(model)
+        for step in range(5):
+            optimizer.zero_grad()
+            hidden = model[0](torch.ones(3, 4))
+            (model[1](hidden) if step > 1 else hidden).square().mean().backward()
+            optimizer.step()
+        ends.append([p.detach().clone() for p in model.parameters()])
+    torch.testing.assert_close(*ends)
+
+
 SAYS_COMPILER = """
 import sys
 import torch

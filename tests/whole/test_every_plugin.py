@@ -13,7 +13,9 @@ from labeleff.plugins.encoders.interface import build_encoder
 from labeleff.plugins.pretexts.interface import Unlabelled
 from labeleff.plugins.protocols.interface import Labelled, LabelledFeatures
 from labeleff.study.cell import Augment, Budget
+from labeleff.training import checkpoints
 from labeleff.training.device import Compute
+from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.examples import Examples, Source, load_task
 from labeleff.training.images import Normalisation, ResidentImages
 from labeleff.training.stories import resident
@@ -188,6 +190,42 @@ def test_every_pretext_trains_the_encoder_it_is_given(name, task):
     assert changed == plugin.trained
     assert (result.training is not None) == changed
     assert encoder(torch.randn(2, 3, 16, 16)).shape == (2, encoder.dim)
+
+
+RESUMED = [(plugin.name, {}) for plugin in lookup.plugins("pretext") if plugin.trained]
+
+
+@pytest.mark.parametrize(("name", "options"), [*RESUMED, ("cmc", {"negatives": "memory", "k": 8})])
+def test_every_pretext_goes_on_after_an_interruption_to_the_same_bits(name, options, task, tmp_path, monkeypatch):
+    if missing := lookup.find("pretext", name).missing:
+        pytest.skip(missing)
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
+    plugin, data = lookup.find("pretext", name), Unlabelled(task.train.images, Normalisation.of(task.train.images))
+    assert plugin.resumes
+    augment = Augment(crop=2) if plugin.augmented else Augment()
+    budget = Budget(lr=1e-4, batch=8, steps={"min": 62, "max": 62}, warmup=0.1, augment=augment)
+    spec = lookup.complete("pretext", name, options)
+    checkpoint, reported = checkpoints.Checkpoint(tmp_path / "unfinished" / "key.pt"), []
+
+    def train(kept, last):
+        encoder = build_encoder(usual_encoder(plugin), 0, split=plugin.split)
+
+        def progress(done, *_):
+            reported.append(done)
+            if done == last:
+                raise KeyboardInterrupt
+
+        with checkpoints.keeping(kept):
+            result = lookup.resolve("pretext", name)(data, encoder, 0, budget, spec.options, CPU, progress)
+        return state_sha256(encoder), result.metrics, result.training.history
+
+    whole = train(None, None)
+    for last in (40, 62):
+        with pytest.raises(KeyboardInterrupt):
+            train(checkpoint, last)
+    torch.manual_seed(99)
+    assert train(checkpoint, None) == whole
+    assert reported == [20, 40, 62, 20, 40, 40, 62, 62]
 
 
 @pytest.mark.parametrize("name", [plugin.name for plugin in lookup.plugins("pretext") if plugin.trained])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import tempfile
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -24,10 +29,15 @@ from labeleff.errors import LabeleffError
 from labeleff.plugins.encoders.interface import Encoder
 from labeleff.plugins.pretexts.interface import Pretrained, Unlabelled
 from labeleff.plugins.pretexts.weights.outside_weights import Weights
-from labeleff.records.training_log import Training
-from labeleff.study.cell import Augment
+from labeleff.records.training_log import MIN_WINDOW, Training
+from labeleff.study.cell import Augment, Budget, Steps
+from labeleff.training.checkpoints import Checkpoint, keeping
 from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.images import Normalisation
+from labeleff.training.slots import Progress
+
+LONGER = BUDGET.model_copy(update={"steps": Steps(min=2 * MIN_WINDOW, max=2 * MIN_WINDOW)})
+"""A budget of two windows."""
 
 
 def _images(side: int, count: int = 40) -> Unlabelled:
@@ -40,12 +50,19 @@ def _fresh(subject: Subject, seed: int = 0) -> Encoder:
     return small_encoder(seed, split=subject.plugin.split, tokens=subject.plugin.tokens)
 
 
-def _run(subject: Subject, seed: int = 0, data: Unlabelled | None = None) -> tuple[Encoder, Pretrained]:
+def _run(
+    subject: Subject,
+    seed: int = 0,
+    data: Unlabelled | None = None,
+    budget: Budget = BUDGET,
+    progress: Progress = lambda *_: None,
+) -> tuple[Encoder, Pretrained]:
     """Run the pretext on a new small encoder, and return that and the pretext's result."""
     encoder = _fresh(subject)
     images = data or _images(SIDES[0])
-    budget = BUDGET.model_copy(update={"augment": Augment(crop=2)}) if subject.plugin.augmented else BUDGET
-    result = subject.function(images, encoder, seed, budget, subject.options, CPU, lambda *_: None)
+    if subject.plugin.augmented:
+        budget = budget.model_copy(update={"augment": Augment(crop=2)})
+    result = subject.function(images, encoder, seed, budget, subject.options, CPU, progress)
     if not isinstance(result, Pretrained):
         raise Breach(f"gave {type(result).__name__}, expected labeleff.api.Pretrained")
     return encoder, result
@@ -145,6 +162,35 @@ def _cache(subject: Subject) -> str:
     return survives_the_cache(encoder, _fresh(subject, 1), _noise())
 
 
+class _InterruptionError(Exception):
+    """Ends a training in its second window."""
+
+
+def _interruption(subject: Subject) -> str:
+    if not subject.plugin.resumes:
+        return "begins anew: the plug-in doesn't say resumes = True"
+
+    def interrupt(done: int, total: int, *_: float) -> None:
+        if done == total:
+            raise _InterruptionError
+
+    whole = _digest(_run(subject, budget=LONGER))
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Checkpoint(Path(folder) / "checkpoint.pt", since=-math.inf)
+        with contextlib.suppress(_InterruptionError), keeping(checkpoint):
+            _run(subject, budget=LONGER, progress=interrupt)
+        if not checkpoint.path.exists():
+            raise Breach("the plug-in says resumes = True, but it trains by itself; use labeleff.api.train")
+        with keeping(checkpoint):
+            resumed = _digest(_run(subject, budget=LONGER))
+    if resumed != whole:
+        raise Breach(
+            "it went on from a checkpoint to other bits, but the plug-in says resumes = True; all that a step changes "
+            "must be in the module that is trained, a number of steps as a buffer"
+        )
+    return "goes on from a checkpoint, to the same bits"
+
+
 def _noise() -> Tensor:
     return torch.randn(4, 3, SIDES[0], SIDES[0], generator=torch.Generator().manual_seed(0))
 
@@ -178,6 +224,7 @@ CHECKS: tuple[Check, ...] = (
     ("time", _speed),
     ("fewer images than a batch", _few),
     ("cache", _cache),
+    ("interruption", _interruption),
 )
 LOADED: tuple[Check, ...] = (("signature", _loads), ("weights", _weights))
 

@@ -17,6 +17,7 @@ from labeleff.records.entries import PretrainingRecord, Trial
 from labeleff.records.training_log import curves_of_probe, merge_curves
 from labeleff.study.cell import Pretraining
 from labeleff.study.tuning import Choice
+from labeleff.training.checkpoints import Checkpoint, keeping
 from labeleff.training.device import peak_memory, reset_peak_memory
 from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.slots import Progress
@@ -91,7 +92,8 @@ def _make(
             probing.measure(0)
         choice, trials, told = _tuned(place, pretraining, progress)
         last = pretraining.model_copy(update={"budget": pretraining.budget.chosen(choice)})
-        result = learn(place, last, encoder, saved.beside(encoder, probing.beside(told) if probing else told))
+        with keeping(None if probing or saved.wanted else _checkpoint(place, pretraining)):
+            result = learn(place, last, encoder, saved.beside(encoder, probing.beside(told) if probing else told))
     memory = peak_memory(place.device) if result.training else None
     probes = probing.curves(result.training, pretraining.budget) if probing and pretraining.budget else []
     return encoder, PretrainingRecord(
@@ -110,6 +112,13 @@ def _make(
         trials=trials,
         tuned=choice._asdict() if trials else {},
     )
+
+
+def _checkpoint(place: Workplace, pretraining: Pretraining) -> Checkpoint | None:
+    """The checkpoint of a pretraining whose pretext can go on from one; None for others."""
+    if not lookup.find("pretext", pretraining.pretext.name).resumes:
+        return None
+    return Checkpoint(place.cache.unfinished(place.cache_key(pretraining)))
 
 
 def _tuned(place: Workplace, pretraining: Pretraining, progress: Progress) -> tuple[Choice, list[Trial], Progress]:

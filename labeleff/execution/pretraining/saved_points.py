@@ -37,6 +37,11 @@ class SavedPoints:
         self._copies: dict[str, _Copy] = {}
         self._last: _Copy | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there are shares at which the encoder is to be copied."""
+        return bool(self._points)
+
     def beside(self, encoder: Encoder, progress: Progress) -> Progress:
         """Wrap `progress` so that the encoder is copied; the trainer must report the end of every window."""
 

@@ -15,6 +15,7 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
 
+from labeleff.plugins.pretexts.interface import StepCounter
 from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
 from labeleff.training.views import Recipe
 
@@ -37,18 +38,17 @@ def method(setup: MethodSetup) -> Method:
     target = copy.deepcopy(online)
     deactivate_requires_grad(target)
     opposite = exactly(NegativeCosineSimilarity(), setup.compute)
-    start = setup.real("momentum")
-    momenta = (cosine_schedule(step, setup.steps, start, 1.0) for step in range(setup.steps))
+    start, steps = setup.real("momentum"), StepCounter()
 
     def loss(first: Tensor, second: Tensor) -> Tensor:
         if torch.is_grad_enabled():
-            update_momentum(online, target, next(momenta))
+            update_momentum(online, target, cosine_schedule(steps.count(), setup.steps, start, 1.0))
         with torch.no_grad():
             targets = target(first), target(second)
         predicted = predictor(online(first)), predictor(online(second))
         return 4 + 2 * (opposite(predicted[0], targets[1]) + opposite(predicted[1], targets[0]))
 
-    return Method(nn.ModuleList((online, predictor, target)), online, loss)
+    return Method(nn.ModuleList((online, predictor, target, steps)), online, loss)
 
 
 pretrain = two_views("byol", method, recipes)

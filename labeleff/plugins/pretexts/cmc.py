@@ -42,6 +42,7 @@ class Views(nn.Module):
             }
         )
         self.width = encoder.light.dim if head == "none" else WIDTH
+        self.memories: Memories | None = None
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Compute vectors of the `first` images' lightness and the `second` images' colour, (B, width) float32 each."""
@@ -75,12 +76,13 @@ def pretrain(run: PretextRun) -> Pretrained:
     images, held_out = run.resident(training_images, run.budget.augment), run.resident(held_images)
     encoder.lab.measure(run.data.images, run.data.normalisation)
     views = Views(encoder, str(run.options["head"]), run.stream("cmc head"))
-    memories = _memories(run, images.count, views.width) if run.options["negatives"] == "memory" else None
+    if run.options["negatives"] == "memory":
+        views.memories = _memories(run, images.count, views.width)
 
     def objective(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         light, colour = model(*batch.images.chunk(2))
-        if memories is not None:
-            return memories.loss(light, colour, batch)
+        if views.memories is not None:
+            return views.memories.loss(light, colour, batch)
         return within(light, colour, batch.samples, temperature)
 
     def plain(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -94,8 +96,6 @@ def pretrain(run: PretextRun) -> Pretrained:
 
 def _memories(run: PretextRun, count: int, width: int) -> Memories:
     """Create random memories of `count` images' lightness and colour."""
-    light, colour = (
-        Memory(count, width, run.stream(f"cmc memory of {name}"), run.compute.device) for name in ("light", "colour")
-    )
+    light, colour = (Memory(count, width, run.stream(f"cmc memory of {name}")) for name in ("light", "colour"))
     k, momentum, temperature = (float(run.options[name]) for name in ("k", "momentum", "temperature"))
     return Memories(light, colour, int(k), momentum, temperature, run.stream("cmc negatives"))

@@ -1,7 +1,7 @@
 """Shared parts of contrastive pretexts: InfoNCE, held-out scores, memory banks.
 
 Wu et al. 2018, "Unsupervised Feature Learning via Non-Parametric Instance Discrimination"; Tian et al. 2020, section
-3.3. A bank belongs to one training. It isn't part of an encoder, so neither a checkpoint nor a cached encoder has it.
+3.3. A bank belongs to one training. It isn't part of an encoder, so no cached encoder has it.
 """
 
 from __future__ import annotations
@@ -75,12 +75,15 @@ def held_out_scores(
     return watch
 
 
-class Memory:
+class Memory(nn.Module):
     """Unit vectors (N, dim) of N images; they begin uniform in +-sqrt(3 / dim), by `seed` alone."""
 
-    def __init__(self, count: int, dim: int, seed: int, device: torch.device) -> None:
+    vectors: Tensor
+
+    def __init__(self, count: int, dim: int, seed: int) -> None:
+        super().__init__()
         random = torch.rand(count, dim, generator=torch.Generator().manual_seed(seed))
-        self.vectors = ((2 * random - 1) * (3 / dim) ** 0.5).to(device)
+        self.register_buffer("vectors", (2 * random - 1) * (3 / dim) ** 0.5)
 
     def update(self, samples: Tensor, new: Tensor, momentum: float) -> None:
         """Move the vectors of `samples` (B,) to the unit vectors `new` (B, dim), keeping the share `momentum` of old.
@@ -103,10 +106,11 @@ def memory_loss(
     return info_nce(scores, counts, torch.zeros_like(samples))
 
 
-class Memories:
+class Memories(nn.Module):
     """The memories of both halves, and the loss against them."""
 
     def __init__(self, light: Memory, colour: Memory, k: int, momentum: float, temperature: float, seed: int) -> None:
+        super().__init__()
         self.light, self.colour = light, colour
         self._k, self._momentum, self._temperature, self._seed = k, momentum, temperature, seed
 

@@ -22,6 +22,7 @@ from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
 
 from labeleff.plugins.encoders.vision_transformer import ViT
+from labeleff.plugins.pretexts.interface import StepCounter
 from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, exactly, recipe, two_views
 from labeleff.training.views import Recipe
 
@@ -56,15 +57,13 @@ def method(setup: MethodSetup) -> Method:
     deactivate_requires_grad(teacher)
     sharp = setup.real("teacher_temperature")
     centred = DINOLoss(setup.whole("prototypes"), sharp, sharp, student_temp=setup.real("student_temperature"))
-    start = setup.real("momentum")
-    momenta = (cosine_schedule(step, setup.steps, start, 1.0) for step in range(setup.steps))
-    resting = iter(range(setup.epoch))
-    head.last_layer.weight_v.register_hook(lambda slope: slope if next(resting, None) is None else 0 * slope)
+    start, steps = setup.real("momentum"), StepCounter()
+    head.last_layer.weight_v.register_hook(lambda slope: slope if steps.done > setup.epoch else 0 * slope)
 
     def loss(first: Tensor, second: Tensor) -> Tensor:
         distillation = centred
         if torch.is_grad_enabled():
-            update_momentum(student, teacher, next(momenta))
+            update_momentum(student, teacher, cosine_schedule(steps.count(), setup.steps, start, 1.0))
         else:  # lightly's loss moves its centre whenever it is called
             distillation = copy.deepcopy(centred)
         with torch.no_grad():
@@ -73,7 +72,7 @@ def method(setup: MethodSetup) -> Method:
         return exact(*targets, student(first), student(second))
 
     result = {"student": student, "teacher": teacher}[str(setup.options.get("network", "student"))]
-    return Method(nn.ModuleList((student, teacher, centred)), result, loss)
+    return Method(nn.ModuleList((student, teacher, centred, steps)), result, loss)
 
 
 pretrain = two_views("dino", method, recipes)

@@ -106,6 +106,27 @@ class PretextRun:
         return Pretrained({name: training.history[-1][name] for name in metrics}, training)
 
 
+class StepCounter(nn.Module):
+    """Counts the steps of a training; as a part of the trained module it is kept in checkpoints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = 0
+
+    def count(self) -> int:
+        """Count a step; returns the number of those before it."""
+        self.done += 1
+        return self.done - 1
+
+    def get_extra_state(self) -> int:
+        """Give the number of steps for a state dictionary."""
+        return self.done
+
+    def set_extra_state(self, state: int) -> None:
+        """Take the number of steps from a state dictionary."""
+        self.done = state
+
+
 def _without_accuracy(training: Training) -> Training:
     history = [{key: value for key, value in entry.items() if key != "accuracy"} for entry in training.history]
     return training.model_copy(update={"history": history})

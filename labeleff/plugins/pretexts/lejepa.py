@@ -11,13 +11,12 @@ seed and the step alone; held-out images are tested along the same ones each tim
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from lightly.loss import SIGReg
 from lightly.models.modules.heads import LeJEPAProjectionHead
 from torch import Tensor, nn
 
+from labeleff.plugins.pretexts.interface import StepCounter
 from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, of_projections, recipe, two_views
 from labeleff.seeding import stream_seed
 from labeleff.training.views import Recipe
@@ -37,7 +36,7 @@ def method(setup: MethodSetup) -> Method:
         projector = LeJEPAProjectionHead(setup.encoder.dim, setup.whole("hidden"), setup.whole("projection"))
     network, share = nn.Sequential(setup.encoder, projector), setup.real("weight")
     normality = SIGReg(num_vectors=setup.whole("directions"))
-    steps = itertools.count(1)
+    steps = StepCounter()
     device = setup.compute.device
     generators = [device] if device.type == "cuda" else []
 
@@ -46,11 +45,12 @@ def method(setup: MethodSetup) -> Method:
         apart = (views - views.mean(0)).square().mean()
         # lightly draws directions from the global generator, with gradients off too
         with torch.random.fork_rng(generators):
-            torch.manual_seed(stream_seed("lejepa", setup.seed, next(steps) if torch.is_grad_enabled() else 0))
+            step = 1 + steps.count() if torch.is_grad_enabled() else 0
+            torch.manual_seed(stream_seed("lejepa", setup.seed, step))
             unlike: Tensor = normality(views)
         return share * unlike + (1 - share) * apart
 
-    return Method(nn.ModuleList((network, normality)), network, of_projections(network, terms, setup.compute))
+    return Method(nn.ModuleList((network, normality, steps)), network, of_projections(network, terms, setup.compute))
 
 
 pretrain = two_views("lejepa", method, recipes)

@@ -7,14 +7,13 @@ loss through lightly; prototypes are a layer without bias, which lightly's have 
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 import torch.nn.functional as F
 from lightly.loss import SwaVLoss
 from lightly.models.modules import SwaVProjectionHead
 from torch import Tensor, nn
 
+from labeleff.plugins.pretexts.interface import StepCounter
 from labeleff.plugins.pretexts.two_views import Method, MethodSetup, Options, of_projections, recipe, two_views
 from labeleff.training.views import Recipe
 
@@ -60,7 +59,7 @@ def method(setup: MethodSetup) -> Method:
         prototypes = nn.Linear(width, setup.whole("prototypes"), bias=False)
     network, queue = nn.Sequential(setup.encoder, head), Queue(setup.whole("queue"), width)
     swapped = SwaVLoss(setup.real("temperature"), sinkhorn_epsilon=setup.real("sharpness"))
-    steps = itertools.count()
+    steps = StepCounter()
 
     def assignments(first: Tensor, second: Tensor) -> Tensor:
         views = F.normalize(first, dim=1), F.normalize(second, dim=1)
@@ -68,7 +67,7 @@ def method(setup: MethodSetup) -> Method:
         if training:
             with torch.no_grad():
                 prototypes.weight.copy_(F.normalize(prototypes.weight, dim=1))
-        resting = training and next(steps) < setup.epoch
+        resting = training and steps.count() < setup.epoch
         weight = prototypes.weight.detach() if resting else prototypes.weight
         earlier = [rows @ weight.T for rows in queue.rows] if training and queue.full else None
         value: Tensor = swapped([view @ weight.T for view in views], [], earlier).squeeze()
@@ -76,7 +75,7 @@ def method(setup: MethodSetup) -> Method:
             queue.push(views)
         return value
 
-    parts = nn.ModuleList((network, prototypes, queue))
+    parts = nn.ModuleList((network, prototypes, queue, steps))
     return Method(parts, network, of_projections(network, assignments, setup.compute))
 
 

@@ -1,5 +1,6 @@
 """`labeleff check`: every built-in plug-in that needs no data passes, and breaches of a contract are found."""
 
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -13,14 +14,18 @@ from labeleff.catalogue.declaration import Plugin
 from labeleff.commands.check.contract import Subject, findings
 from labeleff.commands.check.runner import checks_of, identify, subject
 from labeleff.errors import OptionError, PluginError, UnknownNameError
-from labeleff.plugins.encoders.interface import Encoder
+from labeleff.plugins.encoders.interface import Encoder, linear_head
 from labeleff.plugins.encoders.resnet9 import ResNet9
 from labeleff.plugins.pretexts import rotation
 from labeleff.plugins.pretexts.interface import Pretrained
 from labeleff.plugins.protocols import knn
 from labeleff.plugins.protocols.interface import Fitted
 from labeleff.plugins.tasks import toy
+from labeleff.training import checkpoints
 from labeleff.training.examples import Source
+from labeleff.training.images import ResidentImages
+from labeleff.training.loop import train
+from labeleff.training.slots import Slot
 
 SMALL = {
     "resnet9": {"width": 0.0625, "dim": 16},
@@ -103,6 +108,33 @@ def wasteful(data, encoder, seed, budget, options, compute, progress):
     data.images.zero_()
     encoder.double()
     return Pretrained({"loss": float("nan")}, result.training)
+
+
+def counting(data, encoder, seed, budget, options, compute, progress):
+    """A rotation whose rate grows with a number of steps that no checkpoint has."""
+    images = ResidentImages(data.images, data.normalisation, compute.device, rotate=True, seed=seed)
+    steps = itertools.count(1)
+
+    def objective(model, batch):
+        loss = torch.nn.functional.cross_entropy(model(batch.images), batch.turns)
+        return loss * (next(steps) if torch.is_grad_enabled() else 1), loss.new_zeros(())
+
+    slot = Slot(torch.nn.Sequential(encoder, linear_head(encoder.dim, 4, seed)), images, objective, seed)
+    [training] = train([slot], budget, budget.steps_for(images.count), compute, progress)
+    return Pretrained({}, training)
+
+
+def by_itself(data, encoder, seed, budget, options, compute, progress):
+    with checkpoints.keeping(None):
+        return turned(data, encoder, seed, budget, compute, progress)
+
+
+@pytest.mark.parametrize(("function", "text"), [(counting, "to other bits"), (by_itself, "it trains by itself")])
+def test_a_pretext_must_go_on_as_it_says(function, text, tmp_path):
+    assert failed("pretext", function, tmp_path).keys() == set()
+    found = failed("pretext", function, tmp_path, resumes=True)
+    assert found.keys() == {"interruption"}
+    assert text in found["interruption"]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +254,7 @@ def test_exit_statuses(command, tmp_path, monkeypatch):
     done = command("check", "spun")
     assert (done.returncode, done.stderr) == (0, "")
     assert "pretext spun: rotation by another name (spinning 0.1, spinning.py " in done.stdout
-    assert "11 checks: 0 failed, 0 warnings" in done.stdout
+    assert "12 checks: 0 failed, 0 warnings" in done.stdout
     done = command("check", "spinning:lazy", "--kind", "pretext")
     assert (done.returncode, done.stderr) == (1, "")
     assert "FAILED  image sizes: gave NoneType" in done.stdout

@@ -84,7 +84,7 @@ def test_the_own_image_is_never_a_negative():
 
 
 def test_a_memory_begins_random_near_unit_length_and_moves():
-    memory = Memory(400, 64, 0, torch.device("cpu"))
+    memory = Memory(400, 64, 0)
     assert memory.vectors.abs().max() <= (3 / 64) ** 0.5
     assert float(memory.vectors.square().sum(1).mean()) == pytest.approx(1, abs=0.02)
     before = memory.vectors.clone()
@@ -97,13 +97,13 @@ def test_a_memory_begins_random_near_unit_length_and_moves():
 
 
 def test_what_is_remembered_has_no_gradient_and_is_looked_up_in_the_other_view():
-    device, images = torch.device("cpu"), torch.zeros(40, 8, 8, 3, dtype=torch.uint8)
+    images = torch.zeros(40, 8, 8, 3, dtype=torch.uint8)
     data = unlabelled(images)
-    batch = ResidentPairs(ResidentImages(images, data.normalisation, device)).batch(
+    batch = ResidentPairs(ResidentImages(images, data.normalisation)).batch(
         torch.arange(6), torch.zeros(6, dtype=torch.int64)
     )
     light, colour = (v.float().requires_grad_() for v in vectors())
-    banks = Memory(40, 5, 1, device), Memory(40, 5, 2, device)
+    banks = Memory(40, 5, 1), Memory(40, 5, 2)
     before = [bank.vectors.clone() for bank in banks]
     memories = Memories(*banks, k=30, momentum=0.5, temperature=0.2, seed=7)
     loss, _ = memories.loss(light, colour, batch)
@@ -112,9 +112,7 @@ def test_what_is_remembered_has_no_gradient_and_is_looked_up_in_the_other_view()
     for bank, old, new in zip(banks, before, (light, colour), strict=True):
         assert not bank.vectors.requires_grad
         torch.testing.assert_close(bank.vectors[:6], F.normalize(0.5 * old[:6] + 0.5 * new.detach(), dim=1))
-    changed, _ = Memories(Memory(40, 5, 9, device), Memory(40, 5, 2, device), 30, 0.5, 0.2, 7).loss(
-        light, colour, batch
-    )
+    changed, _ = Memories(Memory(40, 5, 9), Memory(40, 5, 2), 30, 0.5, 0.2, 7).loss(light, colour, batch)
     [same] = torch.autograd.grad(changed, light)
     torch.testing.assert_close(same, gradient)  # lightness doesn't meet the memory of lightness
 

@@ -26,7 +26,7 @@ from labeleff.plugins.encoders.interface import Encoder, initial_weights
 from labeleff.plugins.encoders.transformer_blocks import lean
 from labeleff.plugins.encoders.vision_transformer import ViT
 from labeleff.plugins.pretexts.hidden_patches.masked_training import of_patches, train
-from labeleff.plugins.pretexts.interface import PretextRun, Pretrained, pretext
+from labeleff.plugins.pretexts.interface import PretextRun, Pretrained, StepCounter, pretext
 from labeleff.training.hashed_random import below
 from labeleff.training.images import Batch
 
@@ -74,6 +74,7 @@ class JointEmbedding(nn.Module):
         self.student = MaskedVisionTransformerTIMM(encoder.net, **settings)
         self.teacher = MaskedVisionTransformerTIMM(teacher.net, **settings)
         deactivate_requires_grad(self.teacher)
+        self.steps = StepCounter()
         with initial_weights(seed):
             self.predictor = IJEPAPredictorTIMM(grid**2, depth, encoder.dim, width, heads)
             lean(self.predictor.decoder)
@@ -122,12 +123,12 @@ def pretrain(run: PretextRun) -> Pretrained:
     start, stream = float(options["momentum"]), run.stream("ijepa blocks")
     trained, evaluated = run.hold_out()
     steps = run.budget.steps_for(len(trained))
-    momenta = (start + (1 - start) * step / steps for step in range(steps))
 
     def errors(model: nn.Module, batch: Batch) -> Tensor:
         assert isinstance(model, JointEmbedding)
         if torch.is_grad_enabled():
-            update_momentum(model.student, model.teacher, next(momenta))
+            momentum = start + (1 - start) * model.steps.count() / steps
+            update_momentum(model.student, model.teacher, momentum)
         visible, hidden = split(batch.draws(stream, 3 * blocks + grid**2), grid, sides, blocks)
         predicted, aims = model(batch.images, visible, hidden)
         return error(predicted, aims, len(batch.images))
