@@ -70,6 +70,7 @@ ALLOWED = {
         "zipfile.ZipFile",
     ): "arrays are read by name; nothing is unpacked",
     ("plugins/tasks/embedding_files/tensor_formats.py", "torch.load"): "weights_only=True: tensors, lists, texts",
+    ("training/checkpoints.py", "torch.load"): "weights_only=True: tensors, numbers, texts",
 }
 ZIPPED = {
     "numpy_formats.py": "members of .npz are read by name",
