@@ -4,8 +4,8 @@
 #
 # What happens: transformers 5.24.0 leaves the division by the number of pieces to any model whose forward takes
 # **kwargs. Many of those ignore the count they are handed and return the mean of their piece (CLIP, SigLIP, ResNet,
-# BEiT, BERT and more): their gradients and logged losses are added up, not averaged. The factor is the
-# number of pieces, so 8 here, and less where the labels don't fill them: 1 at 2 labels, 2 at 4, 4 at 8.
+# BEiT, BERT and more): their gradients and logged losses are added up, not averaged. The factor is the number of
+# pieces, so 8 here, and less where the labels don't fill them: 1 at 2 labels, 2 at 4, 4 at 8.
 #
 # Why it matters: with SGD that is another learning rate for each number of labels, up to the point where all pieces are
 # full, and another one than ViT's, so curves of accuracy against labels and backbones are compared at unequal steps.
