@@ -2,7 +2,7 @@
 # One would guess: the `name` of EMAHandler.attach is a name. A teacher with momentum_warmup=0.2 and warmup_iters=100
 # follows the model closely at first, whatever its momentum is called in the state of the engine.
 #
-# What happens: ignite 0.5.5 writes the warm-up to "ema_momentum", always, while the handler reads the name it was given.
+# What happens: ignite 0.5.5 always writes the warm-up to "ema_momentum", while the handler reads the name it was given.
 # Under any other name (the docstring has two of its own for two models) the warm-up is lost: the momentum is the last
 # value from the first step on. After 100 steps the teacher is 18 % of the model where it should be all of it; with the
 # default momentum of 0.0002 it is 2 %. A second teacher under a name of its own also drives the momentum of the first.
@@ -55,8 +55,8 @@ print("100 steps, ema_momentum 0.2 to 0.002:", teachers(100, ("ema_momentum", 0.
 print("100 steps, teacher_momentum 0.2 to 0.002:", teachers(100, ("teacher_momentum", 0.002, 0.2)))
 print("1000 steps, teacher_momentum 0.2 to 0.002:", teachers(1000, ("teacher_momentum", 0.002, 0.2)))
 print("100 steps, teacher_momentum 0.2 to 0.0002:", teachers(100, ("teacher_momentum", 0.0002, 0.2)))
-both = teachers(100, ("ema_momentum", 0.002, None), ("teacher_momentum", 0.002, 0.2))
-print("100 steps, ema_momentum 0.002 and teacher_momentum 0.2 to 0.002:", both)
+print("100 steps, ema_momentum 0.002 (no warm-up) and teacher_momentum 0.2 to 0.002:")
+print(teachers(100, ("ema_momentum", 0.002, None), ("teacher_momentum", 0.002, 0.2)))
 PY
 OMP_NUM_THREADS=1 "$folder/venv/bin/python" "$folder/show.py" | tee "$folder/printed"
 diff - "$folder/printed" <<'TXT'
@@ -65,6 +65,7 @@ ignite 0.5.5 torch 2.13.0
 100 steps, teacher_momentum 0.2 to 0.002: 18 % (first momentum 0.002)
 1000 steps, teacher_momentum 0.2 to 0.002: 86 % (first momentum 0.002)
 100 steps, teacher_momentum 0.2 to 0.0002: 2 % (first momentum 0.0002)
-100 steps, ema_momentum 0.002 and teacher_momentum 0.2 to 0.002: 100 % (first momentum 0.2) and 18 % (first momentum 0.002)
+100 steps, ema_momentum 0.002 (no warm-up) and teacher_momentum 0.2 to 0.002:
+100 % (first momentum 0.2) and 18 % (first momentum 0.002)
 TXT
 echo "as found: ignite's teachers under another name miss their warm-up"
