@@ -28,6 +28,12 @@ def has_instructions() -> bool:
 
 
 @functools.cache
+def has_tiles() -> bool:
+    """Whether the processor multiplies bfloat16 by tiles (AMX); False where the system doesn't say."""
+    return "amx_bf16" in cpu_info()
+
+
+@functools.cache
 def products_gain() -> bool:
     """Whether products of matrices are faster in bfloat16, in this process's threads."""
     return has_instructions() and _gains(_product)

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from labeleff.files import cpu_info
-from labeleff.training.kernels import maps
+from labeleff.training.kernels import bf16, maps
 from labeleff.training.kernels.matrix_products import linear
 
 MANY = 64
@@ -114,12 +113,6 @@ class SmallDepthwiseConv2d(nn.Conv2d):
         return outputs.view(len(outputs), rows, -1, self.out_channels).permute(0, 3, 1, 2)
 
 
-@functools.cache
-def _has_tiles() -> bool:
-    """Whether the processor multiplies bfloat16 by tiles (AMX); without them a product gains nothing here."""
-    return "amx_bf16" in cpu_info()
-
-
 class _KernelsByProduct(torch.autograd.Function):
     """Convolution of maps (N, C, H, W) by kernels (D, C, 3, 3) with padding 1; kernels' gradients are one product.
 
@@ -164,7 +157,7 @@ class SmallMapConv2d(nn.Conv2d):
     def _pays(self, input: Tensor) -> bool:
         """Whether this is computed in bfloat16 and with gradients of kernels, on maps where products are faster."""
         small = input[0, 0].numel() <= (MEDIUM if self.in_channels >= BROAD else SMALL)
-        if not small or input.device.type != "cpu" or not _has_tiles():
+        if not small or input.device.type != "cpu" or not bf16.has_tiles():
             return False
         asked = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
         return asked == torch.bfloat16 and self.weight.requires_grad and torch.is_grad_enabled()

@@ -8,7 +8,7 @@ from torch.func import functional_call
 
 from labeleff.catalogue.declaration import Spec
 from labeleff.plugins.encoders.interface import build_encoder
-from labeleff.training.kernels import convolutions
+from labeleff.training.kernels import bf16, convolutions
 from labeleff.training.kernels.convolutions import SmallDepthwiseConv2d, SmallMapConv2d
 from labeleff.training.kernels.rewrite import rewrite
 
@@ -85,7 +85,7 @@ def test_kernels_by_products_have_the_gradients_of_a_convolution(size):
 
 
 def test_small_maps_of_bfloat16_learn_by_products_where_there_are_tiles(monkeypatch):
-    monkeypatch.setattr(convolutions, "_has_tiles", lambda: True)
+    monkeypatch.setattr(bf16, "has_tiles", lambda: True)
     asked = []
     products = convolutions._KernelsByProduct
     monkeypatch.setattr(
