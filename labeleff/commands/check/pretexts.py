@@ -36,8 +36,8 @@ from labeleff.training.encoder_cache import state_sha256
 from labeleff.training.images import Normalisation
 from labeleff.training.slots import Progress
 
-LONGER = BUDGET.model_copy(update={"steps": Steps(min=2 * MIN_WINDOW, max=2 * MIN_WINDOW)})
-"""A budget of two windows."""
+LONGER = BUDGET.model_copy(update={"lr": 1e-4, "steps": Steps(min=2 * MIN_WINDOW, max=2 * MIN_WINDOW)})
+"""A budget of two windows, in which nothing diverges."""
 
 
 def _images(side: int, count: int = 40) -> Unlabelled:

@@ -99,7 +99,7 @@ def test_a_memory_begins_random_near_unit_length_and_moves():
 def test_what_is_remembered_has_no_gradient_and_is_looked_up_in_the_other_view():
     images = torch.zeros(40, 8, 8, 3, dtype=torch.uint8)
     data = unlabelled(images)
-    batch = ResidentPairs(ResidentImages(images, data.normalisation)).batch(
+    batch = ResidentPairs(ResidentImages(images, data.normalisation, torch.device("cpu"))).batch(
         torch.arange(6), torch.zeros(6, dtype=torch.int64)
     )
     light, colour = (v.float().requires_grad_() for v in vectors())

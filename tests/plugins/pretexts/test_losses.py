@@ -107,7 +107,7 @@ def test_simsiam_is_the_cosine_of_prediction_and_projection():
 
 def test_byol_is_the_squared_distance_of_prediction_and_target():
     method = made("byol")
-    online, predictor, target = method.parts
+    online, predictor, target, _ = method.parts
     wanted = outputs(target, *two())
     predicted = outputs(predictor, *map(torch.tensor, outputs(online, *two())))
     squares = [
@@ -119,7 +119,7 @@ def test_byol_is_the_squared_distance_of_prediction_and_target():
 
 def test_dino_is_the_cross_entropy_of_student_and_sharpened_teacher():
     method = made("dino", teacher_temperature=0.05, student_temperature=0.1)
-    student, teacher, centred = method.parts
+    student, teacher, centred, _ = method.parts
     centre = torch.randn(32) * 0.1
     centred.center.copy_(centre)
 
@@ -192,7 +192,7 @@ def codes(scores, epsilon, rounds=3):
 @pytest.mark.parametrize("queue", [0, 6])
 def test_swav_tells_one_views_codes_from_the_other(queue):
     method = made("swav", temperature=0.1, sharpness=0.1, queue=queue, prototypes=7, epoch=0)
-    _, prototypes, memory = method.parts
+    _, prototypes, memory, _ = method.parts
     views = two()
     earlier = [[], []]
     if queue:
@@ -214,7 +214,7 @@ def test_swav_tells_one_views_codes_from_the_other(queue):
 
 def test_swavs_prototypes_rest_for_an_epoch():
     method = made("swav", epoch=2)
-    _, prototypes, _ = method.parts
+    _, prototypes, *_ = method.parts
     slopes = []
     for _ in range(3):
         prototypes.weight.grad = None
@@ -274,7 +274,7 @@ def test_momentum_weights_follow_and_take_no_gradient(name):
 
 def test_byols_target_follows_ever_slower():
     method = made("byol", steps=5, momentum=0.5)
-    online, _, target = method.parts
+    online, _, target, _ = method.parts
     moved = []
     for _ in range(5):
         with torch.no_grad():
