@@ -17,7 +17,7 @@ from labeleff.commands.options.shared import (
     taking,
 )
 from labeleff.commands.report import print_head
-from labeleff.records.collection import without_collection
+from labeleff.files import without_collection
 from labeleff.stats.interval_level import LEVEL
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from labeleff.commands.options.shared import (
 )
 from labeleff.commands.report import METHODS, print_head
 from labeleff.curves.methods import BAYES
-from labeleff.records.collection import without_collection
+from labeleff.files import without_collection
 from labeleff.stats.interval_level import LEVEL
 
 if TYPE_CHECKING:

@@ -19,8 +19,7 @@ from pydantic import ValidationError
 
 from labeleff.catalogue.declaration import Spec
 from labeleff.errors import RecordError
-from labeleff.files import write_whole
-from labeleff.records.collection import without_collection
+from labeleff.files import without_collection, write_whole
 from labeleff.records.entries import _ENTRY, SCHEMA, Entry, LabelsEntry, PretrainingRecord, Record, RunEntry, StopEntry
 from labeleff.records.folders import FILE_NAME
 from labeleff.records.lock import at_place, lock_folder

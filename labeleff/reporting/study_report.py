@@ -12,7 +12,7 @@ from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
 from labeleff.errors import OptionError
-from labeleff.records.collection import without_collection
+from labeleff.files import without_collection
 from labeleff.records.run_estimate import duration
 from labeleff.reporting import calibration, glossary, output_files, place_figures, runs_csv
 from labeleff.reporting.effort import estimates, images_seen, selected_labels, throughput, time_to_accuracy, tuning

@@ -14,7 +14,7 @@ from support import factories
 from support.written_records import CELLS, record, write
 
 from labeleff.errors import RecordError
-from labeleff.records.collection import without_collection
+from labeleff.files import without_collection
 from labeleff.records.entries import PretrainingRecord, Record
 from labeleff.records.folders import FILE_NAME
 from labeleff.records.jsonl import Records, RecordWriter, open_records, read_records

@@ -24,7 +24,7 @@ from labeleff.commands.reproduce.rows2021 import ReportRow, rows
 from labeleff.commands.reproduce.studies2021 import AS_PUBLISHED, SOUNDLY
 from labeleff.curves.bounds import worth
 from labeleff.errors import RecordError
-from labeleff.records.collection import without_collection
+from labeleff.files import without_collection
 from labeleff.records.jsonl import read_records
 from labeleff.reporting import output_files, study_report
 from labeleff.reporting.findings import Findings, find

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labeleff.curves.methods import rungs_needed
 from labeleff.errors import OptionError, RunsError
-from labeleff.records.collection import without_collection
+from labeleff.files import without_collection
 from labeleff.reporting import glossary, output_files, place_figures, runs_csv
 from labeleff.reporting.external import reference_code
 from labeleff.reporting.external.baseline_names import BASELINES, like_baseline

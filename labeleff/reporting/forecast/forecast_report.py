@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from labeleff.curves.posterior_grid import REACH
-from labeleff.records.collection import without_collection
+from labeleff.files import without_collection
 from labeleff.reporting import output_files
 from labeleff.reporting.external.external_report import origin, write_beside
 from labeleff.reporting.external.reader import read_runs
