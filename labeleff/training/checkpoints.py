@@ -57,10 +57,7 @@ class Checkpoint:
         """Go on from the checkpoint, where there is one that this code wrote; a damaged one is passed over."""
         try:
             kept = torch.load(self.path, map_location=next(model.parameters()).device, weights_only=True)
-        except FileNotFoundError:
-            return
-        except Exception:  # noqa: BLE001  torch raises what it happens to meet in a damaged file
-            self.remove()
+        except Exception:  # noqa: BLE001  there is none, or torch raises what it happens to meet in a damaged file
             return
         if kept["made_by"] != _made_by():
             return
@@ -71,11 +68,6 @@ class Checkpoint:
         optimizer.load_state_dict(kept["optimizer"])
         torch.set_rng_state(kept["random"].cpu())
         state.go_on(kept["progress"])
-
-    def remove(self) -> None:
-        """Delete the file, which needs not exist."""
-        with contextlib.suppress(OSError):
-            self.path.unlink()
 
 
 _CURRENT: ContextVar[Checkpoint | None] = ContextVar("checkpoint", default=None)

@@ -49,7 +49,7 @@ class SavedPoints:
             self._note(encoder, done, total)
             progress(done, total, loss, rate)
 
-        return copy_and_report if self._points else progress
+        return copy_and_report if self.wanted else progress
 
     def _note(self, encoder: Encoder, done: int, total: int) -> None:
         """Note the end of a window: points that it passes get this copy or the one before, whichever is nearer."""

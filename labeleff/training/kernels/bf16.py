@@ -24,10 +24,9 @@ GAIN = 0.8
 
 def has_instructions() -> bool:
     """Whether the processor has instructions for products of bfloat16; False where the system doesn't say."""
-    return "avx512_bf16" in cpu_info() or "amx_bf16" in cpu_info()
+    return "avx512_bf16" in cpu_info() or has_tiles()
 
 
-@functools.cache
 def has_tiles() -> bool:
     """Whether the processor multiplies bfloat16 by tiles (AMX); False where the system doesn't say."""
     return "amx_bf16" in cpu_info()
